@@ -1,0 +1,30 @@
+"""The flows that deploy: the built-in recipes, and the flow that deploys a whole project with whatever recipes it names.
+
+Each can be run from the Prefect UI, on a schedule, or called from Python. They are loaded when they are first asked for, so
+that importing this package costs a flow's image next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deployer_flows.decorated_flows import decorated_flow_deployer
+    from deployer_flows.local_run import local_run_deployer
+    from deployer_flows.whole_project import deploy_project
+
+__all__ = ["decorated_flow_deployer", "deploy_project", "local_run_deployer"]
+
+# No module carries the name of a function that this package exports: one of the two would hide the other.
+_HOMES = {
+    "decorated_flow_deployer": "deployer_flows.decorated_flows",
+    "deploy_project": "deployer_flows.whole_project",
+    "local_run_deployer": "deployer_flows.local_run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

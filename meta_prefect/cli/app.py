@@ -1,0 +1,213 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from meta_prefect import __version__
+from meta_prefect.cli.output import Output
+from meta_prefect.errors import DeployFailed, MetaPrefectError, ValidationFailed
+
+app = App(
+    name="meta-prefect",
+    version=__version__,
+    help="Deploy Prefect projects with recipes written in Python, as observed Prefect flows.",
+    help_format="markdown",
+)
+server_app = App(name="server", help="The Prefect server that runs in the background on this host.")
+worker_app = App(name="worker", help="The process workers that run in the background on this host.")
+app.command(server_app)
+app.command(worker_app)
+
+Debug = Annotated[bool, Parameter(negative="", help="Show Prefect's own log, and tracebacks.")]
+Environment = Annotated[
+    str | None, Parameter(name=["--env", "-e"], help="The environment; by default META_PREFECT__ENV, else dev.")
+]
+
+
+@app.command
+def deploy(
+    *targets: str,
+    env: Environment = None,
+    select: Annotated[list[str] | None, Parameter(negative="", help="Only what matches: `etl-*`, `*/nightly-*`.")] = None,
+    dry_run: Annotated[bool, Parameter(negative="", help="Plan, and write nothing.")] = False,
+    keep_going: Annotated[
+        bool, Parameter(negative="", help="Deploy what is sound even where something else is not.")
+    ] = False,
+    local: Annotated[
+        bool, Parameter(negative="", help="Allow a server to be started in CI, containers and flow runs too.")
+    ] = False,
+    auth: Annotated[
+        bool, Parameter(negative="", help="Let a server that is started ask for an authentication string.")
+    ] = False,
+    debug: Debug = False,
+) -> int:
+    """Deploy a project: every deployment that its `meta_prefect.yaml` asks for.
+
+    Where no Prefect API is configured, a Prefect server is started in the background on this host.
+
+    Parameters
+    ----------
+    targets
+        A path in the project (by default the present folder), and names of flows or of `flow/deployment`.
+    """
+    from meta_prefect.deploy import deploy as run
+
+    output = Output()
+    with output.watching("Deploying", debug=debug):
+        try:
+            report = run(
+                targets,
+                env=env,
+                select=select or (),
+                dry_run=dry_run,
+                keep_going=keep_going,
+                local=local,
+                auth=auth,
+                say=output.say,
+            )
+        except DeployFailed as failure:
+            from meta_prefect.report import Report
+
+            if not isinstance(failure.report, Report):
+                raise
+            report = failure.report
+    output.report(report)
+    return 1 if report.failed else 0
+
+
+@app.command
+def validate(
+    *targets: str,
+    env: Environment = None,
+    output: Annotated[
+        Literal["text", "json", "github"], Parameter(help="How to print; `github` makes annotations of a pull request.")
+    ] = "text",
+    debug: Debug = False,
+) -> int:
+    """Check a project as far as that goes without a server; nothing is contacted, nothing is written.
+
+    Parameters
+    ----------
+    targets
+        A path in the project (by default the present folder), and names of flows or of `flow/deployment`.
+    """
+    from meta_prefect.deploy import validate as run
+
+    out = Output()
+    try:
+        with out.watching("Checking", debug=debug):
+            report = run(targets, env=env)
+    except ValidationFailed as failure:
+        out.findings(failure.errors, output)
+        return 1
+    out.sound(report, output)
+    return 0
+
+
+@server_app.command(name="status")
+def server_status() -> int:
+    """Say where the background server of this host is, and whether it runs."""
+    from meta_prefect.local.server import server_status as read
+
+    output = Output()
+    server = read()
+    if server is None or not server.alive:
+        output.say("No Prefect server runs in the background on this host.")
+        return 1
+    health = "" if server.healthy else ", but does not answer"
+    output.say(f"runs{health}: {server.ui_url} (process {server.record.pid}, log {server.record.log})")
+    return 0 if server.healthy else 1
+
+
+@server_app.command(name="stop")
+def server_stop() -> int:
+    """Stop the background server of this host; its data and its address are kept."""
+    from meta_prefect.local.server import stop_server
+
+    stopped = stop_server()
+    Output().say(f"stopped: {stopped.ui_url}" if stopped else "No Prefect server runs in the background on this host.")
+    return 0
+
+
+@worker_app.command(name="status")
+def worker_status() -> int:
+    """List the workers of this host, and whether they run."""
+    from meta_prefect.local.worker import worker_status as read
+
+    output = Output()
+    workers = read()
+    if not workers:
+        output.say("No worker was started on this host.")
+        return 1
+    for worker in workers:
+        state = "runs" if worker.alive else "is dead"
+        output.say(f"{worker.name} {state} (process {worker.record.pid}, {worker.api_url}, log {worker.record.log})")
+    return 0 if all(worker.alive for worker in workers) else 1
+
+
+@worker_app.command(name="stop")
+def worker_stop(pool: str | None = None, /) -> int:
+    """Stop workers of this host.
+
+    Parameters
+    ----------
+    pool
+        Whose workers to stop; by default all.
+    """
+    from meta_prefect.local.worker import stop_worker
+
+    output = Output()
+    stopped = stop_worker(pool)
+    for worker in stopped:
+        output.say(f"stopped: {worker.name}")
+    if not stopped:
+        output.say("No worker runs on this host.")
+    return 0
+
+
+@worker_app.command(name="logs")
+def worker_logs(pool: str | None = None, /, *, lines: int = 50) -> int:
+    """Print the end of the workers' logs.
+
+    Parameters
+    ----------
+    pool
+        Whose worker's log; by default all.
+    lines
+        How many lines.
+    """
+    from meta_prefect.local.worker import worker_log
+    from meta_prefect.local.worker import worker_status as read
+
+    output = Output()
+    pools = [pool] if pool else sorted({worker.pool for worker in read()})
+    for name in pools:
+        output.raw(worker_log(name, lines))
+    if not pools:
+        output.say("No worker was started on this host.")
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit with its code: 0 where all went well, 1 where something failed."""
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    output = Output()
+    try:
+        code = app(tokens, result_action="return_value", exit_on_error=True)
+    except ValidationFailed as failure:
+        output.errors(failure.errors)
+        code = 1
+    except MetaPrefectError as error:
+        if "--debug" in tokens:
+            raise
+        output.errors([error])
+        code = 1
+    except KeyboardInterrupt:
+        output.say("interrupted; deploy again to finish what is left")
+        code = 130
+    sys.exit(code)

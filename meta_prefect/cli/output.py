@@ -1,0 +1,188 @@
+"""What the command line prints: plain lines where nobody watches, a live line and a table on a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+
+from meta_prefect.errors import ConfigurationError, MetaPrefectError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from meta_prefect.report import Report
+
+_PLACE = re.compile(r"(?P<file>[^:\n]+\.ya?ml):(?P<line>\d+)(?::(?P<column>\d+))?")
+_COLORS = {"created": "green", "updated": "yellow", "unchanged": "dim", "failed": "bold red"}
+
+
+class Output:
+    """Standard output for results, standard error for what happens on the way."""
+
+    def __init__(self) -> None:
+        self._out = Console(highlight=False, soft_wrap=True)
+        self._err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        """Print a line for whoever waits."""
+        self._err.print(escape(text))
+
+    def raw(self, text: str) -> None:
+        """Print a text as it is."""
+        self._out.print(text, markup=False)
+
+    def errors(self, errors: Iterable[MetaPrefectError]) -> None:
+        """Print what is wrong, and the mend."""
+        for error in errors:
+            self._err.print(f"[bold red]error:[/] {escape(str(error))}")
+
+    @contextmanager
+    def watching(self, title: str, *, debug: bool) -> Generator[None]:
+        """Show how far a deploy is, on a terminal; keep Prefect's own log out of it unless it is asked for."""
+        from meta_prefect.steps.progress import reporting_to
+
+        if debug:
+            yield
+            return
+        with _quiet_prefect():
+            if not self._err.is_terminal:
+                yield
+                return
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+            with Progress(*columns, console=self._err, transient=True) as bar:
+                with reporting_to(_Bar(bar, title)):
+                    yield
+
+    def report(self, report: Report) -> None:
+        """Print what happened to each deployment."""
+        if self._out.is_terminal:
+            self._table(report)
+        else:
+            for outcome in report.outcomes:
+                version = f" version {outcome.version}" if outcome.version else ""
+                detail = f" ({outcome.detail})" if outcome.detail else ""
+                self.raw(f"{outcome.action} {outcome.deployment}{version}{detail}")
+            for name, done in report.components:
+                self.raw(f"{done} {name}")
+        for remark in report.remarks:
+            self._err.print(f"[yellow]note:[/] {escape(remark)}")
+        self.raw(f"{report.count()} in {report.environment}")
+        if report.run_url:
+            self.raw(f"Run: {report.run_url}")
+        if not report.failed and not report.dry_run and report.outcomes:
+            self.raw(f"Next: prefect deployment run '{report.outcomes[0].deployment}' --watch")
+
+    def _table(self, report: Report) -> None:
+        from rich.table import Table
+
+        title = f"{'Plan for' if report.dry_run else 'Deployed to'} {report.environment}"
+        table = Table(title=title, title_justify="left")
+        for column in ("Deployment", "Result", "Version", "Detail"):
+            table.add_column(column, overflow="fold")
+        for outcome in report.outcomes:
+            name = escape(outcome.deployment)
+            linked = f"[link={outcome.url}]{name}[/link]" if outcome.url else name
+            color = _COLORS[outcome.action]
+            table.add_row(linked, f"[{color}]{outcome.action}[/]", outcome.version or "", escape(outcome.detail))
+        for component, done in report.components:
+            table.add_row(escape(component), escape(done), "", "")
+        self._out.print(table)
+
+    def findings(self, errors: Sequence[ConfigurationError], form: str) -> None:
+        """Print what a check found."""
+        if form == "json":
+            self.raw(json.dumps({"valid": False, "errors": [_as_json(error) for error in errors]}, indent=2))
+        elif form == "github":
+            for error in errors:
+                self.raw(_as_annotation(error))
+        else:
+            self.errors(errors)
+
+    def sound(self, report: Report, form: str) -> None:
+        """Say that a check found nothing."""
+        names = [outcome.deployment for outcome in report.outcomes]
+        if form == "json":
+            self.raw(json.dumps({"valid": True, "errors": [], "deployments": names}, indent=2))
+        elif form == "text":
+            self.raw(f"valid: {len(names)} deployments in {report.environment}")
+
+
+class _Bar:
+    """Shows progress on a terminal."""
+
+    def __init__(self, bar: Progress, title: str) -> None:
+        self._bar = bar
+        self._total = 0
+        self._task: TaskID = bar.add_task(title, total=None)
+
+    def step(self, text: str) -> None:
+        """Something begins."""
+        self._bar.update(self._task, description=escape(text))
+
+    def expect(self, writes: int) -> None:
+        """So many more objects are going to be written."""
+        self._total += writes
+        self._bar.update(self._task, total=self._total)
+
+    def wrote(self) -> None:
+        """One of them has been written."""
+        self._bar.advance(self._task)
+
+
+@contextmanager
+def _quiet_prefect() -> Generator[None]:
+    """Keep Prefect's log off the terminal; the UI has it."""
+    import logging
+
+    import prefect.main  # pyright: ignore[reportUnusedImport] - sets up Prefect's logging, which would undo this later
+    from prefect.logging.handlers import PrefectConsoleHandler
+
+    names = ("", *logging.root.manager.loggerDict)
+    handlers = {
+        handler
+        for name in names
+        for handler in logging.getLogger(name).handlers
+        if isinstance(handler, PrefectConsoleHandler)
+    }
+    levels = {handler: handler.level for handler in handlers}
+    for handler in handlers:
+        handler.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for handler, level in levels.items():
+            handler.setLevel(level)
+
+
+def _place(error: ConfigurationError) -> dict[str, str]:
+    found = _PLACE.match(error.where or "")
+    return {} if found is None else {key: value for key, value in found.groupdict().items() if value is not None}
+
+
+def _as_json(error: ConfigurationError) -> dict[str, object]:
+    place = _place(error)
+    return {
+        "file": place.get("file"),
+        "line": int(place["line"]) if "line" in place else None,
+        "column": int(place["column"]) if "column" in place else None,
+        "where": error.where,
+        "message": error.message,
+        "hint": error.hint,
+    }
+
+
+def _as_annotation(error: ConfigurationError) -> str:
+    """One workflow command of GitHub Actions; its escapes are those of its documentation."""
+    place = _place(error)
+    keys = {"file": place.get("file"), "line": place.get("line"), "col": place.get("column")}
+    properties = ",".join(f"{key}={value}" for key, value in keys.items() if value)
+    text = str(error).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return f"::error {properties}::{text}"

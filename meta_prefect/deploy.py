@@ -1,0 +1,116 @@
+"""The whole way of a deploy on one screen; also ``python -m meta_prefect.deploy``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from meta_prefect.errors import TargetError, ValidationFailed
+from meta_prefect.report import Report
+
+
+def deploy(
+    targets: Sequence[str] = (),
+    *,
+    env: str | None = None,
+    select: Sequence[str] = (),
+    dry_run: bool = False,
+    keep_going: bool = False,
+    local: bool = False,
+    auth: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Deploy a project, as a run of the flow ``deploy-project``.
+
+    Args:
+        targets: A path in the project (by default the present folder), and names of flows or of ``flow/deployment``; without
+            names, everything.
+        env: The environment; by default META_PREFECT__ENV, else ``dev``.
+        select: Patterns, of which a flow or ``flow/deployment`` must match one.
+        dry_run: Plan, and write nothing. Starts no server: where there is none, everything is to be created.
+        keep_going: Deploy what is sound even where something else is not.
+        local: Allow a server to be started on this host in CI, in containers and in flow runs too.
+        auth: Let a server that is started ask for an authentication string.
+        say: Tells the user what happens on the way.
+
+    Returns:
+        What happened to each deployment.
+
+    Raises:
+        ValidationFailed: Something is wrong with the project; nothing was written.
+        DeployFailed: Some deployments could not be written; it carries the report.
+        MetaPrefectError: Anything else that went wrong, for example that the server does not answer.
+    """
+    from meta_prefect.local.api import reading_api, writing_api
+
+    path, names = split_targets(targets)
+    if dry_run:
+        with reading_api() as api:
+            return _run(path, env, names, select, dry_run=True, keep_going=keep_going, offline=api is None)
+    with writing_api(local=local, auth=auth, say=say):
+        return _run(path, env, names, select, dry_run=False, keep_going=keep_going, offline=False)
+
+
+def validate(targets: Sequence[str] = (), *, env: str | None = None) -> Report:
+    """Check a project as far as that goes without a server.
+
+    Raises:
+        ValidationFailed: Everything that is wrong with it.
+    """
+    path, names = split_targets(targets)
+    return _run(path, env, names, (), dry_run=True, keep_going=False, offline=True)
+
+
+def _run(
+    path: Path,
+    env: str | None,
+    names: Sequence[str],
+    select: Sequence[str],
+    *,
+    dry_run: bool,
+    keep_going: bool,
+    offline: bool,
+) -> Report:
+    if offline:
+        from meta_prefect.recipes.offline import plan_offline
+
+        return asyncio.run(plan_offline(path, env, names, select, keep_going=keep_going))
+    from deployer_flows import deploy_project
+
+    run = deploy_project(
+        path=str(path),
+        environment=env,
+        names=list(names),
+        select=list(select),
+        dry_run=dry_run,
+        keep_going=keep_going,
+    )
+    return asyncio.run(run)
+
+
+def split_targets(targets: Sequence[str]) -> tuple[Path, tuple[str, ...]]:
+    """Tell the path among targets from the names of flows.
+
+    Raises:
+        ValidationFailed: There are two paths, or something that looks like a path and is none.
+    """
+    paths = [target for target in targets if Path(target).exists()]
+    names = tuple(target for target in targets if target not in paths)
+    errors = [
+        TargetError(f"there is no file or folder {name!r}", hint="Give a path, a flow's name or `flow/deployment`.")
+        for name in names
+        if name.startswith((".", "/", "~")) or name.endswith((".py", ".yaml", ".yml"))
+    ]
+    if len(paths) > 1:
+        errors.append(TargetError(f"{' and '.join(paths)} are two paths", hint="Deploy one project at a time."))
+    if errors:
+        raise ValidationFailed(errors)
+    return Path(paths[0] if paths else "."), names
+
+
+if __name__ == "__main__":
+    from meta_prefect.cli import main
+
+    main(["deploy", *sys.argv[1:]])

@@ -1,0 +1,107 @@
+"""Flow entrypoints: ``path.py:function`` and ``package.module.function``, and the files that they mean."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec
+from pathlib import Path
+
+from meta_prefect.errors import FlowNotFoundError
+
+
+@dataclass(frozen=True)
+class Entrypoint:
+    """A flow entrypoint in its parts. Exactly one of file and module is set.
+
+    Attributes:
+        text: The entrypoint as it was written.
+        file: The path before the colon, as it was written.
+        module: The module's dotted name.
+        attributes: The way from the module to the flow, for example ``("Reports", "daily")``.
+    """
+
+    text: str
+    file: str | None
+    module: str | None
+    attributes: tuple[str, ...]
+
+
+def parse_entrypoint(text: str, *, where: str | None = None) -> Entrypoint:
+    """Take an entrypoint apart.
+
+    Accepted are ``path.py:function``, ``path.py:Class.method``, ``package.module.function`` and
+    ``package.module:Class.method``.
+
+    Raises:
+        FlowNotFoundError: It is none of these.
+    """
+    separator = ":" if ":" in text else "."
+    place, _, attributes = text.rpartition(separator)
+    names = tuple(attributes.split("."))
+    is_file = separator == ":" and place.endswith(".py")
+    dotted = () if is_file else tuple(place.split("."))
+    if not place or not all(name.isidentifier() for name in (*names, *dotted)):
+        hint = f"Write '{text}:function'." if text.endswith(".py") else None
+        raise FlowNotFoundError(
+            f"{text!r} is not an entrypoint",
+            where=where,
+            hint=hint or "Write 'folder/file.py:function' or 'package.module.function'.",
+        )
+    return Entrypoint(text, place if is_file else None, None if is_file else place, names)
+
+
+def file_in_project(root: Path, path: str, *, where: str | None = None) -> Path:
+    """Find a file of a project.
+
+    Args:
+        root: The project's folder, resolved.
+        path: The path relative to ``root``, or an absolute one below it.
+        where: What names the file, for the error.
+
+    Returns:
+        The file as a path below ``root``; symbolic links in it are kept.
+
+    Raises:
+        FlowNotFoundError: There is no such file, or it lies outside of the project (where a link leads counts).
+    """
+    file = Path(os.path.normpath(root / path))
+    resolved = file.resolve()
+    if not file.is_relative_to(root) and resolved.is_relative_to(root):
+        file = resolved
+    if not (file.is_relative_to(root) and resolved.is_relative_to(root)):
+        raise FlowNotFoundError(
+            f"{path!r} lies outside of the project's folder {root}",
+            where=where,
+            hint="Code is only taken from the project; move the file, or name a module of an installed package.",
+        )
+    if not file.is_file():
+        raise FlowNotFoundError(f"there is no file {path!r} in {root}", where=where)
+    return file
+
+
+def find_module(root: Path, name: str) -> Path | None:
+    """Find the file of a module, in the project first and then among what is installed, without importing anything.
+
+    Args:
+        root: The project's folder, resolved.
+        name: The dotted name.
+    """
+    top, *rest = name.split(".")
+    spec = PathFinder.find_spec(top, [str(root)])
+    if spec is None or spec.origin is None:  # a plain folder only counts where no package of that name is installed
+        spec = _installed(top) or spec
+    for part in rest:
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        spec = PathFinder.find_spec(part, list(spec.submodule_search_locations))
+    origin = spec.origin if spec else None
+    return Path(origin) if origin and origin.endswith(".py") else None
+
+
+def _installed(top: str) -> ModuleSpec | None:
+    try:
+        return find_spec(top)  # importing is only needed to find modules inside of packages
+    except (ImportError, ValueError):
+        return None

@@ -1,0 +1,128 @@
+"""Read Python files as syntax trees: no code of theirs is run."""
+
+from __future__ import annotations
+
+import ast
+import codecs
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class UnreadFile:
+    """A Python file that could not be read.
+
+    Attributes:
+        path: The file relative to the project's folder, with ``/``.
+        reason: Why, for example ``invalid syntax in line 3``.
+    """
+
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.reason})"
+
+
+def parse(source: bytes) -> ast.Module | str:
+    """Parse the content of a Python file.
+
+    Returns:
+        The syntax tree, or why there is none.
+    """
+    if source.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in source:
+        return "it is not UTF-8 text"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such as invalid escapes: not our business
+            return ast.parse(source)
+    except SyntaxError as error:
+        return f"{error.msg} in line {error.lineno}" if error.lineno else str(error.msg)
+    except (ValueError, RecursionError, MemoryError) as error:
+        return str(error) or "it is nested too deeply"
+
+
+def read_source(file: Path) -> bytes | str:
+    """Read a file; gives its content, or why it could not be read."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def branches(statement: ast.stmt) -> Iterator[Sequence[ast.stmt]]:
+    """List the blocks inside a statement that run when a module is imported.
+
+    Blocks below ``if __name__ == "__main__":`` and ``if TYPE_CHECKING:`` do not run on import, nor do functions' bodies.
+    """
+    match statement:
+        case ast.If(test=test, body=body, orelse=orelse):
+            if not _is_false_on_import(test):
+                yield body
+            yield orelse
+        case ast.Try() | ast.TryStar():
+            yield statement.body
+            yield from (handler.body for handler in statement.handlers)
+            yield statement.orelse
+            yield statement.finalbody
+        case ast.For() | ast.AsyncFor() | ast.While():
+            yield statement.body
+            yield statement.orelse
+        case ast.With() | ast.AsyncWith() | ast.ClassDef():
+            yield statement.body
+        case ast.Match(cases=cases):
+            yield from (case.body for case in cases)
+        case _:
+            pass
+
+
+def executed(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """List all statements that run when a module is imported, in the order of the text."""
+    for statement in body:
+        yield statement
+        for block in branches(statement):
+            yield from executed(block)
+
+
+def bound_names(statement: ast.stmt) -> set[str]:
+    """List the names that a statement itself binds; ``*`` for those of ``from module import *``."""
+    match statement:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return {name}
+        case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+            return {alias.asname or alias.name.partition(".")[0] for alias in aliases}
+        case ast.Assign(targets=targets):
+            return _stored(targets)
+        case ast.AnnAssign(target=target) | ast.For(target=target) | ast.AsyncFor(target=target):
+            return _stored([target])
+        case ast.With(items=items) | ast.AsyncWith(items=items):
+            return _stored([item.optional_vars for item in items if item.optional_vars])
+        case _:
+            return set()
+
+
+def _stored(targets: Sequence[ast.expr]) -> set[str]:
+    return {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+
+
+def dotted_name(expression: ast.expr) -> str | None:
+    """Give ``a.b.c`` as text, and None for anything else."""
+    match expression:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=value, attr=attribute):
+            return f"{start}.{attribute}" if (start := dotted_name(value)) else None
+        case _:
+            return None
+
+
+def _is_false_on_import(test: ast.expr) -> bool:
+    match test:
+        case ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[ast.Constant(value="__main__")]):
+            return True
+        case ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING"):
+            return True
+        case _:
+            return False

@@ -1,0 +1,174 @@
+"""Everything that can go wrong, as one tree.
+
+Each message says what is wrong and where (file and key, or the object), shows the offending value, and the hint says what
+to do about it. The command line prints exactly that and exits with 1; a traceback is for bugs and for ``--debug``.
+
+    MetaPrefectError
+    ├── ConfigurationError        what the user wrote cannot be deployed; nothing was written
+    │   ├── ProjectFileError      meta_prefect.yaml: missing, unreadable, an unknown key or a wrong value
+    │   ├── SettingsError         a META_PREFECT__* variable holds something that cannot be used
+    │   ├── FlowNotFoundError     no flow, or more than one, goes by that name
+    │   ├── FlowImportError       the flow's module raised when it was loaded
+    │   ├── RecipeError           no such recipe, or variables that do not fit it
+    │   ├── BuilderError          a builder raised, or returned something that is no deployment
+    │   ├── ConflictError         two descriptions of one deployment or component disagree
+    │   ├── ScheduleError         a schedule that cannot be read, or that Prefect would read otherwise
+    │   └── TargetError           a path, flow or pattern on the command line that matches nothing
+    ├── ValidationFailed          several ConfigurationErrors at once
+    ├── ServerError               the Prefect API
+    │   ├── NoApiConfiguredError  there is no Prefect API to deploy to
+    │   ├── UnreachableError      no answer (temporary)
+    │   ├── OverloadedError       answers of 429, 502, 503, 504 (temporary)
+    │   ├── RefusedError          the server understood and refused (permanent)
+    │   └── MovedError            the live object is neither what the plan saw nor what it wants
+    ├── ProcessError              a server or worker process of this host did not start or stop
+    └── DeployFailed              some deployments could not be written; carries the report
+
+This module imports nothing of the package, so that everything may raise these.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class MetaPrefectError(Exception):
+    """The root of every error that Meta-Prefect raises on purpose.
+
+    Args:
+        message: What is wrong, with the offending value.
+        where: The file and key, or the object, that is meant, for example ``meta_prefect.yaml:4: deployments.etl[0].recipe``.
+        hint: What to do about it.
+    """
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        located = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{located}\n  {self.hint}" if self.hint else located
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.message, self.__dict__))
+
+
+def _rebuild(kind: type[MetaPrefectError], message: str, state: dict[str, object]) -> MetaPrefectError:
+    """Unpickle an error: its keyword arguments are not in ``args``."""
+    error = kind.__new__(kind)
+    Exception.__init__(error, message)
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigurationError(MetaPrefectError):
+    """What the user wrote cannot be deployed as it stands; nothing was written."""
+
+
+class ProjectFileError(ConfigurationError):
+    """The project file is missing, is not YAML, or holds a key or value that does not belong there."""
+
+
+class SettingsError(ConfigurationError):
+    """A ``META_PREFECT__*`` environment variable holds something that cannot be used."""
+
+
+class FlowNotFoundError(ConfigurationError):
+    """No flow, or more than one, goes by a name."""
+
+
+class FlowImportError(ConfigurationError):
+    """The module of a flow raised an exception when it was loaded."""
+
+
+class RecipeError(ConfigurationError):
+    """There is no such recipe, or its variables are missing, unknown or of the wrong type."""
+
+
+class BuilderError(ConfigurationError):
+    """A builder raised an exception, or returned something that is no deployment."""
+
+
+class ConflictError(ConfigurationError):
+    """Two descriptions of the same deployment or component disagree."""
+
+
+class ScheduleError(ConfigurationError):
+    """A schedule cannot be read, never fires, or would be read otherwise by Prefect's server."""
+
+
+class TargetError(ConfigurationError):
+    """A path, flow, deployment or pattern that was asked for matches nothing."""
+
+
+class ValidationFailed(MetaPrefectError):  # noqa: N818 - a verdict, as in Prefect's own state names
+    """Everything that is wrong with a project, found before the first write.
+
+    Args:
+        errors: The single errors, in the order in which they were found.
+    """
+
+    def __init__(self, errors: Sequence[ConfigurationError]) -> None:
+        count = len(errors)
+        super().__init__("\n".join(str(error) for error in errors) if count else "nothing is wrong")
+        self.errors = tuple(errors)
+
+
+class ServerError(MetaPrefectError):
+    """Something about the Prefect API."""
+
+
+class NoApiConfiguredError(ServerError):
+    """There is no Prefect API to deploy to, and none may be started here."""
+
+
+class TemporaryServerError(ServerError):
+    """May go away by itself: such errors are retried."""
+
+
+class UnreachableError(TemporaryServerError):
+    """The Prefect API does not answer."""
+
+
+class OverloadedError(TemporaryServerError):
+    """The Prefect API answers that it cannot serve the request now (429, 502, 503, 504)."""
+
+
+class RefusedError(ServerError):
+    """The Prefect API understood a request and refused it; asking again would not help."""
+
+
+class MovedError(ServerError):
+    """A live object is neither what the plan saw nor what the plan wants: somebody else changed it meanwhile."""
+
+
+class ProcessError(MetaPrefectError):
+    """A server or worker process of this host did not start, or did not stop."""
+
+
+class DeployFailed(MetaPrefectError):  # noqa: N818 - a verdict, as in Prefect's own state names
+    """Some deployments could not be written.
+
+    Args:
+        message: Which ones, and why.
+        report: What happened to each deployment, a :class:`meta_prefect.report.Report`.
+    """
+
+    def __init__(self, message: str, *, report: object = None) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+def nearest(value: str, known: Iterable[str]) -> str:
+    """Say which known name was probably meant, and otherwise which names there are.
+
+    Returns:
+        For example ``Did you mean 'schedule'?`` or ``Known: env, name, schedule.``, or an empty string where nothing is known.
+    """
+    names = sorted(set(known))
+    if close := difflib.get_close_matches(value, names, n=1):
+        return f"Did you mean {close[0]!r}?"
+    return f"Known: {', '.join(names)}." if names else ""

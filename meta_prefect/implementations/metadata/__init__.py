@@ -1,0 +1,8 @@
+"""What a deployment is called, tagged, versioned and described as."""
+
+from meta_prefect.implementations.metadata.description import describer
+from meta_prefect.implementations.metadata.name import namer
+from meta_prefect.implementations.metadata.tags import tags_resolver
+from meta_prefect.implementations.metadata.version import versioneer
+
+__all__ = ["describer", "namer", "tags_resolver", "versioneer"]

@@ -1,0 +1,83 @@
+"""The version of a deployment."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from meta_prefect.errors import BuilderError
+from meta_prefect.implementations.builder import Builder
+from meta_prefect.interfaces.deployment import Deployment, FlowFacts, VersionRule
+
+Strategy = Literal["auto", "increment", "increment-on-change", "package", "git", "content"]
+
+
+class versioneer(Builder):  # noqa: N801 - used like a function
+    """Gives a deployment its version. META_PREFECT__VERSION, where it is set, overrides whatever is said here.
+
+    Attributes:
+        strategy: ``auto``: the version of the installed package that holds the flow, else the Git commit, else the content;
+            ``increment``: the next integer at every deploy; ``increment-on-change``: the next integer where something
+            differs; ``package``: the installed package's version; ``git``: the commit, with ``+dirty`` where files were
+            changed since; ``content``: a hash of the flow's file.
+        version: A fixed version, instead of a strategy.
+    """
+
+    step: ClassVar[str] = "resolve version"
+
+    strategy: Strategy = "auto"
+    version: str | None = None
+
+    def update_deployment(self, deployment: Deployment) -> Deployment:
+        """Set the version, or the rule that gives it."""
+        deployment.version = deployment.context.version or self.version or self._resolve(deployment)
+        return deployment
+
+    def _resolve(self, deployment: Deployment) -> str | VersionRule:
+        match self.strategy:
+            case "increment":
+                return VersionRule.NEXT_INTEGER
+            case "increment-on-change":
+                return VersionRule.NEXT_ON_CHANGE
+            case "package":
+                if (version := package_version(deployment.flow)) is None:
+                    raise BuilderError(
+                        f"no installed package holds the flow {deployment.flow.name!r}",
+                        where="builder versioneer",
+                        hint="Install the project as a package, or choose the strategy 'git' or 'content'.",
+                    )
+                return version
+            case "git":
+                if deployment.context.commit is None:
+                    raise BuilderError(
+                        f"{deployment.flow.source} is no Git repository with a commit",
+                        where="builder versioneer",
+                        hint="Commit the project, or choose another strategy.",
+                    )
+                return deployment.context.commit
+            case "content":
+                return content_hash(deployment.flow)
+            case "auto":
+                return package_version(deployment.flow) or deployment.context.commit or content_hash(deployment.flow)
+
+
+def package_version(flow: FlowFacts) -> str | None:
+    """The version of the installed distribution whose import package holds the flow; None where none does."""
+    if flow.module is None:
+        return None
+    top = flow.module.partition(".")[0]
+    distributions = importlib.metadata.packages_distributions().get(top, [])
+    return importlib.metadata.version(distributions[0]) if distributions else None
+
+
+def content_hash(flow: FlowFacts) -> str:
+    """Twelve hex digits that change with the file that holds the flow."""
+    if flow.file is None:
+        raise BuilderError(
+            f"the file of the flow {flow.name!r} is not known here",
+            where="builder versioneer",
+            hint="Choose another strategy.",
+        )
+    return hashlib.sha256(Path(flow.file).read_bytes()).hexdigest()[:12]

@@ -1,0 +1,290 @@
+"""Calendars: which days are holidays, and which are business days."""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from meta_prefect.errors import ScheduleError, nearest
+from meta_prefect.implementations.schedule.spec import CalendarSpec, HolidaysSpec
+
+if TYPE_CHECKING:
+    from holidays import HolidayBase
+
+_SATURDAY = 5
+
+
+class Calendar(ABC):
+    """Days off, by name. Derive from it for a calendar of your own: ``holidays`` is enough."""
+
+    @abstractmethod
+    def holidays(self, years: Iterable[int]) -> Mapping[date, str]:
+        """The holidays of these years, each with its name."""
+
+    def is_weekend(self, day: date) -> bool:
+        """Whether nobody works on this day of the week: Saturday and Sunday, unless a calendar knows better."""
+        return day.weekday() >= _SATURDAY
+
+    def is_business_day(self, day: date) -> bool:
+        """Whether this day is neither a holiday nor on a weekend."""
+        return not self.is_weekend(day) and day not in self.holidays([day.year])
+
+    @property
+    def name(self) -> str:
+        """What the report calls this calendar."""
+        return type(self).__name__
+
+
+class LibraryCalendar(Calendar):
+    """A country's or market's calendar out of the ``holidays`` library.
+
+    Args:
+        name: What the report calls it.
+        entity: The library's object. It is filled year by year as years are asked for.
+    """
+
+    def __init__(self, name: str, entity: HolidayBase) -> None:
+        self._name = name
+        self._entity = entity
+
+    @property
+    def name(self) -> str:
+        """The code by which the user asked for it, for example ``US-CA``."""
+        return self._name
+
+    def holidays(self, years: Iterable[int]) -> Mapping[date, str]:
+        """The library's holidays of these years; New Year observed on 31 December belongs to the old year."""
+        wanted = set(years)
+        # asking for a day fills its year; the next year may add its New Year's observed day to this one
+        for year in sorted(wanted | {year + 1 for year in wanted}):
+            self._entity.get(date(year, 1, 1))
+        return {day: name for day, name in self._entity.items() if day.year in wanted}
+
+    def is_weekend(self, day: date) -> bool:
+        """Whether it is one of the entity's own weekend days, and not a working day by decree."""
+        return self._entity.is_weekend(day) and day not in self._entity.weekend_workdays
+
+
+class ListedCalendar(Calendar):
+    """Days that somebody listed.
+
+    Args:
+        days: The days off, each with its name.
+        name: What the report calls this list.
+    """
+
+    def __init__(self, days: Mapping[date, str], name: str = "listed days") -> None:
+        self._days = dict(days)
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """What the report calls this list."""
+        return self._name
+
+    def holidays(self, years: Iterable[int]) -> Mapping[date, str]:
+        """The listed days of these years."""
+        wanted = set(years)
+        return {day: name for day, name in self._days.items() if day.year in wanted}
+
+
+class JoinedCalendar(Calendar):
+    """Several calendars at once: a day off in any of them is a day off.
+
+    Args:
+        parts: The calendars.
+        excepted: Days that are no holidays although a part says so.
+    """
+
+    def __init__(self, parts: Sequence[Calendar], excepted: Iterable[date] = ()) -> None:
+        self._parts = tuple(parts)
+        self._excepted = frozenset(excepted)
+
+    @property
+    def name(self) -> str:
+        """The names of the parts."""
+        return " + ".join(part.name for part in self._parts)
+
+    def holidays(self, years: Iterable[int]) -> Mapping[date, str]:
+        """The holidays of every part; where two name the same day, both names."""
+        wanted = tuple(years)
+        names: dict[date, list[str]] = {}
+        for part in self._parts:
+            for day, name in part.holidays(wanted).items():
+                if name not in names.setdefault(day, []):
+                    names[day].append(name)
+        return {day: " / ".join(found) for day, found in names.items() if day not in self._excepted}
+
+    def is_weekend(self, day: date) -> bool:
+        """Whether it is on the weekend of any part. A list of dates knows nothing of weekends where others do."""
+        knowing = [part for part in self._parts if not isinstance(part, ListedCalendar)] or self._parts
+        return any(part.is_weekend(day) for part in knowing)
+
+
+def make_calendar(
+    spec: HolidaysSpec | Calendar, *, base_dir: Path | None = None, where: str | None = None
+) -> Calendar | None:
+    """Make the calendar that a user described.
+
+    Args:
+        spec: A country or market, an object, several, False or None for no calendar, or a ready calendar.
+        base_dir: The folder to which the path of an .ics file is relative; the working directory by default.
+        where: File and key, for the error.
+
+    Raises:
+        ScheduleError: A country, subdivision, market, category, file or class is unknown.
+    """
+    match spec:
+        case None | False | ():
+            return None
+        case Calendar():
+            return spec
+        case str():
+            return _named(spec, where)
+        case CalendarSpec():
+            return _described(spec, base_dir or Path(), where)
+        case _:
+            parts = [make_calendar(part, base_dir=base_dir, where=where) for part in spec]
+            return JoinedCalendar([part for part in parts if part is not None])
+
+
+def _described(spec: CalendarSpec, base_dir: Path, where: str | None) -> Calendar:
+    parts: list[Calendar] = []
+    if spec.country is not None:
+        parts.append(_country(spec.country, spec, where))
+    if spec.market is not None:
+        parts.append(_market(spec.market, spec, where))
+    if spec.ics is not None:
+        from meta_prefect.implementations.schedule.ics import read_ics
+
+        parts.append(ListedCalendar(read_ics(base_dir / spec.ics, where=where), name=Path(spec.ics).name))
+    if spec.python is not None:
+        parts.append(_imported(spec.python, where))
+    if spec.extra_dates:
+        parts.append(ListedCalendar(spec.extra_dates))
+    return JoinedCalendar(parts, spec.excepted_dates) if len(parts) > 1 or spec.excepted_dates else parts[0]
+
+
+def _named(name: str, where: str | None) -> Calendar:
+    """A plain word: a country, ``country-subdivision``, or a market."""
+    countries, markets = _known_countries(), _known_markets()
+    country, _, subdivision = name.partition("-")
+    if name.strip().lower() in countries:
+        return _country(name, CalendarSpec(country=name), where)
+    if name.strip().lower() in markets:
+        return _market(name, CalendarSpec(market=name), where)
+    if subdivision and country.strip().lower() in countries:
+        return _country(country, CalendarSpec(country=country, subdivision=subdivision), where)
+    known = [*countries.values(), *markets.values(), *countries, *markets]
+    raise ScheduleError(f"no country or market named {name!r}", where=where, hint=_suggest(name, known, "US, DE, NYSE"))
+
+
+def _country(name: str, spec: CalendarSpec, where: str | None) -> Calendar:
+    import holidays
+
+    known = _known_countries()
+    code = known.get(name.strip().lower())
+    if code is None:
+        hint = _suggest(name, [*known.values(), *known], "US, DE, GB")
+        raise ScheduleError(f"no country named {name!r}", where=where, hint=hint)
+    plain = holidays.country_holidays(code)
+    subdivision = _subdivision(plain, spec.subdivision, code, where)
+    categories = _categories(plain, spec.categories, code, where)
+    entity = holidays.country_holidays(code, subdiv=subdivision, observed=spec.observed, categories=categories)
+    return LibraryCalendar(f"{code}-{subdivision}" if subdivision else code, entity)
+
+
+def _market(name: str, spec: CalendarSpec, where: str | None) -> Calendar:
+    import holidays
+
+    known = _known_markets()
+    code = known.get(name.strip().lower())
+    if code is None:
+        hint = _suggest(name, [*known.values(), *known], "NYSE, ECB, LSE")
+        raise ScheduleError(f"no market named {name!r}", where=where, hint=hint)
+    categories = _categories(holidays.financial_holidays(code), spec.categories, code, where)
+    entity = holidays.financial_holidays(code, observed=spec.observed, categories=categories)
+    return LibraryCalendar(name.strip().upper(), entity)
+
+
+def _subdivision(entity: HolidayBase, name: str | None, country: str, where: str | None) -> str | None:
+    if name is None:
+        return None
+    aliases = cast("Mapping[str, str]", entity.subdivisions_aliases)
+    known = {code.lower(): code for code in entity.subdivisions} | {long.lower(): c for long, c in aliases.items()}
+    wanted = name.strip().lower()
+    if code := known.get(wanted) or known.get(wanted.removeprefix(f"{country.lower()}-")):
+        return code
+    if not known:
+        raise ScheduleError(f"{country} has no subdivisions, got {name!r}", where=where, hint="Leave subdivision out.")
+    hint = _suggest(name, [*entity.subdivisions, *aliases], ", ".join(entity.subdivisions))
+    raise ScheduleError(f"{country} has no subdivision {name!r}", where=where, hint=hint)
+
+
+def _categories(entity: HolidayBase, names: Sequence[str], code: str, where: str | None) -> tuple[str, ...] | None:
+    for name in names:
+        if name not in entity.supported_categories:
+            hint = nearest(name, entity.supported_categories)
+            raise ScheduleError(f"the calendar {code} has no holidays of category {name!r}", where=where, hint=hint)
+    return tuple(names) or None
+
+
+def _imported(path: str, where: str | None) -> Calendar:
+    module, separator, name = path.partition(":")
+    if not separator:
+        module, _, name = path.rpartition(".")
+    try:
+        found: object = getattr(importlib.import_module(module), name)
+        made: object = found() if isinstance(found, type) else found
+    except Exception as error:  # the user's own module may raise anything
+        message = f"the calendar {path!r} cannot be loaded: {type(error).__name__}: {error}"
+        raise ScheduleError(message, where=where, hint="Write it as module:ClassName.") from error
+    if not isinstance(made, Calendar):
+        hint = f"Derive it from {Calendar.__module__}.Calendar."
+        raise ScheduleError(f"{path!r} is no calendar but {type(made).__name__}", where=where, hint=hint)
+    return made
+
+
+@cache
+def _known_countries() -> dict[str, str]:
+    from holidays.registry import COUNTRIES
+
+    return _by_every_name(cast("Mapping[str, tuple[str, ...]]", COUNTRIES))
+
+
+@cache
+def _known_markets() -> dict[str, str]:
+    from holidays.registry import FINANCIAL
+
+    return _by_every_name(cast("Mapping[str, tuple[str, ...]]", FINANCIAL))
+
+
+def _by_every_name(registry: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """Every way to say an entity, in lower case, to the code that the library wants."""
+    return {
+        said.lower(): names[1]
+        for module, names in registry.items()
+        for said in (module, module.replace("_", " "), *names)
+    }
+
+
+def _suggest(name: str, known: Iterable[str], examples: str) -> str:
+    """The nearest known name, whatever its case; with hundreds of names a list would help nobody."""
+    by_folded = {said.lower(): said for said in known}
+    said = nearest(name.strip().lower(), by_folded)
+    if not said.startswith("Did"):
+        return f"Known are for example {examples}."
+    return f"Did you mean {by_folded[said.split(chr(39))[1]]!r}?"
+
+
+def days_between(calendar: Calendar, first: date, last: date) -> dict[date, str]:
+    """The holidays from a day to a day, both included, in order."""
+    found = calendar.holidays(range(first.year, last.year + 1))
+    # a calendar of the user's own may give datetimes, which never equal a date
+    plain = {day.date() if isinstance(day, datetime) else day: name for day, name in found.items()}
+    return {day: plain[day] for day in sorted(plain) if first <= day <= last}

@@ -1,0 +1,218 @@
+"""What a schedule will do: its next runs, those it leaves out, and where it differs from what one might expect."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from importlib.metadata import version
+from itertools import islice, takewhile
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict
+
+from meta_prefect.implementations.schedule.calendars import Calendar, days_between, make_calendar
+from meta_prefect.implementations.schedule.clock_remarks import clock_remarks
+from meta_prefect.implementations.schedule.cron import cron_to_rrule
+from meta_prefect.implementations.schedule.days_off import LeftOut
+from meta_prefect.implementations.schedule.interval_times import interval_times
+from meta_prefect.implementations.schedule.reading import parse_recurrence
+from meta_prefect.implementations.schedule.recurrence import Recurrence
+from meta_prefect.implementations.schedule.resolve import Resolved, resolve_one
+from meta_prefect.implementations.schedule.spec import HolidaysSpec, ScheduleSpec, read_spec
+from meta_prefect.implementations.schedule.zones import checked_zone, instant_after_gap, instant_of, wall_time
+from meta_prefect.interfaces.schedules import Schedule
+
+_MOST_RUNS = 20_000
+_LOOK_AHEAD = timedelta(days=400)
+_CRON_RUNS_AFTER_GAP = (3, 9)
+_MARGIN = timedelta(days=2)  # wall-clock digits lie at most that far from the instant they run
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SkippedRun(_Value):
+    """A run that a day off takes away.
+
+    Attributes:
+        at: When it would have run.
+        reason: The holiday's name, ``freeze``, or that the stored schedule leaves it out.
+        moved_to: When it runs instead, or None.
+    """
+
+    at: datetime
+    reason: str
+    moved_to: datetime | None = None
+
+
+class Preview(_Value):
+    """What a schedule will do.
+
+    Attributes:
+        timezone: The zone of all times here.
+        fires: The runs, in order, as the server evaluates them.
+        skipped: The runs left out between the first and the last of these.
+        remarks: Where the server does what one might not expect: clock changes, limits of what is worked out.
+        until: The last day to which days off are worked out; None where there are none.
+    """
+
+    timezone: str
+    fires: tuple[datetime, ...]
+    skipped: tuple[SkippedRun, ...] = ()
+    remarks: tuple[str, ...] = ()
+    until: date | None = None
+
+
+def preview(
+    schedule: Schedule | ScheduleSpec | str | Mapping[str, object],
+    *,
+    now: datetime,
+    count: int = 10,
+    year: int | None = None,
+    default_calendar: HolidaysSpec | Calendar = None,
+    base_dir: Path | None = None,
+    prefect_version: tuple[int, int] | None = None,
+    where: str | None = None,
+) -> Preview:
+    """Evaluate a schedule as Prefect's server does.
+
+    Args:
+        schedule: A stored schedule, or what a user wrote.
+        now: The current time, with a UTC offset.
+        count: How many of the next runs to show.
+        year: Show the runs of this whole year instead, 20,000 at most.
+        default_calendar: The holidays where the schedule says nothing; for a stored schedule, where to look up names.
+        base_dir: The folder to which paths of .ics files are relative.
+        prefect_version: Major and minor version of the server; by default of the Prefect installed here.
+        where: File and key, for the errors.
+
+    Raises:
+        ScheduleError: As ``resolve``.
+    """
+    server = prefect_version or _installed_prefect()
+    calendar = make_calendar(default_calendar, base_dir=base_dir, where=where)
+    if isinstance(schedule, Schedule):
+        found = _from_stored(schedule, where)
+    else:
+        spec = read_spec(schedule, where=where)
+        if spec.holidays is not None:
+            calendar = make_calendar(spec.holidays, base_dir=base_dir, where=where)
+        found = resolve_one(spec, calendar=calendar, now=now, where=where)
+    zone = ZoneInfo(found.zone)
+    first = datetime(year, 1, 1, tzinfo=zone) if year else now.astimezone(zone)
+    last = datetime(year + 1, 1, 1, tzinfo=zone) - timedelta(seconds=1) if year else None
+    wanted = _MOST_RUNS + 1 if year else count
+    bounded = takewhile(lambda run: last is None or run <= last, _runs(found, first, last, wanted, server, now))
+    fires = [run.astimezone(zone) for run in islice(bounded, wanted)]
+    end = last or (fires[-1] if fires else first)
+    remarks = [
+        *_remarks(found, first, end, server),
+        *_clock_remarks(found, first, max(end, first + _LOOK_AHEAD) if not year else end, server),
+    ]
+    if len(fires) > _MOST_RUNS:
+        remarks.append(f"only the first {_MOST_RUNS:,} runs are shown")
+    return Preview(
+        timezone=found.zone,
+        fires=tuple(fires[:_MOST_RUNS]),
+        skipped=tuple(_skipped(found, first, end, calendar)),
+        remarks=tuple(remarks),
+        until=found.until,
+    )
+
+
+def _installed_prefect() -> tuple[int, int]:
+    major, minor = re.findall(r"\d+", version("prefect"))[:2]
+    return int(major), int(minor)
+
+
+def _from_stored(schedule: Schedule, where: str | None) -> Resolved:
+    zone = checked_zone(schedule.timezone, where=where)
+    if schedule.interval is not None:
+        return Resolved(schedule, zone, None)
+    text = schedule.rrule or cron_to_rrule(schedule.cron or "", day_or=schedule.day_or, where=where)
+    recurrence = parse_recurrence(text, where=where)
+    return Resolved(schedule, zone, recurrence, base=replace(recurrence, exrules=(), exdates=frozenset()))
+
+
+def _instant(found: Resolved, server: tuple[int, int]) -> Callable[[datetime], datetime]:
+    """How the server finds the instant of a wall-clock time of this schedule."""
+    zone = found.schedule.timezone
+    if found.schedule.cron is not None and server >= _CRON_RUNS_AFTER_GAP:
+        return lambda wall: instant_after_gap(wall, zone)
+    return lambda wall: instant_of(wall, zone)
+
+
+def _runs(
+    found: Resolved, first: datetime, last: datetime | None, count: int, server: tuple[int, int], now: datetime
+) -> Iterator[datetime]:
+    if found.recurrence is None:
+        stored = found.schedule
+        anchor = stored.anchor_date or now
+        yield from interval_times(stored.interval or timedelta(1), anchor, found.zone, first, prefect_version=server)
+        return
+    zone = found.schedule.timezone
+    start = wall_time(first, zone) - _MARGIN
+    until = wall_time(last, zone) + _MARGIN if last else None
+    # what lies in the margin is cut off again below
+    margin = int(found.recurrence.runs_a_day * 2 * _MARGIN.days) + 2
+    walls = found.recurrence.following(start, count + margin, until=until)
+    instant = _instant(found, server)
+    yield from sorted({run for wall in walls if (run := instant(wall)) >= first})
+
+
+def _skipped(found: Resolved, first: datetime, last: datetime, calendar: Calendar | None) -> Iterator[SkippedRun]:
+    if found.base is None or found.recurrence is None:
+        return
+    zone, place = found.schedule.timezone, ZoneInfo(found.zone)
+    seen: set[datetime] = set()
+    for run in _left_out(found, found.base, first, last, calendar):
+        at = instant_of(run.wall, zone).astimezone(place)
+        if first <= at <= last and at not in seen:
+            seen.add(at)
+            moved = instant_of(run.moved_to, zone).astimezone(place) if run.moved_to else None
+            yield SkippedRun(at=at, reason=run.reason, moved_to=moved)
+
+
+def _left_out(
+    found: Resolved, base: Recurrence, first: datetime, last: datetime, calendar: Calendar | None
+) -> Iterable[LeftOut]:
+    zone = found.schedule.timezone
+    if found.days_off is not None:
+        end = min(last.date(), found.until or last.date())
+        return found.days_off.leave_out(base, zone, first.date(), end)[0] if end >= first.date() else []
+    recurrence = found.recurrence
+    if recurrence is None or not (recurrence.exrules or recurrence.exdates):
+        return []
+    start, end_wall = wall_time(first, zone) - _MARGIN, wall_time(last, zone) + _MARGIN
+    gone = sorted(set(base.between(start, end_wall)) - set(recurrence.between(start, end_wall)))
+    known = days_between(calendar, start.date(), end_wall.date()) if calendar else {}
+    return [LeftOut(wall, known.get(wall.date(), "left out by the schedule")) for wall in gone]
+
+
+def _remarks(found: Resolved, first: datetime, last: datetime, server: tuple[int, int]) -> Iterator[str]:
+    stored = found.schedule
+    if found.until is not None and last.date() > found.until:
+        yield f"days off are worked out until {found.until}; a later deploy goes further"
+    if found.recurrence is not None and stored.timezone != found.zone:
+        yield f"stored in {stored.timezone}, because an interval counts elapsed time and {found.zone} changes its clocks"
+    if stored.interval is None:
+        return
+    if stored.anchor_date is None:
+        yield "the interval has no anchor: it counts from the moment of the deploy"
+    days = stored.interval >= timedelta(days=1)
+    winter = datetime.combine(first.date(), time.min, UTC)
+    changes = len({(winter + timedelta(days=n)).astimezone(first.tzinfo).utcoffset() for n in range(0, 366, 7)}) > 1
+    if changes and not days:
+        yield f"an interval counts elapsed time: its local times in {found.zone} move when the clocks change"
+    if changes and days and server < _CRON_RUNS_AFTER_GAP:
+        yield f"before Prefect 3.9, an interval of days may run an hour off in {found.zone} after the clocks change"
+
+
+def _clock_remarks(found: Resolved, first: datetime, last: datetime, server: tuple[int, int]) -> list[str]:
+    if found.recurrence is None:
+        return []
+    return clock_remarks(found.recurrence, found.schedule.timezone, first.date(), last.date(), _instant(found, server))

@@ -1,0 +1,266 @@
+"""From what a user writes to what Prefect stores: exact on every day, and within Prefect's 6500 characters."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import cast
+
+from meta_prefect.errors import ScheduleError
+from meta_prefect.implementations.schedule.anchoring import check_walk, start_line
+from meta_prefect.implementations.schedule.calendars import Calendar, make_calendar
+from meta_prefect.implementations.schedule.cron import cron_to_rrule
+from meta_prefect.implementations.schedule.days_off import DaysOff, LeftOut
+from meta_prefect.implementations.schedule.exclusions import adding_lines, excluding_lines
+from meta_prefect.implementations.schedule.intervals import check_interval, interval_to_rrule
+from meta_prefect.implementations.schedule.reading import more_than_once_a_minute, parse_recurrence
+from meta_prefect.implementations.schedule.recurrence import DEFAULT_ANCHOR, Recurrence, stamp, stamped
+from meta_prefect.implementations.schedule.spec import HolidaysSpec, ScheduleSpec, read_spec
+from meta_prefect.implementations.schedule.zones import checked_zone, wall_time
+from meta_prefect.interfaces.schedules import Schedule
+
+MAX_RRULE_LENGTH = 6500
+"""Prefect refuses a longer rrule; the DTSTART line that it adds counts."""
+
+_SHORTEST_HORIZON = timedelta(days=400)
+_FURTHEST_YEARS = 4  # within five years, a day of the year and its weekday name one day
+_INJECTED = f"DTSTART:{stamp(DEFAULT_ANCHOR)}\n"
+_SAMPLE = 300
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A stored schedule, and how it came about.
+
+    Attributes:
+        schedule: What is stored.
+        zone: The user's time zone; the stored one is UTC where an interval shorter than a day leaves out days.
+        recurrence: What the stored schedule does, as wall-clock times of the stored zone; None for an interval.
+        days_off: What it leaves out, or None.
+        base: What it would do without days off.
+        until: The last day to which the days off are worked out.
+    """
+
+    schedule: Schedule
+    zone: str
+    recurrence: Recurrence | None
+    days_off: DaysOff | None = None
+    base: Recurrence | None = None
+    until: date | None = None
+
+
+def resolve(
+    specs: ScheduleSpec | str | Mapping[str, object] | Sequence[ScheduleSpec | str | Mapping[str, object]] | None,
+    *,
+    default_calendar: HolidaysSpec | Calendar,
+    now: datetime,
+    default_active: bool | None = None,
+    base_dir: Path | None = None,
+    where: str | None = None,
+) -> tuple[Schedule, ...]:
+    """Turn what a user wrote about schedules into what Prefect stores.
+
+    Args:
+        specs: One schedule or several: specs, mappings of their fields, or short strings. None means none.
+        default_calendar: The holidays of schedules that say nothing about them; None or False for no calendar.
+        now: The current time, with a UTC offset. Days off are worked out from the start of this year to the end of the
+            next, and for 400 days at least.
+        default_active: Whether schedules are active that do not say; None leaves it to the operator.
+        base_dir: The folder to which paths of .ics files are relative.
+        where: File and key, for the errors.
+
+    Raises:
+        ScheduleError: A schedule cannot be read, never fires, would hurt the server, or cannot be stored exactly; or two
+            have the same slug.
+    """
+    if specs is None:
+        return ()
+    several = specs if isinstance(specs, Sequence) and not isinstance(specs, str) else (specs,)
+    read = tuple(read_spec(spec, where=where) for spec in cast("Sequence[object]", several))
+    slugs = _slugs(read, where)
+    calendar = make_calendar(default_calendar, base_dir=base_dir, where=where)
+    made: list[Schedule] = []
+    for spec, slug in zip(read, slugs, strict=True):
+        place = f"{where or 'schedule'} {slug!r}" if len(read) > 1 else where
+        own = calendar if spec.holidays is None else make_calendar(spec.holidays, base_dir=base_dir, where=place)
+        schedule = resolve_one(spec, calendar=own, now=now, where=place).schedule
+        active = spec.active if spec.active is not None else default_active
+        made.append(schedule.model_copy(update={"slug": slug, "active": active}))
+    return tuple(made)
+
+
+def resolve_one(spec: ScheduleSpec, *, calendar: Calendar | None, now: datetime, where: str | None = None) -> Resolved:
+    """Resolve one schedule with the calendar that applies to it.
+
+    Raises:
+        ScheduleError: As ``resolve``.
+    """
+    if now.utcoffset() is None:
+        raise ValueError(f"now needs a UTC offset, got {now.isoformat()}")
+    zone = checked_zone(spec.timezone, where=where)
+    if spec.interval is not None:
+        check_interval(spec.interval, spec.anchor_date, where=where)
+    plain = Schedule(
+        slug=spec.slug or spec.kind,
+        rrule=spec.rrule and spec.rrule.strip(),
+        cron=spec.cron and spec.cron.strip(),
+        interval=spec.interval,
+        anchor_date=spec.anchor_date,
+        timezone=zone,
+        day_or=spec.day_or,
+        active=spec.active,
+        parameters=spec.parameters,
+    )
+    today = wall_time(now, zone).date()
+    days_off = DaysOff(zone, calendar, spec.freeze, spec.on_holiday) if calendar or spec.freeze else None
+    if spec.interval is not None and days_off is None:
+        return Resolved(plain, zone, None)
+    base, stored_zone = _as_recurrence(spec, zone, today, where)
+    _check_runs(base, wall_time(now, stored_zone), today, where)
+    if days_off is None:
+        return Resolved(_with_start(plain, base, today, where), zone, base, base=base)
+    return _without_days_off(plain, base, stored_zone, days_off, today, where)
+
+
+def _as_recurrence(spec: ScheduleSpec, zone: str, today: date, where: str | None) -> tuple[Recurrence, str]:
+    """The schedule as rrule lines, and the time zone of their digits."""
+    if spec.rrule is not None:
+        return parse_recurrence(spec.rrule, where=where), zone
+    if spec.cron is not None:
+        text = cron_to_rrule(spec.cron, day_or=spec.day_or, where=where)
+        try:
+            return parse_recurrence(text, where=where), zone
+        except ScheduleError as error:
+            raise ScheduleError(f"cron {spec.cron!r}: {error.message}", where=where, hint=error.hint) from None
+    interval = cast("timedelta", spec.interval)
+    text, stored_zone = interval_to_rrule(interval, spec.anchor_date, zone, today=today, where=where)
+    return parse_recurrence(text, where=where), stored_zone
+
+
+def _check_runs(base: Recurrence, now: datetime, today: date, where: str | None) -> None:
+    check_walk(base, today, where=where)
+    try:
+        ahead = base.following(now, _SAMPLE)
+    except (ValueError, IndexError, OverflowError) as error:
+        raise ScheduleError(f"{base.text!r} cannot be evaluated: {error}", where=where) from None
+    if not ahead:
+        counted = any("COUNT" in rule.parts for rule in base.rules) and base.dtstart is None
+        hint = (
+            "COUNT counts from DTSTART, and without one from 2020-01-01; write a DTSTART line."
+            if counted
+            else "Check UNTIL, COUNT, DTSTART and what is excluded."
+        )
+        raise ScheduleError(f"{base.text!r} never fires after {now:%Y-%m-%d %H:%M}", where=where, hint=hint)
+    if minute := more_than_once_a_minute(ahead):
+        hint = "One run a minute is the most; give the rules the same second, or different minutes."
+        raise ScheduleError(f"{base.text!r} fires more than once at {minute:%Y-%m-%d %H:%M}", where=where, hint=hint)
+
+
+def _with_start(plain: Schedule, base: Recurrence, today: date, where: str | None) -> Schedule:
+    """The schedule as it was written; a frequent rrule gets a recent start."""
+    if plain.rrule is None:
+        return plain
+    start = start_line(base, today, alone=True)
+    text = f"{start}\n{plain.rrule}" if start else plain.rrule
+    if _room(text, base) < 0:
+        raise _too_long(text, where)
+    return plain.model_copy(update={"rrule": text})
+
+
+def _without_days_off(
+    plain: Schedule, base: Recurrence, stored_zone: str, days_off: DaysOff, today: date, where: str | None
+) -> Resolved:
+    for first, last in _windows(today, days_off):
+        left_out, kept = days_off.leave_out(base, stored_zone, first, last)
+        if not kept:
+            _check_some_remain(base, left_out, first, last, days_off, where)
+        added = days_off.moved_into(base, stored_zone, first, last)
+        text = _assemble(base, left_out, kept, added, today)
+        if text is not None:
+            update = {"rrule": text, "timezone": stored_zone, "note": _note(days_off, last)}
+            cleared = {"cron": None, "interval": None, "anchor_date": None, "day_or": True}
+            stored = plain.model_copy(update={**cleared, **update})
+            recurrence = parse_recurrence(text, where=where)
+            return Resolved(stored, days_off.zone, recurrence, days_off, base, last)
+    raise _too_long(base.text, where)
+
+
+def _assemble(
+    base: Recurrence, left_out: Sequence[LeftOut], kept: Sequence[datetime], added: Collection[datetime], today: date
+) -> str | None:
+    """The plainest text that fits, or None."""
+    excluded = {run.wall for run in left_out}
+    start = start_line(base, today, alone=not left_out and not added)
+    anchor = stamped(start.removeprefix("DTSTART:")) if start else base.anchor
+    for adding in adding_lines(added, anchor):
+        for excluding in excluding_lines(excluded, {*kept, *added}, anchor):
+            text = "\n".join([*([start] if start else []), base.text, *adding, *excluding])
+            if _room(text, base) >= 0:
+                return text
+    return None
+
+
+def _room(text: str, base: Recurrence) -> int:
+    """How many characters Prefect leaves after adding its own DTSTART line where there is none."""
+    anchored = base.dtstart is not None or text.startswith("DTSTART")
+    return MAX_RRULE_LENGTH - len(text) - (0 if anchored else len(_INJECTED))
+
+
+def _too_long(text: str, where: str | None) -> ScheduleError:
+    message = f"the rrule {text[:60]!r}… does not fit into Prefect's {MAX_RRULE_LENGTH} characters"
+    return ScheduleError(message, where=where, hint="Write it as several schedules.")
+
+
+def _windows(today: date, days_off: DaysOff) -> list[tuple[date, date]]:
+    """The spans of days to work out: as far as wanted, and what must at least fit. Whole months keep the text stable."""
+    last = date(today.year + 1, 12, 31)
+    if last - today < _SHORTEST_HORIZON:
+        last = date(today.year + 2, 3, 1) - timedelta(days=1)
+    furthest = date(today.year + _FURTHEST_YEARS, 12, 31)
+    wanted = max([last, *(min(furthest, window.last_day) for window in days_off.freeze)])
+    least = (today + _SHORTEST_HORIZON).replace(day=28) + timedelta(days=4)
+    month_end = least.replace(day=1) - timedelta(days=1)
+    this_month = today.replace(day=1)
+    return [(today.replace(month=1, day=1), wanted), (this_month, wanted), (this_month, month_end)]
+
+
+def _check_some_remain(
+    base: Recurrence, left_out: Sequence[LeftOut], first: date, last: date, days_off: DaysOff, where: str | None
+) -> None:
+    """Refuse a schedule all of whose runs are on holidays: it would never run."""
+    if not left_out or any(run.moved_to or run.reason == "freeze" for run in left_out):
+        return
+    begin = datetime.combine(first, datetime.min.time())
+    end = datetime.combine(last, datetime.max.time())
+    if len(base.following(begin, len(left_out) + 1, until=end)) <= len(left_out):
+        name = days_off.calendar.name if days_off.calendar else "freeze"
+        message = f"every run of {base.text!r} until {last} falls on a holiday ({name})"
+        raise ScheduleError(message, where=where, hint="Set holidays: false, or on_holiday: next_business_day.")
+
+
+def _note(days_off: DaysOff, last: date) -> str:
+    what = [f"holidays of {days_off.calendar.name}"] if days_off.calendar else []
+    what += ["frozen days"] if days_off.freeze else []
+    done = "left out" if days_off.on_holiday == "skip" else f"moved to the {days_off.on_holiday.replace('_', ' ')}"
+    return f"{' and '.join(what)} are {done} until {last}"
+
+
+def _slugs(specs: Sequence[ScheduleSpec], where: str | None) -> list[str]:
+    """A name for each schedule: its own, or its kind, numbered where that is taken."""
+    given = [spec.slug for spec in specs if spec.slug is not None]
+    for slug in given:
+        if given.count(slug) > 1:
+            raise ScheduleError(f"two schedules have the slug {slug!r}", where=where, hint="Give each its own.")
+    taken = set(given)
+    slugs: list[str] = []
+    for spec in specs:
+        slug = spec.slug or spec.kind
+        number = 1
+        while spec.slug is None and slug in taken:
+            number += 1
+            slug = f"{spec.kind}-{number}"
+        taken.add(slug)
+        slugs.append(slug)
+    return slugs

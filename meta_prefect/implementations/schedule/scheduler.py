@@ -1,0 +1,54 @@
+"""When the runs of a deployment happen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, ClassVar, cast
+
+from pydantic import BeforeValidator
+
+from meta_prefect.implementations.builder import Builder
+from meta_prefect.implementations.schedule.resolve import resolve
+from meta_prefect.implementations.schedule.spec import HolidaysSpec, ScheduleSpec
+from meta_prefect.interfaces.deployment import Deployment
+
+
+def _one_or_many(value: object) -> object:
+    many = value is None or (isinstance(value, Sequence) and not isinstance(value, str))
+    return cast("object", value) if many else (value,)
+
+
+Schedules = Annotated[tuple[ScheduleSpec, ...] | None, BeforeValidator(_one_or_many)]
+"""One schedule or several, each as an object or as a short string; None where nothing is said."""
+
+
+class scheduler(Builder):  # noqa: N801 - used like a function
+    """Schedules a deployment, without runs on holidays.
+
+    The runs that are left out are those at which the rule really fires on a holiday in the schedule's own time zone, up to
+    the end of next year; each deploy moves that horizon on.
+
+    Attributes:
+        schedule: One schedule or several; none removes the schedules that are there.
+        holidays: The calendar for schedules that name none: a country, a market, an object; None for no calendar.
+        active: Whether schedules create runs that do not say so themselves; None leaves it to the operator.
+    """
+
+    step: ClassVar[str] = "skip holidays"
+
+    schedule: Schedules = ()
+    holidays: HolidaysSpec = None
+    active: bool | None = None
+
+    def update_deployment(self, deployment: Deployment) -> Deployment:
+        """Set the schedules."""
+        made = resolve(
+            self.schedule,
+            default_calendar=self.holidays,
+            now=deployment.context.now,
+            default_active=self.active,
+            base_dir=Path(deployment.flow.source),
+        )
+        deployment.schedules = list(made)
+        return deployment

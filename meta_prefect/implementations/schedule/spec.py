@@ -1,0 +1,244 @@
+"""What a user writes about a schedule: the models behind ``schedule`` and ``schedules``, and their short forms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Literal, Self, cast
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from meta_prefect.errors import ScheduleError, nearest
+from meta_prefect.implementations.schedule.durations import looks_like_a_duration, read_duration
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+def _one_or_many(value: object) -> object:
+    return (value,) if isinstance(value, str | date) else value
+
+
+class CalendarSpec(_Spec):
+    """Which days are holidays: a country's, a market's, a file's, a class's, or only the days that are listed."""
+
+    country: str | None = Field(
+        default=None, title="Country", description="ISO code or English name, for example US, DE or 'New Zealand'."
+    )
+    subdivision: str | None = Field(
+        default=None, title="Subdivision", description="State, province or canton of the country, for example CA or BY."
+    )
+    market: str | None = Field(
+        default=None, title="Market", description="A financial market instead of a country, for example NYSE or ECB."
+    )
+    categories: Annotated[tuple[str, ...], BeforeValidator(_one_or_many)] = Field(
+        default=(),
+        title="Categories",
+        description="Kinds of holiday, for example public, bank, half_day. Empty means the usual public ones.",
+    )
+    observed: bool = Field(
+        default=True,
+        title="Observed days",
+        description="Also the weekday on which a holiday that falls on a weekend is observed.",
+    )
+    extra_dates: dict[date, str] = Field(
+        default={},
+        title="Extra dates",
+        description="Further days off, as a list of dates or as date: name.",
+    )
+    excepted_dates: Annotated[tuple[date, ...], BeforeValidator(_one_or_many)] = Field(
+        default=(), title="Excepted dates", description="Days that the calendar calls holidays and that are none here."
+    )
+    ics: str | None = Field(
+        default=None,
+        title="iCalendar file",
+        description="Path of an .ics file: every day on which an event of it lies is a holiday.",
+    )
+    python: str | None = Field(
+        default=None,
+        title="Python calendar",
+        description="Import path of a Calendar class or instance of your own, for example my_calendars:TradingDays.",
+    )
+
+    @field_validator("extra_dates", mode="before")
+    @classmethod
+    def _name_listed_dates(cls, value: object) -> object:
+        listed = _one_or_many(value)
+        if isinstance(listed, list | tuple):
+            return dict.fromkeys(cast("Iterable[object]", listed), "extra date")
+        return cast("object", listed)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        sources = [name for name in ("country", "market", "ics", "python") if getattr(self, name) is not None]
+        if len(sources) > 1:
+            raise ValueError(f"{' and '.join(sources)} exclude each other; write a list of calendars to join them")
+        if not sources and not self.extra_dates:
+            raise ValueError("an empty calendar; name a country, market, ics, python or extra_dates")
+        if self.subdivision is not None and self.country is None:
+            raise ValueError(f"subdivision {self.subdivision!r} needs a country")
+        return self
+
+
+HolidaysSpec = Literal[False] | str | CalendarSpec | tuple[str | CalendarSpec, ...] | None
+"""A calendar as it is written: a country or market, an object, several of both, or False for none.
+
+None says nothing: the recipe's default applies.
+"""
+
+
+class FreezeWindow(_Spec):
+    """Days on which nothing runs, both ends included. As a short string: ``2026-12-20 to 2027-01-03``."""
+
+    first_day: date = Field(alias="from", title="From", description="The first day without runs.")
+    last_day: date = Field(alias="to", title="To", description="The last day without runs.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_short_form(cls, value: object) -> object:
+        if isinstance(value, date) and not isinstance(value, datetime):
+            return {"from": value, "to": value}
+        if not isinstance(value, str):
+            return value
+        days = re.split(r"\s+to\s+|\s*\.\.\s*|\s+-\s+", value.strip())
+        if len(days) > 2:
+            raise ValueError(f"{value!r} is no span of days; write for example '2026-12-20 to 2027-01-03'")
+        return {"from": days[0], "to": days[-1]}
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.last_day < self.first_day:
+            raise ValueError(f"the freeze ends on {self.last_day}, before it starts on {self.first_day}")
+        return self
+
+
+def _many_windows(value: object) -> object:
+    alone = isinstance(value, str | date | FreezeWindow | Mapping)
+    return (cast("object", value),) if alone else value
+
+
+def _read_interval(value: object) -> object:
+    return read_duration(value) if isinstance(value, str) else value
+
+
+class ScheduleSpec(_Spec):
+    """One schedule: exactly one of rrule, cron and interval, and which days it leaves out."""
+
+    rrule: str | None = Field(
+        default=None,
+        title="RRule",
+        description="iCalendar recurrence lines, for example FREQ=DAILY;BYHOUR=9. Digits are local time in the zone.",
+    )
+    cron: str | None = Field(
+        default=None, title="Cron", description="Five fields, for example 0 9 * * 1-5, or a name such as @daily."
+    )
+    day_or: bool = Field(
+        default=True,
+        title="Cron days: either",
+        description="With day-of-month and day-of-week both given, run when either matches (as cron does), not both.",
+    )
+    interval: Annotated[timedelta | None, BeforeValidator(_read_interval)] = Field(
+        default=None, title="Interval", description="Time between runs: 'every 15 minutes', PT15M, or seconds."
+    )
+    anchor_date: datetime | None = Field(
+        default=None,
+        title="Anchor of the interval",
+        description="The instant from which the interval counts, with a UTC offset: 2026-01-05T09:00:00+01:00.",
+    )
+    timezone: str = Field(default="UTC", title="Time zone", description="IANA name, for example US/Pacific.")
+    active: bool | None = Field(
+        default=None, title="Active", description="Whether it creates runs. Empty leaves that to the environment."
+    )
+    parameters: dict[str, Any] = Field(
+        default={}, title="Parameters", description="Flow parameters of the runs that this schedule creates."
+    )
+    slug: str | None = Field(
+        default=None,
+        min_length=1,
+        title="Name",
+        description="The schedule's name within its deployment. Empty means rrule, cron or interval.",
+    )
+    holidays: HolidaysSpec = Field(
+        default=None,
+        title="Holidays",
+        description="Days without runs: a country (US; quote 'NO'), a market (NYSE), an object, a list of them, or "
+        "false for none. Empty means the recipe's default.",
+    )
+    on_holiday: Literal["skip", "next_business_day", "previous_business_day"] = Field(
+        default="skip", title="On a holiday", description="Leave the run out, or move it to a business day."
+    )
+    freeze: Annotated[tuple[FreezeWindow, ...], BeforeValidator(_many_windows)] = Field(
+        default=(), title="Freeze", description="Spans of days without any run, for example 2026-12-20 to 2027-01-03."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_short_form(cls, value: object) -> object:
+        return _from_text(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        kinds = [kind for kind in ("rrule", "cron", "interval") if getattr(self, kind) is not None]
+        if len(kinds) != 1:
+            given = f"{' and '.join(kinds)} exclude each other" if kinds else "none of them is given"
+            raise ValueError(f"a schedule has exactly one of rrule, cron and interval; {given}")
+        if self.anchor_date is not None and self.interval is None:
+            raise ValueError(f"anchor_date belongs to an interval; this schedule is {kinds[0]}")
+        if not self.day_or and self.cron is None:
+            raise ValueError(f"day_or belongs to cron; this schedule is {kinds[0]}")
+        return self
+
+    @property
+    def kind(self) -> Literal["rrule", "cron", "interval"]:
+        """Which of the three forms this schedule has."""
+        if self.rrule is not None:
+            return "rrule"
+        return "cron" if self.cron is not None else "interval"
+
+
+def _from_text(text: str) -> dict[str, object]:
+    wanted = text.strip()
+    if re.search(r"FREQ=|^RRULE|^DTSTART|^RDATE", wanted, re.IGNORECASE):
+        return {"rrule": wanted}
+    if looks_like_a_duration(wanted):
+        return {"interval": wanted}
+    if wanted.startswith("@") or len(wanted.split()) in {5, 6, 7}:
+        return {"cron": wanted}
+    raise ValueError(
+        f"{text!r} is no schedule; write for example 'FREQ=DAILY;BYHOUR=9', '0 9 * * 1-5', '@daily' or 'every 15 minutes'"
+    )
+
+
+def read_spec(value: object, *, where: str | None = None) -> ScheduleSpec:
+    """Read one schedule as a user wrote it.
+
+    Args:
+        value: A spec, a mapping of its fields, or its short form.
+        where: File and key, for the error.
+
+    Raises:
+        ScheduleError: It is no schedule; the message names the field.
+    """
+    if isinstance(value, ScheduleSpec):
+        return value
+    try:
+        return ScheduleSpec.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(str(part) for part in first["loc"])
+        hint = None
+        if first["type"] == "extra_forbidden":
+            hint = nearest(str(first["loc"][-1]), ScheduleSpec.model_fields)
+        said = first["msg"].removeprefix("Value error, ")
+        message = f"{said} (got {first['input']!r})" if path else said
+        raise ScheduleError(f"{path}: {message}" if path else message, where=where, hint=hint) from None

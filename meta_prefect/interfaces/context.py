@@ -1,0 +1,50 @@
+"""What a deploy knows before it looks at any flow: fixed once, and the same for every retry of that deploy."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+
+class DeployContext(BaseModel):
+    """Everything that a builder may know besides its deployment.
+
+    It travels to the recipes' runs as a parameter, so that all runs of one deploy agree on the clock, the commit and the
+    versions. A recipe that is started alone makes its own.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    project: str = Field(title="Project", description="The project that owns the deployments.")
+    source: str = Field(title="Source", description="The folder that holds the project, on the host that deploys.")
+    environment: str = Field(title="Environment", description="The environment to deploy to, for example dev or prod.")
+    now: AwareDatetime = Field(title="Clock", description="The moment of the deploy, with its UTC offset.")
+    deploy_id: str = Field(title="Deploy", description="Names this deploy; retries of it carry the same one.")
+    commit: str | None = Field(
+        default=None, title="Commit", description="The Git commit of the source, with +dirty where it was changed since."
+    )
+    tags: tuple[str, ...] = Field(default=(), title="Tags", description="Further tags for every deployment.")
+    version: str | None = Field(default=None, title="Version", description="The version to set instead of the recipe's.")
+    next_versions: bool = Field(
+        default=True,
+        title="Count this deploy",
+        description="Whether counted versions go up. An explicit deploy counts; a scheduled or healing one does not.",
+    )
+    versions: dict[str, str] = Field(
+        default={},
+        title="Planned versions",
+        description="The counted version that the plan of this deploy fixed for each flow/deployment.",
+    )
+    start_worker: bool = Field(
+        default=True, title="Start a worker", description="Whether a worker process may be started on this host."
+    )
+    adopt: bool = Field(
+        default=False,
+        title="Adopt",
+        description="Whether to take over deployments of the same name that nobody owns.",
+    )
+
+    def at(self, now: datetime) -> DeployContext:
+        """Return the same context at another moment."""
+        return self.model_copy(update={"now": now})

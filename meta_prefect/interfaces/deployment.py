@@ -1,0 +1,132 @@
+"""A deployment as builders see it, while it is being made."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, Literal, cast
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.schedules import Schedule
+
+REFUSED_CHARACTERS = "/%&><"
+"""Characters that Prefect refuses in the names of flows, deployments, pools and queues."""
+
+
+class VersionRule(Enum):
+    """A version that is known only once the live deployment has been read."""
+
+    NEXT_INTEGER = "next integer"
+    """One more than the live one, at every deploy."""
+    NEXT_ON_CHANGE = "next integer on change"
+    """One more than the live one, where anything else differs from it."""
+
+
+class FlowFacts(BaseModel):
+    """What is known about the flow that a deployment runs.
+
+    Attributes:
+        name: The flow's name.
+        entrypoint: How a worker finds it from the project's folder: ``path.py:function`` or ``package.module.function``.
+        source: The project's folder on the host that deploys.
+        description: The flow's docstring.
+        parameter_schema: The JSON schema of the flow's parameters.
+        tags: The flow's own tags.
+        module: The dotted name of the module that holds it, where that could be loaded.
+        file: The file that holds it, where that is known.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    entrypoint: str
+    source: str
+    description: str | None = None
+    parameter_schema: dict[str, Any] = {}
+    tags: tuple[str, ...] = ()
+    module: str | None = None
+    file: str | None = None
+
+
+class Deployment(BaseModel):
+    """A deployment on its way through a chain of builders. Each builder gets a private copy and may change or replace it.
+
+    A field that stays None (unless its text says otherwise) is not set by the recipe: on the server it belongs to whoever
+    operates the deployment and is kept.
+
+    Attributes:
+        flow: The flow that it runs; read-only.
+        context: The deploy that it is part of; read-only.
+        environment: The environment that it is for.
+        id: Its id on the server, once it has been written; read-only.
+        name: Its name within the flow.
+        version: Its version, or the rule that gives it.
+        tags: Its tags; every run of it gets them too.
+        description: Markdown for the UI.
+        parameters: Default values of flow parameters.
+        enforce_parameter_schema: Whether the server checks the parameters of runs.
+        entrypoint: Overrides the flow's own entrypoint.
+        pull_steps: What a worker does to get the code before a run.
+        job_variables: Values for the variables of the work pool's job template.
+        work_pool_name: The work pool that runs it.
+        work_queue_name: The pool's queue that runs it.
+        schedules: Its schedules; an empty list removes those on the server.
+        paused: Whether its schedules are paused.
+        concurrency_limit: How many runs at a time, 0 for no limit.
+        collision_strategy: What happens to a run above the limit.
+    """
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+    flow: FlowFacts = Field(frozen=True)
+    context: DeployContext = Field(frozen=True)
+    environment: str
+    id: UUID | None = None
+    name: str = ""
+    version: str | VersionRule | None = None
+    tags: list[str] = []
+    description: str | None = None
+    parameters: dict[str, Any] = {}
+    enforce_parameter_schema: bool = True
+    entrypoint: str | None = None
+    pull_steps: list[dict[str, Any]] = []
+    job_variables: dict[str, Any] = {}
+    work_pool_name: str | None = None
+    work_queue_name: str | None = None
+    schedules: list[Schedule] | None = None
+    paused: bool | None = None
+    concurrency_limit: int | None = Field(default=None, ge=0)
+    collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"] | None = None
+
+    @field_validator("name", "work_pool_name", "work_queue_name")
+    @classmethod
+    def _prefect_accepts(cls, name: str | None) -> str | None:
+        if name and (refused := sorted(set(name) & set(REFUSED_CHARACTERS))):
+            raise ValueError(f"{name!r} holds {' '.join(refused)}, which Prefect refuses in names")
+        return name
+
+    @property
+    def full_name(self) -> str:
+        """The name by which Prefect finds it: ``flow/deployment``."""
+        return f"{self.flow.name}/{self.name}"
+
+    def private_copy(self) -> Deployment:
+        """Return a copy that may be changed in place without anybody else noticing."""
+        # The frozen parts are shared: copying the schemas and contexts of a thousand deployments costs more than all else.
+        own = {field: _copied(getattr(self, field)) for field in ("tags", "parameters", "pull_steps", "job_variables")}
+        if self.schedules is not None:
+            own["schedules"] = list(self.schedules)
+        return self.model_copy(update=own)
+
+
+def _copied(value: Any) -> Any:
+    """Copy nested JSON containers; scalars are shared."""
+    match value:
+        case dict():
+            return {key: _copied(inner) for key, inner in cast("dict[str, Any]", value).items()}
+        case list():
+            return [_copied(inner) for inner in cast("list[Any]", value)]
+        case _:
+            return value

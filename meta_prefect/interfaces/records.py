@@ -1,0 +1,80 @@
+"""Objects of the server as plain values, and how two of them differ.
+
+A record is the JSON form of a deployment or component: nested dictionaries, lists and scalars. Comparing records is pure;
+the plan, the drift report and the history all read the same :class:`FieldChange`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeGuard
+
+Record = dict[str, Any]
+"""The JSON form of an object."""
+
+
+class _Absent:
+    """The value of a key that is not there; distinct from a key that holds null."""
+
+    def __repr__(self) -> str:
+        return "(absent)"
+
+    def __copy__(self) -> _Absent:
+        return self
+
+    def __deepcopy__(self, memo: object) -> _Absent:
+        return self
+
+
+ABSENT: Final = _Absent()
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field that differs.
+
+    Attributes:
+        path: The field's place, keys joined by dots: ``job_variables.env.STAGE``, ``schedules.daily.rrule``.
+        before: Its value on the server; :data:`ABSENT` where there is none.
+        after: The value it is to have; :data:`ABSENT` where it is to go.
+    """
+
+    path: str
+    before: Any
+    after: Any
+
+
+def is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Tell whether a JSON value is an object."""
+    return isinstance(value, Mapping)
+
+
+def differences(before: Any, after: Any, path: str = "") -> Iterator[FieldChange]:
+    """Yield each leaf in which two JSON values differ, objects compared key by key, lists as a whole."""
+    if is_mapping(before) and is_mapping(after):
+        for key in sorted(before.keys() | after.keys()):
+            inner = f"{path}.{key}" if path else key
+            yield from differences(before.get(key, ABSENT), after.get(key, ABSENT), inner)
+    elif before is not after and before != after:
+        yield FieldChange(path, before, after)
+
+
+def differences_within(before: Any, wanted: Any, path: str = "") -> Iterator[FieldChange]:
+    """Yield where ``before`` lacks something that ``wanted`` asks for; what ``wanted`` does not mention is not compared."""
+    if is_mapping(wanted) and wanted:
+        inside: Mapping[str, Any] = before if is_mapping(before) else {}
+        for key, value in wanted.items():
+            inner = f"{path}.{key}" if path else key
+            yield from differences_within(inside.get(key, ABSENT), value, inner)
+    elif before is ABSENT or before != wanted:
+        yield FieldChange(path, before, wanted)
+
+
+def merged(base: Mapping[str, Any], addition: Mapping[str, Any]) -> Record:
+    """Lay one object over another, key by key; anything that is not an object on both sides is replaced."""
+    result: Record = dict(base)
+    for key, value in addition.items():
+        below = result.get(key)
+        result[key] = merged(below, value) if is_mapping(below) and is_mapping(value) else value
+    return result

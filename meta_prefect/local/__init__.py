@@ -1,0 +1,1 @@
+"""Processes on this host: the background Prefect server of the embedded default, and the process workers."""

@@ -1,0 +1,85 @@
+"""Which Prefect API a command means: the configured one, else a background server on this host."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+from meta_prefect.errors import NoApiConfiguredError
+from meta_prefect.local.guard import why_no_server
+from meta_prefect.local.profile import point_profile_at
+from meta_prefect.local.server import LocalServer, ensure_server, server_status
+
+MEND = "Set PREFECT_API_URL, choose a profile (`prefect profile use …`), or pass --local to start a server on this host."
+
+
+@contextmanager
+def reading_api() -> Generator[str | None]:
+    """Use the configured API, or the background server if it runs; start none.
+
+    Yields:
+        The API's address; None where there is none.
+    """
+    url = _configured()
+    status = server_status()
+    if status is None or not status.alive or url not in (None, status.url):
+        yield None if status is not None and url == status.url else url
+        return
+    with _using(status):
+        yield status.url
+
+
+@contextmanager
+def writing_api(*, local: bool, auth: bool, say: Callable[[str], None]) -> Generator[str]:
+    """Use the configured API; where there is none, start or reuse a background server on this host.
+
+    Args:
+        local: Whether a server may be started in CI, in a container or in a flow run too.
+        auth: Whether a server that is started asks for an authentication string.
+        say: Tells the user what happens.
+
+    Yields:
+        The API's address.
+
+    Raises:
+        NoApiConfiguredError: There is none, and none may be started here.
+        ProcessError: The server did not start.
+    """
+    url = _configured()
+    status = server_status()
+    ours = status is not None and url == status.url
+    if url is not None and not ours:
+        yield url
+        return
+    if status is None or not status.alive:
+        if (refusal := why_no_server(local, os.environ)) is not None:
+            raise NoApiConfiguredError(
+                f"there is no Prefect API configured, and no server is started on this host because {refusal}", hint=MEND
+            )
+        say("No Prefect API is configured: starting a Prefect server on this host …")
+    server = ensure_server(auth=auth)
+    verb = "started" if server.started else "runs already"
+    say(f"Prefect server on this host ({verb}): {server.ui_url}")
+    outcome = point_profile_at(server.url, server.auth_string)
+    if outcome.advice:
+        say(outcome.advice)
+    with _using(server):
+        yield server.url
+
+
+def _configured() -> str | None:
+    from prefect.settings import get_current_settings
+
+    return get_current_settings().api.url
+
+
+@contextmanager
+def _using(server: LocalServer) -> Generator[None]:
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
+    updates = {PREFECT_API_URL: server.url}
+    if server.auth_string is not None:
+        updates[PREFECT_API_AUTH_STRING] = server.auth_string
+    with temporary_settings(updates):
+        yield

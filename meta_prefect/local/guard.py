@@ -1,0 +1,66 @@
+"""Where nothing is started in the background unless it was asked for: CI, flow runs, containers and pods.
+
+Every function returns the reason for which not to start, as the end of a sentence ("… because <reason>"), or None where
+starting is fine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from meta_prefect.local.environment import in_flow_run
+
+_MARKER_FILES = (".dockerenv", "run/.containerenv")
+_CONTAINER_CGROUP = re.compile(r"/(?:docker|libpod|containerd|cri-containerd|kubepods|lxc)[/.-]")
+_FALSE = frozenset({"", "0", "false", "no", "off"})
+
+
+def why_no_server(local_flag: bool, environ: Mapping[str, str], *, root: Path = Path("/")) -> str | None:
+    """Say why no Prefect server may be started here.
+
+    Args:
+        local_flag: Whether a local server was asked for in so many words (``--local``); then nothing stands against it.
+        environ: The environment of this process.
+        root: The root of the file system, where the marks of a container are looked for.
+    """
+    if local_flag:
+        return None
+    if environ.get("CI", "").strip().lower() not in _FALSE:
+        return "this is a CI job (CI is set)"
+    if in_flow_run(environ):
+        return "this is the process of a Prefect flow run"
+    return why_container(environ, root=root)
+
+
+def why_no_worker(start_worker: bool, environ: Mapping[str, str], *, root: Path = Path("/")) -> str | None:
+    """Say why no worker process may be started here.
+
+    Args:
+        start_worker: The setting ``META_PREFECT__START_WORKER``. Where that variable is set and true, a worker is started in a
+            container too: it was asked for.
+        environ: The environment of this process.
+        root: The root of the file system, where the marks of a container are looked for.
+    """
+    if not start_worker:
+        return "META_PREFECT__START_WORKER is false"
+    if any(name.upper() == "META_PREFECT__START_WORKER" and value for name, value in environ.items()):
+        return None
+    return why_container(environ, root=root)
+
+
+def why_container(environ: Mapping[str, str], *, root: Path = Path("/")) -> str | None:
+    """Say by which mark this is a container or a pod, in which a background process would end with the main one."""
+    if environ.get("KUBERNETES_SERVICE_HOST"):
+        return "this is a Kubernetes pod (KUBERNETES_SERVICE_HOST is set)"
+    for marker in _MARKER_FILES:
+        if (root / marker).exists():
+            return f"this is a container (/{marker} exists)"
+    if kind := environ.get("container"):  # set by systemd-nspawn, podman and lxc, in lower case
+        return f"this is a container (container={kind})"
+    try:
+        groups = (root / "proc/1/cgroup").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return "this is a container (by the control group of process 1)" if _CONTAINER_CGROUP.search(groups) else None

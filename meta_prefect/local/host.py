@@ -1,0 +1,60 @@
+"""This host's processes, as components see them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from meta_prefect.local.guard import why_no_worker
+from meta_prefect.local.worker import ensure_worker_process, local_pool_name, worker_name, worker_status
+
+
+class LocalHost:
+    """The host that deploys; see :class:`~meta_prefect.interfaces.api.Host`.
+
+    Args:
+        start_worker: Whether a worker may be started here at all.
+    """
+
+    def __init__(self, *, start_worker: bool = True) -> None:
+        self._start_worker = start_worker
+
+    def pool_name(self) -> str:
+        """The name of this host's and user's own process work pool."""
+        return local_pool_name()
+
+    def worker_name(self, pool: str) -> str:
+        """The name under which this host's worker of a pool shows in Prefect."""
+        return worker_name(pool)
+
+    def worker_is_alive(self, pool: str) -> bool:
+        """Whether the worker process that was started here for a pool of the present API still runs."""
+        url = _api_environment().get("PREFECT_API_URL")
+        return any(worker.alive for worker in worker_status() if worker.pool == pool and worker.api_url == url)
+
+    def refusal(self) -> str | None:
+        """Why no worker may be started here; None where one may."""
+        return why_no_worker(self._start_worker, os.environ)
+
+    async def start_worker(self, pool: str) -> None:
+        """Start a process worker for a pool unless one runs."""
+        environment = _api_environment()
+        await asyncio.to_thread(ensure_worker_process, pool, api_environment=environment)
+
+    def worker_log(self, pool: str) -> str:
+        """Where that worker writes its log."""
+        url = _api_environment().get("PREFECT_API_URL")
+        logs = [worker.record.log for worker in worker_status() if worker.pool == pool and worker.api_url == url]
+        return str(logs[0]) if logs else "there is none"
+
+
+def _api_environment() -> dict[str, str]:
+    """What leads a new process to the Prefect API that is in force here, whatever profile is active by then."""
+    from prefect.settings import get_current_settings
+
+    api = get_current_settings().api
+    secrets = {"PREFECT_API_KEY": api.key, "PREFECT_API_AUTH_STRING": api.auth_string}
+    environment = {name: secret.get_secret_value() for name, secret in secrets.items() if secret is not None}
+    if api.url:
+        environment["PREFECT_API_URL"] = api.url
+    return environment

@@ -1,0 +1,49 @@
+"""Ports of the loopback interface, for a server whose address shall stay."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import time
+from pathlib import Path
+
+HOST = "127.0.0.1"
+PREFERRED_PORT = 4200
+RELEASE_DEADLINE = 3.0
+_POLL = 0.1
+
+
+def choose_port(home: Path, remembered: int | None) -> int:
+    """Choose the port of the server: the one it had, else 4200, else one that belongs to this PREFECT_HOME, else any.
+
+    The third lies outside the range from which the system gives ports to clients, so that it is likely to be free again
+    after a restart.
+    """
+    own = 4201 + int.from_bytes(hashlib.sha256(str(home).encode()).digest()[:4]) % 799
+    candidates = [remembered] if remembered is not None else [PREFERRED_PORT]
+    return next((port for port in [*candidates, own] if is_free(port)), 0) or _any_free_port()
+
+
+def is_free(port: int) -> bool:
+    """Say whether a server could listen there now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as candidate:
+        # as Prefect does: connections of a server that has died linger
+        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            candidate.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def wait_until_free(port: int) -> None:
+    """Give a process that has just died the time to let go of its port: the kernel does so after the process is gone."""
+    deadline = time.monotonic() + RELEASE_DEADLINE
+    while not is_free(port) and time.monotonic() < deadline:
+        time.sleep(_POLL)
+
+
+def _any_free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as candidate:
+        candidate.bind((HOST, 0))
+        return candidate.getsockname()[1]

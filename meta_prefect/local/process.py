@@ -1,0 +1,250 @@
+"""Detached processes: started here, remembered in a file, found again by any later command.
+
+A process is the one that was started if its pid *and* its start time are those of the record: the kernel gives pids away
+again. A zombie, a process that ended and was not collected by its parent, is not alive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from meta_prefect.errors import ProcessError
+
+# psutil derives a start time from the boot time, which some kernels report with a jitter of a second.
+START_TIME_TOLERANCE = 2.0
+KILL_DEADLINE = 5.0
+_POLL = 0.05
+_TAIL_BYTES = 64 * 1024
+
+
+class ProcessRecord(BaseModel):
+    """A process that was started, as it is remembered on disk.
+
+    Attributes:
+        pid: Its process id, which is that of its process group too.
+        start_time: When it started, in seconds since the epoch, as ``psutil.Process.create_time`` gives it.
+        command: What was started; the first item is the executable.
+        log: The file that holds its standard output and standard error.
+        extra: What its starter wants to remember. May hold a secret: it is shown in no representation.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pid: int
+    start_time: float
+    command: tuple[str, ...]
+    log: Path
+    extra: dict[str, str] = Field(default_factory=dict, repr=False)
+
+
+def state_folder(name: str) -> Path:
+    """Return ``<PREFECT_HOME>/meta-prefect/<name>``, made if need be and readable by its owner alone."""
+    folder = prefect_home() / "meta-prefect" / name
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def prefect_home() -> Path:
+    """Return Prefect's home folder as the settings have it now, as an absolute path."""
+    from prefect.settings import get_current_settings
+
+    return get_current_settings().home.expanduser().absolute()
+
+
+def write_record(path: Path, record: ProcessRecord) -> None:
+    """Write a record so that a reader sees the old one or the new one, and that only its owner can read it (0600)."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(record.model_dump_json(indent=2) + "\n")
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_record(path: Path) -> ProcessRecord | None:
+    """Read a record, or None where there is none.
+
+    Raises:
+        ProcessError: The file is there and holds no record.
+    """
+    try:
+        return ProcessRecord.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError):
+        raise ProcessError(
+            "this file does not hold the record of a process",
+            where=str(path),
+            hint="Delete it. A process it may have stood for has to be ended by hand.",
+        ) from None
+
+
+@contextlib.contextmanager
+def exclusively(path: Path, what: str, *, timeout: float) -> Generator[None]:
+    """Hold the lock file at ``path``; freed by the kernel when its holder dies.
+
+    Args:
+        path: The lock file.
+        what: What it guards, for the message.
+        timeout: How long to wait for another holder, in seconds.
+
+    Raises:
+        ProcessError: Another process held it all that time.
+    """
+    lock = FileLock(path, timeout=timeout, mode=0o600)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ProcessError(
+            f"another command has been busy with {what} for {timeout:.0f} s",
+            where=str(path),
+            hint="Wait for it, or end it, then try again.",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def start_detached(
+    command: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path, extra: Mapping[str, str] | None = None
+) -> ProcessRecord:
+    """Start a process that outlives this one: in a session and process group of its own, without our input and output.
+
+    Args:
+        command: The executable and its arguments.
+        env: Its whole environment.
+        cwd: Its working directory, made if need be.
+        log: The file for its output, new and with mode 0600; what was there is kept beside it with the suffix ``.1``.
+        extra: What to remember in its record.
+
+    Raises:
+        ProcessError: The executable cannot be started.
+    """
+    cwd.mkdir(parents=True, exist_ok=True)
+    if log.exists():
+        log.replace(log.with_name(f"{log.name}.1"))
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+    try:
+        process = subprocess.Popen(
+            list(command),
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ProcessError(f"cannot start {command[0]!r}: {error.strerror or error}", where=str(cwd)) from None
+    finally:
+        os.close(output)
+    record = ProcessRecord(
+        pid=process.pid,
+        start_time=psutil.Process(process.pid).create_time(),  # known even if it has ended: nobody has collected it yet
+        command=tuple(command),
+        log=log,
+        extra=dict(extra or {}),
+    )
+    # Collects it as soon as it ends, so that it is no zombie for as long as we live.
+    threading.Thread(target=process.wait, name=f"collect {process.pid}", daemon=True).start()
+    return record
+
+
+def is_alive(record: ProcessRecord) -> bool:
+    """Say whether the process of this record runs: its pid with its start time, and not as a zombie."""
+    return _process(record) is not None
+
+
+def stop(record: ProcessRecord, timeout: float) -> bool:
+    """End a process and its process group: SIGTERM, and SIGKILL for those that are left after ``timeout`` seconds.
+
+    Returns:
+        False where the process was not alive; then nothing is sent to anybody, whoever has its pid now.
+
+    Raises:
+        ProcessError: It is still there after SIGKILL.
+    """
+    leader = _process(record)
+    if leader is None:
+        return False
+    members = [leader, *_group(leader)]
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(record.pid, signal.SIGTERM)
+    for survivor in _wait_for_end(members, timeout):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            survivor.kill()  # psutil compares the start time first
+    if left := _wait_for_end(members, KILL_DEADLINE):
+        raise ProcessError(
+            f"process {left[0].pid} did not end, not even by SIGKILL",
+            where=" ".join(record.command),
+            hint=f"Look at its log: {record.log}",
+        )
+    return True
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """Return the last lines of a log, or an empty string where there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+            text = file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.rstrip().splitlines()[-lines:])
+
+
+def failure(record: ProcessRecord, message: str, *, hint: str | None = None) -> ProcessError:
+    """Make the error about a process: what happened, its log, and the log's last lines."""
+    last = tail(record.log)
+    shown = "\n".join(f"    {line}" for line in last.splitlines()) if last else "    (the log is empty)"
+    return ProcessError(f"{message}. Its log ends:\n{shown}", where=str(record.log), hint=hint)
+
+
+def _process(record: ProcessRecord) -> psutil.Process | None:
+    try:
+        process = psutil.Process(record.pid)
+        same = abs(process.create_time() - record.start_time) < START_TIME_TOLERANCE
+    except psutil.NoSuchProcess:
+        return None
+    return process if same and _runs(process) else None
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _group(leader: psutil.Process) -> list[psutil.Process]:
+    """The other members of a process group, as far as they descend from its leader."""
+    members: list[psutil.Process] = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in leader.children(recursive=True):
+            with contextlib.suppress(ProcessLookupError):
+                if os.getpgid(child.pid) == leader.pid:
+                    members.append(child)
+    return members
+
+
+def _wait_for_end(processes: Sequence[psutil.Process], timeout: float) -> list[psutil.Process]:
+    """Wait until the processes have ended, for ``timeout`` seconds at the most; return those that have not."""
+    deadline = time.monotonic() + timeout
+    while (left := [process for process in processes if _runs(process)]) and time.monotonic() < deadline:
+        time.sleep(_POLL)
+    return left

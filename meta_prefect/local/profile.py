@@ -1,0 +1,103 @@
+"""The Prefect profile of the embedded default, so that plain ``prefect …`` commands meet the server that we started."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+from meta_prefect.errors import ProcessError
+from meta_prefect.local.process import exclusively, state_folder
+
+if TYPE_CHECKING:
+    from prefect.settings import ProfilesCollection
+
+PROFILE = "meta-prefect"
+DEFAULT_PROFILES = ("ephemeral", "default")
+_LOCK_TIMEOUT = 30.0
+
+
+class ProfileOutcome(BaseModel):
+    """What became of the profile.
+
+    Attributes:
+        name: The profile's name.
+        activated: Whether it is the active profile now.
+        advice: The command that activates it, where it is not.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    activated: bool
+    advice: str | None = None
+
+
+def point_profile_at(url: str, auth_string: str | None = None) -> ProfileOutcome:
+    """Make the Prefect profile ``meta-prefect`` point at an API, and activate it where that changes nothing of the user's.
+
+    It is activated if the active profile is Prefect's default as it was delivered and ``PREFECT_PROFILE`` does not name one.
+    No other profile is changed. Done twice, the second time writes nothing.
+
+    Args:
+        url: The address of the API, for example ``http://127.0.0.1:4200/api``.
+        auth_string: The API auth string; the file is then made readable by its owner alone.
+
+    Raises:
+        ProcessError: The profiles file cannot be read or written.
+    """
+    from prefect.settings import (
+        PREFECT_API_AUTH_STRING,
+        PREFECT_API_URL,
+        get_current_settings,
+        load_profiles,
+        save_profiles,
+    )
+
+    path = get_current_settings().profiles_path
+    try:
+        with exclusively(state_folder("profile") / "profiles.lock", "Prefect's profiles", timeout=_LOCK_TIMEOUT):
+            # without the delivered ones, which Prefect would otherwise mix into the user's
+            profiles = load_profiles(include_defaults=False)
+            before = profiles.to_dict()
+            profiles.update_profile(PROFILE, {PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: auth_string}, source=path)
+            chosen = os.environ.get("PREFECT_PROFILE")
+            if not chosen and _is_untouched_default(profiles):
+                profiles.set_active(PROFILE)
+            if profiles.to_dict() != before:
+                save_profiles(profiles)
+            if auth_string is not None:
+                path.chmod(0o600)
+    except (OSError, ValueError) as error:  # tomllib's and pydantic's errors are ValueErrors
+        raise ProcessError(
+            f"cannot point a Prefect profile at {url}: {error}",
+            where=str(path),
+            hint=f"Mend the file, or do without the profile: export PREFECT_API_URL={url}",
+        ) from None
+    activated = (chosen or profiles.active_name) == PROFILE
+    return ProfileOutcome(name=PROFILE, activated=activated, advice=None if activated else _advice(chosen))
+
+
+def _advice(chosen: str | None) -> str:
+    # PREFECT_PROFILE beats the profiles file, so that `prefect profile use` alone would change nothing in that shell
+    return f"export PREFECT_PROFILE={PROFILE}" if chosen else f"prefect profile use {PROFILE}"
+
+
+def _is_untouched_default(own: ProfilesCollection) -> bool:
+    """Say whether the active profile is Prefect's default one and holds nothing that the user set."""
+    from prefect.settings import DEFAULT_PROFILES_PATH
+
+    active = own.active_name or DEFAULT_PROFILES[0]
+    if active not in DEFAULT_PROFILES:
+        return False
+    if active not in own.names:
+        return True
+    delivered = tomllib.loads(DEFAULT_PROFILES_PATH.read_text(encoding="utf-8"))["profiles"].get(active, {})
+    return _comparable(own[active].to_environment_variables()).items() <= _comparable(delivered).items()
+
+
+def _comparable(settings: Mapping[str, object]) -> dict[str, str]:
+    return {name: str(value).lower() for name, value in settings.items()}

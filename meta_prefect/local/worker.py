@@ -1,0 +1,217 @@
+"""Process workers of this host: one per work pool and Prefect API, detached, found again, replaced when dead.
+
+``alive`` is about the process alone. Whether the server has heard of it lately is the server's to say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import socket
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel, ConfigDict
+
+from meta_prefect.errors import NoApiConfiguredError, ProcessError, nearest
+from meta_prefect.local.environment import clean_environment
+from meta_prefect.local.process import (
+    ProcessRecord,
+    exclusively,
+    is_alive,
+    prefect_home,
+    read_record,
+    start_detached,
+    state_folder,
+    stop,
+    tail,
+    write_record,
+)
+
+QUERY_SECONDS = 2.0  # Prefect's default is 10: too long to watch
+STOP_DEADLINE = 15.0
+_LOCK_TIMEOUT = 60.0
+_REFUSED_IN_NAMES = re.compile(r"[/%&><\s]+")  # what Prefect refuses in names, and blanks
+
+
+class WorkerProcess(BaseModel):
+    """A process worker of this host.
+
+    Attributes:
+        record: Its process.
+        name: The name under which the server lists it.
+        pool: The work pool that it polls.
+        api_url: The Prefect API that it talks to.
+        started: Whether this call started it.
+        alive: Whether its process runs.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    record: ProcessRecord
+    name: str
+    pool: str
+    api_url: str
+    started: bool
+    alive: bool
+
+
+def host_id() -> str:
+    """Return eight hexadecimal digits that stand for this host and this user."""
+    # not getpass.getuser(): it believes LOGNAME, which differs between a shell, cron and a flow run
+    user = psutil.Process().username()
+    return _digest(socket.gethostname(), user)
+
+
+def local_pool_name() -> str:
+    """Return the name of this host's and user's own process work pool."""
+    return f"local-process-work-pool-{host_id()}"
+
+
+def worker_name(pool: str) -> str:
+    """Return the name of this host's worker for a pool, for example ``etl@build-7-1f0c9a3e``."""
+    return _REFUSED_IN_NAMES.sub("-", f"{pool}@{socket.gethostname()}-{host_id()}")
+
+
+def worker_environment(
+    environ: Mapping[str, str], api_environment: Mapping[str, str], *, home: Path, query_seconds: float
+) -> dict[str, str]:
+    """Make the environment of a worker's process.
+
+    Args:
+        environ: The environment of this process; what may be kept of it is kept.
+        api_environment: ``PREFECT_API_*`` and the like, which override it.
+        home: PREFECT_HOME.
+        query_seconds: How often it asks for work.
+    """
+    ours = {"PREFECT_HOME": str(home), "PREFECT_WORKER_QUERY_SECONDS": f"{query_seconds:g}"}
+    return clean_environment(environ) | ours | dict(api_environment)
+
+
+def ensure_worker_process(pool: str, *, api_environment: Mapping[str, str]) -> WorkerProcess:
+    """Start this host's worker for a pool, or find it alive. It outlives us.
+
+    Args:
+        pool: The name of an existing work pool of type ``process``.
+        api_environment: The environment variables that lead to the Prefect API: ``PREFECT_API_URL`` and what it asks for.
+            Without a URL the one of the present Prefect settings counts.
+
+    Raises:
+        NoApiConfiguredError: There is no URL.
+        ProcessError: The process cannot be started.
+    """
+    from prefect.settings import get_current_settings
+
+    settings = get_current_settings()
+    api_url = api_environment.get("PREFECT_API_URL") or settings.api.url
+    if not api_url:
+        raise NoApiConfiguredError(
+            f"a worker for {pool!r} needs a Prefect API", hint="Set one: prefect config set PREFECT_API_URL=…"
+        )
+    asked = "query_seconds" in settings.worker.model_fields_set
+    home, name, key = prefect_home(), worker_name(pool), _key(pool, api_url)
+    with _lock(key):
+        record = read_record(_record_file(key))
+        if record is not None and is_alive(record):
+            return _describe(record, started=False)
+        record = start_detached(
+            [sys.executable, "-m", "prefect", "worker", "start", f"--pool={pool}", "--type=process", f"--name={name}",
+             "--install-policy=never", "--no-create-pool-if-not-found"],
+            env=worker_environment(
+                os.environ,
+                {**api_environment, "PREFECT_API_URL": api_url},
+                home=home,
+                query_seconds=settings.worker.query_seconds if asked else QUERY_SECONDS,
+            ),
+            cwd=home,
+            log=_folder() / f"{key}.log",
+            extra={"name": name, "pool": pool, "api_url": api_url, "host": host_id()},
+        )  # fmt: skip
+        write_record(_record_file(key), record)
+        return _describe(record, started=True)
+
+
+def worker_status() -> tuple[WorkerProcess, ...]:
+    """List the workers that were started for this host and user, dead ones too, by pool and API."""
+    records = (read_record(path) for path in _folder().glob("*.json"))
+    # PREFECT_HOME may be shared between hosts, whose pids mean nothing here
+    ours = (record for record in records if record is not None and record.extra.get("host") == host_id())
+    described = (_describe(record, started=False) for record in ours)
+    return tuple(sorted(described, key=lambda worker: (worker.pool, worker.api_url)))
+
+
+def stop_worker(pool: str | None = None) -> tuple[WorkerProcess, ...]:
+    """Stop this host's workers for a pool, or all of them.
+
+    Returns:
+        Those that were running and have been stopped.
+
+    Raises:
+        ProcessError: No worker was ever started for that pool, or one does not end.
+    """
+    stopped: list[WorkerProcess] = []
+    for worker in worker_status() if pool is None else _of_pool(pool):
+        key = _key(worker.pool, worker.api_url)
+        with _lock(key):
+            record = read_record(_record_file(key))
+            if record is not None and stop(record, STOP_DEADLINE):
+                stopped.append(_describe(record, started=False))
+    return tuple(stopped)
+
+
+def worker_log(pool: str, lines: int = 200) -> str:
+    """Return the last lines of the log of the worker that was last started for a pool.
+
+    Raises:
+        ProcessError: No worker was ever started for that pool.
+    """
+    latest = max(_of_pool(pool), key=lambda worker: worker.record.start_time)
+    return tail(latest.record.log, lines)
+
+
+def _of_pool(pool: str) -> tuple[WorkerProcess, ...]:
+    known = worker_status()
+    if found := tuple(worker for worker in known if worker.pool == pool):
+        return found
+    raise ProcessError(
+        f"no worker was started on this host for the work pool {pool!r}",
+        hint=nearest(pool, (worker.pool for worker in known)) or "`meta-prefect deploy` starts one.",
+    )
+
+
+def _describe(record: ProcessRecord, *, started: bool) -> WorkerProcess:
+    extra = record.extra
+    return WorkerProcess(
+        record=record,
+        name=extra["name"],
+        pool=extra["pool"],
+        api_url=extra["api_url"],
+        started=started,
+        alive=is_alive(record),
+    )
+
+
+def _key(pool: str, api_url: str) -> str:
+    """The file name of a worker: readable, and told apart by pool, API and host."""
+    readable = re.sub(r"[^A-Za-z0-9_-]+", "-", pool).strip("-")[:60]
+    return f"{readable}-{_digest(pool, api_url.rstrip('/'), host_id())}"
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
+
+
+def _folder() -> Path:
+    return state_folder("workers")
+
+
+def _record_file(key: str) -> Path:
+    return _folder() / f"{key}.json"
+
+
+def _lock(key: str) -> AbstractContextManager[None]:
+    return exclusively(_folder() / f"{key}.lock", f"the worker {key}", timeout=_LOCK_TIMEOUT)

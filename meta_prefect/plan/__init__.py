@@ -1,0 +1,1 @@
+"""From desired and live state to a list of changes. Pure: no client, no clock, nothing random."""

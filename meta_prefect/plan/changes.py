@@ -1,0 +1,134 @@
+"""A plan as a value: a closed set of changes that explaining and applying both read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from meta_prefect.interfaces.records import FieldChange, Record
+
+DEPLOYMENT = "deployment"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a change is about.
+
+    Attributes:
+        kind: ``deployment``, or a component's kind.
+        name: Its name; of a deployment ``flow/deployment``.
+    """
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """It is not there yet.
+
+    Attributes:
+        fields: What it will have.
+        after: The record to be written.
+        remarks: What else whoever deploys should know.
+    """
+
+    subject: Subject
+    fields: tuple[FieldChange, ...]
+    after: Record
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """It is there and differs.
+
+    Attributes:
+        fields: Exactly what differs; only that is sent.
+        before: The live record as it was read.
+        after: The live record with what differs replaced.
+        counted: Whether a counted version goes up with this deploy.
+    """
+
+    subject: Subject
+    fields: tuple[FieldChange, ...]
+    before: Record
+    after: Record
+    counted: bool = False
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def only_counts(self) -> bool:
+        """Whether nothing differs but the version that goes up at each deploy."""
+        return self.counted and all(change.path == "version" for change in self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """It is there as wanted, and is not touched.
+
+    Attributes:
+        reason: Why nothing is done.
+        live: The record as it was read.
+    """
+
+    subject: Subject
+    reason: str
+    live: Record
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """It is there, belongs to this project and environment, and is no longer wanted."""
+
+    subject: Subject
+    before: Record
+    remarks: tuple[str, ...] = ()
+
+
+Change = Create | Update | Unchanged | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a deploy will do: components first, then deployments.
+
+    Attributes:
+        components: Changes to what deployments need.
+        deployments: Changes to deployments.
+    """
+
+    components: tuple[Change, ...] = field(default=())
+    deployments: tuple[Change, ...] = field(default=())
+
+    def __iter__(self) -> Iterator[Change]:
+        yield from self.components
+        yield from self.deployments
+
+    @property
+    def writes(self) -> tuple[Change, ...]:
+        """The changes for which something is written."""
+        return tuple(change for change in self if not isinstance(change, Unchanged))
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The changes that somebody who asks "does the server differ from the project?" means.
+
+        A version that only counts deploys is none of them.
+        """
+        return tuple(change for change in self.writes if not (isinstance(change, Update) and change.only_counts))
+
+
+def joined(plans: Iterable[Plan]) -> Plan:
+    """Put the plans of several recipes together; a component that several of them share is there once."""
+    components: dict[Subject, Change] = {}
+    deployments: list[Change] = []
+    for plan in plans:
+        for change in plan.components:
+            components.setdefault(change.subject, change)
+        deployments.extend(plan.deployments)
+    return Plan(tuple(components.values()), tuple(deployments))

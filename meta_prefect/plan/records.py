@@ -1,0 +1,178 @@
+"""Deployments as records: what we want of one, and what the server says of one, in the same normal form.
+
+Whatever the server adds or rewrites by itself must not look like a difference:
+
+* it puts ``DTSTART:20200101T000000`` before a recurrence rule that has none (or a recent one, for rules by the minute);
+* a missing description may be null, an empty string or, from older clients, the word ``None``;
+* the order of tags means nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from meta_prefect.interfaces.deployment import Deployment, VersionRule
+from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.schedules import Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class LiveDeployment:
+    """A deployment as the server has it.
+
+    Attributes:
+        id: Its id.
+        flow_name: The name of its flow.
+        name: Its name.
+        record: Its fields in normal form.
+        schedule_ids: The id of each schedule, by its key in the record: the slug, or ``id:<id>`` where somebody made one
+            without.
+    """
+
+    id: str
+    flow_name: str
+    name: str
+    record: Record
+    schedule_ids: dict[str, str]
+
+    @property
+    def full_name(self) -> str:
+        """``flow/deployment``."""
+        return f"{self.flow_name}/{self.name}"
+
+
+def normal_description(text: str | None) -> str:
+    """Read the ways in which Prefect stores that there is no description as an empty one."""
+    return "" if text is None or text == "None" else text
+
+
+def normal_tags(tags: Iterable[str]) -> list[str]:
+    """Sort, and drop blanks and duplicates."""
+    return sorted({tag for tag in tags if tag})
+
+
+def schedule_record(schedule: Schedule) -> Record:
+    """The normal form of a schedule that we want; ``active`` is there only where we set it."""
+    record: Record = {"timezone": schedule.timezone, "parameters": schedule.parameters}
+    if schedule.rrule is not None:
+        record["rrule"] = schedule.rrule
+    elif schedule.cron is not None:
+        record |= {"cron": schedule.cron, "day_or": schedule.day_or}
+    elif schedule.interval is not None:
+        record["interval"] = schedule.interval.total_seconds()
+        if schedule.anchor_date is not None:
+            record["anchor_date"] = _instant(schedule.anchor_date.isoformat())
+    if schedule.active is not None:
+        record["active"] = schedule.active
+    return record
+
+
+def desired_record(deployment: Deployment) -> Record:
+    """The normal form of a deployment that we want: all that is ours, nothing that is left to the operator.
+
+    The version is missing where only the live one gives it.
+    """
+    record: Record = {
+        "entrypoint": deployment.entrypoint or deployment.flow.entrypoint,
+        "path": None,
+        "pull_steps": deployment.pull_steps,
+        "description": normal_description(deployment.description),
+        "tags": normal_tags(deployment.tags),
+        "parameters": deployment.parameters,
+        "parameter_openapi_schema": deployment.flow.parameter_schema,
+        "enforce_parameter_schema": deployment.enforce_parameter_schema,
+        "job_variables": deployment.job_variables,
+        "work_pool_name": deployment.work_pool_name,
+    }
+    if not isinstance(deployment.version, VersionRule):
+        record["version"] = deployment.version
+    if deployment.work_queue_name is not None:
+        record["work_queue_name"] = deployment.work_queue_name
+    if deployment.paused is not None:
+        record["paused"] = deployment.paused
+    if deployment.concurrency_limit is not None:
+        record["concurrency_limit"] = deployment.concurrency_limit or None
+    if deployment.collision_strategy is not None:
+        record["collision_strategy"] = deployment.collision_strategy
+    if deployment.schedules is not None:
+        record["schedules"] = {schedule.slug: schedule_record(schedule) for schedule in deployment.schedules}
+    return record
+
+
+def live_deployment(answer: Record, flow_name: str) -> LiveDeployment:
+    """Read what ``/deployments/filter`` says of one deployment."""
+    limit: Record | None = answer.get("global_concurrency_limit")
+    options: Record | None = answer.get("concurrency_options")
+    schedules: dict[str, Record] = {}
+    schedule_ids: dict[str, str] = {}
+    items: list[Record] = answer.get("schedules") or []
+    for item in items:
+        key = item.get("slug") or f"id:{item['id']}"
+        schedules[key] = _live_schedule(item)
+        schedule_ids[key] = item["id"]
+    record: Record = {
+        **{
+            key: answer.get(key)
+            for key in ("entrypoint", "path", "version", "enforce_parameter_schema", "work_pool_name", "work_queue_name", "paused")
+        },
+        "pull_steps": answer.get("pull_steps") or [],
+        "description": normal_description(answer.get("description")),
+        "tags": normal_tags(answer.get("tags") or []),
+        "parameters": answer.get("parameters") or {},
+        "parameter_openapi_schema": answer.get("parameter_openapi_schema") or {},
+        "job_variables": answer.get("job_variables") or {},
+        "concurrency_limit": limit["limit"] if limit else None,
+        "collision_strategy": options["collision_strategy"] if options else None,
+        "schedules": schedules,
+    }
+    return LiveDeployment(
+        id=answer["id"], flow_name=flow_name, name=answer["name"], record=record, schedule_ids=schedule_ids
+    )
+
+
+def _live_schedule(item: Record) -> Record:
+    rule: Record = item["schedule"]
+    record: Record = {
+        "active": item["active"],
+        "parameters": item.get("parameters") or {},
+        "timezone": rule.get("timezone") or "UTC",
+    }
+    if "rrule" in rule:
+        record["rrule"] = rule["rrule"]
+    elif "cron" in rule:
+        record |= {"cron": rule["cron"], "day_or": rule.get("day_or", True)}
+    else:
+        record |= {"interval": float(rule["interval"]), "anchor_date": _instant(rule.get("anchor_date"))}
+    return record
+
+
+def _instant(text: str | None) -> str | None:
+    """One spelling for a moment: with a numeric offset, never ``Z``."""
+    return None if text is None else datetime.fromisoformat(text).isoformat()
+
+
+def without_injected_start(live: str, wanted: str) -> str:
+    """Drop the DTSTART line that the server put before a rule that was sent without one."""
+    if "DTSTART" in wanted.upper():
+        return live
+    return "\n".join(line for line in live.splitlines() if not line.upper().startswith("DTSTART"))
+
+
+def schedules_to_compare(live: Any, wanted: dict[str, Record]) -> dict[str, Record]:
+    """Reduce live schedules to what may be compared with those that are wanted: no injected DTSTART, nothing of the operator's."""
+    compared: dict[str, Record] = {}
+    for key, record in live.items():
+        reduced = dict(record)
+        if (ours := wanted.get(key)) is not None:
+            if "active" not in ours:
+                del reduced["active"]
+            if "rrule" in ours and "rrule" in reduced:
+                reduced["rrule"] = without_injected_start(reduced["rrule"], ours["rrule"])
+            if "anchor_date" not in ours:
+                # The server anchors an interval at the moment it was stored.
+                reduced.pop("anchor_date", None)
+        compared[key] = reduced
+    return compared

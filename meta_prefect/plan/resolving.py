@@ -1,0 +1,230 @@
+"""Running the builders of many deployments, step by step over the whole batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from meta_prefect.errors import BuilderError, ConfigurationError, ConflictError, nearest
+from meta_prefect.interfaces.api import Host
+from meta_prefect.interfaces.components import Component, ComponentKey, WorkerPool
+from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
+
+
+@dataclass(slots=True)
+class Draft:
+    """A deployment that its builders are working on.
+
+    Attributes:
+        where: Where the user asked for it: the place in the project file, or the flow's entrypoint.
+        builders: Its builders in the order in which they apply.
+        deployment: What the builders have made of it so far.
+        error: What went wrong; later builders then leave it alone.
+        components: What it needs, once all builders have had their say.
+    """
+
+    where: str
+    builders: tuple[FlowBuilderInterface, ...]
+    deployment: Deployment
+    error: ConfigurationError | None = None
+    components: tuple[Component, ...] = ()
+
+    def apply(self, builder: FlowBuilderInterface) -> None:
+        """Let one builder have its say; what it raises becomes this draft's error."""
+        if self.error is not None:
+            return
+        try:
+            made = builder.update_deployment(self.deployment.private_copy())
+        except ConfigurationError as error:
+            error.where = error.where or self._builder_place(builder)
+            self.error = error
+        except ValidationError as error:
+            self.error = BuilderError(_first_line(error), where=self._builder_place(builder))
+        except Exception as error:  # noqa: BLE001 - a builder is other people's code: whatever it raises is reported as its own
+            self.error = BuilderError(f"{type(error).__name__}: {error}", where=self._builder_place(builder))
+        else:
+            if isinstance(made, Deployment):  # pyright: ignore[reportUnnecessaryIsInstance] - builders need not be type-checked
+                self.deployment = made
+            else:
+                self.error = BuilderError(
+                    f"update_deployment returned {made!r}, which is no deployment",
+                    where=self._builder_place(builder),
+                    hint="Return the deployment that it was given, or a changed copy.",
+                )
+
+    def _builder_place(self, builder: FlowBuilderInterface) -> str:
+        return f"{self.where}: builder {type(builder).__name__} of {self.deployment.full_name}"
+
+    def complete(self, host: Host) -> None:
+        """Fill what the builders left open, and check what no deployment can do without."""
+        if self.error is not None:
+            return
+        try:
+            self._collect_components(host)
+            self._check()
+        except ConfigurationError as error:
+            error.where = error.where or self.where
+            self.error = error
+
+    def _collect_components(self, host: Host) -> None:
+        wanted: list[Component] = []
+        for builder in self.builders:
+            try:
+                wanted.extend(builder.requires)
+            except Exception as error:
+                raise BuilderError(
+                    f"its `requires` raised {type(error).__name__}: {error}", where=self._builder_place(builder)
+                ) from error
+        pools = [component for component in wanted if isinstance(component, WorkerPool)]
+        if self.deployment.work_pool_name is None and pools:
+            # The outermost pool is the one that the deployment runs in, as an outer builder overrides.
+            self.deployment.work_pool_name = pools[-1].completed(self.deployment, host).name
+        completed = [component.completed(self.deployment, host) for component in wanted]
+        self.components = tuple(with_requirements(completed))
+
+    def _check(self) -> None:
+        deployment = self.deployment
+        if not deployment.name:
+            raise ConfigurationError(
+                "no builder gives the deployment a name", where=self.where, hint="Add the builder `namer(name=…)`."
+            )
+        if deployment.work_pool_name is None:
+            raise ConfigurationError(
+                f"no builder says where {deployment.full_name} runs",
+                where=self.where,
+                hint="Add an infrastructure builder, for example `local_process()`.",
+            )
+        try:
+            # Changes in place escape validation on assignment.
+            type(deployment).model_validate(dict(deployment))
+        except ValidationError as error:
+            raise BuilderError(_first_line(error), where=f"{self.where}: {deployment.full_name}") from None
+        known = deployment.flow.parameter_schema.get("properties", {})
+        for parameter in deployment.parameters:
+            if parameter not in known:
+                raise ConfigurationError(
+                    f"the flow has no parameter {parameter!r}",
+                    where=f"{self.where}: parameters of {deployment.full_name}",
+                    hint=nearest(parameter, known),
+                )
+
+
+def _first_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{place}: {message} (got {first['input']!r})" if place else message
+
+
+def with_requirements(components: Iterable[Component]) -> list[Component]:
+    """Add what components themselves require, each before what requires it, and each once."""
+    ordered: dict[ComponentKey, Component] = {}
+
+    def add(component: Component) -> None:
+        for required in component.requires:
+            add(required)
+        known = ordered.setdefault(component.key, component)
+        if known != component:
+            raise _conflict(known, component)
+
+    for component in components:
+        add(component)
+    return list(ordered.values())
+
+
+def _conflict(one: Component, other: Component) -> ConflictError:
+    mine, yours = one.model_dump(), other.model_dump()
+    fields = sorted(key for key in mine.keys() | yours.keys() if mine.get(key) != yours.get(key))
+    told = "; ".join(f"{field}: {mine.get(field)!r} or {yours.get(field)!r}" for field in fields)
+    return ConflictError(
+        f"asked for twice with different settings ({told})",
+        where=str(one),
+        hint="Use the same settings, or two names.",
+    )
+
+
+class Step:
+    """One kind of builder, applied to every deployment of the batch that has it at this point of its chain.
+
+    Args:
+        title: What the step is called in the Prefect UI.
+        members: The drafts, each with the builder to apply.
+    """
+
+    # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
+    __slots__ = ("members", "title")
+
+    def __init__(self, title: str, members: Sequence[tuple[Draft, FlowBuilderInterface]]) -> None:
+        self.title = title
+        self.members = tuple(members)
+
+    def __str__(self) -> str:
+        return self.title
+
+    def run(self) -> None:
+        """Apply the builders."""
+        for draft, builder in self.members:
+            draft.apply(builder)
+
+
+def steps_of(drafts: Sequence[Draft]) -> list[Step]:
+    """Group the builders of a batch into steps, keeping the order of each deployment's own chain.
+
+    Chains of one recipe are mostly alike, so the step count stays that of one chain. Where they differ, the kind of builder
+    goes next that the fewest other chains still have further down.
+    """
+    pending = {index: list(draft.builders) for index, draft in enumerate(drafts) if draft.builders}
+    steps: list[Step] = []
+    while pending:
+        heads = dict.fromkeys((type(chain[0]), chain[0].title) for chain in pending.values())
+
+        def later(head: tuple[type, str]) -> int:
+            return sum(any((type(one), one.title) == head for one in chain[1:]) for chain in pending.values())
+
+        kind = min(heads, key=later) if len(heads) > 1 else next(iter(heads))
+        members: list[tuple[Draft, FlowBuilderInterface]] = []
+        for index, chain in list(pending.items()):
+            if (type(chain[0]), chain[0].title) == kind:
+                members.append((drafts[index], chain.pop(0)))
+                if not chain:
+                    del pending[index]
+        steps.append(Step(kind[1], members))
+    return steps
+
+
+def shared_components(drafts: Iterable[Draft]) -> list[Component]:
+    """List what a batch needs, each component once, what is required before what requires it.
+
+    Where two deployments want one component with different settings, the conflict becomes the later one's error and names
+    both.
+    """
+    ordered: dict[ComponentKey, tuple[Component, Draft]] = {}
+    for draft in drafts:
+        for component in draft.components:
+            known, first = ordered.setdefault(component.key, (component, draft))
+            if known != component:
+                error = _conflict(known, component)
+                error.where = f"{draft.where}: {component} (also needed by {first.deployment.full_name})"
+                draft.error = error
+    return [component for component, draft in ordered.values() if draft.error is None]
+
+
+def duplicate_names(drafts: Iterable[Draft]) -> list[tuple[Draft, ConflictError]]:
+    """Find deployments that would get the same name; all but the first are returned, each with what to say of it."""
+    first: dict[str, Draft] = {}
+    found: list[tuple[Draft, ConflictError]] = []
+    for draft in drafts:
+        if draft.error is not None:
+            continue
+        name = draft.deployment.full_name
+        if (other := first.setdefault(name, draft)) is not draft:
+            error = ConflictError(
+                f"gives the deployment {name!r}, and so does {other.where}",
+                where=draft.where,
+                hint="Give one of them another name.",
+            )
+            found.append((draft, error))
+    return found

@@ -1,0 +1,266 @@
+"""Read a YAML file as JSON-like data that remembers where each value stands."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import isfinite
+
+import yaml
+from yaml.constructor import SafeConstructor
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from meta_prefect.errors import ProjectFileError
+
+KeyPath = tuple[str | int, ...]
+"""The way to a value: keys of mappings and indexes of lists."""
+
+_DEEPEST = 100
+_MOST_VALUES = 250_000
+_TAG = "tag:yaml.org,2002:"
+_KINDS = {"null": "nothing", "bool": "a boolean", "int": "a number", "float": "a number"}
+_BARE_KEY = re.compile(r"[\w -]+")
+_FastLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file's data, and the place of each value in it.
+
+    Attributes:
+        name: The file's name, for messages.
+        data: Strings, finite numbers, booleans, None, lists, and dictionaries with string keys.
+        positions: Line and column, both counted from 1, of each key and each list item.
+        problems: What is wrong with the file as YAML although it could be read, such as a key that stands twice.
+    """
+
+    name: str
+    data: object
+    positions: Mapping[KeyPath, tuple[int, int]]
+    problems: tuple[ProjectFileError, ...]
+
+    def locate(self, path: KeyPath) -> str:
+        """Say where a value stands, for example ``meta_prefect.yaml:4:7: deployments.etl[0].recipe``."""
+        return _located(self.name, self.position(path), path)
+
+    def position(self, path: KeyPath) -> tuple[int, int]:
+        """Give line and column of a value; for a path that is not in the file, those of the nearest value around it."""
+        while path and path not in self.positions:
+            path = path[:-1]
+        return self.positions.get(path, (1, 1))
+
+
+def parse_document(name: str, content: bytes) -> Document:
+    """Read YAML.
+
+    Dates, times and numbers with a base of 60 (``9:30``) stay the strings that were written, since JSON knows none of them.
+
+    Raises:
+        ProjectFileError: It is not YAML, or not UTF-8.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8-sig")
+        raise ProjectFileError(
+            "not UTF-8 text", where=_located(name, _end_of(before)), hint="Save it as UTF-8."
+        ) from None
+    node = _compose(name, text)
+    builder = _Builder(name)
+    data = builder.build(node, ()) if node is not None else None
+    return Document(name, data, builder.positions, tuple(builder.problems))
+
+
+def describe(value: object) -> str:
+    """Show a value as it would stand in the file, shortened."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _compose(name: str, text: str) -> Node | None:
+    """Parse into nodes. The fast parser goes first; the one in Python says better what is wrong."""
+    try:
+        # libyaml composes by recursion without a limit of its own, and a deep enough file would crash the process
+        _refuse_depth(name, text)
+        return yaml.compose(text, Loader=_FastLoader)
+    except yaml.YAMLError as error:
+        raise _broken(name, text, _better_explained(text) or error) from None
+
+
+def _better_explained(text: str) -> yaml.YAMLError | None:
+    try:
+        yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        return error
+    except RecursionError:
+        pass
+    return None
+
+
+def _refuse_depth(name: str, text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=_FastLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _DEEPEST and event.start_mark is not None:
+                at = (event.start_mark.line + 1, event.start_mark.column + 1)
+                raise ProjectFileError(f"nested deeper than {_DEEPEST} levels", where=_located(name, at))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+def _broken(name: str, text: str, error: yaml.YAMLError) -> ProjectFileError:
+    """Say what is wrong with a text that is not YAML."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        at = (error.problem_mark.line + 1, error.problem_mark.column + 1)
+        what = error.problem or "it cannot be read"
+        context = f" ({error.context})" if error.context else ""
+    else:
+        at = _end_of(text[: getattr(error, "position", 0)])
+        what, context = str(getattr(error, "reason", error)), ""
+    hint = "YAML is indented with spaces, never with tabs." if "'\\t'" in what else None
+    if "mapping values are not allowed" in what:
+        hint = "A text that holds ': ' needs quotes around it; else look for a wrong indentation."
+    return ProjectFileError(f"not valid YAML: {what}{context}", where=_located(name, at), hint=hint)
+
+
+def _end_of(text: str) -> tuple[int, int]:
+    return text.count("\n") + 1, len(text) - (text.rfind("\n") + 1) + 1
+
+
+def _located(name: str, at: tuple[int, int], path: KeyPath = ()) -> str:
+    where = f"{name}:{at[0]}:{at[1]}"
+    return f"{where}: {_written(path)}" if path else where
+
+
+def _written(path: KeyPath) -> str:
+    """Write a path as ``deployments.etl[0].recipe``; keys with signs of this notation in them are quoted."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f"{'.' if text else ''}{part if _BARE_KEY.fullmatch(part) else repr(part)}"
+    return text
+
+
+class _Builder:
+    """Turns nodes into data, noting positions and collecting problems on the way."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.positions: dict[KeyPath, tuple[int, int]] = {}
+        self.problems: list[ProjectFileError] = []
+        self._constructor = SafeConstructor()
+        self._values = 0
+
+    def build(self, node: Node, path: KeyPath) -> object:
+        """Build the value of a node, and of everything below it."""
+        self._values += 1
+        if len(path) > _DEEPEST or self._values > _MOST_VALUES:
+            # only aliases get here: `&a [*a]` holds itself, and aliases of aliases multiply
+            raise ProjectFileError(
+                "aliases (`*name`) make this file endless or far too large", where=_located(self.name, _start(node))
+            )
+        if isinstance(node, MappingNode) and node.tag == f"{_TAG}map":
+            return self._mapping(node, path)
+        if isinstance(node, SequenceNode) and node.tag == f"{_TAG}seq":
+            return self._list(node, path)
+        if isinstance(node, ScalarNode):
+            return self._scalar(node, path)
+        at = self.positions.get(path, _start(node))
+        return self._problem(at, path, f"the tag {node.tag!r} is not supported", "Write plain YAML.")
+
+    def _list(self, node: SequenceNode, path: KeyPath) -> list[object]:
+        values: list[object] = []
+        for index, item in enumerate(node.value):
+            self.positions[*path, index] = _start(item)
+            values.append(self.build(item, (*path, index)))
+        return values
+
+    def _mapping(self, node: MappingNode, path: KeyPath) -> dict[str, object]:
+        values: dict[str, object] = {}
+        for key_node, value_node, merged in self._pairs(node, path, 0):
+            key = self._key(key_node, path)
+            if key is None or (merged and key in values):
+                continue  # what a mapping says itself comes first, and wins over what it merges in
+            if key in values:
+                line = self.positions[*path, key][0]
+                self._problem(
+                    _start(key_node),
+                    (*path, key),
+                    f"this key stands here twice, first in line {line}",
+                    "Keep one of the two.",
+                )
+                continue
+            self.positions[*path, key] = _start(key_node)
+            values[key] = self.build(value_node, (*path, key))
+        return values
+
+    def _pairs(self, node: MappingNode, path: KeyPath, depth: int) -> Iterator[tuple[Node, Node, bool]]:
+        """List keys and values: a mapping's own ones first, then those that ``<<`` merges in (the third item says so)."""
+        merges: list[Node] = []
+        for key_node, value_node in node.value:
+            if key_node.tag == f"{_TAG}merge":
+                merges.extend(value_node.value if isinstance(value_node, SequenceNode) else [value_node])
+            else:
+                yield key_node, value_node, depth > 0
+        for merged in merges:
+            if not isinstance(merged, MappingNode) or depth > _DEEPEST:
+                self._problem(
+                    _start(merged), path, "`<<` merges mappings only", "Give it an alias of a mapping: `<<: *name`."
+                )
+                continue
+            yield from self._pairs(merged, path, depth + 1)
+
+    def _key(self, node: Node, path: KeyPath) -> str | None:
+        if isinstance(node, ScalarNode) and _is_text(node):
+            return node.value
+        if isinstance(node, ScalarNode):
+            read_as = _KINDS.get(node.tag.removeprefix(_TAG), "something else")
+            message, hint = (
+                f"the key {node.value!r} is read as {read_as}, not as text",
+                f'Put it in quotes: "{node.value}".',
+            )
+        else:
+            message, hint = "a key must be text", None
+        self._problem(_start(node), path, message, hint)
+        return None
+
+    def _scalar(self, node: ScalarNode, path: KeyPath) -> object:
+        if _is_text(node):
+            return node.value
+        at = self.positions.get(path, _start(node))
+        kind = node.tag.removeprefix(_TAG)
+        read = {
+            "null": self._constructor.construct_yaml_null,
+            "bool": self._constructor.construct_yaml_bool,
+            "int": self._constructor.construct_yaml_int,
+            "float": self._constructor.construct_yaml_float,
+        }.get(kind)
+        if read is None:
+            return self._problem(at, path, f"the tag {node.tag!r} is not supported", "Write plain YAML.")
+        try:
+            value: object = read(node)
+        except (ValueError, KeyError):
+            return self._problem(
+                at, path, f"{node.value[:40]!r} cannot be read as {_KINDS[kind]}", "Put text in quotes."
+            )
+        if isinstance(value, float) and not isfinite(value):
+            return self._problem(at, path, f"{node.value!r} cannot be stored: JSON has no such number", None)
+        return value
+
+    def _problem(self, at: tuple[int, int], path: KeyPath, message: str, hint: str | None) -> None:
+        self.problems.append(ProjectFileError(message, where=_located(self.name, at, path), hint=hint))
+
+
+def _is_text(node: ScalarNode) -> bool:
+    """Say whether a scalar stays as it is written: text, and what would become a date, a time or a number to base 60."""
+    kind = node.tag.removeprefix(_TAG)
+    return kind in {"str", "timestamp", "value"} or (kind in {"int", "float"} and ":" in node.value)
+
+
+def _start(node: Node) -> tuple[int, int]:
+    return node.start_mark.line + 1, node.start_mark.column + 1

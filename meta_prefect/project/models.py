@@ -1,0 +1,167 @@
+"""What stands in a project file, and what is known of a project."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Self, cast
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic_core import PydanticCustomError
+
+from meta_prefect.project.document import Document, KeyPath
+from meta_prefect.project.naming import slug
+
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise PydanticCustomError("empty", "is empty")
+    return text
+
+
+def _module_name(name: str) -> str:
+    if name.endswith(".py") or "/" in name:
+        as_import = name.removeprefix("./").removesuffix(".py").replace("/", ".")
+        raise PydanticCustomError("module", "should be a module's name, not a file", {"hint": f"Write {as_import!r}."})
+    if not _MODULE.fullmatch(name):
+        raise PydanticCustomError("module", "should be a module's name", {"hint": "Write it as in an import."})
+    return name
+
+
+def _project_name(name: str) -> str:
+    if name != (usable := slug(name)):
+        hint = f"Write {usable!r}." if usable else "For example 'sales-reports'."
+        raise PydanticCustomError("project", "should be lower-case letters, digits and single hyphens", {"hint": hint})
+    return name
+
+
+Text = Annotated[str, AfterValidator(_filled)]
+
+
+class FileModel(BaseModel):
+    """A mapping of the project file: no unknown keys; an optional key with nothing behind it counts as left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_nothing(cls, data: object) -> object:
+        if not isinstance(data, dict):
+            return data
+        values = cast("dict[str, object]", data)
+        return {key: value for key, value in values.items() if value is not None or key not in cls.model_fields}
+
+
+class EntryModel(FileModel):
+    """One deployment of a flow."""
+
+    recipe: Text = Field(description="The recipe that makes the deployment: its name, or its dotted path.")
+    variables: dict[str, Any] = Field(default={}, description="The recipe's variables.")
+    entrypoint: Text | None = Field(
+        default=None, description="Which flow is meant, where its name alone is not enough: `folder/file.py:function`."
+    )
+    environments: tuple[Text, ...] | None = Field(
+        default=None, description="The environments for which this entry counts; all of them where it is left out."
+    )
+
+
+def _not_empty(entries: tuple[EntryModel, ...]) -> tuple[EntryModel, ...]:
+    # min_length would complain about entries that are there but wrong as well
+    if not entries:
+        hint = "Give it at least one `- recipe: …`, or remove it."
+        raise PydanticCustomError("entries", "a flow without entries", {"hint": hint})
+    return entries
+
+
+class ProjectFile(FileModel):
+    """A project file as a whole."""
+
+    project: Annotated[str, AfterValidator(_project_name)] | None = Field(
+        default=None, description="The project's name: it marks the deployments that the project owns."
+    )
+    recipes: tuple[Annotated[str, AfterValidator(_module_name)], ...] = Field(
+        default=(), description="Modules to load recipes from: the project's own ones, or installed ones."
+    )
+    flows: tuple[Text, ...] | None = Field(
+        default=None, description="Files to look for decorated flows in, as patterns: `flows/**/*.py`."
+    )
+    deployments: dict[str, Annotated[tuple[EntryModel, ...], AfterValidator(_not_empty)]] = Field(
+        default={}, description="The deployments of each flow, by the flow's name."
+    )
+
+
+class Entry(BaseModel):
+    """One deployment that the project file asks for.
+
+    Attributes:
+        flow: The flow's name as the file gives it.
+        recipe: The recipe's name or dotted path.
+        variables: What the recipe is given; JSON-like values.
+        entrypoint: The flow's entrypoint where the file names one.
+        environments: The environments for which the entry counts; None means all.
+        where: Where the entry stands, for example ``meta_prefect.yaml:3:7: deployments.etl[0]``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    flow: str
+    recipe: str
+    variables: dict[str, Any] = {}
+    entrypoint: str | None = None
+    environments: tuple[str, ...] | None = None
+    where: str
+    _document: Document | None = PrivateAttr(default=None)
+    _path: KeyPath = PrivateAttr(default=())
+
+    @classmethod
+    def at(cls, document: Document, path: KeyPath, flow: str, model: EntryModel) -> Self:
+        """Make the entry that stands at a place of a document."""
+        entry = cls(flow=flow, where=document.locate(path), **dict(model))
+        entry._document, entry._path = document, path
+        return entry
+
+    def locate(self, *keys: str | int) -> str:
+        """Say where a value of this entry stands.
+
+        Returns:
+            For ``("variables", "name")``: ``meta_prefect.yaml:5:9: deployments.etl[0].variables.name``.
+        """
+        if self._document is None:
+            return self.where
+        return self._document.locate((*self._path, *keys))
+
+    def counts_in(self, environment: str) -> bool:
+        """Say whether this entry is deployed to an environment."""
+        return self.environments is None or environment in self.environments
+
+
+class Project(BaseModel):
+    """A project: a folder, its name, and what its project file asks for.
+
+    Attributes:
+        root: The project's folder, absolute and resolved.
+        file: The project file, or where it would be.
+        name: The project's name, in lower-case letters, digits and hyphens.
+        name_is_stable: Whether the name would be the same in another copy of the folder (a folder's own name would not).
+        recipes: Names of modules to load recipes from.
+        flows: Patterns of files to look for decorated flows in; None where the file does not say.
+        entries: The deployments that the file asks for, in its order.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    root: Path
+    file: Path
+    name: str
+    name_is_stable: bool
+    recipes: tuple[str, ...] = ()
+    flows: tuple[str, ...] | None = None
+    entries: tuple[Entry, ...] = ()
+
+
+def json_schema() -> dict[str, Any]:
+    """Give the JSON schema of a project file, for editors. Recipes' variables are not in it."""
+    schema = ProjectFile.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Meta-Prefect project file"}

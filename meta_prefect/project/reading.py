@@ -1,0 +1,137 @@
+"""Read a project, and say everything that is wrong with its file at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from meta_prefect.errors import ConfigurationError, ProjectFileError, ValidationFailed, nearest
+from meta_prefect.project.document import Document, describe, parse_document
+from meta_prefect.project.locating import FILE_NAMES, find_project_file
+from meta_prefect.project.models import Entry, EntryModel, Project, ProjectFile
+from meta_prefect.project.naming import project_name
+
+_EXPECTED = {
+    "string_type": "text",
+    "tuple_type": "a list",
+    "dict_type": "a mapping of names to values",
+    "model_type": "a mapping of names to values",
+    "model_attributes_type": "a mapping of names to values",
+}
+
+
+def read_project(start: Path, *, required: bool = True) -> Project:
+    """Read the project that a file or folder belongs to.
+
+    Args:
+        start: A folder, a file in the project, or the project file itself.
+        required: Whether there must be a project file with at least one deployment. Without, a folder whose flows are
+            only decorated is a project as well; its root is then the folder given (or the folder of the file given).
+
+    Raises:
+        ValidationFailed: Everything that is wrong, as one or more ProjectFileErrors.
+    """
+    try:
+        file = _project_file(start, required=required)
+        document = _read(file)
+    except ProjectFileError as error:
+        raise ValidationFailed([error]) from None
+    errors: list[ConfigurationError] = list(document.problems)
+    model = _validated(document, errors)
+    if required and not errors and not model.deployments:
+        errors.append(_nothing_to_deploy(document))
+    name, stable = model.project or "", True
+    if not name:
+        try:
+            name, stable = project_name(file.parent)
+        except ProjectFileError as error:
+            errors.append(error)
+    if errors:
+        raise ValidationFailed(errors)
+    return Project(
+        root=file.parent,
+        file=file,
+        name=name,
+        name_is_stable=stable,
+        recipes=model.recipes,
+        flows=model.flows,
+        entries=tuple(
+            Entry.at(document, ("deployments", flow, index), flow, entry)
+            for flow, entries in model.deployments.items()
+            for index, entry in enumerate(entries)
+        ),
+    )
+
+
+def _project_file(start: Path, *, required: bool) -> Path:
+    try:
+        return find_project_file(start)
+    except ProjectFileError:
+        if required or not start.exists():
+            raise
+        folder = start if start.is_dir() else start.parent
+        if any((folder / name).is_file() for name in FILE_NAMES):
+            raise  # two of them
+        return folder.resolve() / FILE_NAMES[0]
+
+
+def _read(file: Path) -> Document:
+    try:
+        content = file.read_bytes() if file.exists() else b""
+    except OSError as error:
+        raise ProjectFileError(f"it cannot be read: {error.strerror}", where=str(file)) from None
+    return parse_document(file.name, content)
+
+
+def _validated(document: Document, errors: list[ConfigurationError]) -> ProjectFile:
+    """Check the data, and give an empty model where something is wrong with it."""
+    try:
+        return ProjectFile.model_validate({} if document.data is None else document.data)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        details.sort(key=lambda one: document.position(one["loc"]))
+        found = [_explained(document, one) for one in details]
+        # what could not be read as YAML is None in the data, and is not to be reported a second time
+        known = {problem.where for problem in errors}
+        errors.extend(problem for problem in found if problem.where not in known)
+        return ProjectFile()
+
+
+def _explained(document: Document, details: ErrorDetails) -> ProjectFileError:
+    """Say in the user's words what pydantic found."""
+    path, kind, value = details["loc"], details["type"], details["input"]
+    key = path[-1] if path else ""
+    fields = EntryModel.model_fields if len(path) > 3 else ProjectFile.model_fields
+    hint: str | None = None
+    if kind == "extra_forbidden":
+        message = f"unknown key {key!r}"
+        hint = nearest(str(key), fields)
+    elif kind == "missing":
+        message = f"the key {key!r} is missing"
+        path = path[:-1]
+    elif kind in _EXPECTED:
+        message = f"should be {_EXPECTED[kind]}, not {'nothing' if value is None else describe(value)}"
+        hint = _mend(kind, value, is_flow=len(path) == 2 and path[0] == "deployments")
+    else:
+        message = f"{details['msg']} (got {describe(value)})"
+        hint = cast("str | None", details.get("ctx", {}).get("hint"))
+    return ProjectFileError(message, where=document.locate(path), hint=hint)
+
+
+def _mend(kind: str, value: object, *, is_flow: bool) -> str | None:
+    if kind == "tuple_type":
+        if is_flow:
+            return "Each entry begins with a dash: `- recipe: …`."
+        return f"Write [{value}]." if isinstance(value, str) else None
+    if kind == "string_type" and isinstance(value, bool | int | float):
+        return f"Put it in quotes: {describe(describe(value))}."
+    return None
+
+
+def _nothing_to_deploy(document: Document) -> ProjectFileError:
+    what = "no deployments" if document.data else "nothing"
+    hint = "Name a flow under `deployments:`, with one or more entries `- recipe: …` below it."
+    return ProjectFileError(f"the project file holds {what}", where=document.locate(()), hint=hint)

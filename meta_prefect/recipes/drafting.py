@@ -1,0 +1,86 @@
+"""From an entry to a draft: the flow is loaded, its facts are taken, its builders put in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from meta_prefect.discovery.modules import ProjectModules
+from meta_prefect.errors import ConfigurationError
+from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.deployment import Deployment, FlowFacts
+from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface, builders_of, flatten
+from meta_prefect.plan.resolving import Draft
+from meta_prefect.recipes.recipe import Recipe, RecipeBuilder
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One deployment that somebody asks for.
+
+    Attributes:
+        recipe: The recipe that makes it.
+        flow: The flow's entrypoint.
+        variables: The recipe's variables, validated.
+        where: Where it was asked for.
+        locate: Gives the place of a part of it.
+    """
+
+    recipe: Recipe
+    flow: str
+    variables: BaseModel
+    where: str
+    locate: Callable[..., str] = field(default=lambda *_: "", repr=False)
+
+    def as_entry(self) -> dict[str, Any]:
+        """The request as the parameter of the recipe's flow."""
+        return {"flow": self.flow, "variables": self.variables.model_dump(mode="json", exclude_unset=True)}
+
+
+def draft(request: Request, context: DeployContext, modules: ProjectModules) -> Draft | ConfigurationError:
+    """Begin a deployment: load its flow and ask for its builders; what goes wrong is returned.
+
+    A flow's own builders come first; the recipe's, which is asked for by name, come after them and override. Where the flow
+    carries the recipe itself, the recipe's builders stand where it stands.
+    """
+    environment = request.recipe.environment(request.variables) or context.environment
+    try:
+        flow = modules.load_flow(request.flow, where=request.where)
+        with modules.imported():
+            builders = _chain(request, builders_of(flow), environment)
+    except ConfigurationError as error:
+        error.where = error.where or request.where
+        return error
+    facts = FlowFacts(
+        name=flow.name,
+        entrypoint=request.flow,
+        source=context.source,
+        description=flow.description,
+        parameter_schema=flow.parameters.model_dump_for_openapi(),
+        tags=tuple(getattr(flow, "tags", ()) or ()),
+        module=flow.fn.__module__,
+        file=flow.fn.__code__.co_filename,
+    )
+    return Draft(request.where, builders, Deployment(flow=facts, context=context, environment=environment))
+
+
+def _chain(
+    request: Request, carried: tuple[FlowBuilderInterface, ...], environment: str
+) -> tuple[FlowBuilderInterface, ...]:
+    asked = request.recipe.builders(request.variables, environment)
+    chain: list[FlowBuilderInterface] = []
+    placed = False
+    for builder in carried:
+        if not isinstance(builder, RecipeBuilder):
+            chain.append(builder)
+        elif builder.recipe.function is request.recipe.function:
+            chain.extend(asked)
+            placed = True
+        else:
+            chain.extend(builder.single_builders(environment))
+    if not placed:
+        chain.extend(asked)
+    return tuple(single for builder in chain for single in flatten(builder))

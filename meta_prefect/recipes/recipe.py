@@ -1,0 +1,236 @@
+"""``@recipe``: a typed function that returns builders becomes a Prefect flow that deploys a list of flows with them."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast, overload
+
+from docstring_parser import parse
+from prefect.flows import Flow
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from meta_prefect.errors import BuilderError, RecipeError
+from meta_prefect.interfaces.components import Component
+from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface, flatten
+from meta_prefect.recipes.variables import ENVIRONMENT_VARIABLE, check_variables, variables_model
+
+if TYPE_CHECKING:
+    from meta_prefect.report import Report
+
+RecipeFunction = Callable[..., FlowBuilderInterface]
+
+
+class Recipe(Flow[..., Any]):
+    """A flow that deploys flows, all in one way.
+
+    Its parameters are ``deployments``, a list of entries ``{flow: <entrypoint>, variables: {…}}``, and optionally the
+    ``context`` of the deploy that it is part of. Called where no event loop runs, it runs to completion; within one it
+    returns an awaitable, as any asynchronous flow.
+
+    Args:
+        function: Takes the recipe's variables and returns a builder; its docstring is the recipe's description.
+        name: The flow's name; None takes the function's, hyphenated.
+    """
+
+    def __init__(self, function: RecipeFunction, *, name: str | None = None) -> None:
+        self.function = function
+        self.variables_model = variables_model(function)
+        self.entry_model = _entry_model(function, self.variables_model)
+        super().__init__(self._as_flow_function(), name=name, description=inspect.getdoc(function))
+
+    @property
+    def recipe_name(self) -> str:
+        """The name by which the project file asks for it."""
+        return self.function.__name__
+
+    @property
+    def entrypoint(self) -> str:
+        """How a worker finds it: ``package.module.function``."""
+        return f"{self.function.__module__}.{self.function.__qualname__}"
+
+    @property
+    def summary(self) -> str:
+        """The first line of its docstring."""
+        return parse(inspect.getdoc(self.function) or "").short_description or ""
+
+    def _as_flow_function(self) -> Callable[..., Awaitable[Report]]:
+        recipe = self
+
+        async def run(deployments: Any, context: Any = None) -> Report:
+            # Imported here: whoever decorates a flow with a recipe does not deploy it.
+            from meta_prefect.recipes.run import run_recipe
+
+            return await run_recipe(recipe, deployments, context)
+
+        entries: Any = list[self.entry_model]
+        run.__annotations__ = {"deployments": entries, "context": DeployContext | None}
+        run.__name__ = self.function.__name__
+        run.__qualname__ = self.function.__qualname__
+        run.__module__ = self.function.__module__
+        run.__doc__ = _flow_docstring(self.function)
+        return run
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Deploy a list of flows.
+
+        Raises:
+            ValidationFailed: Something is wrong with an entry; nothing was written.
+            DeployFailed: Some deployments could not be written.
+        """
+        call: Callable[..., Any] = super().__call__  # pyright: ignore[reportUnknownMemberType] - overloads of Prefect's
+        made = call(*args, **kwargs)
+        if inspect.iscoroutine(made) and not _loop_runs():
+            return asyncio.run(made)
+        return made
+
+    def __get__(self, instance: object, owner: object) -> Recipe:
+        """Bind as a flow does, and stay a recipe."""
+        return cast("Recipe", super().__get__(instance, owner))
+
+    def with_options(self, **options: Any) -> Recipe:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Make a recipe with other flow options. Takes what :meth:`prefect.Flow.with_options` takes."""
+        made: Any = copy.copy(self)
+        made.__dict__.update(super().with_options(**options).__dict__)
+        return made
+
+    def with_variables(self, **variables: Any) -> RecipeBuilder:
+        """Make a builder of this recipe: for a flow in code what an entry in the project file is for a flow by name.
+
+        Raises:
+            RecipeError: The variables do not fit.
+        """
+        checked = check_variables(self.variables_model, variables, self.recipe_name, lambda *_: "with_variables")
+        if not isinstance(checked, BaseModel):
+            raise checked[0]
+        return RecipeBuilder(self, checked)
+
+    def environment(self, variables: BaseModel) -> str | None:
+        """The environment that an entry's variables pin; None where they leave it to the deploy."""
+        return getattr(variables, ENVIRONMENT_VARIABLE, None)
+
+    def builders(self, variables: BaseModel, environment: str) -> tuple[FlowBuilderInterface, ...]:
+        """Ask the recipe's function for its builders, innermost first.
+
+        Raises:
+            BuilderError: The function raised, or returned no builder.
+        """
+        values = {name: getattr(variables, name) for name in type(variables).model_fields}
+        if values.get(ENVIRONMENT_VARIABLE, environment) is None:
+            values[ENVIRONMENT_VARIABLE] = environment
+        where = f"recipe {self.recipe_name}"
+        try:
+            made: object = self.function(**values)
+        except RecipeError:
+            raise
+        except Exception as error:
+            raise BuilderError(f"{type(error).__name__}: {error}", where=where) from error
+        if not isinstance(made, FlowBuilderInterface):  # pyright: ignore[reportUnnecessaryIsInstance] - an expert's code
+            raise BuilderError(
+                f"returned {made!r}, which is no builder", where=where, hint="Return builders joined by `|`."
+            )
+        return flatten(made)
+
+
+class RecipeBuilder(FlowBuilderInterface):
+    """A recipe together with its variables: a builder like any other.
+
+    Args:
+        recipe: The recipe.
+        variables: Its validated variables.
+    """
+
+    def __init__(self, recipe: Recipe, variables: BaseModel) -> None:
+        self.recipe = recipe
+        self.variables = variables
+
+    def single_builders(self, environment: str) -> tuple[FlowBuilderInterface, ...]:
+        """The builders that the recipe makes for an environment."""
+        pinned = self.recipe.environment(self.variables)
+        return self.recipe.builders(self.variables, pinned or environment)
+
+    @property
+    def requires(self) -> Iterable[Component]:
+        """What the recipe's builders require."""
+        return [component for builder in self.single_builders("dev") for component in builder.requires]
+
+    def update_deployment(self, deployment: Deployment) -> Deployment:
+        """Apply the recipe's builders."""
+        for builder in self.single_builders(deployment.environment):
+            deployment = builder.update_deployment(deployment)
+        return deployment
+
+    def after_deployment(self, deployment: Deployment) -> None:
+        """Let the recipe's builders act."""
+        for builder in self.single_builders(deployment.environment):
+            builder.after_deployment(deployment)
+
+    def as_entry(self) -> Mapping[str, Any]:
+        """The variables as an entry of the recipe's flow holds them."""
+        return self.variables.model_dump(mode="json", exclude_unset=True)
+
+    def __repr__(self) -> str:
+        return f"{self.recipe.recipe_name}.with_variables({self.variables!r})"
+
+
+@overload
+def recipe(function: RecipeFunction, /) -> Recipe: ...
+@overload
+def recipe(*, name: str | None = None) -> Callable[[RecipeFunction], Recipe]: ...
+def recipe(function: RecipeFunction | None = None, /, *, name: str | None = None) -> Any:
+    """Make a recipe of a typed function that returns builders.
+
+    The function's parameters are the recipe's variables: their annotations and defaults validate the project file and make the
+    form in the Prefect UI, the ``Args`` of its docstring are the help. A variable named ``env`` gets the environment that is
+    deployed to, unless the entry pins another one.
+
+    Args:
+        function: The function.
+        name: The name of the recipe's flow; by default the function's, hyphenated.
+
+    Raises:
+        RecipeError: The function's signature cannot be a list of variables.
+    """
+    return partial(Recipe, name=name) if function is None else Recipe(function, name=name)
+
+
+def _entry_model(function: RecipeFunction, variables: type[BaseModel]) -> type[BaseModel]:
+    needed = any(field.is_required() for field in variables.model_fields.values())
+    default: dict[str, Any] = {} if needed else {"default_factory": variables}
+    fields: dict[str, Any] = {
+        "flow": (
+            str,
+            Field(title="Flow", description="The flow's entrypoint: path.py:function or package.module.function."),
+        ),
+        "variables": (variables, Field(title="Variables", description=f"What {function.__name__} wants to know.", **default)),
+    }
+    return create_model(
+        variables.__name__.removesuffix("Variables") + "Entry",
+        __config__=ConfigDict(extra="forbid"),
+        __doc__=f"One deployment by {function.__name__}.",
+        **fields,
+    )
+
+
+def _flow_docstring(function: RecipeFunction) -> str:
+    """The recipe's text with the parameters of its flow, which Prefect shows as help in the form."""
+    parsed = parse(inspect.getdoc(function) or "")
+    text = "\n\n".join(part for part in (parsed.short_description, parsed.long_description) if part)
+    return (
+        f"{text}\n\nArgs:\n"
+        "    deployments: The flows to deploy, each with its variables.\n"
+        "    context: The deploy that this run is part of; left empty, the run makes its own."
+    )
+
+
+def _loop_runs() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

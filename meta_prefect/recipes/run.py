@@ -1,0 +1,225 @@
+"""One run of a recipe: build, compare, ensure, apply, report."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import get_run_logger
+
+from meta_prefect.discovery.modules import ProjectModules
+from meta_prefect.discovery.sharing import modules_of
+from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError, ValidationFailed
+from meta_prefect.interfaces.components import ComponentKey
+from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
+from meta_prefect.local.host import LocalHost
+from meta_prefect.plan.changes import Change, Create, Unchanged, Update
+from meta_prefect.plan.resolving import Draft
+from meta_prefect.project import read_project
+from meta_prefect.recipes.drafting import Request, draft
+from meta_prefect.recipes.recipe import Recipe
+from meta_prefect.report import Action, Outcome, Report, table_artifact
+from meta_prefect.server import PrefectServer, connect, ui_url
+from meta_prefect.steps.building import Within, build_observed
+from meta_prefect.steps.planning import DraftBatch, PlannedBatch, PlannedComponent, PlannedDeployment, compare_observed
+from meta_prefect.steps.progress import progress
+from meta_prefect.steps.source import new_context
+from meta_prefect.steps.writing import (
+    AfterStep,
+    act_after_deployment,
+    acts_afterwards,
+    apply_deployment,
+    ensure_component,
+    wait_for_component,
+)
+
+
+async def run_recipe(recipe: Recipe, entries: Sequence[Any], context: DeployContext | None) -> Report:
+    """Deploy a list of entries; the body of every recipe's flow.
+
+    Args:
+        recipe: The recipe.
+        entries: Validated entries, each with ``flow`` and ``variables``.
+        context: The deploy that this run is part of; None makes one for the present folder.
+
+    Raises:
+        ValidationFailed: Something is wrong with an entry; nothing was written.
+        DeployFailed: Some deployments could not be written.
+    """
+    if context is None:
+        project = read_project(Path.cwd(), required=False)
+        context = new_context(project.root, project.name)
+    host = LocalHost(start_worker=context.start_worker)
+    modules = modules_of(Path(context.source))
+    requests = [Request(recipe, entry.flow, entry.variables, where=entry.flow) for entry in entries]
+    drafts = _drafts(requests, context, modules)
+    await build_observed(drafts, host, modules.imported)
+    _refuse(drafts)
+    async with connect(host) as server:
+        batch = await compare_observed(DraftBatch(drafts), server)
+        _refuse(drafts)
+        report = await _write(recipe, batch, server, context, modules.imported)
+        await _show(report, recipe, server)
+    if report.failed:
+        raise DeployFailed(_failure_message(report), report=report)
+    return report
+
+
+def _drafts(requests: Sequence[Request], context: DeployContext, modules: ProjectModules) -> list[Draft]:
+    drafts: list[Draft] = []
+    errors: list[ConfigurationError] = []
+    for request in requests:
+        match draft(request, context, modules):
+            case Draft() as begun:
+                drafts.append(begun)
+            case error:
+                errors.append(error)
+    if errors:
+        raise ValidationFailed(errors)
+    return drafts
+
+
+def _refuse(drafts: Sequence[Draft]) -> None:
+    if errors := [draft.error for draft in drafts if draft.error is not None]:
+        raise ValidationFailed(errors)
+
+
+async def _write(
+    recipe: Recipe, batch: PlannedBatch, server: PrefectServer, context: DeployContext, within: Within
+) -> Report:
+    """Write what differs: components first, then deployments, while workers come up."""
+    components = [planned for planned in batch.components if not isinstance(planned.change, Unchanged)]
+    deployments = [planned for planned in batch.deployments if not isinstance(planned.change, Unchanged)]
+    progress().expect(len(components) + len(deployments))
+    broken: dict[ComponentKey, Exception] = {}
+    for planned in components:
+        progress().step(f"ensure {planned}")
+        await _noting_failure(ensure_component(planned, server), planned, broken)
+        progress().wrote()
+    ready = [planned for planned in components if planned.component.key not in broken]
+    waiting = asyncio.gather(*(_noting_failure(wait_for_component(one, server), one, broken) for one in ready))
+    try:
+        written = [await _apply(recipe, planned, server, broken, within) for planned in batch.deployments]
+    finally:
+        progress().step("wait until everything is ready")
+        await waiting
+    outcomes = [_blaming(outcome, planned, broken) for outcome, planned in zip(written, batch.deployments, strict=True)]
+    return Report(
+        environment=context.environment,
+        outcomes=tuple(outcomes),
+        components=tuple(_component_line(planned, broken) for planned in components),
+        remarks=tuple(dict.fromkeys(remark for change in batch.plan for remark in change.remarks)),
+    )
+
+
+async def _noting_failure(
+    writing: Any, planned: PlannedComponent, broken: dict[ComponentKey, Exception]
+) -> None:
+    try:
+        await writing
+    except Exception as error:  # noqa: BLE001 - a component is other people's code; its run holds the traceback
+        broken[planned.component.key] = error
+
+
+async def _apply(
+    recipe: Recipe,
+    planned: PlannedDeployment,
+    server: PrefectServer,
+    broken: dict[ComponentKey, Exception],
+    within: Within,
+) -> Outcome:
+    """Write one deployment and let its builders act; a failure stops this one only."""
+    unusable = _broken_component(planned, broken)
+    if unusable is not None:
+        return _outcome(recipe, planned, "failed", detail=_told(unusable))
+    if isinstance(planned.change, Unchanged):
+        assert planned.live is not None, "what is unchanged is there"  # noqa: S101 - for the type checker
+        return _outcome(recipe, planned, "unchanged", planned.live.id, planned.change.reason)
+    progress().step(f"apply {planned}")
+    try:
+        deployment_id = await apply_deployment(planned, server)
+        for builder in _acting_builders(planned):
+            await act_after_deployment(AfterStep(builder, planned.draft.deployment, deployment_id, within))
+    except Exception as error:  # noqa: BLE001 - reported with the deployment; the task's run holds the traceback
+        return _outcome(recipe, planned, "failed", detail=_told(error))
+    finally:
+        progress().wrote()
+    action: Action = "created" if isinstance(planned.change, Create) else "updated"
+    return _outcome(recipe, planned, action, deployment_id, _what_changed(planned.change))
+
+
+def _acting_builders(planned: PlannedDeployment) -> list[FlowBuilderInterface]:
+    return [builder for builder in planned.draft.builders if acts_afterwards(builder)]
+
+
+def _broken_component(planned: PlannedDeployment, broken: dict[ComponentKey, Exception]) -> Exception | None:
+    return next((broken[one.key] for one in planned.draft.components if one.key in broken), None)
+
+
+def _blaming(outcome: Outcome, planned: PlannedDeployment, broken: dict[ComponentKey, Exception]) -> Outcome:
+    """A deployment whose worker did not come up is written, but it cannot run: say so."""
+    unusable = _broken_component(planned, broken)
+    if unusable is None or outcome.action == "failed":
+        return outcome
+    return outcome.model_copy(update={"action": "failed", "detail": f"{outcome.action}, but {_told(unusable)}"})
+
+
+def _outcome(
+    recipe: Recipe, planned: PlannedDeployment, action: Action, deployment_id: str | None = None, detail: str = ""
+) -> Outcome:
+    return Outcome(
+        deployment=str(planned),
+        recipe=recipe.recipe_name,
+        action=action,
+        version=_version(planned.change),
+        detail=detail,
+        id=deployment_id,
+        url=ui_url("deployment", deployment_id) if deployment_id else None,
+    )
+
+
+def _version(change: Change) -> str | None:
+    match change:
+        case Create(after=record) | Update(after=record) | Unchanged(live=record):
+            return record.get("version")
+        case _:
+            return None
+
+
+def _what_changed(change: Change) -> str:
+    match change:
+        case Update(fields=fields):
+            return ", ".join(field.path for field in fields)
+        case _:
+            return ""
+
+
+def _component_line(planned: PlannedComponent, broken: dict[ComponentKey, Exception]) -> tuple[str, str]:
+    if planned.component.key in broken:
+        return (str(planned), f"failed: {_told(broken[planned.component.key])}")
+    return (str(planned), "created" if isinstance(planned.change, Create) else "updated")
+
+
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, MetaPrefectError) else f"{type(error).__name__}: {error}"
+
+
+async def _show(report: Report, recipe: Recipe, server: PrefectServer) -> None:
+    """Leave the report where whoever looks at the run finds it: in its log and as a table."""
+    logger = get_run_logger()
+    for remark in report.remarks:
+        logger.warning("%s", remark)
+    for outcome in report.failed:
+        logger.error("%s failed: %s", outcome.deployment, outcome.detail)
+    logger.info("%s in %s", report.count(), report.environment)
+    key = f"{recipe.recipe_name}-{report.environment}"
+    await server.create_artifact(table_artifact(report, key, f"Deployed by {recipe.recipe_name}: {report.count()}."))
+
+
+def _failure_message(report: Report) -> str:
+    first = report.failed[0]
+    names = ", ".join(outcome.deployment for outcome in report.failed)
+    return f"{len(report.failed)} of {len(report.outcomes)} deployments failed: {names}. First: {first.detail}"

@@ -1,0 +1,118 @@
+"""What a deploy did to each deployment."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from meta_prefect.interfaces.records import Record
+
+Action = Literal["created", "updated", "unchanged", "failed"]
+
+
+class Outcome(BaseModel):
+    """What happened to one deployment, or what would happen in a dry run.
+
+    Attributes:
+        deployment: ``flow/deployment``, or where it was asked for if it did not get as far as a name.
+        recipe: The recipe that deployed it.
+        action: What happened.
+        version: Its version now.
+        detail: Which fields changed, why nothing did, or what went wrong and what to do.
+        id: Its id on the server.
+        url: Its page in the Prefect UI.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    deployment: str
+    recipe: str
+    action: Action
+    version: str | None = None
+    detail: str = ""
+    id: str | None = None
+    url: str | None = None
+
+
+class Report(BaseModel):
+    """What a deploy did.
+
+    Attributes:
+        environment: The environment it was for.
+        dry_run: Whether nothing was written, and the actions are those that a deploy would take.
+        outcomes: One for each deployment, in the order of the project.
+        components: Work pools, workers and the like that were written, each with what was done.
+        remarks: What else whoever deploys should know.
+        run_url: The deploy's own run in the Prefect UI.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    environment: str
+    dry_run: bool = False
+    outcomes: tuple[Outcome, ...] = ()
+    components: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[str, ...] = ()
+    run_url: str | None = None
+
+    @property
+    def failed(self) -> tuple[Outcome, ...]:
+        """The deployments that could not be deployed."""
+        return self.only("failed")
+
+    def only(self, action: Action) -> tuple[Outcome, ...]:
+        """The outcomes of one kind."""
+        return tuple(outcome for outcome in self.outcomes if outcome.action == action)
+
+    def count(self) -> str:
+        """``1 created, 2 updated``; with the mood of a plan for a dry run."""
+        verbs: dict[Action, str] = {
+            "created": "to create" if self.dry_run else "created",
+            "updated": "to update" if self.dry_run else "updated",
+            "unchanged": "unchanged",
+            "failed": "failed",
+        }
+        counts = [f"{len(found)} {verb}" for action, verb in verbs.items() if (found := self.only(action))]
+        return ", ".join(counts) or "nothing to deploy"
+
+
+def together(environment: str, reports: Iterable[Report], *, dry_run: bool = False) -> Report:
+    """Join the reports of several recipes."""
+    parts = list(reports)
+    return Report(
+        environment=environment,
+        dry_run=dry_run,
+        outcomes=tuple(outcome for part in parts for outcome in part.outcomes),
+        components=tuple(dict.fromkeys(component for part in parts for component in part.components)),
+        remarks=tuple(dict.fromkeys(remark for part in parts for remark in part.remarks)),
+    )
+
+
+def table_artifact(report: Report, key: str, description: str) -> Record:
+    """The report as a table artifact, as the API takes it; deployments link to their pages in the UI.
+
+    Args:
+        report: The report.
+        key: Under which the artifact's versions are found; made to hold only what Prefect accepts.
+        description: Markdown above the table.
+    """
+    rows = [
+        {
+            "deployment": f"[{outcome.deployment}]({outcome.url})" if outcome.url else outcome.deployment,
+            "result": outcome.action,
+            "version": outcome.version or "",
+            "detail": outcome.detail,
+            "recipe": outcome.recipe,
+        }
+        for outcome in report.outcomes
+    ]
+    return {"type": "table", "key": artifact_key(key), "description": description, "data": json.dumps(rows)}
+
+
+def artifact_key(text: str) -> str:
+    """Make a key that Prefect accepts: lower case, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

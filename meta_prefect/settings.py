@@ -1,0 +1,51 @@
+"""What ``META_PREFECT__*`` environment variables say. Read when a run starts, never at import."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from meta_prefect.errors import SettingsError
+
+
+def split_tags(value: object) -> object:
+    """Turn ``"a, b,,a"`` into ``("a", "b")``: trimmed, blanks and duplicates dropped, order kept."""
+    if not isinstance(value, str):
+        return value
+    return tuple(dict.fromkeys(tag for part in value.split(",") if (tag := part.strip())))
+
+
+class Settings(BaseSettings):
+    """The settings of one run.
+
+    Attributes:
+        env: ``META_PREFECT__ENV``, the environment to deploy to where nothing else names one.
+        tags: ``META_PREFECT__TAGS``, comma-separated tags for every deployment.
+        version: ``META_PREFECT__VERSION``, overrides the version that a recipe would set.
+        start_worker: ``META_PREFECT__START_WORKER``; with false no worker process is started on this host.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="META_PREFECT__", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    env: str = "dev"
+    tags: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_tags)] = ()
+    version: str | None = None
+    start_worker: bool = True
+
+
+def read_settings() -> Settings:
+    """Read the settings from the environment as it is now.
+
+    Raises:
+        SettingsError: A variable holds something that cannot be used.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = "__".join(str(part) for part in first["loc"]).upper()
+        raise SettingsError(
+            f"{first['msg']} (got {first['input']!r})", where=f"environment variable META_PREFECT__{key}"
+        ) from None

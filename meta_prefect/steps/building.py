@@ -1,0 +1,57 @@
+"""Builders as tasks: one for each kind of builder, over the whole batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from meta_prefect.interfaces.api import Host
+from meta_prefect.interfaces.tags import environment_tag, owner_tag
+from meta_prefect.plan.resolving import Draft, Step, duplicate_names, steps_of
+
+
+Within = Callable[[], AbstractContextManager[None]]
+"""Opens what a project's code needs around it while it is called: its own modules."""
+
+
+@task(name="builder", task_run_name="{step}", cache_policy=NO_CACHE)
+async def run_builder(step: Step, within: Within) -> None:
+    """Apply one kind of builder to every deployment of the batch that has it."""
+    with within():
+        step.run()
+    logger = get_run_logger()
+    for draft, _ in step.members:
+        if draft.error is not None:
+            logger.error("%s", draft.error)
+    logger.info("%s: %d deployments", step.title, len(step.members))
+
+
+async def build_observed(drafts: Sequence[Draft], host: Host, within: Within) -> None:
+    """Run all builders of a batch, each kind as a task of its own."""
+    for step in steps_of(drafts):
+        await run_builder(step, within)
+    with within():
+        _finish(drafts, host)
+
+
+def build(drafts: Sequence[Draft], host: Host, within: Within) -> None:
+    """Run all builders of a batch in memory."""
+    with within():
+        for step in steps_of(drafts):
+            step.run()
+        _finish(drafts, host)
+
+
+def _finish(drafts: Sequence[Draft], host: Host) -> None:
+    """Mark the deployments as ours, fill what was left open, and find names that are given twice."""
+    for draft in drafts:
+        draft.complete(host)
+        if draft.error is None:
+            deployment = draft.deployment
+            marks = [owner_tag(deployment.context.project), environment_tag(deployment.environment)]
+            deployment.tags = list(dict.fromkeys([*marks, *deployment.tags]))
+    for draft, error in duplicate_names(drafts):
+        draft.error = error

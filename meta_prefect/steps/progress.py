@@ -1,0 +1,53 @@
+"""Telling whoever waits for a deploy how far it is. Nobody has to listen."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """What wants to hear how far a deploy is."""
+
+    def step(self, text: str) -> None:
+        """Something begins: ``apply etl/nightly-dev``."""
+        ...
+
+    def expect(self, writes: int) -> None:
+        """So many more objects are going to be written."""
+        ...
+
+    def wrote(self) -> None:
+        """One of them has been written, or could not be."""
+        ...
+
+
+class _Silent:
+    def step(self, text: str) -> None:
+        """Say nothing."""
+
+    def expect(self, writes: int) -> None:
+        """Say nothing."""
+
+    def wrote(self) -> None:
+        """Say nothing."""
+
+
+_listener: ContextVar[Progress] = ContextVar("meta_prefect_progress", default=_Silent())
+
+
+def progress() -> Progress:
+    """Whoever listens in this context."""
+    return _listener.get()
+
+
+@contextmanager
+def reporting_to(listener: Progress) -> Generator[None]:
+    """Let somebody listen to the deploys that are made within."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)

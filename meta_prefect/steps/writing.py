@@ -1,0 +1,117 @@
+"""Writing what was planned."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from uuid import UUID
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from meta_prefect.errors import BuilderError, MovedError, RefusedError
+from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
+from meta_prefect.interfaces.records import Record
+from meta_prefect.plan.changes import Create, Delete, Unchanged, Update
+from meta_prefect.server import PrefectServer
+from meta_prefect.steps.building import Within
+from meta_prefect.steps.planning import PlannedComponent, PlannedDeployment
+from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
+
+
+@task(
+    name="ensure",
+    task_run_name="ensure {planned}",
+    cache_policy=NO_CACHE,
+    retries=len(RETRY_DELAYS_SECONDS),
+    retry_delay_seconds=RETRY_DELAYS_SECONDS,
+    retry_condition_fn=may_go_away,
+)
+async def ensure_component(planned: PlannedComponent, server: PrefectServer) -> None:
+    """Create or change what deployments need."""
+    component, live = planned.component, planned.live
+    try:
+        await component.write(server, live)
+    except RefusedError:
+        # Somebody else may have made it since we looked; then it only has to be as we want it.
+        now = await component.read(server) if live is None else None
+        if now is None:
+            raise
+        if tuple(component.compare(now)):
+            await component.write(server, now)
+    get_run_logger().info("%s: %s", type(planned.change).__name__.lower(), component)
+
+
+@task(name="wait until ready", task_run_name="wait for {planned}", cache_policy=NO_CACHE)
+async def wait_for_component(planned: PlannedComponent, server: PrefectServer) -> None:
+    """Wait until what was ensured does its work; beside the writing of deployments."""
+    await planned.component.wait_until_ready(server)
+    get_run_logger().info("%s is ready", planned.component)
+
+
+@task(
+    name="apply",
+    task_run_name="apply {planned}",
+    cache_policy=NO_CACHE,
+    retries=len(RETRY_DELAYS_SECONDS),
+    retry_delay_seconds=RETRY_DELAYS_SECONDS,
+    retry_condition_fn=may_go_away,
+)
+async def apply_deployment(planned: PlannedDeployment, server: PrefectServer) -> str:
+    """Write one deployment; returns its id."""
+    deployment = planned.draft.deployment
+    logger = get_run_logger()
+    match planned.change:
+        case Create(after=record):
+            written = await server.create_deployment(deployment.flow.name, deployment.name, record)
+            logger.info("created %s, version %s", planned, record["version"])
+            return written
+        case Update(fields=fields, after=after):
+            live = planned.live
+            assert live is not None, "an update has something to update"  # noqa: S101 - for the type checker
+            changed: Record = {key: after[key] for key in dict.fromkeys(field.path.partition(".")[0] for field in fields)}
+            await server.update_deployment(live, changed)
+            logger.info("updated %s: %s", planned, ", ".join(field.path for field in fields))
+            return live.id
+        case Unchanged() | Delete():
+            raise MovedError("is not to be written", where=str(planned.change.subject))
+
+
+class AfterStep:
+    """What a builder does after a deployment has been written."""
+
+    def __init__(
+        self, builder: FlowBuilderInterface, deployment: Deployment, deployment_id: str, within: Within
+    ) -> None:
+        self.builder = builder
+        self.deployment = deployment.model_copy(update={"id": UUID(deployment_id)})
+        self._within = within
+
+    def act(self) -> object:
+        """Let the builder act."""
+        with self._within():
+            return self.builder.after_deployment(self.deployment.private_copy())
+
+    def __str__(self) -> str:
+        return f"{self.builder.title} after {self.deployment.full_name}"
+
+
+@task(name="after deployment", task_run_name="{step}", cache_policy=NO_CACHE)
+async def act_after_deployment(step: AfterStep) -> None:
+    """Let a builder act after its deployment has been written."""
+    try:
+        # In a thread, as other people's code may block, or call what must not be called where an event loop runs.
+        made = await asyncio.to_thread(step.act)
+        if inspect.isawaitable(made):
+            await made
+    except Exception as error:
+        raise BuilderError(
+            f"after_deployment raised {type(error).__name__}: {error}",
+            where=f"builder {type(step.builder).__name__} of {step.deployment.full_name}",
+        ) from error
+
+
+def acts_afterwards(builder: FlowBuilderInterface) -> bool:
+    """Whether a builder has anything to do after a deployment."""
+    return type(builder).after_deployment is not FlowBuilderInterface.after_deployment

@@ -1,0 +1,175 @@
+"""One real Prefect server for the whole test session, on loopback, with a PREFECT_HOME of its own.
+
+Prefect reads its settings when it is imported, so the environment is set before anything of it is.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+import uuid
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+
+T = TypeVar("T")
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+_HOME = Path(tempfile.mkdtemp(prefix="meta-prefect-tests-"))
+_URL = f"http://127.0.0.1:{_free_port()}"
+
+for _name in [name for name in os.environ if name.startswith(("PREFECT_", "META_PREFECT__"))]:
+    del os.environ[_name]
+os.environ.update(
+    PREFECT_HOME=str(_HOME),
+    PREFECT_API_URL=f"{_URL}/api",
+    PREFECT_SERVER_EPHEMERAL_ENABLED="false",
+    PREFECT_SERVER_ANALYTICS_ENABLED="false",
+    DO_NOT_TRACK="1",
+    # Wherever the tests run, a deploy of theirs may start workers; in a container it otherwise would not.
+    META_PREFECT__START_WORKER="true",
+)
+
+SERVER_SETTINGS = {
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
+    "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(_HOME / "ui"),
+}
+
+
+class Api:
+    """The session's server, asked without any client of the project."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.ui_url = url.removesuffix("/api")
+        self._client = httpx.Client(base_url=url, timeout=30)
+
+    def get(self, path: str) -> Any:
+        """Read one object; None where there is none."""
+        answer = self._client.get(path)
+        if answer.status_code == 404:
+            return None
+        answer.raise_for_status()
+        return answer.json()
+
+    def post(self, path: str, **body: Any) -> Any:
+        """Send a POST, return its answer."""
+        answer = self._client.post(path, json=body)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def patch(self, path: str, **body: Any) -> None:
+        """Send a PATCH."""
+        self._client.patch(path, json=body).raise_for_status()
+
+    def deployment(self, full_name: str) -> Any:
+        """Read a deployment by ``flow/deployment``; None where there is none."""
+        return self.get(f"/deployments/name/{full_name}")
+
+    def deployments_of(self, flow_name: str) -> list[Any]:
+        """Read all deployments of a flow."""
+        return self.post("/deployments/filter", flows={"name": {"any_": [flow_name]}})
+
+
+def wait_until(found: Callable[[], T], *, what: str, seconds: float = 90) -> T:
+    """Wait until a function returns something true, and return that."""
+    deadline = time.monotonic() + seconds
+    while not (result := found()):
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} seconds"
+        time.sleep(0.1)
+    return result
+
+
+@pytest.fixture(scope="session")
+def prefect_home() -> Path:
+    """The session's PREFECT_HOME."""
+    return _HOME
+
+
+@pytest.fixture(scope="session")
+def server(prefect_home: Path) -> Generator[Api]:
+    """The session's Prefect server, started when the first test asks for it."""
+    log = prefect_home / "server.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", _URL.rpartition(":")[2]],
+            env={**os.environ, **SERVER_SETTINGS},
+            stdout=out,
+            stderr=out,
+        )
+
+    def is_healthy() -> bool:
+        assert process.poll() is None, f"the server ended: {log.read_text()[-2000:]}"
+        try:
+            return httpx.get(f"{_URL}/api/health").is_success
+        except httpx.TransportError:
+            return False
+
+    try:
+        wait_until(is_healthy, what="the Prefect server answers", seconds=120)
+        yield Api(f"{_URL}/api")
+    finally:
+        from meta_prefect.local.worker import stop_worker
+
+        stop_worker()
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name that no other test uses."""
+    return f"t{uuid.uuid4().hex[:10]}"
+
+
+Files = Callable[..., Path]
+
+
+@pytest.fixture
+def project(tmp_path: Path, unique: str) -> Files:
+    """Write a project: file names and texts to a folder of its own. `UNIQUE` in a text stands for the test's own name."""
+
+    def write(**files: str) -> Path:
+        root = tmp_path / unique
+        for name, text in files.items():
+            file = root / (name if "." in name else f"{name.replace('__', '/')}.py")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(textwrap.dedent(text).lstrip("\n").replace("UNIQUE", unique))
+        return root
+
+    return write
+
+
+@pytest.fixture
+def run_cli(prefect_home: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run `meta-prefect` as a user does: a process of its own."""
+
+    def run(*arguments: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "meta_prefect.cli", *arguments],
+            cwd=cwd or prefect_home,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+    return run

@@ -1,0 +1,90 @@
+"""What schedules should do, found without the code under test: plain dateutil, minus holidays by date; and Prefect's own view."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import takewhile
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+import holidays
+from dateutil import rrule, tz
+from prefect.server.schemas.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
+
+DAY = timedelta(days=1)
+
+
+def days_off(name: str, years: Sequence[int]) -> holidays.HolidayBase:
+    """The library's calendar of a country (``DE``), a part of it (``DE-BY``) or a market (``NYSE``)."""
+    country, _, subdivision = name.partition("-")
+    wanted = range(min(years) - 1, max(years) + 2)
+    if name in {"NYSE", "ECB"}:
+        return holidays.financial_holidays(name, years=wanted)
+    return holidays.country_holidays(country, subdiv=subdivision or None, years=wanted)
+
+
+def run_at(wall: datetime, zone: str) -> datetime:
+    """The instant of a wall-clock time, as dateutil puts it into the zone."""
+    return wall.replace(tzinfo=tz.gettz(zone)).astimezone(UTC)
+
+
+def expected_runs(
+    text: str, zone: str, calendar: str | None, start: datetime, end: datetime, *, on_holiday: str = "skip"
+) -> list[datetime]:
+    """The instants from ``start`` to ``end`` at which the rrule of a user should run, days off left out or moved."""
+    place = ZoneInfo(zone)
+    written = rrule.rrulestr(text, dtstart=datetime(2020, 1, 1), forceset=True)  # noqa: DTZ001
+    first = start.replace(tzinfo=None) - 40 * DAY
+    last = end.replace(tzinfo=None) + 40 * DAY
+    walls = [wall for wall in takewhile(lambda wall: wall <= last, iter(written)) if wall >= first]
+    off = days_off(calendar, range(first.year, last.year + 1)) if calendar else None
+    runs: set[datetime] = set()
+    for wall in walls:
+        at = run_at(wall, zone)
+        day = at.astimezone(place).date()
+        if off is None or day not in off:
+            runs.add(at)
+        elif on_holiday != "skip":
+            runs |= _moved(wall, day, zone, off, text, DAY if on_holiday == "next_business_day" else -DAY)
+    return sorted(run for run in runs if start <= run <= end)
+
+
+def _moved(
+    wall: datetime, day: date, zone: str, off: holidays.HolidayBase, text: str, step: timedelta
+) -> set[datetime]:
+    goal = day + step
+    while not off.is_working_day(goal):
+        goal += step
+    moved = datetime.combine(goal, wall.time())
+    lines = ["RRULE:" + line.partition(":")[2] for line in text.splitlines() if line.startswith("EXRULE:")]
+    starts = [line for line in text.splitlines() if line.startswith("DTSTART:")]
+    for line in lines:
+        excluding = rrule.rrulestr("\n".join([*starts, line]), dtstart=datetime(2020, 1, 1))  # noqa: DTZ001
+        if moved in excluding:
+            return set()
+    stamps = ",".join(line.partition(":")[2] for line in text.splitlines() if line.startswith("EXDATE:"))
+    return set() if f"{moved:%Y%m%dT%H%M%S}" in stamps else {run_at(moved, zone)}
+
+
+def evaluated(text: str, zone: str, start: datetime, end: datetime) -> list[datetime]:
+    """The instants at which Prefect's server runs a stored rrule: its own set of times, put into UTC."""
+    schedule = RRuleSchedule(rrule=text, timezone=cast("Any", zone))
+    found = cast("Iterator[datetime]", cast("Any", schedule.to_rrule()).xafter(start, inc=True))
+    return sorted({run.astimezone(UTC) for run in takewhile(lambda run: run <= end, found)})
+
+
+def next_dates(
+    schedule: RRuleSchedule | CronSchedule | IntervalSchedule,
+    start: datetime,
+    end: datetime | None = None,
+    count: int = 100,
+) -> list[datetime]:
+    """What the server's scheduler asks: the next runs of a schedule, in UTC."""
+    return [run.astimezone(UTC) for run in asyncio.run(cast("Any", schedule).get_dates(count, start, end))]
+
+
+def midnight(day: date) -> datetime:
+    """The midnight with which a day begins in UTC."""
+    return datetime.combine(day, time.min, UTC)
