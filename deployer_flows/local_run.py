@@ -29,9 +29,7 @@ def local_run_deployer(
         schedule: When it runs: an rrule, cron or interval with its timezone.
         unique: Whether only one run happens at a time, the next one waiting; left empty, a limit set in the UI stays.
     """
-    builders = (
-        namer(name=name) | describer() | tags_resolver() | versioneer(strategy="increment") | local_process()
-    )
+    builders = namer(name=name) | describer() | tags_resolver() | versioneer(strategy="increment") | local_process()
     if schedule is not None:
         builders |= scheduler(schedule=schedule, holidays="US", active=env == "prod")
     if unique is not None:

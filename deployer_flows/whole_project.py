@@ -100,9 +100,7 @@ async def _deploy(
 
 
 @task(name="read project", task_run_name="read project", cache_policy=NO_CACHE)
-async def read(
-    path: Path, environment: str | None, selection: Selection
-) -> tuple[Project, DeployContext, Requested]:
+async def read(path: Path, environment: str | None, selection: Selection) -> tuple[Project, DeployContext, Requested]:
     """Read the project file, find its flows and recipes, check every entry."""
     progress().step("read project")
     project = read_project(path)
@@ -212,6 +210,4 @@ async def _show(report: Report, project: Project, server: PrefectServer) -> None
         logger.error("%s failed: %s", outcome.deployment, outcome.detail)
     logger.info("%s in %s", report.count(), report.environment)
     description = f"Project {project.name} in {report.environment}: {report.count()}."
-    await server.create_artifact(
-        table_artifact(report, f"report-{project.name}-{report.environment}", description)
-    )
+    await server.create_artifact(table_artifact(report, f"report-{project.name}-{report.environment}", description))

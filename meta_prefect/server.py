@@ -136,7 +136,9 @@ class PrefectServer:
         """Delete an object; one that is gone already is no error."""
         await self._request("DELETE", path, missing_is_none=True)
 
-    async def _request(self, method: str, path: str, body: Record | None = None, *, missing_is_none: bool = False) -> Any:
+    async def _request(
+        self, method: str, path: str, body: Record | None = None, *, missing_is_none: bool = False
+    ) -> Any:
         async for attempt in tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(self._may_go_away),
             wait=tenacity.wait_random_exponential(multiplier=0.01, max=2),
@@ -217,7 +219,9 @@ class PrefectServer:
     async def _pages(self, path: str, condition: Record) -> AsyncGenerator[Record]:
         offset = 0
         while True:
-            page: list[Record] = await self.post(path, {**condition, "limit": PAGE, "offset": offset, "sort": "NAME_ASC"})
+            page: list[Record] = await self.post(
+                path, {**condition, "limit": PAGE, "offset": offset, "sort": "NAME_ASC"}
+            )
             for item in page:
                 yield item
             if len(page) < PAGE:

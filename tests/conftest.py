@@ -109,7 +109,17 @@ def server(prefect_home: Path) -> Generator[Api]:
     log = prefect_home / "server.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", _URL.rpartition(":")[2]],
+            [
+                sys.executable,
+                "-m",
+                "prefect",
+                "server",
+                "start",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                _URL.rpartition(":")[2],
+            ],
             env={**os.environ, **SERVER_SETTINGS},
             stdout=out,
             stderr=out,
@@ -161,7 +171,9 @@ def project(tmp_path: Path, unique: str) -> Files:
 def run_cli(prefect_home: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run `meta-prefect` as a user does: a process of its own."""
 
-    def run(*arguments: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, cwd: Path | None = None, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "meta_prefect.cli", *arguments],
             cwd=cwd or prefect_home,

@@ -33,7 +33,9 @@ Environment = Annotated[
 def deploy(
     *targets: str,
     env: Environment = None,
-    select: Annotated[list[str] | None, Parameter(negative="", help="Only what matches: `etl-*`, `*/nightly-*`.")] = None,
+    select: Annotated[
+        list[str] | None, Parameter(negative="", help="Only what matches: `etl-*`, `*/nightly-*`.")
+    ] = None,
     dry_run: Annotated[bool, Parameter(negative="", help="Plan, and write nothing.")] = False,
     keep_going: Annotated[
         bool, Parameter(negative="", help="Deploy what is sound even where something else is not.")

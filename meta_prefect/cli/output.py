@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from collections.abc import Generator, Iterable, Sequence
@@ -57,9 +58,8 @@ class Output:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
             columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-            with Progress(*columns, console=self._err, transient=True) as bar:
-                with reporting_to(_Bar(bar, title)):
-                    yield
+            with Progress(*columns, console=self._err, transient=True) as bar, reporting_to(_Bar(bar, title)):
+                yield
 
     def report(self, report: Report) -> None:
         """Print what happened to each deployment."""
@@ -142,7 +142,8 @@ def _quiet_prefect() -> Generator[None]:
     """Keep Prefect's log off the terminal; the UI has it."""
     import logging
 
-    import prefect.main  # pyright: ignore[reportUnusedImport] - sets up Prefect's logging, which would undo this later
+    # Sets up Prefect's logging, which would undo this later.
+    importlib.import_module("prefect.main")
     from prefect.logging.handlers import PrefectConsoleHandler
 
     names = ("", *logging.root.manager.loggerDict)

@@ -161,17 +161,24 @@ class WorkerPool(Component):
 
     async def write(self, api: Api, live: Record | None) -> None:
         """Create the pool with Prefect's template and our additions, or send what differs."""
+        template = await self.template_to_be(api, live)
         if live is None:
-            # A pool without a template holds {}, which switches off every check of job variables.
-            own = await api.base_job_template(self.type)
             mark: Record = {"variables": {OWNERSHIP_MARK: {"created_by": "meta-prefect"}}}
-            body = {"name": self.name, **self._wanted(), "base_job_template": merged(merged(own, self.template), mark)}
+            body = {"name": self.name, **self._wanted(), "base_job_template": merged(template, mark)}
             await api.post("/work_pools/", body)
             return
         body = {key: value for key, value in self._wanted().items() if key != "type"}
         if self.template:
-            body["base_job_template"] = merged(live.get("base_job_template") or {}, self.template)
+            body["base_job_template"] = template
         await api.patch(f"/work_pools/{quote(self.name)}", body)
+
+    async def template_to_be(self, api: Api, live: Record | None) -> Record:
+        """The job template that the pool will have.
+
+        A pool without a template holds ``{}``, which switches off every check of job variables: it never stays so.
+        """
+        own = (live or {}).get("base_job_template") or await api.base_job_template(self.type)
+        return merged(own, self.template)
 
 
 class Worker(Component):

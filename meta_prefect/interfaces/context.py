@@ -22,10 +22,14 @@ class DeployContext(BaseModel):
     now: AwareDatetime = Field(title="Clock", description="The moment of the deploy, with its UTC offset.")
     deploy_id: str = Field(title="Deploy", description="Names this deploy; retries of it carry the same one.")
     commit: str | None = Field(
-        default=None, title="Commit", description="The Git commit of the source, with +dirty where it was changed since."
+        default=None,
+        title="Commit",
+        description="The Git commit of the source, with +dirty where it was changed since.",
     )
     tags: tuple[str, ...] = Field(default=(), title="Tags", description="Further tags for every deployment.")
-    version: str | None = Field(default=None, title="Version", description="The version to set instead of the recipe's.")
+    version: str | None = Field(
+        default=None, title="Version", description="The version to set instead of the recipe's."
+    )
     next_versions: bool = Field(
         default=True,
         title="Count this deploy",

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import Any
 
 from meta_prefect.errors import NoApiConfiguredError
 from meta_prefect.local.guard import why_no_server
 from meta_prefect.local.profile import point_profile_at
 from meta_prefect.local.server import LocalServer, ensure_server, server_status
 
-MEND = "Set PREFECT_API_URL, choose a profile (`prefect profile use …`), or pass --local to start a server on this host."
+MEND = (
+    "Set PREFECT_API_URL, choose a profile (`prefect profile use …`), or pass --local to start a server on this host."
+)
 
 
 @contextmanager
@@ -55,7 +58,8 @@ def writing_api(*, local: bool, auth: bool, say: Callable[[str], None]) -> Gener
     if status is None or not status.alive:
         if (refusal := why_no_server(local, os.environ)) is not None:
             raise NoApiConfiguredError(
-                f"there is no Prefect API configured, and no server is started on this host because {refusal}", hint=MEND
+                f"there is no Prefect API configured, and no server is started on this host because {refusal}",
+                hint=MEND,
             )
         say("No Prefect API is configured: starting a Prefect server on this host …")
     server = ensure_server(auth=auth)
@@ -78,7 +82,7 @@ def _configured() -> str | None:
 def _using(server: LocalServer) -> Generator[None]:
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-    updates = {PREFECT_API_URL: server.url}
+    updates: dict[Any, str] = {PREFECT_API_URL: server.url}
     if server.auth_string is not None:
         updates[PREFECT_API_AUTH_STRING] = server.auth_string
     with temporary_settings(updates):

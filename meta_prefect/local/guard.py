@@ -55,7 +55,7 @@ def why_container(environ: Mapping[str, str], *, root: Path = Path("/")) -> str 
     if environ.get("KUBERNETES_SERVICE_HOST"):
         return "this is a Kubernetes pod (KUBERNETES_SERVICE_HOST is set)"
     for marker in _MARKER_FILES:
-        if (root / marker).exists():
+        if (root / marker).exists() and not _root_is_a_disk(root):
             return f"this is a container (/{marker} exists)"
     if kind := environ.get("container"):  # set by systemd-nspawn, podman and lxc, in lower case
         return f"this is a container (container={kind})"
@@ -64,3 +64,19 @@ def why_container(environ: Mapping[str, str], *, root: Path = Path("/")) -> str 
     except OSError:
         return None
     return "this is a container (by the control group of process 1)" if _CONTAINER_CGROUP.search(groups) else None
+
+
+def _root_is_a_disk(root: Path) -> bool:
+    """Whether the root file system lies on a block device, as a machine's does; a container's lies over layers.
+
+    A virtual machine whose image was made from a container's keeps the marker files of the container.
+    """
+    try:
+        mounts = (root / "proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    for line in mounts.splitlines():
+        place, _, source = line.partition(" - ")
+        if place.split()[4:5] == ["/"]:
+            return source.split()[1:2] != [] and source.split()[1].startswith("/dev/")
+    return False

@@ -169,7 +169,7 @@ def _start(previous: ProcessRecord | None, *, auth: bool) -> ProcessRecord:
     for attempt in range(_ATTEMPTS):
         port = choose_port(home, remembered)
         record = start_detached(
-            [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)],
+            [sys.executable, "-m", "meta_prefect.local.guarded_server", HOST, str(port)],
             env=server_environment(
                 os.environ, home=home, port=port, auth_string=auth_string, ui_folder=_ui_folder(folder)
             ),

@@ -12,6 +12,7 @@ from meta_prefect.interfaces.tags import owner
 from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Subject, Unchanged, Update
 from meta_prefect.plan.records import LiveDeployment, desired_record, schedules_to_compare
 
+
 def next_integer(version: str | None) -> str:
     """The version after a counted one; counting starts at 1, also after a version that is no number."""
     return str(int(version) + 1) if version and version.isdecimal() else "1"

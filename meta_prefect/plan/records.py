@@ -116,7 +116,15 @@ def live_deployment(answer: Record, flow_name: str) -> LiveDeployment:
     record: Record = {
         **{
             key: answer.get(key)
-            for key in ("entrypoint", "path", "version", "enforce_parameter_schema", "work_pool_name", "work_queue_name", "paused")
+            for key in (
+                "entrypoint",
+                "path",
+                "version",
+                "enforce_parameter_schema",
+                "work_pool_name",
+                "work_queue_name",
+                "paused",
+            )
         },
         "pull_steps": answer.get("pull_steps") or [],
         "description": normal_description(answer.get("description")),

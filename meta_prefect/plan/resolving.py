@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from meta_prefect.errors import BuilderError, ConfigurationError, ConflictError, nearest
+from meta_prefect.errors import BuilderError, ConfigurationError, ConflictError
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.components import Component, ComponentKey, WorkerPool
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
+from meta_prefect.plan.checking import check_parameters
 
 
 @dataclass(slots=True)
@@ -22,37 +23,39 @@ class Draft:
         where: Where the user asked for it: the place in the project file, or the flow's entrypoint.
         builders: Its builders in the order in which they apply.
         deployment: What the builders have made of it so far.
-        error: What went wrong; later builders then leave it alone.
+        errors: What is wrong with it; builders then leave it alone.
         components: What it needs, once all builders have had their say.
     """
 
     where: str
     builders: tuple[FlowBuilderInterface, ...]
     deployment: Deployment
-    error: ConfigurationError | None = None
+    errors: list[ConfigurationError] = field(default_factory=list[ConfigurationError])
     components: tuple[Component, ...] = ()
 
     def apply(self, builder: FlowBuilderInterface) -> None:
         """Let one builder have its say; what it raises becomes this draft's error."""
-        if self.error is not None:
+        if self.errors:
             return
         try:
             made = builder.update_deployment(self.deployment.private_copy())
         except ConfigurationError as error:
             error.where = error.where or self._builder_place(builder)
-            self.error = error
+            self.errors.append(error)
         except ValidationError as error:
-            self.error = BuilderError(_first_line(error), where=self._builder_place(builder))
+            self.errors.append(BuilderError(_first_line(error), where=self._builder_place(builder)))
         except Exception as error:  # noqa: BLE001 - a builder is other people's code: whatever it raises is reported as its own
-            self.error = BuilderError(f"{type(error).__name__}: {error}", where=self._builder_place(builder))
+            self.errors.append(BuilderError(f"{type(error).__name__}: {error}", where=self._builder_place(builder)))
         else:
             if isinstance(made, Deployment):  # pyright: ignore[reportUnnecessaryIsInstance] - builders need not be type-checked
                 self.deployment = made
             else:
-                self.error = BuilderError(
-                    f"update_deployment returned {made!r}, which is no deployment",
-                    where=self._builder_place(builder),
-                    hint="Return the deployment that it was given, or a changed copy.",
+                self.errors.append(
+                    BuilderError(
+                        f"update_deployment returned {made!r}, which is no deployment",
+                        where=self._builder_place(builder),
+                        hint="Return the deployment that it was given, or a changed copy.",
+                    )
                 )
 
     def _builder_place(self, builder: FlowBuilderInterface) -> str:
@@ -60,14 +63,21 @@ class Draft:
 
     def complete(self, host: Host) -> None:
         """Fill what the builders left open, and check what no deployment can do without."""
-        if self.error is not None:
+        if self.errors:
             return
         try:
             self._collect_components(host)
             self._check()
         except ConfigurationError as error:
-            error.where = error.where or self.where
-            self.error = error
+            self.refuse(error)
+
+    def refuse(self, error: ConfigurationError) -> None:
+        """Note what is wrong, and where it was asked for."""
+        if error.where is None:
+            error.where = self.where
+        elif not error.where.startswith(self.where):
+            error.where = f"{self.where}: {error.where}"
+        self.errors.append(error)
 
     def _collect_components(self, host: Host) -> None:
         wanted: list[Component] = []
@@ -102,14 +112,8 @@ class Draft:
             type(deployment).model_validate(dict(deployment))
         except ValidationError as error:
             raise BuilderError(_first_line(error), where=f"{self.where}: {deployment.full_name}") from None
-        known = deployment.flow.parameter_schema.get("properties", {})
-        for parameter in deployment.parameters:
-            if parameter not in known:
-                raise ConfigurationError(
-                    f"the flow has no parameter {parameter!r}",
-                    where=f"{self.where}: parameters of {deployment.full_name}",
-                    hint=nearest(parameter, known),
-                )
+        for error in check_parameters(deployment):
+            self.refuse(error)
 
 
 def _first_line(error: ValidationError) -> str:
@@ -208,8 +212,8 @@ def shared_components(drafts: Iterable[Draft]) -> list[Component]:
             if known != component:
                 error = _conflict(known, component)
                 error.where = f"{draft.where}: {component} (also needed by {first.deployment.full_name})"
-                draft.error = error
-    return [component for component, draft in ordered.values() if draft.error is None]
+                draft.errors.append(error)
+    return [component for component, draft in ordered.values() if not draft.errors]
 
 
 def duplicate_names(drafts: Iterable[Draft]) -> list[tuple[Draft, ConflictError]]:
@@ -217,7 +221,7 @@ def duplicate_names(drafts: Iterable[Draft]) -> list[tuple[Draft, ConflictError]
     first: dict[str, Draft] = {}
     found: list[tuple[Draft, ConflictError]] = []
     for draft in drafts:
-        if draft.error is not None:
+        if draft.errors:
             continue
         name = draft.deployment.full_name
         if (other := first.setdefault(name, draft)) is not draft:

@@ -117,7 +117,9 @@ def _foreseen(request: Request, planned: PlannedDeployment) -> Outcome:
     )
 
 
-def read_requests(project: Project, context: DeployContext, selection: Selection, *, environment_asked: bool) -> Requested:
+def read_requests(
+    project: Project, context: DeployContext, selection: Selection, *, environment_asked: bool
+) -> Requested:
     """List what a project asks for; loads its recipes, runs no flow's code."""
     modules = modules_of(project.root)
     return requests_of(project, modules, selection, context.environment, pinned_elsewhere_is_said=environment_asked)
@@ -148,13 +150,13 @@ async def plan_requests(
     pairs = [
         (request, begun)
         for request, begun in pairs
-        if begun.error is not None or selection.includes(begun.deployment.flow.name, begun.deployment.name)
+        if begun.errors or selection.includes(begun.deployment.flow.name, begun.deployment.name)
     ]
-    found = [(begun.deployment.flow.name, begun.deployment.name) for _, begun in pairs if begun.error is None]
+    found = [(begun.deployment.flow.name, begun.deployment.name) for _, begun in pairs if not begun.errors]
     if not errors:
         errors.extend(selection.unmatched(requested.flows, found))
     batch = await compare([begun for _, begun in pairs], server)
-    errors.extend(begun.error for _, begun in pairs if begun.error is not None)
+    errors.extend(error for _, begun in pairs for error in begun.errors)
     sound = {id(planned.draft) for planned in batch.deployments}
     needed = {component.key for planned in batch.deployments for component in planned.draft.components}
     components: list[PlannedComponent] = [one for one in batch.components if one.component.key in needed]

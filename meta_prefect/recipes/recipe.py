@@ -83,8 +83,7 @@ class Recipe(Flow[..., Any]):
             ValidationFailed: Something is wrong with an entry; nothing was written.
             DeployFailed: Some deployments could not be written.
         """
-        call: Callable[..., Any] = super().__call__  # pyright: ignore[reportUnknownMemberType] - overloads of Prefect's
-        made = call(*args, **kwargs)
+        made: Any = super().__call__(*args, **kwargs)  # pyright: ignore[reportUnknownMemberType] - partly untyped in Prefect
         if inspect.iscoroutine(made) and not _loop_runs():
             return asyncio.run(made)
         return made
@@ -207,7 +206,10 @@ def _entry_model(function: RecipeFunction, variables: type[BaseModel]) -> type[B
             str,
             Field(title="Flow", description="The flow's entrypoint: path.py:function or package.module.function."),
         ),
-        "variables": (variables, Field(title="Variables", description=f"What {function.__name__} wants to know.", **default)),
+        "variables": (
+            variables,
+            Field(title="Variables", description=f"What {function.__name__} wants to know.", **default),
+        ),
     }
     return create_model(
         variables.__name__.removesuffix("Variables") + "Entry",

@@ -83,7 +83,7 @@ def _drafts(requests: Sequence[Request], context: DeployContext, modules: Projec
 
 
 def _refuse(drafts: Sequence[Draft]) -> None:
-    if errors := [draft.error for draft in drafts if draft.error is not None]:
+    if errors := [error for draft in drafts for error in draft.errors]:
         raise ValidationFailed(errors)
 
 
@@ -115,9 +115,7 @@ async def _write(
     )
 
 
-async def _noting_failure(
-    writing: Any, planned: PlannedComponent, broken: dict[ComponentKey, Exception]
-) -> None:
+async def _noting_failure(writing: Any, planned: PlannedComponent, broken: dict[ComponentKey, Exception]) -> None:
     try:
         await writing
     except Exception as error:  # noqa: BLE001 - a component is other people's code; its run holds the traceback

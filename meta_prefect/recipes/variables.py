@@ -31,7 +31,9 @@ def variables_model(function: Callable[..., Any]) -> type[BaseModel]:
             raise RecipeError(f"takes *{name}; a recipe names its variables", where=where)
         if name not in hints:
             raise RecipeError(
-                f"the variable {name!r} has no type annotation", where=where, hint=f"Write it as `{name}: str`, for example."
+                f"the variable {name!r} has no type annotation",
+                where=where,
+                hint=f"Write it as `{name}: str`, for example.",
             )
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[name] = (
@@ -40,7 +42,10 @@ def variables_model(function: Callable[..., Any]) -> type[BaseModel]:
         )
     title = "".join(part.capitalize() for part in function.__name__.split("_"))
     return create_model(
-        f"{title}Variables", __config__=ConfigDict(extra="forbid"), __doc__=f"Variables of {function.__name__}.", **fields
+        f"{title}Variables",
+        __config__=ConfigDict(extra="forbid"),
+        __doc__=f"Variables of {function.__name__}.",
+        **fields,
     )
 
 

@@ -12,7 +12,6 @@ from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.tags import environment_tag, owner_tag
 from meta_prefect.plan.resolving import Draft, Step, duplicate_names, steps_of
 
-
 Within = Callable[[], AbstractContextManager[None]]
 """Opens what a project's code needs around it while it is called: its own modules."""
 
@@ -24,8 +23,8 @@ async def run_builder(step: Step, within: Within) -> None:
         step.run()
     logger = get_run_logger()
     for draft, _ in step.members:
-        if draft.error is not None:
-            logger.error("%s", draft.error)
+        for error in draft.errors:
+            logger.error("%s", error)
     logger.info("%s: %d deployments", step.title, len(step.members))
 
 
@@ -49,9 +48,9 @@ def _finish(drafts: Sequence[Draft], host: Host) -> None:
     """Mark the deployments as ours, fill what was left open, and find names that are given twice."""
     for draft in drafts:
         draft.complete(host)
-        if draft.error is None:
+        if not draft.errors:
             deployment = draft.deployment
             marks = [owner_tag(deployment.context.project), environment_tag(deployment.environment)]
             deployment.tags = list(dict.fromkeys([*marks, *deployment.tags]))
     for draft, error in duplicate_names(drafts):
-        draft.error = error
+        draft.errors.append(error)

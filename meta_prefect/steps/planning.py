@@ -8,15 +8,15 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from meta_prefect.errors import ConfigurationError
-from meta_prefect.interfaces.components import Component, ComponentKey
+from meta_prefect.interfaces.components import Component, WorkerPool
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.changes import Change, Plan
+from meta_prefect.plan.checking import check_job_variables
 from meta_prefect.plan.diff import diff_component, diff_deployment
 from meta_prefect.plan.records import LiveDeployment
 from meta_prefect.plan.resolving import Draft, shared_components
 from meta_prefect.server import PrefectServer, Reader
 from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
-
 
 # The classes below are no dataclasses on purpose: Prefect searches those, member by member, for futures when they are a task's
 # parameter.
@@ -76,37 +76,59 @@ class PlannedBatch:
 
 async def compare(drafts: Sequence[Draft], server: Reader) -> PlannedBatch:
     """Read what there is, in batches, and compare. What cannot be planned becomes its draft's error; reads only."""
-    sound = [draft for draft in drafts if draft.error is None]
-    components, broken = await _compare_components(sound, server)
-    sound = [draft for draft in sound if draft.error is None]
-    names = [(draft.deployment.flow.name, draft.deployment.name) for draft in sound]
-    live = await server.read_deployments(names)
+    components = await _compare_components(_sound(drafts), server)
+    await _check_job_variables(_sound(drafts), components, server)
+    sound = _sound(drafts)
+    live = await server.read_deployments([(draft.deployment.flow.name, draft.deployment.name) for draft in sound])
     deployments: list[PlannedDeployment] = []
     for draft in sound:
-        unusable = next((broken[component.key] for component in draft.components if component.key in broken), None)
-        if unusable is not None:
-            draft.error = unusable
-            continue
         try:
             before = live.get(draft.deployment.full_name)
             deployments.append(PlannedDeployment(draft, before, diff_deployment(draft.deployment, before)))
         except ConfigurationError as error:
-            draft.error = error
+            draft.refuse(error)
     return PlannedBatch(components, deployments)
 
 
-async def _compare_components(
-    drafts: Sequence[Draft], server: Reader
-) -> tuple[list[PlannedComponent], dict[ComponentKey, ConfigurationError]]:
+def _sound(drafts: Sequence[Draft]) -> list[Draft]:
+    return [draft for draft in drafts if not draft.errors]
+
+
+async def _compare_components(drafts: Sequence[Draft], server: Reader) -> list[PlannedComponent]:
     planned: list[PlannedComponent] = []
-    broken: dict[ComponentKey, ConfigurationError] = {}
     for component in shared_components(drafts):
         live = await component.read(server)
         try:
             planned.append(PlannedComponent(component, live, diff_component(component, live)))
         except ConfigurationError as error:
-            broken[component.key] = error
-    return planned, broken
+            for draft in drafts:
+                if component.key in {needed.key for needed in draft.components}:
+                    draft.errors.append(error)
+    return planned
+
+
+async def _check_job_variables(drafts: Sequence[Draft], components: Sequence[PlannedComponent], server: Reader) -> None:
+    """Check each deployment's job variables against its pool's template as it will be."""
+    templates: dict[str, Record] = {}
+    for planned in components:
+        if isinstance(planned.component, WorkerPool):
+            templates[planned.component.name] = await planned.component.template_to_be(server, planned.live)
+    for draft in drafts:
+        name = draft.deployment.work_pool_name or ""
+        if name not in templates:
+            pool = await WorkerPool(name=name).read(server)
+            if pool is None:
+                draft.refuse(
+                    ConfigurationError(
+                        f"there is no work pool {name!r}, and no builder brings one",
+                        where=f"{draft.where}: {draft.deployment.full_name}",
+                        hint="Create it, or let a builder require `WorkerPool(name=…, type=…)`.",
+                    )
+                )
+                continue
+            templates[name] = pool["base_job_template"]
+        for error in check_job_variables(draft.deployment, templates[name]):
+            draft.refuse(error)
 
 
 @task(

@@ -70,7 +70,9 @@ async def apply_deployment(planned: PlannedDeployment, server: PrefectServer) ->
         case Update(fields=fields, after=after):
             live = planned.live
             assert live is not None, "an update has something to update"  # noqa: S101 - for the type checker
-            changed: Record = {key: after[key] for key in dict.fromkeys(field.path.partition(".")[0] for field in fields)}
+            changed: Record = {
+                key: after[key] for key in dict.fromkeys(field.path.partition(".")[0] for field in fields)
+            }
             await server.update_deployment(live, changed)
             logger.info("updated %s: %s", planned, ", ".join(field.path for field in fields))
             return live.id

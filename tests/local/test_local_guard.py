@@ -51,6 +51,19 @@ def test_what_was_asked_for_is_started_in_a_container_too(
     assert why_no_worker(True, environ | {"META_PREFECT__START_WORKER": "true"}, root=root) is None
 
 
+OVERLAY = "500 400 0:50 / / rw,relatime master:1 - overlay overlay rw,lowerdir=/l\n"
+DISK = "27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n"
+
+
+@pytest.mark.parametrize(
+    ("mounts", "is_container"), [pytest.param(OVERLAY, True, id="layers"), pytest.param(DISK, False, id="disk")]
+)
+def test_a_machine_made_from_a_containers_image_is_none(tmp_path: Path, mounts: str, is_container: bool) -> None:
+    """The marker file alone makes no container of a machine whose root is a disk of its own."""
+    root = machine(tmp_path, {".dockerenv": "", "proc/self/mountinfo": mounts})
+    assert (why_no_server(False, NOTHING, root=root) is not None) == is_container
+
+
 @pytest.mark.parametrize(
     ("environ", "reason"),
     [

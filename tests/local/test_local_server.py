@@ -13,6 +13,9 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from meta_prefect.errors import ProcessError
 from meta_prefect.local.ports import choose_port
@@ -104,13 +107,29 @@ def test_another_origins_page_cannot_write(server: LocalServer, content_type: st
 
 
 def test_another_origins_page_reads_nothing(server: LocalServer) -> None:
-    """A browser gives another origin's page no answer to read, and sends it no token: the server names its own origins only."""
+    """Another origin's page gets no answer at all; the server's own pages, under either of its names, do."""
     own = [server.ui_url, server.ui_url.replace("127.0.0.1", "localhost")]
-    answers = {origin: token(server.url, {"Origin": origin}) for origin in [*own, FOREIGN["Origin"]]}
-    allowed = {origin: answer.headers.get("access-control-allow-origin") for origin, answer in answers.items()}
-    assert allowed == {own[0]: own[0], own[1]: own[1], FOREIGN["Origin"]: None}
+    allowed = {one: token(server.url, {"Origin": one}).headers.get("access-control-allow-origin") for one in own}
+    assert allowed == {own[0]: own[0], own[1]: own[1]}
+    assert token(server.url, FOREIGN).status_code == 403
     preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "prefect-csrf-token"}
-    assert httpx.options(f"{server.url}/flows/", headers=FOREIGN | preflight).status_code == 400
+    assert httpx.options(f"{server.url}/flows/", headers=FOREIGN | preflight).status_code == 403
+
+
+def test_a_name_that_resolves_to_loopback_is_no_way_in(server: LocalServer) -> None:
+    """A page whose own host name leads to 127.0.0.1 (DNS rebinding) gets no token, and so cannot write either."""
+    port = server.url.split(":")[2].removesuffix("/api")
+    rebound = {"Host": f"evil.example:{port}", "Origin": f"http://evil.example:{port}"}
+    assert token(server.url, rebound).status_code == 403
+    assert token(server.url, {"Host": f"evil.example:{port}"}).status_code == 403
+
+
+@pytest.mark.parametrize("socket", ["events/in", "events/out", "logs/out"])
+def test_another_origins_page_opens_no_web_socket(server: LocalServer, socket: str) -> None:
+    """Web sockets, which no CORS rule covers, are refused to pages of other origins."""
+    address = f"{server.url.replace('http', 'ws')}/{socket}"
+    with pytest.raises(InvalidStatus, match="403"), connect(address, origin=Origin(FOREIGN["Origin"])):
+        pass
 
 
 def test_prefects_own_client_can_write(server: LocalServer) -> None:
@@ -138,7 +157,7 @@ def test_a_server_comes_back_as_it_was(home_with_database: Path) -> None:
     server = ensure_server()
     assert server.started
     assert (server.url, server.auth_string) == (f"http://127.0.0.1:{gone['port']}/api", gone["auth_string"])
-    assert token(server.url, {"Host": f"evil.example:{gone['port']}"}).status_code == 401
+    assert token(server.url).status_code == 401
     assert httpx.post(f"{server.url}/flows/", json={"name": "planted"}).status_code in {401, 403}
     assert httpx.get(f"{server.url}/csrf-token?client=test", auth=("user", "secret-word")).is_success
     assert "secret-word" not in repr(server) + log.read_text()

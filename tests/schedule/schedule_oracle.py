@@ -82,9 +82,6 @@ def next_dates(
     count: int = 100,
 ) -> list[datetime]:
     """What the server's scheduler asks: the next runs of a schedule, in UTC."""
-    return [run.astimezone(UTC) for run in asyncio.run(cast("Any", schedule).get_dates(count, start, end))]
-
-
-def midnight(day: date) -> datetime:
-    """The midnight with which a day begins in UTC."""
-    return datetime.combine(day, time.min, UTC)
+    found = asyncio.run(cast("Any", schedule).get_dates(count, start, end))
+    # Prefect sorts by wall-clock time; where the clocks go back, that is not the order of the instants
+    return sorted(run.astimezone(UTC) for run in found)

@@ -33,4 +33,3 @@ class tags_resolver(Builder):  # noqa: N801 - used like a function
         )
         deployment.tags = list(dict.fromkeys(tags))
         return deployment
-

@@ -72,6 +72,10 @@ def cron_to_rrule(cron: str, *, day_or: bool = True, where: str | None = None) -
     day_part = [] if any_day else [_by("BYMONTHDAY", day_set)]
     weekday_part = [] if any_weekday else [_by_weekday(ordinals, weekday_set)]
     either = day_or and not any_day and not any_weekday
+    if either and ordinals:
+        hint = "Write two schedules, or day_or: false for days on which both hold."
+        message = f"cron {cron!r}: Prefect does not join a day of month with the n-th weekday of a month as either"
+        raise ScheduleError(message, where=where, hint=hint)
     filters = [day_part, weekday_part] if either else [day_part + weekday_part]
     times = _times(minute_set, hour_set)
     rules = (
@@ -101,7 +105,7 @@ def _split(cron: str, where: str | None) -> list[str]:
 
 def _values(field: _Field, text: str, where: str | None) -> set[int]:
     """The numbers that a field stands for; the last day of the month is -1."""
-    if text == "?" and field in {_DAY, _DOW}:
+    if text == "?" and field in (_DAY, _DOW):
         text = "*"
     found: set[int] = set()
     for item in text.split(","):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar, cast
+from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator
 
@@ -15,8 +14,7 @@ from meta_prefect.interfaces.deployment import Deployment
 
 
 def _one_or_many(value: object) -> object:
-    many = value is None or (isinstance(value, Sequence) and not isinstance(value, str))
-    return cast("object", value) if many else (value,)
+    return value if value is None or isinstance(value, list | tuple) else (value,)  # pyright: ignore[reportUnknownVariableType]
 
 
 Schedules = Annotated[tuple[ScheduleSpec, ...] | None, BeforeValidator(_one_or_many)]

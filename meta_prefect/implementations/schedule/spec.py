@@ -76,7 +76,7 @@ class CalendarSpec(_Spec):
         listed = _one_or_many(value)
         if isinstance(listed, list | tuple):
             return dict.fromkeys(cast("Iterable[object]", listed), "extra date")
-        return cast("object", listed)
+        return listed
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -1,0 +1,64 @@
+"""``python -m meta_prefect.local.guarded_server HOST PORT``: Prefect's server, which answers its own pages and programs only.
+
+Prefect checks neither the ``Host`` nor the ``Origin`` of a request. Any web page that the user looks at could otherwise reach
+a server on loopback, directly or by letting its own name resolve to 127.0.0.1 (DNS rebinding), and create deployments, which
+run commands. Prefect's CSRF protection alone does not stop the second, and no setting of it covers web sockets.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class OwnPagesOnly:
+    """Refuses requests that are addressed to another host name, or sent by a page of another origin.
+
+    Programs send no ``Origin``; a page cannot leave it out of anything but plain reads of its own.
+
+    Args:
+        app: The application behind.
+        port: Where it listens; with it the names ``127.0.0.1`` and ``localhost`` are its own.
+    """
+
+    def __init__(self, app: AsgiApp, port: int) -> None:
+        self._app = app
+        self._hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost")}
+        self._origins = {f"http://{host}" for host in self._hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what is ours, refuse the rest."""
+        if scope["type"] == "lifespan" or self._is_ours(scope):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await send({"type": "http.response.start", "status": HTTPStatus.FORBIDDEN, "headers": []})
+            await send({"type": "http.response.body", "body": b"This server answers its own pages only."})
+
+    def _is_ours(self, scope: Scope) -> bool:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        host = headers.get(b"host", b"").decode("latin-1")
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        return host in self._hosts and (not origin or origin in self._origins)
+
+
+def main(host: str, port: int) -> None:
+    """Serve Prefect's API, UI and services until a signal comes."""
+    import uvicorn
+    from prefect.server.api.server import create_app
+
+    app: Any = OwnPagesOnly(create_app(final=True), port)
+    uvicorn.run(app, host=host, port=port, log_level="warning", ws_ping_interval=20, ws_ping_timeout=20)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

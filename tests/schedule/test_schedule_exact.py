@@ -1,0 +1,264 @@
+"""What is stored for one schedule: the seed's form, the compact forms, existing lines, horizons and slugs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import holidays
+import pytest
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.schedules import RRuleSchedule as ClientRRule
+from prefect.server.schemas.schedules import RRuleSchedule
+from schedule_oracle import days_off, evaluated, expected_runs, next_dates
+
+from meta_prefect.errors import ScheduleError
+from meta_prefect.implementations.schedule import resolve
+from meta_prefect.interfaces.schedules import Schedule
+
+SUMMER = datetime(2026, 6, 15, 12, tzinfo=UTC)
+SEED = "FREQ=DAILY;BYDAY=MO,WE,FR,SA"
+MINUTES = ",".join(str(minute) for minute in range(60))
+
+
+def stored(rrule: str, *, now: datetime = SUMMER, **fields: Any) -> Schedule:
+    """The one schedule that is stored for an rrule with the holidays of the United States."""
+    (found,) = resolve({"rrule": rrule, "holidays": "US", **fields}, default_calendar=None, now=now)
+    return found
+
+
+def test_the_seeds_schedule_is_its_rule_and_one_list_of_excluded_dates() -> None:
+    """The rule stays as it was written; below it stand this year's and the next year's holidays, observed days included."""
+    found = stored(SEED, timezone="US/Pacific")
+    federal = holidays.country_holidays("US", years=[2026, 2027])
+    running = sorted(day for day in federal if day.weekday() in {0, 2, 4, 5})
+
+    assert found.rrule == f"{SEED}\nEXDATE:{','.join(f'{day:%Y%m%d}T000000' for day in running)}"
+    assert (found.timezone, found.slug, found.active) == ("US/Pacific", "rrule", None)
+    assert date(2026, 7, 3) in running  # Independence Day falls on a Saturday
+    assert found.note == "holidays of US are left out until 2027-12-31"
+
+
+@pytest.mark.parametrize(
+    ("rule", "walls"),
+    [
+        pytest.param("FREQ=DAILY;BYHOUR=9", ["090000"], id="nine-o-clock"),
+        pytest.param("FREQ=DAILY;BYHOUR=9,17;BYMINUTE=0,30", ["090000", "093000", "170000", "173000"], id="four-times"),
+        pytest.param("DTSTART:20260101T083015\nFREQ=DAILY", ["083015"], id="time-of-dtstart"),
+    ],
+)
+def test_excluded_are_the_times_at_which_the_schedule_fires(rule: str, walls: list[str]) -> None:
+    """An EXDATE at midnight would not stop a run at nine: each excluded moment is one at which the rule fires."""
+    text = stored(rule).rrule
+
+    assert text is not None
+    first_line = text.splitlines()[-1].removeprefix("EXDATE:").split(",")
+    assert [moment for moment in first_line if moment.startswith("20260703")] == [f"20260703T{wall}" for wall in walls]
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin", "UTC"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param("FREQ=HOURLY", id="hourly"),
+        pytest.param("FREQ=MINUTELY;INTERVAL=15", id="every-15-minutes"),
+        pytest.param("FREQ=DAILY;BYHOUR=8,9,10,11,12,13,14,15,16,17,18;BYMINUTE=0,15,30,45", id="quarters-of-the-day"),
+        pytest.param("FREQ=MINUTELY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=9,10,11,12,13,14,15,16", id="business-minutes"),
+        pytest.param(f"FREQ=DAILY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=9,10,11;BYMINUTE={MINUTES}", id="listed-minutes"),
+    ],
+)
+def test_frequent_schedules_fit_and_are_quick_to_evaluate(rule: str, zone: str) -> None:
+    """400 days of holidays fit into Prefect's 6500 characters, are right around each of them, and cost the server under 1 s."""
+    now = datetime(2026, 11, 22, 9, tzinfo=UTC)
+    text = (
+        stored(rule, zone=None, timezone=zone, now=now).rrule if False else stored(rule, timezone=zone, now=now).rrule
+    )
+    assert text is not None
+    assert len(text) <= 6500
+    DeploymentScheduleCreate(schedule=ClientRRule(rrule=text, timezone=zone))
+    schedule = RRuleSchedule(rrule=text, timezone=zone)  # pyright: ignore[reportArgumentType] - the type is made at run time
+
+    begun = time.process_time()
+    next_dates(schedule, now, now + timedelta(days=100))
+    assert time.process_time() - begun < 1
+
+    recent = rule if "MINUTELY" not in rule else f"DTSTART:20261101T000000\nRRULE:{rule}"
+    end = now + timedelta(days=45 if "MINUTE" in rule else 400)
+    assert evaluated(text, zone, now, end) == expected_runs(recent, zone, "US", now, end)
+
+
+def test_every_minute_of_the_day_leaves_out_whole_days() -> None:
+    """A run every minute, all day and all night: nothing on the holiday, and no minute missing beside it."""
+    text = stored("FREQ=MINUTELY", timezone="America/New_York", now=datetime(2026, 11, 22, tzinfo=UTC)).rrule
+
+    assert text is not None
+    thanksgiving = datetime(2026, 11, 26, 5, tzinfo=UTC)
+    before = evaluated(text, "America/New_York", thanksgiving - timedelta(hours=2), thanksgiving + timedelta(hours=26))
+    assert len(before) == 120 + 121
+    assert not [run for run in before if thanksgiving <= run < thanksgiving + timedelta(days=1)]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param("FREQ=MINUTELY;INTERVAL=7", id="minutes-that-drift"),
+        pytest.param("FREQ=HOURLY;INTERVAL=5", id="hours-that-drift"),
+        pytest.param("RRULE:FREQ=MINUTELY;INTERVAL=45\nRRULE:FREQ=HOURLY;INTERVAL=7;BYMINUTE=20", id="two-rules"),
+    ],
+)
+def test_a_recent_start_keeps_the_phase_of_2020(rule: str) -> None:
+    """Rules that Prefect would count from 2020 name the same times with the start that we give them."""
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    text = stored(rule, now=now).rrule
+    end = now + timedelta(days=30)
+
+    assert text is not None
+    assert evaluated(text, "UTC", now, end) == expected_runs(rule, "UTC", "US", now, end)
+
+
+def test_existing_lines_are_kept_as_they_were_written() -> None:
+    """Own starts, exclusions and additions stay, and additions on holidays are left out too."""
+    lines = [
+        "DTSTART:20250106T093000",
+        "RRULE:FREQ=WEEKLY;BYDAY=MO",
+        "EXRULE:FREQ=MONTHLY;BYDAY=1MO",
+        "RDATE:20261225T120000,20261223T120000",
+        "EXDATE:20260720T093000",
+    ]
+    text = stored("\n".join(lines)).rrule
+
+    assert text is not None
+    assert text.splitlines()[:-1] == lines
+    assert "20261225T120000" in text.splitlines()[-1]
+    assert "20261223T120000" not in text.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("now", "until"),
+    [
+        (datetime(2026, 1, 1, tzinfo=UTC), date(2027, 12, 31)),
+        (datetime(2026, 11, 20, tzinfo=UTC), date(2027, 12, 31)),
+        (datetime(2026, 12, 10, tzinfo=UTC), date(2028, 2, 29)),
+    ],
+    ids=["january", "november", "december"],
+)
+def test_the_horizon_is_the_end_of_next_year_and_at_least_400_days(now: datetime, until: date) -> None:
+    """Days off are worked out to the end of next year; near its end, to the February after."""
+    found = stored(SEED, now=now)
+
+    assert found.note == f"holidays of US are left out until {until}"
+    assert until - now.date() >= timedelta(days=400)
+
+
+def test_the_stored_text_is_the_same_all_year() -> None:
+    """Deploying again changes nothing, so that Prefect keeps the runs that it has scheduled."""
+    assert stored(SEED, now=datetime(2026, 2, 3, tzinfo=UTC)) == stored(SEED, now=datetime(2026, 10, 9, tzinfo=UTC))
+
+
+def test_without_a_calendar_everything_stays_as_it_was_written() -> None:
+    """Cron, interval and rrule are passed on unchanged where no day is left out."""
+    specs = ["0 9 * * 1-5", "every 15 minutes", SEED, {"cron": "@daily", "timezone": "Europe/Berlin", "active": False}]
+    cron, interval, rrule, named = resolve(specs, default_calendar=None, now=SUMMER, default_active=True)
+
+    assert (cron.cron, cron.rrule, cron.active) == ("0 9 * * 1-5", None, True)
+    assert interval.interval == timedelta(minutes=15)
+    assert (rrule.rrule, rrule.note) == (SEED, None)
+    assert (named.cron, named.timezone, named.active) == ("@daily", "Europe/Berlin", False)
+    assert [found.slug for found in (cron, interval, rrule, named)] == ["cron", "interval", "rrule", "cron-2"]
+
+
+def test_a_schedule_that_says_false_has_no_holidays_despite_the_default() -> None:
+    """``holidays: false`` turns the recipe's default calendar off for one schedule."""
+    plain, without = resolve([SEED, {"rrule": SEED, "holidays": False}], default_calendar="US", now=SUMMER)
+
+    assert plain.rrule is not None
+    assert "EXDATE" in plain.rrule
+    assert without.rrule == SEED
+
+
+def test_slugs_are_the_users_or_the_kind_and_never_twice() -> None:
+    """Slugs do not change from deploy to deploy; a derived one steps aside for a given one."""
+    specs = [{"rrule": SEED, "slug": "rrule-2"}, SEED, SEED]
+
+    assert [found.slug for found in resolve(specs, default_calendar=None, now=SUMMER)] == [
+        "rrule-2",
+        "rrule",
+        "rrule-3",
+    ]
+    with pytest.raises(ScheduleError, match="two schedules have the slug 'night'"):
+        resolve([{"rrule": SEED, "slug": "night"}] * 2, default_calendar=None, now=SUMMER)
+
+
+@pytest.mark.parametrize(
+    ("on_holiday", "expected"),
+    [
+        # Monday 7 September 2026 is Labor Day, Monday 12 October Columbus Day
+        ("next_business_day", ["20260908T090000", "20261013T090000"]),
+        ("previous_business_day", ["20260904T090000", "20261009T090000"]),
+    ],
+)
+def test_a_run_on_a_holiday_moves_to_a_business_day(on_holiday: str, expected: list[str]) -> None:
+    """The weekly run of a holiday happens on the nearest working day, at the same time of day."""
+    text = stored("FREQ=WEEKLY;BYDAY=MO;BYHOUR=9", on_holiday=on_holiday).rrule
+
+    assert text is not None
+    added = next(line for line in text.splitlines() if line.startswith("RDATE:"))
+    assert [
+        moment for moment in added.removeprefix("RDATE:").split(",") if "20260901" < moment < "20261101"
+    ] == expected
+
+
+def test_a_moved_run_is_not_added_where_one_is_already() -> None:
+    """A daily run has nothing to add on the next business day."""
+    text = stored("FREQ=DAILY;BYHOUR=9", on_holiday="next_business_day").rrule
+
+    assert text is not None
+    assert "RDATE" not in text
+
+
+def test_many_moved_runs_become_rules() -> None:
+    """Every ten minutes on Mondays: too many for a list, and still exactly right."""
+    rule = "FREQ=DAILY;BYDAY=MO;BYHOUR=0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23;BYMINUTE=0,10,20,30,40,50"
+    text = stored(rule, timezone="US/Pacific", on_holiday="next_business_day").rrule
+    end = datetime(2027, 12, 29, tzinfo=UTC)
+
+    assert text is not None
+    assert "RDATE" not in text
+    expected = expected_runs(rule, "US/Pacific", "US", SUMMER, end, on_holiday="next_business_day")
+    assert evaluated(text, "US/Pacific", SUMMER, end) == expected
+
+
+def test_nothing_runs_in_a_freeze() -> None:
+    """Frozen days are left out, both ends included, and no run of a holiday moves into them."""
+    freeze = {"from": "2026-12-24", "to": "2027-01-03"}
+    fields = {"freeze": [freeze, "2026-08-03 to 2026-08-03"], "on_holiday": "previous_business_day"}
+    text = stored("FREQ=DAILY;BYHOUR=9", **fields).rrule
+
+    assert text is not None
+    days = {run.date() for run in evaluated(text, "UTC", SUMMER, datetime(2027, 12, 31, tzinfo=UTC))}
+    assert not [day for day in days if date(2026, 12, 24) <= day <= date(2027, 1, 3)]
+    assert date(2026, 8, 3) not in days
+    assert {date(2026, 12, 23), date(2027, 1, 4), date(2026, 8, 4)} <= days
+
+
+@pytest.mark.parametrize(
+    ("make", "length"),
+    [(lambda: {"from": "2026-07-01", "to": "2029-06-30"}, 1096), (lambda: "2028-01-01 to 2028-12-31", 366)],
+    ids=["three-years", "the-year-after-next"],
+)
+def test_a_long_freeze_fits(make: Callable[[], object], length: int) -> None:
+    """Hundreds of frozen days fit beside the holidays, and the runs after them go on."""
+    text = stored("FREQ=DAILY;BYHOUR=9,21", timezone="Europe/Berlin", freeze=make()).rrule
+
+    assert text is not None
+    assert len(text) <= 6500
+    begin, end = datetime(2026, 6, 20, tzinfo=UTC), datetime(2030, 12, 31, tzinfo=UTC)
+    gone = (end - begin).days - len({run.date() for run in evaluated(text, "Europe/Berlin", begin, end)})
+    horizon = (
+        datetime(2029, 6, 30 if length > 366 else 1, tzinfo=UTC) if length > 366 else datetime(2028, 12, 31, tzinfo=UTC)
+    )
+    off = [day for day in days_off("US", [2026, 2029]) if begin.date() <= day <= horizon.date()]
+    assert gone >= length
+    assert gone <= length + len(off)

@@ -1,0 +1,129 @@
+"""Schedules that hurt the server, never run, or mean something else to Prefect are refused, with the mend."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from meta_prefect.errors import ScheduleError
+from meta_prefect.implementations.schedule import resolve
+
+NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("rrule", "said", "mend"),
+    [
+        pytest.param("DTSTART:20200101T000000\nRRULE:FREQ=MINUTELY", "walk", "DTSTART:20261116T000000", id="old-start"),
+        pytest.param("FREQ=SECONDLY;INTERVAL=30", "hurts", "FREQ=MINUTELY", id="secondly"),
+        pytest.param("FREQ=MINUTELY;BYSECOND=0,30", "several runs a minute", "keep one second", id="two-seconds"),
+        pytest.param(
+            "RRULE:FREQ=DAILY;BYSECOND=0\nRRULE:FREQ=DAILY;BYSECOND=30",
+            "more than once",
+            "same second",
+            id="two-rules-a-minute",
+        ),
+        pytest.param("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "never fires", "exclude each other", id="30-february"),
+        pytest.param("FREQ=DAILY;INTERVAL=7;BYDAY=MO", "counted from 2020-01-01", "interval", id="never-that-weekday"),
+        pytest.param("FREQ=DAILY;UNTIL=20260101T000000", "never fires after", "UNTIL", id="over"),
+        pytest.param("FREQ=DAILY;COUNT=10", "never fires after", "COUNT counts from DTSTART", id="counted-out"),
+        pytest.param("RRULE:FREQ=DAILY\nEXRULE:FREQ=DAILY", "never fires after", "excluded", id="all-excluded"),
+        pytest.param(
+            "RRULE:FREQ=DAILY\nEXRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", "excludes nothing", "out", id="exrule"
+        ),
+        pytest.param(
+            "FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=25", "falls on a holiday", "holidays: false", id="only-christmas"
+        ),
+        pytest.param("DTSTART:20260105T090000Z\nRRULE:FREQ=DAILY", "ignores that", "without Z", id="utc-start"),
+        pytest.param("FREQ=DAILY;UNTIL=20271231T000000Z", "refuses that", "without Z", id="utc-until"),
+        pytest.param("RRULE:FREQ=DAILY\nEXDATE:20261225T140000Z", "ignores that", "without Z", id="utc-exdate"),
+        pytest.param(
+            "DTSTART;TZID=Europe/Berlin:20260105T090000\nRRULE:FREQ=DAILY",
+            "ignores",
+            "timezone \\('Europe/Berlin'",
+            id="tzid",
+        ),
+        pytest.param(
+            "RRULE:FREQ=DAILY\nEXDATE;VALUE=DATE:20261225", "midnight", "EXDATE:20261225T090000", id="value-date"
+        ),
+        pytest.param("RRULE:FREQ=DAILY\nEXDATE:20261225", "midnight", "20261225T090000", id="date-only"),
+        pytest.param(
+            "DTSTART:20260105T090000\nDTSTART:20270105T090000\nFREQ=DAILY", "2 DTSTART", "Keep one", id="two-starts"
+        ),
+        pytest.param(
+            "FREQ=DAILY;COUNT=5;UNTIL=20271231T000000", "exclude each other", "Keep one", id="count-and-until"
+        ),
+        pytest.param("FREQ=DAILY;BYHOUR=9;BYHOUR=17", "stands twice", "BYHOUR=9,17", id="twice"),
+        pytest.param("FREQ=WEEKLY;BYDAY=1MO", "as MO", "FREQ=MONTHLY", id="ordinal-in-a-week"),
+        pytest.param("FREQ=DAYLY", "no frequency 'DAYLY'", "Did you mean 'DAILY'", id="frequency"),
+        pytest.param("BYHOUR=9", "has no FREQ", "FREQ=DAILY", id="no-frequency"),
+        pytest.param("FREQ=DAILY;BYHOURS=9", "no part 'BYHOURS'", "Did you mean 'BYHOUR'", id="part"),
+        pytest.param("FREQ=DAILY;BYHOUR=24", "within 0 to 23", "", id="hour"),
+        pytest.param("FREQ=DAILY;BYHOUR=", "NAME=value", "", id="empty-part"),
+        pytest.param("FREQ=DAILY;INTERVAL=0", "no positive whole number", "", id="interval-0"),
+        pytest.param("FREQ=MONTHLY;BYDAY=MON", "no weekday", "1MO", id="weekday"),
+        pytest.param("FREQ=DAILY;WKST=MON", "no weekday", "MO", id="week-start"),
+        pytest.param("FREQ=MONTHLY;BYMONTHDAY=0", "within -31 to 31", "", id="day-0"),
+        pytest.param("RULE:FREQ=DAILY", "no line 'RULE'", "Did you mean 'RRULE'", id="line"),
+        pytest.param("DTSTART:20261301T000000\nFREQ=DAILY", "no date and time", "20261225T090000", id="month-13"),
+        pytest.param("DTSTART:20260101T000000", "names no run", "", id="no-rule"),
+        pytest.param(" ", "empty", "FREQ=DAILY", id="empty"),
+    ],
+)
+def test_a_harmful_or_misleading_rrule_is_refused(rrule: str, said: str, mend: str) -> None:
+    """The error quotes what is wrong, and its hint says what to write instead."""
+    with pytest.raises(ScheduleError, match=said) as refused:
+        resolve({"rrule": rrule}, default_calendar="US", now=NOW, where="meta_prefect.yaml:3")
+    assert refused.value.where == "meta_prefect.yaml:3"
+    with pytest.raises(ScheduleError, match=mend):
+        raise refused.value
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (
+            {"rrule": "FREQ=DAILY", "timezone": "Europe/Berln"},
+            "no time zone named 'Europe/Berln'\n  Did you mean 'Europe/Berlin'",
+        ),
+        ({"rrule": "FREQ=DAILY", "timezone": "us/pacific"}, "Did you mean 'US/Pacific'"),
+        ({"rrule": "FREQ=DAILY", "timezone": "CEST"}, "Write an IANA name"),
+        ({"interval": "every 30 seconds"}, "30 s hurts the Prefect server"),
+        (
+            {"interval": "every hour", "anchor_date": "2026-01-05T09:00:00"},
+            "no UTC offset; Prefect would take it as UTC",
+        ),
+        ({"interval": "PT90S"}, "cannot leave out days"),
+        ({"interval": "PT36H", "timezone": "Europe/Berlin"}, "mixes local days with hours"),
+        ({"interval": "every hour", "cron": "@daily"}, "cron and interval exclude each other"),
+        ({"timezone": "UTC"}, "none of them is given"),
+        ({"cron": "@daily", "anchor_date": "2026-01-05T09:00:00Z"}, "anchor_date belongs to an interval"),
+        ({"rrule": "FREQ=DAILY", "day_or": False}, "day_or belongs to cron"),
+        ({"rrule": "FREQ=DAILY", "holiday": "US"}, "holiday: .*\n  Did you mean 'holidays'"),
+        ({"rrule": "FREQ=DAILY", "on_holiday": "jump"}, "on_holiday"),
+        ({"rrule": "FREQ=DAILY", "freeze": "2027-01-03 to 2026-12-20"}, "before it starts"),
+        ({"rrule": "FREQ=DAILY", "freeze": "a to b to c"}, "is no span of days"),
+        ("whenever", "'whenever' is no schedule"),
+        ("every blue moon", "is no duration"),
+    ],
+)
+def test_a_wrong_description_is_refused(spec: object, said: str) -> None:
+    """Whatever the field, the error is one of ours and says what to write."""
+    with pytest.raises(ScheduleError, match=said):
+        resolve(spec, default_calendar="US", now=NOW)  # pyright: ignore[reportArgumentType] - as it comes from a file
+
+
+def test_the_error_names_the_schedule_among_several() -> None:
+    """With several schedules, the location says which one is meant."""
+    with pytest.raises(ScheduleError, match="meta_prefect.yaml 'rrule-2': "):
+        resolve(["FREQ=DAILY", "FREQ=DAYLY"], default_calendar=None, now=NOW, where="meta_prefect.yaml")
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    """An rrule beyond Prefect's 6500 characters is refused before anything is written."""
+    dates = ",".join(
+        f"2027{month:02}{day:02}T{hour:02}0000" for month in range(1, 13) for day in range(1, 29) for hour in (8, 9)
+    )
+    with pytest.raises(ScheduleError, match="does not fit into Prefect's 6500 characters"):
+        resolve(f"RRULE:FREQ=DAILY\nRDATE:{dates}", default_calendar=None, now=NOW)
