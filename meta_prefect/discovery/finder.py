@@ -109,7 +109,10 @@ class ProjectFinder(MetaPathFinder):
         """Say whether a loaded module belongs to the project: its file, or all folders of a package without a file."""
         if isinstance(file := getattr(module, "__file__", None), str):
             return self.owns(file)
-        folders = list(getattr(module, "__path__", ()))
+        try:
+            folders = list(getattr(module, "__path__", ()))
+        except KeyError:  # a package without a file, whose parent was taken out of sys.modules: of no use to others
+            return True
         return bool(folders) and all(self.owns(folder) for folder in folders)
 
     def _is_importable(self, base: Path, parts: list[str], file: Path) -> bool:

@@ -64,10 +64,12 @@ class ProjectModules:
             try:
                 if is_new:
                     self._enter(view[1])
-                yield
+                try:
+                    yield
+                finally:
+                    if is_new:
+                        self._leave(view[1])
             finally:
-                if is_new:
-                    self._leave(view[1])
                 _active.pop()
                 if is_new and _active:
                     _active[-1][0]._enter(_active[-1][1])
@@ -160,17 +162,21 @@ class ProjectModules:
 
     def _leave(self, folder: Path) -> None:
         """Take them away, keep what was loaded, and bring back what was there before."""
-        sys.meta_path.remove(self._finder)
+        sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self._finder]
         aliases = self._aliases.setdefault(folder, {})
-        for name in self._finder.served:
-            module = sys.modules.get(name)
-            if module is not None and self._finder.is_ours(module):
-                del sys.modules[name]
-                (self._modules if getattr(module, "__name__", name) == name else aliases)[name] = module
+        # all of them are asked before one is taken away: a package without a file needs its parent to say where it lies
+        ours = {
+            name: module
+            for name in self._finder.served
+            if (module := sys.modules.get(name)) is not None and self._finder.is_ours(module)
+        }
+        for name, module in ours.items():
+            del sys.modules[name]
+            (self._modules if getattr(module, "__name__", name) == name else aliases)[name] = module
         sys.modules.update(self._hidden)
         self._hidden = {}
-        ours = {*self._path_before, str(folder), str(self.root)}
-        self._path_added = [one for one in sys.path if one not in ours]  # by lines like sys.path.insert(0, "lib")
+        first = {*self._path_before, str(folder), str(self.root)}
+        self._path_added = [one for one in sys.path if one not in first]  # by lines like sys.path.insert(0, "lib")
         sys.path[:] = self._path_before
 
     def _hide(self, folder: Path) -> None:
@@ -185,7 +191,7 @@ class ProjectModules:
     def _names_in(self, folder: Path) -> frozenset[str]:
         """List the names of modules and packages that lie in a folder."""
         if folder not in self._top_names:
-            entries = list(os.scandir(folder))
+            entries = list(os.scandir(folder)) if folder.is_dir() else []
             modules = {entry.name.removesuffix(".py") for entry in entries if entry.name.endswith(".py")}
             packages = {entry.name for entry in entries if Path(entry.path, "__init__.py").is_file()}
             self._top_names[folder] = frozenset(modules | packages)

@@ -43,6 +43,7 @@ def executions(root: Path) -> dict[str, int]:
 FORMS = {
     "a script": ("flow.py:etl", "flow.py", "flow"),
     "a plain folder": ("flows/etl.py:etl", "flows/etl.py", "flows.etl"),
+    "plain folders, deep down": ("a/b/c/d/e/f.py:etl", "a/b/c/d/e/f.py", "a.b.c.d.e.f"),
     "a package": ("pkg/deep/etl.py:etl", "pkg/deep/etl.py", "pkg.deep.etl"),
     "a module": ("pkg.deep.etl.etl", "pkg/deep/etl.py", "pkg.deep.etl"),
     "a package's own file": ("pkg/__init__.py:etl", "pkg/__init__.py", "pkg"),
