@@ -11,15 +11,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deployer_flows.decorated_flows import decorated_flow_deployer
+    from deployer_flows.docker_run import docker_run_deployer
+    from deployer_flows.ecs_run import ecs_run_deployer
+    from deployer_flows.kubernetes_run import kubernetes_run_deployer
     from deployer_flows.local_run import local_run_deployer
     from deployer_flows.whole_project import deploy_project
 
-__all__ = ["decorated_flow_deployer", "deploy_project", "local_run_deployer"]
+__all__ = [
+    "decorated_flow_deployer",
+    "deploy_project",
+    "docker_run_deployer",
+    "ecs_run_deployer",
+    "kubernetes_run_deployer",
+    "local_run_deployer",
+]
 
 # No module carries the name of a function that this package exports: one of the two would hide the other.
 _HOMES = {
     "decorated_flow_deployer": "deployer_flows.decorated_flows",
     "deploy_project": "deployer_flows.whole_project",
+    "docker_run_deployer": "deployer_flows.docker_run",
+    "ecs_run_deployer": "deployer_flows.ecs_run",
+    "kubernetes_run_deployer": "deployer_flows.kubernetes_run",
     "local_run_deployer": "deployer_flows.local_run",
 }
 

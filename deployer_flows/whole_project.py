@@ -24,7 +24,7 @@ from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.drafting import Request
 from meta_prefect.recipes.planning import ProjectPlan, plan_requests, read_requests
 from meta_prefect.recipes.requests import Requested
-from meta_prefect.recipes.selection import Selection
+from meta_prefect.recipes.selection import Selection, select_in
 from meta_prefect.report import Outcome, Report, artifact_key, table_artifact, together
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.settings import read_settings
@@ -83,8 +83,7 @@ async def _deploy(
     dry_run: bool,
     keep_going: bool,
 ) -> Report:
-    selection = Selection(names=tuple(names), patterns=tuple(select))
-    project, context, requested = await read(path, environment, selection)
+    project, context, selection, requested = await read(path, environment, names, select)
     host = LocalHost(start_worker=context.start_worker)
     async with connect(host) as server:
         plan = await make_plan(requested, context, selection, server)
@@ -100,16 +99,19 @@ async def _deploy(
 
 
 @task(name="read project", task_run_name="read project", cache_policy=NO_CACHE)
-async def read(path: Path, environment: str | None, selection: Selection) -> tuple[Project, DeployContext, Requested]:
+async def read(
+    path: Path, environment: str | None, names: Sequence[str], select: Sequence[str]
+) -> tuple[Project, DeployContext, Selection, Requested]:
     """Read the project file, find its flows and recipes, check every entry."""
     progress().step("read project")
-    project = read_project(path)
+    project = read_project(path, required=False)
+    selection = select_in(project, path, names, select)
     context = new_context(project.root, project.name, environment=environment)
     requested = read_requests(project, context, selection, environment_asked=environment is not None)
     get_run_logger().info(
         "Project %s: %d deployments asked for in %s", project.name, len(requested.requests), context.environment
     )
-    return project, context, requested
+    return project, context, selection, requested
 
 
 @task(

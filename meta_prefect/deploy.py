@@ -78,16 +78,22 @@ def _run(
 
         return asyncio.run(plan_offline(path, env, names, select, keep_going=keep_going))
     from deployer_flows import deploy_project
+    from meta_prefect.local.host import LocalHost
+    from meta_prefect.server import connect
 
-    run = deploy_project(
-        path=str(path),
-        environment=env,
-        names=list(names),
-        select=list(select),
-        dry_run=dry_run,
-        keep_going=keep_going,
-    )
-    return asyncio.run(run)
+    async def run() -> Report:
+        async with connect(LocalHost()) as server:
+            await server.check()
+        return await deploy_project(
+            path=str(path),
+            environment=env,
+            names=list(names),
+            select=list(select),
+            dry_run=dry_run,
+            keep_going=keep_going,
+        )
+
+    return asyncio.run(run())
 
 
 def split_targets(targets: Sequence[str]) -> tuple[Path, tuple[str, ...]]:

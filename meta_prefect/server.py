@@ -116,7 +116,16 @@ class PrefectServer:
     @property
     def url(self) -> str:
         """The address of the API."""
-        return str(self._client.api_url)
+        return str(self._client.api_url).rstrip("/")
+
+    async def check(self) -> None:
+        """Find out whether the API answers us, before anything is started that would fail in a less clear way.
+
+        Raises:
+            UnreachableError: It does not answer.
+            RefusedError: It wants another key, or is no Prefect API.
+        """
+        await self._request("GET", "/admin/version")
 
     # --- single requests -----------------------------------------------------------------------------------------------
 

@@ -5,22 +5,21 @@ Prefect reads its settings when it is imported, so the environment is set before
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import textwrap
-import time
 import uuid
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any, TypeVar
 
 import httpx
 import pytest
-
-T = TypeVar("T")
+from support import Api, wait_until
 
 
 def _free_port() -> int:
@@ -44,6 +43,20 @@ os.environ.update(
     META_PREFECT__START_WORKER="true",
 )
 
+_started: list[subprocess.Popen[bytes]] = []
+
+
+def _stop_what_was_started() -> None:
+    for process in _started:
+        process.terminate()
+        process.wait(timeout=30)
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+# Registered before Prefect is imported, so that it runs after Prefect has sent its last logs and events: a server that is
+# gone by then costs a minute of retries.
+atexit.register(_stop_what_was_started)
+
 SERVER_SETTINGS = {
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
@@ -51,50 +64,6 @@ SERVER_SETTINGS = {
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
     "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(_HOME / "ui"),
 }
-
-
-class Api:
-    """The session's server, asked without any client of the project."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.ui_url = url.removesuffix("/api")
-        self._client = httpx.Client(base_url=url, timeout=30)
-
-    def get(self, path: str) -> Any:
-        """Read one object; None where there is none."""
-        answer = self._client.get(path)
-        if answer.status_code == 404:
-            return None
-        answer.raise_for_status()
-        return answer.json()
-
-    def post(self, path: str, **body: Any) -> Any:
-        """Send a POST, return its answer."""
-        answer = self._client.post(path, json=body)
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
-
-    def patch(self, path: str, **body: Any) -> None:
-        """Send a PATCH."""
-        self._client.patch(path, json=body).raise_for_status()
-
-    def deployment(self, full_name: str) -> Any:
-        """Read a deployment by ``flow/deployment``; None where there is none."""
-        return self.get(f"/deployments/name/{full_name}")
-
-    def deployments_of(self, flow_name: str) -> list[Any]:
-        """Read all deployments of a flow."""
-        return self.post("/deployments/filter", flows={"name": {"any_": [flow_name]}})
-
-
-def wait_until(found: Callable[[], T], *, what: str, seconds: float = 90) -> T:
-    """Wait until a function returns something true, and return that."""
-    deadline = time.monotonic() + seconds
-    while not (result := found()):
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} seconds"
-        time.sleep(0.1)
-    return result
 
 
 @pytest.fixture(scope="session")
@@ -132,15 +101,12 @@ def server(prefect_home: Path) -> Generator[Api]:
         except httpx.TransportError:
             return False
 
-    try:
-        wait_until(is_healthy, what="the Prefect server answers", seconds=120)
-        yield Api(f"{_URL}/api")
-    finally:
-        from meta_prefect.local.worker import stop_worker
+    _started.append(process)
+    wait_until(is_healthy, what="the Prefect server answers", seconds=120)
+    yield Api(f"{_URL}/api")
+    from meta_prefect.local.worker import stop_worker
 
-        stop_worker()
-        process.terminate()
-        process.wait(timeout=30)
+    stop_worker()
 
 
 @pytest.fixture

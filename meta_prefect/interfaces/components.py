@@ -49,6 +49,7 @@ class Component(BaseModel, ABC):
         return (self.kind, self.name)
 
     def __hash__(self) -> int:
+        # Each class below repeats this, as type checkers take a pydantic model for one that cannot be hashed.
         return hash(self.key)
 
     def __str__(self) -> str:
@@ -107,6 +108,7 @@ class WorkerPool(Component):
     """
 
     kind: ClassVar[str] = "work pool"
+    __hash__ = Component.__hash__
 
     type: str = "process"
     description: str | None = None
@@ -191,6 +193,7 @@ class Worker(Component):
     """
 
     kind: ClassVar[str] = "worker"
+    __hash__ = Component.__hash__
 
     pool: str = ""
     type: str = "process"
@@ -276,6 +279,7 @@ class WorkQueue(Component):
     """
 
     kind: ClassVar[str] = "work queue"
+    __hash__ = Component.__hash__
 
     pool: str = ""
     concurrency_limit: int | None = Field(default=None, ge=0)
@@ -286,9 +290,6 @@ class WorkQueue(Component):
     def key(self) -> ComponentKey:
         """Queues of different pools may have the same name."""
         return (self.kind, f"{self.pool}/{self.name}")
-
-    def __hash__(self) -> int:
-        return hash(self.key)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pool}/{self.name}"
@@ -329,6 +330,7 @@ class GlobalConcurrencyLimit(Component):
     """
 
     kind: ClassVar[str] = "concurrency limit"
+    __hash__ = Component.__hash__
 
     limit: int = Field(default=1, ge=0)
     active: bool | None = None

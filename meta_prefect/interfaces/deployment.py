@@ -117,7 +117,9 @@ class Deployment(BaseModel):
         # The frozen parts are shared: copying the schemas and contexts of a thousand deployments costs more than all else.
         own = {field: _copied(getattr(self, field)) for field in ("tags", "parameters", "pull_steps", "job_variables")}
         if self.schedules is not None:
-            own["schedules"] = list(self.schedules)
+            own["schedules"] = [
+                schedule.model_copy(update={"parameters": _copied(schedule.parameters)}) for schedule in self.schedules
+            ]
         return self.model_copy(update=own)
 
 

@@ -84,6 +84,8 @@ class FlowBuilderInterface(ABC):
 
     def __or__(self, outer: FlowBuilderInterface) -> FlowBuilderInterface:
         """First this builder, then the other one."""
+        if not isinstance(outer, FlowBuilderInterface):  # pyright: ignore[reportUnnecessaryIsInstance] - `builder | flow`
+            return NotImplemented
         return outer(self)
 
 
@@ -139,6 +141,10 @@ class FlowDecorator:
         return self._builder(made)
 
     def __getattr__(self, name: str) -> Any:
+        # What the decorator offers beside decorating, such as `flow.from_source`. Copying and unpickling look for special
+        # methods before there is a decorator.
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(self._decorator, name)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeGuard
+from typing import Any, Final, TypeGuard, cast
 
 Record = dict[str, Any]
 """The JSON form of an object."""
@@ -20,11 +20,8 @@ class _Absent:
     def __repr__(self) -> str:
         return "(absent)"
 
-    def __copy__(self) -> _Absent:
-        return self
-
-    def __deepcopy__(self, memo: object) -> _Absent:
-        return self
+    def __reduce__(self) -> str:
+        return "ABSENT"  # copies and unpickled ones are the very same
 
 
 ABSENT: Final = _Absent()
@@ -56,8 +53,18 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[FieldChange
         for key in sorted(before.keys() | after.keys()):
             inner = f"{path}.{key}" if path else key
             yield from differences(before.get(key, ABSENT), after.get(key, ABSENT), inner)
-    elif before is not after and before != after:
+    elif not is_same(before, after):
         yield FieldChange(path, before, after)
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Tell whether two JSON values are the same. Python takes ``True`` for 1; a flow does not take one for the other."""
+    if is_mapping(one) and is_mapping(other):
+        return one.keys() == other.keys() and all(is_same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        mine, yours = cast("list[Any]", one), cast("list[Any]", other)
+        return len(mine) == len(yours) and all(map(is_same, mine, yours))
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 
 def differences_within(before: Any, wanted: Any, path: str = "") -> Iterator[FieldChange]:
@@ -67,7 +74,7 @@ def differences_within(before: Any, wanted: Any, path: str = "") -> Iterator[Fie
         for key, value in wanted.items():
             inner = f"{path}.{key}" if path else key
             yield from differences_within(inside.get(key, ABSENT), value, inner)
-    elif before is ABSENT or before != wanted:
+    elif not is_same(before, wanted):
         yield FieldChange(path, before, wanted)
 
 

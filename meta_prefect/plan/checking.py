@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
+from jsonschema.exceptions import best_match  # pyright: ignore[reportUnknownVariableType] - untyped in the stubs
 
 from meta_prefect.errors import ConfigurationError, nearest
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.records import Record
 
 _REFERENCE = "{{"
+
+_worst = cast("Callable[[Iterable[Any]], Any]", best_match)
 
 
 def check_parameters(deployment: Deployment) -> Iterator[ConfigurationError]:
@@ -33,8 +35,11 @@ def check_job_variables(deployment: Deployment, template: Record) -> Iterator[Co
 
     Args:
         deployment: The deployment.
-        template: The template of its pool as it will be.
+        template: The template of its pool as it will be. An empty one, as of a pool that no worker has served yet, says
+            nothing about job variables.
     """
+    if not template:
+        return
     schema: Record = template.get("variables") or {}
     values = {name.partition(".")[0]: value for name, value in deployment.job_variables.items() if "." not in name}
     dotted = {name.partition(".")[0] for name in deployment.job_variables if "." in name}
@@ -53,9 +58,12 @@ def _check(values: Mapping[str, Any], schema: Record, where: str, unknown: str) 
         if name not in known:
             yield ConfigurationError(f"{unknown} {name!r}", where=where, hint=nearest(name, known))
         elif not _is_reference(value):
-            validator = Draft202012Validator({**known[name], **shared})
-            if (error := best_match(validator.iter_errors(value))) is not None:
-                yield ConfigurationError(f"{name}: {error.message}", where=where)
+            validator: Any = Draft202012Validator({**known[name], **shared})
+            if (error := _worst(validator.iter_errors(value))) is not None:
+                place = ".".join(str(part) for part in (name, *error.absolute_path))
+                # Of several alternatives none fits: each says why.
+                told = dict.fromkeys(inner.message for inner in error.context or [error])
+                yield ConfigurationError(f"{place}: {'; or: '.join(told)}", where=where)
 
 
 def _is_reference(value: Any) -> bool:

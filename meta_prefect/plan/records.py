@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from meta_prefect.interfaces.deployment import Deployment, VersionRule
@@ -158,8 +158,11 @@ def _live_schedule(item: Record) -> Record:
 
 
 def _instant(text: str | None) -> str | None:
-    """One spelling for a moment: with a numeric offset, never ``Z``."""
-    return None if text is None else datetime.fromisoformat(text).isoformat()
+    """One spelling for a moment: in UTC, with ``+00:00``, which a moment without an offset means to Prefect too."""
+    if text is None:
+        return None
+    moment = datetime.fromisoformat(text)
+    return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)).isoformat()
 
 
 def without_injected_start(live: str, wanted: str) -> str:
@@ -170,7 +173,7 @@ def without_injected_start(live: str, wanted: str) -> str:
 
 
 def schedules_to_compare(live: Any, wanted: dict[str, Record]) -> dict[str, Record]:
-    """Reduce live schedules to what may be compared with those that are wanted: no injected DTSTART, nothing of the operator's."""
+    """Reduce live schedules to what may be compared with the wanted ones: no injected DTSTART, nothing of the operator's."""
     compared: dict[str, Record] = {}
     for key, record in live.items():
         reduced = dict(record)

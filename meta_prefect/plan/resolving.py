@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from meta_prefect.errors import BuilderError, ConfigurationError, ConflictError
 from meta_prefect.interfaces.api import Host
@@ -80,20 +82,33 @@ class Draft:
         self.errors.append(error)
 
     def _collect_components(self, host: Host) -> None:
-        wanted: list[Component] = []
-        for builder in self.builders:
-            try:
-                wanted.extend(builder.requires)
-            except Exception as error:
-                raise BuilderError(
-                    f"its `requires` raised {type(error).__name__}: {error}", where=self._builder_place(builder)
-                ) from error
+        wanted = [component for builder in self.builders for component in self._required_by(builder)]
         pools = [component for component in wanted if isinstance(component, WorkerPool)]
         if self.deployment.work_pool_name is None and pools:
             # The outermost pool is the one that the deployment runs in, as an outer builder overrides.
             self.deployment.work_pool_name = pools[-1].completed(self.deployment, host).name
         completed = [component.completed(self.deployment, host) for component in wanted]
         self.components = tuple(with_requirements(completed))
+
+    def _required_by(self, builder: FlowBuilderInterface) -> list[Component]:
+        try:
+            asked = builder.requires
+            # A plan must not depend on the order of a set.
+            required: list[Any] = sorted(asked, key=repr) if isinstance(asked, Set) else list(asked)
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            raise BuilderError(
+                f"its `requires` raised {type(error).__name__}: {error}", where=self._builder_place(builder)
+            ) from error
+        for component in required:
+            if not isinstance(component, Component):
+                raise BuilderError(
+                    f"its `requires` holds {component!r}, which is no component",
+                    where=self._builder_place(builder),
+                    hint="Components are, for example, `WorkerPool()` and `Worker()`.",
+                )
+        return required
 
     def _check(self) -> None:
         deployment = self.deployment
@@ -112,8 +127,25 @@ class Draft:
             type(deployment).model_validate(dict(deployment))
         except ValidationError as error:
             raise BuilderError(_first_line(error), where=f"{self.where}: {deployment.full_name}") from None
+        self._make_json()
         for error in check_parameters(deployment):
             self.refuse(error)
+
+    def _make_json(self) -> None:
+        """Give what travels to the server its JSON form, so that it compares equal with what comes back."""
+        deployment = self.deployment
+        try:
+            for name in ("parameters", "job_variables", "pull_steps"):
+                setattr(deployment, name, to_jsonable_python(getattr(deployment, name)))
+            if deployment.schedules is not None:
+                deployment.schedules = [
+                    schedule.model_copy(update={"parameters": to_jsonable_python(schedule.parameters)})
+                    for schedule in deployment.schedules
+                ]
+        except PydanticSerializationError as error:
+            raise BuilderError(
+                f"holds something that has no JSON form: {error}", where=f"{self.where}: {deployment.full_name}"
+            ) from None
 
 
 def _first_line(error: ValidationError) -> str:
@@ -124,7 +156,10 @@ def _first_line(error: ValidationError) -> str:
 
 
 def with_requirements(components: Iterable[Component]) -> list[Component]:
-    """Add what components themselves require, each before what requires it, and each once."""
+    """Add what components themselves require, each before what requires it, and each once; work pools come first.
+
+    A worker that starts before its pool is there would make one, without our additions to its template.
+    """
     ordered: dict[ComponentKey, Component] = {}
 
     def add(component: Component) -> None:
@@ -134,9 +169,13 @@ def with_requirements(components: Iterable[Component]) -> list[Component]:
         if known != component:
             raise _conflict(known, component)
 
-    for component in components:
+    for component in sorted(components, key=_comes_later):
         add(component)
     return list(ordered.values())
+
+
+def _comes_later(component: Component) -> bool:
+    return not isinstance(component, WorkerPool)
 
 
 def _conflict(one: Component, other: Component) -> ConflictError:
@@ -203,8 +242,9 @@ def shared_components(drafts: Iterable[Draft]) -> list[Component]:
     """List what a batch needs, each component once, what is required before what requires it.
 
     Where two deployments want one component with different settings, the conflict becomes the later one's error and names
-    both.
+    both. Work pools come first, whichever deployment asks for them.
     """
+    drafts = list(drafts)
     ordered: dict[ComponentKey, tuple[Component, Draft]] = {}
     for draft in drafts:
         for component in draft.components:
@@ -213,7 +253,8 @@ def shared_components(drafts: Iterable[Draft]) -> list[Component]:
                 error = _conflict(known, component)
                 error.where = f"{draft.where}: {component} (also needed by {first.deployment.full_name})"
                 draft.errors.append(error)
-    return [component for component, draft in ordered.values() if not draft.errors]
+    needed = {component.key for draft in drafts if not draft.errors for component in draft.components}
+    return with_requirements(component for component, _ in ordered.values() if component.key in needed)
 
 
 def duplicate_names(drafts: Iterable[Draft]) -> list[tuple[Draft, ConflictError]]:

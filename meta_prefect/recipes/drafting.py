@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
@@ -15,6 +15,9 @@ from meta_prefect.interfaces.deployment import Deployment, FlowFacts
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface, builders_of, flatten
 from meta_prefect.plan.resolving import Draft
 from meta_prefect.recipes.recipe import Recipe, RecipeBuilder
+
+if TYPE_CHECKING:
+    from prefect import Flow
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,23 @@ def draft(request: Request, context: DeployContext, modules: ProjectModules) -> 
         module=flow.fn.__module__,
         file=flow.fn.__code__.co_filename,
     )
-    return Draft(request.where, builders, Deployment(flow=facts, context=context, environment=environment))
+    begun = Deployment(
+        flow=facts, context=context, environment=environment, name=_default_name(request.flow, flow, environment)
+    )
+    return Draft(request.where, builders, begun)
+
+
+def _default_name(entrypoint: str, flow: Flow[..., Any], environment: str) -> str:
+    """The name of a flow's deployment in code where no builder gives one: that of the module-level name.
+
+    The flow's own function has no name beside the flow's: its deployment is the default one. A recipe that is asked for in
+    the project file names its deployments itself.
+    """
+    if not builders_of(flow):
+        return ""
+    name = entrypoint.rpartition(":")[2].rpartition(".")[2]
+    purpose = "default" if name == flow.fn.__name__ else name.replace("_", "-")
+    return f"{purpose}-{environment}"
 
 
 def _chain(
@@ -80,7 +99,17 @@ def _chain(
             chain.extend(asked)
             placed = True
         else:
-            chain.extend(builder.single_builders(environment))
+            chain.append(builder)
     if not placed:
         chain.extend(asked)
-    return tuple(single for builder in chain for single in flatten(builder))
+    return tuple(_singles(chain, environment))
+
+
+def _singles(builders: Iterable[FlowBuilderInterface], environment: str) -> Iterator[FlowBuilderInterface]:
+    """Take compositions apart, and recipes that other recipes build on: what they make depends on the environment."""
+    for builder in builders:
+        for single in flatten(builder):
+            if isinstance(single, RecipeBuilder):
+                yield from _singles(single.single_builders(environment), environment)
+            else:
+                yield single

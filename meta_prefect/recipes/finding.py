@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 from collections.abc import Callable, Iterable
+from importlib.metadata import EntryPoint
 from types import ModuleType
 
-from meta_prefect.errors import ConflictError, RecipeError, nearest
+from meta_prefect.errors import ConfigurationError, ConflictError, RecipeError, nearest
 from meta_prefect.recipes.recipe import Recipe
 
 ENTRY_POINT_GROUP = "meta_prefect.recipes"
@@ -29,7 +30,9 @@ class Recipes:
         self, modules: Iterable[str] = (), load: Callable[[str], ModuleType] = importlib.import_module
     ) -> None:
         self._load = load
-        self._installed = {point.name: point for point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)}
+        self._installed: dict[str, list[EntryPoint]] = {}
+        for point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+            self._installed.setdefault(point.name, []).append(point)
         self._own: dict[str, Recipe] = {}
         for module in modules:
             self._collect(module)
@@ -50,6 +53,12 @@ class Recipes:
                 )
 
     @property
+    def packages(self) -> set[str]:
+        """The installed packages that offer recipes."""
+        points = [point for same_name in self._installed.values() for point in same_name]
+        return {point.module.partition(".")[0] for point in points}
+
+    @property
     def names(self) -> list[str]:
         """All names that can be asked for."""
         return sorted(self._own.keys() | self._installed.keys())
@@ -63,25 +72,66 @@ class Recipes:
 
         Raises:
             RecipeError: There is none of that name, or it cannot be loaded.
+            ConflictError: Two installed packages offer different recipes of that name.
         """
         if name in self._own:
             return self._own[name]
         if name in self._installed:
-            return self._checked(self._installed[name].load(), name, where)
+            return self._load_installed(name, where)
         module, _, attribute = name.rpartition(".")
-        if module:
-            try:
-                found: object = getattr(self._load(module), attribute, None)
-            except ModuleNotFoundError as error:
-                raise RecipeError(f"cannot load the recipe {name!r}: {error}", where=where) from error
-            return self._checked(found, name, where)
-        raise RecipeError(f"there is no recipe {name!r}", where=where, hint=nearest(name, self.names))
+        if not module:
+            raise RecipeError(f"there is no recipe {name!r}", where=where, hint=nearest(name, self.names))
+        try:
+            loaded = self._load(module)
+        except ConfigurationError as error:
+            error.where = error.where or where
+            raise
+        except Exception as error:
+            raise _not_loaded(name, error, where) from error
+        if not hasattr(loaded, attribute):
+            recipes = [key for key, value in vars(loaded).items() if isinstance(value, Recipe)]
+            raise RecipeError(
+                f"the module {module} has no recipe {attribute!r}", where=where, hint=nearest(attribute, recipes)
+            )
+        return _checked(getattr(loaded, attribute), name, where)
 
-    def _checked(self, found: object, name: str, where: str) -> Recipe:
-        if not isinstance(found, Recipe):
-            raise RecipeError(f"{name!r} is {found!r}, not a recipe", where=where, hint=nearest(name, self.names))
-        return found
+    def _load_installed(self, name: str, where: str) -> Recipe:
+        point, *others = self._installed[name]
+        for other in others:
+            if other.value != point.value:
+                raise ConflictError(
+                    f"two installed packages offer a recipe {name!r}: {_origin(point)} and {_origin(other)}",
+                    where=where,
+                    hint=f"Name the one that is meant by its path, for example {_path(point)!r}.",
+                )
+        try:
+            found: object = point.load()
+        except Exception as error:
+            raise _not_loaded(name, error, where, _origin(point)) from error
+        return _checked(found, name, where)
 
     def all(self) -> list[Recipe]:
         """All of them, by name."""
         return [self.find(name, where="recipes") for name in self.names]
+
+
+def _checked(found: object, name: str, where: str) -> Recipe:
+    if not isinstance(found, Recipe):
+        raise RecipeError(
+            f"{name!r} is {found!r}, not a recipe", where=where, hint="Decorate a function with `@recipe`."
+        )
+    return found
+
+
+def _not_loaded(name: str, error: Exception, where: str, origin: str | None = None) -> RecipeError:
+    offered = f", which {origin} offers" if origin else ""
+    return RecipeError(f"cannot load the recipe {name!r}{offered}: {type(error).__name__}: {error}", where=where)
+
+
+def _origin(point: EntryPoint) -> str:
+    package = point.dist.name if point.dist is not None else "an unknown package"
+    return f"{_path(point)} of {package}"
+
+
+def _path(point: EntryPoint) -> str:
+    return point.value.replace(":", ".")

@@ -9,7 +9,7 @@ from meta_prefect.errors import ValidationFailed
 from meta_prefect.local.host import LocalHost
 from meta_prefect.project import read_project
 from meta_prefect.recipes.planning import plan_requests, read_requests
-from meta_prefect.recipes.selection import Selection
+from meta_prefect.recipes.selection import select_in
 from meta_prefect.report import Report
 from meta_prefect.server import NoServer
 from meta_prefect.steps.source import new_context
@@ -23,8 +23,8 @@ async def plan_offline(
     Raises:
         ValidationFailed: Something is wrong with the project.
     """
-    selection = Selection(names=tuple(names), patterns=tuple(select))
-    project = read_project(path)
+    project = read_project(path, required=False)
+    selection = select_in(project, path, names, select)
     context = new_context(project.root, project.name, environment=environment)
     host = LocalHost(start_worker=context.start_worker)
     requested = read_requests(project, context, selection, environment_asked=environment is not None)

@@ -122,7 +122,7 @@ def read_requests(
 ) -> Requested:
     """List what a project asks for; loads its recipes, runs no flow's code."""
     modules = modules_of(project.root)
-    return requests_of(project, modules, selection, context.environment, pinned_elsewhere_is_said=environment_asked)
+    return requests_of(project, modules, selection, context.environment, environment_asked=environment_asked)
 
 
 async def plan_requests(

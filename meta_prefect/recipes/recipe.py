@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast, overload
 
 from docstring_parser import parse
 from prefect.flows import Flow
 from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic_core import PydanticSerializationError
 
 from meta_prefect.errors import BuilderError, RecipeError
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface, flatten
-from meta_prefect.recipes.variables import ENVIRONMENT_VARIABLE, check_variables, variables_model
+from meta_prefect.recipes.variables import ENVIRONMENT_VARIABLE, check_json, check_variables, variables_model
 
 if TYPE_CHECKING:
     from meta_prefect.report import Report
@@ -43,6 +44,9 @@ class Recipe(Flow[..., Any]):
         self.variables_model = variables_model(function)
         self.entry_model = _entry_model(function, self.variables_model)
         super().__init__(self._as_flow_function(), name=name, description=inspect.getdoc(function))
+        if "items" not in self.parameters.properties.get("deployments", {}):
+            # Prefect leaves out of a flow's form, without a word, what it cannot describe.
+            check_json(function, self.variables_model)
 
     @property
     def recipe_name(self) -> str:
@@ -82,7 +86,15 @@ class Recipe(Flow[..., Any]):
         Raises:
             ValidationFailed: Something is wrong with an entry; nothing was written.
             DeployFailed: Some deployments could not be written.
+            RecipeError: It was put on a flow.
         """
+        if args and isinstance(args[0], Flow | FlowBuilderInterface):
+            given = f"the flow {args[0].name!r}" if isinstance(args[0], Flow) else f"{args[0]!r}"
+            raise RecipeError(
+                f"takes a list of entries, not {given}",
+                where=f"recipe {self.recipe_name}",
+                hint=f"To decorate a flow, write `{self.recipe_name}.with_variables(…)`.",
+            )
         made: Any = super().__call__(*args, **kwargs)  # pyright: ignore[reportUnknownMemberType] - partly untyped in Prefect
         if inspect.iscoroutine(made) and not _loop_runs():
             return asyncio.run(made)
@@ -104,14 +116,25 @@ class Recipe(Flow[..., Any]):
         Raises:
             RecipeError: The variables do not fit.
         """
-        checked = check_variables(self.variables_model, variables, self.recipe_name, lambda *_: "with_variables")
+        call = f"{self.recipe_name}.with_variables"
+        checked = check_variables(
+            self.variables_model,
+            variables,
+            self.recipe_name,
+            lambda *place: f"{call}({'.'.join(map(str, place[1:]))}=…)" if place[1:] else call,
+        )
         if not isinstance(checked, BaseModel):
-            raise checked[0]
-        return RecipeBuilder(self, checked)
+            raise _together(checked)
+        builder = RecipeBuilder(self, checked)
+        try:
+            builder.as_entry()
+        except PydanticSerializationError as error:
+            raise RecipeError(f"a variable has no JSON form: {error}", where=call) from None
+        return builder
 
     def environment(self, variables: BaseModel) -> str | None:
-        """The environment that an entry's variables pin; None where they leave it to the deploy."""
-        return getattr(variables, ENVIRONMENT_VARIABLE, None)
+        """The environment that an entry's variables pin; None where they leave it to the deploy. A default pins nothing."""
+        return getattr(variables, ENVIRONMENT_VARIABLE) if ENVIRONMENT_VARIABLE in variables.model_fields_set else None
 
     def builders(self, variables: BaseModel, environment: str) -> tuple[FlowBuilderInterface, ...]:
         """Ask the recipe's function for its builders, innermost first.
@@ -120,7 +143,7 @@ class Recipe(Flow[..., Any]):
             BuilderError: The function raised, or returned no builder.
         """
         values = {name: getattr(variables, name) for name in type(variables).model_fields}
-        if values.get(ENVIRONMENT_VARIABLE, environment) is None:
+        if ENVIRONMENT_VARIABLE in values and self.environment(variables) is None:
             values[ENVIRONMENT_VARIABLE] = environment
         where = f"recipe {self.recipe_name}"
         try:
@@ -196,6 +219,14 @@ def recipe(function: RecipeFunction | None = None, /, *, name: str | None = None
         RecipeError: The function's signature cannot be a list of variables.
     """
     return partial(Recipe, name=name) if function is None else Recipe(function, name=name)
+
+
+def _together(errors: Sequence[RecipeError]) -> RecipeError:
+    """One exception for all that is wrong with a call in code."""
+    if len(errors) == 1:
+        return errors[0]
+    messages = "; ".join(f"{error.where}: {error.message}" for error in errors)
+    return RecipeError(messages, hint=" ".join(dict.fromkeys(error.hint for error in errors if error.hint)))
 
 
 def _entry_model(function: RecipeFunction, variables: type[BaseModel]) -> type[BaseModel]:

@@ -7,13 +7,19 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from meta_prefect.discovery import FlowSource, check_entrypoint, choose_flow, find_flows
+from meta_prefect.discovery.decorated import DecoratedFlow, decorated_flows
 from meta_prefect.discovery.modules import ProjectModules
-from meta_prefect.errors import ConfigurationError
+from meta_prefect.errors import ConfigurationError, ProjectFileError
+from meta_prefect.interfaces.flow_builder_interface import builders_of
 from meta_prefect.project import Entry, Project
 from meta_prefect.recipes.drafting import Request
 from meta_prefect.recipes.finding import Recipes
+from meta_prefect.recipes.recipe import RecipeBuilder
 from meta_prefect.recipes.selection import Selection
 from meta_prefect.recipes.variables import check_variables
+
+DECORATED_FLOW_RECIPE = "decorated_flow_deployer"
+"""Deploys flows that carry builders but no recipe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,42 +40,91 @@ class Requested:
 
 
 def requests_of(
-    project: Project, modules: ProjectModules, selection: Selection, environment: str, *, pinned_elsewhere_is_said: bool
+    project: Project, modules: ProjectModules, selection: Selection, environment: str, *, environment_asked: bool
 ) -> Requested:
-    """List the deployments that a project file asks for.
+    """List the deployments that a project asks for, in its file and by flows that carry builders.
 
     Args:
         project: The project.
-        modules: Its modules; only those that hold recipes are loaded.
+        modules: Its modules; only those are loaded that hold recipes or use Meta-Prefect.
         selection: Which flows are meant.
         environment: The environment that is deployed to.
-        pinned_elsewhere_is_said: Whether the environment was asked for by name, so that an entry which pins another one is
-            skipped, and said to be.
+        environment_asked: Whether the environment was asked for by name, so that what is pinned to another one is skipped,
+            and said to be.
     """
     try:
         recipes = Recipes(project.recipes, modules.load_module)
     except ConfigurationError as error:
         return Requested((), (error,), (), ())
-    flows = find_flows(project.root)
-    requests: list[Request] = []
-    errors: list[ConfigurationError] = []
-    skipped: list[str] = []
+    collected = _Collected(environment, environment_asked=environment_asked)
+    flows = find_flows(project.root) if project.entries else ()
     for entry in project.entries:
         if not selection.may_include(entry.flow):
             continue
         if not entry.counts_in(environment):
-            skipped.append(f"{entry.where} counts for {', '.join(entry.environments or ())}, not for {environment}")
+            collected.skipped.append(
+                f"{entry.where} counts for {', '.join(entry.environments or ())}, not for {environment}"
+            )
             continue
-        match _request(entry, project, recipes, flows):
-            case Request() as request:
-                pinned = request.recipe.environment(request.variables)
-                if pinned_elsewhere_is_said and pinned not in (None, environment):
-                    skipped.append(f"{entry.where} is pinned to {pinned}, and {environment} was asked for")
-                else:
-                    requests.append(request)
-            case found:
-                errors.extend(found)
-    return Requested(tuple(requests), tuple(errors), tuple(skipped), tuple(entry.flow for entry in project.entries))
+        collected.add(_request(entry, project, recipes, flows))
+    decorated, errors = decorated_flows(modules, project.flows, recipes.packages)
+    collected.errors.extend(errors)
+    for one in decorated:
+        if selection.may_include(one.flow.name):
+            collected.add(_decorated_request(one, recipes))
+    names = dict.fromkeys((*(entry.flow for entry in project.entries), *(one.flow.name for one in decorated)))
+    if not names and not collected.errors:
+        collected.errors.append(_nothing(project))
+    requests = [request for request in collected.requests if selection.may_come_from(request.flow)]
+    return Requested(tuple(requests), tuple(collected.errors), tuple(collected.skipped), tuple(names))
+
+
+class _Collected:
+    """What has been found so far.
+
+    Args:
+        environment: The environment that is deployed to.
+        environment_asked: Whether it was asked for by name.
+    """
+
+    def __init__(self, environment: str, *, environment_asked: bool) -> None:
+        self._environment = environment
+        self._environment_asked = environment_asked
+        self.requests: list[Request] = []
+        self.errors: list[ConfigurationError] = []
+        self.skipped: list[str] = []
+
+    def add(self, found: Request | list[ConfigurationError]) -> None:
+        """Sort a finding into requests, errors and what is skipped."""
+        if not isinstance(found, Request):
+            self.errors.extend(found)
+            return
+        pinned = found.recipe.environment(found.variables)
+        if self._environment_asked and pinned not in (None, self._environment):
+            self.skipped.append(f"{found.where} is pinned to {pinned}, and {self._environment} was asked for")
+        else:
+            self.requests.append(found)
+
+
+def _decorated_request(found: DecoratedFlow, recipes: Recipes) -> Request | list[ConfigurationError]:
+    """Ask for a flow that carries builders: by the recipe among them, else by the built-in one."""
+    carried = [builder for builder in builders_of(found.flow) if isinstance(builder, RecipeBuilder)]
+    if carried:
+        outermost = carried[-1]
+        return Request(outermost.recipe, found.entrypoint, outermost.variables, found.entrypoint)
+    try:
+        recipe = recipes.find(DECORATED_FLOW_RECIPE, where=found.entrypoint)
+    except ConfigurationError as error:
+        return [error]
+    return Request(recipe, found.entrypoint, recipe.variables_model(), found.entrypoint)
+
+
+def _nothing(project: Project) -> ConfigurationError:
+    return ProjectFileError(
+        f"nothing to deploy: there is no {project.file.name} with deployments, and no flow here carries a builder",
+        where=str(project.root),
+        hint="Write a meta_prefect.yaml, or decorate a flow with a builder or with `recipe.with_variables(…)`.",
+    )
 
 
 def _request(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from meta_prefect.errors import ConfigurationError, TargetError, nearest
+from meta_prefect.project import Project
 
 
 class Selection(BaseModel):
@@ -18,12 +20,14 @@ class Selection(BaseModel):
     Attributes:
         names: Flows (``etl``) or deployments (``etl/nightly-prod``); ``_`` and ``-`` are alike.
         patterns: The same with wildcards ``*``, ``?`` and ``[…]``: ``etl-*``, ``*/nightly-*``.
+        file: Only flows of this file, given relative to the project's folder.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     names: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
+    file: str | None = None
 
     @property
     def _wanted(self) -> list[tuple[str, str]]:
@@ -36,6 +40,10 @@ class Selection(BaseModel):
     def may_include(self, flow: str) -> bool:
         """Whether any deployment of a flow can be meant."""
         return not self or any(fnmatchcase(_normal(flow), pattern) for pattern, _ in self._wanted)
+
+    def may_come_from(self, entrypoint: str) -> bool:
+        """Whether a flow with this entrypoint can be meant."""
+        return self.file is None or entrypoint.startswith(f"{self.file}:")
 
     def includes(self, flow: str, deployment: str) -> bool:
         """Whether a deployment is meant."""
@@ -69,3 +77,17 @@ class Selection(BaseModel):
 
 def _normal(text: str) -> str:
     return text.replace("_", "-")
+
+
+def select_in(project: Project, path: Path, names: Sequence[str], patterns: Sequence[str]) -> Selection:
+    """Read what was asked for in a project.
+
+    Args:
+        project: The project.
+        path: The path that was given; a Python file means the flows of that file.
+        names: The names that were given.
+        patterns: The patterns that were given.
+    """
+    resolved = path.resolve()
+    file = resolved.relative_to(project.root).as_posix() if resolved.suffix == ".py" else None
+    return Selection(names=tuple(names), patterns=tuple(patterns), file=file)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import inspect
 import typing
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from docstring_parser import parse
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic.errors import PydanticUserError
+from pydantic.fields import FieldInfo
 
-from meta_prefect.errors import RecipeError, nearest
+from meta_prefect.errors import RecipeError
+from meta_prefect.recipes.variable_errors import told
 
 ENVIRONMENT_VARIABLE = "env"
 """The variable by which an entry pins its environment; a recipe that takes it always gets the environment in force."""
@@ -19,16 +23,17 @@ ENVIRONMENT_VARIABLE = "env"
 def variables_model(function: Callable[..., Any]) -> type[BaseModel]:
     """Make the model of a recipe's variables. The docstring's ``Args`` become help texts of the UI's form.
 
+    What an annotation says itself, as in ``Annotated[int, Field(title="Workers", ge=1)]``, comes first.
+
     Raises:
-        RecipeError: A parameter has no annotation, or is ``*args`` or ``**kwargs``.
+        RecipeError: A parameter has no annotation, one that has no JSON form, or is ``*args`` or ``**kwargs``.
     """
     where = f"recipe {function.__name__}"
-    hints = typing.get_type_hints(function, include_extras=True)
+    hints = _hints(function, where)
     texts = {param.arg_name: param.description for param in parse(inspect.getdoc(function) or "").params}
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise RecipeError(f"takes *{name}; a recipe names its variables", where=where)
+        _check_parameter(parameter, where)
         if name not in hints:
             raise RecipeError(
                 f"the variable {name!r} has no type annotation",
@@ -36,17 +41,93 @@ def variables_model(function: Callable[..., Any]) -> type[BaseModel]:
                 hint=f"Write it as `{name}: str`, for example.",
             )
         default = ... if parameter.default is parameter.empty else parameter.default
-        fields[name] = (
-            hints[name],
-            Field(default=default, title=_title(name), description=texts.get(name)),
-        )
+        fields[name] = (hints[name], _field(name, hints[name], default, texts.get(name)))
     title = "".join(part.capitalize() for part in function.__name__.split("_"))
-    return create_model(
-        f"{title}Variables",
-        __config__=ConfigDict(extra="forbid"),
-        __doc__=f"Variables of {function.__name__}.",
-        **fields,
-    )
+    try:
+        with warnings.catch_warnings():
+            # `schema` and `copy` are good names for variables; that BaseModel has methods of these names hurts nobody here.
+            warnings.filterwarnings("ignore", message="Field name .* shadows an attribute", category=UserWarning)
+            return create_model(
+                f"{title}Variables",
+                __config__=ConfigDict(extra="forbid"),
+                __doc__=f"Variables of {function.__name__}.",
+                **fields,
+            )
+    except (PydanticUserError, NameError, ValueError) as error:
+        raise RecipeError(_why_no_model(hints, error), where=where) from error
+
+
+def check_json(function: Callable[..., Any], model: type[BaseModel]) -> None:
+    """Refuse variables that have no JSON form: neither the project file nor the UI's form could hold them.
+
+    Raises:
+        RecipeError: Names the first such variable.
+    """
+    for name, field in model.model_fields.items():
+        try:
+            TypeAdapter[Any](field.rebuild_annotation()).json_schema()
+        except PydanticUserError as error:
+            raise RecipeError(
+                f"the variable {name!r} has no JSON form: {_first_sentence(error)}",
+                where=f"recipe {function.__name__}",
+                hint="Take a name or a model instead, and look up what it means in the recipe.",
+            ) from error
+
+
+def _hints(function: Callable[..., Any], where: str) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise RecipeError(
+            f"an annotation cannot be read: {error}",
+            where=where,
+            hint="Import what annotations name where it is there at run time, not under `if TYPE_CHECKING:`.",
+        ) from error
+
+
+def _check_parameter(parameter: inspect.Parameter, where: str) -> None:
+    name = parameter.name
+    match parameter.kind:
+        case parameter.VAR_POSITIONAL:
+            raise RecipeError(f"takes *{name}; a recipe names its variables", where=where)
+        case parameter.VAR_KEYWORD:
+            raise RecipeError(f"takes **{name}; a recipe names its variables", where=where)
+        case parameter.POSITIONAL_ONLY:
+            raise RecipeError(
+                f"takes {name!r} by position only; variables are given by name", where=where, hint="Drop the `/`."
+            )
+        case _:
+            pass
+    if isinstance(parameter.default, FieldInfo):
+        raise RecipeError(
+            f"the default of {name!r} is a Field, which a plain call of the function would take for its value",
+            where=where,
+            hint=f"Write it as `{name}: Annotated[…, Field(…)] = …`.",
+        )
+
+
+def _field(name: str, hint: Any, default: Any, text: str | None) -> Any:
+    said = [extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, FieldInfo)]
+    own: dict[str, Any] = {}
+    if not any(extra.title for extra in said):
+        own["title"] = _title(name)
+    if text is not None and not any(extra.description for extra in said):
+        own["description"] = text
+    return Field(default=default, **own)
+
+
+def _why_no_model(hints: Mapping[str, Any], error: Exception) -> str:
+    for name, hint in hints.items():
+        try:
+            if name != "return":
+                TypeAdapter[Any](hint)
+        except PydanticUserError as cause:
+            return f"the variable {name!r} is of a type that cannot be checked: {_first_sentence(cause)}"
+    return _first_sentence(error)
+
+
+def _first_sentence(error: Exception) -> str:
+    return str(error).partition("\n")[0].partition(". ")[0]
 
 
 def _title(name: str) -> str:
@@ -70,28 +151,4 @@ def check_variables(
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
-        return [_told(model, one, recipe, locate) for one in error.errors()]
-
-
-def _told(model: type[BaseModel], error: Any, recipe: str, locate: Callable[..., str]) -> RecipeError:
-    place: tuple[Any, ...] = error["loc"]
-    variable = ".".join(str(part) for part in place)
-    known = sorted(model.model_fields)
-    match error["type"]:
-        case "missing":
-            return RecipeError(
-                f"the recipe {recipe!r} needs the variable {variable!r}",
-                where=locate("variables"),
-                hint=f"Add `{variable}:` under `variables:`.",
-            )
-        case "extra_forbidden" if len(place) == 1:
-            return RecipeError(
-                f"the recipe {recipe!r} has no variable {variable!r}",
-                where=locate("variables", *place),
-                hint=nearest(variable, known),
-            )
-        case _:
-            message = str(error["msg"]).removeprefix("Value error, ")
-            return RecipeError(
-                f"{message} (got {error['input']!r})", where=locate("variables", *place), hint=f"Recipe: {recipe}."
-            )
+        return told(model, values, error, recipe, locate)

@@ -35,12 +35,13 @@ class _Silent:
         """Say nothing."""
 
 
-_listener: ContextVar[Progress] = ContextVar("meta_prefect_progress", default=_Silent())
+_SILENT = _Silent()
+_listener: ContextVar[Progress | None] = ContextVar("meta_prefect_progress", default=None)
 
 
 def progress() -> Progress:
     """Whoever listens in this context."""
-    return _listener.get()
+    return _listener.get() or _SILENT
 
 
 @contextmanager

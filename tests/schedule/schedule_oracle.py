@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import takewhile
 from typing import Any, cast
@@ -71,8 +71,15 @@ def _moved(
 def evaluated(text: str, zone: str, start: datetime, end: datetime) -> list[datetime]:
     """The instants at which Prefect's server runs a stored rrule: its own set of times, put into UTC."""
     schedule = RRuleSchedule(rrule=text, timezone=cast("Any", zone))
-    found = cast("Iterator[datetime]", cast("Any", schedule.to_rrule()).xafter(start, inc=True))
-    return sorted({run.astimezone(UTC) for run in takewhile(lambda run: run <= end, found)})
+    first, last = start.replace(tzinfo=None) - 2 * DAY, end.replace(tzinfo=None) + 2 * DAY
+    found = cast("Iterable[datetime]", cast("Any", schedule).to_rrule())
+    # by wall-clock digits first: putting all of them into the zone takes most of the time
+    near = (
+        run
+        for run in takewhile(lambda run: run.replace(tzinfo=None) <= last, found)
+        if run.replace(tzinfo=None) >= first
+    )
+    return sorted({run for run in (run.astimezone(UTC) for run in near) if start <= run <= end})
 
 
 def next_dates(
@@ -84,4 +91,9 @@ def next_dates(
     """What the server's scheduler asks: the next runs of a schedule, in UTC."""
     found = asyncio.run(cast("Any", schedule).get_dates(count, start, end))
     # Prefect sorts by wall-clock time; where the clocks go back, that is not the order of the instants
-    return sorted(run.astimezone(UTC) for run in found)
+    return sorted(datetime.fromtimestamp(run.timestamp(), UTC) for run in found)
+
+
+def midnight(day: date) -> datetime:
+    """The midnight with which a day begins in UTC."""
+    return datetime.combine(day, time.min, UTC)

@@ -190,7 +190,7 @@ def test_an_interval_with_a_calendar_keeps_its_elapsed_time(interval: str, ancho
 
 @pytest.mark.parametrize("zone", ["America/New_York", "UTC"] if DAYS_STAY_LOCAL else ["UTC", "Asia/Kolkata"])
 def test_an_interval_of_days_keeps_its_local_time(zone: str) -> None:
-    """Every third day at nine stays at nine. (Before 3.9, Prefect itself does so only where clocks never change.)"""
+    """Every third day at nine stays at nine; before 3.9, Prefect itself does so only where clocks never change."""
     anchor = datetime(2026, 1, 5, 9, tzinfo=ZoneInfo(zone))
     spec = {"interval": timedelta(days=3), "anchor_date": anchor, "timezone": zone}
     (stored,) = resolve(spec, default_calendar="US", now=NOW)

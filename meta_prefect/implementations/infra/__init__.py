@@ -1,5 +1,11 @@
-"""Where the runs of a deployment happen."""
+"""Where the runs of a deployment happen.
 
+Nothing heavier than pydantic is imported with these names: a flow's image pays for them on every run.
+"""
+
+from meta_prefect.implementations.infra.docker_containers import docker
+from meta_prefect.implementations.infra.ecs_tasks import Network, ecs
+from meta_prefect.implementations.infra.kubernetes_jobs import Toleration, eks, kubernetes
 from meta_prefect.implementations.infra.process import local_process
 
-__all__ = ["local_process"]
+__all__ = ["Network", "Toleration", "docker", "ecs", "eks", "kubernetes", "local_process"]

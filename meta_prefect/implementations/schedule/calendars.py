@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from holidays import HolidayBase
 
 _SATURDAY = 5
+_LONGEST_CODE = 5
 
 
 class Calendar(ABC):
@@ -275,11 +276,13 @@ def _by_every_name(registry: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
 
 def _suggest(name: str, known: Iterable[str], examples: str) -> str:
     """The nearest known name, whatever its case; with hundreds of names a list would help nobody."""
-    by_folded = {said.lower(): said for said in known}
-    said = nearest(name.strip().lower(), by_folded)
+    shown = {said.lower(): said for said in known}
+    said = nearest(name.strip().lower(), shown)
     if not said.startswith("Did"):
         return f"Known are for example {examples}."
-    return f"Did you mean {by_folded[said.split(chr(39))[1]]!r}?"
+    found = said.split("'")[1]
+    # codes are written in capitals, names of countries with one
+    return f"Did you mean {(found.upper() if len(found) <= _LONGEST_CODE else shown[found].title())!r}?"
 
 
 def days_between(calendar: Calendar, first: date, last: date) -> dict[date, str]:

@@ -14,6 +14,9 @@ from meta_prefect.implementations.schedule.zones import instant_of, local_day, w
 
 OnHoliday = Literal["skip", "next_business_day", "previous_business_day"]
 
+FROZEN = "freeze"
+"""The reason of a frozen day."""
+
 _DAY = timedelta(days=1)
 # no calendar has a longer row of days off; a run is never moved further
 _LONGEST_BREAK = timedelta(days=31)
@@ -53,7 +56,7 @@ class DaysOff:
     def reasons(self, first: date, last: date) -> dict[date, str]:
         """The days off from a day to a day, each with its reason."""
         found = days_between(self.calendar, first, last) if self.calendar else {}
-        return {**found, **dict.fromkeys(self._frozen(first, last), "freeze")}
+        return {**found, **dict.fromkeys(self._frozen(first, last), FROZEN)}
 
     def _frozen(self, first: date, last: date) -> Iterable[date]:
         for window in self.freeze:

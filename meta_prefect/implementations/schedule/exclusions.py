@@ -48,28 +48,39 @@ def excluding_lines(excluded: Collection[datetime], kept: Collection[datetime], 
     """
     if not excluded:
         return [[]]
+    early, late = _around(excluded, anchor)
     taken = _by_day(kept)
     groups: dict[_Times, set[date]] = defaultdict(set)
-    widest = _widened(_span(moment.time() for moment in excluded))
-    for day, times in _by_day(excluded).items():
+    widest = _widened(_span(moment.time() for moment in late))
+    for day, times in _by_day(late).items():
         blocked = {moment.hour for moment in taken.get(day, ())}
         # a rule may name more than is excluded where nothing stays: few and wide rules instead of many exact ones
         if {moment.hour for moment in times} - blocked:
             groups[_Times(widest.hours - blocked, widest.minutes, widest.seconds)].add(day)
         for exact in _exact(moment for moment in times if moment.hour in blocked):
             groups[exact].add(day)
-    return [[listed("EXDATE", excluded)], _rules("EXRULE", groups, anchor)]
+    before = [listed("EXDATE", early)] if early else []
+    return [[listed("EXDATE", excluded)], [*before, *_rules("EXRULE", groups, anchor)]]
 
 
 def adding_lines(added: Collection[datetime], anchor: datetime) -> list[list[str]]:
     """The ways to add certain times, the plainest first."""
     if not added:
         return [[]]
+    early, late = _around(added, anchor)
     groups: dict[_Times, set[date]] = defaultdict(set)
-    for day, times in _by_day(added).items():
+    for day, times in _by_day(late).items():
         for exact in _exact(times):
             groups[exact].add(day)
-    return [[listed("RDATE", added)], _rules("RRULE", groups, anchor)]
+    before = [listed("RDATE", early)] if early else []
+    return [[listed("RDATE", added)], [*before, *_rules("RRULE", groups, anchor)]]
+
+
+def _around(moments: Iterable[datetime], anchor: datetime) -> tuple[set[datetime], set[datetime]]:
+    """The moments before DTSTART, which no rule reaches, and the others."""
+    every = set(moments)
+    early = {moment for moment in every if moment < anchor}
+    return early, every - early
 
 
 def _by_day(moments: Iterable[datetime]) -> dict[date, set[time]]:
@@ -108,6 +119,8 @@ def _exact(times: Iterable[time]) -> list[_Times]:
 
 
 def _rules(name: str, groups: Mapping[_Times, set[date]], anchor: datetime) -> list[str]:
+    if not groups:
+        return []
     until = max(day for days in groups.values() for day in days)
     first = min(day for days in groups.values() for day in days).replace(month=1, day=1)
     lines: list[str] = []

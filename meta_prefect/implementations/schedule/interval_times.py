@@ -27,20 +27,26 @@ def interval_times(
     """
     days, rest = timedelta(days=interval.days), interval - timedelta(days=interval.days)
     origin = anchor.astimezone(UTC)
-    local_days = bool(days) and not rest and zone != "UTC" and prefect_version >= _DAYS_STAY_LOCAL
+    stays_local = prefect_version >= _DAYS_STAY_LOCAL
 
-    def advanced(moment: datetime) -> datetime:
+    def stepped(moment: datetime, days: timedelta, rest: timedelta) -> datetime:
         local = instant_after_gap(wall_time(moment, zone) + days, zone) if days else moment
         return local.astimezone(UTC) + rest
 
-    if local_days and start >= origin:
-        moment = origin
-    else:
-        # towards the anchor, as the server's int() does
-        moment = origin + int((start - origin) / interval) * interval
-        while moment > start and prefect_version >= _DAYS_STAY_LOCAL:
-            moment -= interval
+    def jumped(steps: int) -> datetime:
+        mixed = bool(days) and bool(rest)
+        return origin + steps * interval if mixed or not stays_local else stepped(origin, steps * days, steps * rest)
+
+    # towards the anchor, as the server's int() does; days after it are counted one by one, because each may move the next
+    one_by_one = stays_local and bool(days) and not rest and start >= origin
+    steps = 0 if one_by_one else int((start - origin) / interval)
+    moment = jumped(steps)
+    while stays_local and moment > start and not one_by_one:
+        steps -= 1
+        moment = jumped(steps)
+    before_anchor = stays_local and bool(days) and not rest and start < origin
     while True:
         if moment >= start:
             yield moment
-        moment = advanced(moment)
+        steps += 1
+        moment = jumped(steps) if before_anchor and steps <= 0 else stepped(moment, days, rest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
 from itertools import islice, takewhile
 from pathlib import Path
@@ -22,7 +22,13 @@ from meta_prefect.implementations.schedule.reading import parse_recurrence
 from meta_prefect.implementations.schedule.recurrence import Recurrence
 from meta_prefect.implementations.schedule.resolve import Resolved, resolve_one
 from meta_prefect.implementations.schedule.spec import HolidaysSpec, ScheduleSpec, read_spec
-from meta_prefect.implementations.schedule.zones import checked_zone, instant_after_gap, instant_of, wall_time
+from meta_prefect.implementations.schedule.zones import (
+    checked_zone,
+    clock_changes,
+    instant_after_gap,
+    instant_of,
+    wall_time,
+)
 from meta_prefect.interfaces.schedules import Schedule
 
 _MOST_RUNS = 20_000
@@ -103,21 +109,22 @@ def preview(
             calendar = make_calendar(spec.holidays, base_dir=base_dir, where=where)
         found = resolve_one(spec, calendar=calendar, now=now, where=where)
     zone = ZoneInfo(found.zone)
-    first = datetime(year, 1, 1, tzinfo=zone) if year else now.astimezone(zone)
-    last = datetime(year + 1, 1, 1, tzinfo=zone) - timedelta(seconds=1) if year else None
+    # everything is compared in UTC: where the clocks go back, two times of one zone compare wrongly
+    first = (datetime(year, 1, 1, tzinfo=zone) if year else now).astimezone(UTC)
+    last = datetime(year + 1, 1, 1, tzinfo=zone).astimezone(UTC) - timedelta(seconds=1) if year else None
     wanted = _MOST_RUNS + 1 if year else count
     bounded = takewhile(lambda run: last is None or run <= last, _runs(found, first, last, wanted, server, now))
-    fires = [run.astimezone(zone) for run in islice(bounded, wanted)]
+    fires = list(islice(bounded, wanted))
     end = last or (fires[-1] if fires else first)
     remarks = [
         *_remarks(found, first, end, server),
-        *_clock_remarks(found, first, max(end, first + _LOOK_AHEAD) if not year else end, server),
+        *_clock_remarks(found, first, last or max(end, first + _LOOK_AHEAD), server),
     ]
     if len(fires) > _MOST_RUNS:
         remarks.append(f"only the first {_MOST_RUNS:,} runs are shown")
     return Preview(
         timezone=found.zone,
-        fires=tuple(fires[:_MOST_RUNS]),
+        fires=tuple(run.astimezone(zone) for run in fires[:_MOST_RUNS]),
         skipped=tuple(_skipped(found, first, end, calendar)),
         remarks=tuple(remarks),
         until=found.until,
@@ -161,7 +168,7 @@ def _runs(
     margin = int(found.recurrence.runs_a_day * 2 * _MARGIN.days) + 2
     walls = found.recurrence.following(start, count + margin, until=until)
     instant = _instant(found, server)
-    yield from sorted({run for wall in walls if (run := instant(wall)) >= first})
+    yield from sorted({run for wall in walls if (run := instant(wall).astimezone(UTC)) >= first})
 
 
 def _skipped(found: Resolved, first: datetime, last: datetime, calendar: Calendar | None) -> Iterator[SkippedRun]:
@@ -170,11 +177,11 @@ def _skipped(found: Resolved, first: datetime, last: datetime, calendar: Calenda
     zone, place = found.schedule.timezone, ZoneInfo(found.zone)
     seen: set[datetime] = set()
     for run in _left_out(found, found.base, first, last, calendar):
-        at = instant_of(run.wall, zone).astimezone(place)
+        at = instant_of(run.wall, zone).astimezone(UTC)
         if first <= at <= last and at not in seen:
             seen.add(at)
             moved = instant_of(run.moved_to, zone).astimezone(place) if run.moved_to else None
-            yield SkippedRun(at=at, reason=run.reason, moved_to=moved)
+            yield SkippedRun(at=at.astimezone(place), reason=run.reason, moved_to=moved)
 
 
 def _left_out(
@@ -182,8 +189,9 @@ def _left_out(
 ) -> Iterable[LeftOut]:
     zone = found.schedule.timezone
     if found.days_off is not None:
-        end = min(last.date(), found.until or last.date())
-        return found.days_off.leave_out(base, zone, first.date(), end)[0] if end >= first.date() else []
+        begin, end = _day(first, found.zone), _day(last, found.zone)
+        end = min(end, found.until or end)
+        return found.days_off.leave_out(base, zone, begin, end)[0] if end >= begin else []
     recurrence = found.recurrence
     if recurrence is None or not (recurrence.exrules or recurrence.exdates):
         return []
@@ -195,17 +203,16 @@ def _left_out(
 
 def _remarks(found: Resolved, first: datetime, last: datetime, server: tuple[int, int]) -> Iterator[str]:
     stored = found.schedule
-    if found.until is not None and last.date() > found.until:
+    if found.until is not None and _day(last, found.zone) > found.until:
         yield f"days off are worked out until {found.until}; a later deploy goes further"
     if found.recurrence is not None and stored.timezone != found.zone:
-        yield f"stored in {stored.timezone}, because an interval counts elapsed time and {found.zone} changes its clocks"
+        yield f"stored in {stored.timezone}, because an interval shorter than a day counts elapsed time"
     if stored.interval is None:
         return
     if stored.anchor_date is None:
         yield "the interval has no anchor: it counts from the moment of the deploy"
     days = stored.interval >= timedelta(days=1)
-    winter = datetime.combine(first.date(), time.min, UTC)
-    changes = len({(winter + timedelta(days=n)).astimezone(first.tzinfo).utcoffset() for n in range(0, 366, 7)}) > 1
+    changes = any(clock_changes(found.zone, first.date(), (first + _LOOK_AHEAD).date()))
     if changes and not days:
         yield f"an interval counts elapsed time: its local times in {found.zone} move when the clocks change"
     if changes and days and server < _CRON_RUNS_AFTER_GAP:
@@ -215,4 +222,9 @@ def _remarks(found: Resolved, first: datetime, last: datetime, server: tuple[int
 def _clock_remarks(found: Resolved, first: datetime, last: datetime, server: tuple[int, int]) -> list[str]:
     if found.recurrence is None:
         return []
-    return clock_remarks(found.recurrence, found.schedule.timezone, first.date(), last.date(), _instant(found, server))
+    zone = found.schedule.timezone
+    return clock_remarks(found.recurrence, zone, _day(first, zone), _day(last, zone), _instant(found, server))
+
+
+def _day(moment: datetime, zone: str) -> date:
+    return wall_time(moment, zone).date()

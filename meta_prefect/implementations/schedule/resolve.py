@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import cast
 
@@ -12,7 +12,7 @@ from meta_prefect.errors import ScheduleError
 from meta_prefect.implementations.schedule.anchoring import check_walk, start_line
 from meta_prefect.implementations.schedule.calendars import Calendar, make_calendar
 from meta_prefect.implementations.schedule.cron import cron_to_rrule
-from meta_prefect.implementations.schedule.days_off import DaysOff, LeftOut
+from meta_prefect.implementations.schedule.days_off import FROZEN, DaysOff, LeftOut
 from meta_prefect.implementations.schedule.exclusions import adding_lines, excluding_lines
 from meta_prefect.implementations.schedule.intervals import check_interval, interval_to_rrule
 from meta_prefect.implementations.schedule.reading import more_than_once_a_minute, parse_recurrence
@@ -28,6 +28,7 @@ _SHORTEST_HORIZON = timedelta(days=400)
 _FURTHEST_YEARS = 4  # within five years, a day of the year and its weekday name one day
 _INJECTED = f"DTSTART:{stamp(DEFAULT_ANCHOR)}\n"
 _SAMPLE = 300
+_YEARS_TO_SEARCH = 8
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def _without_days_off(
     for first, last in _windows(today, days_off):
         left_out, kept = days_off.leave_out(base, stored_zone, first, last)
         if not kept:
-            _check_some_remain(base, left_out, first, last, days_off, where)
+            _check_some_remain(base, stored_zone, days_off, first, last, where)
         added = days_off.moved_into(base, stored_zone, first, last)
         text = _assemble(base, left_out, kept, added, today)
         if text is not None:
@@ -227,24 +228,28 @@ def _windows(today: date, days_off: DaysOff) -> list[tuple[date, date]]:
 
 
 def _check_some_remain(
-    base: Recurrence, left_out: Sequence[LeftOut], first: date, last: date, days_off: DaysOff, where: str | None
+    base: Recurrence, stored_zone: str, days_off: DaysOff, first: date, last: date, where: str | None
 ) -> None:
-    """Refuse a schedule all of whose runs are on holidays: it would never run."""
-    if not left_out or any(run.moved_to or run.reason == "freeze" for run in left_out):
+    """Refuse a schedule all of whose runs are on holidays, for years: it would never run."""
+    far = last.replace(year=last.year + _YEARS_TO_SEARCH, day=1)
+    left_out, _ = days_off.leave_out(base, stored_zone, first, far)
+    if not left_out or any(run.moved_to or run.reason == FROZEN for run in left_out):
         return
-    begin = datetime.combine(first, datetime.min.time())
-    end = datetime.combine(last, datetime.max.time())
+    begin, end = datetime.combine(first, time.min), datetime.combine(far, time.max)
     if len(base.following(begin, len(left_out) + 1, until=end)) <= len(left_out):
-        name = days_off.calendar.name if days_off.calendar else "freeze"
-        message = f"every run of {base.text!r} until {last} falls on a holiday ({name})"
+        name = days_off.calendar.name if days_off.calendar else FROZEN
+        message = f"every run of {base.text!r} until {far} falls on a holiday ({name})"
         raise ScheduleError(message, where=where, hint="Set holidays: false, or on_holiday: next_business_day.")
 
 
 def _note(days_off: DaysOff, last: date) -> str:
-    what = [f"holidays of {days_off.calendar.name}"] if days_off.calendar else []
-    what += ["frozen days"] if days_off.freeze else []
-    done = "left out" if days_off.on_holiday == "skip" else f"moved to the {days_off.on_holiday.replace('_', ' ')}"
-    return f"{' and '.join(what)} are {done} until {last}"
+    said: list[str] = []
+    if days_off.calendar:
+        done = "left out" if days_off.on_holiday == "skip" else f"moved to the {days_off.on_holiday.replace('_', ' ')}"
+        said.append(f"holidays of {days_off.calendar.name} are {done}")
+    if days_off.freeze:
+        said.append("frozen days are left out")
+    return f"{', '.join(said)} until {last}"
 
 
 def _slugs(specs: Sequence[ScheduleSpec], where: str | None) -> list[str]:

@@ -35,7 +35,10 @@ def checked_zone(name: str, *, where: str | None = None) -> str:
 
 def _guess(name: str) -> str:
     said = nearest(name, zone_names())
-    return said if said.startswith("Did") else "Write an IANA name, for example Europe/Berlin or US/Pacific."
+    # CEST is near EST, and means something else
+    abbreviated = name.isupper() and "/" not in name
+    close = said.startswith("Did") and not abbreviated
+    return said if close else "Write an IANA name, for example Europe/Berlin or US/Pacific."
 
 
 @cache

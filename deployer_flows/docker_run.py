@@ -1,0 +1,64 @@
+"""The recipe for flows that run as Docker containers."""
+
+from __future__ import annotations
+
+from meta_prefect.implementations.concurrency import run_limit
+from meta_prefect.implementations.infra import docker
+from meta_prefect.implementations.infra.containers import Environment
+from meta_prefect.implementations.infra.images import ImageReference
+from meta_prefect.implementations.infra.quantities import Cpu, Memory
+from meta_prefect.implementations.metadata import describer, namer, tags_resolver, versioneer
+from meta_prefect.implementations.schedule import Schedules, scheduler
+from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
+from meta_prefect.recipes import recipe
+
+
+@recipe
+def docker_run_deployer(
+    name: str,
+    image: ImageReference,
+    env: str | None = None,
+    cpu: Cpu | None = None,
+    memory: Memory | None = None,
+    env_vars: Environment | None = None,
+    networks: tuple[str, ...] = (),
+    volumes: tuple[str, ...] = (),
+    work_pool: str = "docker",
+    schedule: Schedules = None,
+    unique: bool | None = None,
+) -> FlowBuilderInterface:
+    """Deploy flows that run as Docker containers, without scheduled runs on US federal holidays.
+
+    The deployment is called ``<name>-<env>``, is tagged ``env=<env>`` and with META_PREFECT__TAGS, and counts its versions:
+    each deploy is the next integer. Its code is in the image, in the folder in which the image starts, unless a builder on the
+    flow brings it from elsewhere. Its schedule is active in ``prod`` only. A worker of the pool runs beside a Docker engine;
+    none is started here.
+
+    Args:
+        name: What the deployment is for, for example ``nightly``.
+        image: The image that runs, with a tag or digest in ``prod``.
+        env: Pins the environment; left empty, it is the one that is deployed to.
+        cpu: CPUs that each run may use at most, such as 0.8 or 800m.
+        memory: Memory that each run may use at most, such as 1536Mi; a plain number means gibibytes.
+        env_vars: Environment variables of each run.
+        networks: Docker networks that the container joins.
+        volumes: Volumes and folders of the worker's host, as ``name-or-path:/path/in/the/container``.
+        work_pool: The work pool that runs it.
+        schedule: When it runs: an rrule, cron or interval with its timezone.
+        unique: Whether only one run happens at a time, the next one waiting; left empty, a limit set in the UI stays.
+    """
+    builders = namer(name=name) | describer() | tags_resolver() | versioneer(strategy="increment")
+    builders |= docker(
+        image=image,
+        cpu=cpu,
+        memory=memory,
+        env=env_vars or {},
+        networks=networks,
+        volumes=volumes,
+        work_pool=work_pool,
+    )
+    if schedule is not None:
+        builders |= scheduler(schedule=schedule, holidays="US", active=env == "prod")
+    if unique is not None:
+        builders |= run_limit(limit=1 if unique else 0)
+    return builders

@@ -1,0 +1,67 @@
+"""The recipe for flows that run as Kubernetes jobs."""
+
+from __future__ import annotations
+
+from meta_prefect.implementations.concurrency import run_limit
+from meta_prefect.implementations.infra import kubernetes
+from meta_prefect.implementations.infra.containers import Environment
+from meta_prefect.implementations.infra.images import ImageReference
+from meta_prefect.implementations.infra.quantities import Cpu, Memory
+from meta_prefect.implementations.metadata import describer, namer, tags_resolver, versioneer
+from meta_prefect.implementations.schedule import Schedules, scheduler
+from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
+from meta_prefect.recipes import recipe
+
+
+@recipe
+def kubernetes_run_deployer(
+    name: str,
+    image: ImageReference | None = None,
+    env: str | None = None,
+    cpu: Cpu | None = None,
+    memory: Memory | None = None,
+    namespace: str | None = None,
+    service_account: str | None = None,
+    env_vars: Environment | None = None,
+    secrets: dict[str, str] | None = None,
+    work_pool: str = "kubernetes",
+    schedule: Schedules = None,
+    unique: bool | None = None,
+) -> FlowBuilderInterface:
+    """Deploy flows that run as Kubernetes jobs, without scheduled runs on US federal holidays.
+
+    The deployment is called ``<name>-<env>``, is tagged ``env=<env>`` and with META_PREFECT__TAGS, and counts its versions:
+    each deploy is the next integer. Its code is in the image, in the folder in which the image starts, unless a builder on the
+    flow brings it from elsewhere. Its schedule is active in ``prod`` only. A worker of the pool runs in the cluster; none is
+    started here.
+
+    Args:
+        name: What the deployment is for, for example ``nightly``.
+        image: The image that runs, with a tag or digest in ``prod``; left empty, Prefect's own.
+        env: Pins the environment; left empty, it is the one that is deployed to.
+        cpu: CPUs of each run, such as 0.8 or 800m.
+        memory: Memory of each run, such as 1536Mi; a plain number means gibibytes.
+        namespace: The namespace of the jobs; left empty, the pool's.
+        service_account: The service account of the pods; left empty, the namespace's own.
+        env_vars: Environment variables of each run.
+        secrets: Environment variables from Kubernetes Secrets, as ``secret-name/key``.
+        work_pool: The work pool that runs it.
+        schedule: When it runs: an rrule, cron or interval with its timezone.
+        unique: Whether only one run happens at a time, the next one waiting; left empty, a limit set in the UI stays.
+    """
+    builders = namer(name=name) | describer() | tags_resolver() | versioneer(strategy="increment")
+    builders |= kubernetes(
+        image=image,
+        cpu=cpu,
+        memory=memory,
+        namespace=namespace,
+        service_account=service_account,
+        env=env_vars or {},
+        secrets=secrets or {},
+        work_pool=work_pool,
+    )
+    if schedule is not None:
+        builders |= scheduler(schedule=schedule, holidays="US", active=env == "prod")
+    if unique is not None:
+        builders |= run_limit(limit=1 if unique else 0)
+    return builders

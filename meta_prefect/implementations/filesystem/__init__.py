@@ -1,0 +1,6 @@
+"""Where results are kept."""
+
+from meta_prefect.implementations.filesystem.result_storage import components_of
+from meta_prefect.implementations.filesystem.s3_filesystem import S3Filesystem
+
+__all__ = ["S3Filesystem", "components_of"]

@@ -1,0 +1,174 @@
+"""The Prefect blocks of an S3 store as components: the bucket is written, the credentials are only looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
+
+from meta_prefect.errors import ConflictError, OverloadedError, RefusedError, UnreachableError
+from meta_prefect.implementations.filesystem.s3_settings import BucketName, BucketPath, CredentialsReference
+from meta_prefect.interfaces.api import Api
+from meta_prefect.interfaces.components import Component
+from meta_prefect.interfaces.records import ABSENT, FieldChange, Record, differences_within
+
+if TYPE_CHECKING:
+    from prefect_aws.s3 import S3Bucket  # pyright: ignore[reportMissingTypeStubs]
+
+BUCKET_TYPE = "s3-bucket"
+"""Prefect's block type for buckets."""
+
+_WRITTEN_OUT = "(written out in the block)"
+
+
+def document_path(block_type: str, name: str) -> str:
+    """Where the API keeps a block."""
+    return f"/block_types/slug/{quote(block_type)}/block_documents/name/{quote(name)}"
+
+
+class SavedCredentials(Component):
+    """A saved block with credentials. It is looked for and never written: secrets do not pass through a deploy.
+
+    Attributes:
+        name: ``<block type>/<name>``, with ``-`` for the slash, as names hold none.
+        block_type: The type of the block.
+        block_name: Its name.
+    """
+
+    kind: ClassVar[str] = "credentials block"
+
+    block_type: str
+    block_name: str
+
+    @classmethod
+    def of(cls, reference: str) -> SavedCredentials:
+        """The component of a checked reference ``<block type>/<name>``."""
+        block_type, _, name = reference.partition("/")
+        return cls(name=f"{block_type}-{name}", block_type=block_type, block_name=name)
+
+    async def read(self, api: Api) -> Record | None:
+        """Find out whether it is there; what it holds is not read."""
+        found = await api.get(f"{document_path(self.block_type, self.block_name)}?include_secrets=false")
+        return None if found is None else {"id": found["id"]}
+
+    def compare(self, live: Record | None) -> Iterable[FieldChange]:
+        """Need it.
+
+        Raises:
+            ConflictError: It is not there.
+        """
+        if live is None:
+            raise ConflictError(
+                f"there is no block {self.block_name!r} of type {self.block_type}",
+                where=str(self),
+                hint="Save it first, in the Prefect UI under Blocks or with its `save`; a deploy never writes credentials.",
+            )
+        return ()
+
+    async def write(self, api: Api, live: Record | None) -> None:
+        """Write nothing: :meth:`compare` asks for no change."""
+        del api, live
+
+
+class S3BucketBlock(Component):
+    """A saved block for a place in an S3 store, with its credentials by reference.
+
+    Attributes:
+        bucket: The bucket.
+        path: The path in it.
+        credentials: ``<block type>/<name>``; None means what the run's surroundings offer, such as a role.
+    """
+
+    kind: ClassVar[str] = "s3 block"
+
+    bucket: BucketName
+    path: BucketPath = ""
+    credentials: CredentialsReference | None = None
+
+    @property
+    def requires(self) -> Iterable[Component]:
+        """The saved credentials."""
+        return () if self.credentials is None else (SavedCredentials.of(self.credentials),)
+
+    def _wanted(self) -> Record:
+        return {"bucket_name": self.bucket, "bucket_folder": self.path, "credentials": self.credentials}
+
+    async def read(self, api: Api) -> Record | None:
+        """Read the block, without secrets."""
+        found = await api.get(f"{document_path(BUCKET_TYPE, self.name)}?include_secrets=false")
+        if found is None:
+            return None
+        data: Record = found["data"]
+        return {
+            "bucket_name": data.get("bucket_name"),
+            "bucket_folder": data.get("bucket_folder") or "",
+            "credentials": _reference(found),
+        }
+
+    def compare(self, live: Record | None) -> Iterable[FieldChange]:
+        """Compare bucket, path and which credentials it names."""
+        return differences_within(ABSENT if live is None else live, self._wanted())
+
+    async def write(self, api: Api, live: Record | None) -> None:
+        """Save the block.
+
+        Raises:
+            RefusedError: The credentials block is gone, or the API refuses.
+        """
+        del api, live  # Prefect's own class knows how its blocks are registered; it reaches the same API.
+        await self.save()
+
+    async def save(self) -> None:
+        """Save the block on the Prefect API that the settings name. Raises as :meth:`write`."""
+        import httpx
+        from prefect.exceptions import PrefectHTTPStatusError
+
+        try:
+            block = await self.block()
+            await block.asave(self.name, overwrite=True)
+        except httpx.TransportError as error:
+            raise UnreachableError(f"the Prefect API does not answer ({error})", where=str(self)) from error
+        except PrefectHTTPStatusError as error:
+            status = error.response.status_code
+            kind = OverloadedError if status in (429, 502, 503, 504) else RefusedError
+            raise kind(f"the Prefect API answers {status}", where=str(self)) from error
+        except ValueError as error:
+            raise RefusedError(str(error), where=str(self)) from error
+
+    async def block(self) -> S3Bucket:
+        """Prefect's own block with these settings, the saved credentials within; not saved yet.
+
+        Raises:
+            ValueError: There are no such credentials.
+        """
+        from prefect_aws.s3 import S3Bucket  # pyright: ignore[reportMissingTypeStubs]
+
+        fields: dict[str, Any] = {"bucket_name": self.bucket, "bucket_folder": self.path}
+        if self.credentials is not None:
+            fields["credentials"] = await load_credentials(self.credentials)
+        return S3Bucket(**fields)
+
+
+def _reference(found: Record) -> str | None:
+    references: Record = found.get("block_document_references") or {}
+    if (named := references.get("credentials")) is not None:
+        block: Record = named["block_document"]
+        return f"{block['block_type']['slug']}/{block['name']}"
+    inline: Record = found["data"].get("credentials") or {}
+    held = any(inline.get(key) for key in ("aws_access_key_id", "aws_secret_access_key", "minio_root_user"))
+    return _WRITTEN_OUT if held else None
+
+
+async def load_credentials(reference: str) -> Any:
+    """Load a saved block with credentials.
+
+    Args:
+        reference: ``<block type>/<name>``.
+
+    Raises:
+        ValueError: There is none.
+    """
+    import prefect_aws  # noqa: F401 - registers the types of its blocks with Prefect  # pyright: ignore
+    from prefect.blocks.core import Block
+
+    return await Block.aload(reference)

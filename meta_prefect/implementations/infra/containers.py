@@ -1,0 +1,113 @@
+"""What all builders have in common that run a deployment in containers."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Annotated, ClassVar, Final
+
+from pydantic import AfterValidator, Field
+
+from meta_prefect.implementations.builder import Builder
+from meta_prefect.implementations.infra.environment import ENVIRONMENT_TEMPLATE, set_environment
+from meta_prefect.implementations.infra.images import ImageReference, check_pinned
+from meta_prefect.implementations.infra.pools import JobPool
+from meta_prefect.interfaces.components import Component, Worker
+from meta_prefect.interfaces.deployment import REFUSED_CHARACTERS, Deployment
+from meta_prefect.interfaces.records import Record, merged
+
+CODE_IN_IMAGE: Final = [{"prefect.deployments.steps.set_working_directory": {"directory": "."}}]
+"""The pull step of code that is in the image, in the folder in which the image starts."""
+
+CONTAINER_TEMPLATE: Final[Record] = merged(
+    ENVIRONMENT_TEMPLATE,
+    # What a run starts beside itself, such as Dask workers, is to run the same code.
+    {"job_configuration": {"env": {"META_PREFECT__IMAGE": "{{ image }}"}}},
+)
+"""What is added to the template of every pool whose runs are containers."""
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
+
+def check_variable_names(names: Iterable[str]) -> None:
+    """Check names of environment variables.
+
+    Raises:
+        ValueError: One of them can be none.
+    """
+    for name in names:
+        if _NAME.fullmatch(name) is None:
+            raise ValueError(f"{name!r} is no name of an environment variable")
+
+
+def _check_environment(environment: Mapping[str, str | None]) -> Mapping[str, str | None]:
+    check_variable_names(environment)
+    return environment
+
+
+Environment = Annotated[dict[str, str | None], AfterValidator(_check_environment)]
+"""Environment variables; a value of None unsets one. A value may be a reference such as ``{{ prefect.blocks.secret.x }}``."""
+
+
+def _check_pool_name(name: str) -> str:
+    if refused := sorted(set(name) & set(REFUSED_CHARACTERS)):
+        raise ValueError(f"{name!r} holds {' '.join(refused)}, which Prefect refuses in names")
+    if name.lower().startswith("prefect"):
+        raise ValueError(f"{name!r}: names of work pools that start with 'prefect' are Prefect's own")
+    return name
+
+
+PoolName = Annotated[str, Field(min_length=1), AfterValidator(_check_pool_name)]
+"""The name of a work pool."""
+
+
+class ContainerBuilder(Builder):
+    """Runs a deployment in a container of a work pool that is shared by all deployments of this kind.
+
+    Attributes:
+        image: The image that runs; None runs Prefect's own image of the worker's version. In ``prod`` it has a tag or a digest.
+        env: Environment variables of the run; those of several builders add up.
+        work_pool: The work pool. It is created from Prefect's own template; one that somebody else created is only checked.
+    """
+
+    worker_type: ClassVar[str]
+    template: ClassVar[Record]
+
+    image: ImageReference | None = None
+    env: Environment = Field(default={})
+    work_pool: PoolName
+
+    @property
+    def requires(self) -> Iterable[Component]:
+        """The pool, and a worker for it, which is looked for and not started here."""
+        return (
+            JobPool(name=self.work_pool, type=self.worker_type, template=self.template),
+            Worker(pool=self.work_pool, type=self.worker_type),
+        )
+
+    @abstractmethod
+    def job_variables(self, given: Record) -> Record:
+        """The job variables that this builder sets beside image and environment; None unsets one.
+
+        Args:
+            given: Those that inner builders have set, image and environment included.
+        """
+
+    def update_deployment(self, deployment: Deployment) -> Deployment:
+        """Choose the pool, set the job variables; code is in the image where no inner builder says otherwise.
+
+        Raises:
+            ConfigurationError: The image has no tag, and the environment is production.
+        """
+        check_pinned(self.image, deployment.environment)
+        given = dict(deployment.job_variables)
+        if self.image is not None:
+            given["image"] = self.image
+        if self.env:
+            given["env"] = {**given.get("env", {}), **self.env}
+        variables = {**given, **self.job_variables(given)}
+        deployment.job_variables = {name: value for name, value in variables.items() if value is not None}
+        deployment.work_pool_name = self.work_pool
+        deployment.pull_steps = deployment.pull_steps or [dict(step) for step in CODE_IN_IMAGE]
+        return set_environment(deployment)

@@ -1,0 +1,52 @@
+"""References to container images, and what is asked of them."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final
+
+from pydantic import AfterValidator
+
+from meta_prefect.errors import ConfigurationError
+
+PRODUCTION: Final = ("prod", "production")
+"""Environments in which an image must say which version of it runs."""
+
+_REFERENCE: Final = re.compile(
+    r"(?P<name>(?:[a-zA-Z0-9.-]+(?::[0-9]+)?/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*)"
+    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?"
+    r"(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
+
+
+def _check(reference: str) -> str:
+    if "{{" not in reference and _REFERENCE.fullmatch(reference) is None:
+        raise ValueError(f"{reference!r} is no reference to an image: write 'registry/name:tag'")
+    return reference
+
+
+ImageReference = Annotated[str, AfterValidator(_check)]
+"""``registry/name:tag`` or ``registry/name@sha256:…``; or a reference to a Prefect variable that holds one."""
+
+
+def is_pinned(reference: str) -> bool:
+    """Whether a reference names one version of an image: by digest, or by a tag other than ``latest``."""
+    if "{{" in reference:
+        return True  # only the run knows
+    match = _REFERENCE.fullmatch(reference)
+    return match is not None and (match["digest"] is not None or match["tag"] not in (None, "latest"))
+
+
+def check_pinned(reference: str | None, environment: str) -> None:
+    """Refuse an image that may be another one tomorrow, in production.
+
+    Raises:
+        ConfigurationError: The environment is production, and the image has no tag or the tag ``latest``.
+    """
+    if reference is None or environment not in PRODUCTION or is_pinned(reference):
+        return
+    name = reference.removesuffix(":latest")
+    raise ConfigurationError(
+        f"the image {reference!r} does not say which version runs in {environment}",
+        hint=f"Give it a tag or a digest, for example '{name}:1.4.2'.",
+    )

@@ -1,0 +1,149 @@
+"""Which parts of a pod a deployment can set, and the job variable that carries each."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from meta_prefect.interfaces.records import Record
+
+POD: Final = {
+    "activeDeadlineSeconds": "integer",
+    "affinity": "object",
+    "automountServiceAccountToken": "boolean",
+    "dnsConfig": "object",
+    "dnsPolicy": "string",
+    "enableServiceLinks": "boolean",
+    "hostAliases": "array",
+    "hostIPC": "boolean",
+    "hostNetwork": "boolean",
+    "hostPID": "boolean",
+    "hostUsers": "boolean",
+    "hostname": "string",
+    "imagePullSecrets": "array",
+    "initContainers": "array",
+    "nodeName": "string",
+    "nodeSelector": "object",
+    "os": "object",
+    "overhead": "object",
+    "preemptionPolicy": "string",
+    "priority": "integer",
+    "priorityClassName": "string",
+    "readinessGates": "array",
+    "resourceClaims": "array",
+    "runtimeClassName": "string",
+    "schedulerName": "string",
+    "schedulingGates": "array",
+    "securityContext": "object",
+    "setHostnameAsFQDN": "boolean",
+    "shareProcessNamespace": "boolean",
+    "subdomain": "string",
+    "terminationGracePeriodSeconds": "integer",
+    "tolerations": "array",
+    "topologySpreadConstraints": "array",
+    "volumes": "array",
+}
+"""Fields of a pod's ``spec``, each with its JSON type."""
+
+CONTAINER: Final = {
+    "command": "array",
+    "envFrom": "array",
+    "lifecycle": "object",
+    "livenessProbe": "object",
+    "ports": "array",
+    "readinessProbe": "object",
+    "securityContext": "object",
+    "startupProbe": "object",
+    "stdin": "boolean",
+    "terminationMessagePath": "string",
+    "terminationMessagePolicy": "string",
+    "tty": "boolean",
+    "volumeDevices": "array",
+    "volumeMounts": "array",
+    "workingDir": "string",
+}
+"""Fields of the container that runs the flow, each with its JSON type."""
+
+PREFECTS_OWN: Final = {"serviceAccountName": "service_account_name"}
+"""Fields of a pod's ``spec`` for which Prefect's template has a variable."""
+
+CONTAINER_PREFECTS_OWN: Final = {"image": "image", "imagePullPolicy": "image_pull_policy"}
+"""Fields of the container for which Prefect's template has a variable."""
+
+RESOURCES: Final = {
+    "requests": {"cpu": "cpu_request", "memory": "memory_request", "ephemeral-storage": "ephemeral_storage_request"},
+    "limits": {
+        "cpu": "cpu_limit",
+        "memory": "memory_limit",
+        "ephemeral-storage": "ephemeral_storage_limit",
+        "nvidia.com/gpu": "gpu_limit",
+        "amd.com/gpu": "amd_gpu_limit",
+    },
+}
+"""The variables that carry what the container asks for and may use at most."""
+
+SECRET_ENV: Final = "secret_env"  # noqa: S105 - the name of a variable
+"""The variable for environment variables whose values Kubernetes takes from Secrets and ConfigMaps."""
+
+_IN_PREFECTS_TEMPLATE: Final = {"cpu", "memory"}
+
+_REFUSED: Final = {
+    "restartPolicy": "Prefect's worker needs `Never`",
+    "serviceAccount": "Kubernetes replaced it: write `serviceAccountName`",
+    "ephemeralContainers": "Kubernetes adds those to running pods only",
+}
+REFUSED_IN_POD: Final = _REFUSED
+"""Fields of a pod's ``spec`` that cannot be set, with the reason."""
+
+REFUSED_IN_CONTAINER: Final = {"args": "Prefect's worker writes the command that runs the flow there"}
+"""Fields of the container that cannot be set, with the reason."""
+
+
+def variable_of(field: str, prefix: str) -> str:
+    """The name of a field's job variable: ``nodeSelector`` of a ``pod`` is ``pod_node_selector``."""
+    return f"{prefix}_{re.sub(r'(?<=[a-z])(?=[A-Z])', '_', field).lower()}"
+
+
+def _placeholder(variable: str) -> str:
+    return "{{ " + variable + " }}"
+
+
+def _declared(kind: str, title: str, description: str) -> Record:
+    # No default: a variable without a value leaves its field out of the job.
+    return {"type": kind, "title": title, "description": description}
+
+
+def _pod_template() -> Record:
+    variables: dict[str, Any] = {}
+    pod: Record = {}
+    container: Record = {"env": _placeholder(SECRET_ENV), "resources": {}}
+    for fields, prefix, place in ((POD, "pod", pod), (CONTAINER, "container", container)):
+        for field, kind in fields.items():
+            variable = variable_of(field, prefix)
+            variables[variable] = _declared(
+                kind, variable.replace("_", " ").capitalize(), f"`{field}` of the {prefix}."
+            )
+            place[field] = _placeholder(variable)
+    for kind, resources in RESOURCES.items():
+        added = {name: variable for name, variable in resources.items() if name not in _IN_PREFECTS_TEMPLATE}
+        container["resources"][kind] = {name: _placeholder(variable) for name, variable in added.items()}
+        for name, variable in added.items():
+            what = f"`resources.{kind}` of the container: {name}, a quantity such as '1' or '2Gi'."
+            variables[variable] = _declared("string", variable.replace("_", " ").capitalize(), what)
+    variables[SECRET_ENV] = {
+        **_declared(
+            "array", "Secret environment", "Environment variables with `valueFrom`, as Kubernetes writes them."
+        ),
+        "items": {"type": "object", "required": ["name", "valueFrom"]},
+        "default": [],
+    }
+    return {
+        "variables": {"properties": variables},
+        "job_configuration": {
+            "job_manifest": {"spec": {"template": {"spec": {**pod, "containers": {"0": container}}}}}
+        },
+    }
+
+
+POD_TEMPLATE: Final = _pod_template()
+"""What is added to the template of Kubernetes pools so that each deployment can set any part of its pod."""

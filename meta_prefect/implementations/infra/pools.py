@@ -1,0 +1,55 @@
+"""Work pools whose template is patched inside lists, which is where Prefect's templates keep their containers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from meta_prefect.interfaces.api import Api
+from meta_prefect.interfaces.components import WorkerPool
+from meta_prefect.interfaces.records import FieldChange, Record, is_mapping, merged
+
+
+class JobPool(WorkerPool):
+    """A work pool whose ``template`` may reach into lists: there, a list is an object whose keys are positions.
+
+    ``{"containers": {"0": {"env": "{{ secret_env }}"}}}`` changes the ``env`` of the first container and nothing else of the
+    list, which stays Prefect's own.
+    """
+
+    def compare(self, live: Record | None) -> Iterable[FieldChange]:
+        """Compare what this component adds, position by position inside lists."""
+        if live is None or not live.get("base_job_template"):
+            return super().compare(live)
+        return super().compare({**live, "base_job_template": _by_position(live["base_job_template"], self.template)})
+
+    async def template_to_be(self, api: Api, live: Record | None) -> Record:
+        """The job template that the pool will have."""
+        own: Record = (live or {}).get("base_job_template") or await api.base_job_template(self.type)
+        return _as_lists(merged(_by_position(own, self.template), self.template), own)
+
+
+def _by_position(value: Any, patch: Any) -> Any:
+    """Show those lists as objects that the patch shows so too."""
+    if not is_mapping(patch):
+        return value
+    items: Mapping[str, Any] = {}
+    if is_mapping(value):
+        items = value
+    elif isinstance(value, list) and patch and all(key.isdecimal() for key in patch):
+        items = {str(position): item for position, item in enumerate(cast("list[Any]", value))}
+    else:
+        return cast("Any", value)
+    return {key: _by_position(item, patch.get(key)) for key, item in items.items()}
+
+
+def _as_lists(value: Any, own: Any) -> Any:
+    """Make lists again of the objects that stand where Prefect's template has lists."""
+    if not is_mapping(value):
+        return value
+    if isinstance(own, list):
+        items = cast("list[Any]", own)
+        below = dict(enumerate(items))
+        return [_as_lists(value[str(position)], below.get(position)) for position in range(len(value))]
+    inside: Mapping[str, Any] = own if is_mapping(own) else {}
+    return {key: _as_lists(item, inside.get(key)) for key, item in value.items()}

@@ -1,0 +1,201 @@
+"""Tasks on Dask, through prefect-dask. Which cluster is decided when a run starts, by the environment that it runs in."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+
+from pydantic import Field, model_validator
+
+from meta_prefect.errors import ConfigurationError
+from meta_prefect.implementations.builder import Builder
+from meta_prefect.implementations.infra.quantities import Cpu, Memory
+from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.records import Record, is_mapping
+from meta_prefect.settings import read_settings
+
+if TYPE_CHECKING:
+    from prefect_dask.task_runners import DaskTaskRunner
+
+LOCAL_CLUSTER: Final = "distributed.LocalCluster"
+KUBE_CLUSTER: Final = "dask_kubernetes.operator.KubeCluster"
+
+_SCHEDULER_ADDRESS: Final = r"(tcp|tls|ws|wss|ucx|inproc)://.+"
+
+
+class dask(Builder):  # noqa: N801 - used like a function
+    """Runs the tasks of a flow on Dask: on a cluster that exists, or on one that lasts as long as the run.
+
+    Applied to a flow it replaces the flow's task runner. In the environments of ``local_in`` (and so in tests) a cluster of
+    threads and processes on the run's own host takes the place of ``cluster_class``; nothing else has to be there.
+
+    Attributes:
+        num_workers: How many workers there are; None leaves that to the cluster.
+        min_workers: The least workers of a cluster that grows with its work.
+        max_workers: The most workers of a cluster that grows with its work; with it, ``num_workers`` is not given.
+        memory: The memory of each worker: gibibytes (``1.5``) or text with a unit.
+        threads_per_worker: How many tasks a worker runs at a time; None leaves that to the cluster.
+        cluster_class: The class of the cluster, by its dotted name; None means a local one.
+        cluster_options: Further arguments of that class.
+        address: The scheduler of a cluster that exists, such as ``tcp://scheduler:8786``; it is used outside ``local_in``.
+        local_in: The environments (META_PREFECT__ENV) whose runs use a local cluster.
+    """
+
+    step: ClassVar[str] = "run tasks on dask"
+
+    num_workers: int | None = Field(default=None, ge=1)
+    min_workers: int | None = Field(default=None, ge=0)
+    max_workers: int | None = Field(default=None, ge=1)
+    memory: Memory | None = None
+    threads_per_worker: int | None = Field(default=None, ge=1)
+    cluster_class: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w]*(\.[A-Za-z_]\w*)+$")
+    cluster_options: dict[str, Any] = Field(default={})
+    address: str | None = Field(default=None, pattern=f"^{_SCHEDULER_ADDRESS}$")
+    local_in: tuple[str, ...] = ("dev", "test")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.address is not None and (self.cluster_class is not None or self.cluster_options):
+            raise ValueError(
+                "a cluster that exists (`address`) has its class and options already: give one or the other"
+            )
+        if self.max_workers is None and self.min_workers is not None:
+            raise ValueError("`min_workers` needs `max_workers`")
+        if self.max_workers is not None and self.num_workers is not None:
+            raise ValueError("give either `num_workers`, or `min_workers` and `max_workers`")
+        if self.max_workers is not None and (self.min_workers or 0) > self.max_workers:
+            raise ValueError(f"min_workers {self.min_workers} is above max_workers {self.max_workers}")
+        return self
+
+    def adjust_flow(self, flow: Any) -> Any:
+        """Give a flow the task runner that decides when a run starts; returns a new flow."""
+        from meta_prefect.implementations.task_runner.deciding import DecidingTaskRunner
+
+        return flow.with_options(task_runner=DecidingTaskRunner(self))
+
+    if not TYPE_CHECKING:  # for a type checker the signature is the interface's
+
+        def __call__(self, target: Any, /) -> Any:
+            """Apply this builder; a flow also gets the task runner."""
+            from prefect.flows import Flow
+
+            made = super().__call__(target)
+            return self.adjust_flow(made) if isinstance(target, Flow) else made
+
+    def update_deployment(self, deployment: Deployment) -> Deployment:
+        """Change nothing: the flow itself carries its task runner to wherever it runs."""
+        return deployment
+
+    def is_local(self, environment: str) -> bool:
+        """Whether the runs of an environment use a cluster on their own host."""
+        return environment in self.local_in or (self.address is None and self.cluster_class is None)
+
+    def runner_options(self, environment: str) -> Record:
+        """The arguments of prefect-dask's task runner for a run in an environment."""
+        if not self.is_local(environment) and self.address is not None:
+            return {"address": self.address}
+        options: Record = {"cluster_class": LOCAL_CLUSTER if self.is_local(environment) else self.cluster_class}
+        options["cluster_kwargs"] = self.local_cluster() if self.is_local(environment) else self.cluster()
+        if self.max_workers is not None:
+            options["adapt_kwargs"] = {"minimum": self.min_workers or 0, "maximum": self.max_workers}
+        return options
+
+    def local_cluster(self) -> Record:
+        """The arguments of a cluster on the run's own host."""
+        # No dashboard: its port may be taken, and nobody is told of it.
+        arguments: Record = {"dashboard_address": None, "n_workers": self.num_workers or self.min_workers or 1}
+        if self.threads_per_worker is not None:
+            arguments["threads_per_worker"] = self.threads_per_worker
+        return arguments
+
+    def cluster(self) -> Record:
+        """The arguments of ``cluster_class``, of a kind that takes what Dask's own classes take."""
+        chosen: Record = {
+            "n_workers": self.num_workers if self.num_workers is not None else self.min_workers,
+            "threads_per_worker": self.threads_per_worker,
+            "memory_limit": None if self.memory is None else _dask_memory(str(self.memory)),
+        }
+        return {**{name: value for name, value in chosen.items() if value is not None}, **self.cluster_options}
+
+    def task_runner(self) -> DaskTaskRunner:
+        """Make prefect-dask's task runner for a run that starts here and now.
+
+        Raises:
+            ConfigurationError: The class of the cluster is not installed.
+        """
+        from prefect_dask.task_runners import DaskTaskRunner
+
+        environment = read_settings().env
+        options = self.runner_options(environment)
+        try:
+            return DaskTaskRunner(**options)
+        except (ModuleNotFoundError, AttributeError) as error:
+            raise ConfigurationError(
+                f"there is no {options['cluster_class']} here ({error})",
+                where=f"builder {type(self).__name__}",
+                hint=self._install_hint(),
+            ) from error
+
+    def _install_hint(self) -> str:
+        return f"Install what brings {self.cluster_class} in the image that runs the flow."
+
+
+class dask_k8s(dask):  # noqa: N801 - used like a function
+    """Runs the tasks of a flow on a Dask cluster in Kubernetes that lasts as long as the run; in ``local_in`` on a local one.
+
+    The cluster is made by the Dask operator, which has to be installed in the Kubernetes cluster; the run's service account
+    needs the right to create ``daskclusters.kubernetes.dask.org``.
+
+    Attributes:
+        num_workers: How many workers there are.
+        cpu: CPUs of each worker and of the scheduler: a number or text such as ``"800m"``.
+        image: The image of scheduler and workers; None means the run's own.
+        namespace: The namespace of the cluster; None means the run's own.
+        env: Environment variables of scheduler and workers.
+        name: The name of the cluster; None gives each run its own.
+    """
+
+    cpu: Cpu | None = None
+    image: str | None = None
+    namespace: str | None = None
+    env: dict[str, str] = Field(default={})
+    name: str | None = None
+    cluster_class: str | None = KUBE_CLUSTER
+
+    @model_validator(mode="before")
+    @classmethod
+    def _address_needs_no_class(cls, values: Any) -> Any:
+        return {"cluster_class": None, **values} if is_mapping(values) and "address" in values else values
+
+    def cluster(self) -> Record:
+        """The arguments of ``KubeCluster``."""
+        environment = read_settings().env
+        amounts = {"cpu": self.cpu, "memory": self.memory}
+        resources = {name: amount for name, amount in amounts.items() if amount is not None}
+        worker = ["dask", "worker"]
+        if self.threads_per_worker is not None:
+            worker += ["--nthreads", str(self.threads_per_worker)]
+        chosen: Record = {
+            "name": self.name or _name_of_this_run(),
+            "namespace": self.namespace,
+            "image": self.image or os.environ.get("META_PREFECT__IMAGE"),
+            "n_workers": self.num_workers if self.num_workers is not None else self.min_workers,
+            "resources": {"requests": resources, "limits": dict(resources)} if resources else None,
+            "worker_command": worker if len(worker) > 2 else None,
+        }
+        given = {name: value for name, value in chosen.items() if value is not None}
+        return {**given, "env": {"META_PREFECT__ENV": environment, **self.env}, **self.cluster_options}
+
+    def _install_hint(self) -> str:
+        return "Install meta-prefect[dask-kubernetes] in the image that runs the flow."
+
+
+def _name_of_this_run() -> str | None:
+    """A name of a cluster that tells whose run it belongs to; None outside of a run that a worker started."""
+    run_id = os.environ.get("PREFECT__FLOW_RUN_ID")
+    return f"dask-{run_id[-12:]}" if run_id else None
+
+
+def _dask_memory(memory: str) -> str:
+    """An amount of memory as Dask spells it: Kubernetes' ``1536Mi`` is Dask's ``1536MiB``."""
+    return f"{memory}B"

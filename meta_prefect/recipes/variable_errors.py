@@ -1,0 +1,118 @@
+"""What is wrong with a recipe's variables, in the words and at the places of whoever wrote them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError
+
+from meta_prefect.errors import RecipeError, nearest
+from meta_prefect.interfaces.records import Record, is_mapping
+
+Place = tuple[str | int, ...]
+
+
+def told(
+    model: type[BaseModel],
+    values: Mapping[str, Any],
+    error: ValidationError,
+    recipe: str,
+    locate: Callable[..., str],
+) -> list[RecipeError]:
+    """Say what pydantic found, once for each place.
+
+    Where a value may be one of several types, pydantic says for each why it is none; what lies deepest was meant.
+
+    Args:
+        model: The recipe's variables.
+        values: What was written.
+        error: What pydantic found.
+        recipe: The recipe's name.
+        locate: Gives the place of a variable in the project file.
+    """
+    found: dict[Place, list[Any]] = {}
+    for one in error.errors():
+        found.setdefault(_written_place(one["loc"], values, missing=one["type"] == "missing"), []).append(one)
+    return [
+        _told(model, place, errors, recipe, locate)
+        for place, errors in found.items()
+        if not any(other[: len(place)] == place != other for other in found)
+    ]
+
+
+def _written_place(loc: Sequence[str | int], values: Any, *, missing: bool) -> Place:
+    """Follow a place through what was written: pydantic adds the names of types, and indexes of what it put in a list."""
+    place: list[str | int] = []
+    here: Any = values
+    for index, part in enumerate(loc):
+        if _holds(here, part):
+            here = here[part]
+        elif not (missing and index == len(loc) - 1):
+            continue
+        place.append(part)
+    return tuple(place)
+
+
+def _holds(value: Any, part: str | int) -> bool:
+    if isinstance(value, list):
+        return isinstance(part, int) and part < len(cast("list[Any]", value))
+    return is_mapping(value) and part in value
+
+
+def _told(
+    model: type[BaseModel], place: Place, errors: Sequence[Any], recipe: str, locate: Callable[..., str]
+) -> RecipeError:
+    variable = ".".join(str(part) for part in place)
+    match errors[0]["type"]:
+        case "missing" if len(place) == 1:
+            return RecipeError(
+                f"the recipe {recipe!r} needs the variable {variable!r}",
+                where=locate("variables"),
+                hint=f"Add `{variable}:` under `variables:`.",
+            )
+        case "missing":
+            return RecipeError(f"{place[-1]!r} is missing (recipe {recipe!r})", where=locate("variables", *place[:-1]))
+        case "extra_forbidden":
+            known = _names_at(model.model_json_schema(), place[:-1])
+            what = f"the recipe {recipe!r} has no variable" if len(place) == 1 else "there is no key"
+            return RecipeError(
+                f"{what} {place[-1]!r}", where=locate("variables", *place), hint=nearest(str(place[-1]), known)
+            )
+        case _:
+            messages = dict.fromkeys(str(one["msg"]).removeprefix("Value error, ") for one in errors)
+            return RecipeError(
+                f"{'; or: '.join(messages)} (got {errors[0]['input']!r})",
+                where=locate("variables", *place),
+                hint=f"Recipe: {recipe}.",
+            )
+
+
+def _names_at(schema: Record, place: Place) -> set[str]:
+    """The keys that an object at a place of a JSON schema's values may have."""
+    nodes = list(_branches(schema, schema))
+    for part in place:
+        below = [inner for node in nodes for inner in _below(node, part)]
+        nodes = [branch for inner in below for branch in _branches(inner, schema)]
+    return {name for node in nodes for name in node.get("properties", {})}
+
+
+def _branches(node: Record, schema: Record) -> Iterator[Record]:
+    """A node and all that it stands for: what it refers to, each of its alternatives, the items of a list."""
+    yield node
+    if reference := node.get("$ref"):
+        yield from _branches(schema["$defs"][reference.rpartition("/")[2]], schema)
+    for alternative in node.get("anyOf", ()):
+        yield from _branches(alternative, schema)
+    if is_mapping(items := node.get("items")):
+        # One item may be written without its list.
+        yield from _branches(dict(items), schema)
+
+
+def _below(node: Record, part: str | int) -> Iterator[Record]:
+    if isinstance(part, int):
+        yield from (items for items in [node.get("items")] if items)
+    elif part in node.get("properties", {}):
+        yield node["properties"][part]
+    elif is_mapping(node.get("additionalProperties")):
+        yield node["additionalProperties"]

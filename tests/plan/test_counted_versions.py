@@ -1,0 +1,99 @@
+"""Versions that count: the next integer at each deploy, or at each change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from server_answer import stored
+from values import a_context, a_deployment
+
+from meta_prefect.interfaces.deployment import VersionRule
+from meta_prefect.plan.changes import Change, Create, Plan, Unchanged, Update
+from meta_prefect.plan.diff import diff_deployment, next_integer
+
+
+def planned(rule: VersionRule, live: str | None, *, new: bool = False, differs: bool = False, **context: Any) -> Change:
+    """The change of a deployment whose live version is given; ``new`` where there is no live one."""
+    desired = a_deployment(version=rule, context=a_context(**context), description="New." if differs else None)
+    return diff_deployment(desired, None if new else stored(a_deployment(), version=live))
+
+
+def version_after(change: Change) -> str | None:
+    """The version that the deployment will have."""
+    return change.live["version"] if isinstance(change, Unchanged) else getattr(change, "after", {})["version"]
+
+
+EVERY, ON_CHANGE = VersionRule.NEXT_INTEGER, VersionRule.NEXT_ON_CHANGE
+SAME_DEPLOY: Any = {"versions": {"add/nightly-dev": "6"}}
+
+
+@pytest.mark.parametrize(
+    ("version", "following"),
+    [(None, "1"), ("", "1"), ("1", "2"), ("9", "10"), ("007", "8"), ("v3", "1"), ("1.0", "1"), ("-1", "1"), ("²", "1")],
+)
+def test_the_next_integer(version: str | None, following: str) -> None:
+    """Counting goes on from a number, and starts at 1 after anything else."""
+    assert next_integer(version) == following
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "version"),
+    [
+        pytest.param(planned(EVERY, None, new=True), Create, "1", id="a first deploy is version 1"),
+        pytest.param(planned(ON_CHANGE, None, new=True), Create, "1", id="also where changes are counted"),
+        pytest.param(planned(EVERY, "5"), Update, "6", id="every deploy counts"),
+        pytest.param(planned(EVERY, "5", differs=True), Update, "6", id="a change counts once"),
+        pytest.param(planned(ON_CHANGE, "5"), Unchanged, "5", id="no change, no count"),
+        pytest.param(planned(ON_CHANGE, "5", differs=True), Update, "6", id="a change is counted"),
+        pytest.param(planned(EVERY, "5", next_versions=False), Unchanged, "5", id="a healing deploy does not count"),
+        pytest.param(
+            planned(EVERY, "5", next_versions=False, differs=True), Update, "5", id="nor where it repairs something"
+        ),
+        pytest.param(planned(EVERY, "v5"), Update, "1", id="a version that is no number: counting starts"),
+        pytest.param(planned(EVERY, "v5", next_versions=False), Unchanged, "v5", id="unless the deploy does not count"),
+        pytest.param(planned(EVERY, None, next_versions=False), Update, "1", id="without a version, counting starts"),
+        pytest.param(planned(EVERY, "5", **SAME_DEPLOY), Update, "6", id="the version that the plan fixed"),
+        pytest.param(
+            planned(EVERY, "6", **SAME_DEPLOY), Unchanged, "6", id="a retry finds it done and does not count on"
+        ),
+        pytest.param(planned(EVERY, None, new=True, **SAME_DEPLOY), Create, "6", id="fixed for a new one"),
+        pytest.param(
+            planned(EVERY, "5", versions={"add/other-dev": "9"}),
+            Update,
+            "6",
+            id="another deployment's plan is no matter",
+        ),
+    ],
+)
+def test_counting(change: Change, kind: type[Change], version: str) -> None:
+    """The version after a deploy, by rule and circumstances."""
+    assert type(change) is kind
+    assert version_after(change) == version
+
+
+@pytest.mark.parametrize(
+    ("change", "only_counts"),
+    [
+        pytest.param(planned(EVERY, "5"), True, id="the version alone"),
+        pytest.param(planned(EVERY, "5", differs=True), False, id="something else as well"),
+        pytest.param(
+            diff_deployment(a_deployment(version="2"), stored(a_deployment())), False, id="a version that is set"
+        ),
+    ],
+)
+def test_the_next_version_alone_is_no_change(change: Change, only_counts: bool) -> None:
+    """It is written, but whoever asks whether the server differs from the project is told no."""
+    assert isinstance(change, Update)
+    assert change.only_counts is only_counts
+    plan = Plan(deployments=(change,))
+    assert plan.writes == (change,)
+    assert plan.changes == (() if only_counts else (change,))
+
+
+def test_the_next_version_stands_last() -> None:
+    """What really differs is shown before the version."""
+    change = planned(EVERY, "5", differs=True)
+
+    assert isinstance(change, Update)
+    assert [field.path for field in change.fields] == ["description", "version"]

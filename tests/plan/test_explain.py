@@ -1,0 +1,158 @@
+"""A plan in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from meta_prefect.interfaces.components import WorkerPool
+from meta_prefect.interfaces.records import ABSENT, FieldChange
+from meta_prefect.plan.changes import Change, Create, Delete, Plan, Subject, Unchanged, Update, joined
+from meta_prefect.plan.diff import diff_component
+from meta_prefect.plan.explain import details, headline, lines, markdown, shown, summary
+
+ADD, POOL = Subject("deployment", "add/nightly-dev"), Subject("work pool", "p")
+CREATE = Create(
+    ADD,
+    (
+        FieldChange("description", ABSENT, "Adds."),
+        FieldChange("parameters", ABSENT, {}),
+        FieldChange("path", ABSENT, None),
+        FieldChange("parameter_openapi_schema.type", ABSENT, "object"),
+        FieldChange("enforce_parameter_schema", ABSENT, False),
+    ),
+    {"version": "1"},
+    ("holidays until 2027 are left out",),
+)
+UPDATE = Update(
+    ADD,
+    (FieldChange("parameters.x", 1, 2), FieldChange("description", "Adds.", ABSENT)),
+    {},
+    {"version": "2"},
+)
+COUNTS = Update(ADD, (FieldChange("version", "1", "2"),), {}, {"version": "2"}, counted=True)
+POOL_UPDATE = Update(POOL, (FieldChange("concurrency_limit", None, 3),), {}, {})
+UNCHANGED = Unchanged(ADD, "already as wanted", {"version": "1"}, ("a remark",))
+DELETE = Delete(ADD, {})
+REGENERATED = "runs that its schedules have created already are created anew (Prefect does so at every change)"
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        pytest.param(CREATE, "+ create deployment add/nightly-dev version 1", id="create"),
+        pytest.param(Create(POOL, (), {}), "+ create work pool p", id="create a component"),
+        pytest.param(UPDATE, "~ update deployment add/nightly-dev", id="update"),
+        pytest.param(COUNTS, "~ update deployment add/nightly-dev: next version", id="only the next version"),
+        pytest.param(UNCHANGED, "= deployment add/nightly-dev: already as wanted", id="unchanged, and why"),
+        pytest.param(DELETE, "- delete deployment add/nightly-dev", id="delete"),
+    ],
+)
+def test_headlines(change: Change, line: str) -> None:
+    """One line says what happens to one object."""
+    assert headline(change) == line
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param(
+            CREATE,
+            ['description: "Adds."', "enforce_parameter_schema: false", "holidays until 2027 are left out"],
+            id="create: what is not empty, and not the flow's own signature",
+        ),
+        pytest.param(
+            UPDATE, ["parameters.x: 1 → 2", 'description: "Adds." → (none)', REGENERATED], id="update: before and after"
+        ),
+        pytest.param(POOL_UPDATE, ["concurrency_limit: null → 3"], id="a pool has no scheduled runs"),
+        pytest.param(UNCHANGED, ["a remark"], id="unchanged: remarks"),
+        pytest.param(DELETE, [], id="delete"),
+    ],
+)
+def test_details(change: Change, expected: list[str]) -> None:
+    """The lines below: each field, what becomes of scheduled runs, remarks."""
+    assert list(details(change)) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        pytest.param(ABSENT, "(none)", id="nothing there"),
+        pytest.param(None, "null", id="null"),
+        pytest.param("a\nb", '"a\\nb"', id="one line, whatever it holds"),
+        pytest.param("Größe", '"Größe"', id="letters stay letters"),
+        pytest.param({"a": [1]}, '{"a": [1]}', id="objects"),
+        pytest.param("x" * 118, f'"{"x" * 118}"', id="as long as may be"),
+        pytest.param("x" * 119, f'"{"x" * 118}…', id="longer ones are cut"),
+    ],
+)
+def test_values(value: object, text: str) -> None:
+    """A value is shown in one line of bounded length."""
+    assert shown(value) == text
+
+
+@pytest.mark.parametrize(
+    ("plan", "text"),
+    [
+        pytest.param(Plan(), "nothing", id="nothing"),
+        pytest.param(Plan((Create(POOL, (), {}),), (CREATE,)), "2 to create", id="components count"),
+        pytest.param(
+            Plan((POOL_UPDATE,), (CREATE, UPDATE, COUNTS, DELETE, UNCHANGED)),
+            "1 to create, 3 to update, 1 to delete, 1 unchanged",
+            id="all kinds",
+        ),
+    ],
+)
+def test_summaries(plan: Plan, text: str) -> None:
+    """A plan in one line."""
+    assert summary(plan) == text
+
+
+def test_the_text_lists_components_first() -> None:
+    """Headlines in the order in which things are written, details below them."""
+    assert list(lines(Plan((POOL_UPDATE,), (UPDATE,)))) == [
+        "~ update work pool p",
+        "    concurrency_limit: null → 3",
+        "~ update deployment add/nightly-dev",
+        "    parameters.x: 1 → 2",
+        '    description: "Adds." → (none)',
+        f"    {REGENERATED}",
+    ]
+
+
+def test_markdown() -> None:
+    """The artifact in the Prefect UI: a title, the summary, and a block that is coloured as a diff."""
+    assert markdown(Plan(deployments=(COUNTS,)), "Plan for dev") == (
+        "# Plan for dev\n\n1 to update\n\n```diff\n"
+        "~ update deployment add/nightly-dev: next version\n"
+        '    version: "1" → "2"\n'
+        f"    {REGENERATED}\n"
+        "```\n"
+    )
+    assert "= nothing to deploy" in markdown(Plan(), "Plan")
+
+
+def test_what_is_written_and_what_is_a_change() -> None:
+    """Unchanged objects are not written; a version that only counts is written and is no change."""
+    plan = Plan((POOL_UPDATE,), (UNCHANGED, COUNTS, DELETE))
+
+    assert plan.writes == (POOL_UPDATE, COUNTS, DELETE)
+    assert plan.changes == (POOL_UPDATE, DELETE)
+
+
+def test_plans_of_several_recipes_join() -> None:
+    """A pool that two recipes share is shown once."""
+    plan = joined([Plan((POOL_UPDATE,), (CREATE,)), Plan((POOL_UPDATE,), (UNCHANGED,))])
+
+    assert plan == Plan((POOL_UPDATE,), (CREATE, UNCHANGED))
+
+
+def test_components_are_planned_like_deployments() -> None:
+    """Create, update and unchanged, with fields and record."""
+    pool = WorkerPool(name="p", concurrency_limit=3)
+    live = {"name": "p", "type": "process", "concurrency_limit": 3}
+
+    created = diff_component(pool, None)
+    assert isinstance(created, Create)
+    assert [field.path for field in created.fields] == ["type", "concurrency_limit"]
+    assert str(created.subject) == "work pool p"
+    assert diff_component(pool, live) == Unchanged(POOL, "already as wanted", live)

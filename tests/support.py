@@ -1,0 +1,63 @@
+"""What tests share: the server as anybody can ask it, and waiting for a condition."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import httpx
+
+T = TypeVar("T")
+
+
+class Api:
+    """The session's server, asked without any client of the project."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.ui_url = url.removesuffix("/api")
+        self._client = httpx.Client(base_url=url, timeout=30)
+
+    def _send(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        # SQLite makes the server answer 503 for some milliseconds while another write commits.
+        def served() -> tuple[httpx.Response] | None:
+            answer = self._client.request(method, path, json=body)
+            return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else (answer,)
+
+        return wait_until(served, what=f"{method} {path} is served", seconds=30)[0]
+
+    def get(self, path: str) -> Any:
+        """Read one object; None where there is none."""
+        answer = self._send("GET", path)
+        return None if answer.status_code == 404 else answer.raise_for_status().json()
+
+    def post(self, path: str, **body: Any) -> Any:
+        """Send a POST, return its answer."""
+        answer = self._send("POST", path, body).raise_for_status()
+        return answer.json() if answer.content else None
+
+    def patch(self, path: str, **body: Any) -> None:
+        """Send a PATCH."""
+        self._send("PATCH", path, body).raise_for_status()
+
+    def delete(self, path: str) -> None:
+        """Delete an object."""
+        self._send("DELETE", path).raise_for_status()
+
+    def deployment(self, full_name: str) -> Any:
+        """Read a deployment by ``flow/deployment``; None where there is none."""
+        return self.get(f"/deployments/name/{full_name}")
+
+    def deployments_of(self, flow_name: str) -> list[Any]:
+        """Read all deployments of a flow."""
+        return self.post("/deployments/filter", flows={"name": {"any_": [flow_name]}})
+
+
+def wait_until(found: Callable[[], T | None], *, what: str, seconds: float = 90) -> T:
+    """Wait until a function returns something true, and return that."""
+    deadline = time.monotonic() + seconds
+    while not (result := found()):
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} seconds"
+        time.sleep(0.1)
+    return result
