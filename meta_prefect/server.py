@@ -40,6 +40,11 @@ _PATIENCE_SECONDS = 30
 class Reader(Api, Protocol):
     """What a plan is made from."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to read from, so that nothing can be said to be missing."""
+        ...
+
     async def read_deployments(self, names: Iterable[tuple[str, str]]) -> dict[str, LiveDeployment]:
         """Read many deployments at once: those that exist, by ``flow/deployment``."""
         ...
@@ -51,6 +56,8 @@ class NoServer:
     Args:
         host: The processes of this host.
     """
+
+    is_empty = True
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -73,6 +80,10 @@ class NoServer:
     async def patch(self, path: str, body: Record) -> Any:
         """Refuse to write."""
         raise self._nowhere("PATCH", path, body)
+
+    async def put(self, path: str, body: Record) -> Any:
+        """Refuse to write."""
+        raise self._nowhere("PUT", path, body)
 
     async def delete(self, path: str) -> None:
         """Refuse to write."""
@@ -100,6 +111,8 @@ class PrefectServer:
         client: An open Prefect client.
         host: The processes of this host, for components that are processes.
     """
+
+    is_empty = False
 
     def __init__(self, client: PrefectClient, host: Host) -> None:
         self._client = client
@@ -140,6 +153,10 @@ class PrefectServer:
     async def patch(self, path: str, body: Record) -> Any:
         """Send a PATCH and return the answer's JSON."""
         return await self._request("PATCH", path, body)
+
+    async def put(self, path: str, body: Record) -> Any:
+        """Send a PUT and return the answer's JSON."""
+        return await self._request("PUT", path, body)
 
     async def delete(self, path: str) -> None:
         """Delete an object; one that is gone already is no error."""

@@ -85,6 +85,11 @@ class FakeApi:
         self.sent.append(("PATCH", path, body))
         self.objects[path] |= copy.deepcopy(body)
 
+    async def put(self, path: str, body: Record) -> Any:
+        """Replace an object."""
+        self.sent.append(("PUT", path, body))
+        self.objects[path] = copy.deepcopy(body)
+
     async def delete(self, path: str) -> None:
         """Delete an object."""
         self.objects.pop(path, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import httpx
@@ -23,7 +24,7 @@ class Api:
         # SQLite makes the server answer 503 for some milliseconds while another write commits.
         def served() -> tuple[httpx.Response] | None:
             answer = self._client.request(method, path, json=body)
-            return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else (answer,)
+            return None if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE else (answer,)
 
         return wait_until(served, what=f"{method} {path} is served", seconds=30)[0]
 
@@ -61,3 +62,18 @@ def wait_until(found: Callable[[], T | None], *, what: str, seconds: float = 90)
         assert time.monotonic() < deadline, f"{what}: not within {seconds} seconds"
         time.sleep(0.1)
     return result
+
+
+def run_deployment(server: Api, deployment: Any, **parameters: Any) -> tuple[Any, str]:
+    """Run a deployment on its worker; returns the run's final state and its logs."""
+    made = server.post(f"/deployments/{deployment['id']}/create_flow_run", parameters=parameters)
+    path = f"/flow_runs/{made['id']}"
+    final = {"COMPLETED", "FAILED", "CRASHED"}
+    state = wait_until(lambda: (now := server.get(path)["state"])["type"] in final and now, what="the run ends")
+    query = {"logs": {"flow_run_id": {"any_": [made["id"]]}}, "sort": "TIMESTAMP_ASC"}
+
+    def all_logs() -> str:
+        logs = "\n".join(log["message"] for log in server.post("/logs/filter", **query))
+        return logs if "Finished in state" in logs else ""
+
+    return state, wait_until(all_logs, what="the run's logs arrive")

@@ -63,6 +63,10 @@ class Api(Protocol):
         """Send a PATCH and return the answer's JSON."""
         ...
 
+    async def put(self, path: str, body: Record) -> Any:
+        """Send a PUT and return the answer's JSON."""
+        ...
+
     async def delete(self, path: str) -> None:
         """Delete an object; one that is gone already is no error."""
         ...

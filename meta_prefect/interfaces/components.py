@@ -28,12 +28,17 @@ class Component(BaseModel, ABC):
 
     Attributes:
         kind: What it is, in Prefect's words; also shown in plans and run names.
+        verbs: What a report says of one that was not there, and of one that was.
+        after_deployments: Whether it is written after the deployments, because it refers to them.
         name: Its name, unique within the kind. It may be left empty where :meth:`completed` can fill it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: ClassVar[str]
+    verbs: ClassVar[tuple[str, str]] = ("created", "updated")
+    after_deployments: ClassVar[bool] = False
+
     name: str = ""
 
     @field_validator("name")
@@ -193,6 +198,7 @@ class Worker(Component):
     """
 
     kind: ClassVar[str] = "worker"
+    verbs: ClassVar[tuple[str, str]] = ("started", "started")
     __hash__ = Component.__hash__
 
     pool: str = ""

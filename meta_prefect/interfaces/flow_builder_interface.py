@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+D = TypeVar("D", bound=Callable[..., Any])
 
 BUILDERS_ATTRIBUTE: Final = "__meta_prefect_builders__"
 """Where a flow keeps the builders that were applied to it, innermost first."""
@@ -63,7 +64,7 @@ class FlowBuilderInterface(ABC):
     @overload
     def __call__(self, target: FlowBuilderInterface, /) -> FlowBuilderInterface: ...
     @overload
-    def __call__(self, target: Callable[..., Any], /) -> Callable[..., Any]: ...
+    def __call__(self, target: D, /) -> D: ...
     def __call__(self, target: Any, /) -> Any:
         """Apply this builder to a flow, to another builder or to a flow decorator."""
         if isinstance(target, FlowBuilderInterface):

@@ -92,17 +92,17 @@ async def _write(
 ) -> Report:
     """Write what differs: components first, then deployments, while workers come up."""
     components = [planned for planned in batch.components if not isinstance(planned.change, Unchanged)]
+    first = [planned for planned in components if not planned.component.after_deployments]
+    last = [planned for planned in components if planned.component.after_deployments]
     deployments = [planned for planned in batch.deployments if not isinstance(planned.change, Unchanged)]
     progress().expect(len(components) + len(deployments))
     broken: dict[ComponentKey, Exception] = {}
-    for planned in components:
-        progress().step(f"ensure {planned}")
-        await _noting_failure(ensure_component(planned, server), planned, broken)
-        progress().wrote()
-    ready = [planned for planned in components if planned.component.key not in broken]
+    await _ensure(first, server, broken)
+    ready = [planned for planned in first if planned.component.key not in broken]
     waiting = asyncio.gather(*(_noting_failure(wait_for_component(one, server), one, broken) for one in ready))
     try:
         written = [await _apply(recipe, planned, server, broken, within) for planned in batch.deployments]
+        await _ensure(last, server, broken)
     finally:
         progress().step("wait until everything is ready")
         await waiting
@@ -113,6 +113,15 @@ async def _write(
         components=tuple(_component_line(planned, broken) for planned in components),
         remarks=tuple(dict.fromkeys(remark for change in batch.plan for remark in change.remarks)),
     )
+
+
+async def _ensure(
+    components: Sequence[PlannedComponent], server: PrefectServer, broken: dict[ComponentKey, Exception]
+) -> None:
+    for planned in components:
+        progress().step(f"ensure {planned}")
+        await _noting_failure(ensure_component(planned, server), planned, broken)
+        progress().wrote()
 
 
 async def _noting_failure(writing: Any, planned: PlannedComponent, broken: dict[ComponentKey, Exception]) -> None:
@@ -198,7 +207,8 @@ def _what_changed(change: Change) -> str:
 def _component_line(planned: PlannedComponent, broken: dict[ComponentKey, Exception]) -> tuple[str, str]:
     if planned.component.key in broken:
         return (str(planned), f"failed: {_told(broken[planned.component.key])}")
-    return (str(planned), "created" if isinstance(planned.change, Create) else "updated")
+    created, updated = planned.component.verbs
+    return (str(planned), created if isinstance(planned.change, Create) else updated)
 
 
 def _told(error: Exception) -> str:

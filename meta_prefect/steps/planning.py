@@ -97,8 +97,8 @@ def _sound(drafts: Sequence[Draft]) -> list[Draft]:
 async def _compare_components(drafts: Sequence[Draft], server: Reader) -> list[PlannedComponent]:
     planned: list[PlannedComponent] = []
     for component in shared_components(drafts):
-        live = await component.read(server)
         try:
+            live = None if server.is_empty else await component.read(server)
             planned.append(PlannedComponent(component, live, diff_component(component, live)))
         except ConfigurationError as error:
             for draft in drafts:
@@ -116,6 +116,8 @@ async def _check_job_variables(drafts: Sequence[Draft], components: Sequence[Pla
     for draft in drafts:
         name = draft.deployment.work_pool_name or ""
         if name not in templates:
+            if server.is_empty:
+                continue
             pool = await WorkerPool(name=name).read(server)
             if pool is None:
                 draft.refuse(

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from prefect.settings import PREFECT_API_URL, get_current_settings
-from support import Api, wait_until
+from support import Api, run_deployment, wait_until
 
 from meta_prefect.deploy import deploy
 from meta_prefect.local.worker import local_pool_name, worker_status
@@ -41,21 +41,6 @@ def first(server: Api, folder: Path) -> Generator[Report]:
 def deployment(server: Api, first: Report) -> Any:
     """The deployment after the first deploy."""
     return server.deployment(NAME)
-
-
-def run(server: Api, deployment: Any, **parameters: Any) -> tuple[Any, str]:
-    """Run a deployment on its worker; returns the run's final state and its logs."""
-    made = server.post(f"/deployments/{deployment['id']}/create_flow_run", parameters=parameters)
-    path = f"/flow_runs/{made['id']}"
-    final = {"COMPLETED", "FAILED", "CRASHED"}
-    state = wait_until(lambda: (now := server.get(path)["state"])["type"] in final and now, what="the run ends")
-    query = {"logs": {"flow_run_id": {"any_": [made["id"]]}}, "sort": "TIMESTAMP_ASC"}
-
-    def all_logs() -> str:
-        logs = "\n".join(log["message"] for log in server.post("/logs/filter", **query))
-        return logs if "Finished in state" in logs else ""
-
-    return state, wait_until(all_logs, what="the run's logs arrive")
 
 
 def test_the_first_deploy_creates_the_deployment(first: Report, deployment: Any) -> None:
@@ -110,7 +95,7 @@ def test_the_workers_own_class_makes_a_job_with_the_environment(server: Api, dep
 
 def test_a_run_sees_its_environment(server: Api, deployment: Any) -> None:
     """A run of the deployment completes on the worker; it logs its environment and its result."""
-    state, logs = run(server, deployment, x=1, y=2)
+    state, logs = run_deployment(server, deployment, x=1, y=2)
 
     assert state["type"] == "COMPLETED", logs
     assert "env='dev'" in logs
@@ -163,7 +148,7 @@ def _task_names(server: Api, flow_run_id: str, *, count: int) -> set[str]:
     query = {"flow_runs": {"id": {"any_": [flow_run_id]}}}
 
     def recorded() -> list[Any]:
-        runs = server.post("/task_runs/filter", **query)
+        runs: list[dict[str, Any]] = server.post("/task_runs/filter", **query)
         done = [one for one in runs if (one["state"] or {}).get("type") == "COMPLETED"]
         return runs if len(runs) == len(done) >= count else []
 
@@ -211,7 +196,7 @@ def test_prod_stands_beside_dev_with_an_active_schedule(server: Api, prod: Any) 
     assert prod["tags"] == ["daily", "env=prod", "etl", "meta-prefect=first-flow"]
     assert [schedule["active"] for schedule in prod["schedules"]] == [True]
     assert server.deployment(NAME)["tags"] == ["env=dev", "meta-prefect=first-flow"]
-    state, logs = run(server, prod, x=1, y=2)
+    state, logs = run_deployment(server, prod, x=1, y=2)
     assert state["type"] == "COMPLETED", logs
     assert "env='prod'" in logs
     server.delete(f"/deployments/{prod['id']}")

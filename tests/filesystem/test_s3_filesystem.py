@@ -15,7 +15,8 @@ from support import Api
 
 from meta_prefect.errors import ConfigurationError, ConflictError, RefusedError
 from meta_prefect.implementations.filesystem import S3Filesystem, components_of
-from meta_prefect.implementations.filesystem.s3_blocks import S3BucketBlock, SavedCredentials
+from meta_prefect.implementations.filesystem.s3_blocks import S3BucketBlock
+from meta_prefect.implementations.saved_blocks import SavedCredentials
 from meta_prefect.local.host import LocalHost
 from meta_prefect.server import connect
 

@@ -188,7 +188,7 @@ def test_outer_builders_override_and_add() -> None:
         pytest.param({"tolerations": [{"key": "a", "operator": "Exist"}]}, "'Exists' or 'Equal'", id="operator"),
         pytest.param({"tolerations": [{"value": "a"}]}, "needs the operator Exists", id="toleration"),
         pytest.param({"pod": {"spek": {}}}, "pod has no field 'spek'. Did you mean 'spec'?", id="outline"),
-        pytest.param({"pod": {"spec": {"toleration": [{}]}}}, "Did you mean 'tolerations'?", id="pod field"),
+        pytest.param({"pod": {"spec": {"toleration": [{"key": "a"}]}}}, "Did you mean 'tolerations'?", id="pod field"),
         pytest.param({"pod": {"spec": {"restartPolicy": "Always"}}}, "worker needs `Never`", id="restart"),
         pytest.param({"pod": {"spec": {"containers": [{"args": ["x"]}]}}}, "the command that runs the flow", id="args"),
         pytest.param({"pod": {"spec": {"containers": [{"name": "side"}]}}}, "write a sidecar", id="sidecar"),

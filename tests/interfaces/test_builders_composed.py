@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, assert_type, cast
 
 import pytest
 from hypothesis import given, settings
@@ -129,16 +129,18 @@ def test_a_pipe_joins_builders_only(other: Any) -> None:
         _ = INNER | other
 
 
-wrapped: Any = versioneer()(tags_resolver())(flow)
+wrapped = versioneer()(tags_resolver())(flow)
 """As the seed writes it before `@flow(...)`."""
 
 
 def test_a_flow_decorator_bare() -> None:
-    """A wrapped decorator is used as `@flow` is: without parentheses."""
+    """A wrapped decorator is used as `@flow` is: without parentheses; type checkers see what `@flow` makes."""
 
     @wrapped
-    def add(x: int) -> int:  # pyright: ignore[reportUntypedFunctionDecorator]
+    def add(x: int) -> int:
         return x
+
+    assert_type(add.fn(1), int)
 
     assert [type(builder).__name__ for builder in builders_of(add)] == ["tags_resolver", "versioneer"]
     assert add.fn(1) == 1
@@ -168,7 +170,7 @@ def test_a_wrapped_decorator_wrapped_again() -> None:
 
 def test_decorators_of_one_s_own() -> None:
     """Whatever makes flows can be wrapped: a partial, or a function around `flow`."""
-    patient = partial(flow, retries=9)
+    patient = cast("Callable[..., Any]", partial(flow, retries=9))
 
     @INNER(patient)
     def one() -> None:
@@ -187,9 +189,11 @@ def test_decorators_of_one_s_own() -> None:
 
 def test_a_wrapped_decorator_offers_what_the_decorator_offers() -> None:
     """`flow.from_source` and the like are still there."""
-    assert wrapped.from_source == getattr(flow, "from_source")  # noqa: B009 - not in Prefect's types
+    decorator: Any = wrapped
+
+    assert decorator.from_source == getattr(flow, "from_source")  # noqa: B009 - not in Prefect's types
     with pytest.raises(AttributeError, match="from_sauce"):
-        _ = wrapped.from_sauce
+        _ = decorator.from_sauce
 
 
 @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, sent], ids=["copy", "deep copy", "pickle"])

@@ -95,7 +95,7 @@ BASE: dict[str, Any] = {
         pytest.param(
             {"enforce_parameter_schema": False}, {"enforce_parameter_schema": (True, False)}, id="schema enforcement"
         ),
-        pytest.param({"pull_steps": [{"step": {}}]}, {"pull_steps": ([], [{"step": {}}])}, id="pull steps, as a whole"),
+        pytest.param({"pull_steps": [STEP]}, {"pull_steps": (NO_STEPS, [STEP])}, id="pull steps, as a whole"),
         pytest.param(
             {"parameters": {"x": 2, "deep": {"a": 1, "c": 3}}},
             {"parameters.x": (1, 2), "parameters.deep.b": (2, ABSENT), "parameters.deep.c": (ABSENT, 3)},

@@ -1,13 +1,13 @@
-"""The Prefect blocks of an S3 store as components: the bucket is written, the credentials are only looked for."""
+"""The Prefect block of a place in an S3 store, as a component that a deploy saves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import quote
 
-from meta_prefect.errors import ConflictError, OverloadedError, RefusedError, UnreachableError
+from meta_prefect.errors import OverloadedError, RefusedError, UnreachableError
 from meta_prefect.implementations.filesystem.s3_settings import BucketName, BucketPath, CredentialsReference
+from meta_prefect.implementations.saved_blocks import SavedCredentials, document_path, load_block
 from meta_prefect.interfaces.api import Api
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.records import ABSENT, FieldChange, Record, differences_within
@@ -19,55 +19,6 @@ BUCKET_TYPE = "s3-bucket"
 """Prefect's block type for buckets."""
 
 _WRITTEN_OUT = "(written out in the block)"
-
-
-def document_path(block_type: str, name: str) -> str:
-    """Where the API keeps a block."""
-    return f"/block_types/slug/{quote(block_type)}/block_documents/name/{quote(name)}"
-
-
-class SavedCredentials(Component):
-    """A saved block with credentials. It is looked for and never written: secrets do not pass through a deploy.
-
-    Attributes:
-        name: ``<block type>/<name>``, with ``-`` for the slash, as names hold none.
-        block_type: The type of the block.
-        block_name: Its name.
-    """
-
-    kind: ClassVar[str] = "credentials block"
-
-    block_type: str
-    block_name: str
-
-    @classmethod
-    def of(cls, reference: str) -> SavedCredentials:
-        """The component of a checked reference ``<block type>/<name>``."""
-        block_type, _, name = reference.partition("/")
-        return cls(name=f"{block_type}-{name}", block_type=block_type, block_name=name)
-
-    async def read(self, api: Api) -> Record | None:
-        """Find out whether it is there; what it holds is not read."""
-        found = await api.get(f"{document_path(self.block_type, self.block_name)}?include_secrets=false")
-        return None if found is None else {"id": found["id"]}
-
-    def compare(self, live: Record | None) -> Iterable[FieldChange]:
-        """Need it.
-
-        Raises:
-            ConflictError: It is not there.
-        """
-        if live is None:
-            raise ConflictError(
-                f"there is no block {self.block_name!r} of type {self.block_type}",
-                where=str(self),
-                hint="Save it first, in the Prefect UI under Blocks or with its `save`; a deploy never writes credentials.",
-            )
-        return ()
-
-    async def write(self, api: Api, live: Record | None) -> None:
-        """Write nothing: :meth:`compare` asks for no change."""
-        del api, live
 
 
 class S3BucketBlock(Component):
@@ -145,7 +96,7 @@ class S3BucketBlock(Component):
 
         fields: dict[str, Any] = {"bucket_name": self.bucket, "bucket_folder": self.path}
         if self.credentials is not None:
-            fields["credentials"] = await load_credentials(self.credentials)
+            fields["credentials"] = await load_block(self.credentials)
         return S3Bucket(**fields)
 
 
@@ -157,18 +108,3 @@ def _reference(found: Record) -> str | None:
     inline: Record = found["data"].get("credentials") or {}
     held = any(inline.get(key) for key in ("aws_access_key_id", "aws_secret_access_key", "minio_root_user"))
     return _WRITTEN_OUT if held else None
-
-
-async def load_credentials(reference: str) -> Any:
-    """Load a saved block with credentials.
-
-    Args:
-        reference: ``<block type>/<name>``.
-
-    Raises:
-        ValueError: There is none.
-    """
-    import prefect_aws  # noqa: F401 - registers the types of its blocks with Prefect  # pyright: ignore
-    from prefect.blocks.core import Block
-
-    return await Block.aload(reference)

@@ -60,7 +60,8 @@ _ECS_TEMPLATE: Final[Record] = {
     },
     "job_configuration": {
         "task_definition": {
-            "containerDefinitions": {"0": {"secrets": "{{ secret_env }}"}},
+            # The container may use all of its task's memory.
+            "containerDefinitions": {"0": {"secrets": "{{ secret_env }}", "memory": "{{ memory }}"}},
             "ephemeralStorage": {"sizeInGiB": "{{ ephemeral_storage }}"},
         }
     },

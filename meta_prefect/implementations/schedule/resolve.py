@@ -195,6 +195,10 @@ def _assemble(
     excluded = {run.wall for run in left_out}
     start = start_line(base, today, alone=not left_out and not added)
     anchor = stamped(start.removeprefix("DTSTART:")) if start else base.anchor
+    if start:
+        # the start is past, and what was before it is gone
+        excluded = {wall for wall in excluded if wall >= anchor}
+        added = {wall for wall in added if wall >= anchor}
     for adding in adding_lines(added, anchor):
         for excluding in excluding_lines(excluded, {*kept, *added}, anchor):
             text = "\n".join([*([start] if start else []), base.text, *adding, *excluding])

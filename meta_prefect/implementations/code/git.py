@@ -1,0 +1,137 @@
+"""Code that a run clones from a Git repository."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, ClassVar, Final, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from meta_prefect.errors import ConfigurationError
+from meta_prefect.implementations.builder import Builder
+from meta_prefect.implementations.saved_blocks import SavedCredentials
+from meta_prefect.interfaces.components import Component
+from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.records import Record
+
+_SCP_LIKE: Final = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^:]+")
+_COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
+_BLOCK: Final = re.compile(r"[a-z0-9-]+/[a-z0-9-]+")
+_DIRTY: Final = "+dirty"
+
+
+def _check_repository(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.password is not None or (parts.scheme == "https" and parts.username is not None):
+        # What was written is not shown: it holds a secret.
+        raise ValueError(
+            "the address of the repository holds a user or password: name a saved block as `token` instead"
+        )
+    if url.startswith("-") or (parts.scheme not in ("https", "ssh", "file") and _SCP_LIKE.fullmatch(url) is None):
+        raise ValueError(f"{url!r} is no address of a repository: write it with https://, ssh:// or file://")
+    return url
+
+
+def _check_reference(name: str) -> str:
+    if name.startswith("-") or not name.strip() or any(mark in name for mark in (" ", "..", "~", "^", ":", "\\")):
+        raise ValueError(f"{name!r} is no name of a branch")
+    return name
+
+
+def _check_commit(commit: str) -> str:
+    if _COMMIT.fullmatch(commit) is None:
+        raise ValueError(f"{commit!r} is no commit: write its hash")
+    return commit
+
+
+def _check_folder(folder: str) -> str:
+    if folder.startswith("/") or ".." in folder.split("/"):
+        raise ValueError(f"{folder!r} leaves the repository: write a path within it")
+    return folder.strip("/")
+
+
+def _check_token(reference: str) -> str:
+    if _BLOCK.fullmatch(reference) is None:
+        raise ValueError(
+            "a token is named, never written down: give a saved block as '<block type>/<name>', such as 'secret/git'"
+        )
+    return reference
+
+
+class git_code(Builder):  # noqa: N801 - used like a function
+    """Lets each run clone a Git repository at one commit: the one that is deployed, unless another or a branch is named.
+
+    Attributes:
+        repository: The repository's address: https, ssh or file.
+        commit: The hash of the commit; None means the one that is checked out where the deploy happens.
+        branch: A branch, whose newest commit each run takes; then what runs can change without a deploy.
+        token: The saved block that opens a private repository over https, as ``<block type>/<name>``: ``secret/…`` or one of
+            Prefect's blocks for Git hosts, such as ``github-credentials/…``. It is resolved in the run.
+        folder: The project's folder in the repository.
+        submodules: Whether submodules are cloned too.
+    """
+
+    step: ClassVar[str] = "run the code from git"
+
+    repository: Annotated[str, AfterValidator(_check_repository)]
+    commit: Annotated[str, AfterValidator(_check_commit)] | None = None
+    branch: Annotated[str, AfterValidator(_check_reference)] | None = None
+    token: Annotated[str, AfterValidator(_check_token)] | None = None
+    folder: Annotated[str, AfterValidator(_check_folder)] = ""
+    submodules: bool = Field(default=False)
+
+    @model_validator(mode="after")
+    def _one_version(self) -> Self:
+        if self.commit is not None and self.branch is not None:
+            raise ValueError("give either `commit` or `branch`")
+        if self.token is not None and not self.repository.startswith("https://"):
+            raise ValueError("a token is for repositories over https; ssh has keys of its own")
+        return self
+
+    @property
+    def requires(self) -> list[Component]:
+        """The saved block that opens the repository."""
+        return [] if self.token is None else [SavedCredentials.of(self.token)]
+
+    def update_deployment(self, deployment: Deployment) -> Deployment:
+        """Let each run clone the repository.
+
+        Raises:
+            ConfigurationError: The commit to run is not known, or the folder has changed since.
+        """
+        clone: Record = {"id": "clone", "repository": self.repository}
+        if self.branch is not None:
+            clone["branch"] = self.branch
+        else:
+            clone["commit_sha"] = self.commit or self._deployed_commit(deployment)
+        if self.submodules:
+            clone["include_submodules"] = True
+        if self.token is not None:
+            clone |= self._opened_by(self.token)
+        steps: list[dict[str, Any]] = [{"prefect.deployments.steps.git_clone": clone}]
+        if self.folder:
+            directory = "{{ clone.directory }}/" + self.folder
+            steps.append({"prefect.deployments.steps.set_working_directory": {"directory": directory}})
+        deployment.pull_steps = steps
+        return deployment
+
+    @staticmethod
+    def _opened_by(token: str) -> Record:
+        block_type, _, name = token.partition("/")
+        key = "access_token" if block_type == "secret" else "credentials"
+        return {key: "{{ prefect.blocks." + f"{block_type}.{name}" + " }}"}
+
+    def _deployed_commit(self, deployment: Deployment) -> str:
+        commit = deployment.context.commit
+        if commit is None:
+            raise ConfigurationError(
+                f"{deployment.flow.source} is no Git repository with a commit",
+                hint="Name the commit, or a branch: git_code(repository=…, branch='main').",
+            )
+        if commit.endswith(_DIRTY):
+            raise ConfigurationError(
+                f"{deployment.flow.source} differs from its commit {commit.removesuffix(_DIRTY)[:12]}, which runs would clone",
+                hint="Commit and push the changes, or name the commit that is to run.",
+            )
+        return commit

@@ -1,0 +1,3 @@
+"""Uses no Meta-Prefect, so that no deploy executes it."""
+
+raise RuntimeError("nobody deploys this")
