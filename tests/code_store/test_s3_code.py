@@ -14,6 +14,7 @@ from support import Api
 
 from meta_prefect.deploy import deploy
 from meta_prefect.errors import DeployFailed, ValidationFailed
+from meta_prefect.implementations.filesystem import S3Filesystem
 from meta_prefect.report import Report
 
 pytestmark = pytest.mark.stores
@@ -30,7 +31,7 @@ FLOW = """
     @namer(name="nightly")
     @s3_code(bucket="BUCKET", path="code", credentials="CREDENTIALS")
     @local_process()
-    @flow(name="UNIQUE", result_storage=S3Filesystem(bucket="BUCKET", path="results", credentials="CREDENTIALS"), persist_result=True)
+    @flow(name="UNIQUE", result_storage=S3Filesystem(bucket="BUCKET", path="results", credentials="CREDENTIALS"))
     def add(x: int = 1) -> int:
         return doubled(x)
 """
@@ -60,7 +61,7 @@ def shop(project: Any, unique: str) -> Any:
             flow=text,
             helping="def doubled(x: int) -> int:\n    return 2 * x\n",
             **{
-                "meta_prefect.yaml": "project: UNIQUE\ndeployments:\n  UNIQUE:\n    - recipe: decorated_flow_deployer\n",
+                "meta_prefect.yaml": "project: UNIQUE\n",
                 ".prefectignore": "*.secret\nprivate/\n",
                 "token.secret": "hidden",
                 "private/notes.txt": "hidden",
@@ -82,6 +83,7 @@ def test_a_run_downloads_what_the_deploy_uploaded(
 ) -> None:
     """The project is in the store once, without what is ignored; a run executes it; the result is in the store."""
     folder = shop(bucket, store.save_credentials(unique))
+    S3Filesystem(bucket=bucket, path="results", credentials=unique).ensure()
     deploy([str(folder)])
     deployment = server.deployment(f"{unique}/nightly-dev")
     code = folder_of(deployment)
