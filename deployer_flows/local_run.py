@@ -16,22 +16,25 @@ def local_run_deployer(
     env: str | None = None,
     schedule: Schedules = None,
     unique: bool | None = None,
+    active_in: tuple[str, ...] = ("prod",),
 ) -> FlowBuilderInterface:
     """Deploy flows that run as processes on this host, without runs on US federal holidays.
 
     The deployment is called ``<name>-<env>``, is tagged ``env=<env>`` and with META_PREFECT__TAGS, and counts its versions:
     each deploy is the next integer. It runs from the project's folder, in this host's own process work pool; a worker is
-    started if none is alive. Its schedule is active in ``prod`` only.
+    started if none is alive. Its schedule is active in ``prod`` only, unless it says otherwise.
 
     Args:
         name: What the deployment is for, for example ``nightly``.
         env: Pins the environment; left empty, it is the one that is deployed to.
         schedule: When it runs: an rrule, cron or interval with its timezone.
         unique: Whether only one run happens at a time, the next one waiting; left empty, a limit set in the UI stays.
+        active_in: The environments in which its schedule is active.
     """
+    del env  # which environment it is, each builder knows
     builders = namer(name=name) | describer() | tags_resolver() | versioneer(strategy="increment") | local_process()
     if schedule is not None:
-        builders |= scheduler(schedule=schedule, holidays="US", active=env == "prod")
+        builders |= scheduler(schedule=schedule, holidays="US", active=active_in)
     if unique is not None:
         builders |= run_limit(limit=1 if unique else 0)
     return builders

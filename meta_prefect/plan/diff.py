@@ -18,8 +18,15 @@ def next_integer(version: str | None) -> str:
     return str(int(version) + 1) if version and version.isdecimal() else "1"
 
 
-def diff_deployment(desired: Deployment, live: LiveDeployment | None) -> Change:
+def diff_deployment(
+    desired: Deployment, live: LiveDeployment | None, predecessor: LiveDeployment | None = None
+) -> Change:
     """Compare a deployment with the live one of the same name.
+
+    Args:
+        desired: The deployment as it is wanted.
+        live: The live one; None where there is none.
+        predecessor: The live one of another name whose place a new one takes.
 
     Raises:
         ConflictError: The live one belongs to another project, or to nobody and the deploy does not adopt.
@@ -28,8 +35,12 @@ def diff_deployment(desired: Deployment, live: LiveDeployment | None) -> Change:
     remarks = tuple(schedule.note for schedule in desired.schedules or () if schedule.note)
     wanted = desired_record(desired)
     if live is None:
+        if predecessor is not None:
+            _check_ownership(desired, predecessor)
+            wanted = {**_set_by_operators(predecessor.record, wanted), **wanted}
+            remarks = (*remarks, f"takes the place of {predecessor.full_name}, which is deleted")
         if isinstance(desired.version, VersionRule):
-            wanted["version"] = _counted_version(desired, None)
+            wanted["version"] = _counted_version(desired, predecessor.record["version"] if predecessor else None)
         return Create(subject, tuple(differences_within(ABSENT, wanted)), wanted, remarks)
 
     _check_ownership(desired, live)
@@ -51,6 +62,19 @@ def _counted_version(desired: Deployment, live_version: str | None) -> str:
     if live_version is not None and not context.next_versions:
         return live_version
     return next_integer(live_version)
+
+
+def _set_by_operators(live: Record, wanted: Record) -> Record:
+    """What operators set on a deployment whose place another one takes, as far as the recipe leaves it to them."""
+    kept = {key: live[key] for key in ("paused", "concurrency_limit", "collision_strategy", "work_queue_name")}
+    if live["work_pool_name"] != wanted["work_pool_name"]:
+        del kept["work_queue_name"]
+    if "schedules" not in wanted:
+        kept["schedules"] = live["schedules"]
+    for key, schedule in wanted.get("schedules", {}).items():
+        if key in live["schedules"]:
+            schedule.setdefault("active", live["schedules"][key]["active"])
+    return {key: value for key, value in kept.items() if value is not None}
 
 
 def _check_ownership(desired: Deployment, live: LiveDeployment) -> None:

@@ -37,10 +37,13 @@ class PlannedComponent:
 class PlannedDeployment:
     """A deployment with what there is of it and what is to happen."""
 
-    def __init__(self, draft: Draft, live: LiveDeployment | None, change: Change) -> None:
+    def __init__(
+        self, draft: Draft, live: LiveDeployment | None, change: Change, predecessor: LiveDeployment | None = None
+    ) -> None:
         self.draft = draft
         self.live = live
         self.change = change
+        self.predecessor = predecessor
 
     def __str__(self) -> str:
         return self.draft.deployment.full_name
@@ -79,15 +82,27 @@ async def compare(drafts: Sequence[Draft], server: Reader) -> PlannedBatch:
     components = await _compare_components(_sound(drafts), server)
     await _check_job_variables(_sound(drafts), components, server)
     sound = _sound(drafts)
-    live = await server.read_deployments([(draft.deployment.flow.name, draft.deployment.name) for draft in sound])
+    live = await server.read_deployments([pair for draft in sound for pair in _names(draft)])
     deployments: list[PlannedDeployment] = []
     for draft in sound:
         try:
             before = live.get(draft.deployment.full_name)
-            deployments.append(PlannedDeployment(draft, before, diff_deployment(draft.deployment, before)))
+            old = live.get(draft.deployment.renamed_from or "") if before is None else None
+            deployments.append(
+                PlannedDeployment(draft, before, diff_deployment(draft.deployment, before, old), predecessor=old)
+            )
         except ConfigurationError as error:
             draft.refuse(error)
     return PlannedBatch(components, deployments)
+
+
+def _names(draft: Draft) -> list[tuple[str, str]]:
+    """The flow and deployment names under which a deployment, or the one whose place it takes, is found."""
+    names = [(draft.deployment.flow.name, draft.deployment.name)]
+    if draft.deployment.renamed_from is not None:
+        flow, _, name = draft.deployment.renamed_from.partition("/")
+        names.append((flow, name))
+    return names
 
 
 def _sound(drafts: Sequence[Draft]) -> list[Draft]:

@@ -66,6 +66,9 @@ async def apply_deployment(planned: PlannedDeployment, server: PrefectServer) ->
         case Create(after=record):
             written = await server.create_deployment(deployment.flow.name, deployment.name, record)
             logger.info("created %s, version %s", planned, record["version"])
+            if planned.predecessor is not None:
+                await server.delete_deployment(planned.predecessor)
+                logger.info("deleted %s, whose place it takes", planned.predecessor.full_name)
             return written
         case Update(fields=fields, after=after):
             live = planned.live

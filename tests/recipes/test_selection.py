@@ -88,3 +88,17 @@ def test_what_was_asked_for_and_is_not_there(selection: Selection, messages: lis
     errors = selection.unmatched(["etl", "report"], [("etl", "nightly-dev"), ("report", "weekly-dev")])
 
     assert [str(error) for error in errors] == messages
+
+
+@pytest.mark.parametrize(
+    ("selection", "entrypoint", "possible"),
+    [
+        pytest.param(Selection(), "etl/flows.py:load", True, id="any file"),
+        pytest.param(Selection(file="etl/flows.py"), "etl/flows.py:load", True, id="that file"),
+        pytest.param(Selection(file="flows.py"), "etl/flows.py:load", False, id="a file of the same name elsewhere"),
+        pytest.param(Selection(file="etl/flow"), "etl/flows.py:load", False, id="the beginning of a name"),
+    ],
+)
+def test_a_file_is_meant(selection: Selection, entrypoint: str, possible: bool) -> None:
+    """`meta-prefect deploy FILE` means the flows of that file."""
+    assert selection.may_come_from(entrypoint) is possible

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
-from meta_prefect.errors import ConfigurationError, UnreachableError
+from meta_prefect.errors import ConfigurationError, MetaPrefectError, OverloadedError, UnreachableError
 from meta_prefect.implementations.code.files import project_files
 from meta_prefect.implementations.saved_blocks import load_block
 
@@ -94,8 +95,11 @@ class S3Store:
             )
             raise kind(f"the store cannot be {what}: {error}", where=self.where, hint=self._hint()) from error
 
-    def _refused(self, error: BaseException, what: str) -> ConfigurationError:
-        code = str(getattr(error, "response", {}).get("Error", {}).get("Code", type(error).__name__))
+    def _refused(self, error: BaseException, what: str) -> MetaPrefectError:
+        answer: dict[str, Any] = getattr(error, "response", {})
+        code = str(answer.get("Error", {}).get("Code", type(error).__name__))
+        if answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return OverloadedError(f"the store cannot be {what} now ({code})", where=self.where)
         match code:
             case "NoSuchBucket" | "404":
                 return ConfigurationError(

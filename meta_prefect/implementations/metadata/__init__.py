@@ -2,7 +2,8 @@
 
 from meta_prefect.implementations.metadata.description import describer
 from meta_prefect.implementations.metadata.name import namer
+from meta_prefect.implementations.metadata.renaming import renamed_from
 from meta_prefect.implementations.metadata.tags import tags_resolver
 from meta_prefect.implementations.metadata.version import versioneer
 
-__all__ = ["describer", "namer", "tags_resolver", "versioneer"]
+__all__ = ["describer", "namer", "renamed_from", "tags_resolver", "versioneer"]

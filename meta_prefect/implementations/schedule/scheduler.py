@@ -30,22 +30,24 @@ class scheduler(Builder):  # noqa: N801 - used like a function
     Attributes:
         schedule: One schedule or several; none removes the schedules that are there.
         holidays: The calendar for schedules that name none: a country, a market, an object; None for no calendar.
-        active: Whether schedules create runs that do not say so themselves; None leaves it to the operator.
+        active: Whether schedules create runs that do not say so themselves: always, never, or in the environments listed;
+            None leaves it to the operator.
     """
 
     step: ClassVar[str] = "skip holidays"
 
     schedule: Schedules = ()
     holidays: HolidaysSpec = None
-    active: bool | None = None
+    active: bool | tuple[str, ...] | None = None
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
         """Set the schedules."""
+        active = deployment.environment in self.active if isinstance(self.active, tuple) else self.active
         made = resolve(
             self.schedule,
             default_calendar=self.holidays,
             now=deployment.context.now,
-            default_active=self.active,
+            default_active=active,
             base_dir=Path(deployment.flow.source),
         )
         deployment.schedules = list(made)
