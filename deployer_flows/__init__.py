@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from deployer_flows.ecs_run import ecs_run_deployer
     from deployer_flows.kubernetes_run import kubernetes_run_deployer
     from deployer_flows.local_run import local_run_deployer
+    from deployer_flows.rolling_back import rollback
     from deployer_flows.whole_project import deploy_project
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "ecs_run_deployer",
     "kubernetes_run_deployer",
     "local_run_deployer",
+    "rollback",
 ]
 
 # No module carries the name of a function that this package exports: one of the two would hide the other.
@@ -34,6 +36,7 @@ _HOMES = {
     "ecs_run_deployer": "deployer_flows.ecs_run",
     "kubernetes_run_deployer": "deployer_flows.kubernetes_run",
     "local_run_deployer": "deployer_flows.local_run",
+    "rollback": "deployer_flows.rolling_back",
 }
 
 

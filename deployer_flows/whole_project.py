@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -17,7 +18,9 @@ from pydantic import Field
 from meta_prefect.discovery.sharing import sharing_modules
 from meta_prefect.errors import DeployFailed, ValidationFailed
 from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.local.host import LocalHost
+from meta_prefect.plan.document import document
 from meta_prefect.plan.explain import headline, markdown, summary
 from meta_prefect.project import Project, read_project
 from meta_prefect.recipes import Recipe
@@ -25,9 +28,10 @@ from meta_prefect.recipes.drafting import Request
 from meta_prefect.recipes.planning import ProjectPlan, plan_requests, read_requests
 from meta_prefect.recipes.requests import Requested
 from meta_prefect.recipes.selection import Selection, select_in
-from meta_prefect.report import Outcome, Report, artifact_key, table_artifact, together
+from meta_prefect.report import Outcome, Report, table_artifact, together
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.settings import read_settings
+from meta_prefect.steps.locking import turn
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
 from meta_prefect.steps.source import new_context
@@ -61,37 +65,38 @@ async def deploy_project(
     keep_going: Annotated[
         bool, Field(title="Keep going", description="Deploy what is sound even where something else is not.")
     ] = False,
+    only_changed: Annotated[
+        bool,
+        Field(
+            title="Only changed", description="Leave alone what differs in nothing but a version that counts deploys."
+        ),
+    ] = False,
+    adopt: Annotated[
+        bool, Field(title="Adopt", description="Take over deployments of the same name that nobody manages.")
+    ] = False,
 ) -> Report:
     """Deploy a project: every deployment that its `meta_prefect.yaml` asks for.
 
-    Nothing is written before everything has been checked. What is on the server as wanted already is not touched.
+    Nothing is written before everything has been checked. What is on the server as wanted already is not touched. Two deploys
+    of one project to one environment take turns.
 
     Raises:
         ValidationFailed: Something is wrong with the project; nothing was written.
         DeployFailed: Some deployments could not be written; it carries the report.
     """
     with sharing_modules():
-        return await _deploy(Path(path), environment, names, select, dry_run=dry_run, keep_going=keep_going)
-
-
-async def _deploy(
-    path: Path,
-    environment: str | None,
-    names: Sequence[str],
-    select: Sequence[str],
-    *,
-    dry_run: bool,
-    keep_going: bool,
-) -> Report:
-    project, context, selection, requested = await read(path, environment, names, select)
-    host = LocalHost(start_worker=context.start_worker)
-    async with connect(host) as server:
-        plan = await make_plan(requested, context, selection, server)
-        if plan.errors and not keep_going:
-            raise ValidationFailed(plan.errors)
-        reports = [] if dry_run else [await _run(*group, plan, context) for group in plan.by_recipe()]
-        report = _whole(plan, reports, context, dry_run=dry_run)
-        await _show(report, project, server)
+        project, context, selection, requested = await read(
+            Path(path), environment, names, select, counts=not only_changed, adopt=adopt
+        )
+        async with connect(LocalHost(start_worker=context.start_worker)) as server:
+            taking_turns = turn(server, project.name, context.environment, waiting=progress().step)
+            async with nullcontext() if dry_run else taking_turns:
+                plan = await make_plan(requested, context, selection, server)
+                if plan.errors and not keep_going:
+                    raise ValidationFailed(plan.errors)
+                reports = [] if dry_run else [await _run(*group, plan, context) for group in plan.by_recipe()]
+                report = _whole(plan, reports, context, dry_run=dry_run)
+                await _show(report, project, server)
     if report.failed:
         names_of_failed = ", ".join(outcome.deployment for outcome in report.failed)
         raise DeployFailed(f"{len(report.failed)} deployments failed: {names_of_failed}", report=report)
@@ -100,13 +105,19 @@ async def _deploy(
 
 @task(name="read project", task_run_name="read project", cache_policy=NO_CACHE)
 async def read(
-    path: Path, environment: str | None, names: Sequence[str], select: Sequence[str]
+    path: Path,
+    environment: str | None,
+    names: Sequence[str],
+    select: Sequence[str],
+    *,
+    counts: bool,
+    adopt: bool,
 ) -> tuple[Project, DeployContext, Selection, Requested]:
     """Read the project file, find its flows and recipes, check every entry."""
     progress().step("read project")
     project = read_project(path, required=False)
     selection = select_in(project, path, names, select)
-    context = new_context(project.root, project.name, environment=environment)
+    context = new_context(project.root, project.name, environment=environment, next_versions=counts, adopt=adopt)
     requested = read_requests(project, context, selection, environment_asked=environment is not None)
     get_run_logger().info(
         "Project %s: %d deployments asked for in %s", project.name, len(requested.requests), context.environment
@@ -200,6 +211,7 @@ def _whole(plan: ProjectPlan, reports: Sequence[Report], context: DeployContext,
             "outcomes": (*outcomes, *plan.refused()),
             "remarks": tuple(dict.fromkeys((*plan.remarks, *joined.remarks))),
             "run_url": ui_url("flow-run", run_id) if run_id else None,
+            "plan": document(plan.batch.plan),
         }
     )
 

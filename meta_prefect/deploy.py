@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Required, TypedDict
 
 from meta_prefect.errors import TargetError, ValidationFailed
 from meta_prefect.report import Report
@@ -18,6 +19,8 @@ def deploy(
     select: Sequence[str] = (),
     dry_run: bool = False,
     keep_going: bool = False,
+    only_changed: bool = False,
+    adopt: bool = False,
     local: bool = False,
     auth: bool = False,
     say: Callable[[str], None] = lambda _: None,
@@ -31,6 +34,8 @@ def deploy(
         select: Patterns, of which a flow or ``flow/deployment`` must match one.
         dry_run: Plan, and write nothing. Starts no server: where there is none, everything is to be created.
         keep_going: Deploy what is sound even where something else is not.
+        only_changed: Leave alone what differs in nothing but a version that counts deploys.
+        adopt: Take over deployments of the same name that nobody manages.
         local: Allow a server to be started on this host in CI, in containers and in flow runs too.
         auth: Let a server that is started ask for an authentication string.
         say: Tells the user what happens on the way.
@@ -46,11 +51,21 @@ def deploy(
     from meta_prefect.local.api import reading_api, writing_api
 
     path, names = split_targets(targets)
-    if dry_run:
-        with reading_api() as api:
-            return _run(path, env, names, select, dry_run=True, keep_going=keep_going, offline=api is None)
-    with writing_api(local=local, auth=auth, say=say):
-        return _run(path, env, names, select, dry_run=False, keep_going=keep_going, offline=False)
+    parameters: Parameters = {
+        "path": str(path),
+        "environment": env,
+        "names": list(names),
+        "select": list(select),
+        "dry_run": dry_run,
+        "keep_going": keep_going,
+        "only_changed": only_changed,
+        "adopt": adopt,
+    }
+    if not dry_run:
+        with writing_api(local=local, auth=auth, say=say):
+            return _observed(parameters)
+    with reading_api() as api:
+        return _offline(parameters) if api is None else _observed(parameters)
 
 
 def validate(targets: Sequence[str] = (), *, env: str | None = None) -> Report:
@@ -60,23 +75,37 @@ def validate(targets: Sequence[str] = (), *, env: str | None = None) -> Report:
         ValidationFailed: Everything that is wrong with it.
     """
     path, names = split_targets(targets)
-    return _run(path, env, names, (), dry_run=True, keep_going=False, offline=True)
+    return _offline({"path": str(path), "environment": env, "names": list(names), "select": []})
 
 
-def _run(
-    path: Path,
-    env: str | None,
-    names: Sequence[str],
-    select: Sequence[str],
-    *,
-    dry_run: bool,
-    keep_going: bool,
-    offline: bool,
-) -> Report:
-    if offline:
-        from meta_prefect.recipes.offline import plan_offline
+class Parameters(TypedDict, total=False):
+    """The parameters of the flow ``deploy-project``."""
 
-        return asyncio.run(plan_offline(path, env, names, select, keep_going=keep_going))
+    path: Required[str]
+    environment: Required[str | None]
+    names: Required[list[str]]
+    select: Required[list[str]]
+    dry_run: bool
+    keep_going: bool
+    only_changed: bool
+    adopt: bool
+
+
+def _offline(parameters: Parameters) -> Report:
+    from meta_prefect.recipes.offline import plan_offline
+
+    return asyncio.run(
+        plan_offline(
+            Path(parameters["path"]),
+            parameters["environment"],
+            parameters["names"],
+            parameters["select"],
+            keep_going=parameters.get("keep_going", False),
+        )
+    )
+
+
+def _observed(parameters: Parameters) -> Report:
     from deployer_flows import deploy_project
     from meta_prefect.local.host import LocalHost
     from meta_prefect.server import connect
@@ -84,14 +113,7 @@ def _run(
     async def run() -> Report:
         async with connect(LocalHost()) as server:
             await server.check()
-        return await deploy_project(
-            path=str(path),
-            environment=env,
-            names=list(names),
-            select=list(select),
-            dry_run=dry_run,
-            keep_going=keep_going,
-        )
+        return await deploy_project(**parameters)
 
     return asyncio.run(run())
 

@@ -112,9 +112,9 @@ class ValidationFailed(MetaPrefectError):  # noqa: N818 - a verdict, as in Prefe
     """
 
     def __init__(self, errors: Sequence[ConfigurationError]) -> None:
-        count = len(errors)
-        super().__init__("\n".join(str(error) for error in errors) if count else "nothing is wrong")
-        self.errors = tuple(errors)
+        # One cause may concern many deployments, such as a work pool that they share.
+        self.errors = tuple({str(error): error for error in errors}.values())
+        super().__init__("\n".join(str(error) for error in self.errors))
 
 
 class ServerError(MetaPrefectError):

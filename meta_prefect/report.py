@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.records import Record
+from meta_prefect.plan.document import PlanDocument
 
 Action = Literal["created", "updated", "unchanged", "failed"]
 
@@ -48,6 +49,7 @@ class Report(BaseModel):
         components: Work pools, workers and the like that were written, each with what was done.
         remarks: What else whoever deploys should know.
         run_url: The deploy's own run in the Prefect UI.
+        plan: The plan that it came from, field by field.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +60,7 @@ class Report(BaseModel):
     components: tuple[tuple[str, str], ...] = ()
     remarks: tuple[str, ...] = ()
     run_url: str | None = None
+    plan: PlanDocument | None = None
 
     @property
     def failed(self) -> tuple[Outcome, ...]:
@@ -111,8 +114,3 @@ def table_artifact(report: Report, key: str, description: str) -> Record:
         for outcome in report.outcomes
     ]
     return {"type": "table", "key": artifact_key(key), "description": description, "data": json.dumps(rows)}
-
-
-def artifact_key(text: str) -> str:
-    """Make a key that Prefect accepts: lower case, digits and dashes."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -25,6 +25,7 @@ from meta_prefect.errors import (
 )
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.records import Record
+from meta_prefect.plan.ledger import ARTIFACT_TYPE, Ledger, key_prefix, page_of
 from meta_prefect.plan.records import LiveDeployment, live_deployment
 
 if TYPE_CHECKING:
@@ -168,7 +169,8 @@ class PrefectServer:
         async for attempt in tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(self._may_go_away),
             wait=tenacity.wait_random_exponential(multiplier=0.01, max=2),
-            stop=tenacity.stop_after_delay(_PATIENCE_SECONDS),
+            # A single answer that does not come may take longer than our patience; it gets other chances all the same.
+            stop=tenacity.stop_all(tenacity.stop_after_delay(_PATIENCE_SECONDS), tenacity.stop_after_attempt(3)),
             reraise=True,
         ):
             with attempt:
@@ -242,12 +244,10 @@ class PrefectServer:
                 self._flow_ids[flow["name"]] = flow["id"]
         return {flow_id: name for name, flow_id in self._flow_ids.items()}
 
-    async def _pages(self, path: str, condition: Record) -> AsyncGenerator[Record]:
+    async def _pages(self, path: str, condition: Record, sort: str = "NAME_ASC") -> AsyncGenerator[Record]:
         offset = 0
         while True:
-            page: list[Record] = await self.post(
-                path, {**condition, "limit": PAGE, "offset": offset, "sort": "NAME_ASC"}
-            )
+            page: list[Record] = await self.post(path, {**condition, "limit": PAGE, "offset": offset, "sort": sort})
             for item in page:
                 yield item
             if len(page) < PAGE:
@@ -314,6 +314,20 @@ class PrefectServer:
         answer: Record = await self.post("/artifacts/", {"flow_run_id": flow_run.get_id(), **artifact})
         return answer["id"]
 
+    async def read_ledgers(self, project: str, environment: str | None = None) -> AsyncGenerator[Ledger]:
+        """Read what the deploys of a project wrote, newest first, page by page; whoever has enough may stop.
+
+        Args:
+            project: The project.
+            environment: The environment that was deployed to; None means all of them.
+        """
+        of_ours = {"type": {"any_": [ARTIFACT_TYPE]}, "key": {"like_": f"{key_prefix(project, environment)}%"}}
+        async for artifact in self._pages("/artifacts/filter", {"artifacts": of_ours}, "CREATED_DESC"):
+            # A key tells less than the page: another project's may begin alike.
+            page = page_of(artifact["data"])
+            if page is not None and page.project == project and environment in (None, page.environment):
+                yield page
+
 
 @asynccontextmanager
 async def connect(host: Host) -> AsyncGenerator[PrefectServer]:
@@ -362,8 +376,9 @@ def _settings_without_retries() -> Any:
 def _request_body(record: Record) -> Record:
     """The fields of a record as the API takes them; schedules go their own way."""
     body = {key: value for key, value in record.items() if key not in ("schedules", "collision_strategy")}
-    if strategy := record.get("collision_strategy"):
-        body["concurrency_options"] = {"collision_strategy": strategy}
+    if "collision_strategy" in record:
+        strategy = record["collision_strategy"]
+        body["concurrency_options"] = {"collision_strategy": strategy} if strategy else None
     return body
 
 

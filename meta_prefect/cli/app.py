@@ -9,7 +9,9 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from meta_prefect import __version__
+from meta_prefect.cli.history import history, rollback
 from meta_prefect.cli.output import Output
+from meta_prefect.cli.recipes import recipes, schema
 from meta_prefect.errors import DeployFailed, MetaPrefectError, ValidationFailed
 
 app = App(
@@ -20,10 +22,16 @@ app = App(
 )
 server_app = App(name="server", help="The Prefect server that runs in the background on this host.")
 worker_app = App(name="worker", help="The process workers that run in the background on this host.")
+app.command(recipes)
+app.command(schema)
+app.command(history)
+app.command(rollback)
 app.command(server_app)
 app.command(worker_app)
 
 Debug = Annotated[bool, Parameter(negative="", help="Show Prefect's own log, and tracebacks.")]
+Select = Annotated[list[str] | None, Parameter(negative="", help="Only what matches: `etl-*`, `*/nightly-*`.")]
+Adopt = Annotated[bool, Parameter(negative="", help="Take over deployments of the same name that nobody manages.")]
 Environment = Annotated[
     str | None, Parameter(name=["--env", "-e"], help="The environment; by default META_PREFECT__ENV, else dev.")
 ]
@@ -33,13 +41,15 @@ Environment = Annotated[
 def deploy(
     *targets: str,
     env: Environment = None,
-    select: Annotated[
-        list[str] | None, Parameter(negative="", help="Only what matches: `etl-*`, `*/nightly-*`.")
-    ] = None,
+    select: Select = None,
     dry_run: Annotated[bool, Parameter(negative="", help="Plan, and write nothing.")] = False,
     keep_going: Annotated[
         bool, Parameter(negative="", help="Deploy what is sound even where something else is not.")
     ] = False,
+    only_changed: Annotated[
+        bool, Parameter(negative="", help="Leave alone what differs in nothing but a version that counts deploys.")
+    ] = False,
+    adopt: Adopt = False,
     local: Annotated[
         bool, Parameter(negative="", help="Allow a server to be started in CI, containers and flow runs too.")
     ] = False,
@@ -68,6 +78,8 @@ def deploy(
                 select=select or (),
                 dry_run=dry_run,
                 keep_going=keep_going,
+                only_changed=only_changed,
+                adopt=adopt,
                 local=local,
                 auth=auth,
                 say=output.say,
@@ -80,6 +92,34 @@ def deploy(
             report = failure.report
     output.report(report)
     return 1 if report.failed else 0
+
+
+@app.command
+def plan(
+    *targets: str,
+    env: Environment = None,
+    select: Select = None,
+    adopt: Adopt = False,
+    output: Annotated[Literal["text", "json"], Parameter(help="How to print.")] = "text",
+    debug: Debug = False,
+) -> int:
+    """Say what a deploy would do, field by field, and write nothing.
+
+    Exits with 0 where there is nothing to do (a version that counts deploys is nothing), 2 where there are changes, and 1 where
+    something is wrong.
+
+    Parameters
+    ----------
+    targets
+        A path in the project (by default the present folder), and names of flows or of `flow/deployment`.
+    """
+    from meta_prefect.deploy import deploy as run
+
+    out = Output()
+    with out.watching("Planning", debug=debug):
+        report = run(targets, env=env, select=select or (), dry_run=True, adopt=adopt)
+    out.plan(report, output)
+    return 2 if report.plan is not None and report.plan.has_changes else 0
 
 
 @app.command

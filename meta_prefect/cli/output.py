@@ -17,9 +17,17 @@ from meta_prefect.errors import ConfigurationError, MetaPrefectError
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from meta_prefect.plan.document import ChangeDocument
     from meta_prefect.report import Report
 
 _PLACE = re.compile(r"(?P<file>[^:\n]+\.ya?ml):(?P<line>\d+)(?::(?P<column>\d+))?")
+_MARKS = {
+    "create": ("+", "green"),
+    "update": ("~", "yellow"),
+    "next version": ("~v", "dim"),
+    "unchanged": ("=", "dim"),
+    "delete": ("-", "red"),
+}
 _COLORS = {"created": "green", "updated": "yellow", "unchanged": "dim", "failed": "bold red"}
 
 
@@ -80,6 +88,23 @@ class Output:
         if not report.failed and not report.dry_run and report.outcomes:
             self.raw(f"Next: prefect deployment run '{report.outcomes[0].deployment}' --watch")
 
+    def plan(self, report: Report, form: str) -> None:
+        """Print a plan, field by field."""
+        if report.plan is None:
+            return
+        if form == "json":
+            self.raw(report.plan.as_json())
+            return
+        for change in report.plan.changes:
+            mark, color = _MARKS[change.action]
+            detail = f": {change.detail}" if change.detail else ": next version" if mark == "~v" else ""
+            self._out.print(f"[{color}]{mark[0]} {escape(f'{change.kind} {change.name}{detail}')}[/]")
+            for line in _field_lines(change):
+                self._out.print(f"    {escape(line)}")
+        for remark in report.remarks:
+            self._err.print(f"[yellow]note:[/] {escape(remark)}")
+        self.raw(f"{report.count()} in {report.environment}")
+
     def _table(self, report: Report) -> None:
         from rich.table import Table
 
@@ -135,6 +160,22 @@ class _Bar:
     def wrote(self) -> None:
         """One of them has been written."""
         self._bar.advance(self._task)
+
+
+def _field_lines(change: ChangeDocument) -> Generator[str]:
+    """The lines below a change: what a new object has, or each field's before and after."""
+    from meta_prefect.plan.explain import shown
+
+    for field in change.fields:
+        if change.action == "create":
+            if field.after not in (None, "", [], {}) and not field.path.startswith("parameter_openapi_schema"):
+                yield f"{field.path}: {shown(field.after)}"
+        else:
+            before = shown(field.before) if "before" in field.model_fields_set else "(none)"
+            after = shown(field.after) if "after" in field.model_fields_set else "(none)"
+            yield f"{field.path}: {before} → {after}"
+    if change.scheduled_runs == "regenerated":
+        yield "scheduled runs: created anew, as Prefect does at every change"
 
 
 @contextmanager

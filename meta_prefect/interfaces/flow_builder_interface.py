@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast, overload
 
 from meta_prefect.errors import BuilderError
 from meta_prefect.interfaces.components import Component
@@ -53,6 +53,10 @@ class FlowBuilderInterface(ABC):
         """Act after the deployment has been written; its ``id`` is set. Runs as a task of its own."""
         del deployment
 
+    def adjust_flow(self, flow: Flow[P, R]) -> Flow[P, R]:
+        """Return the flow that a decorated one is made from: itself, or one with other options, such as a task runner."""
+        return flow
+
     @property
     def title(self) -> str:
         """What this step is called in the Prefect UI."""
@@ -74,7 +78,11 @@ class FlowBuilderInterface(ABC):
         from meta_prefect.interfaces.deployable_flow import carrying
 
         if isinstance(target, Flow):
-            return carrying(target, (*builders_of(target), *flatten(self)))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+            flow = cast("Flow[..., Any]", target)
+            carried = (*builders_of(flow), *flatten(self))
+            for single in flatten(self):
+                flow = single.adjust_flow(flow)
+            return carrying(flow, carried)
         if callable(target):
             return FlowDecorator(self, target)
         raise BuilderError(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from meta_prefect.errors import ConflictError
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment, VersionRule
 from meta_prefect.interfaces.records import ABSENT, FieldChange, Record, differences, differences_within
-from meta_prefect.interfaces.tags import owner
+from meta_prefect.interfaces.tags import environment_tag, owner
 from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Subject, Unchanged, Update
 from meta_prefect.plan.records import LiveDeployment, desired_record, schedules_to_compare
 
@@ -32,7 +32,7 @@ def diff_deployment(
         ConflictError: The live one belongs to another project, or to nobody and the deploy does not adopt.
     """
     subject = Subject(DEPLOYMENT, desired.full_name)
-    remarks = tuple(schedule.note for schedule in desired.schedules or () if schedule.note)
+    remarks = (*(schedule.note for schedule in desired.schedules or () if schedule.note), *unfilled_parameters(desired))
     wanted = desired_record(desired)
     if live is None:
         if predecessor is not None:
@@ -44,7 +44,7 @@ def diff_deployment(
         return Create(subject, tuple(differences_within(ABSENT, wanted)), wanted, remarks)
 
     _check_ownership(desired, live)
-    fields = tuple(_field_changes(live.record, wanted))
+    fields = tuple(field_changes(live.record, wanted))
     version = _counted_version(desired, live.record["version"]) if isinstance(desired.version, VersionRule) else None
     counted = version is not None and (bool(fields) or desired.version is not VersionRule.NEXT_ON_CHANGE)
     if counted:
@@ -53,6 +53,14 @@ def diff_deployment(
     if not fields:
         return Unchanged(subject, "already as wanted", live.record, remarks)
     return Update(subject, fields, live.record, _after(live.record, wanted), counted, remarks)
+
+
+def unfilled_parameters(desired: Deployment) -> Iterator[str]:
+    """Say which scheduled runs will fail because a parameter that the flow needs has no value."""
+    required: list[str] = desired.flow.parameter_schema.get("required", [])
+    for schedule in desired.schedules or ():
+        if missing := [name for name in required if name not in {**desired.parameters, **schedule.parameters}]:
+            yield f"runs of {desired.full_name} by its schedule will fail: no value for {', '.join(missing)}"
 
 
 def _counted_version(desired: Deployment, live_version: str | None) -> str:
@@ -95,9 +103,17 @@ def _check_ownership(desired: Deployment, live: LiveDeployment) -> None:
             )
         case _:
             pass
+    environment = next((tag for tag in live.record["tags"] if tag.startswith("env=")), None)
+    if environment not in (None, environment_tag(desired.environment)):
+        raise ConflictError(
+            f"the live deployment is for {environment!r}, and this deploy for {environment_tag(desired.environment)!r}",
+            where=where,
+            hint="Let its name tell its environment, as `namer` does.",
+        )
 
 
-def _field_changes(live: Record, wanted: Record) -> Iterable[FieldChange]:
+def field_changes(live: Record, wanted: Record) -> Iterable[FieldChange]:
+    """Yield where a live record differs from a wanted one in what the wanted one sets."""
     for key, value in wanted.items():
         if key == "schedules":
             yield from differences(schedules_to_compare(live[key], value), value, key)

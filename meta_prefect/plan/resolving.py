@@ -27,6 +27,7 @@ class Draft:
         deployment: What the builders have made of it so far.
         errors: What is wrong with it; builders then leave it alone.
         components: What it needs, once all builders have had their say.
+        flow_requires: What the flow itself needs, such as the block of its result storage.
     """
 
     where: str
@@ -34,6 +35,7 @@ class Draft:
     deployment: Deployment
     errors: list[ConfigurationError] = field(default_factory=list[ConfigurationError])
     components: tuple[Component, ...] = ()
+    flow_requires: tuple[Component, ...] = ()
 
     def apply(self, builder: FlowBuilderInterface) -> None:
         """Let one builder have its say; what it raises becomes this draft's error."""
@@ -82,7 +84,8 @@ class Draft:
         self.errors.append(error)
 
     def _collect_components(self, host: Host) -> None:
-        wanted = [component for builder in self.builders for component in self._required_by(builder)]
+        asked = [component for builder in self.builders for component in self._required_by(builder)]
+        wanted = [*self.flow_requires, *asked]
         pools = [component for component in wanted if isinstance(component, WorkerPool)]
         if self.deployment.work_pool_name is None and pools:
             # The outermost pool is the one that the deployment runs in, as an outer builder overrides.

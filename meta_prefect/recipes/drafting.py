@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from meta_prefect.discovery.modules import ProjectModules
 from meta_prefect.errors import ConfigurationError
+from meta_prefect.implementations.filesystem import components_of
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Deployment, FlowFacts
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface, builders_of, flatten
@@ -70,7 +71,7 @@ def draft(request: Request, context: DeployContext, modules: ProjectModules) -> 
     begun = Deployment(
         flow=facts, context=context, environment=environment, name=_default_name(request.flow, flow, environment)
     )
-    return Draft(request.where, builders, begun)
+    return Draft(request.where, builders, begun, flow_requires=components_of(flow))
 
 
 def _default_name(entrypoint: str, flow: Flow[..., Any], environment: str) -> str:

@@ -19,11 +19,12 @@ class Recipes:
     """The recipes that a project may name.
 
     Args:
-        modules: The project's own recipe modules, which come before installed ones of the same name.
+        modules: The project's own recipe modules.
         load: Imports a module; a project's own modules are found from its folder.
 
     Raises:
-        ConflictError: Two of the project's modules hold different recipes of one name.
+        ConflictError: Two of the project's modules, or one of them and an installed package, hold different recipes of one
+            name.
     """
 
     def __init__(
@@ -44,6 +45,13 @@ class Recipes:
                 "holds no recipe", where=f"recipe module {name}", hint="Decorate a function with `@recipe`."
             )
         for key, recipe in found.items():
+            for point in self._installed.get(key, ()):
+                if point.module != recipe.function.__module__:
+                    raise ConflictError(
+                        f"holds a recipe {key!r}, and so does an installed package: {_origin(point)}",
+                        where=f"recipe module {name}",
+                        hint="Rename yours.",
+                    )
             known = self._own.setdefault(key, recipe)
             if known is not recipe:
                 raise ConflictError(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from meta_prefect.errors import ValidationFailed
 from meta_prefect.local.host import LocalHost
+from meta_prefect.plan.document import document
 from meta_prefect.project import read_project
 from meta_prefect.recipes.planning import plan_requests, read_requests
 from meta_prefect.recipes.selection import select_in
@@ -36,4 +37,5 @@ async def plan_offline(
         dry_run=True,
         outcomes=(*plan.outcomes(), *plan.refused()),
         remarks=plan.remarks,
+        plan=document(plan.batch.plan),
     )

@@ -26,6 +26,7 @@ from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.steps.building import Within, build_observed
 from meta_prefect.steps.planning import DraftBatch, PlannedBatch, PlannedComponent, PlannedDeployment, compare_observed
 from meta_prefect.steps.progress import progress
+from meta_prefect.steps.recording import record_deploy
 from meta_prefect.steps.source import new_context
 from meta_prefect.steps.writing import (
     AfterStep,
@@ -62,6 +63,7 @@ async def run_recipe(recipe: Recipe, entries: Sequence[Any], context: DeployCont
         batch = await compare_observed(DraftBatch(drafts), server)
         _refuse(drafts)
         report = await _write(recipe, batch, server, context, modules.imported)
+        await record_deploy(recipe.recipe_name, _written(batch, report), context, server)
         await _show(report, recipe, server)
     if report.failed:
         raise DeployFailed(_failure_message(report), report=report)
@@ -146,16 +148,23 @@ async def _apply(
         assert planned.live is not None, "what is unchanged is there"  # noqa: S101 - for the type checker
         return _outcome(recipe, planned, "unchanged", planned.live.id, planned.change.reason)
     progress().step(f"apply {planned}")
+    deployment_id: str | None = None
     try:
         deployment_id = await apply_deployment(planned, server)
         for builder in _acting_builders(planned):
             await act_after_deployment(AfterStep(builder, planned.draft.deployment, deployment_id, within))
     except Exception as error:  # noqa: BLE001 - reported with the deployment; the task's run holds the traceback
-        return _outcome(recipe, planned, "failed", detail=_told(error))
+        return _outcome(recipe, planned, "failed", deployment_id, _told(error))
     finally:
         progress().wrote()
     action: Action = "created" if isinstance(planned.change, Create) else "updated"
     return _outcome(recipe, planned, action, deployment_id, _what_changed(planned.change))
+
+
+def _written(batch: PlannedBatch, report: Report) -> list[PlannedDeployment]:
+    """The deployments that are on the server as planned since this run, even where something failed afterwards."""
+    pairs = zip(batch.deployments, report.outcomes, strict=True)
+    return [planned for planned, outcome in pairs if outcome.id and not isinstance(planned.change, Unchanged)]
 
 
 def _acting_builders(planned: PlannedDeployment) -> list[FlowBuilderInterface]:

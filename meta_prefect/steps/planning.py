@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from meta_prefect.errors import ConfigurationError
+from meta_prefect.errors import BuilderError, ConfigurationError, MetaPrefectError
 from meta_prefect.interfaces.components import Component, WorkerPool
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.changes import Change, Plan
@@ -113,13 +113,22 @@ async def _compare_components(drafts: Sequence[Draft], server: Reader) -> list[P
     planned: list[PlannedComponent] = []
     for component in shared_components(drafts):
         try:
-            live = None if server.is_empty else await component.read(server)
-            planned.append(PlannedComponent(component, live, diff_component(component, live)))
+            planned.append(await _compare_component(component, server))
         except ConfigurationError as error:
             for draft in drafts:
                 if component.key in {needed.key for needed in draft.components}:
                     draft.errors.append(error)
     return planned
+
+
+async def _compare_component(component: Component, server: Reader) -> PlannedComponent:
+    try:
+        live = None if server.is_empty else await component.read(server)
+        return PlannedComponent(component, live, diff_component(component, live))
+    except MetaPrefectError:
+        raise
+    except Exception as error:  # a component may be other people's code: what it raises is reported as its own
+        raise BuilderError(f"{type(error).__name__}: {error}", where=str(component)) from error
 
 
 async def _check_job_variables(drafts: Sequence[Draft], components: Sequence[PlannedComponent], server: Reader) -> None:

@@ -17,7 +17,6 @@ from support import Api
 
 from meta_prefect.deploy import deploy
 from meta_prefect.errors import DeployFailed, ValidationFailed
-from meta_prefect.implementations.filesystem import S3Filesystem
 from meta_prefect.report import Report
 
 pytestmark = pytest.mark.stores
@@ -94,7 +93,6 @@ def test_a_run_downloads_what_the_deploy_uploaded(
 ) -> None:
     """The project is in the store once, without what is ignored; a run executes it; the result is in the store."""
     folder = shop(bucket, store.save_credentials(unique))
-    S3Filesystem(bucket=bucket, path="results", credentials=unique).ensure()
     deploy([str(folder)])
     deployment = server.deployment(f"{unique}/nightly-dev")
     code = folder_of(deployment)

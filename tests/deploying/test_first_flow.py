@@ -149,7 +149,7 @@ def _task_names(server: Api, flow_run_id: str, *, count: int) -> set[str]:
 
     def recorded() -> list[Any]:
         runs: list[dict[str, Any]] = server.post("/task_runs/filter", **query)
-        done = [one for one in runs if (one["state"] or {}).get("type") == "COMPLETED"]
+        done = [one for one in runs if one["state"] and one["state"]["type"] == "COMPLETED"]
         return runs if len(runs) == len(done) >= count else []
 
     return {one["name"] for one in wait_until(recorded, what=f"{count} task runs are recorded", seconds=30)}

@@ -130,7 +130,7 @@ def test_a_pipe_joins_builders_only(other: Any) -> None:
 
 
 wrapped = versioneer()(tags_resolver())(flow)
-"""As the seed writes it before `@flow(...)`."""
+"""As the README writes it before `@flow(...)`."""
 
 
 def test_a_flow_decorator_bare() -> None:

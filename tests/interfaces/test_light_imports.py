@@ -7,7 +7,16 @@ import sys
 
 import pytest
 
-HEAVY = ("boto3", "botocore", "kubernetes", "kubernetes_asyncio", "dask", "distributed", "holidays", "prefect.server.api.server")
+HEAVY = (
+    "boto3",
+    "botocore",
+    "kubernetes",
+    "kubernetes_asyncio",
+    "dask",
+    "distributed",
+    "holidays",
+    "prefect.server.api.server",
+)
 
 DECORATING = """
 from prefect import flow

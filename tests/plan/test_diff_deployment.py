@@ -223,4 +223,16 @@ def test_a_schedule_s_note_is_told() -> None:
     desired = a_deployment(schedules=[DAILY.model_copy(update={"note": "holidays until 2027 are left out"}), HOURLY])
 
     for live in (None, stored(desired)):
-        assert diff_deployment(desired, live).remarks == ("holidays until 2027 are left out",)
+        assert "holidays until 2027 are left out" in diff_deployment(desired, live).remarks
+
+
+def test_scheduled_runs_that_cannot_succeed_are_told() -> None:
+    """A schedule of a flow that needs a parameter without a value is worth a remark: its runs will fail."""
+    schema = {"properties": {"x": {"type": "integer"}}, "required": ["x"]}
+    flow = a_flow(parameter_schema=schema)
+    daily = DAILY.model_copy(update={"parameters": {}})
+    unfilled = a_deployment(flow=flow, parameters={}, schedules=[daily])
+    filled = a_deployment(flow=flow, parameters={"x": 1}, schedules=[daily])
+
+    assert "no value for x" in diff_deployment(unfilled, None).remarks[-1]
+    assert diff_deployment(filled, None).remarks == ()

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from deployer_flows import decorated_flow_deployer, local_run_deployer
+from deployer_flows import local_run_deployer
 from meta_prefect.errors import ConflictError, RecipeError
 from meta_prefect.implementations.metadata import namer
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
@@ -61,9 +61,9 @@ def test_installed_recipes_are_found_by_name() -> None:
     """Our own are installed like everybody's, by entry point."""
     recipes = Recipes()
 
-    assert recipes.names == ["decorated_flow_deployer", "local_run_deployer"]
+    assert {"decorated_flow_deployer", "local_run_deployer"} <= set(recipes.names)
     assert recipes.find("local_run_deployer", where="") is local_run_deployer
-    assert recipes.all() == [decorated_flow_deployer, local_run_deployer]
+    assert {recipe.recipe_name for recipe in recipes.all()} == set(recipes.names)
 
 
 def test_an_expert_s_package_offers_recipes(install: Install) -> None:
@@ -73,14 +73,19 @@ def test_an_expert_s_package_offers_recipes(install: Install) -> None:
     assert Recipes().find("acme_deployer", where="") is local_run_deployer
 
 
-def test_the_project_s_own_recipes_come_first() -> None:
-    """A recipe in one of the project's modules is found by its name there, before an installed one."""
+def test_the_projects_own_recipes_are_found_by_name() -> None:
+    """A recipe in one of the project's modules is found by its name there."""
     own = a_recipe()
-    recipes = Recipes(["recipes"], modules(recipes={"nightly": own, "local_run_deployer": own, "other": 3}))
+    recipes = Recipes(["recipes"], modules(recipes={"nightly": own, "other": 3}))
 
     assert recipes.find("nightly", where="") is own
-    assert recipes.find("local_run_deployer", where="") is own
     assert "other" not in recipes.names
+
+
+def test_a_name_that_an_installed_package_offers_too_is_a_conflict() -> None:
+    """A recipe of the project does not silently take the place of an installed one; both origins are named."""
+    with pytest.raises(ConflictError, match=r"(?s)module recipes: .*deployer_flows\.local_run\.local_run_deployer"):
+        Recipes(["recipes"], modules(recipes={"local_run_deployer": a_recipe()}))
 
 
 def test_a_recipe_by_its_path() -> None:
@@ -107,7 +112,7 @@ def test_one_recipe_under_two_modules_is_no_conflict() -> None:
             id="misspelt",
         ),
         pytest.param(
-            "zzz", "there is no recipe 'zzz'\n  Known: decorated_flow_deployer, local_run_deployer.", id="unknown"
+            "zzz", "there is no recipe 'zzz'\n  Known: decorated_flow_deployer, ", id="unknown"
         ),
         pytest.param(
             "no_such.module.deployer",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from pydantic import Field
+
 from meta_prefect.implementations.builder import Builder
 from meta_prefect.interfaces.automations import Automation, Notify, RunDeployment, RunState
 from meta_prefect.interfaces.components import Component
@@ -46,7 +48,7 @@ class then_run(Builder):  # noqa: N801 - used like a function
     step: ClassVar[str] = "run afterwards"
 
     deployment: str
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = Field(default={})
     states: tuple[RunState, ...] = ("Completed",)
 
     @property

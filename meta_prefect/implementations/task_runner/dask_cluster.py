@@ -73,15 +73,6 @@ class dask(Builder):  # noqa: N801 - used like a function
 
         return flow.with_options(task_runner=DecidingTaskRunner(self))
 
-    if not TYPE_CHECKING:  # for a type checker the signature is the interface's
-
-        def __call__(self, target: Any, /) -> Any:
-            """Apply this builder; a flow also gets the task runner."""
-            from prefect.flows import Flow
-
-            made = super().__call__(target)
-            return self.adjust_flow(made) if isinstance(target, Flow) else made
-
     def update_deployment(self, deployment: Deployment) -> Deployment:
         """Change nothing: the flow itself carries its task runner to wherever it runs."""
         return deployment

@@ -1,4 +1,5 @@
 """A simple flow."""
+
 import os
 
 import prefect

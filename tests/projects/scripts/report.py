@@ -17,5 +17,7 @@ def report(audience: str, copies: int = 1) -> str:
 common = versioneer(strategy="content") | tags_resolver(tags=("report",)) | local_process()
 
 team = (common | parameters(values={"audience": "team"}))(report)
-board = (common | parameters(values={"audience": "board", "copies": 7}) | env_variables(values={"TONE": "formal"}))(report)
+board = (common | parameters(values={"audience": "board", "copies": 7}) | env_variables(values={"TONE": "formal"}))(
+    report
+)
 board_once = run_limit(limit=1)(board)

@@ -12,7 +12,7 @@ from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from warehouse.components import Note
 
 
-class owned_by(FlowBuilderInterface):
+class OwnedBy(FlowBuilderInterface):
     """Tags a deployment with the team that owns it, and keeps a note of every deploy of it."""
 
     def __init__(self, team: str) -> None:
@@ -47,5 +47,5 @@ def nightly(hour: int, owner: str) -> FlowBuilderInterface:
         | tags_resolver(tags=("nightly",))
         | local_process()
         | scheduler(schedule={"cron": f"0 {hour} * * *", "timezone": "America/New_York"}, holidays="NYSE", active=False)
-        | owned_by(owner)
+        | OwnedBy(owner)
     )

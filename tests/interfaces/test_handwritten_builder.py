@@ -1,4 +1,4 @@
-"""A builder written as the first document about Meta-Prefect shows it: a class without `super().__init__()`."""
+"""A builder written by hand, as the README first showed one: a class without `super().__init__()`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface, builders_of
 
 
-class local_deployer(FlowBuilderInterface):  # noqa: N801 - as the document spells it
+class local_deployer(FlowBuilderInterface):  # noqa: N801 - as the README spells it
     """Runs flows here."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class copying_deployer(local_deployer):  # noqa: N801 - used like a function
 
 
 class printed_deployer(local_deployer):  # noqa: N801 - used like a function
-    """To the letter of the document, which cannot be run: `set` takes one argument."""
+    """To the letter of that text, which cannot be run: `set` takes one argument."""
 
     @property
     def requires(self) -> Any:
@@ -88,7 +88,7 @@ def test_it_builds_a_deployment(deployer: type[local_deployer]) -> None:
 
 
 def test_it_decorates_a_flow() -> None:
-    """It is used as the document says: above `@flow`."""
+    """It is used as any other: above `@flow`."""
 
     @local_deployer()
     @flow
@@ -109,7 +109,7 @@ def test_it_decorates_a_flow() -> None:
     ],
 )
 def test_what_cannot_run_is_named(deployer: type[local_deployer], message: str) -> None:
-    """The parts of the document's example that do not run are errors that name the builder and the deployment."""
+    """The parts of that first example that do not run are errors that name the builder and the deployment."""
     draft = a_draft(deployer(), work_pool_name=None)
     draft.apply(deployer())
     draft.complete(FakeHost())

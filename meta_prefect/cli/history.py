@@ -1,0 +1,199 @@
+"""``meta-prefect history`` and ``meta-prefect rollback``: what was deployed when, and going back to it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from meta_prefect.cli.output import Output
+
+if TYPE_CHECKING:
+    from meta_prefect.interfaces.records import FieldChange
+    from meta_prefect.plan.ledger import Recorded
+    from meta_prefect.report import Report
+
+ProjectPath = Annotated[Path, Parameter(name="--path", help="The project's folder, or a file in it.")]
+Debug = Annotated[bool, Parameter(negative="", help="Show Prefect's own log, and tracebacks.")]
+
+
+def history(
+    deployment: str,
+    /,
+    *,
+    path: ProjectPath = Path(),
+    output: Annotated[Literal["text", "json"], Parameter(help="How to print.")] = "text",
+    debug: Debug = False,
+) -> int:
+    """List what was written of a deployment, newest first: when, by whom, from which commit, and which fields changed.
+
+    Parameters
+    ----------
+    deployment
+        The deployment, as `flow/deployment`.
+    """
+    out = Output()
+    with out.watching("Reading", debug=debug):
+        recorded = _read(deployment, path)
+    if output == "json":
+        out.raw(json.dumps([_as_json(one) for one in recorded], indent=2))
+    elif sys.stdout.isatty():
+        _print_table(deployment, recorded)
+    else:
+        for one in recorded:
+            out.raw(_as_line(one))
+    return 0
+
+
+def rollback(
+    deployment: str,
+    /,
+    *,
+    to: Annotated[str | None, Parameter(help="The version; by default the last one before the current.")] = None,
+    path: ProjectPath = Path(),
+    dry_run: Annotated[bool, Parameter(negative="", help="Compare, and write nothing.")] = False,
+    debug: Debug = False,
+) -> int:
+    """Make a deployment what it was at an earlier version: every field, its schedules, its pause and its limits.
+
+    The code that it runs, its work pool and its automations stay as they are. A deployment that was deleted is created again.
+
+    Parameters
+    ----------
+    deployment
+        The deployment, as `flow/deployment`.
+    """
+    from meta_prefect.local.api import reading_api, writing_api
+
+    out = Output()
+    with out.watching("Rolling back", debug=debug):
+        if dry_run:
+            with reading_api() as api:
+                report = _roll_back(deployment, to, path, dry_run=True, api=api)
+        else:
+            with writing_api(local=False, auth=False, say=out.say) as api:
+                report = _roll_back(deployment, to, path, dry_run=False, api=api)
+    if dry_run:
+        out.plan(report, "text")
+    else:
+        out.report(report)
+    return 0
+
+
+def _roll_back(deployment: str, to: str | None, path: Path, *, dry_run: bool, api: str | None) -> Report:
+    from deployer_flows import rollback as flow
+    from meta_prefect.local.host import LocalHost
+    from meta_prefect.server import connect
+
+    _require(api)
+
+    async def run() -> Report:
+        async with connect(LocalHost()) as server:
+            await server.check()
+        return await flow(deployment=deployment, to=to, path=str(path), dry_run=dry_run)
+
+    return asyncio.run(run())
+
+
+def _read(deployment: str, path: Path) -> Sequence[Recorded]:
+    from meta_prefect.local.api import reading_api
+    from meta_prefect.local.host import LocalHost
+    from meta_prefect.plan.ledger import history_of
+    from meta_prefect.project import read_project
+    from meta_prefect.server import connect
+
+    project = read_project(path, required=False)
+
+    async def run() -> Sequence[Recorded]:
+        async with connect(LocalHost()) as server:
+            return history_of(deployment, [page async for page in server.read_ledgers(project.name)])
+
+    with reading_api() as api:
+        _require(api)
+        return asyncio.run(run())
+
+
+def _require(api: str | None) -> None:
+    from meta_prefect.errors import NoApiConfiguredError
+    from meta_prefect.local.api import MEND
+
+    if not api:  # an empty PREFECT_API_URL is none either
+        raise NoApiConfiguredError("there is no Prefect API configured, so no history", hint=MEND)
+
+
+def _run_url(recorded: Recorded) -> str | None:
+    from meta_prefect.server import ui_url
+
+    return ui_url("flow-run", recorded.page.run_id) if recorded.page.run_id else None
+
+
+def _as_json(recorded: Recorded) -> dict[str, Any]:
+    page, entry = recorded.page, recorded.entry
+    return {
+        "at": page.at.isoformat(),
+        "deployment": entry.deployment,
+        "version": entry.version,
+        "action": entry.action,
+        "commit": page.commit,
+        "by": page.by,
+        "project": page.project,
+        "environment": page.environment,
+        "recipe": page.recipe,
+        "deploy_id": page.deploy_id,
+        "run_id": page.run_id,
+        "run_url": _run_url(recorded),
+        "fields": list(_fields_as_json(entry.fields)),
+    }
+
+
+def _fields_as_json(fields: Iterable[FieldChange]) -> Iterable[dict[str, Any]]:
+    """Each field's place, before and after; what is absent is left out."""
+    from meta_prefect.interfaces.records import ABSENT
+
+    for field in fields:
+        values = {"before": field.before, "after": field.after}
+        yield {"path": field.path, **{key: value for key, value in values.items() if value is not ABSENT}}
+
+
+def _cells(recorded: Recorded) -> tuple[str, str, str, str, str, str]:
+    """When (UTC), version, action, commit, who, changed fields."""
+    page, entry = recorded.page, recorded.entry
+    sha, plus, state = (page.commit or "").partition("+")
+    changed = ", ".join(field.path for field in entry.fields)
+    at = f"{page.at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
+    return at, entry.version or "", entry.action, f"{sha[:8]}{plus}{state}", page.by, changed
+
+
+def _as_line(recorded: Recorded) -> str:
+    at, version, action, commit, by, changed = _cells(recorded)
+    parts = (
+        at,
+        f"version {version}" if version else "",
+        action,
+        f"commit {commit}" if commit else "",
+        f"by {by}",
+        f"changed {changed}" if changed else "",
+        f"run {_run_url(recorded)}" if _run_url(recorded) else "",
+    )
+    return "  ".join(part for part in parts if part)
+
+
+def _print_table(deployment: str, history: Sequence[Recorded]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=f"History of {escape(deployment)}", title_justify="left")
+    for column in ("When", "Version", "Action", "Commit", "By", "Changed"):
+        table.add_column(column, overflow="fold")
+    for recorded in history:
+        at, *rest = (escape(cell) for cell in _cells(recorded))
+        url = _run_url(recorded)
+        table.add_row(f"[link={url}]{at}[/link]" if url else at, *rest)
+    Console(highlight=False).print(table)

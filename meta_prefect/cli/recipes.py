@@ -1,0 +1,69 @@
+"""``meta-prefect recipes`` and ``meta-prefect schema``: what an entry of the project file may say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from meta_prefect.cli.output import Output
+
+if TYPE_CHECKING:
+    from meta_prefect.recipes.finding import Recipes
+
+ProjectPath = Annotated[Path, Parameter(name="--path", help="A path in the project; by default the present folder.")]
+
+
+def recipes(
+    name: str | None = None,
+    /,
+    *,
+    path: ProjectPath = Path(),
+    output: Annotated[Literal["text", "json"], Parameter(help="How to print.")] = "text",
+) -> int:
+    """List the recipes that this project can name; with a name, show one: its variables, an example, its builders.
+
+    Parameters
+    ----------
+    name
+        A recipe.
+    """
+    from meta_prefect.recipes.describing import describe
+
+    out = Output()
+    known = _recipes(path)
+    found = [describe(recipe) for recipe in ([known.find(name, where="recipes")] if name else known.all())]
+    if output == "json":
+        out.raw(json.dumps([one.model_dump() for one in found], indent=2, ensure_ascii=False))
+    elif name is None:
+        for one in found:
+            out.raw(f"{one.name}: {one.summary} ({one.origin})")
+    else:
+        (one,) = found
+        out.raw(f"{one.name}: {one.summary}\n{one.origin}\n\nVariables")
+        for variable in one.variables:
+            need = "required" if variable.required else f"default {variable.default}"
+            out.raw(f"  {variable.name}: {variable.type}, {need}")
+            if variable.help:
+                out.raw(f"      {variable.help}")
+        out.raw(f"\nBuilders\n  {' | '.join(one.builders)}\n\nIn the project file\n{one.example}")
+    return 0
+
+
+def schema(*, path: ProjectPath = Path()) -> int:
+    """Print the JSON schema of this project's file, the variables of its recipes included, for editors."""
+    from meta_prefect.recipes.describing import project_schema
+
+    Output().raw(json.dumps(project_schema(_recipes(path).all()), indent=2))
+    return 0
+
+
+def _recipes(path: Path) -> Recipes:
+    from meta_prefect.discovery.sharing import modules_of
+    from meta_prefect.project import read_project
+    from meta_prefect.recipes.finding import Recipes
+
+    project = read_project(path, required=False)
+    return Recipes(project.recipes, modules_of(project.root).load_module)

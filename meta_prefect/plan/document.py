@@ -1,0 +1,107 @@
+"""A plan as a document: what ``meta-prefect plan --output json`` prints. Its form is stable."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, assert_never
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from meta_prefect.interfaces.records import ABSENT, FieldChange
+from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Plan, Unchanged, Update
+
+Action = Literal["create", "update", "next version", "unchanged", "delete"]
+
+
+class FieldDocument(BaseModel):
+    """One field that differs.
+
+    Attributes:
+        path: The field's place, keys joined by dots.
+        before: Its value on the server; left out where there is none.
+        after: The value it is to have; left out where it is to go.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    before: Any = None
+    after: Any = None
+
+
+class ChangeDocument(BaseModel):
+    """What happens to one object.
+
+    Attributes:
+        kind: ``deployment``, or a component's kind.
+        name: Its name; of a deployment ``flow/deployment``.
+        action: What is done. ``next version`` is an update of nothing but a version that counts deploys.
+        fields: What differs, field by field.
+        scheduled_runs: Whether runs that its schedules have created already stay, or are created anew.
+        detail: Why nothing is done.
+        remarks: What else to know.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    name: str
+    action: Action
+    fields: tuple[FieldDocument, ...] = ()
+    scheduled_runs: Literal["kept", "regenerated", "deleted"] | None = None
+    detail: str = ""
+    remarks: tuple[str, ...] = ()
+
+
+class PlanDocument(BaseModel):
+    """A whole plan.
+
+    Attributes:
+        version: The version of this form.
+        has_changes: Whether the server differs from the project; versions that count deploys do not count.
+        changes: Everything that was compared.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = Field(default=1)
+    has_changes: bool = False
+    changes: tuple[ChangeDocument, ...] = ()
+
+    def as_json(self) -> str:
+        """The document as JSON; what is absent is left out."""
+        return self.model_dump_json(indent=2, exclude_unset=True)
+
+
+def document(plan: Plan) -> PlanDocument:
+    """Write a plan down."""
+    return PlanDocument(version=1, has_changes=bool(plan.changes), changes=tuple(_change(change) for change in plan))
+
+
+def _change(change: Change) -> ChangeDocument:
+    is_deployment = change.subject.kind == DEPLOYMENT
+    common: dict[str, Any] = {"kind": change.subject.kind, "name": change.subject.name, "remarks": change.remarks}
+    match change:
+        case Create(fields=fields):
+            return ChangeDocument(**common, action="create", fields=_fields(fields))
+        case Update(fields=fields, only_counts=counts):
+            runs: dict[str, Any] = {"scheduled_runs": "regenerated"} if is_deployment else {}
+            return ChangeDocument(
+                **common, action="next version" if counts else "update", fields=_fields(fields), **runs
+            )
+        case Unchanged(reason=reason):
+            runs = {"scheduled_runs": "kept"} if is_deployment else {}
+            return ChangeDocument(**common, action="unchanged", detail=reason, **runs)
+        case Delete():
+            return ChangeDocument(**common, action="delete", scheduled_runs="deleted")
+        case _:
+            assert_never(change)
+
+
+def _fields(fields: tuple[FieldChange, ...]) -> tuple[FieldDocument, ...]:
+    return tuple(
+        FieldDocument(
+            path=field.path,
+            **{key: value for key, value in (("before", field.before), ("after", field.after)) if value is not ABSENT},
+        )
+        for field in fields
+    )

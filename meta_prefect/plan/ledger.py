@@ -1,0 +1,205 @@
+"""The ledger: what each run that deploys wrote, before and after. History, drift and rollback read it.
+
+There is no state file: a run leaves its page as an artifact, and what is on the server stays the truth. Records hold references
+to secrets, never their values, and so does the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from meta_prefect.errors import TargetError, nearest
+from meta_prefect.interfaces.records import FieldChange, Record
+from meta_prefect.plan.changes import Change, Create, Delete, Unchanged, Update
+from meta_prefect.plan.diff import field_changes
+from meta_prefect.project.naming import slug
+
+ARTIFACT_TYPE: Final = "ledger"
+"""The type of the artifacts; the Prefect UI shows the data of a type that it does not know as JSON."""
+
+_DEFAULTS: Final[Record] = {
+    "version": None,
+    "paused": False,
+    "concurrency_limit": None,
+    "collision_strategy": None,
+    "schedules": {},
+}
+"""What the server makes of fields that a new deployment is created without."""
+
+Action = Literal["created", "updated", "deleted", "rolled back"]
+
+
+class LedgerEntry(BaseModel):
+    """What was written of one deployment.
+
+    Attributes:
+        deployment: ``flow/deployment``.
+        action: What was done.
+        version: Its version since then; of a deleted one the last.
+        before: Its record as it was; None where there was none.
+        after: Its whole record since then, what operators had set included; None where it was deleted.
+        ours: The fields that the recipe set: names of the record's keys, and ``schedules.<slug>.active`` for a schedule whose
+            activation it set. The other ones are the operators'.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    deployment: str
+    action: Action
+    version: str | None
+    before: Record | None
+    after: Record | None
+    ours: tuple[str, ...] = ()
+
+    @property
+    def fields(self) -> tuple[FieldChange, ...]:
+        """The fields of a deployment that was there before and is there since, as far as they differ."""
+        if self.before is None or self.after is None:
+            return ()
+        return tuple(field_changes(self.before, self.after))
+
+
+class Ledger(BaseModel):
+    """What one run wrote: a page of the ledger.
+
+    Attributes:
+        project: The project that owns the deployments.
+        environment: The environment that was deployed to.
+        recipe: The recipe that deployed.
+        deploy_id: Names the deploy; the pages of all its recipes carry the same one.
+        run_id: The flow run that wrote.
+        commit: The Git commit that was deployed, with ``+dirty`` where it was changed since.
+        at: When, with its UTC offset.
+        by: Who deployed: ``user@host``, or who made the run that did.
+        entries: What was written, in the order of writing.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    project: str
+    environment: str
+    recipe: str
+    deploy_id: str
+    run_id: str | None
+    commit: str | None
+    at: AwareDatetime
+    by: str
+    entries: tuple[LedgerEntry, ...]
+
+    @property
+    def key(self) -> str:
+        """Under which the artifact is stored."""
+        return f"{key_prefix(self.project, self.environment)}{slug(self.recipe)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An entry with the page that it stands on."""
+
+    page: Ledger
+    entry: LedgerEntry
+
+    def __str__(self) -> str:
+        """``version 3``, or when it was written where it has no version."""
+        version = self.entry.version
+        return f"version {version}" if version else f"the state of {self.page.at.isoformat(' ', 'seconds')}"
+
+
+def key_prefix(project: str, environment: str | None = None) -> str:
+    """What the keys of a project's ledger begin with. Other projects' keys may begin like that too."""
+    return f"ledger-{slug(project)}-" + (f"{slug(environment)}-" if environment is not None else "")
+
+
+def page_of(data: Any) -> Ledger | None:
+    """Read a page from the data of an artifact; None where it is somebody else's."""
+    try:
+        return Ledger.model_validate(data)
+    except ValidationError:
+        return None
+
+
+def entry_of(change: Change, wanted: Record) -> LedgerEntry | None:
+    """The entry for a change that was written; None where nothing was.
+
+    Args:
+        change: The change.
+        wanted: What the recipe sets.
+    """
+    name, ours = change.subject.name, set_by(wanted)
+    match change:
+        case Create(after=after):
+            whole = whole_record(after)
+            return LedgerEntry(
+                deployment=name, action="created", version=whole["version"], before=None, after=whole, ours=ours
+            )
+        case Update(before=before, after=after):
+            whole = whole_record(after)
+            return LedgerEntry(
+                deployment=name, action="updated", version=whole["version"], before=before, after=whole, ours=ours
+            )
+        case Delete(before=before):
+            return deleted(name, before)
+        case Unchanged():
+            return None
+
+
+def deleted(name: str, before: Record) -> LedgerEntry:
+    """The entry for a deployment that was deleted."""
+    return LedgerEntry(deployment=name, action="deleted", version=before.get("version"), before=before, after=None)
+
+
+def whole_record(written: Record) -> Record:
+    """A record as it is on the server once it has been written: with the defaults of what was not sent."""
+    whole = {**_DEFAULTS, **written}
+    whole["schedules"] = {key: {"active": True, **schedule} for key, schedule in whole["schedules"].items()}
+    return whole
+
+
+def set_by(wanted: Record) -> tuple[str, ...]:
+    """The names of what a recipe sets; see :attr:`LedgerEntry.ours`."""
+    schedules: dict[str, Record] = wanted.get("schedules") or {}
+    active = (f"schedules.{key}.active" for key, schedule in schedules.items() if "active" in schedule)
+    return tuple(sorted((*wanted, *active)))
+
+
+def history_of(deployment: str, pages: Iterable[Ledger]) -> tuple[Recorded, ...]:
+    """What was written of one deployment, in the order of the pages.
+
+    Raises:
+        TargetError: Nothing was.
+    """
+    pages = tuple(pages)
+    found = tuple(Recorded(page, entry) for page in pages for entry in page.entries if entry.deployment == deployment)
+    if not found:
+        known = {entry.deployment for page in pages for entry in page.entries}
+        raise TargetError(
+            f"no deploy of a deployment {deployment!r} is recorded in this project",
+            hint=nearest(deployment, known) or "Nothing that this project deployed is recorded on this server.",
+        )
+    return found
+
+
+def version_to_restore(history: Sequence[Recorded], version: str | None = None) -> Recorded:
+    """Choose what to go back to.
+
+    Args:
+        history: What was written of one deployment, newest first; not empty.
+        version: The version, of which the newest is taken where several have the same; None takes the last one before the
+            current.
+
+    Raises:
+        TargetError: There is none.
+    """
+    name = history[0].entry.deployment
+    for recorded in history[1:] if version is None else history:
+        if recorded.entry.after is not None and version in (None, recorded.entry.version):
+            return recorded
+    if version is None:
+        raise TargetError(f"nothing before {history[0]} of {name} is recorded")
+    restorable = (recorded.entry.version for recorded in history if recorded.entry.after is not None)
+    known = ", ".join(dict.fromkeys(one for one in restorable if one))
+    raise TargetError(f"no version {version!r} of {name} is recorded", hint=f"Known: {known or 'none'}.")
