@@ -26,6 +26,7 @@ class Outcome(BaseModel):
         detail: Which fields changed, why nothing did, or what went wrong and what to do.
         id: Its id on the server.
         url: Its page in the Prefect UI.
+        open_parameters: Parameters of its flow that each run must be given.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,6 +38,7 @@ class Outcome(BaseModel):
     detail: str = ""
     id: str | None = None
     url: str | None = None
+    open_parameters: tuple[str, ...] = ()
 
 
 class Report(BaseModel):

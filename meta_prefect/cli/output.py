@@ -86,7 +86,9 @@ class Output:
         if report.run_url:
             self.raw(f"Run: {report.run_url}")
         if not report.failed and not report.dry_run and report.outcomes:
-            self.raw(f"Next: prefect deployment run '{report.outcomes[0].deployment}' --watch")
+            first = report.outcomes[0]
+            parameters = "".join(f" -p {name}=…" for name in first.open_parameters)
+            self.raw(f"Next: prefect deployment run '{first.deployment}'{parameters} --watch")
 
     def plan(self, report: Report, form: str) -> None:
         """Print a plan, field by field."""

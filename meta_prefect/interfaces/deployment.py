@@ -114,6 +114,12 @@ class Deployment(BaseModel):
         """The name by which Prefect finds it: ``flow/deployment``."""
         return f"{self.flow.name}/{self.name}"
 
+    @property
+    def open_parameters(self) -> tuple[str, ...]:
+        """The parameters that its flow needs and that have no default value here."""
+        required: list[str] = self.flow.parameter_schema.get("required", [])
+        return tuple(name for name in required if name not in self.parameters)
+
     def private_copy(self) -> Deployment:
         """Return a copy that may be changed in place without anybody else noticing."""
         # The frozen parts are shared: copying the schemas and contexts of a thousand deployments costs more than all else.

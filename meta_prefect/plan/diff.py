@@ -57,9 +57,8 @@ def diff_deployment(
 
 def unfilled_parameters(desired: Deployment) -> Iterator[str]:
     """Say which scheduled runs will fail because a parameter that the flow needs has no value."""
-    required: list[str] = desired.flow.parameter_schema.get("required", [])
     for schedule in desired.schedules or ():
-        if missing := [name for name in required if name not in {**desired.parameters, **schedule.parameters}]:
+        if missing := [name for name in desired.open_parameters if name not in schedule.parameters]:
             yield f"runs of {desired.full_name} by its schedule will fail: no value for {', '.join(missing)}"
 
 

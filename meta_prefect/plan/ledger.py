@@ -27,6 +27,7 @@ _DEFAULTS: Final[Record] = {
     "concurrency_limit": None,
     "collision_strategy": None,
     "schedules": {},
+    "work_queue_name": "default",
 }
 """What the server makes of fields that a new deployment is created without."""
 

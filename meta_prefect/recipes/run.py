@@ -194,6 +194,7 @@ def _outcome(
         detail=detail,
         id=deployment_id,
         url=ui_url("deployment", deployment_id) if deployment_id else None,
+        open_parameters=planned.draft.deployment.open_parameters,
     )
 
 

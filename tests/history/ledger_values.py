@@ -17,7 +17,7 @@ NAME = "add/nightly-dev"
 
 def a_record(**changes: Any) -> Record:
     """The whole record of ``add/nightly-dev``, as the server has it."""
-    return {"work_queue_name": "default", **whole_record(desired_record(a_deployment())), **changes}
+    return {**whole_record(desired_record(a_deployment())), **changes}
 
 
 def live(**changes: Any) -> LiveDeployment:

@@ -127,7 +127,7 @@ def test_a_rollback_restores_the_first_of_three_versions(
     wanted = stored(server, name)
     server.patch(f"/deployments/{server.deployment(name)['id']}", paused=True)
     second = "scheduler(schedule=[{'slug': 'a', 'cron': '0 9 * * *'}, {'slug': 'b', 'cron': '0 10 * * *'}])"
-    code(project, f"mine = (at('2') | {second} | describer(description='second') | work_queue(name='UNIQUE'))(work)")
+    code(project, f"mine = (at('2') | {second} | describer(text='second') | work_queue(name='UNIQUE'))(work)")
     deploy([str(root)])
     code(project, "mine = (at('3') | scheduler(schedule=[]) | run_limit(limit=0) | tags_resolver(tags=['x']))(work)")
     deploy([str(root)])

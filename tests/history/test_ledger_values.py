@@ -9,6 +9,7 @@ from ledger_values import NAME, a_page, a_record, created, written
 from values import a_deployment
 
 from meta_prefect.errors import TargetError
+from meta_prefect.interfaces.records import Record
 from meta_prefect.interfaces.schedules import Schedule
 from meta_prefect.plan.changes import Delete, Subject, Unchanged, Update
 from meta_prefect.plan.ledger import (
@@ -25,7 +26,7 @@ from meta_prefect.plan.ledger import (
 from meta_prefect.plan.records import desired_record
 
 SUBJECT = Subject("deployment", NAME)
-DAILY = {"timezone": "UTC", "parameters": {}, "rrule": "FREQ=DAILY"}
+DAILY: Record = {"timezone": "UTC", "parameters": {}, "rrule": "FREQ=DAILY"}
 
 
 def test_a_page_survives_json() -> None:

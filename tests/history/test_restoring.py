@@ -16,8 +16,8 @@ from meta_prefect.plan.ledger import LedgerEntry
 from meta_prefect.plan.records import desired_record
 from meta_prefect.plan.restoring import diff_restored, with_given_up
 
-CRON = {"timezone": "UTC", "parameters": {}, "cron": "0 9 * * *", "day_or": True, "active": True}
-RULE = {"timezone": "UTC", "parameters": {}, "rrule": "FREQ=DAILY", "active": True}
+CRON: Record = {"timezone": "UTC", "parameters": {}, "cron": "0 9 * * *", "day_or": True, "active": True}
+RULE: Record = {"timezone": "UTC", "parameters": {}, "rrule": "FREQ=DAILY", "active": True}
 
 
 @pytest.mark.parametrize(

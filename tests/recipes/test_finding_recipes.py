@@ -111,9 +111,7 @@ def test_one_recipe_under_two_modules_is_no_conflict() -> None:
             "there is no recipe 'local_run_deploier'\n  Did you mean 'local_run_deployer'?",
             id="misspelt",
         ),
-        pytest.param(
-            "zzz", "there is no recipe 'zzz'\n  Known: decorated_flow_deployer, ", id="unknown"
-        ),
+        pytest.param("zzz", "there is no recipe 'zzz'\n  Known: decorated_flow_deployer, ", id="unknown"),
         pytest.param(
             "no_such.module.deployer",
             "cannot load the recipe 'no_such.module.deployer': ModuleNotFoundError: No module named 'no_such'",
