@@ -11,6 +11,7 @@ import psutil
 from prefect import get_run_logger
 from prefect.runtime import flow_run
 
+from meta_prefect.interfaces.api import Api
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.ledger import ARTIFACT_TYPE, Ledger, LedgerEntry, deleted, entry_of
@@ -76,7 +77,7 @@ async def record(
         run_id=str(run_id) if run_id else None,
         commit=commit,
         at=datetime.now(UTC),
-        by=await _who(run_id, server),
+        by=await who_runs(run_id, server),
         entries=tuple(entries),
     )
     await server.create_artifact(
@@ -106,8 +107,12 @@ def _in_words(page: Ledger) -> str:
     return "\n".join((head, "", *lines))
 
 
-async def _who(run_id: str | None, server: PrefectServer) -> str:
-    """Who is behind a run: whoever made it or a run that it is part of, else who runs this process."""
+async def who_runs(run_id: str | None, server: Api) -> str:
+    """Who is behind a run: whoever made it or a run that it is part of, else who runs this process.
+
+    Returns:
+        For example ``nightly (schedule)`` or ``ada@host``.
+    """
     while run_id is not None:
         run: Record = await server.get(f"/flow_runs/{run_id}") or {}
         if (creator := run.get("created_by")) and creator.get("display_value"):
