@@ -75,7 +75,7 @@ def writing_api(*, local: bool, auth: bool, say: Callable[[str], None]) -> Gener
 def _configured() -> str | None:
     from prefect.settings import get_current_settings
 
-    return get_current_settings().api.url
+    return get_current_settings().api.url or None  # an empty variable configures nothing
 
 
 @contextmanager

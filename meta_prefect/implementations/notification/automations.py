@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from meta_prefect.implementations.builder import Builder
-from meta_prefect.interfaces.automations import Automation, Notify, RunDeployment, RunState
-from meta_prefect.interfaces.components import Component
+from meta_prefect.interfaces.components import Automation, Component, Notify, RunDeployment, RunState
 from meta_prefect.interfaces.deployment import Deployment
 
 

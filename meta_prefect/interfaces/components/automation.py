@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from meta_prefect.errors import ConfigurationError
 from meta_prefect.interfaces.api import Api, Host
-from meta_prefect.interfaces.components import Component
+from meta_prefect.interfaces.components.component import Component
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.records import ABSENT, FieldChange, Record, differences_within
 from meta_prefect.interfaces.tags import owner_tag

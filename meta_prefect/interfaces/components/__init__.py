@@ -1,0 +1,27 @@
+"""What a deployment needs beside itself: work pools, workers, queues, limits.
+
+A component is data, keyed by kind and name: the same one asked for twice is there once, different settings under one key are
+a conflict. A kind also says how it is read, compared and written through the :class:`~meta_prefect.interfaces.api.Api` that
+it is handed. The set is open: a subclass of :class:`Component` in any package is deployed like the ones here.
+"""
+
+from meta_prefect.interfaces.components.automation import Automation, Notify, RunDeployment, RunState
+from meta_prefect.interfaces.components.component import Component, ComponentKey
+from meta_prefect.interfaces.components.concurrency_limit import GlobalConcurrencyLimit
+from meta_prefect.interfaces.components.work_pool import OWNERSHIP_MARK, WorkerPool
+from meta_prefect.interfaces.components.work_queue import WorkQueue
+from meta_prefect.interfaces.components.worker import Worker
+
+__all__ = [
+    "OWNERSHIP_MARK",
+    "Automation",
+    "Component",
+    "ComponentKey",
+    "GlobalConcurrencyLimit",
+    "Notify",
+    "RunDeployment",
+    "RunState",
+    "WorkQueue",
+    "Worker",
+    "WorkerPool",
+]

@@ -1,0 +1,88 @@
+"""What every kind of component can do."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from meta_prefect.interfaces.api import Api, Host
+from meta_prefect.interfaces.deployment import REFUSED_CHARACTERS, Deployment
+from meta_prefect.interfaces.records import FieldChange, Record
+
+ComponentKey = tuple[str, str]
+
+
+class Component(BaseModel, ABC):
+    """Something that must exist on the server, or run, before a deployment can be used.
+
+    Attributes:
+        kind: What it is, in Prefect's words; also shown in plans and run names.
+        verbs: What a report says of one that was not there, and of one that was.
+        after_deployments: Whether it is written after the deployments, because it refers to them.
+        name: Its name, unique within the kind. It may be left empty where :meth:`completed` can fill it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: ClassVar[str]
+    verbs: ClassVar[tuple[str, str]] = ("created", "updated")
+    after_deployments: ClassVar[bool] = False
+
+    name: str = ""
+
+    @field_validator("name")
+    @classmethod
+    def _prefect_accepts(cls, name: str) -> str:
+        if refused := sorted(set(name) & set(REFUSED_CHARACTERS)):
+            raise ValueError(f"{name!r} holds {' '.join(refused)}, which Prefect refuses in names")
+        return name
+
+    @property
+    def key(self) -> ComponentKey:
+        """What makes two descriptions mean the same component."""
+        return (self.kind, self.name)
+
+    def __hash__(self) -> int:
+        # Each class below repeats this, as type checkers take a pydantic model for one that cannot be hashed.
+        return hash(self.key)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+    @property
+    def requires(self) -> Iterable[Component]:
+        """Components that must be written before this one."""
+        return ()
+
+    def completed(self, deployment: Deployment, host: Host) -> Self:
+        """Return this component with what was left open taken from the deployment that needs it, or from this host."""
+        del deployment, host
+        return self
+
+    @abstractmethod
+    async def read(self, api: Api) -> Record | None:
+        """Read how it is now; None where it is not there."""
+
+    @abstractmethod
+    def compare(self, live: Record | None) -> Iterable[FieldChange]:
+        """Say what has to change. Pure.
+
+        Raises:
+            ConflictError: What is there cannot, or must not, be made into what is wanted.
+        """
+
+    @abstractmethod
+    async def write(self, api: Api, live: Record | None) -> None:
+        """Make it as described. ``live`` is what :meth:`read` returned."""
+
+    async def wait_until_ready(self, api: Api) -> None:
+        """Wait until it does its work; runs beside the writing of deployments."""
+        del api
+
+    def remarks(self, live: Record | None) -> Iterable[str]:
+        """What whoever deploys should know, beyond the changes."""
+        del live
+        return ()

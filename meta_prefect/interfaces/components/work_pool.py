@@ -1,0 +1,106 @@
+"""Work pools."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, Self
+from urllib.parse import quote
+
+from pydantic import Field
+
+from meta_prefect.errors import ConflictError
+from meta_prefect.interfaces.api import Api, Host
+from meta_prefect.interfaces.components.component import Component
+from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.records import ABSENT, FieldChange, Record, differences_within, merged
+
+OWNERSHIP_MARK = "x-meta-prefect"
+"""A key in the template's variable schema of each pool that a deploy created: such a pool may be written again."""
+
+
+class WorkerPool(Component):
+    """A work pool.
+
+    Attributes:
+        name: Left empty, it is the deployment's pool, else this host's own process pool.
+        type: The type of worker that serves it: ``process``, ``kubernetes``, ``docker``, ``ecs``.
+        description: Text for the UI; None leaves it to the operator.
+        concurrency_limit: How many runs at a time over all its queues; None leaves it to the operator.
+        template: What to add to Prefect's own job template for the type, merged key by key. The rest of the template is
+            not compared.
+    """
+
+    kind: ClassVar[str] = "work pool"
+    __hash__ = Component.__hash__
+
+    type: str = "process"
+    description: str | None = None
+    concurrency_limit: int | None = Field(default=None, ge=0)
+    template: Record = Field(default={})
+
+    def completed(self, deployment: Deployment, host: Host) -> Self:
+        """Name a nameless pool."""
+        if self.name:
+            return self
+        return self.model_copy(update={"name": deployment.work_pool_name or host.pool_name()})
+
+    async def read(self, api: Api) -> Record | None:
+        """Read the pool."""
+        return await api.get(f"/work_pools/{quote(self.name)}")
+
+    def _wanted(self) -> Record:
+        wanted: Record = {"type": self.type}
+        if self.template:
+            wanted["base_job_template"] = self.template
+        if self.description is not None:
+            wanted["description"] = self.description
+        if self.concurrency_limit is not None:
+            wanted["concurrency_limit"] = self.concurrency_limit
+        return wanted
+
+    def compare(self, live: Record | None) -> Iterable[FieldChange]:
+        """Compare the fields that are set, and of the template what this component adds."""
+        if live is None:
+            return differences_within(ABSENT, self._wanted())
+        if live["type"] != self.type:
+            raise ConflictError(
+                f"the live pool is of type {live['type']!r}, the recipe wants {self.type!r}; a pool cannot change its type",
+                where=str(self),
+                hint="Choose another pool name, or delete the live pool.",
+            )
+        changes = tuple(differences_within(live, self._wanted()))
+        if changes and not self._is_ours(live):
+            missing = ", ".join(change.path for change in changes)
+            raise ConflictError(
+                f"Meta-Prefect did not create this pool and will not change it, but the recipe needs {missing}",
+                where=str(self),
+                hint="Change the pool by hand, or choose another pool name.",
+            )
+        return changes
+
+    @staticmethod
+    def _is_ours(live: Record) -> bool:
+        template: Record = live.get("base_job_template") or {}
+        variables: Record = template.get("variables") or {}
+        return OWNERSHIP_MARK in variables
+
+    async def write(self, api: Api, live: Record | None) -> None:
+        """Create the pool with Prefect's template and our additions, or send what differs."""
+        template = await self.template_to_be(api, live)
+        if live is None:
+            mark: Record = {"variables": {OWNERSHIP_MARK: {"created_by": "meta-prefect"}}}
+            body = {"name": self.name, **self._wanted(), "base_job_template": merged(template, mark)}
+            await api.post("/work_pools/", body)
+            return
+        body = {key: value for key, value in self._wanted().items() if key != "type"}
+        if self.template:
+            body["base_job_template"] = template
+        await api.patch(f"/work_pools/{quote(self.name)}", body)
+
+    async def template_to_be(self, api: Api, live: Record | None) -> Record:
+        """The job template that the pool will have.
+
+        A pool without a template holds ``{}``, which switches off every check of job variables: it never stays so.
+        """
+        own = (live or {}).get("base_job_template") or await api.base_job_template(self.type)
+        return merged(own, self.template)

@@ -1,0 +1,100 @@
+"""Workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Self
+from urllib.parse import quote
+
+from meta_prefect.errors import ProcessError
+from meta_prefect.interfaces.api import Api, Host
+from meta_prefect.interfaces.components.component import Component
+from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.records import FieldChange, Record
+
+
+class Worker(Component):
+    """A worker that serves a pool. On a process pool one is started on this host; for others it is only looked for.
+
+    Attributes:
+        name: Left empty, this host's name for a worker of that pool.
+        pool: The pool it serves; left empty, the deployment's.
+        type: The pool's type.
+    """
+
+    kind: ClassVar[str] = "worker"
+    verbs: ClassVar[tuple[str, str]] = ("started", "started")
+    __hash__ = Component.__hash__
+
+    pool: str = ""
+    type: str = "process"
+
+    def completed(self, deployment: Deployment, host: Host) -> Self:
+        """Name the pool, and a nameless worker after host and pool."""
+        pool = self.pool or deployment.work_pool_name or host.pool_name()
+        return self.model_copy(update={"pool": pool, "name": self.name or host.worker_name(pool)})
+
+    async def read(self, api: Api) -> Record | None:
+        """Find out whether a worker of the pool is alive; always a record, as a worker that is gone leaves no trace."""
+        online = await self._fresh_workers(api)
+        ours = self.type == "process" and api.host.worker_is_alive(self.pool)
+        # A killed worker looks online for a minute more: of our own worker the process itself is the better witness.
+        others = [name for name in online if name != self.name]
+        return {
+            "status": "online" if others or (ours and self.name in online) else "offline",
+            "process": ours,
+            "refusal": api.host.refusal() if self.type == "process" else f"a {self.type} worker does not run here",
+        }
+
+    async def _fresh_workers(self, api: Api) -> list[str]:
+        if await api.get(f"/work_pools/{quote(self.pool)}") is None:
+            return []
+        found: list[dict[str, Any]] = await api.post(f"/work_pools/{quote(self.pool)}/workers/filter", {})
+        return [worker["name"] for worker in found if _is_fresh(worker)]
+
+    def compare(self, live: Record | None) -> Iterable[FieldChange]:
+        """A worker that is not alive is a change, unless none may be started here."""
+        if live is None or (live["status"] == "offline" and live["refusal"] is None):
+            return (FieldChange("status", "offline", "online"),)
+        return ()
+
+    def remarks(self, live: Record | None) -> Iterable[str]:
+        """Say what to run where no worker may be started."""
+        if live is not None and live["status"] == "offline" and live["refusal"] is not None:
+            command = f"prefect worker start -p {self.pool} -t {self.type}"
+            yield f"no worker of work pool {self.pool} is online, and none is started ({live['refusal']}): run `{command}`"
+
+    async def write(self, api: Api, live: Record | None) -> None:
+        """Start a worker process on this host; it outlives the deploy."""
+        del live
+        await api.host.start_worker(self.pool)
+
+    async def wait_until_ready(self, api: Api) -> None:
+        """Wait for the first heartbeat.
+
+        Raises:
+            ProcessError: The process ended, or sent no heartbeat within 90 seconds; the message names its log.
+        """
+        import anyio
+
+        deadline = anyio.current_time() + 90
+        while self.name not in await self._fresh_workers(api):
+            if not api.host.worker_is_alive(self.pool):
+                raise self._did_not_start(api, "ended before its first heartbeat")
+            if anyio.current_time() > deadline:
+                raise self._did_not_start(api, "sent no heartbeat within 90 seconds")
+            await anyio.sleep(0.25)
+
+    def _did_not_start(self, api: Api, what: str) -> ProcessError:
+        log = api.host.worker_log(self.pool)
+        return ProcessError(f"the worker process {what}", where=str(self), hint=f"Its log: {log}")
+
+
+def _is_fresh(worker: dict[str, Any]) -> bool:
+    """Whether a worker has been heard of within twice its heartbeat interval (Prefect says ONLINE for 90 seconds)."""
+    if worker.get("status") != "ONLINE" or not worker.get("last_heartbeat_time"):
+        return False
+    heard = datetime.fromisoformat(worker["last_heartbeat_time"])
+    interval = worker.get("heartbeat_interval_seconds") or 30
+    return (datetime.now(UTC) - heard).total_seconds() < 2 * interval
