@@ -49,6 +49,7 @@ def deploy(
         MetaPrefectError: Anything else that went wrong, for example that the server does not answer.
     """
     from meta_prefect.local.api import reading_api, writing_api
+    from meta_prefect.recipes.requests import check_before_start
 
     path, names = split_targets(targets)
     parameters: Parameters = {
@@ -61,6 +62,7 @@ def deploy(
         "only_changed": only_changed,
         "adopt": adopt,
     }
+    check_before_start(path)
     if not dry_run:
         with writing_api(local=local, auth=auth, say=say):
             return _observed(parameters)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import BaseModel
 
-from meta_prefect.discovery import FlowSource, check_entrypoint, choose_flow, find_flows
+from meta_prefect.discovery import FlowSource, check_entrypoint, choose_flow, find_flows, uses_meta_prefect
 from meta_prefect.discovery.decorated import DecoratedFlow, decorated_flows
 from meta_prefect.discovery.modules import ProjectModules
-from meta_prefect.errors import ConfigurationError, ProjectFileError
+from meta_prefect.errors import ConfigurationError, ProjectFileError, ValidationFailed
 from meta_prefect.interfaces.flow_builder_interface import builders_of
-from meta_prefect.project import Entry, Project
+from meta_prefect.project import Entry, Project, read_project
 from meta_prefect.recipes.drafting import Request
 from meta_prefect.recipes.finding import Recipes
 from meta_prefect.recipes.recipe import RecipeBuilder
@@ -77,6 +78,19 @@ def requests_of(
         collected.errors.append(_nothing(project))
     requests = [request for request in collected.requests if selection.may_come_from(request.flow)]
     return Requested(tuple(requests), tuple(collected.errors), tuple(collected.skipped), tuple(names))
+
+
+def check_before_start(path: Path) -> None:
+    """Find out, without running any code, whether there is anything to deploy: before a server is started for it.
+
+    Raises:
+        ValidationFailed: The project file is wrong, or there is nothing that could be deployed.
+    """
+    project = read_project(path, required=False)
+    if project.entries or project.flows is not None:
+        return
+    if not uses_meta_prefect(project.root, Recipes().packages):
+        raise ValidationFailed([_nothing(project)])
 
 
 class _Collected:

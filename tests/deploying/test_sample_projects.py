@@ -110,3 +110,43 @@ def test_they_run_on_a_worker(
     state, logs = run_deployment(server, server.deployment(name))
 
     assert state["type"] == "COMPLETED", logs
+
+
+FOUR = """
+    from prefect import flow
+
+    from deployer_flows import local_run_deployer
+    from meta_prefect.implementations.infra import local_process
+
+
+    @flow(name="UNIQUE")
+    def work(n: int = 1) -> int:
+        return n
+
+
+    third = local_run_deployer.with_variables(name="third")(work)
+    fourth = local_process()(work)
+"""
+FOUR_FILE = """
+    project: UNIQUE
+    deployments:
+      UNIQUE:
+        - {recipe: local_run_deployer, entrypoint: "flows.py:work", variables: {name: first}}
+        - {recipe: local_run_deployer, entrypoint: "flows.py:work", variables: {name: second}}
+"""
+
+
+def test_one_flow_four_deployments(server: Api, project: Any, unique: str) -> None:
+    """Two deployments of the file and two in code are one plan and one run per recipe, and each runs on a worker."""
+    report = deploy([str(project(**{"flows.py": FOUR, "meta_prefect.yaml": FOUR_FILE}))])
+
+    assert names(report) == {f"{unique}/{name}-dev" for name in ("first", "second", "third", "fourth")}
+    parent = (report.run_url or "").rpartition("/")[2]
+    children = server.post("/flow_runs/filter", flow_runs={"parent_flow_run_id": {"any_": [parent]}})
+    assert sorted(child["name"] for child in children) == [
+        "decorated_flow_deployer to dev: 1",
+        "local_run_deployer to dev: 3",
+    ]
+    for name in names(report):
+        state, logs = run_deployment(server, server.deployment(name))
+        assert state["type"] == "COMPLETED", logs

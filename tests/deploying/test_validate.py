@@ -1,0 +1,58 @@
+"""`meta-prefect validate`: all checks that need no server, for people, programs and pull requests."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+NOWHERE = {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
+BROKEN = "project: UNIQUE\ndeployments:\n  UNIQUE:\n    - recipe: local_run_deploier\n"
+
+
+@pytest.fixture
+def broken(project: Callable[..., Path]) -> Path:
+    """A project with a recipe that does not exist, in line 4."""
+    flow = "from prefect import flow\n\n\n@flow(name='UNIQUE')\ndef work() -> None: ...\n"
+    return project(flow=flow, **{"meta_prefect.yaml": BROKEN})
+
+
+def test_a_sound_project_is_valid_without_any_server(one_flow: Path, run_cli: Cli) -> None:
+    """Nothing is contacted: with an API that does not answer a sound project is valid."""
+    done = run_cli("validate", str(one_flow), env=NOWHERE)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "valid: 1 deployments in dev\n"
+
+
+def test_json_tells_file_line_and_mend(broken: Path, run_cli: Cli) -> None:
+    """A program gets each mistake with its place and its hint."""
+    done = run_cli("validate", str(broken), "--output", "json", env=NOWHERE)
+
+    (error,) = json.loads(done.stdout)["errors"]
+    assert done.returncode == 1
+    assert (error["file"], error["line"]) == ("meta_prefect.yaml", 4)
+    assert error["message"] == "there is no recipe 'local_run_deploier'"
+    assert error["hint"] == "Did you mean 'local_run_deployer'?"
+
+
+def test_github_shows_it_beside_the_line(broken: Path, run_cli: Cli) -> None:
+    """A pull request gets an annotation at the line that is wrong."""
+    done = run_cli("validate", str(broken), "--output", "github", env=NOWHERE)
+
+    assert done.returncode == 1
+    assert done.stdout.startswith("::error file=meta_prefect.yaml,line=4")
+    assert "%0A" in done.stdout
+
+
+def test_an_empty_folder_is_told_what_to_write(tmp_path: Path, run_cli: Cli) -> None:
+    """Where there is no project file and no decorated flow, the message says what either would be."""
+    done = run_cli("deploy", str(tmp_path))
+
+    assert done.returncode == 1
+    assert "nothing to deploy" in done.stderr
+    assert "meta_prefect.yaml" in done.stderr
