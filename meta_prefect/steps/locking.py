@@ -91,7 +91,11 @@ async def turn(
         renewal.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await renewal
-        await server.delete(f"/variables/{variable_id}")
+        try:
+            await server.delete(f"/variables/{variable_id}")
+        except ServerError as error:
+            # Our work is done all the same, and whoever comes next sees that our run has ended.
+            get_run_logger().warning("the deploy's lock could not be released: %s", error)
 
 
 async def _acquire(server: PrefectServer, name: str, holder: Holder, waiting: Callable[[str], None]) -> str:

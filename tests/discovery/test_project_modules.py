@@ -42,7 +42,7 @@ def executions(root: Path) -> dict[str, int]:
 
 FORMS = {
     "a script": ("flow.py:etl", "flow.py", "flow"),
-    "a plain folder": ("flows/etl.py:etl", "flows/etl.py", "flows.etl"),
+    "a plain folder": ("jobs/etl.py:etl", "jobs/etl.py", "jobs.etl"),
     "plain folders, deep down": ("a/b/c/d/e/f.py:etl", "a/b/c/d/e/f.py", "a.b.c.d.e.f"),
     "a package": ("pkg/deep/etl.py:etl", "pkg/deep/etl.py", "pkg.deep.etl"),
     "a module": ("pkg.deep.etl.etl", "pkg/deep/etl.py", "pkg.deep.etl"),
@@ -93,22 +93,22 @@ def test_a_file_is_executed_once_whatever_it_is_called(write: Write) -> None:
     root = write(
         {
             "shared.py": COUNT,
-            "flows/helpers.py": f"{COUNT}import shared\nclass Item: ...\n",
-            "flows/a.py": f"{COUNT}import helpers\nfrom flows.helpers import Item as Other\n{FLOW}same = helpers.Item is Other\n",
-            "flows/b.py": f"{COUNT}import a, shared, flows.a\n{FLOW}same = a is flows.a\n",
+            "jobs/helpers.py": f"{COUNT}import shared\nclass Item: ...\n",
+            "jobs/a.py": f"{COUNT}import helpers\nfrom jobs.helpers import Item as Other\n{FLOW}same = helpers.Item is Other\n",
+            "jobs/b.py": f"{COUNT}import a, shared, jobs.a\n{FLOW}same = a is jobs.a\n",
             "pkg/__init__.py": COUNT,
             "pkg/c.py": f"{COUNT}from . import d\nfrom .d import x\nimport pkg.d\n{FLOW}same = d is pkg.d\n",
             "pkg/d.py": f"{COUNT}from pkg import c\nx = 1\n",
         }
     )
     modules = ProjectModules(root)
-    for entrypoint in ("flows/a.py", "flows/b.py", "pkg/c.py", "flows/a.py"):
+    for entrypoint in ("jobs/a.py", "jobs/b.py", "pkg/c.py", "jobs/a.py"):
         assert modules.load(f"{entrypoint}:same") is True
         modules.load_flow(f"{entrypoint}:etl")
     modules.load_module("shared")
-    modules.load_module("flows.helpers")
+    modules.load_module("jobs.helpers")
     assert executions(root) == dict.fromkeys(
-        ["shared.py", "flows/helpers.py", "flows/a.py", "flows/b.py", "pkg/__init__.py", "pkg/c.py", "pkg/d.py"], 1
+        ["shared.py", "jobs/helpers.py", "jobs/a.py", "jobs/b.py", "pkg/__init__.py", "pkg/c.py", "pkg/d.py"], 1
     )
 
 

@@ -44,6 +44,7 @@ def test_the_container_is_as_asked_for(server: Api) -> None:
 
 def test_every_job_variable_fits_the_template(server: Api) -> None:
     """What the builder sets is declared by the pool's template, with the right type."""
+    pytest.importorskip("prefect_docker.worker", reason="prefect-docker is not installed")
     deployment = docker(**FULL).update_deployment(a_deployment())
     assert list(check_job_variables(deployment, asyncio.run(template_of(docker())))) == []
 

@@ -71,6 +71,7 @@ def test_in_production_the_cluster_is_the_one_asked_for(in_prod: None) -> None:
 
 def test_a_growing_cluster_has_a_range(in_prod: None) -> None:
     """With a least and a most number of workers the cluster adapts to its work."""
+    pytest.importorskip("dask_kubernetes.operator", reason="dask-kubernetes is not installed")
     runner: Any = dask_k8s(min_workers=1, max_workers=8).task_runner()
     assert runner.adapt_kwargs == {"minimum": 1, "maximum": 8}
     assert runner.cluster_kwargs["n_workers"] == 1
