@@ -175,8 +175,7 @@ async def restore(restoration: Restoration, server: PrefectServer) -> str:
         logger.info("created again: %s", restoration.target.entry.deployment)
         return written
     if isinstance(change, Update):
-        fields = dict.fromkeys(field.path.partition(".")[0] for field in change.fields)
-        await server.update_deployment(live, {key: change.after[key] for key in fields})
+        await server.update_deployment(live, change.changed)
         logger.info("rolled back: %s", ", ".join(field.path for field in change.fields))
     return live.id
 

@@ -61,6 +61,11 @@ class Update:
     remarks: tuple[str, ...] = ()
 
     @property
+    def changed(self) -> Record:
+        """The whole values of the fields that differ, as they are sent."""
+        return {key: self.after[key] for key in dict.fromkeys(field.path.partition(".")[0] for field in self.fields)}
+
+    @property
     def only_counts(self) -> bool:
         """Whether nothing differs but the version that goes up at each deploy."""
         return self.counted and all(change.path == "version" for change in self.fields)

@@ -12,7 +12,6 @@ from prefect.cache_policies import NO_CACHE
 from meta_prefect.errors import BuilderError, MovedError, RefusedError
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
-from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.changes import Create, Delete, Unchanged, Update
 from meta_prefect.server import PrefectServer
 from meta_prefect.steps.building import Within
@@ -70,12 +69,9 @@ async def apply_deployment(planned: PlannedDeployment, server: PrefectServer) ->
                 await server.delete_deployment(planned.predecessor)
                 logger.info("deleted %s, whose place it takes", planned.predecessor.full_name)
             return written
-        case Update(fields=fields, after=after):
+        case Update(fields=fields, changed=changed):
             live = planned.live
             assert live is not None, "an update has something to update"  # noqa: S101 - for the type checker
-            changed: Record = {
-                key: after[key] for key in dict.fromkeys(field.path.partition(".")[0] for field in fields)
-            }
             await server.update_deployment(live, changed)
             logger.info("updated %s: %s", planned, ", ".join(field.path for field in fields))
             return live.id
