@@ -17,7 +17,7 @@ from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.changes import Create, Plan, Unchanged, Update
 from meta_prefect.plan.document import document
 from meta_prefect.plan.explain import details, headline
-from meta_prefect.plan.ledger import LedgerEntry, Recorded, history_of, version_to_restore
+from meta_prefect.plan.ledger import Ledger, LedgerEntry, PageHead, Recorded, history_of, version_to_restore
 from meta_prefect.plan.records import LiveDeployment
 from meta_prefect.plan.restoring import diff_restored
 from meta_prefect.project import read_project
@@ -25,7 +25,7 @@ from meta_prefect.report import Outcome, Report, table_artifact
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.steps.locking import turn
 from meta_prefect.steps.progress import progress
-from meta_prefect.steps.recording import record
+from meta_prefect.steps.recording import begin_page
 from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
 
 
@@ -83,9 +83,10 @@ async def rollback(
             restoration = await compare_with_recorded(deployment, to, project.name, server)
             if not dry_run and not isinstance(restoration.change, Unchanged):
                 progress().expect(1)
+                page = await begin_page(_head(restoration.target.page), [_entry(restoration)], server)
                 deployment_id = await restore(restoration, server)
                 progress().wrote()
-                await _record(restoration, server)
+                await page.close([deployment])
             else:
                 deployment_id = restoration.live.id if restoration.live else None
             report = _report(restoration, deployment_id, dry_run=dry_run)
@@ -180,25 +181,19 @@ async def restore(restoration: Restoration, server: PrefectServer) -> str:
     return live.id
 
 
-async def _record(restoration: Restoration, server: PrefectServer) -> None:
-    target, live = restoration.target, restoration.live
-    page, was = target.page, target.entry
-    entry = LedgerEntry(
+def _head(page: Ledger) -> PageHead:
+    return PageHead(page.project, page.environment, page.recipe, str(flow_run.get_id()), page.commit)
+
+
+def _entry(restoration: Restoration) -> LedgerEntry:
+    was, live = restoration.target.entry, restoration.live
+    return LedgerEntry(
         deployment=was.deployment,
         action="rolled back",
         version=was.version,
         before=live.record if live is not None else None,
         after=was.after if live is None else {**live.record, **(was.after or {})},
         ours=was.ours,
-    )
-    await record(
-        [entry],
-        server,
-        project=page.project,
-        environment=page.environment,
-        recipe=page.recipe,
-        deploy_id=str(flow_run.get_id()),
-        commit=page.commit,
     )
 
 

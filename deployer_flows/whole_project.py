@@ -1,4 +1,4 @@
-"""Deploying a project: read, plan, one run of each recipe that has something to write, report."""
+"""Deploying a project: read, plan, one run of each recipe that has something to write, prune, report."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import httpx
 import tenacity
@@ -22,22 +22,25 @@ from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.document import document
 from meta_prefect.plan.explain import headline, markdown, summary
-from meta_prefect.project import Project, read_project
+from meta_prefect.plan.recorded import Asked, RecordedPlan, check_still_holds
+from meta_prefect.project import read_project
 from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.drafting import Request
-from meta_prefect.recipes.planning import ProjectPlan, plan_requests, read_requests
-from meta_prefect.recipes.requests import Requested
-from meta_prefect.recipes.selection import Selection, select_in
+from meta_prefect.recipes.planning import Order, ProjectPlan, plan_order, read_order
+from meta_prefect.recipes.pruning import prune_orphans
+from meta_prefect.recipes.undoing import undo
 from meta_prefect.report import Outcome, Report, table_artifact, together
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.settings import read_settings
 from meta_prefect.steps.locking import turn
+from meta_prefect.steps.plan_records import finish_plan, plan_of_earlier_attempt, read_plan, store_plan, unfinished_plan
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
-from meta_prefect.steps.source import new_context
 
 LARGEST_PARAMETERS: Final = 400_000
 """Bytes of JSON that a recipe's run gets at most; Prefect refuses parameters above 524,288."""
+
+OnError = Literal["stop", "keep-going", "atomic"]
 
 
 def _run_name() -> str:
@@ -62,9 +65,14 @@ async def deploy_project(
         list[str], Field(title="Patterns", description="Only what matches one of these: `etl-*`, `*/nightly-*`.")
     ] = [],  # noqa: B006
     dry_run: Annotated[bool, Field(title="Dry run", description="Plan, and write nothing.")] = False,
-    keep_going: Annotated[
-        bool, Field(title="Keep going", description="Deploy what is sound even where something else is not.")
-    ] = False,
+    on_error: Annotated[
+        OnError,
+        Field(
+            title="On errors",
+            description="`stop`: nothing is written while anything is wrong. `keep-going`: deploy what is sound. "
+            "`atomic`: once something cannot be written, put back what has been written.",
+        ),
+    ] = "stop",
     only_changed: Annotated[
         bool,
         Field(
@@ -74,55 +82,106 @@ async def deploy_project(
     adopt: Annotated[
         bool, Field(title="Adopt", description="Take over deployments of the same name that nobody manages.")
     ] = False,
+    prune: Annotated[
+        bool,
+        Field(title="Prune", description="Delete this project's deployments that are no longer in it, after all else."),
+    ] = False,
+    max_deletes: Annotated[
+        int | None,
+        Field(title="Most deletions", ge=0, description="Refuse to prune more; left empty, a fifth, and at least 3."),
+    ] = None,
+    force: Annotated[
+        bool, Field(title="Force", description="Prune without waiting for runs that are under way.")
+    ] = False,
+    plan: Annotated[
+        str | None,
+        Field(title="Plan", description="The run whose recorded plan is applied, exactly as it is, or not at all."),
+    ] = None,
 ) -> Report:
     """Deploy a project: every deployment that its `meta_prefect.yaml` asks for.
 
     Nothing is written before everything has been checked. What is on the server as wanted already is not touched. Two deploys
-    of one project to one environment take turns.
+    of one project to one environment take turns. A retry of this run carries on where it was, with the same versions.
 
     Raises:
         ValidationFailed: Something is wrong with the project; nothing was written.
+        MovedError: The recorded plan does not hold any more; nothing was written.
         DeployFailed: Some deployments could not be written; it carries the report.
     """
+    asked = Asked(
+        names=tuple(names),
+        select=tuple(select),
+        only_changed=only_changed,
+        adopt=adopt,
+        prune=prune,
+        max_deletes=max_deletes,
+    )
     with sharing_modules():
-        project, context, selection, requested = await read(
-            Path(path), environment, names, select, counts=not only_changed, adopt=adopt
-        )
-        async with connect(LocalHost(start_worker=context.start_worker)) as server:
-            taking_turns = turn(server, project.name, context.environment, waiting=progress().step)
+        async with connect(LocalHost(start_worker=read_settings().start_worker)) as server:
+            recorded = await read_plan(plan, server) if plan else None
+            order = await read(Path(path), environment, asked, recorded or await plan_of_earlier_attempt(server))
+            taking_turns = turn(server, order.project.name, order.context.environment, waiting=progress().step)
             async with nullcontext() if dry_run else taking_turns:
-                plan = await make_plan(requested, context, selection, server)
-                if plan.errors and not keep_going:
-                    raise ValidationFailed(plan.errors)
-                reports = [] if dry_run else [await _run(*group, plan, context) for group in plan.by_recipe()]
-                report = _whole(plan, reports, context, dry_run=dry_run)
-                await _show(report, project, server)
+                report = await _deploy(order, recorded, server, dry_run=dry_run, on_error=on_error, force=force)
     if report.failed:
         names_of_failed = ", ".join(outcome.deployment for outcome in report.failed)
         raise DeployFailed(f"{len(report.failed)} deployments failed: {names_of_failed}", report=report)
     return report
 
 
+async def _deploy(
+    order: Order, recorded: RecordedPlan | None, server: PrefectServer, *, dry_run: bool, on_error: OnError, force: bool
+) -> Report:
+    """Plan, and do what the plan says, unless this is a dry run."""
+    unfinished = None
+    if not dry_run and order.earlier is None:
+        unfinished = await unfinished_plan(order.project.name, order.context.environment, server)
+    planned = await make_plan(order, unfinished, server)
+    if planned.errors and on_error != "keep-going":
+        raise ValidationFailed(planned.errors)
+    if recorded is not None:
+        check_still_holds(recorded, planned.states)
+    note = planned.recorded(dry_run=dry_run)
+    artifact_id = await store_plan(note, server)
+    reports: list[Report] = []
+    if not dry_run:
+        context = planned.context.model_copy(update={"stop_at_failure": on_error == "atomic"})
+        for recipe, requests in planned.by_recipe():
+            if not (context.stop_at_failure and any(report.failed for report in reports)):
+                reports.append(await _run(recipe, requests, planned, context))
+    report = _whole(planned, reports, dry_run=dry_run)
+    if report.failed and on_error == "atomic":
+        report = await undo(planned, report, server)
+    elif not dry_run:
+        report = await prune_orphans(planned, report, server, force=force)
+    if not dry_run and note.stage == "started" and not report.failed:
+        await finish_plan(artifact_id, note, server)
+    await _show(report, order.project.name, server)
+    return report
+
+
 @task(name="read project", task_run_name="read project", cache_policy=NO_CACHE)
-async def read(
-    path: Path,
-    environment: str | None,
-    names: Sequence[str],
-    select: Sequence[str],
-    *,
-    counts: bool,
-    adopt: bool,
-) -> tuple[Project, DeployContext, Selection, Requested]:
-    """Read the project file, find its flows and recipes, check every entry."""
+async def read(path: Path, environment: str | None, asked: Asked, earlier: RecordedPlan | None) -> Order:
+    """Read the project file, find its flows and recipes, check every entry.
+
+    Args:
+        path: The project's folder, or a file in it.
+        environment: The environment that was asked for.
+        asked: What else was asked for.
+        earlier: The plan that is to be applied or carried on; what it fixed and was asked stays.
+    """
     progress().step("read project")
-    project = read_project(path, required=False)
-    selection = select_in(project, path, names, select)
-    context = new_context(project.root, project.name, environment=environment, next_versions=counts, adopt=adopt)
-    requested = read_requests(project, context, selection, environment_asked=environment is not None)
-    get_run_logger().info(
-        "Project %s: %d deployments asked for in %s", project.name, len(requested.requests), context.environment
+    order = read_order(read_project(path, required=False), path, environment, asked, earlier)
+    logger = get_run_logger()
+    logger.info(
+        "Project %s: %d deployments asked for in %s",
+        order.project.name,
+        len(order.requested.requests),
+        order.context.environment,
     )
-    return project, context, selection, requested
+    if earlier is not None:
+        logger.info("with the plan that run %s made at %s", earlier.run_id, earlier.now.isoformat(" ", "seconds"))
+    return order
 
 
 @task(
@@ -133,37 +192,45 @@ async def read(
     retry_delay_seconds=RETRY_DELAYS_SECONDS,
     retry_condition_fn=may_go_away,
 )
-async def make_plan(
-    requested: Requested, context: DeployContext, selection: Selection, server: PrefectServer
-) -> ProjectPlan:
-    """Resolve everything in memory, compare it with the server, leave the plan as an artifact."""
+async def make_plan(order: Order, unfinished: RecordedPlan | None, server: PrefectServer) -> ProjectPlan:
+    """Resolve everything in memory, compare it with the server, leave the plan as an artifact.
+
+    Args:
+        order: What to plan.
+        unfinished: The plan of an earlier deploy that did not finish; the same deploy again completes it.
+        server: The Prefect API.
+    """
     progress().step("plan")
-    plan = await plan_requests(requested, context, selection, server.host, server)
     logger = get_run_logger()
-    for error in plan.errors:
+    planned = await plan_order(order, server.host, server)
+    if unfinished is not None and planned.completes(unfinished):
+        logger.info("completing the deploy of run %s, with its versions", unfinished.run_id)
+        planned = await plan_order(order.completing(unfinished), server.host, server)
+    for error in planned.errors:
         logger.error("%s", error)
-    for change in plan.batch.plan:
+    for change in planned.batch.plan:
         logger.info("%s", headline(change))
-    title = f"Plan for {context.project} in {context.environment}"
+    project, environment = order.project.name, order.context.environment
     await server.create_artifact(
         {
             "type": "markdown",
-            "key": artifact_key(f"plan-{context.project}-{context.environment}"),
-            "description": summary(plan.batch.plan),
-            "data": markdown(plan.batch.plan, title),
+            "key": artifact_key(f"plan-{project}-{environment}"),
+            "description": summary(planned.batch.plan),
+            "data": markdown(planned.batch.plan, f"Plan for {project} in {environment}"),
         }
     )
-    return plan
+    return planned
 
 
-async def _run(recipe: Recipe, requests: Sequence[Request], plan: ProjectPlan, context: DeployContext) -> Report:
+async def _run(recipe: Recipe, requests: Sequence[Request], planned: ProjectPlan, context: DeployContext) -> Report:
     """Run a recipe over all of its deployments that change; a failure is in its report."""
     reports: list[Report] = []
-    for batch in _batches([request.as_entry() for request in requests]):
+    for batch in _batches(requests):
         named = recipe.with_options(flow_run_name=f"{recipe.recipe_name} to {context.environment}: {len(batch)}")
-        pinned = context.model_copy(update={"versions": plan.versions})
         try:
-            reports.append(await _started(named, batch, pinned))
+            reports.append(
+                await _started(named, [request.as_entry() for request in batch], planned.pinned(batch, context))
+            )
         except DeployFailed as failure:
             if not isinstance(failure.report, Report):
                 raise
@@ -184,44 +251,45 @@ async def _started(recipe: Recipe, entries: list[dict[str, Any]], context: Deplo
     raise AssertionError("unreachable: tenacity either returns or raises")  # pragma: no cover
 
 
-def _batches(entries: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Split entries so that each part fits into the parameters of a run."""
-    batch: list[dict[str, Any]] = []
+def _batches(requests: Sequence[Request]) -> Iterator[list[Request]]:
+    """Split requests so that each part fits into the parameters of a run."""
+    batch: list[Request] = []
     size = 0
-    for entry in entries:
-        # A planned version goes along with each entry.
-        cost = len(json.dumps(entry)) + 200
+    for request in requests:
+        # A planned version and two fingerprints go along with each entry.
+        cost = len(json.dumps(request.as_entry())) + 400
         if batch and size + cost > LARGEST_PARAMETERS:
             yield batch
             batch, size = [], 0
-        batch.append(entry)
+        batch.append(request)
         size += cost
     if batch:
         yield batch
 
 
-def _whole(plan: ProjectPlan, reports: Sequence[Report], context: DeployContext, *, dry_run: bool) -> Report:
+def _whole(planned: ProjectPlan, reports: Sequence[Report], *, dry_run: bool) -> Report:
     """One outcome for each deployment in the order of the project: what happened, else what was planned."""
-    joined = together(context.environment, reports, dry_run=dry_run)
+    joined = together(planned.context.environment, reports, dry_run=dry_run)
     happened: dict[str, Outcome] = {outcome.deployment: outcome for outcome in joined.outcomes}
-    outcomes = [happened.get(planned.deployment, planned) for planned in plan.outcomes()]
+    foreseen = planned.outcomes(dry_run=dry_run)
     run_id = flow_run.get_id()
     return joined.model_copy(
         update={
-            "outcomes": (*outcomes, *plan.refused()),
-            "remarks": tuple(dict.fromkeys((*plan.remarks, *joined.remarks))),
+            "outcomes": (*(happened.get(one.deployment, one) for one in foreseen), *planned.refused()),
+            "remarks": tuple(dict.fromkeys((*planned.remarks, *joined.remarks))),
+            "run_id": str(run_id) if run_id else None,
             "run_url": ui_url("flow-run", run_id) if run_id else None,
-            "plan": document(plan.batch.plan),
+            "plan": document(planned.batch.plan, str(run_id) if run_id else None),
         }
     )
 
 
-async def _show(report: Report, project: Project, server: PrefectServer) -> None:
+async def _show(report: Report, project: str, server: PrefectServer) -> None:
     logger = get_run_logger()
     for remark in report.remarks:
         logger.warning("%s", remark)
     for outcome in report.failed:
         logger.error("%s failed: %s", outcome.deployment, outcome.detail)
     logger.info("%s in %s", report.count(), report.environment)
-    description = f"Project {project.name} in {report.environment}: {report.count()}."
-    await server.create_artifact(table_artifact(report, f"report-{project.name}-{report.environment}", description))
+    description = f"Project {project} in {report.environment}: {report.count()}."
+    await server.create_artifact(table_artifact(report, f"report-{project}-{report.environment}", description))

@@ -6,10 +6,12 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Required, TypedDict
+from typing import Literal, Required, TypedDict
 
-from meta_prefect.errors import TargetError, ValidationFailed
+from meta_prefect.errors import NoApiConfiguredError, TargetError, ValidationFailed
 from meta_prefect.report import Report
+
+OnError = Literal["stop", "keep-going", "atomic"]
 
 
 def deploy(
@@ -18,9 +20,13 @@ def deploy(
     env: str | None = None,
     select: Sequence[str] = (),
     dry_run: bool = False,
-    keep_going: bool = False,
+    on_error: OnError = "stop",
     only_changed: bool = False,
     adopt: bool = False,
+    prune: bool = False,
+    max_deletes: int | None = None,
+    force: bool = False,
+    plan: str | None = None,
     local: bool = False,
     auth: bool = False,
     say: Callable[[str], None] = lambda _: None,
@@ -33,9 +39,14 @@ def deploy(
         env: The environment; by default META_PREFECT__ENV, else ``dev``.
         select: Patterns, of which a flow or ``flow/deployment`` must match one.
         dry_run: Plan, and write nothing. Starts no server: where there is none, everything is to be created.
-        keep_going: Deploy what is sound even where something else is not.
+        on_error: ``stop`` writes nothing while anything is wrong with the project; ``keep-going`` deploys what is sound;
+            ``atomic`` puts back what has been written once something cannot be written.
         only_changed: Leave alone what differs in nothing but a version that counts deploys.
         adopt: Take over deployments of the same name that nobody manages.
+        prune: Delete the project's deployments in this environment that are no longer in it, after all else went well.
+        max_deletes: Refuse to prune more; None means a fifth of the project's deployments, and at least 3.
+        force: Prune without waiting for runs that are under way.
+        plan: The id of the run whose recorded plan is applied exactly as it is; what to deploy is said there.
         local: Allow a server to be started on this host in CI, in containers and in flow runs too.
         auth: Let a server that is started ask for an authentication string.
         say: Tells the user what happens on the way.
@@ -45,10 +56,11 @@ def deploy(
 
     Raises:
         ValidationFailed: Something is wrong with the project; nothing was written.
+        MovedError: The recorded plan does not hold any more; nothing was written.
         DeployFailed: Some deployments could not be written; it carries the report.
         MetaPrefectError: Anything else that went wrong, for example that the server does not answer.
     """
-    from meta_prefect.local.api import reading_api, writing_api
+    from meta_prefect.local.api import MEND, reading_api, writing_api
     from meta_prefect.recipes.requests import check_before_start
 
     path, names = split_targets(targets)
@@ -58,16 +70,24 @@ def deploy(
         "names": list(names),
         "select": list(select),
         "dry_run": dry_run,
-        "keep_going": keep_going,
+        "on_error": on_error,
         "only_changed": only_changed,
         "adopt": adopt,
+        "prune": prune,
+        "max_deletes": max_deletes,
+        "force": force,
+        "plan": plan,
     }
     check_before_start(path)
     if not dry_run:
         with writing_api(local=local, auth=auth, say=say):
             return _observed(parameters)
     with reading_api() as api:
-        return _offline(parameters) if api is None else _observed(parameters)
+        if api is not None:
+            return _observed(parameters)
+        if plan is not None:
+            raise NoApiConfiguredError(f"the plan of run {plan} is nowhere without a Prefect API", hint=MEND)
+        return _offline(parameters)
 
 
 def validate(targets: Sequence[str] = (), *, env: str | None = None) -> Report:
@@ -88,23 +108,27 @@ class Parameters(TypedDict, total=False):
     names: Required[list[str]]
     select: Required[list[str]]
     dry_run: bool
-    keep_going: bool
+    on_error: OnError
     only_changed: bool
     adopt: bool
+    prune: bool
+    max_deletes: int | None
+    force: bool
+    plan: str | None
 
 
 def _offline(parameters: Parameters) -> Report:
+    from meta_prefect.plan.recorded import Asked
     from meta_prefect.recipes.offline import plan_offline
 
-    return asyncio.run(
-        plan_offline(
-            Path(parameters["path"]),
-            parameters["environment"],
-            parameters["names"],
-            parameters["select"],
-            keep_going=parameters.get("keep_going", False),
-        )
+    asked = Asked(
+        names=tuple(parameters["names"]),
+        select=tuple(parameters["select"]),
+        adopt=parameters.get("adopt", False),
+        prune=parameters.get("prune", False),
     )
+    keep_going = parameters.get("on_error") == "keep-going"
+    return asyncio.run(plan_offline(Path(parameters["path"]), parameters["environment"], asked, keep_going=keep_going))
 
 
 def _observed(parameters: Parameters) -> Report:

@@ -12,7 +12,8 @@ from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.document import PlanDocument
 
-Action = Literal["created", "updated", "unchanged", "failed"]
+Action = Literal["created", "updated", "unchanged", "deleted", "put back", "not written", "failed"]
+"""What happened: ``put back`` and ``not written`` where another deployment failed and the deploy was all or nothing."""
 
 
 class Outcome(BaseModel):
@@ -27,6 +28,7 @@ class Outcome(BaseModel):
         id: Its id on the server.
         url: Its page in the Prefect UI.
         open_parameters: Parameters of its flow that each run must be given.
+        tried: Whether writing it was begun, so that it may be on the server even where it failed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +41,7 @@ class Outcome(BaseModel):
     id: str | None = None
     url: str | None = None
     open_parameters: tuple[str, ...] = ()
+    tried: bool = False
 
 
 class Report(BaseModel):
@@ -50,7 +53,8 @@ class Report(BaseModel):
         outcomes: One for each deployment, in the order of the project.
         components: Work pools, workers and the like that were written, each with what was done.
         remarks: What else whoever deploys should know.
-        run_url: The deploy's own run in the Prefect UI.
+        run_id: The deploy's own run.
+        run_url: That run in the Prefect UI.
         plan: The plan that it came from, field by field.
     """
 
@@ -61,6 +65,7 @@ class Report(BaseModel):
     outcomes: tuple[Outcome, ...] = ()
     components: tuple[tuple[str, str], ...] = ()
     remarks: tuple[str, ...] = ()
+    run_id: str | None = None
     run_url: str | None = None
     plan: PlanDocument | None = None
 
@@ -79,6 +84,9 @@ class Report(BaseModel):
             "created": "to create" if self.dry_run else "created",
             "updated": "to update" if self.dry_run else "updated",
             "unchanged": "unchanged",
+            "deleted": "to delete" if self.dry_run else "deleted",
+            "put back": "put back",
+            "not written": "not written",
             "failed": "failed",
         }
         counts = [f"{len(found)} {verb}" for action, verb in verbs.items() if (found := self.only(action))]

@@ -12,7 +12,7 @@ from meta_prefect import __version__
 from meta_prefect.cli.history import history, rollback
 from meta_prefect.cli.output import Output
 from meta_prefect.cli.recipes import recipes, schema
-from meta_prefect.errors import DeployFailed, MetaPrefectError, ValidationFailed
+from meta_prefect.errors import DeployFailed, MetaPrefectError, TargetError, ValidationFailed
 
 app = App(
     name="meta-prefect",
@@ -31,6 +31,15 @@ app.command(worker_app)
 
 Debug = Annotated[bool, Parameter(negative="", help="Show Prefect's own log, and tracebacks.")]
 Select = Annotated[list[str] | None, Parameter(negative="", help="Only what matches: `etl-*`, `*/nightly-*`.")]
+OnlyChanged = Annotated[
+    bool, Parameter(negative="", help="Leave alone what differs in nothing but a version that counts deploys.")
+]
+Prune = Annotated[
+    bool, Parameter(negative="", help="Delete the project's deployments that are no longer in it, after all else.")
+]
+MaxDeletes = Annotated[
+    int | None, Parameter(help="Refuse to prune more than this; by default a fifth, and at least 3.")
+]
 Adopt = Annotated[bool, Parameter(negative="", help="Take over deployments of the same name that nobody manages.")]
 Environment = Annotated[
     str | None, Parameter(name=["--env", "-e"], help="The environment; by default META_PREFECT__ENV, else dev.")
@@ -46,10 +55,20 @@ def deploy(
     keep_going: Annotated[
         bool, Parameter(negative="", help="Deploy what is sound even where something else is not.")
     ] = False,
-    only_changed: Annotated[
-        bool, Parameter(negative="", help="Leave alone what differs in nothing but a version that counts deploys.")
+    atomic: Annotated[
+        bool, Parameter(negative="", help="Where something cannot be written, put back what has been written.")
     ] = False,
+    only_changed: OnlyChanged = False,
     adopt: Adopt = False,
+    prune: Prune = False,
+    max_deletes: MaxDeletes = None,
+    force: Annotated[bool, Parameter(negative="", help="Prune without waiting for runs that are under way.")] = False,
+    plan: Annotated[
+        str | None,
+        Parameter(
+            help="Apply exactly the plan that `meta-prefect plan` made in this run, or nothing if it is outdated."
+        ),
+    ] = None,
     local: Annotated[
         bool, Parameter(negative="", help="Allow a server to be started in CI, containers and flow runs too.")
     ] = False,
@@ -69,6 +88,10 @@ def deploy(
     """
     from meta_prefect.deploy import deploy as run
 
+    if plan is not None:
+        _refuse_beside_plan(env=env, select=select, only_changed=only_changed, adopt=adopt, prune=prune)
+    if keep_going and atomic:
+        raise TargetError("--keep-going and --atomic contradict each other", hint="Give one of them.")
     output = Output()
     with output.watching("Deploying", debug=debug):
         try:
@@ -77,9 +100,13 @@ def deploy(
                 env=env,
                 select=select or (),
                 dry_run=dry_run,
-                keep_going=keep_going,
+                on_error="keep-going" if keep_going else "atomic" if atomic else "stop",
                 only_changed=only_changed,
                 adopt=adopt,
+                prune=prune,
+                max_deletes=max_deletes,
+                force=force,
+                plan=plan,
                 local=local,
                 auth=auth,
                 say=output.say,
@@ -99,7 +126,10 @@ def plan(
     *targets: str,
     env: Environment = None,
     select: Select = None,
+    only_changed: OnlyChanged = False,
     adopt: Adopt = False,
+    prune: Prune = False,
+    max_deletes: MaxDeletes = None,
     output: Annotated[Literal["text", "json"], Parameter(help="How to print.")] = "text",
     debug: Debug = False,
 ) -> int:
@@ -117,7 +147,16 @@ def plan(
 
     out = Output()
     with out.watching("Planning", debug=debug):
-        report = run(targets, env=env, select=select or (), dry_run=True, adopt=adopt)
+        report = run(
+            targets,
+            env=env,
+            select=select or (),
+            dry_run=True,
+            only_changed=only_changed,
+            adopt=adopt,
+            prune=prune,
+            max_deletes=max_deletes,
+        )
     out.plan(report, output)
     return 2 if report.plan is not None and report.plan.has_changes else 0
 
@@ -233,6 +272,15 @@ def worker_logs(pool: str | None = None, /, *, lines: int = 50) -> int:
     if not pools:
         output.say("No worker was started on this host.")
     return 0
+
+
+def _refuse_beside_plan(**options: object) -> None:
+    """What a plan was asked to do is recorded with it; it cannot be asked something else when it is applied."""
+    if given := [f"--{name.replace('_', '-')}" for name, value in options.items() if value]:
+        raise TargetError(
+            f"--plan and {', '.join(given)} do not go together: what is deployed is recorded with the plan",
+            hint="Give these options to `meta-prefect plan`.",
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

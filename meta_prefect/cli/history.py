@@ -140,6 +140,7 @@ def _as_json(recorded: Recorded) -> dict[str, Any]:
         "deployment": entry.deployment,
         "version": entry.version,
         "action": entry.action,
+        "certain": recorded.is_certain,
         "commit": page.commit,
         "by": page.by,
         "project": page.project,
@@ -167,7 +168,8 @@ def _cells(recorded: Recorded) -> tuple[str, str, str, str, str, str]:
     sha, plus, state = (page.commit or "").partition("+")
     changed = ", ".join(field.path for field in entry.fields)
     at = f"{page.at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
-    return at, entry.version or "", entry.action, f"{sha[:8]}{plus}{state}", page.by, changed
+    action = entry.action if recorded.is_certain else f"{entry.action}? (interrupted)"
+    return at, entry.version or "", action, f"{sha[:8]}{plus}{state}", page.by, changed
 
 
 def _as_line(recorded: Recorded) -> str:

@@ -28,7 +28,15 @@ _MARKS = {
     "unchanged": ("=", "dim"),
     "delete": ("-", "red"),
 }
-_COLORS = {"created": "green", "updated": "yellow", "unchanged": "dim", "failed": "bold red"}
+_COLORS = {
+    "created": "green",
+    "updated": "yellow",
+    "unchanged": "dim",
+    "deleted": "red",
+    "put back": "yellow",
+    "not written": "dim",
+    "failed": "bold red",
+}
 
 
 class Output:
@@ -106,6 +114,8 @@ class Output:
         for remark in report.remarks:
             self._err.print(f"[yellow]note:[/] {escape(remark)}")
         self.raw(f"{report.count()} in {report.environment}")
+        if report.run_id and report.plan.changes:
+            self.raw(f"To apply exactly this: meta-prefect deploy --plan {report.run_id}")
 
     def _table(self, report: Report) -> None:
         from rich.table import Table
@@ -166,7 +176,7 @@ class _Bar:
 
 def _field_lines(change: ChangeDocument) -> Generator[str]:
     """The lines below a change: what a new object has, or each field's before and after."""
-    from meta_prefect.plan.explain import shown
+    from meta_prefect.plan.explain import kept_lines, shown
 
     for field in change.fields:
         if change.action == "create":
@@ -176,6 +186,7 @@ def _field_lines(change: ChangeDocument) -> Generator[str]:
             before = shown(field.before) if "before" in field.model_fields_set else "(none)"
             after = shown(field.after) if "after" in field.model_fields_set else "(none)"
             yield f"{field.path}: {before} → {after}"
+    yield from kept_lines(change.kept)
     if change.scheduled_runs == "regenerated":
         yield "scheduled runs: created anew, as Prefect does at every change"
 

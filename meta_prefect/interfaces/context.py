@@ -7,6 +7,20 @@ from datetime import datetime
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 
+class PlannedState(BaseModel):
+    """What a plan saw of an object and what it makes of it, as fingerprints.
+
+    Attributes:
+        before: The state that was there; None where there was none.
+        after: The state that is to be; None where it is to go.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    before: str | None = Field(title="Before")
+    after: str | None = Field(title="After")
+
+
 class DeployContext(BaseModel):
     """Everything that a builder may know besides its deployment.
 
@@ -39,6 +53,16 @@ class DeployContext(BaseModel):
         default={},
         title="Planned versions",
         description="The counted version that the plan of this deploy fixed for each flow/deployment.",
+    )
+    planned: dict[str, PlannedState] = Field(
+        default={},
+        title="Planned states",
+        description="What the plan of this deploy saw of each flow/deployment and makes of it.",
+    )
+    stop_at_failure: bool = Field(
+        default=False,
+        title="Stop at the first failure",
+        description="Whether nothing more is written once a deployment has failed, so that less has to be put back.",
     )
     start_worker: bool = Field(
         default=True, title="Start a worker", description="Whether a worker process may be started on this host."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from meta_prefect.interfaces.records import FieldChange, Record
 
@@ -51,6 +52,7 @@ class Update:
         before: The live record as it was read.
         after: The live record with what differs replaced.
         counted: Whether a counted version goes up with this deploy.
+        kept: What operators have set and keep, by the place of its field.
     """
 
     subject: Subject
@@ -59,6 +61,7 @@ class Update:
     after: Record
     counted: bool = False
     remarks: tuple[str, ...] = ()
+    kept: Record = field(default_factory=dict[str, Any])
 
     @property
     def changed(self) -> Record:
@@ -78,12 +81,14 @@ class Unchanged:
     Attributes:
         reason: Why nothing is done.
         live: The record as it was read.
+        kept: What operators have set and keep, by the place of its field.
     """
 
     subject: Subject
     reason: str
     live: Record
     remarks: tuple[str, ...] = ()
+    kept: Record = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +105,23 @@ Change = Create | Update | Unchanged | Delete
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a deploy will do: components first, then deployments.
+    """What a deploy will do: components first, then deployments, then what is no longer in the project.
 
     Attributes:
         components: Changes to what deployments need.
         deployments: Changes to deployments.
+        orphans: Deployments of this project and environment that are no longer in the project: deleted, or left alone where
+            the deploy does not prune.
     """
 
     components: tuple[Change, ...] = field(default=())
     deployments: tuple[Change, ...] = field(default=())
+    orphans: tuple[Delete | Unchanged, ...] = field(default=())
 
     def __iter__(self) -> Iterator[Change]:
         yield from self.components
         yield from self.deployments
+        yield from self.orphans
 
     @property
     def writes(self) -> tuple[Change, ...]:
@@ -126,14 +135,3 @@ class Plan:
         A version that only counts deploys is none of them.
         """
         return tuple(change for change in self.writes if not (isinstance(change, Update) and change.only_counts))
-
-
-def joined(plans: Iterable[Plan]) -> Plan:
-    """Put the plans of several recipes together; a component that several of them share is there once."""
-    components: dict[Subject, Change] = {}
-    deployments: list[Change] = []
-    for plan in plans:
-        for change in plan.components:
-            components.setdefault(change.subject, change)
-        deployments.extend(plan.deployments)
-    return Plan(tuple(components.values()), tuple(deployments))

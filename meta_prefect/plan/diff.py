@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from meta_prefect.errors import ConflictError
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment, VersionRule
-from meta_prefect.interfaces.records import ABSENT, FieldChange, Record, differences, differences_within
-from meta_prefect.interfaces.tags import environment_tag, owner
+from meta_prefect.interfaces.records import ABSENT, Record, differences, differences_within
 from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Subject, Unchanged, Update
-from meta_prefect.plan.records import LiveDeployment, desired_record, schedules_to_compare
+from meta_prefect.plan.ledger import LedgerEntry
+from meta_prefect.plan.ownership import check_ownership, kept, with_given_up
+from meta_prefect.plan.records import LiveDeployment, desired_record, field_changes
 
 
 def next_integer(version: str | None) -> str:
@@ -19,7 +19,10 @@ def next_integer(version: str | None) -> str:
 
 
 def diff_deployment(
-    desired: Deployment, live: LiveDeployment | None, predecessor: LiveDeployment | None = None
+    desired: Deployment,
+    live: LiveDeployment | None,
+    predecessor: LiveDeployment | None = None,
+    last: LedgerEntry | None = None,
 ) -> Change:
     """Compare a deployment with the live one of the same name.
 
@@ -27,6 +30,7 @@ def diff_deployment(
         desired: The deployment as it is wanted.
         live: The live one; None where there is none.
         predecessor: The live one of another name whose place a new one takes.
+        last: What the last deploy wrote of it; None where that is not known, and what the recipe does not set is kept.
 
     Raises:
         ConflictError: The live one belongs to another project, or to nobody and the deploy does not adopt.
@@ -36,23 +40,31 @@ def diff_deployment(
     wanted = desired_record(desired)
     if live is None:
         if predecessor is not None:
-            _check_ownership(desired, predecessor)
+            check_ownership(desired, predecessor)
             wanted = {**_set_by_operators(predecessor.record, wanted), **wanted}
             remarks = (*remarks, f"takes the place of {predecessor.full_name}, which is deleted")
         if isinstance(desired.version, VersionRule):
             wanted["version"] = _counted_version(desired, predecessor.record["version"] if predecessor else None)
         return Create(subject, tuple(differences_within(ABSENT, wanted)), wanted, remarks)
 
-    _check_ownership(desired, live)
+    check_ownership(desired, live)
+    if last is not None:
+        wanted = with_given_up(wanted, live.record, last.after, last.ours)
     fields = tuple(field_changes(live.record, wanted))
     version = _counted_version(desired, live.record["version"]) if isinstance(desired.version, VersionRule) else None
     counted = version is not None and (bool(fields) or desired.version is not VersionRule.NEXT_ON_CHANGE)
     if counted:
         wanted["version"] = version
         fields += tuple(differences(live.record["version"], version, "version"))
+    theirs = kept(wanted, live)
     if not fields:
-        return Unchanged(subject, "already as wanted", live.record, remarks)
-    return Update(subject, fields, live.record, _after(live.record, wanted), counted, remarks)
+        return Unchanged(subject, "already as wanted", live.record, remarks, theirs)
+    return Update(subject, fields, live.record, _after(live.record, wanted), counted, remarks, theirs)
+
+
+def needs_history(desired: Deployment, live: LiveDeployment) -> bool:
+    """Whether what the last deploy wrote matters: only where something is set that the recipe does not set."""
+    return bool(kept(desired_record(desired), live))
 
 
 def unfilled_parameters(desired: Deployment) -> Iterator[str]:
@@ -82,42 +94,6 @@ def _set_by_operators(live: Record, wanted: Record) -> Record:
         if key in live["schedules"]:
             schedule.setdefault("active", live["schedules"][key]["active"])
     return {key: value for key, value in kept.items() if value is not None}
-
-
-def _check_ownership(desired: Deployment, live: LiveDeployment) -> None:
-    project = desired.context.project
-    where = f"{DEPLOYMENT} {live.full_name}"
-    match owner(live.record["tags"]):
-        case None if not desired.context.adopt:
-            raise ConflictError(
-                "there is a deployment of this name that Meta-Prefect does not manage",
-                where=where,
-                hint="Take it over with --adopt, or choose another name.",
-            )
-        case str(other) if other != project:
-            raise ConflictError(
-                f"the live deployment belongs to the project {other!r}, not to {project!r}",
-                where=where,
-                hint="Choose another name, or delete the live deployment if the project was renamed.",
-            )
-        case _:
-            pass
-    environment = next((tag for tag in live.record["tags"] if tag.startswith("env=")), None)
-    if environment not in (None, environment_tag(desired.environment)):
-        raise ConflictError(
-            f"the live deployment is for {environment!r}, and this deploy for {environment_tag(desired.environment)!r}",
-            where=where,
-            hint="Let its name tell its environment, as `namer` does.",
-        )
-
-
-def field_changes(live: Record, wanted: Record) -> Iterable[FieldChange]:
-    """Yield where a live record differs from a wanted one in what the wanted one sets."""
-    for key, value in wanted.items():
-        if key == "schedules":
-            yield from differences(schedules_to_compare(live[key], value), value, key)
-        else:
-            yield from differences(live[key], value, key)
 
 
 def _after(live: Record, wanted: Record) -> Record:

@@ -37,6 +37,7 @@ class ChangeDocument(BaseModel):
         action: What is done. ``next version`` is an update of nothing but a version that counts deploys.
         fields: What differs, field by field.
         scheduled_runs: Whether runs that its schedules have created already stay, or are created anew.
+        kept: What operators have set and keep, as the recipe does not set it: values by the place of their field.
         detail: Why nothing is done.
         remarks: What else to know.
     """
@@ -48,6 +49,7 @@ class ChangeDocument(BaseModel):
     action: Action
     fields: tuple[FieldDocument, ...] = ()
     scheduled_runs: Literal["kept", "regenerated", "deleted"] | None = None
+    kept: dict[str, Any] = {}
     detail: str = ""
     remarks: tuple[str, ...] = ()
 
@@ -58,6 +60,7 @@ class PlanDocument(BaseModel):
     Attributes:
         version: The version of this form.
         has_changes: Whether the server differs from the project; versions that count deploys do not count.
+        run_id: The run that made it, for ``meta-prefect deploy --plan``; left out where there was no server to plan against.
         changes: Everything that was compared.
     """
 
@@ -65,6 +68,7 @@ class PlanDocument(BaseModel):
 
     version: Literal[1] = Field(default=1)
     has_changes: bool = False
+    run_id: str | None = None
     changes: tuple[ChangeDocument, ...] = ()
 
     def as_json(self) -> str:
@@ -72,14 +76,23 @@ class PlanDocument(BaseModel):
         return self.model_dump_json(indent=2, exclude_unset=True)
 
 
-def document(plan: Plan) -> PlanDocument:
-    """Write a plan down."""
-    return PlanDocument(version=1, has_changes=bool(plan.changes), changes=tuple(_change(change) for change in plan))
+def document(plan: Plan, run_id: str | None = None) -> PlanDocument:
+    """Write a plan down.
+
+    Args:
+        plan: The plan.
+        run_id: The run that made it.
+    """
+    run = {} if run_id is None else {"run_id": run_id}
+    changes = tuple(_change(change) for change in plan)
+    return PlanDocument(version=1, has_changes=bool(plan.changes), changes=changes, **run)
 
 
 def _change(change: Change) -> ChangeDocument:
     is_deployment = change.subject.kind == DEPLOYMENT
     common: dict[str, Any] = {"kind": change.subject.kind, "name": change.subject.name, "remarks": change.remarks}
+    if kept := getattr(change, "kept", None):
+        common["kept"] = kept
     match change:
         case Create(fields=fields):
             return ChangeDocument(**common, action="create", fields=_fields(fields))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
 from meta_prefect.interfaces.records import ABSENT, FieldChange
@@ -55,7 +55,14 @@ def details(change: Change) -> Iterator[str]:
             pass
         case _:
             assert_never(change)
+    if isinstance(change, Update | Unchanged):
+        yield from kept_lines(change.kept)
     yield from change.remarks
+
+
+def kept_lines(kept: Mapping[str, Any]) -> Iterator[str]:
+    """What operators have set and keep."""
+    yield from (f"{path}: {shown(value)} (kept: set on the server, not by the recipe)" for path, value in kept.items())
 
 
 def _is_worth_showing(field: FieldChange) -> bool:

@@ -13,23 +13,15 @@ from typing import Any, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from meta_prefect.errors import TargetError, nearest
+from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.records import FieldChange, Record
 from meta_prefect.plan.changes import Change, Create, Delete, Unchanged, Update
-from meta_prefect.plan.diff import field_changes
+from meta_prefect.plan.ownership import DEFAULTS
+from meta_prefect.plan.records import field_changes
 from meta_prefect.project.naming import slug
 
 ARTIFACT_TYPE: Final = "ledger"
 """The type of the artifacts; the Prefect UI shows the data of a type that it does not know as JSON."""
-
-_DEFAULTS: Final[Record] = {
-    "version": None,
-    "paused": False,
-    "concurrency_limit": None,
-    "collision_strategy": None,
-    "schedules": {},
-    "work_queue_name": "default",
-}
-"""What the server makes of fields that a new deployment is created without."""
 
 Action = Literal["created", "updated", "deleted", "rolled back"]
 
@@ -64,6 +56,22 @@ class LedgerEntry(BaseModel):
         return tuple(field_changes(self.before, self.after))
 
 
+@dataclass(frozen=True, slots=True)
+class PageHead:
+    """Whose page of the ledger it is; see :class:`Ledger`."""
+
+    project: str
+    environment: str
+    recipe: str
+    deploy_id: str
+    commit: str | None
+
+    @classmethod
+    def of(cls, context: DeployContext, recipe: str) -> PageHead:
+        """The head of what a deploy writes by a recipe."""
+        return cls(context.project, context.environment, recipe, context.deploy_id, context.commit)
+
+
 class Ledger(BaseModel):
     """What one run wrote: a page of the ledger.
 
@@ -77,6 +85,8 @@ class Ledger(BaseModel):
         at: When, with its UTC offset.
         by: Who deployed: ``user@host``, or who made the run that did.
         entries: What was written, in the order of writing.
+        finished: Whether the run got as far as noting what it really wrote. A page is begun before the first write with what
+            is about to be written, so that a deploy that is killed leaves a trace.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -90,6 +100,7 @@ class Ledger(BaseModel):
     at: AwareDatetime
     by: str
     entries: tuple[LedgerEntry, ...]
+    finished: bool = True
 
     @property
     def key(self) -> str:
@@ -103,6 +114,11 @@ class Recorded:
 
     page: Ledger
     entry: LedgerEntry
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether it was written; what a killed deploy was about to write may not have been."""
+        return self.page.finished
 
     def __str__(self) -> str:
         """``version 3``, or when it was written where it has no version."""
@@ -155,7 +171,7 @@ def deleted(name: str, before: Record) -> LedgerEntry:
 
 def whole_record(written: Record) -> Record:
     """A record as it is on the server once it has been written: with the defaults of what was not sent."""
-    whole = {**_DEFAULTS, **written}
+    whole: Record = {"version": None, **DEFAULTS, **written}
     whole["schedules"] = {key: {"active": True, **schedule} for key, schedule in whole["schedules"].items()}
     return whole
 
@@ -197,10 +213,10 @@ def version_to_restore(history: Sequence[Recorded], version: str | None = None) 
     """
     name = history[0].entry.deployment
     for recorded in history[1:] if version is None else history:
-        if recorded.entry.after is not None and version in (None, recorded.entry.version):
+        if recorded.is_certain and recorded.entry.after is not None and version in (None, recorded.entry.version):
             return recorded
     if version is None:
         raise TargetError(f"nothing before {history[0]} of {name} is recorded")
-    restorable = (recorded.entry.version for recorded in history if recorded.entry.after is not None)
+    restorable = (one.entry.version for one in history if one.is_certain and one.entry.after is not None)
     known = ", ".join(dict.fromkeys(one for one in restorable if one))
     raise TargetError(f"no version {version!r} of {name} is recorded", hint=f"Known: {known or 'none'}.")

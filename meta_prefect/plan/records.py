@@ -9,13 +9,13 @@ Whatever the server adds or rewrites by itself must not look like a difference:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from meta_prefect.interfaces.deployment import Deployment, VersionRule
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.records import FieldChange, Record, differences, is_same
 from meta_prefect.interfaces.schedules import Schedule
 
 
@@ -30,6 +30,7 @@ class LiveDeployment:
         record: Its fields in normal form.
         schedule_ids: The id of each schedule, by its key in the record: the slug, or ``id:<id>`` where somebody made one
             without.
+        untouched: What somebody has set of the fields that no deploy ever writes, by their place.
     """
 
     id: str
@@ -37,6 +38,7 @@ class LiveDeployment:
     name: str
     record: Record
     schedule_ids: dict[str, str]
+    untouched: Record = field(default_factory=dict[str, Any])
 
     @property
     def full_name(self) -> str:
@@ -134,11 +136,28 @@ def live_deployment(answer: Record, flow_name: str) -> LiveDeployment:
         "job_variables": answer.get("job_variables") or {},
         "concurrency_limit": limit["limit"] if limit else None,
         "collision_strategy": options["collision_strategy"] if options else None,
+        "grace_period_seconds": options.get("grace_period_seconds") if options else None,
         "schedules": schedules,
     }
     return LiveDeployment(
-        id=answer["id"], flow_name=flow_name, name=answer["name"], record=record, schedule_ids=schedule_ids
+        id=answer["id"],
+        flow_name=flow_name,
+        name=answer["name"],
+        record=record,
+        schedule_ids=schedule_ids,
+        untouched=dict(_untouched(answer, items)),
     )
+
+
+def _untouched(answer: Record, schedules: Iterable[Record]) -> Iterator[tuple[str, Any]]:
+    labels: Record = answer.get("labels") or {}
+    yield from ((f"labels.{key}", value) for key, value in labels.items() if not key.startswith("prefect."))
+    for key in ("storage_document_id", "infrastructure_document_id"):
+        if answer.get(key) is not None:
+            yield key, answer[key]
+    for schedule in schedules:
+        if (most := schedule.get("max_scheduled_runs")) is not None:
+            yield f"schedules.{schedule.get('slug') or schedule['id']}.max_scheduled_runs", most
 
 
 def _live_schedule(item: Record) -> Record:
@@ -170,6 +189,23 @@ def without_injected_start(live: str, wanted: str) -> str:
     if "DTSTART" in wanted.upper():
         return live
     return "\n".join(line for line in live.splitlines() if not line.upper().startswith("DTSTART"))
+
+
+def changed_schedules(live: dict[str, Record], wanted: dict[str, Record]) -> dict[str, Record]:
+    """The wanted schedules that are not on the server as they are wanted."""
+    compared = schedules_to_compare(live, wanted)
+    return {
+        slug: schedule
+        for slug, schedule in wanted.items()
+        if slug not in compared or not is_same(compared[slug], schedule)
+    }
+
+
+def field_changes(live: Record, wanted: Record) -> Iterable[FieldChange]:
+    """Yield where a live record differs from a wanted one in what the wanted one sets."""
+    for key, value in wanted.items():
+        before = live.get(key)
+        yield from differences(schedules_to_compare(before or {}, value) if key == "schedules" else before, value, key)
 
 
 def schedules_to_compare(live: Any, wanted: dict[str, Record]) -> dict[str, Record]:

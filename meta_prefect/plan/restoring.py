@@ -1,25 +1,13 @@
-"""Going back: to what a deployment was at a version, and to the server's default where a recipe no longer sets a field."""
+"""Going back to what a deployment was."""
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 from meta_prefect.errors import ConflictError
-from meta_prefect.interfaces.records import ABSENT, Record, differences_within
+from meta_prefect.interfaces.records import ABSENT, differences_within
 from meta_prefect.interfaces.tags import owner
 from meta_prefect.plan.changes import DEPLOYMENT, Create, Subject, Unchanged, Update
-from meta_prefect.plan.diff import field_changes
-from meta_prefect.plan.ledger import LedgerEntry, Recorded
-from meta_prefect.plan.records import LiveDeployment
-
-_GIVEN_UP: Final[Record] = {
-    "paused": False,
-    "concurrency_limit": None,
-    "collision_strategy": None,
-    "schedules": {},
-    "work_queue_name": "default",
-}
-"""What becomes of fields that a recipe may leave to the operators, once it does."""
+from meta_prefect.plan.ledger import Recorded
+from meta_prefect.plan.records import LiveDeployment, field_changes
 
 
 def diff_restored(target: Recorded, live: LiveDeployment | None) -> Create | Update | Unchanged:
@@ -50,25 +38,3 @@ def diff_restored(target: Recorded, live: LiveDeployment | None) -> Create | Upd
     if not fields:
         return Unchanged(subject, f"is as it was at {target} already", live.record)
     return Update(subject, fields, live.record, {**live.record, **wanted})
-
-
-def with_given_up(wanted: Record, last: LedgerEntry | None) -> Record:
-    """Add to what a recipe sets the defaults of the fields that it set at its last deploy and no longer sets.
-
-    What it never set stays the operators'. So does everything where the last deploy is not known.
-
-    Args:
-        wanted: What the recipe sets; not changed.
-        last: What the last deploy wrote.
-    """
-    ours = frozenset(last.ours if last is not None else ())
-    given_up = {key: default for key, default in _GIVEN_UP.items() if key in ours and key not in wanted}
-    if not wanted.get("schedules"):
-        return {**wanted, **given_up}
-
-    def activated(key: str, schedule: dict[str, Any]) -> Record:
-        was_ours = f"schedules.{key}.active" in ours
-        return {"active": True, **schedule} if was_ours else schedule
-
-    schedules = {key: activated(key, schedule) for key, schedule in wanted["schedules"].items()}
-    return {**wanted, **given_up, "schedules": schedules}

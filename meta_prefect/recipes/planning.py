@@ -5,44 +5,91 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from prefect.runtime import flow_run
+
 from meta_prefect.discovery.sharing import modules_of
-from meta_prefect.errors import ConfigurationError
+from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
 from meta_prefect.interfaces.api import Host
-from meta_prefect.interfaces.context import DeployContext
-from meta_prefect.plan.changes import Change, Unchanged, Update
+from meta_prefect.interfaces.context import DeployContext, PlannedState
+from meta_prefect.plan.changes import Change, Delete, Unchanged, Update
+from meta_prefect.plan.orphans import PlannedDeletion, check_deletions, orphans_of
+from meta_prefect.plan.recorded import Asked, RecordedPlan, fingerprint_of_wanted, state_of, states_of
 from meta_prefect.plan.resolving import Draft
 from meta_prefect.project import Project
 from meta_prefect.recipes.drafting import Request, draft
 from meta_prefect.recipes.recipe import Recipe
 from meta_prefect.recipes.requests import Requested, requests_of
-from meta_prefect.recipes.selection import Selection
+from meta_prefect.recipes.selection import Selection, select_in
 from meta_prefect.report import Action, Outcome
 from meta_prefect.server import Reader, ui_url
 from meta_prefect.steps.building import build
 from meta_prefect.steps.planning import PlannedBatch, PlannedComponent, PlannedDeployment, compare
+from meta_prefect.steps.source import new_context
+
+
+class Order:
+    """What is to be planned.
+
+    Args:
+        project: The project.
+        context: The deploy.
+        selection: Which deployments are meant.
+        requested: What the project asks for.
+        asked: What the deploy was asked to do.
+        earlier: The plan that is applied or carried on.
+    """
+
+    # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
+
+    def __init__(
+        self,
+        project: Project,
+        context: DeployContext,
+        selection: Selection,
+        requested: Requested,
+        asked: Asked,
+        earlier: RecordedPlan | None = None,
+    ) -> None:
+        self.project = project
+        self.context = context
+        self.selection = selection
+        self.requested = requested
+        self.asked = asked
+        self.earlier = earlier
+
+    def completing(self, unfinished: RecordedPlan) -> Order:
+        """The same order as part of a deploy that did not finish."""
+        context = unfinished.completed_by(self.context)
+        return Order(self.project, context, self.selection, self.requested, self.asked, unfinished)
 
 
 class ProjectPlan:
     """What a deploy of a project will do.
 
     Args:
+        order: What was planned.
         requests: The sound requests, one for each of the batch's deployments.
         batch: What is to happen to each.
         errors: What is wrong with the others.
-        skipped: What was left out for this environment, and why.
     """
 
     def __init__(
         self,
+        order: Order,
         requests: Sequence[Request],
         batch: PlannedBatch,
         errors: Sequence[ConfigurationError],
-        skipped: Sequence[str],
     ) -> None:
+        self._order = order
         self.requests = tuple(requests)
         self.batch = batch
         self.errors = tuple(errors)
-        self.skipped = tuple(skipped)
+        self.wanted = fingerprint_of_wanted(planned.draft.deployment for planned in batch.deployments)
+
+    @property
+    def context(self) -> DeployContext:
+        """The deploy."""
+        return self._order.context
 
     @property
     def versions(self) -> dict[str, str]:
@@ -52,6 +99,48 @@ class ProjectPlan:
             for change in self.batch.plan.deployments
             if (version := planned_version(change)) is not None
         }
+
+    @property
+    def states(self) -> dict[str, PlannedState]:
+        """What it saw of each object and makes of it."""
+        return states_of(self.batch.plan)
+
+    def recorded(self, *, dry_run: bool) -> RecordedPlan:
+        """The plan as it is recorded."""
+        context, run_id = self.context, flow_run.get_id()
+        earlier = self._order.earlier
+        return RecordedPlan(
+            project=context.project,
+            environment=context.environment,
+            deploy_id=context.deploy_id,
+            run_id=str(run_id) if run_id else None,
+            now=context.now,
+            commit=context.commit,
+            asked=self._order.asked,
+            # Of what is done already the version is needed as well, should this be retried once more.
+            versions={**(earlier.versions if earlier is not None else {}), **self.versions},
+            wanted=self.wanted,
+            states=self.states,
+            stage="planned" if dry_run else "started" if self.batch.plan.writes else "finished",
+        )
+
+    def completes(self, unfinished: RecordedPlan) -> bool:
+        """Whether this is the deploy over again that made a plan and did not finish it."""
+        return unfinished.wanted == self.wanted and unfinished.asked == self._order.asked
+
+    def pinned(self, requests: Sequence[Request], context: DeployContext) -> DeployContext:
+        """The context of a recipe's run for some requests: with what this plan fixed and saw of their deployments."""
+        meant = {id(request) for request in requests}
+        pairs = zip(self.requests, self.batch.deployments, strict=True)
+        changes = [planned.change for request, planned in pairs if id(request) in meant]
+        versions = {**context.versions, **self.versions}
+        names = [change.subject.name for change in changes]
+        return context.model_copy(
+            update={
+                "versions": {name: versions[name] for name in names if name in versions},
+                "planned": {change.subject.name: state_of(change) for change in changes},
+            }
+        )
 
     def by_recipe(self) -> list[tuple[Recipe, list[Request]]]:
         """The requests that lead to a write, by recipe in the order of the project.
@@ -69,11 +158,14 @@ class ProjectPlan:
                 group.append(request)
         return list(groups.values())
 
-    def outcomes(self) -> tuple[Outcome, ...]:
-        """What would happen to each deployment."""
-        return tuple(
-            _foreseen(request, planned) for request, planned in zip(self.requests, self.batch.deployments, strict=True)
+    def outcomes(self, *, dry_run: bool) -> tuple[Outcome, ...]:
+        """What would happen to each deployment; in a deploy, what happens to those that no recipe's run is started for."""
+        foreseen = (
+            _foreseen(request, planned, dry_run=dry_run)
+            for request, planned in zip(self.requests, self.batch.deployments, strict=True)
         )
+        deleted = (_deletion(one) for one in self.batch.orphans if dry_run and isinstance(one.change, Delete))
+        return (*foreseen, *deleted)
 
     def refused(self) -> tuple[Outcome, ...]:
         """What is wrong, as the outcomes of a deploy that keeps going without it."""
@@ -85,8 +177,10 @@ class ProjectPlan:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What else whoever deploys should know."""
-        found = (*self.skipped, *(remark for change in self.batch.plan for remark in change.remarks))
-        return tuple(dict.fromkeys(found))
+        found = (*self._order.requested.skipped, *(remark for change in self.batch.plan for remark in change.remarks))
+        left = [str(one) for one in self.batch.orphans if isinstance(one.change, Unchanged)]
+        orphans = [f"no longer in the project, and left alone without --prune: {', '.join(left)}"] if left else []
+        return tuple(dict.fromkeys((*found, *orphans)))
 
 
 def planned_version(change: Change) -> str | None:
@@ -98,14 +192,15 @@ def planned_version(change: Change) -> str | None:
             return getattr(change, "after", {}).get("version")
 
 
-def _foreseen(request: Request, planned: PlannedDeployment) -> Outcome:
+def _foreseen(request: Request, planned: PlannedDeployment, *, dry_run: bool) -> Outcome:
     change = planned.change
     actions: dict[str, Action] = {"Create": "created", "Update": "updated", "Unchanged": "unchanged"}
+    action = actions[type(change).__name__]
     live = planned.live
     return Outcome(
         deployment=str(planned),
         recipe=request.recipe.recipe_name,
-        action=actions[type(change).__name__],
+        action=action if dry_run or action == "unchanged" else "not written",
         version=planned_version(change) or (live.record["version"] if live else None),
         detail=change.reason
         if isinstance(change, Unchanged)
@@ -117,26 +212,100 @@ def _foreseen(request: Request, planned: PlannedDeployment) -> Outcome:
     )
 
 
-def read_requests(
-    project: Project, context: DeployContext, selection: Selection, *, environment_asked: bool
-) -> Requested:
-    """List what a project asks for; loads its recipes, runs no flow's code."""
-    modules = modules_of(project.root)
-    return requests_of(project, modules, selection, context.environment, environment_asked=environment_asked)
+def _deletion(planned: PlannedDeletion) -> Outcome:
+    live = planned.live
+    return Outcome(
+        deployment=live.full_name,
+        recipe="",
+        action="deleted",
+        version=live.record["version"],
+        detail="no longer in the project",
+        id=live.id,
+        url=ui_url("deployment", live.id),
+    )
 
 
-async def plan_requests(
-    requested: Requested, context: DeployContext, selection: Selection, host: Host, server: Reader
-) -> ProjectPlan:
+def read_order(
+    project: Project, path: Path, environment: str | None, asked: Asked, earlier: RecordedPlan | None = None
+) -> Order:
+    """List what a project asks for; loads its recipes, runs no flow's code.
+
+    Args:
+        project: The project.
+        path: The path that was given; a Python file means the flows of that file.
+        environment: The environment that was asked for.
+        asked: What else was asked for.
+        earlier: The plan that is applied or carried on: its environment, what it was asked and what it fixed hold.
+
+    Raises:
+        ValidationFailed: What was asked for does not go together.
+    """
+    if earlier is not None:
+        _check_same(project, environment, earlier)
+        environment, asked = earlier.environment, earlier.asked
+    selection = select_in(project, path, asked.names, asked.select)
+    if asked.prune and (error := _refused_prune(project, selection)) is not None:
+        raise ValidationFailed([error])
+    context = new_context(
+        project.root,
+        project.name,
+        environment=environment,
+        next_versions=not asked.only_changed,
+        adopt=asked.adopt,
+    )
+    if earlier is not None:
+        context = earlier.repeated_by(context)
+    requested = requests_of(
+        project,
+        modules_of(project.root),
+        selection,
+        context.environment,
+        environment_asked=environment is not None,
+    )
+    return Order(project, context, selection, requested, asked, earlier)
+
+
+def _check_same(project: Project, environment: str | None, earlier: RecordedPlan) -> None:
+    pairs = (("project", project.name, earlier.project), ("environment", environment, earlier.environment))
+    for what, now, then in pairs:
+        if now not in (None, then):
+            raise ValidationFailed(
+                [
+                    TargetError(
+                        f"the plan of run {earlier.run_id} is for the {what} {then!r}, not for {now!r}",
+                        hint="Make a plan for it with `meta-prefect plan`.",
+                    )
+                ]
+            )
+
+
+def _refused_prune(project: Project, selection: Selection) -> ConfigurationError | None:
+    """Why what is not asked for cannot be told from what is no longer there; None where it can."""
+    if selection or selection.file is not None:
+        return TargetError(
+            "pruning and a selection do not go together: what is not selected would look as if it were gone",
+            where="prune",
+            hint="Prune with a deploy of the whole project.",
+        )
+    if not project.name_is_stable:
+        return ProjectFileError(
+            f"the project is named {project.name!r} after its folder, so that another folder of that name would own the same "
+            "deployments; such a project is not pruned",
+            where=project.file.name,
+            hint=f"Write `project: {project.name}` into {project.file.name}.",
+        )
+    return None
+
+
+async def plan_order(order: Order, host: Host, server: Reader) -> ProjectPlan:
     """Resolve everything in memory, read the server in batches, compare. Reads only.
 
     Args:
-        requested: What the project asks for.
-        context: The deploy.
-        selection: Which deployments are meant.
+        order: What is to be planned.
         host: This host.
         server: What is read from.
     """
+    context, selection, requested = order.context, order.selection, order.requested
     errors = list(requested.errors)
     pairs: list[tuple[Request, Draft]] = []
     modules = modules_of(Path(context.source))
@@ -160,9 +329,27 @@ async def plan_requests(
     sound = {id(planned.draft) for planned in batch.deployments}
     needed = {component.key for planned in batch.deployments for component in planned.draft.components}
     components: list[PlannedComponent] = [one for one in batch.components if one.component.key in needed]
+    orphans: list[PlannedDeletion] = []
+    if not errors and not selection and selection.file is None and order.project.name_is_stable:
+        orphans, excess = await _orphans(order, batch, server)
+        errors.extend(excess)
+    elif order.asked.prune:
+        errors.append(TargetError("nothing is pruned while anything is wrong with the project", where="prune"))
     return ProjectPlan(
+        order,
         [request for request, begun in pairs if id(begun) in sound],
-        PlannedBatch(components, batch.deployments),
+        PlannedBatch(components, batch.deployments, orphans),
         errors,
-        requested.skipped,
     )
+
+
+async def _orphans(
+    order: Order, batch: PlannedBatch, server: Reader
+) -> tuple[list[PlannedDeletion], list[ConfigurationError]]:
+    """Find what is no longer in the project, and whether that is too much to be deleted at once."""
+    owned = await server.read_owned(order.project.name, order.context.environment)
+    replaced = [planned.predecessor.full_name for planned in batch.deployments if planned.predecessor is not None]
+    wanted = [*map(str, batch.deployments), *replaced]
+    orphans = orphans_of(owned, wanted, prune=order.asked.prune)
+    excess = check_deletions(orphans, len(owned), order.asked.max_deletes) if order.asked.prune else None
+    return orphans, [] if excess is None else [excess]

@@ -11,12 +11,13 @@ from prefect import get_run_logger
 
 from meta_prefect.discovery.modules import ProjectModules
 from meta_prefect.discovery.sharing import modules_of
-from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError, ValidationFailed
+from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError, MovedError, ValidationFailed
 from meta_prefect.interfaces.components import ComponentKey
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.changes import Change, Create, Unchanged, Update
+from meta_prefect.plan.ledger import PageHead
 from meta_prefect.plan.resolving import Draft
 from meta_prefect.project import read_project
 from meta_prefect.recipes.drafting import Request, draft
@@ -26,7 +27,7 @@ from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.steps.building import Within, build_observed
 from meta_prefect.steps.planning import DraftBatch, PlannedBatch, PlannedComponent, PlannedDeployment, compare_observed
 from meta_prefect.steps.progress import progress
-from meta_prefect.steps.recording import record_deploy
+from meta_prefect.steps.recording import begin_page, entries_of
 from meta_prefect.steps.source import new_context
 from meta_prefect.steps.writing import (
     AfterStep,
@@ -62,8 +63,11 @@ async def run_recipe(recipe: Recipe, entries: Sequence[Any], context: DeployCont
     async with connect(host) as server:
         batch = await compare_observed(DraftBatch(drafts), server)
         _refuse(drafts)
+        entries = [entry for planned in batch.deployments for entry in entries_of(planned)]
+        page = await begin_page(PageHead.of(context, recipe.recipe_name), entries, server) if entries else None
         report = await _write(recipe, batch, server, context, modules.imported)
-        await record_deploy(recipe.recipe_name, _written(batch, report), context, server)
+        if page is not None:
+            await page.close(_written(batch, report))
         await _show(report, recipe, server)
     if report.failed:
         raise DeployFailed(_failure_message(report), report=report)
@@ -103,7 +107,12 @@ async def _write(
     ready = [planned for planned in first if planned.component.key not in broken]
     waiting = asyncio.gather(*(_noting_failure(wait_for_component(one, server), one, broken) for one in ready))
     try:
-        written = [await _apply(recipe, planned, server, broken, within) for planned in batch.deployments]
+        written: list[Outcome] = []
+        for planned in batch.deployments:
+            if context.stop_at_failure and any(one.action == "failed" for one in written):
+                written.append(_outcome(recipe, planned, "not written", detail="another deployment failed"))
+            else:
+                written.append(await _apply(recipe, planned, server, broken, within))
         await _ensure(last, server, broken)
     finally:
         progress().step("wait until everything is ready")
@@ -154,17 +163,24 @@ async def _apply(
         for builder in _acting_builders(planned):
             await act_after_deployment(AfterStep(builder, planned.draft.deployment, deployment_id, within))
     except Exception as error:  # noqa: BLE001 - reported with the deployment; the task's run holds the traceback
-        return _outcome(recipe, planned, "failed", deployment_id, _told(error))
+        failed = _outcome(recipe, planned, "failed", deployment_id, _told(error))
+        return failed.model_copy(update={"tried": not isinstance(error, MovedError)})
     finally:
         progress().wrote()
     action: Action = "created" if isinstance(planned.change, Create) else "updated"
-    return _outcome(recipe, planned, action, deployment_id, _what_changed(planned.change))
+    done = _outcome(recipe, planned, action, deployment_id, _what_changed(planned.change))
+    return done.model_copy(update={"tried": True})
 
 
-def _written(batch: PlannedBatch, report: Report) -> list[PlannedDeployment]:
-    """The deployments that are on the server as planned since this run, even where something failed afterwards."""
+def _written(batch: PlannedBatch, report: Report) -> list[str]:
+    """The deployments that are on the server as planned since this run, even where something failed afterwards.
+
+    The one whose place another one takes is gone with that.
+    """
     pairs = zip(batch.deployments, report.outcomes, strict=True)
-    return [planned for planned, outcome in pairs if outcome.id and not isinstance(planned.change, Unchanged)]
+    written = [planned for planned, outcome in pairs if outcome.id and not isinstance(planned.change, Unchanged)]
+    old = [planned.predecessor.full_name for planned in written if planned.predecessor is not None]
+    return [*map(str, written), *old]
 
 
 def _acting_builders(planned: PlannedDeployment) -> list[FlowBuilderInterface]:

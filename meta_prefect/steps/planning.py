@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -12,8 +12,11 @@ from meta_prefect.interfaces.components import Component, WorkerPool
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.changes import Change, Plan
 from meta_prefect.plan.checking import check_job_variables
-from meta_prefect.plan.diff import diff_component, diff_deployment
+from meta_prefect.plan.diff import diff_component, diff_deployment, needs_history
+from meta_prefect.plan.ledger import LedgerEntry
+from meta_prefect.plan.orphans import PlannedDeletion
 from meta_prefect.plan.records import LiveDeployment
+from meta_prefect.plan.references import missing_references, references_of
 from meta_prefect.plan.resolving import Draft, shared_components
 from meta_prefect.server import PrefectServer, Reader
 from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
@@ -62,11 +65,18 @@ class PlannedBatch:
     Args:
         components: In the order in which they are written.
         deployments: In the order in which they were asked for.
+        orphans: What is no longer in the project.
     """
 
-    def __init__(self, components: Sequence[PlannedComponent], deployments: Sequence[PlannedDeployment]) -> None:
+    def __init__(
+        self,
+        components: Sequence[PlannedComponent],
+        deployments: Sequence[PlannedDeployment],
+        orphans: Sequence[PlannedDeletion] = (),
+    ) -> None:
         self.components = tuple(components)
         self.deployments = tuple(deployments)
+        self.orphans = tuple(orphans)
 
     @property
     def plan(self) -> Plan:
@@ -74,6 +84,7 @@ class PlannedBatch:
         return Plan(
             tuple(planned.change for planned in self.components),
             tuple(planned.change for planned in self.deployments),
+            tuple(planned.change for planned in self.orphans),
         )
 
 
@@ -81,19 +92,52 @@ async def compare(drafts: Sequence[Draft], server: Reader) -> PlannedBatch:
     """Read what there is, in batches, and compare. What cannot be planned becomes its draft's error; reads only."""
     components = await _compare_components(_sound(drafts), server)
     await _check_job_variables(_sound(drafts), components, server)
+    await _check_references(_sound(drafts), server)
     sound = _sound(drafts)
     live = await server.read_deployments([pair for draft in sound for pair in _names(draft)])
+    last = await _last_entries(sound, live, server)
     deployments: list[PlannedDeployment] = []
     for draft in sound:
+        wanted, name = draft.deployment, draft.deployment.full_name
+        before = live.get(name)
+        old = live.get(wanted.renamed_from or "") if before is None else None
         try:
-            before = live.get(draft.deployment.full_name)
-            old = live.get(draft.deployment.renamed_from or "") if before is None else None
-            deployments.append(
-                PlannedDeployment(draft, before, diff_deployment(draft.deployment, before, old), predecessor=old)
-            )
+            change = diff_deployment(wanted, before, old, last.get(name))
         except ConfigurationError as error:
             draft.refuse(error)
+        else:
+            deployments.append(PlannedDeployment(draft, before, change, predecessor=old))
     return PlannedBatch(components, deployments)
+
+
+async def _last_entries(
+    drafts: Sequence[Draft], live: Mapping[str, LiveDeployment], server: Reader
+) -> dict[str, LedgerEntry]:
+    """Read the ledger for those deployments of which it matters what the last deploy set, which are few."""
+    names: dict[str, list[str]] = {}
+    for draft in drafts:
+        found = live.get(draft.deployment.full_name)
+        if found is not None and needs_history(draft.deployment, found):
+            names.setdefault(draft.deployment.context.project, []).append(found.full_name)
+    entries: dict[str, LedgerEntry] = {}
+    for project, asked in names.items():
+        entries |= await server.read_last_entries(project, asked)
+    return entries
+
+
+async def _check_references(drafts: Sequence[Draft], server: Reader) -> None:
+    """Check that the blocks and variables exist to which deployments refer; one request for each of the two kinds."""
+    references = [reference for draft in drafts for reference in references_of(draft.deployment)]
+    if not references or server.is_empty:
+        return
+    types = {reference.block_type for reference in references if reference.kind == "block"}
+    blocks = await server.known_blocks(types) if types else set[tuple[str, str]]()
+    has_variables = any(reference.kind == "variable" for reference in references)
+    variables = await server.known_variables() if has_variables else set[str]()
+    for draft in drafts:
+        to_be = {block for component in draft.components for block in component.blocks}
+        for error in missing_references(draft.deployment, blocks | to_be, variables):
+            draft.refuse(error)
 
 
 def _names(draft: Draft) -> list[tuple[str, str]]:

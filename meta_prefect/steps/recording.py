@@ -5,82 +5,81 @@ from __future__ import annotations
 import socket
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import psutil
 from prefect import get_run_logger
 from prefect.runtime import flow_run
 
+from meta_prefect.errors import ServerError
 from meta_prefect.interfaces.api import Api
-from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.records import Record
-from meta_prefect.plan.ledger import ARTIFACT_TYPE, Ledger, LedgerEntry, deleted, entry_of
+from meta_prefect.plan.ledger import ARTIFACT_TYPE, Ledger, LedgerEntry, PageHead, deleted, entry_of
 from meta_prefect.plan.records import desired_record
 from meta_prefect.server import PrefectServer
 from meta_prefect.steps.planning import PlannedDeployment
 
 
-async def record_deploy(
-    recipe: str, written: Iterable[PlannedDeployment], context: DeployContext, server: PrefectServer
-) -> Ledger | None:
-    """Record what a recipe's run wrote.
+class OpenPage:
+    """A page of the ledger that has been begun, and holds what is about to be written.
 
     Args:
-        recipe: The recipe's name.
-        written: The deployments that really were written.
-        context: The deploy.
+        artifact_id: Where it is stored.
+        page: The page.
         server: The Prefect API.
-
-    Returns:
-        The page; None where nothing was written, and nothing is recorded.
     """
-    entries: list[LedgerEntry] = []
-    for planned in written:
-        if (entry := entry_of(planned.change, desired_record(planned.draft.deployment))) is not None:
-            entries.append(entry)
-        if planned.predecessor is not None:
-            entries.append(deleted(planned.predecessor.full_name, planned.predecessor.record))
-    return await record(
-        entries,
-        server,
-        project=context.project,
-        environment=context.environment,
-        recipe=recipe,
-        deploy_id=context.deploy_id,
-        commit=context.commit,
-    )
+
+    def __init__(self, artifact_id: str, page: Ledger, server: PrefectServer) -> None:
+        self._artifact_id = artifact_id
+        self._page = page
+        self._server = server
+
+    async def close(self, written: Iterable[str]) -> None:
+        """Note what really was written: the names of deployments. A page of a run that wrote nothing is removed."""
+        names = set(written)
+        entries = tuple(entry for entry in self._page.entries if entry.deployment in names)
+        path = f"/artifacts/{self._artifact_id}"
+        page = self._page.model_copy(update={"entries": entries, "finished": True})
+        try:
+            if not entries:
+                await self._server.delete(path)
+                return
+            await self._server.patch(path, {"data": page.model_dump(mode="json"), "description": _in_words(page)})
+        except ServerError as error:
+            # The work itself is done, and the page says already what was about to be written.
+            get_run_logger().warning("the ledger could not be brought up to date: %s", error)
+            return
+        get_run_logger().info("recorded in the ledger: %s", _counted(page))
 
 
-async def record(
-    entries: Sequence[LedgerEntry],
-    server: PrefectServer,
-    *,
-    project: str,
-    environment: str,
-    recipe: str,
-    deploy_id: str,
-    commit: str | None,
-) -> Ledger | None:
-    """Record what the present run wrote; see :class:`~meta_prefect.plan.ledger.Ledger` for the arguments.
+def entries_of(planned: PlannedDeployment) -> list[LedgerEntry]:
+    """What is written of a deployment, and of the one whose place it takes."""
+    entry = entry_of(planned.change, desired_record(planned.draft.deployment))
+    if entry is None:
+        return []
+    old = planned.predecessor
+    return [entry] if old is None else [entry, deleted(old.full_name, old.record)]
 
-    Returns:
-        The page; None where there are no entries, and nothing is recorded.
+
+async def begin_page(head: PageHead, entries: Sequence[LedgerEntry], server: PrefectServer) -> OpenPage:
+    """Record what the present run is about to write, before it writes it.
+
+    Args:
+        head: Whose page it is.
+        entries: What is about to be written; not empty.
+        server: The Prefect API.
     """
-    if not entries:
-        return None
     run_id = flow_run.get_id()
     page = Ledger(
-        project=project,
-        environment=environment,
-        recipe=recipe,
-        deploy_id=deploy_id,
+        **asdict(head),
         run_id=str(run_id) if run_id else None,
-        commit=commit,
         at=datetime.now(UTC),
         by=await who_runs(run_id, server),
         entries=tuple(entries),
+        finished=False,
     )
-    await server.create_artifact(
+    artifact_id = await server.create_artifact(
         {
             "type": ARTIFACT_TYPE,
             "key": page.key,
@@ -88,8 +87,7 @@ async def record(
             "data": page.model_dump(mode="json"),
         }
     )
-    get_run_logger().info("recorded in the ledger: %s", _counted(page))
-    return page
+    return OpenPage(artifact_id, page, server)
 
 
 def _counted(page: Ledger) -> str:
@@ -99,7 +97,10 @@ def _counted(page: Ledger) -> str:
 
 def _in_words(page: Ledger) -> str:
     commit = f" at commit {page.commit}" if page.commit else ""
-    head = f"What {page.recipe} wrote for {page.project} in {page.environment}{commit}, by {page.by}: {_counted(page)}."
+    verb = "wrote" if page.finished else "was about to write"
+    head = (
+        f"What {page.recipe} {verb} for {page.project} in {page.environment}{commit}, by {page.by}: {_counted(page)}."
+    )
     lines = (
         f"- `{entry.deployment}` {entry.action}{f', version {entry.version}' if entry.version else ''}"
         for entry in page.entries

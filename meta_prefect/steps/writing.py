@@ -8,11 +8,14 @@ from uuid import UUID
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.runtime import task_run
 
 from meta_prefect.errors import BuilderError, MovedError, RefusedError
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.plan.changes import Create, Delete, Unchanged, Update
+from meta_prefect.plan.recorded import check_not_moved
+from meta_prefect.plan.records import field_changes
 from meta_prefect.server import PrefectServer
 from meta_prefect.steps.building import Within
 from meta_prefect.steps.planning import PlannedComponent, PlannedDeployment
@@ -58,9 +61,17 @@ async def wait_for_component(planned: PlannedComponent, server: PrefectServer) -
     retry_condition_fn=may_go_away,
 )
 async def apply_deployment(planned: PlannedDeployment, server: PrefectServer) -> str:
-    """Write one deployment; returns its id."""
+    """Write one deployment; returns its id.
+
+    Raises:
+        MovedError: The live one is not what the plan of this deploy saw.
+    """
     deployment = planned.draft.deployment
     logger = get_run_logger()
+    check_not_moved(planned.change, deployment.context)
+    if (written := await _written_by_an_earlier_attempt(planned, server)) is not None:
+        logger.info("%s is as planned already: an earlier attempt has written it", planned)
+        return written
     match planned.change:
         case Create(after=record):
             written = await server.create_deployment(deployment.flow.name, deployment.name, record)
@@ -77,6 +88,18 @@ async def apply_deployment(planned: PlannedDeployment, server: PrefectServer) ->
             return live.id
         case Unchanged() | Delete():
             raise MovedError("is not to be written", where=str(planned.change.subject))
+
+
+async def _written_by_an_earlier_attempt(planned: PlannedDeployment, server: PrefectServer) -> str | None:
+    """The deployment's id where an attempt before this one got through and only its answer was lost."""
+    if int(task_run.get_run_count() or 0) <= 1 or not isinstance(planned.change, Create | Update):
+        return None
+    name = str(planned)
+    flow_name, _, deployment_name = name.partition("/")
+    live = (await server.read_deployments([(flow_name, deployment_name)])).get(name)
+    if live is None or tuple(field_changes(live.record, planned.change.after)):
+        return None
+    return live.id
 
 
 class AfterStep:

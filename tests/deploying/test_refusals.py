@@ -127,11 +127,11 @@ def test_all_mistakes_are_said_at_once(server: Api, project: Callable[..., Path]
 
 
 def test_keep_going_deploys_what_is_sound(server: Api, project: Callable[..., Path], unique: str) -> None:
-    """With keep_going the sound deployment is written, the other one is in the report, and the deploy still fails."""
+    """With `keep-going` the sound deployment is written, the other one is in the report, and the deploy still fails."""
     root = project(flow=GOOD, **{"meta_prefect.yaml": asking_for(entry("nam: b"))})
 
     with pytest.raises(MetaPrefectError, match="failed"):
-        deploy([str(root)], keep_going=True)
+        deploy([str(root)], on_error="keep-going")
 
     assert [one["name"] for one in server.deployments_of(unique)] == ["good-dev"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from meta_prefect.interfaces.components import WorkerPool
 from meta_prefect.interfaces.records import ABSENT, FieldChange
-from meta_prefect.plan.changes import Change, Create, Delete, Plan, Subject, Unchanged, Update, joined
+from meta_prefect.plan.changes import Change, Create, Delete, Plan, Subject, Unchanged, Update
 from meta_prefect.plan.diff import diff_component
 from meta_prefect.plan.explain import details, headline, lines, markdown, shown, summary
 
@@ -137,13 +137,6 @@ def test_what_is_written_and_what_is_a_change() -> None:
 
     assert plan.writes == (POOL_UPDATE, COUNTS, DELETE)
     assert plan.changes == (POOL_UPDATE, DELETE)
-
-
-def test_plans_of_several_recipes_join() -> None:
-    """A pool that two recipes share is shown once."""
-    plan = joined([Plan((POOL_UPDATE,), (CREATE,)), Plan((POOL_UPDATE,), (UNCHANGED,))])
-
-    assert plan == Plan((POOL_UPDATE,), (CREATE, UNCHANGED))
 
 
 def test_components_are_planned_like_deployments() -> None:

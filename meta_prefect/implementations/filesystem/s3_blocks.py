@@ -41,6 +41,11 @@ class S3BucketBlock(Component):
         """The saved credentials."""
         return () if self.credentials is None else (SavedCredentials.of(self.credentials),)
 
+    @property
+    def blocks(self) -> Iterable[tuple[str, str]]:
+        """The block that it saves."""
+        return ((BUCKET_TYPE, self.name),)
+
     def _wanted(self) -> Record:
         return {"bucket_name": self.bucket, "bucket_folder": self.path, "credentials": self.credentials}
 

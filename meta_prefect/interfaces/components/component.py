@@ -57,6 +57,11 @@ class Component(BaseModel, ABC):
         """Components that must be written before this one."""
         return ()
 
+    @property
+    def blocks(self) -> Iterable[tuple[str, str]]:
+        """The saved blocks that are there once this is written: pairs of block type and name."""
+        return ()
+
     def completed(self, deployment: Deployment, host: Host) -> Self:
         """Return this component with what was left open taken from the deployment that needs it, or from this host."""
         del deployment, host

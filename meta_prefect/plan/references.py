@@ -1,0 +1,102 @@
+"""References to saved blocks and variables, which Prefect resolves in a run: ``{{ prefect.blocks.secret.token }}``.
+
+A deploy checks that what they name exists, and never reads what it holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Literal, cast
+
+from meta_prefect.errors import ConfigurationError, nearest
+from meta_prefect.interfaces.deployment import Deployment
+
+# Prefect's own pattern of placeholders and their prefixes: prefect/utilities/templating.py.
+_PLACEHOLDER: Final = re.compile(r"\{\{\s*(?P<name>[\w\.\-\[\]$]+)\s*\}\}")
+_BLOCK: Final = "prefect.blocks."
+_VARIABLE: Final = "prefect.variables."
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A reference, and where it stands.
+
+    Attributes:
+        kind: What it refers to.
+        name: The variable's name, or ``<block type>/<block name>``.
+        place: The place in the deployment: ``job_variables.env.TOKEN``.
+    """
+
+    kind: Literal["block", "variable"]
+    name: str
+    place: str
+
+    @property
+    def block_type(self) -> str:
+        """The type of the block."""
+        return self.name.partition("/")[0]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name!r}"
+
+
+def references_of(deployment: Deployment) -> tuple[Reference, ...]:
+    """The references in a deployment's job variables and pull steps."""
+    found = [
+        *_references(deployment.job_variables, "job_variables"),
+        *_references(deployment.pull_steps, "pull_steps"),
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _references(value: Any, place: str) -> Iterator[Reference]:
+    match value:
+        case str():
+            for placeholder in _PLACEHOLDER.finditer(value):
+                yield from _reference(placeholder["name"], place)
+        case dict():
+            for key, inner in cast("dict[str, Any]", value).items():
+                yield from _references(inner, f"{place}.{key}")
+        case list():
+            for index, inner in enumerate(cast("list[Any]", value)):
+                yield from _references(inner, f"{place}[{index}]")
+        case _:
+            pass
+
+
+def _reference(name: str, place: str) -> Iterator[Reference]:
+    if name.startswith(_BLOCK):
+        block_type, _, rest = name.removeprefix(_BLOCK).partition(".")
+        # What follows the block's name leads into what it holds.
+        block_name = re.split(r"[.\[]", rest)[0]
+        if block_name:
+            yield Reference("block", f"{block_type}/{block_name}", place)
+    elif name.startswith(_VARIABLE):
+        yield Reference("variable", re.split(r"[.\[]", name.removeprefix(_VARIABLE))[0], place)
+
+
+def missing_references(
+    deployment: Deployment, blocks: Iterable[tuple[str, str]], variables: Iterable[str]
+) -> Iterator[ConfigurationError]:
+    """Say which references of a deployment lead nowhere. Prefect would put nothing in their place, or fail in the run.
+
+    Args:
+        deployment: The deployment.
+        blocks: The blocks that there are or will be: pairs of type and name.
+        variables: The variables that there are.
+    """
+    known = {"block": {"/".join(pair) for pair in blocks}, "variable": set(variables)}
+    mends = {
+        "block": "Save it in the Prefect UI under Blocks; a deploy never reads what it holds.",
+        "variable": "Set it with `prefect variable set`.",
+    }
+    for reference in references_of(deployment):
+        if reference.name not in known[reference.kind]:
+            close = nearest(reference.name, known[reference.kind])
+            yield ConfigurationError(
+                f"{reference.place} refers to the {reference}, and there is none",
+                where=f"deployment {deployment.full_name}",
+                hint=close if close.startswith("Did you mean") else mends[reference.kind],
+            )

@@ -1,0 +1,8 @@
+"""The only part that talks to the Prefect API: one client for a whole run, and reads in batches."""
+
+from __future__ import annotations
+
+from meta_prefect.server.prefect_server import PrefectServer, connect, ui_url
+from meta_prefect.server.reader import NoServer, Reader
+
+__all__ = ["NoServer", "PrefectServer", "Reader", "connect", "ui_url"]

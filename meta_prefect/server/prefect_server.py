@@ -1,0 +1,124 @@
+"""The Prefect API that a run deploys to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
+
+from meta_prefect.interfaces.api import Host
+from meta_prefect.interfaces.records import Record
+from meta_prefect.plan.records import LiveDeployment, changed_schedules
+from meta_prefect.server.reading import Readings
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import PrefectClient
+
+
+class PrefectServer(Readings):
+    """The Prefect API that a run deploys to; see :class:`~meta_prefect.interfaces.api.Api`.
+
+    Args:
+        client: An open Prefect client.
+        host: The processes of this host, for components that are processes.
+    """
+
+    is_empty = False
+
+    def __init__(self, client: PrefectClient, host: Host) -> None:
+        super().__init__(client, host)
+        self._flow_ids = {}
+
+    async def flow_id(self, name: str) -> str:
+        """The id of a flow, which is registered where it is not known yet."""
+        if name not in self._flow_ids:
+            answer: Record = await self.post("/flows/", {"name": name})
+            self._flow_ids[name] = answer["id"]
+        return self._flow_ids[name]
+
+    async def create_deployment(self, flow_name: str, name: str, record: Record) -> str:
+        """Create a deployment from its whole record; returns its id."""
+        body = {**_request_body(record), "name": name, "flow_id": await self.flow_id(flow_name)}
+        if "schedules" in record:
+            body["schedules"] = [_schedule_body(slug, item) for slug, item in record["schedules"].items()]
+        answer: Record = await self.post("/deployments/", body)
+        return answer["id"]
+
+    async def update_deployment(self, live: LiveDeployment, changed: Record) -> None:
+        """Send the fields that differ, and remove schedules that are no longer wanted.
+
+        Args:
+            live: The deployment as it was read.
+            changed: Whole values of the fields that differ.
+        """
+        body = _request_body(changed, live.record)
+        if body.keys() & {"job_variables", "work_pool_name", "work_queue_name"}:
+            # The server checks job variables only if the pool stands beside them; a pool without its queue means the pool's
+            # default queue, and a queue without its pool one of no pool.
+            body.setdefault("work_pool_name", live.record["work_pool_name"])
+            if body["work_pool_name"] == live.record["work_pool_name"]:
+                body.setdefault("work_queue_name", live.record["work_queue_name"])
+        obsolete: list[str] = []
+        if (schedules := changed.get("schedules")) is not None:
+            obsolete = [key for key in live.schedule_ids if key not in schedules]
+            await self._drop_schedules(live, [key for key in obsolete if key.startswith("id:")])
+            if differing := changed_schedules(live.record["schedules"], schedules):
+                body["schedules"] = [_schedule_body(slug, item) for slug, item in differing.items()]
+        if body:
+            await self.patch(f"/deployments/{live.id}", body)
+        await self._drop_schedules(live, [key for key in obsolete if not key.startswith("id:")])
+
+    async def _drop_schedules(self, live: LiveDeployment, keys: Sequence[str]) -> None:
+        for key in keys:
+            await self.delete(f"/deployments/{live.id}/schedules/{live.schedule_ids[key]}")
+
+    async def delete_deployment(self, live: LiveDeployment) -> None:
+        """Delete a deployment."""
+        await self.delete(f"/deployments/{quote(live.id)}")
+
+    async def create_artifact(self, artifact: Record) -> str:
+        """Store an artifact of the flow run that this is part of; returns its id."""
+        from prefect.runtime import flow_run
+
+        answer: Record = await self.post("/artifacts/", {"flow_run_id": flow_run.get_id(), **artifact})
+        return answer["id"]
+
+
+@asynccontextmanager
+async def connect(host: Host) -> AsyncGenerator[PrefectServer]:
+    """Open the Prefect API that the settings name."""
+    from prefect.client.orchestration import get_client
+
+    async with get_client() as client:
+        yield PrefectServer(client, host)
+
+
+def ui_url(kind: str, object_id: str) -> str | None:
+    """The address of an object's page in the Prefect UI; None where there is no UI."""
+    from prefect.utilities.urls import url_for
+
+    return url_for(cast("Any", kind), obj_id=object_id)
+
+
+def _request_body(record: Record, live: Record | None = None) -> Record:
+    """The fields of a record as the API takes them; schedules go their own way."""
+    apart = ("schedules", "collision_strategy", "grace_period_seconds")
+    body = {key: value for key, value in record.items() if key not in apart}
+    if record.keys() & {"collision_strategy", "grace_period_seconds"}:
+        # The API takes both in one object, and forgets the one that is not sent.
+        options = {
+            key: record.get(key, (live or {}).get(key)) for key in ("collision_strategy", "grace_period_seconds")
+        }
+        strategy = options["collision_strategy"]
+        sent = {key: value for key, value in options.items() if value is not None}
+        body["concurrency_options"] = sent if strategy else None
+    return body
+
+
+def _schedule_body(slug: str, record: Record) -> Record:
+    rule = {key: value for key, value in record.items() if key not in ("active", "parameters")}
+    body: Record = {"slug": slug, "schedule": rule, "parameters": record["parameters"]}
+    if "active" in record:
+        body["active"] = record["active"]
+    return body

@@ -1,0 +1,115 @@
+"""What a plan is made from: a Prefect API, or the certainty that there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from meta_prefect.errors import NoApiConfiguredError
+from meta_prefect.interfaces.api import Api, Host
+from meta_prefect.interfaces.records import Record
+from meta_prefect.plan.ledger import LedgerEntry
+from meta_prefect.plan.records import LiveDeployment
+from meta_prefect.server.requests import base_job_template
+
+
+class Reader(Api, Protocol):
+    """What a plan is made from."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to read from, so that nothing can be said to be missing."""
+        ...
+
+    async def read_deployments(self, names: Iterable[tuple[str, str]]) -> dict[str, LiveDeployment]:
+        """Read many deployments at once: those that exist, by ``flow/deployment``."""
+        ...
+
+    async def read_owned(self, project: str, environment: str) -> list[LiveDeployment]:
+        """Read every deployment of a project in an environment, by its tags, in the order of names."""
+        ...
+
+    async def read_last_entries(self, project: str, names: Iterable[str]) -> dict[str, LedgerEntry]:
+        """Find what the last deploys wrote of deployments, each given as ``flow/deployment``."""
+        ...
+
+    async def known_blocks(self, types: Iterable[str]) -> set[tuple[str, str]]:
+        """Find saved blocks of some types: pairs of block type and name. What they hold is not read."""
+        ...
+
+    async def known_variables(self) -> set[str]:
+        """The names of all Prefect variables. What they hold is not kept."""
+        ...
+
+
+class NoServer:
+    """Stands for a server that holds nothing yet: what is planned without any is planned from scratch.
+
+    Args:
+        host: The processes of this host.
+    """
+
+    is_empty = True
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    @property
+    def host(self) -> Host:
+        """The processes of this host."""
+        return self._host
+
+    async def get(self, path: str) -> Any:
+        """Find nothing."""
+        del path
+
+    async def post(self, path: str, body: Record | None = None) -> Any:
+        """Find nothing by a filter; anything else is a write."""
+        if path.endswith("/filter"):
+            return []
+        raise self._nowhere("POST", path, body)
+
+    async def patch(self, path: str, body: Record) -> Any:
+        """Refuse to write."""
+        raise self._nowhere("PATCH", path, body)
+
+    async def put(self, path: str, body: Record) -> Any:
+        """Refuse to write."""
+        raise self._nowhere("PUT", path, body)
+
+    async def delete(self, path: str) -> None:
+        """Refuse to write."""
+        raise self._nowhere("DELETE", path, None)
+
+    async def base_job_template(self, worker_type: str) -> Record:
+        """Prefect's own job template for a type of worker."""
+        return await base_job_template(worker_type)
+
+    async def read_deployments(self, names: Iterable[tuple[str, str]]) -> dict[str, LiveDeployment]:
+        """Find nothing."""
+        del names
+        return {}
+
+    async def read_owned(self, project: str, environment: str) -> list[LiveDeployment]:
+        """Find nothing."""
+        del project, environment
+        return []
+
+    async def read_last_entries(self, project: str, names: Iterable[str]) -> dict[str, LedgerEntry]:
+        """Find nothing."""
+        del project, names
+        return {}
+
+    async def known_blocks(self, types: Iterable[str]) -> set[tuple[str, str]]:
+        """Find nothing."""
+        del types
+        return set()
+
+    async def known_variables(self) -> set[str]:
+        """Find nothing."""
+        return set()
+
+    @staticmethod
+    def _nowhere(method: str, path: str, body: Record | None) -> NoApiConfiguredError:
+        del body
+        return NoApiConfiguredError(f"there is no Prefect API for {method} {path}", hint="Set PREFECT_API_URL.")

@@ -1,0 +1,209 @@
+"""Single requests to the Prefect API, with retries of our own.
+
+SQLite makes a server answer 503 for some milliseconds while another write commits, for which Prefect's client would sleep two
+seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, cast
+
+import httpx
+import tenacity
+
+from meta_prefect.errors import (
+    ConfigurationError,
+    OverloadedError,
+    RefusedError,
+    TemporaryServerError,
+    UnreachableError,
+)
+from meta_prefect.interfaces.api import Host
+from meta_prefect.interfaces.records import Record
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import PrefectClient
+
+PAGE = 200
+"""The most objects that the API returns at once."""
+
+_TEMPORARY = {408, 429, 502, 503, 504}
+_PATIENCE_SECONDS = 30
+
+
+class Requests:
+    """The Prefect API, request by request; see :class:`~meta_prefect.interfaces.api.Api`.
+
+    Args:
+        client: An open Prefect client.
+        host: The processes of this host, for components that are processes.
+    """
+
+    is_empty = False
+
+    def __init__(self, client: PrefectClient, host: Host) -> None:
+        self._client = client
+        self._host = host
+        self._without_retries = _settings_without_retries()
+        self._answered = False
+
+    @property
+    def host(self) -> Host:
+        """The processes of this host."""
+        return self._host
+
+    @property
+    def url(self) -> str:
+        """The address of the API."""
+        return str(self._client.api_url).rstrip("/")
+
+    async def check(self) -> None:
+        """Find out whether the API answers us, before anything is started that would fail in a less clear way.
+
+        Raises:
+            UnreachableError: It does not answer.
+            RefusedError: It wants another key, or is no Prefect API.
+        """
+        await self._request("GET", "/admin/version")
+
+    # --- single requests -----------------------------------------------------------------------------------------------
+
+    async def get(self, path: str) -> Any:
+        """Read one object; None where there is none."""
+        return await self._request("GET", path, missing_is_none=True)
+
+    async def post(self, path: str, body: Record | None = None) -> Any:
+        """Send a POST and return the answer's JSON."""
+        return await self._request("POST", path, body if body is not None else {})
+
+    async def patch(self, path: str, body: Record) -> Any:
+        """Send a PATCH and return the answer's JSON."""
+        return await self._request("PATCH", path, body)
+
+    async def put(self, path: str, body: Record) -> Any:
+        """Send a PUT and return the answer's JSON."""
+        return await self._request("PUT", path, body)
+
+    async def delete(self, path: str) -> None:
+        """Delete an object; one that is gone already is no error."""
+        await self._request("DELETE", path, missing_is_none=True)
+
+    async def _request(
+        self, method: str, path: str, body: Record | None = None, *, missing_is_none: bool = False
+    ) -> Any:
+        async for attempt in tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(self._may_go_away),
+            wait=tenacity.wait_random_exponential(multiplier=0.01, max=2),
+            # A single answer that does not come may take longer than our patience; it gets other chances all the same.
+            stop=tenacity.stop_all(tenacity.stop_after_delay(_PATIENCE_SECONDS), tenacity.stop_after_attempt(3)),
+            reraise=True,
+        ):
+            with attempt:
+                response = await self._send(method, path, body)
+                if response.status_code == HTTPStatus.NOT_FOUND and missing_is_none:
+                    return None
+                self._raise_for_status(response, method, path)
+                return response.json() if response.content else None
+        raise AssertionError("unreachable: tenacity either returns or raises")  # pragma: no cover
+
+    def _may_go_away(self, error: BaseException) -> bool:
+        """Whether to ask again. A server that never answered is more likely a wrong address than a restart."""
+        return isinstance(error, TemporaryServerError) and (self._answered or isinstance(error, OverloadedError))
+
+    async def _send(self, method: str, path: str, body: Record | None) -> httpx.Response:
+        from prefect.exceptions import PrefectHTTPStatusError
+
+        try:
+            with self._without_retries():
+                response = await self._client.request(cast("Any", method), cast("Any", path), json=body)
+        except PrefectHTTPStatusError as error:
+            response = error.response
+        except (httpx.TransportError, OSError) as error:
+            raise UnreachableError(
+                f"the Prefect API at {self.url} does not answer ({type(error).__name__}: {error})",
+                hint="Is the server running? `prefect config view` shows which PREFECT_API_URL is in force.",
+            ) from error
+        self._answered = True
+        return response
+
+    def _raise_for_status(self, response: httpx.Response, method: str, path: str) -> None:
+        if response.is_success:
+            return
+        request = f"{method} {path}"
+        if response.status_code in _TEMPORARY:
+            raise OverloadedError(f"the Prefect API answers {response.status_code} to {request}")
+        if response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise RefusedError(
+                f"the Prefect API at {self.url} refuses {request} ({response.status_code}): {_detail(response)}",
+                hint="Check PREFECT_API_KEY (Prefect Cloud) or PREFECT_API_AUTH_STRING (a server of your own).",
+            )
+        raise RefusedError(f"the Prefect API refused {request} ({response.status_code}): {_detail(response)}")
+
+    async def pages(
+        self, path: str, condition: Record, sort: str = "NAME_ASC", size: int = PAGE
+    ) -> AsyncGenerator[Record]:
+        """Read a list page by page; whoever has enough may stop.
+
+        Args:
+            path: A path that ends in ``/filter``.
+            condition: The filter.
+            sort: The order.
+            size: How many objects are read at once, 200 at most.
+        """
+        offset = 0
+        while True:
+            page: list[Record] = await self.post(path, {**condition, "limit": size, "offset": offset, "sort": sort})
+            for item in page:
+                yield item
+            if len(page) < size:
+                return
+            offset += size
+
+    async def base_job_template(self, worker_type: str) -> Record:
+        """Prefect's own job template for a type of worker."""
+        return await base_job_template(worker_type)
+
+
+async def base_job_template(worker_type: str) -> Record:
+    """Prefect's own job template for a type of worker.
+
+    Raises:
+        ConfigurationError: Prefect knows no such type.
+    """
+    from prefect.workers.utilities import get_default_base_job_template_for_infrastructure_type
+
+    template = await get_default_base_job_template_for_infrastructure_type(worker_type)
+    if template is None:
+        raise ConfigurationError(
+            f"Prefect knows no worker of type {worker_type!r}",
+            hint="Install the integration that brings it, for example prefect-kubernetes.",
+        )
+    return template
+
+
+def _settings_without_retries() -> Any:
+    """Make a context manager under which Prefect's client does not retry by itself; entering it costs microseconds."""
+    from prefect.context import SettingsContext, get_settings_context
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES
+
+    outer = get_settings_context()
+    settings = outer.settings.copy_with_update(updates={PREFECT_CLIENT_MAX_RETRIES: 0})
+
+    @contextmanager
+    def without_retries() -> Generator[None]:
+        with SettingsContext(profile=outer.profile, settings=settings):
+            yield
+
+    return without_retries
+
+
+def _detail(response: httpx.Response) -> str:
+    try:
+        answer = response.json()
+    except ValueError:
+        return response.text[:500]
+    detail: Any = answer.get("detail") or answer.get("exception_detail") or answer
+    return detail if isinstance(detail, str) else str(detail)[:1000]

@@ -1,0 +1,123 @@
+"""Deleting a deployment without losing anything of what still runs."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import quote
+
+import anyio
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from meta_prefect.errors import MovedError
+from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.tags import owner, owner_tag
+from meta_prefect.plan.deleting import automations_of, queue_of_its_own
+from meta_prefect.plan.orphans import PlannedDeletion
+from meta_prefect.plan.records import LiveDeployment
+from meta_prefect.server import PrefectServer
+from meta_prefect.steps.progress import progress
+from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
+
+PATIENCE_SECONDS: Final = 600
+"""How long runs that are under way are waited for before a deployment is left to the next deploy, paused."""
+
+_POLL_SECONDS: Final = 1
+_UNDER_WAY: Final = ("PENDING", "RUNNING", "PAUSED", "CANCELLING")
+
+
+@task(
+    name="delete",
+    task_run_name="delete {planned}",
+    cache_policy=NO_CACHE,
+    retries=len(RETRY_DELAYS_SECONDS),
+    retry_delay_seconds=RETRY_DELAYS_SECONDS,
+    retry_condition_fn=may_go_away,
+)
+async def delete_orphan(planned: PlannedDeletion, project: str, server: PrefectServer, *, force: bool) -> None:
+    """Pause a deployment, cancel what is scheduled, let runs under way finish, then delete it with what only it used.
+
+    Args:
+        planned: The deployment.
+        project: The project that owns it.
+        server: The Prefect API.
+        force: Whether runs that are under way are left to themselves.
+
+    Raises:
+        MovedError: It has changed its owner, or runs are still under way after 10 minutes; it stays, paused.
+    """
+    progress().step(f"delete {planned}")
+    logger = get_run_logger()
+    name = planned.live.full_name
+    live = (await server.read_deployments([(planned.live.flow_name, planned.live.name)])).get(name)
+    if live is None:
+        logger.info("%s is gone already", name)
+        return
+    if owner(live.record["tags"]) != project:
+        raise MovedError("it does not belong to this project any more", where=f"deployment {name}")
+    if not live.record["paused"]:
+        await server.update_deployment(live, {"paused": True})
+    cancelled = await _cancel_scheduled_runs(live, server)
+    if not force:
+        await _wait_for_runs(live, server)
+    last = (await server.read_last_entries(project, [name])).get(name)
+    gone = await delete_with_its_own(live, project, server)
+    if (queue := queue_of_its_own(live, last)) is not None and await _delete_queue(live, queue, server):
+        gone.append(f"work queue {queue}")
+    logger.info("deleted %s: %d scheduled runs cancelled%s", name, cancelled, "".join(f", {one}" for one in gone))
+
+
+async def delete_with_its_own(live: LiveDeployment, project: str, server: PrefectServer) -> list[str]:
+    """Delete a deployment with the automations of the project that watch only it; returns what else was deleted."""
+    ours = {"automations": {"tags": {"all_": [owner_tag(project)]}}}
+    found: list[Record] = [one async for one in server.pages("/automations/filter", ours)]
+    automations = automations_of(live, found)
+    for automation in automations:
+        await server.delete(f"/automations/{automation['id']}")
+    await server.delete(f"/automations/owned-by/prefect.deployment.{live.id}")
+    await server.delete_deployment(live)
+    return [f"automation {automation['name']!r}" for automation in automations]
+
+
+async def _cancel_scheduled_runs(live: LiveDeployment, server: PrefectServer) -> int:
+    cancelled = 0
+    while found := await _runs(live, ("SCHEDULED",), server):
+        for run in found:
+            state = {"type": "CANCELLED", "name": "Cancelled", "message": "Its deployment is deleted."}
+            await server.post(f"/flow_runs/{run['id']}/set_state", {"state": state, "force": True})
+        cancelled += len(found)
+    return cancelled
+
+
+async def _wait_for_runs(live: LiveDeployment, server: PrefectServer) -> None:
+    deadline = anyio.current_time() + PATIENCE_SECONDS
+    told = False
+    while under_way := await _runs(live, _UNDER_WAY, server):
+        names = ", ".join(run["name"] for run in under_way[:3])
+        if not told:
+            told = True
+            progress().step(f"wait for {len(under_way)} runs of {live.full_name} to finish")
+            get_run_logger().info("waiting for %d runs of %s: %s", len(under_way), live.full_name, names)
+        if anyio.current_time() > deadline:
+            raise MovedError(
+                f"{len(under_way)} runs are still under way ({names}); it is paused, and not deleted",
+                where=f"deployment {live.full_name}",
+                hint="Prune again once they have finished, or with --force.",
+            )
+        await anyio.sleep(_POLL_SECONDS)
+
+
+async def _runs(live: LiveDeployment, types: tuple[str, ...], server: PrefectServer) -> list[Record]:
+    condition: dict[str, Any] = {"deployment_id": {"any_": [live.id]}, "state": {"type": {"any_": list(types)}}}
+    return await server.post("/flow_runs/filter", {"flow_runs": condition, "limit": 200})
+
+
+async def _delete_queue(live: LiveDeployment, queue: str, server: PrefectServer) -> bool:
+    """Delete a queue unless another deployment uses it."""
+    pool = live.record["work_pool_name"]
+    users = server.pages("/deployments/filter", {"deployments": {"work_queue_name": {"any_": [queue]}}})
+    async for user in users:
+        if user["work_pool_name"] == pool and user["id"] != live.id:
+            return False
+    await server.delete(f"/work_pools/{quote(pool)}/queues/{quote(queue)}")
+    return True

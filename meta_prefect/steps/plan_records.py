@@ -1,0 +1,80 @@
+"""Recording plans on the server, and finding them again."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+from uuid import UUID
+
+from prefect.runtime import flow_run
+
+from meta_prefect.errors import TargetError
+from meta_prefect.interfaces.records import Record
+from meta_prefect.plan.recorded import ARTIFACT_TYPE, RecordedPlan, recorded_key, recorded_plan_of
+from meta_prefect.server import PrefectServer
+
+_NEWEST_FIRST: Final = "CREATED_DESC"
+
+
+async def store_plan(plan: RecordedPlan, server: PrefectServer) -> str:
+    """Record a plan; returns the id of its artifact."""
+    return await server.create_artifact(
+        {
+            "type": ARTIFACT_TYPE,
+            "key": plan.key,
+            "description": f"The plan for {plan.project} in {plan.environment}, for `meta-prefect deploy --plan`.",
+            "data": plan.model_dump(mode="json"),
+        }
+    )
+
+
+async def finish_plan(artifact_id: str, plan: RecordedPlan, server: PrefectServer) -> None:
+    """Note that nothing is left to do of a plan."""
+    finished: Literal["finished"] = "finished"
+    await server.patch(
+        f"/artifacts/{artifact_id}", {"data": plan.model_copy(update={"stage": finished}).model_dump(mode="json")}
+    )
+
+
+async def read_plan(run_id: str, server: PrefectServer) -> RecordedPlan:
+    """Find the plan that a run has made.
+
+    Raises:
+        TargetError: It has made none, or there is no such run.
+    """
+    try:
+        asked = str(UUID(run_id.rstrip("/").rpartition("/")[2]))
+    except ValueError:
+        raise TargetError(
+            f"{run_id!r} is no flow run's id", where="--plan", hint="`meta-prefect plan` prints the id to give."
+        ) from None
+    found = await _newest({"flow_run_id": {"any_": [asked]}}, server)
+    if found is None:
+        raise TargetError(
+            f"the run {asked} has made no plan that is recorded on {server.url}",
+            where="--plan",
+            hint="`meta-prefect plan` prints the id to give.",
+        )
+    return found
+
+
+async def plan_of_earlier_attempt(server: PrefectServer) -> RecordedPlan | None:
+    """The plan of this very run, where it has been started before and is retried."""
+    run_id = flow_run.get_id()
+    if not run_id or int(flow_run.get_run_count() or 0) <= 1:
+        return None
+    return await _newest({"flow_run_id": {"any_": [str(run_id)]}}, server)
+
+
+async def unfinished_plan(project: str, environment: str, server: PrefectServer) -> RecordedPlan | None:
+    """The plan of the last deploy of a project to an environment, where something is left of it to do."""
+    newest = await _newest({"key": {"any_": [recorded_key(project, environment)]}}, server, but_dry_runs=True)
+    return newest if newest is not None and newest.stage == "started" else None
+
+
+async def _newest(condition: Record, server: PrefectServer, *, but_dry_runs: bool = False) -> RecordedPlan | None:
+    asked = {"artifacts": {"type": {"any_": [ARTIFACT_TYPE]}, **condition}}
+    async for artifact in server.pages("/artifacts/filter", asked, _NEWEST_FIRST, size=5):
+        plan = recorded_plan_of(artifact["data"])
+        if plan is not None and not (but_dry_runs and plan.stage == "planned"):
+            return plan
+    return None
