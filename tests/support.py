@@ -28,17 +28,17 @@ class Api:
 
         return wait_until(served, what=f"{method} {path} is served", seconds=30)[0]
 
-    def get(self, path: str) -> Any:
+    def get(self, path: str, /) -> Any:
         """Read one object; None where there is none."""
         answer = self._send("GET", path)
         return None if answer.status_code == 404 else answer.raise_for_status().json()
 
-    def post(self, path: str, **body: Any) -> Any:
-        """Send a POST, return its answer."""
-        answer = self._send("POST", path, body).raise_for_status()
+    def post(self, path: str, /, *items: Any, **body: Any) -> Any:
+        """Send a POST of an object, or of a list of items; return its answer."""
+        answer = self._send("POST", path, list(items) or body).raise_for_status()
         return answer.json() if answer.content else None
 
-    def patch(self, path: str, **body: Any) -> None:
+    def patch(self, path: str, /, **body: Any) -> None:
         """Send a PATCH."""
         self._send("PATCH", path, body).raise_for_status()
 

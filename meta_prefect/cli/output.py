@@ -54,6 +54,10 @@ class Output:
         """Print a text as it is."""
         self._out.print(text, markup=False)
 
+    def colored(self, text: str, color: str) -> None:
+        """Print a line in a color, where there are any."""
+        self._out.print(escape(text), style=color)
+
     def errors(self, errors: Iterable[MetaPrefectError]) -> None:
         """Print what is wrong, and the mend."""
         for error in errors:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from meta_prefect.interfaces.records import Record
-from meta_prefect.plan.ledger import LedgerEntry
+from meta_prefect.plan.ledger import Recorded
 from meta_prefect.plan.records import LiveDeployment
 
 
@@ -30,8 +30,8 @@ def _listed(value: str | list[str] | None) -> list[str]:
     return [value] if isinstance(value, str) else value or []
 
 
-def queue_of_its_own(live: LiveDeployment, last: LedgerEntry | None) -> str | None:
+def queue_of_its_own(live: LiveDeployment, last: Recorded | None) -> str | None:
     """The work queue that a recipe made for a deployment, as far as the ledger knows; None where it used another one."""
     queue: str | None = live.record["work_queue_name"]
-    made_by_us = last is not None and "work_queue_name" in last.ours
+    made_by_us = last is not None and "work_queue_name" in last.entry.ours
     return queue if made_by_us and queue not in (None, "default") else None

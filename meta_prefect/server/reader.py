@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from meta_prefect.errors import NoApiConfiguredError
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.records import Record
-from meta_prefect.plan.ledger import LedgerEntry
+from meta_prefect.plan.ledger import Recorded
 from meta_prefect.plan.records import LiveDeployment
 from meta_prefect.server.requests import base_job_template
 
@@ -29,7 +29,7 @@ class Reader(Api, Protocol):
         """Read every deployment of a project in an environment, by its tags, in the order of names."""
         ...
 
-    async def read_last_entries(self, project: str, names: Iterable[str]) -> dict[str, LedgerEntry]:
+    async def read_last_entries(self, project: str, names: Iterable[str]) -> dict[str, Recorded]:
         """Find what the last deploys wrote of deployments, each given as ``flow/deployment``."""
         ...
 
@@ -95,7 +95,7 @@ class NoServer:
         del project, environment
         return []
 
-    async def read_last_entries(self, project: str, names: Iterable[str]) -> dict[str, LedgerEntry]:
+    async def read_last_entries(self, project: str, names: Iterable[str]) -> dict[str, Recorded]:
         """Find nothing."""
         del project, names
         return {}

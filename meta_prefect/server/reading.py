@@ -7,7 +7,7 @@ from typing import Final
 
 from meta_prefect.interfaces.records import Record
 from meta_prefect.interfaces.tags import environment_tag, owner_tag
-from meta_prefect.plan.ledger import ARTIFACT_TYPE, Ledger, LedgerEntry, key_prefix, page_of
+from meta_prefect.plan.ledger import ARTIFACT_TYPE, Ledger, Recorded, key_prefix, page_of
 from meta_prefect.plan.records import LiveDeployment, live_deployment
 from meta_prefect.server.requests import PAGE, Requests
 
@@ -80,7 +80,7 @@ class Readings(Requests):
 
     async def read_last_entries(
         self, project: str, names: Iterable[str], *, but_of: str | None = None
-    ) -> dict[str, LedgerEntry]:
+    ) -> dict[str, Recorded]:
         """Find what the last deploys wrote of deployments.
 
         Args:
@@ -92,7 +92,7 @@ class Readings(Requests):
             The newest entry of each that is recorded, by its name.
         """
         missing = set(names)
-        found: dict[str, LedgerEntry] = {}
+        found: dict[str, Recorded] = {}
         if not missing:
             return found
         async for page in self.read_ledgers(project):
@@ -100,7 +100,7 @@ class Readings(Requests):
                 continue
             for entry in page.entries:
                 if entry.deployment in missing:
-                    found[entry.deployment] = entry
+                    found[entry.deployment] = Recorded(page, entry)
                     missing.discard(entry.deployment)
             if not missing:
                 break

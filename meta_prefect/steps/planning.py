@@ -13,7 +13,7 @@ from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.changes import Change, Plan
 from meta_prefect.plan.checking import check_job_variables
 from meta_prefect.plan.diff import diff_component, diff_deployment, needs_history
-from meta_prefect.plan.ledger import LedgerEntry
+from meta_prefect.plan.ledger import Recorded
 from meta_prefect.plan.orphans import PlannedDeletion
 from meta_prefect.plan.records import LiveDeployment
 from meta_prefect.plan.references import missing_references, references_of
@@ -102,7 +102,7 @@ async def compare(drafts: Sequence[Draft], server: Reader) -> PlannedBatch:
         before = live.get(name)
         old = live.get(wanted.renamed_from or "") if before is None else None
         try:
-            change = diff_deployment(wanted, before, old, last.get(name))
+            change = diff_deployment(wanted, before, old, last[name].entry if name in last else None)
         except ConfigurationError as error:
             draft.refuse(error)
         else:
@@ -112,14 +112,14 @@ async def compare(drafts: Sequence[Draft], server: Reader) -> PlannedBatch:
 
 async def _last_entries(
     drafts: Sequence[Draft], live: Mapping[str, LiveDeployment], server: Reader
-) -> dict[str, LedgerEntry]:
+) -> dict[str, Recorded]:
     """Read the ledger for those deployments of which it matters what the last deploy set, which are few."""
     names: dict[str, list[str]] = {}
     for draft in drafts:
         found = live.get(draft.deployment.full_name)
         if found is not None and needs_history(draft.deployment, found):
             names.setdefault(draft.deployment.context.project, []).append(found.full_name)
-    entries: dict[str, LedgerEntry] = {}
+    entries: dict[str, Recorded] = {}
     for project, asked in names.items():
         entries |= await server.read_last_entries(project, asked)
     return entries

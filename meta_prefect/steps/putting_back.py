@@ -13,7 +13,7 @@ from prefect.cache_policies import NO_CACHE
 
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.records import Record
-from meta_prefect.plan.ledger import LedgerEntry, PageHead
+from meta_prefect.plan.ledger import LedgerEntry, PageHead, Recorded
 from meta_prefect.plan.records import LiveDeployment, field_changes
 from meta_prefect.server import PrefectServer
 from meta_prefect.steps.deleting import delete_with_its_own
@@ -97,12 +97,12 @@ async def put_all_back(
     return results
 
 
-def _entry(planned: PlannedDeployment, last: LedgerEntry | None) -> LedgerEntry:
+def _entry(planned: PlannedDeployment, last: Recorded | None) -> LedgerEntry:
     name, after = str(planned), getattr(planned.change, "after", None)
     if planned.live is None:
         return LedgerEntry(deployment=name, action="deleted", version=None, before=after, after=None)
     before = planned.live.record
-    ours = last.ours if last is not None else ()
+    ours = last.entry.ours if last is not None else ()
     return LedgerEntry(
         deployment=name, action="rolled back", version=before["version"], before=after, after=before, ours=ours
     )

@@ -1,0 +1,97 @@
+"""``meta-prefect status``: how a project stands on the server."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from meta_prefect.cli.output import Output
+
+if TYPE_CHECKING:
+    from meta_prefect.plan.status import DeploymentStatus, FieldStatus, ProjectStatus
+
+_COLORS = {
+    "in sync": "green",
+    "drifted": "bold red",
+    "outdated": "yellow",
+    "missing": "bold red",
+    "not deployed": "yellow",
+    "orphan": "magenta",
+}
+
+
+def status(
+    *targets: str,
+    env: Annotated[
+        str | None, Parameter(name=["--env", "-e"], help="The environment; by default META_PREFECT__ENV, else dev.")
+    ] = None,
+    select: Annotated[
+        list[str] | None, Parameter(negative="", help="Only what matches: `etl-*`, `*/nightly-*`.")
+    ] = None,
+    output: Annotated[Literal["text", "json"], Parameter(help="How to print.")] = "text",
+    debug: Annotated[bool, Parameter(negative="", help="Show Prefect's own log, and tracebacks.")] = False,
+) -> int:
+    """Compare what the last deploy applied, what is live, and what the project wants, field by field; writes nothing.
+
+    Exits with 0 where everything is in sync, 2 where something is not, and 1 where something is wrong.
+
+    Parameters
+    ----------
+    targets
+        A path in the project (by default the present folder), and names of flows or of `flow/deployment`.
+    """
+    out = Output()
+    with out.watching("Comparing", debug=debug):
+        found = _read(targets, env, select or ())
+    if output == "json":
+        out.raw(found.as_json())
+    else:
+        for one in found.deployments:
+            out.colored(_line(one), _COLORS[one.state])
+            for field in one.fields:
+                out.raw(f"    {_field_line(field)}")
+        count = sum(one.is_in_sync for one in found.deployments)
+        out.raw(f"{count} of {len(found.deployments)} in sync in {found.environment}")
+    return 0 if found.in_sync else 2
+
+
+def _read(targets: tuple[str, ...], env: str | None, select: list[str] | tuple[str, ...]) -> ProjectStatus:
+    from meta_prefect.deploy import split_targets
+    from meta_prefect.errors import NoApiConfiguredError
+    from meta_prefect.local.api import MEND, reading_api
+    from meta_prefect.local.host import LocalHost
+    from meta_prefect.plan.recorded import Asked
+    from meta_prefect.recipes.status import project_status
+    from meta_prefect.server import connect
+
+    path, names = split_targets(targets)
+    asked = Asked(names=names, select=tuple(select))
+
+    async def run() -> ProjectStatus:
+        async with connect(LocalHost()) as server:
+            return await project_status(path, env, asked, server)
+
+    with reading_api() as api:
+        if not api:
+            raise NoApiConfiguredError("there is no Prefect API configured, so nothing to compare with", hint=MEND)
+        return asyncio.run(run())
+
+
+def _line(one: DeploymentStatus) -> str:
+    version = f" version {one.version}" if one.version else ""
+    applied = f", deployed {one.applied_at:%Y-%m-%d %H:%MZ} by {one.applied_by}" if one.applied_at else ""
+    return f"{one.state}: {one.deployment}{version}{applied}"
+
+
+def _field_line(field: FieldStatus) -> str:
+    from meta_prefect.plan.explain import shown
+
+    given = {
+        name: shown(getattr(field, name)) for name in ("applied", "live", "wanted") if name in field.model_fields_set
+    }
+    if field.kind == "kept":
+        return f"{field.path}: {given['live']} (kept: set on the server, not by the recipe)"
+    told = ", ".join(f"{name} {given.get(name, '(none)')}" for name in ("applied", "live", "wanted"))
+    return f"{field.path}: {told} ({field.kind})"

@@ -1,0 +1,168 @@
+"""How a deployment stands: what the last deploy applied, what is live, and what the project wants, field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from meta_prefect.interfaces.records import ABSENT, FieldChange, Record
+from meta_prefect.plan.changes import Change, Create, Delete, Unchanged, Update
+from meta_prefect.plan.ledger import Recorded
+from meta_prefect.plan.ownership import is_ours
+from meta_prefect.plan.records import field_changes
+
+State = Literal["in sync", "drifted", "outdated", "missing", "not deployed", "orphan"]
+Kind = Literal["drift", "pending", "kept"]
+
+
+class FieldStatus(BaseModel):
+    """One field that is not everywhere the same. A value that is not there is left out.
+
+    Attributes:
+        path: Its place, keys joined by dots.
+        kind: ``drift`` where the server differs from what was applied, ``pending`` where the project wants something else than
+            what was applied, ``kept`` where operators have set what the recipe leaves to them.
+        applied: Its value as the last deploy left it; left out where that is not known.
+        live: Its value on the server.
+        wanted: Its value as the project wants it; left out where it leaves it to the operators.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    kind: Kind
+    applied: Any = None
+    live: Any = None
+    wanted: Any = None
+
+
+class DeploymentStatus(BaseModel):
+    """How one deployment stands.
+
+    Attributes:
+        deployment: ``flow/deployment``.
+        state: ``in sync``: a deploy has nothing to do. ``drifted``: somebody has changed the server since the last deploy.
+            ``outdated``: the project wants something that is not deployed yet. ``missing``: it was deployed and is gone.
+            ``not deployed``: it never was. ``orphan``: it is live, and no longer in the project.
+        version: Its live version.
+        fields: What is not everywhere the same.
+        applied_at: When it was last deployed.
+        applied_by: By whom.
+        run_id: The run that did it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    deployment: str
+    state: State
+    version: str | None = None
+    fields: tuple[FieldStatus, ...] = ()
+    applied_at: AwareDatetime | None = None
+    applied_by: str | None = None
+    run_id: str | None = None
+
+    @property
+    def is_in_sync(self) -> bool:
+        """Whether a deploy would leave it alone."""
+        return self.state == "in sync"
+
+    @property
+    def drift(self) -> tuple[FieldStatus, ...]:
+        """What somebody has changed on the server since the last deploy."""
+        return tuple(field for field in self.fields if field.kind == "drift")
+
+
+class ProjectStatus(BaseModel):
+    """How a project stands in an environment; also what ``meta-prefect status --output json`` prints. Its form is stable.
+
+    Attributes:
+        version: The version of this form.
+        project: The project.
+        environment: The environment.
+        in_sync: Whether a deploy would change no deployment; versions that count deploys do not count.
+        deployments: Each deployment.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    project: str
+    environment: str
+    in_sync: bool
+    deployments: tuple[DeploymentStatus, ...]
+
+    def as_json(self) -> str:
+        """The document as JSON; what is absent is left out."""
+        return self.model_dump_json(indent=2, exclude_unset=True)
+
+
+def status_of(change: Change, wanted: Record, last: Recorded | None) -> DeploymentStatus:
+    """Compare what was applied, what is live and what is wanted of one deployment.
+
+    Args:
+        change: What a deploy would do with it.
+        wanted: What the recipe sets.
+        last: What the last deploy wrote; None where that is not known.
+    """
+    about: Record = {"deployment": change.subject.name, **_applied(last)}
+    match change:
+        case Create():
+            was_there = last is not None and last.entry.after is not None
+            return DeploymentStatus(**about, state="missing" if was_there else "not deployed")
+        case Delete(before=live):
+            return DeploymentStatus(**about, state="orphan", version=live["version"])
+        case Update(before=live) | Unchanged(live=live):
+            fields = tuple(_fields(change, live, wanted, last))
+            kinds = {field.kind for field in fields}
+            state: State = "drifted" if "drift" in kinds else "outdated" if "pending" in kinds else "in sync"
+            return DeploymentStatus(**about, state=state, version=live["version"], fields=fields)
+
+
+def orphan_status(change: Delete | Unchanged, last: Recorded | None) -> DeploymentStatus:
+    """The status of a deployment that is no longer in the project."""
+    live = change.before if isinstance(change, Delete) else change.live
+    return DeploymentStatus(deployment=change.subject.name, state="orphan", version=live["version"], **_applied(last))
+
+
+def _applied(last: Recorded | None) -> Record:
+    if last is None:
+        return {}
+    return {"applied_at": last.page.at, "applied_by": last.page.by, "run_id": last.page.run_id}
+
+
+def _fields(change: Update | Unchanged, live: Record, wanted: Record, last: Recorded | None) -> Iterator[FieldStatus]:
+    pending = {field.path: field for field in _pending(change)}
+    drifted = {field.path: field for field in _drifted(live, wanted, last)}
+    for path in dict.fromkeys((*drifted, *pending)):
+        to_do, drift = pending.get(path), drifted.get(path)
+        if to_do is None and path != "version":
+            continue  # whoever changed it made it what the project wants
+        now = to_do.before if to_do is not None else drift.before if drift is not None else ABSENT
+        applied = drift.after if drift is not None else now if last is not None else ABSENT
+        target = to_do.after if to_do is not None else ABSENT
+        kind: Kind = "pending" if drift is None else "drift"
+        yield FieldStatus(path=path, kind=kind, **_present(applied=applied, live=now, wanted=target))
+    for path, value in change.kept.items():
+        yield FieldStatus(path=path, kind="kept", live=value)
+
+
+def _pending(change: Update | Unchanged) -> Iterator[FieldChange]:
+    """What a deploy would write; a version that counts deploys is nothing."""
+    if isinstance(change, Update):
+        yield from (field for field in change.fields if not (change.counted and field.path == "version"))
+
+
+def _drifted(live: Record, wanted: Record, last: Recorded | None) -> Iterator[FieldChange]:
+    """What of ours differs from what the last deploy left."""
+    if last is None or last.entry.after is None or not last.is_certain:
+        return
+    applied = {key: value for key, value in last.entry.after.items() if key in last.entry.ours or key == "version"}
+    for field in field_changes(live, applied):
+        if field.path == "version" or is_ours(field.path, wanted):
+            yield field
+
+
+def _present(**values: Any) -> Record:
+    return {key: value for key, value in values.items() if value is not ABSENT}
