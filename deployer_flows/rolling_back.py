@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -23,6 +22,7 @@ from meta_prefect.plan.restoring import diff_restored
 from meta_prefect.project import read_project
 from meta_prefect.report import Outcome, Report, table_artifact
 from meta_prefect.server import PrefectServer, connect, ui_url
+from meta_prefect.steps.fetching import project_folder
 from meta_prefect.steps.locking import turn
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.recording import begin_page
@@ -75,8 +75,8 @@ async def rollback(
         TargetError: No such deployment, or no such version of it, is recorded; or its work pool is gone.
         ConflictError: The deployment belongs to another project.
     """
-    project = read_project(Path(path), required=False)
-    async with connect(LocalHost()) as server:
+    async with project_folder(path, None) as folder, connect(LocalHost()) as server:
+        project = read_project(folder, required=False)
         (newest, *_) = await read_history(deployment, project.name, server)
         taking_turns = turn(server, project.name, newest.page.environment, waiting=progress().step)
         async with nullcontext() if dry_run else taking_turns:

@@ -12,7 +12,7 @@ import httpx
 import tenacity
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 from pydantic import Field
 
 from meta_prefect.discovery.sharing import sharing_modules
@@ -32,22 +32,28 @@ from meta_prefect.recipes.undoing import undo
 from meta_prefect.report import Outcome, Report, table_artifact, together
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.settings import read_settings
+from meta_prefect.steps.fetching import commit_of, project_folder
 from meta_prefect.steps.locking import turn
 from meta_prefect.steps.plan_records import finish_plan, plan_of_earlier_attempt, read_plan, store_plan, unfinished_plan
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
+from meta_prefect.steps.telling import tell_run
 
 LARGEST_PARAMETERS: Final = 400_000
 """Bytes of JSON that a recipe's run gets at most; Prefect refuses parameters above 524,288."""
 
 OnError = Literal["stop", "keep-going", "atomic"]
 
+_TOLD: Final = 5
+"""So many failures are told in the run's own state; all of them stand in its report."""
+
 
 def _run_name() -> str:
     parameters: dict[str, Any] = flow_run.get_parameters()
-    folder = Path(parameters.get("path") or ".").resolve().name
+    # A deployer's deployment is named after its project.
+    project = deployment.get_name() or Path(parameters.get("path") or ".").resolve().name
     verb = "plan" if parameters.get("dry_run") else "deploy"
-    return f"{verb} {folder} to {parameters.get('environment') or read_settings().env}"
+    return f"{verb} {project} to {parameters.get('environment') or read_settings().env}"
 
 
 @flow(name="deploy-project", flow_run_name=_run_name)
@@ -57,6 +63,13 @@ async def deploy_project(
         str | None,
         Field(title="Environment", description="Left empty: META_PREFECT__ENV, else dev."),
     ] = None,
+    revision: Annotated[
+        str | None,
+        Field(
+            title="Branch or commit",
+            description="A branch, a tag, or a commit's whole hash; left empty, the one that the deployer was set up with.",
+        ),
+    ] = None,
     names: Annotated[
         list[str],
         Field(title="Flows or deployments", description="Only these: `flow` or `flow/deployment`; left empty, all."),
@@ -64,6 +77,13 @@ async def deploy_project(
     select: Annotated[
         list[str], Field(title="Patterns", description="Only what matches one of these: `etl-*`, `*/nightly-*`.")
     ] = [],  # noqa: B006
+    tags: Annotated[
+        list[str],
+        Field(title="Tags", description="Further tags for every deployment, in place of META_PREFECT__TAGS."),
+    ] = [],  # noqa: B006
+    version: Annotated[
+        str | None, Field(title="Version", description="The version to set; left empty, the recipe says it.")
+    ] = None,
     dry_run: Annotated[bool, Field(title="Dry run", description="Plan, and write nothing.")] = False,
     on_error: Annotated[
         OnError,
@@ -111,6 +131,8 @@ async def deploy_project(
     asked = Asked(
         names=tuple(names),
         select=tuple(select),
+        tags=tuple(tags),
+        version=version,
         only_changed=only_changed,
         adopt=adopt,
         prune=prune,
@@ -119,20 +141,48 @@ async def deploy_project(
     with sharing_modules():
         async with connect(LocalHost(start_worker=read_settings().start_worker)) as server:
             recorded = await read_plan(plan, server) if plan else None
-            order = await read(Path(path), environment, asked, recorded or await plan_of_earlier_attempt(server))
-            taking_turns = turn(server, order.project.name, order.context.environment, waiting=progress().step)
-            async with nullcontext() if dry_run else taking_turns:
-                report = await _deploy(order, recorded, server, dry_run=dry_run, on_error=on_error, force=force)
+            earlier = recorded or await plan_of_earlier_attempt(server)
+            async with project_folder(path, revision, commit_of(earlier)) as folder:
+                order = await read(folder, environment, asked, earlier)
+                await tell_run(order.context, "plan" if dry_run else "deploy", server)
+                taking_turns = turn(server, order.project.name, order.context.environment, waiting=progress().step)
+                async with nullcontext() if dry_run else taking_turns:
+                    report = await deploy_order(
+                        order, recorded, server, dry_run=dry_run, on_error=on_error, force=force
+                    )
+    return succeeded(report)
+
+
+def succeeded(report: Report) -> Report:
+    """Let the run fail where a deployment did.
+
+    Raises:
+        DeployFailed: Some deployments could not be written.
+    """
     if report.failed:
-        names_of_failed = ", ".join(outcome.deployment for outcome in report.failed)
-        raise DeployFailed(f"{len(report.failed)} deployments failed: {names_of_failed}", report=report)
+        told = "\n".join(f"  {outcome.deployment}: {outcome.detail}" for outcome in report.failed[:_TOLD])
+        more = f"\n  and {len(report.failed) - _TOLD} more" if len(report.failed) > _TOLD else ""
+        raise DeployFailed(f"{len(report.failed)} deployments failed:\n{told}{more}", report=report)
     return report
 
 
-async def _deploy(
+async def deploy_order(
     order: Order, recorded: RecordedPlan | None, server: PrefectServer, *, dry_run: bool, on_error: OnError, force: bool
 ) -> Report:
-    """Plan, and do what the plan says, unless this is a dry run."""
+    """Plan, and do what the plan says, unless this is a dry run.
+
+    Args:
+        order: What to deploy.
+        recorded: The plan that must still hold.
+        server: The Prefect API.
+        dry_run: Whether to stop before the first write.
+        on_error: What to do where something is wrong.
+        force: Whether to prune without waiting for runs that are under way.
+
+    Raises:
+        ValidationFailed: Something is wrong with the project; nothing was written.
+        MovedError: The recorded plan does not hold any more; nothing was written.
+    """
     unfinished = None
     if not dry_run and order.earlier is None:
         unfinished = await unfinished_plan(order.project.name, order.context.environment, server)
@@ -156,7 +206,7 @@ async def _deploy(
         report = await prune_orphans(planned, report, server, force=force)
     if not dry_run and note.stage == "started" and not report.failed:
         await finish_plan(artifact_id, note, server)
-    await _show(report, order.project.name, server)
+    await show_report(report, order.project.name, server)
     return report
 
 
@@ -284,7 +334,8 @@ def _whole(planned: ProjectPlan, reports: Sequence[Report], *, dry_run: bool) ->
     )
 
 
-async def _show(report: Report, project: str, server: PrefectServer) -> None:
+async def show_report(report: Report, project: str, server: PrefectServer) -> None:
+    """Leave a report where whoever looks at the run finds it: in its log, as a table, and as events of what was deleted."""
     logger = get_run_logger()
     for remark in report.remarks:
         logger.warning("%s", remark)

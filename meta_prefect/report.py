@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.document import PlanDocument
+from meta_prefect.plan.explain import shown
+from meta_prefect.plan.status import FieldStatus, ProjectStatus
 
 Action = Literal["created", "updated", "unchanged", "deleted", "put back", "not written", "failed"]
 """What happened: ``put back`` and ``not written`` where another deployment failed and the deploy was all or nothing."""
@@ -103,6 +105,29 @@ def together(environment: str, reports: Iterable[Report], *, dry_run: bool = Fal
         components=tuple(dict.fromkeys(component for part in parts for component in part.components)),
         remarks=tuple(dict.fromkeys(remark for part in parts for remark in part.remarks)),
     )
+
+
+def drift_markdown(found: ProjectStatus) -> str:
+    """How a project stands, as a page: one section for each deployment that is not in sync, one row for each field."""
+    lines = [f"# {found.project} in {found.environment}"]
+    for one in found.deployments:
+        if one.is_in_sync:
+            continue
+        lines += ["", f"## {one.deployment}: {one.state}", ""]
+        if one.applied_at is not None:
+            lines += [f"Deployed {one.applied_at:%Y-%m-%d %H:%M} UTC by {one.applied_by}.", ""]
+        if one.fields:
+            lines += ["| field | last deployed | live | wanted | |", "|---|---|---|---|---|"]
+            lines += [_drift_row(field) for field in one.fields]
+    count = sum(one.is_in_sync for one in found.deployments)
+    return "\n".join([*lines, "", f"{count} of {len(found.deployments)} are in sync."])
+
+
+def _drift_row(field: FieldStatus) -> str:
+    values = (
+        shown(getattr(field, name)) if name in field.model_fields_set else "" for name in ("applied", "live", "wanted")
+    )
+    return "| " + " | ".join(text.replace("|", "\\|") for text in (field.path, *values, field.kind)) + " |"
 
 
 def table_artifact(report: Report, key: str, description: str) -> Record:

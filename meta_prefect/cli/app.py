@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from meta_prefect import __version__
+from meta_prefect.cli.bootstrap import bootstrap
 from meta_prefect.cli.history import history, rollback
 from meta_prefect.cli.output import Output
 from meta_prefect.cli.recipes import recipes, schema
@@ -27,6 +28,7 @@ app.command(recipes)
 app.command(schema)
 app.command(history)
 app.command(rollback)
+app.command(bootstrap)
 app.command(status)
 app.command(server_app)
 app.command(worker_app)

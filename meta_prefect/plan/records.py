@@ -84,7 +84,7 @@ def desired_record(deployment: Deployment) -> Record:
         "description": normal_description(deployment.description),
         "tags": normal_tags(deployment.tags),
         "parameters": deployment.parameters,
-        "parameter_openapi_schema": deployment.flow.parameter_schema,
+        "parameter_openapi_schema": deployment.form,
         "enforce_parameter_schema": deployment.enforce_parameter_schema,
         "job_variables": deployment.job_variables,
         "work_pool_name": deployment.work_pool_name,

@@ -20,6 +20,7 @@ from meta_prefect.plan.changes import Change, Create, Unchanged, Update
 from meta_prefect.plan.ledger import PageHead
 from meta_prefect.plan.resolving import Draft
 from meta_prefect.project import read_project
+from meta_prefect.recipes.announcing import announce_report
 from meta_prefect.recipes.drafting import Request, draft
 from meta_prefect.recipes.recipe import Recipe
 from meta_prefect.report import Action, Outcome, Report, table_artifact
@@ -39,13 +40,16 @@ from meta_prefect.steps.writing import (
 )
 
 
-async def run_recipe(recipe: Recipe, entries: Sequence[Any], context: DeployContext | None) -> Report:
+async def run_recipe(
+    recipe: Recipe, entries: Sequence[Any], context: DeployContext | None, environment: str | None = None
+) -> Report:
     """Deploy a list of entries; the body of every recipe's flow.
 
     Args:
         recipe: The recipe.
         entries: Validated entries, each with ``flow`` and ``variables``.
         context: The deploy that this run is part of; None makes one for the present folder.
+        environment: The environment, where there is no such deploy.
 
     Raises:
         ValidationFailed: Something is wrong with an entry; nothing was written.
@@ -53,7 +57,7 @@ async def run_recipe(recipe: Recipe, entries: Sequence[Any], context: DeployCont
     """
     if context is None:
         project = read_project(Path.cwd(), required=False)
-        context = new_context(project.root, project.name)
+        context = new_context(project.root, project.name, environment=environment)
     host = LocalHost(start_worker=context.start_worker)
     modules = modules_of(Path(context.source))
     requests = [Request(recipe, entry.flow, entry.variables, where=entry.flow) for entry in entries]
@@ -69,6 +73,7 @@ async def run_recipe(recipe: Recipe, entries: Sequence[Any], context: DeployCont
         if page is not None:
             await page.close(_written(batch, report))
         await _show(report, recipe, server)
+        announce_report(report, context.project)
     if report.failed:
         raise DeployFailed(_failure_message(report), report=report)
     return report

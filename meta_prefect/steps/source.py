@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.settings import read_settings
+from meta_prefect.steps.fetching import origin_of
 
 
 def new_context(
@@ -41,6 +42,7 @@ def new_context(
         now=datetime.now(UTC),
         deploy_id=deploy_id or str(uuid4()),
         commit=git_commit(source),
+        origin=origin_of(source),
         tags=settings.tags,
         version=settings.version,
         next_versions=next_versions,

@@ -21,7 +21,8 @@ _BLOCK: Final = re.compile(r"[a-z0-9-]+/[a-z0-9-]+")
 _DIRTY: Final = "+dirty"
 
 
-def _check_repository(url: str) -> str:
+def check_repository(url: str) -> str:
+    """Refuse what is no address of a Git repository, and addresses that hold a secret."""
     parts = urlsplit(url)
     if parts.password is not None or (parts.scheme == "https" and parts.username is not None):
         # What was written is not shown: it holds a secret.
@@ -33,30 +34,60 @@ def _check_repository(url: str) -> str:
     return url
 
 
-def _check_reference(name: str) -> str:
+def check_reference(name: str) -> str:
+    """Refuse what is no name of a branch; above all, options of git."""
     if name.startswith("-") or not name.strip() or any(mark in name for mark in (" ", "..", "~", "^", ":", "\\")):
         raise ValueError(f"{name!r} is no name of a branch")
     return name
 
 
-def _check_commit(commit: str) -> str:
+def check_commit(commit: str) -> str:
+    """Refuse what is no hash of a commit."""
     if _COMMIT.fullmatch(commit) is None:
         raise ValueError(f"{commit!r} is no commit: write its hash")
     return commit
 
 
-def _check_folder(folder: str) -> str:
+def check_folder(folder: str) -> str:
+    """Refuse a folder that leaves the repository."""
     if folder.startswith("/") or ".." in folder.split("/"):
         raise ValueError(f"{folder!r} leaves the repository: write a path within it")
     return folder.strip("/")
 
 
-def _check_token(reference: str) -> str:
+def check_token(reference: str) -> str:
+    """Refuse a secret that is written down instead of named."""
     if _BLOCK.fullmatch(reference) is None:
         raise ValueError(
             "a token is named, never written down: give a saved block as '<block type>/<name>', such as 'secret/git'"
         )
     return reference
+
+
+def opened_by(token: str | None) -> Record:
+    """The argument by which Prefect's step opens a private repository: a reference to a saved block, resolved in the run."""
+    if token is None:
+        return {}
+    block_type, _, name = token.partition("/")
+    key = "access_token" if block_type == "secret" else "credentials"
+    return {key: "{{ prefect.blocks." + f"{block_type}.{name}" + " }}"}
+
+
+def clone_steps(clone: Record, *, token: str | None = None, folder: str = "") -> list[dict[str, Any]]:
+    """The pull steps that clone a repository and start in a folder of it.
+
+    Args:
+        clone: Arguments of Prefect's step ``git_clone``.
+        token: The saved block that opens a private repository.
+        folder: The project's folder in the repository.
+    """
+    steps: list[dict[str, Any]] = [
+        {"prefect.deployments.steps.git_clone": {"id": "clone", **clone, **opened_by(token)}}
+    ]
+    if folder:
+        directory = "{{ clone.directory }}/" + folder
+        steps.append({"prefect.deployments.steps.set_working_directory": {"directory": directory}})
+    return steps
 
 
 class git_code(Builder):  # noqa: N801 - used like a function
@@ -74,11 +105,11 @@ class git_code(Builder):  # noqa: N801 - used like a function
 
     step: ClassVar[str] = "run the code from git"
 
-    repository: Annotated[str, AfterValidator(_check_repository)]
-    commit: Annotated[str, AfterValidator(_check_commit)] | None = None
-    branch: Annotated[str, AfterValidator(_check_reference)] | None = None
-    token: Annotated[str, AfterValidator(_check_token)] | None = None
-    folder: Annotated[str, AfterValidator(_check_folder)] = ""
+    repository: Annotated[str, AfterValidator(check_repository)]
+    commit: Annotated[str, AfterValidator(check_commit)] | None = None
+    branch: Annotated[str, AfterValidator(check_reference)] | None = None
+    token: Annotated[str, AfterValidator(check_token)] | None = None
+    folder: Annotated[str, AfterValidator(check_folder)] = ""
     submodules: bool = Field(default=False)
 
     @model_validator(mode="after")
@@ -100,27 +131,15 @@ class git_code(Builder):  # noqa: N801 - used like a function
         Raises:
             ConfigurationError: The commit to run is not known, or the folder has changed since.
         """
-        clone: Record = {"id": "clone", "repository": self.repository}
+        clone: Record = {"repository": self.repository}
         if self.branch is not None:
             clone["branch"] = self.branch
         else:
             clone["commit_sha"] = self.commit or self._deployed_commit(deployment)
         if self.submodules:
             clone["include_submodules"] = True
-        if self.token is not None:
-            clone |= self._opened_by(self.token)
-        steps: list[dict[str, Any]] = [{"prefect.deployments.steps.git_clone": clone}]
-        if self.folder:
-            directory = "{{ clone.directory }}/" + self.folder
-            steps.append({"prefect.deployments.steps.set_working_directory": {"directory": directory}})
-        deployment.pull_steps = steps
+        deployment.pull_steps = clone_steps(clone, token=self.token, folder=self.folder)
         return deployment
-
-    @staticmethod
-    def _opened_by(token: str) -> Record:
-        block_type, _, name = token.partition("/")
-        key = "access_token" if block_type == "secret" else "credentials"
-        return {key: "{{ prefect.blocks." + f"{block_type}.{name}" + " }}"}
 
     def _deployed_commit(self, deployment: Deployment) -> str:
         commit = deployment.context.commit

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from meta_prefect.implementations.builder import Builder
+from meta_prefect.implementations.code.source import source_steps
 from meta_prefect.implementations.infra.environment import ENVIRONMENT_TEMPLATE, set_environment
 from meta_prefect.interfaces.components import Component, Worker, WorkerPool
 from meta_prefect.interfaces.deployment import Deployment
@@ -15,7 +16,7 @@ class local_process(Builder):  # noqa: N801 - used like a function
     """Runs a deployment on this host, in its own process work pool, straight from the project's folder.
 
     The pool belongs to one host and user, as a folder means nothing on another one. A worker is started here if none is
-    alive.
+    alive. Where a deployer has fetched the project from Git, runs clone the commit that is deployed.
     """
 
     step: ClassVar[str] = "run as a local process"
@@ -26,8 +27,6 @@ class local_process(Builder):  # noqa: N801 - used like a function
         return (WorkerPool(type="process", template=ENVIRONMENT_TEMPLATE), Worker(type="process"))
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Point the worker to the project's folder, and the run to its environment."""
-        deployment.pull_steps = [
-            {"prefect.deployments.steps.set_working_directory": {"directory": deployment.flow.source}}
-        ]
+        """Point the worker to the project's code, and the run to its environment."""
+        deployment.pull_steps = source_steps(deployment)
         return set_environment(deployment)

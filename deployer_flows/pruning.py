@@ -1,0 +1,83 @@
+"""Pruning alone: deleting what is no longer in the project, and deploying nothing."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.runtime import deployment, flow_run
+from pydantic import Field
+
+from deployer_flows.whole_project import make_plan, read, show_report, succeeded
+from meta_prefect.discovery.sharing import sharing_modules
+from meta_prefect.errors import ValidationFailed
+from meta_prefect.local.host import LocalHost
+from meta_prefect.plan.recorded import Asked
+from meta_prefect.recipes.pruning import prune_orphans
+from meta_prefect.report import Report
+from meta_prefect.server import connect, ui_url
+from meta_prefect.settings import read_settings
+from meta_prefect.steps.fetching import project_folder
+from meta_prefect.steps.locking import turn
+from meta_prefect.steps.progress import progress
+from meta_prefect.steps.telling import tell_run
+
+
+def _run_name() -> str:
+    parameters: dict[str, Any] = flow_run.get_parameters()
+    project = deployment.get_name() or Path(parameters.get("path") or ".").resolve().name
+    verb = "plan to prune" if parameters.get("dry_run") else "prune"
+    return f"{verb} {project} in {parameters.get('environment') or read_settings().env}"
+
+
+@flow(name="prune", flow_run_name=_run_name)
+async def prune(
+    path: Annotated[str, Field(title="Project", description="The project's folder, or a file in it.")] = ".",
+    environment: Annotated[
+        str | None, Field(title="Environment", description="Left empty: META_PREFECT__ENV, else dev.")
+    ] = None,
+    revision: Annotated[
+        str | None,
+        Field(
+            title="Branch or commit",
+            description="What is not in the project there is deleted; left empty, the one that the deployer was set up with.",
+        ),
+    ] = None,
+    dry_run: Annotated[bool, Field(title="Dry run", description="Plan, and delete nothing.")] = True,
+    max_deletes: Annotated[
+        int | None,
+        Field(title="Most deletions", ge=0, description="Refuse to delete more; left empty, a fifth, and at least 3."),
+    ] = None,
+    force: Annotated[bool, Field(title="Force", description="Do not wait for runs that are under way.")] = False,
+) -> Report:
+    """Delete a project's deployments that are no longer in it, with what only they used. By default only says which.
+
+    Raises:
+        ValidationFailed: Something is wrong with the project, or too many would be deleted; nothing was deleted.
+        DeployFailed: Some deployments could not be deleted; it carries the report.
+    """
+    asked = Asked(prune=True, only_changed=True, max_deletes=max_deletes)
+    with sharing_modules():
+        async with connect(LocalHost(start_worker=False)) as server, project_folder(path, revision) as folder:
+            order = await read(folder, environment, asked, None)
+            await tell_run(order.context, "plan to prune" if dry_run else "prune", server, "in")
+            project, where = order.project.name, order.context.environment
+            async with nullcontext() if dry_run else turn(server, project, where, waiting=progress().step):
+                planned = await make_plan(order, None, server)
+                if planned.errors:
+                    raise ValidationFailed(planned.errors)
+                foreseen = planned.outcomes(dry_run=True) if dry_run else ()
+                run_id = flow_run.get_id()
+                report = Report(
+                    environment=where,
+                    dry_run=dry_run,
+                    outcomes=tuple(one for one in foreseen if one.action == "deleted"),
+                    run_id=str(run_id) if run_id else None,
+                    run_url=ui_url("flow-run", str(run_id)) if run_id else None,
+                )
+                if not dry_run:
+                    report = await prune_orphans(planned, report, server, force=force)
+                await show_report(report, project, server)
+    return succeeded(report)
