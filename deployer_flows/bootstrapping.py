@@ -98,18 +98,7 @@ async def bootstrap(
 async def _folder(source: ProjectSource, scratch: Path) -> Path:
     if source.folder is not None:
         return Path(source.folder)
-    credentials = await _credentials(source.token)
-    return await fetch_observed(Fetch(source, None, scratch, credentials))
-
-
-async def _credentials(token: str | None) -> Any:
-    """Open a private repository as the deployer's own runs will: with the block that the setup names."""
-    if token is None:
-        return None
-    from meta_prefect.implementations.saved_blocks import load_block
-
-    block = await load_block(token)
-    return {"access_token": block.get()} if token.startswith("secret/") else block
+    return await fetch_observed(Fetch(source, None, scratch))
 
 
 def _order(project: Project, setup: DeployerSetup, *, remove: bool) -> Order:

@@ -73,7 +73,7 @@ async def check_drift(
     asked = Asked(select=tuple(select), only_changed=True)
     async with (
         connect(LocalHost(start_worker=read_settings().start_worker)) as server,
-        project_folder(path, None) as folder,
+        project_folder(path, None, server) as folder,
     ):
         with sharing_modules():
             order = read_order(read_project(folder, required=False), folder, environment, asked)

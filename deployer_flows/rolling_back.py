@@ -75,7 +75,7 @@ async def rollback(
         TargetError: No such deployment, or no such version of it, is recorded; or its work pool is gone.
         ConflictError: The deployment belongs to another project.
     """
-    async with project_folder(path, None) as folder, connect(LocalHost()) as server:
+    async with connect(LocalHost()) as server, project_folder(path, None, server) as folder:
         project = read_project(folder, required=False)
         (newest, *_) = await read_history(deployment, project.name, server)
         taking_turns = turn(server, project.name, newest.page.environment, waiting=progress().step)

@@ -32,7 +32,7 @@ from meta_prefect.recipes.undoing import undo
 from meta_prefect.report import Outcome, Report, table_artifact, together
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.settings import read_settings
-from meta_prefect.steps.fetching import commit_of, project_folder
+from meta_prefect.steps.fetching import project_folder
 from meta_prefect.steps.locking import turn
 from meta_prefect.steps.plan_records import finish_plan, plan_of_earlier_attempt, read_plan, store_plan, unfinished_plan
 from meta_prefect.steps.progress import progress
@@ -142,7 +142,7 @@ async def deploy_project(
         async with connect(LocalHost(start_worker=read_settings().start_worker)) as server:
             recorded = await read_plan(plan, server) if plan else None
             earlier = recorded or await plan_of_earlier_attempt(server)
-            async with project_folder(path, revision, commit_of(earlier)) as folder:
+            async with project_folder(path, revision, server, earlier) as folder:
                 order = await read(folder, environment, asked, earlier)
                 await tell_run(order.context, "plan" if dry_run else "deploy", server)
                 taking_turns = turn(server, order.project.name, order.context.environment, waiting=progress().step)

@@ -26,6 +26,7 @@ from meta_prefect.recipes.recipe import Recipe
 from meta_prefect.report import Action, Outcome, Report, table_artifact
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.steps.building import Within, build_observed
+from meta_prefect.steps.fetching import given_source
 from meta_prefect.steps.planning import DraftBatch, PlannedBatch, PlannedComponent, PlannedDeployment, compare_observed
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.recording import begin_page, entries_of
@@ -56,8 +57,7 @@ async def run_recipe(
         DeployFailed: Some deployments could not be written.
     """
     if context is None:
-        project = read_project(Path.cwd(), required=False)
-        context = new_context(project.root, project.name, environment=environment)
+        context = await _own_context(environment)
     host = LocalHost(start_worker=context.start_worker)
     modules = modules_of(Path(context.source))
     requests = [Request(recipe, entry.flow, entry.variables, where=entry.flow) for entry in entries]
@@ -77,6 +77,14 @@ async def run_recipe(
     if report.failed:
         raise DeployFailed(_failure_message(report), report=report)
     return report
+
+
+async def _own_context(environment: str | None) -> DeployContext:
+    """The context of a run that is started alone: for the project in the present folder."""
+    async with connect(LocalHost()) as server:
+        await given_source(server)
+    project = read_project(Path.cwd(), required=False)
+    return new_context(project.root, project.name, environment=environment)
 
 
 def _drafts(requests: Sequence[Request], context: DeployContext, modules: ProjectModules) -> list[Draft]:

@@ -1,8 +1,8 @@
 """Getting a project to where it is deployed from: the folder that was named, or a fresh copy of its Git repository.
 
-A deployer that runs in Prefect has its source from its deployment's pull step, which no parameter of a run can change. The step
-takes note of it; the run then fetches the project at the branch or commit that it is asked for, so that what is wrong with that
-is said by the run itself and not by a process that ends.
+A deployer that runs in Prefect has its source from its deployment's pull step, which no parameter of a run can change. The run
+reads it there, and fetches the project itself at the branch or commit that it is asked for, so that what is wrong with that is
+said by the run and not by a process that ends.
 """
 
 from __future__ import annotations
@@ -13,42 +13,47 @@ import subprocess
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.runtime import deployment
+from prefect.utilities.templating import resolve_block_document_references
 
-from meta_prefect.errors import TargetError, UnreachableError, ValidationFailed
-from meta_prefect.implementations.code.git import check_reference
-from meta_prefect.implementations.code.project_source import ProjectSource
+from meta_prefect.errors import TargetError, UnreachableError, ValidationFailed, nearest
+from meta_prefect.implementations.code.git import check_reference, opened_by
+from meta_prefect.implementations.code.project_source import PULL_STEP, ProjectSource
 from meta_prefect.interfaces.context import CodeOrigin
+from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.recorded import RecordedPlan
+from meta_prefect.server import PrefectServer
+from meta_prefect.steps.git import git
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
 
 _WHOLE_COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_NO_SUCH_BRANCH: Final = re.compile(r"remote branch .* not found|couldn't find remote ref", re.IGNORECASE)
-_FOLDER: Final = "project"
+_GIT_ERRORS: Final = (RuntimeError, subprocess.CalledProcessError)
+_WHERE: Final = "branch or commit"
+_MOST_KNOWN: Final = 50
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """What the pull step of this process's deployment says."""
-
-    source: ProjectSource
-    credentials: Any
-
-
-# One process is one flow run of one deployment: what its pull step says holds for all of it.
-_given: list[_Given] = []
 _fetched: dict[Path, ProjectSource] = {}
+"""The copies that this process has made."""
 
 
-def given_source() -> ProjectSource | None:
+async def given_source(server: PrefectServer) -> ProjectSource | None:
     """The source that this run's deployment fixes; None where there is no such deployment, as on a command line."""
-    return _given[-1].source if _given else None
+    deployment_id = deployment.get_id()
+    found: Record | None = await server.get(f"/deployments/{deployment_id}") if deployment_id else None
+    steps: list[Record] = (found or {}).get("pull_steps") or []
+    for step in steps:
+        if PULL_STEP in step:
+            source = ProjectSource.model_validate(step[PULL_STEP]["source"])
+            if source.repository is not None and step[PULL_STEP].get("fetch"):
+                _fetched[_top_of(Path.cwd())] = source
+            return source
+    return None
 
 
 async def project_source(
@@ -66,20 +71,12 @@ async def project_source(
         The folder to start in.
     """
     place = ProjectSource.model_validate(source)
-    _given.append(_Given(place, {"access_token": access_token} if access_token else credentials))
     if place.folder is not None:
         return {"directory": place.folder}
     if not fetch:
         return {}
-    return {"directory": str(await fetch_source(place, None, Path.cwd(), _given[-1].credentials))}
-
-
-def commit_of(plan: RecordedPlan | None) -> str | None:
-    """The commit at which a recorded plan was made, where this run fetches its project from a repository."""
-    given = given_source()
-    if plan is None or given is None or given.repository is None:
-        return None
-    return plan.commit
+    opened = {"access_token": access_token} if access_token else credentials
+    return {"directory": str(await fetch_source(place, None, Path.cwd(), opened))}
 
 
 def origin_of(folder: Path) -> CodeOrigin | None:
@@ -92,33 +89,35 @@ def origin_of(folder: Path) -> CodeOrigin | None:
 
 
 @asynccontextmanager
-async def project_folder(path: str, revision: str | None, commit: str | None = None) -> AsyncGenerator[Path]:
+async def project_folder(
+    path: str, revision: str | None, server: PrefectServer, plan: RecordedPlan | None = None
+) -> AsyncGenerator[Path]:
     """Get the project that a run is to deploy, for as long as it needs it.
 
     Args:
         path: The project's folder or a file in it; in a deployer's deployment relative to its source.
         revision: The branch or commit that the run asks for.
-        commit: The commit that an earlier plan fixed; it counts instead.
+        server: The Prefect API.
+        plan: The plan that is applied or carried on: its commit counts.
 
     Raises:
         ValidationFailed: The run asks for something that its deployment does not allow, or that is not there.
         UnreachableError: The repository does not answer.
     """
-    given = _given[-1] if _given else None
-    if given is None:
+    source = await given_source(server)
+    if source is None:
         if revision is not None:
             raise ValidationFailed([_no_choice(revision, "this run deploys the folder that it was given")])
         yield Path(path)
-    elif given.source.folder is not None:
+    elif source.folder is not None:
         if revision is not None:
-            raise ValidationFailed([_no_choice(revision, f"this deployer deploys the folder {given.source.folder}")])
-        yield _inside(Path(given.source.folder), path)
+            raise ValidationFailed([_no_choice(revision, f"this deployer deploys the folder {source.folder}")])
+        yield _inside(Path(source.folder), path)
     else:
-        _check_allowed(given.source, revision)
+        _check_allowed(source, revision)
+        wanted = plan.commit if plan is not None and plan.commit is not None else revision
         with tempfile.TemporaryDirectory(prefix="meta-prefect-") as folder:
-            yield _inside(
-                await fetch_observed(Fetch(given.source, commit or revision, Path(folder), given.credentials)), path
-            )
+            yield _inside(await fetch_observed(Fetch(source, wanted, Path(folder))), path)
 
 
 def _inside(root: Path, path: str) -> Path:
@@ -139,7 +138,7 @@ def _inside(root: Path, path: str) -> Path:
 
 
 def _no_choice(revision: str, why: str) -> TargetError:
-    return TargetError(f"{revision!r} cannot be chosen: {why}", where="branch or commit", hint="Leave the field empty.")
+    return TargetError(f"{revision!r} cannot be chosen: {why}", where=_WHERE, hint="Leave the field empty.")
 
 
 def _check_allowed(source: ProjectSource, revision: str | None) -> None:
@@ -149,13 +148,13 @@ def _check_allowed(source: ProjectSource, revision: str | None) -> None:
         check_reference(revision)
     except ValueError as error:
         hint = "Write a branch, a tag, or a commit's whole hash."
-        raise ValidationFailed([TargetError(str(error), where="branch or commit", hint=hint)]) from None
+        raise ValidationFailed([TargetError(str(error), where=_WHERE, hint=hint)]) from None
     if not source.may_name(revision):
         known = (
             ", ".join(dict.fromkeys(filter(None, (source.revision, *source.revisions)))) or "nothing but the default"
         )
         error = TargetError(
-            f"{revision!r} may not be deployed by this deployer", where="branch or commit", hint=f"Allowed: {known}."
+            f"{revision!r} may not be deployed by this deployer", where=_WHERE, hint=f"Allowed: {known}."
         )
         raise ValidationFailed([error])
 
@@ -165,11 +164,10 @@ class Fetch:
 
     # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
 
-    def __init__(self, source: ProjectSource, revision: str | None, into: Path, credentials: Any) -> None:
+    def __init__(self, source: ProjectSource, revision: str | None, into: Path) -> None:
         self.source = source
         self.revision = revision
         self.into = into
-        self.credentials = credentials
 
     def __str__(self) -> str:
         return self.revision or self.source.revision or "the default branch"
@@ -184,9 +182,17 @@ class Fetch:
     retry_condition_fn=may_go_away,
 )
 async def fetch_observed(fetch: Fetch) -> Path:
-    """Fetch a project, as a task."""
+    """Fetch a project, as a task.
+
+    Raises:
+        ValidationFailed: There is no such branch, commit or folder.
+        UnreachableError: The repository does not answer.
+    """
     progress().step(f"fetch {fetch}")
-    folder = await fetch_source(fetch.source, fetch.revision, fetch.into, fetch.credentials)
+    # As Prefect does it for its own steps: the secret is in this process alone, and in no deployment or log.
+    opened: Record = await resolve_block_document_references(opened_by(fetch.source.token))
+    credentials = {"access_token": opened["access_token"]} if "access_token" in opened else opened.get("credentials")
+    folder = await fetch_source(fetch.source, fetch.revision, fetch.into, credentials)
     get_run_logger().info("fetched %s of %s", fetch, fetch.source.repository)
     return folder
 
@@ -204,30 +210,16 @@ async def fetch_source(source: ProjectSource, revision: str | None, into: Path, 
         ValidationFailed: There is no such branch, commit or folder.
         UnreachableError: The repository does not answer.
     """
-    from prefect.runner.storage import GitRepository
-
-    assert source.repository is not None, "a folder is not fetched"  # noqa: S101 - for the type checker
     wanted = revision or source.revision
     is_commit = wanted is not None and _WHOLE_COMMIT.fullmatch(wanted) is not None
-    os.environ.setdefault("GIT_TERMINAL_PROMPT", "0")  # nobody is there to answer
-    storage = GitRepository(
-        url=source.repository,
-        credentials=credentials,
-        name=_FOLDER,
-        branch=None if is_commit else wanted,
-        commit_sha=wanted if is_commit else None,
-        pull_interval=None,
-    )
-    storage.set_base_path(into)
+    copy = _Copy(source.repository or "", into, credentials)
     try:
-        await storage.pull_code()
-    except (RuntimeError, subprocess.CalledProcessError, ValueError) as error:
-        raise _why_not_fetched(source.repository, wanted, error, is_commit=is_commit) from None
-    root = storage.destination.resolve()
-    if is_commit and not _is_on_a_branch(root):
+        root = await copy.make(branch=None if is_commit else wanted, commit=wanted if is_commit else None)
+    except _GIT_ERRORS as error:
+        raise await copy.why_not(wanted, error, is_commit=is_commit) from None
+    if is_commit and not git(root, "branch", "--remotes", "--contains", "HEAD"):
         # Hosts of repositories give out the commits of anybody's fork under the address of the original.
-        where = "branch or commit"
-        raise ValidationFailed([TargetError(f"{wanted} is on no branch of {source.repository}", where=where)])
+        raise ValidationFailed([TargetError(f"{wanted} is on no branch of {source.repository}", where=_WHERE)])
     _fetched[root] = source
     folder = _inside(root, source.subfolder or ".")
     if not folder.is_dir():
@@ -236,35 +228,51 @@ async def fetch_source(source: ProjectSource, revision: str | None, into: Path, 
     return folder
 
 
-def _why_not_fetched(
-    repository: str, wanted: str | None, error: Exception, *, is_commit: bool
-) -> ValidationFailed | UnreachableError:
-    if is_commit and isinstance(error, subprocess.CalledProcessError):
-        message = f"there is no commit {wanted} in {repository}"
-        return ValidationFailed([TargetError(message, where="branch or commit", hint="Has it been pushed?")])
-    if wanted is not None and ("branch" in str(error).lower() or _NO_SUCH_BRANCH.search(str(error))):
-        return ValidationFailed(
-            [
-                TargetError(
-                    f"there is no branch or tag {wanted!r} in {repository}",
-                    where="branch or commit",
-                    hint="Write a branch, a tag, or a commit's whole hash.",
-                )
-            ]
+class _Copy:
+    """A copy of a repository in the making, by Prefect's Git storage, which knows how each host wants its credentials."""
+
+    def __init__(self, repository: str, into: Path, credentials: Any) -> None:
+        self._repository = repository
+        self._into = into
+        self._credentials = credentials
+
+    async def make(self, *, branch: str | None = None, commit: str | None = None, name: str = "project") -> Path:
+        from prefect.runner.storage import GitRepository
+
+        os.environ.setdefault("GIT_TERMINAL_PROMPT", "0")  # nobody is there to answer
+        storage = GitRepository(
+            url=self._repository,
+            credentials=self._credentials,
+            name=name,
+            branch=branch,
+            commit_sha=commit,
+            pull_interval=None,
         )
-    return UnreachableError(
-        f"the project cannot be fetched: {error}",
-        where=repository,
-        hint="Does the worker reach it, and does the token that the deployer names still open it?",
-    )
+        storage.set_base_path(self._into)
+        await storage.pull_code()
+        return storage.destination.resolve()
+
+    async def why_not(
+        self, wanted: str | None, error: Exception, *, is_commit: bool
+    ) -> ValidationFailed | UnreachableError:
+        """Find out whether the repository or what was wanted of it is not there: Git and Prefect say the same of both."""
+        try:
+            root = await self.make(name="default")
+        except _GIT_ERRORS as failure:
+            return UnreachableError(
+                f"the project cannot be fetched: {failure if wanted is None else error}",
+                where=self._repository,
+                hint="Does the worker reach it, and does the token that the deployer names still open it?",
+            )
+        what = "commit" if is_commit else "branch or tag"
+        lines = (git(root, "ls-remote", "--heads", "--tags", "origin") or "").splitlines()
+        known = [line.partition("refs/")[2].partition("/")[2].removesuffix("^{}") for line in lines]
+        hint = "Has it been pushed?" if is_commit else nearest(wanted or "", known[:_MOST_KNOWN])
+        return ValidationFailed(
+            [TargetError(f"there is no {what} {wanted!r} in {self._repository}", where=_WHERE, hint=hint)]
+        )
 
 
-def _is_on_a_branch(root: Path) -> bool:
-    done = subprocess.run(
-        ["git", "-C", str(root), "branch", "--remotes", "--contains", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    return done.returncode == 0 and bool(done.stdout.strip())
+def _top_of(folder: Path) -> Path:
+    """The folder of the copy that a folder is in."""
+    return next((one for one in (folder.resolve(), *folder.resolve().parents) if (one / ".git").exists()), folder)
