@@ -144,11 +144,13 @@ def _requests(project: Project, setup: DeployerSetup) -> Iterator[Request]:
             ]
         )
     chosen: dict[str, Any] = {"environments": setup.environments}
+    # A folder of this host has no branches to choose among.
+    unused = ("path",) if setup.source.folder is None else ("path", "revision")
     redeploys = _schedules(setup, setup.redeploy, "redeploy", {"only_changed": True, "on_error": "keep-going"})
     checks = _schedules(setup, setup.check, "check", {})
     watched = {"watched_flows": _flows_of(project, setup), "watched_environments": setup.environments}
     entries: dict[str, dict[str, Any]] = {
-        "deployer_flows.whole_project.deploy_project": {**chosen, "hidden": ("path",), "schedule": redeploys},
+        "deployer_flows.whole_project.deploy_project": {**chosen, "hidden": unused, "schedule": redeploys},
         "deployer_flows.checking_drift.check_drift": {
             **chosen,
             "hidden": ("path",),
@@ -156,7 +158,7 @@ def _requests(project: Project, setup: DeployerSetup) -> Iterator[Request]:
             "schedule": checks,
             **(watched if setup.watch else {}),
         },
-        "deployer_flows.pruning.prune": {**chosen, "hidden": ("path",)},
+        "deployer_flows.pruning.prune": {**chosen, "hidden": unused},
         "deployer_flows.rolling_back.rollback": {"hidden": ("path",)},
     }
     recipes = Recipes(project.recipes, modules_of(project.root).load_module)

@@ -61,10 +61,17 @@ def deployer(
         | versioneer(version=__version__)
         | tags_resolver(tags=("deployer",))
         | project_source(source=source, fetch=fetch)
-        | run_form(choices={"environment": environments} if environments else {}, hidden=hidden)
+        | _form(environments, hidden)
         | filled_in(values=dict(parameters or {}))
         | scheduler(schedule=schedule or ())
     )
     if watched_flows:
         builders |= watch_deployments(flows=watched_flows, environments=watched_environments)
     return builders
+
+
+def _form(environments: tuple[str, ...], hidden: tuple[str, ...]) -> FlowBuilderInterface:
+    if not environments:
+        return run_form(hidden=hidden)
+    help_texts = {"environment": "One of the environments that this deployer serves."}
+    return run_form(choices={"environment": environments}, help=help_texts, hidden=hidden)

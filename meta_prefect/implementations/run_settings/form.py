@@ -17,12 +17,14 @@ class run_form(Builder):  # noqa: N801 - used like a function
 
     Attributes:
         choices: The values among which a text parameter is chosen; the first one is filled in.
+        help: The text that stands below a parameter, in place of its own.
         hidden: Parameters that are left out: they keep their defaults.
     """
 
     step: ClassVar[str] = "shape the run form"
 
     choices: dict[str, tuple[str, ...]] = Field(default={})
+    help: dict[str, str] = Field(default={})
     hidden: tuple[str, ...] = ()
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
@@ -32,7 +34,7 @@ class run_form(Builder):  # noqa: N801 - used like a function
             BuilderError: The flow has no such parameter.
         """
         properties: dict[str, Record] = dict(deployment.form.get("properties") or {})
-        for name in (*self.choices, *self.hidden):
+        for name in (*self.choices, *self.help, *self.hidden):
             if name not in properties:
                 raise BuilderError(
                     f"the flow has no parameter {name!r}", where="builder run_form", hint=nearest(name, properties)
@@ -40,6 +42,8 @@ class run_form(Builder):  # noqa: N801 - used like a function
         for name, values in self.choices.items():
             properties[name] = _choice(properties[name], values)
             deployment.parameters = {name: values[0], **deployment.parameters}
+        for name, text in self.help.items():
+            properties[name] = {**properties[name], "description": text}
         shown = {name: described for name, described in properties.items() if name not in self.hidden}
         needed: list[str] = deployment.form.get("required") or []
         required = [name for name in needed if name not in (*self.hidden, *self.choices)]
