@@ -8,7 +8,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from prefect import flow
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from deployer_flows.deploying_itself import DEFAULT_RECIPE, deployer
@@ -16,6 +17,8 @@ from deployer_flows.whole_project import deploy_order, succeeded
 from meta_prefect.discovery.sharing import modules_of, sharing_modules
 from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
 from meta_prefect.implementations.code.project_source import ProjectSource
+from meta_prefect.implementations.notification.watching import watch_name
+from meta_prefect.interfaces.tags import owner_tag
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.recorded import Asked
 from meta_prefect.project import Project, read_project
@@ -26,10 +29,11 @@ from meta_prefect.recipes.requests import Requested, requests_of
 from meta_prefect.recipes.selection import Selection
 from meta_prefect.recipes.variables import check_variables
 from meta_prefect.report import Report
-from meta_prefect.server import connect
+from meta_prefect.server import PrefectServer, connect
 from meta_prefect.steps.fetching import Fetch, fetch_observed
 from meta_prefect.steps.locking import turn
 from meta_prefect.steps.progress import progress
+from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
 from meta_prefect.steps.source import new_context
 
 ENVIRONMENT: Final = "deployer"
@@ -92,7 +96,34 @@ async def bootstrap(
             taking_turns = turn(server, order.project.name, ENVIRONMENT, waiting=progress().step)
             async with nullcontext() if dry_run else taking_turns:
                 report = await deploy_order(order, None, server, dry_run=dry_run, on_error="stop", force=remove)
+                if not dry_run:
+                    watched = setup.environments if setup.watch and not remove else ()
+                    wanted = {watch_name("check-drift", project.name, environment) for environment in watched}
+                    await remove_automations(order.project.name, wanted, server)
     return succeeded(report)
+
+
+@task(
+    name="remove automations",
+    task_run_name="remove automations that are no longer wanted",
+    cache_policy=NO_CACHE,
+    retries=len(RETRY_DELAYS_SECONDS),
+    retry_delay_seconds=RETRY_DELAYS_SECONDS,
+    retry_condition_fn=may_go_away,
+)
+async def remove_automations(project: str, wanted: set[str], server: PrefectServer) -> None:
+    """Delete the automations of a deployer that it no longer has: they would run what is gone.
+
+    Args:
+        project: The deployer.
+        wanted: The names of those that stay.
+        server: The Prefect API.
+    """
+    condition = {"automations": {"tags": {"all_": [owner_tag(project)]}}}
+    for automation in [one async for one in server.pages("/automations/filter", condition)]:
+        if automation["name"] not in wanted:
+            await server.delete(f"/automations/{automation['id']}")
+            get_run_logger().info("deleted automation %r", automation["name"])
 
 
 async def _folder(source: ProjectSource, scratch: Path) -> Path:

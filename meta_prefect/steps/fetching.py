@@ -112,15 +112,15 @@ async def project_folder(
     elif source.folder is not None:
         if revision is not None:
             raise ValidationFailed([_no_choice(revision, f"this deployer deploys the folder {source.folder}")])
-        yield _inside(Path(source.folder), path)
+        yield inside(Path(source.folder), path)
     else:
-        _check_allowed(source, revision)
+        check_allowed(source, revision)
         wanted = plan.commit if plan is not None and plan.commit is not None else revision
         with tempfile.TemporaryDirectory(prefix="meta-prefect-") as folder:
-            yield _inside(await fetch_observed(Fetch(source, wanted, Path(folder))), path)
+            yield inside(await fetch_observed(Fetch(source, wanted, Path(folder))), path)
 
 
-def _inside(root: Path, path: str) -> Path:
+def inside(root: Path, path: str) -> Path:
     """A path of a source, once links are followed.
 
     Raises:
@@ -141,7 +141,12 @@ def _no_choice(revision: str, why: str) -> TargetError:
     return TargetError(f"{revision!r} cannot be chosen: {why}", where=_WHERE, hint="Leave the field empty.")
 
 
-def _check_allowed(source: ProjectSource, revision: str | None) -> None:
+def check_allowed(source: ProjectSource, revision: str | None) -> None:
+    """Refuse a branch or commit that a run may not name.
+
+    Raises:
+        ValidationFailed: It is none, or the deployer is not for it.
+    """
     if revision is None:
         return
     try:
@@ -221,7 +226,7 @@ async def fetch_source(source: ProjectSource, revision: str | None, into: Path, 
         # Hosts of repositories give out the commits of anybody's fork under the address of the original.
         raise ValidationFailed([TargetError(f"{wanted} is on no branch of {source.repository}", where=_WHERE)])
     _fetched[root] = source
-    folder = _inside(root, source.subfolder or ".")
+    folder = inside(root, source.subfolder or ".")
     if not folder.is_dir():
         where = "folder in the repository"
         raise ValidationFailed([TargetError(f"there is no folder {source.subfolder!r} at {wanted}", where=where)])

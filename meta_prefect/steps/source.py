@@ -39,7 +39,7 @@ def new_context(
         project=project,
         source=str(source.resolve()),
         environment=environment or settings.env,
-        now=datetime.now(UTC),
+        now=clock(),
         deploy_id=deploy_id or str(uuid4()),
         commit=git_commit(source),
         origin=origin_of(source),
@@ -49,3 +49,8 @@ def new_context(
         start_worker=settings.start_worker,
         adopt=adopt,
     )
+
+
+def clock() -> datetime:
+    """The moment of a deploy: the only place where a deploy asks what time it is."""
+    return datetime.now(UTC)

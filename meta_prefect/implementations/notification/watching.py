@@ -21,6 +21,11 @@ PAUSE_SECONDS: Final = 30
 """Changes within so many seconds are looked at together, once they are over: a deploy of a hundred is one look."""
 
 
+def watch_name(flow: str, deployment: str, environment: str) -> str:
+    """What the automation is called that runs a deployment for an environment."""
+    return f"{flow}-{deployment}: when deployments in {environment} change"
+
+
 class DeploymentWatch(Component):
     """An automation that runs a deployment for one environment after deployments of some flows were changed or deleted.
 
@@ -46,7 +51,7 @@ class DeploymentWatch(Component):
         """Run the deployment that needs it."""
         del host
         flow, name = deployment.flow.name, deployment.name
-        title = self.name or f"{flow}-{name}: when deployments in {self.environment} change"
+        title = self.name or watch_name(flow, name, self.environment)
         return self.model_copy(
             update={"name": title, "flow": flow, "deployment": name, "project": deployment.context.project}
         )
