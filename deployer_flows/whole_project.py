@@ -33,7 +33,7 @@ from meta_prefect.report import Outcome, Report, table_artifact, together
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.settings import read_settings
 from meta_prefect.steps.locking import turn
-from meta_prefect.steps.plan_records import finish_plan, plan_of_earlier_attempt, read_plan, store_plan, unfinished_plan
+from meta_prefect.steps.plan_records import plan_of_earlier_attempt, read_plan, settle_plan, store_plan, unfinished_plan
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
 
@@ -154,8 +154,8 @@ async def _deploy(
         report = await undo(planned, report, server)
     elif not dry_run:
         report = await prune_orphans(planned, report, server, force=force)
-    if not dry_run and note.stage == "started" and not report.failed:
-        await finish_plan(artifact_id, note, server)
+    if note.stage == "started":
+        await settle_plan(artifact_id, note, [outcome.deployment for outcome in report.failed], server)
     await _show(report, order.project.name, server)
     return report
 
