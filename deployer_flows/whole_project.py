@@ -34,7 +34,7 @@ from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.settings import read_settings
 from meta_prefect.steps.fetching import project_folder
 from meta_prefect.steps.locking import turn
-from meta_prefect.steps.plan_records import finish_plan, plan_of_earlier_attempt, read_plan, store_plan, unfinished_plan
+from meta_prefect.steps.plan_records import plan_of_earlier_attempt, read_plan, settle_plan, store_plan, unfinished_plan
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
 from meta_prefect.steps.telling import tell_run
@@ -132,7 +132,7 @@ async def deploy_project(
         names=tuple(names),
         select=tuple(select),
         tags=tuple(tags),
-        version=version,
+        version=version or None,
         only_changed=only_changed,
         adopt=adopt,
         prune=prune,
@@ -142,7 +142,8 @@ async def deploy_project(
         async with connect(LocalHost(start_worker=read_settings().start_worker)) as server:
             recorded = await read_plan(plan, server) if plan else None
             earlier = recorded or await plan_of_earlier_attempt(server)
-            async with project_folder(path, revision, server, earlier) as folder:
+            # An empty field of the form is an empty text.
+            async with project_folder(path, revision or None, server, earlier) as folder:
                 order = await read(folder, environment, asked, earlier)
                 await tell_run(order.context, "plan" if dry_run else "deploy", server)
                 taking_turns = turn(server, order.project.name, order.context.environment, waiting=progress().step)
@@ -204,8 +205,8 @@ async def deploy_order(
         report = await undo(planned, report, server)
     elif not dry_run:
         report = await prune_orphans(planned, report, server, force=force)
-    if not dry_run and note.stage == "started" and not report.failed:
-        await finish_plan(artifact_id, note, server)
+    if note.stage == "started":
+        await settle_plan(artifact_id, note, [outcome.deployment for outcome in report.failed], server)
     await show_report(report, order.project.name, server)
     return report
 

@@ -32,6 +32,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class MetaPrefectError(Exception):
@@ -52,6 +56,13 @@ class MetaPrefectError(Exception):
     def __str__(self) -> str:
         located = f"{self.where}: {self.message}" if self.where else self.message
         return f"{located}\n  {self.hint}" if self.hint else located
+
+    def asked_for_at(self, place: str) -> None:
+        """Note where the user asked for what went wrong, in front of where it went wrong."""
+        if self.where is None:
+            self.where = place
+        elif not self.where.startswith(place):
+            self.where = f"{place}: {self.where}"
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.message, self.__dict__))
@@ -177,3 +188,11 @@ def nearest(value: str, known: Iterable[str]) -> str:
     if close := difflib.get_close_matches(value, names, n=1):
         return f"Did you mean {close[0]!r}?"
     return f"Known: {', '.join(names)}." if names else ""
+
+
+def first_line(error: ValidationError) -> str:
+    """What pydantic found first, in one line."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{place}: {message} (got {first['input']!r})" if place else message

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support import Api, wait_until
+from support import SERVER_SETTINGS, Api, wait_until
 
 
 def _free_port() -> int:
@@ -57,14 +57,6 @@ def _stop_what_was_started() -> None:
 # gone by then costs a minute of retries.
 atexit.register(_stop_what_was_started)
 
-SERVER_SETTINGS = {
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
-    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
-    "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(_HOME / "ui"),
-}
-
 
 @pytest.fixture(scope="session")
 def prefect_home() -> Path:
@@ -89,7 +81,7 @@ def server(prefect_home: Path) -> Generator[Api]:
                 "--port",
                 _URL.rpartition(":")[2],
             ],
-            env={**os.environ, **SERVER_SETTINGS},
+            env={**os.environ, **SERVER_SETTINGS, "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(_HOME / "ui")},
             stdout=out,
             stderr=out,
         )

@@ -80,6 +80,11 @@ class DeployContext(BaseModel):
         title="Planned states",
         description="What the plan of this deploy saw of each flow/deployment and makes of it.",
     )
+    unsettled: tuple[str, ...] = Field(
+        default=(),
+        title="Unsettled",
+        description="Each flow/deployment that an earlier attempt wrote and whose builders have not acted since.",
+    )
     stop_at_failure: bool = Field(
         default=False,
         title="Stop at the first failure",

@@ -65,6 +65,7 @@ class RecordedPlan(BaseModel):
         versions: The counted versions that it fixed, by ``flow/deployment``.
         wanted: A fingerprint of everything that the project wants, counted versions apart.
         states: The fingerprints of each object before and after, by ``kind name``.
+        unsettled: Deployments whose builders have something to do once they are written, and have not done it yet.
         stage: ``planned`` by a dry run, ``started``, or ``finished`` where nothing is left of it to do.
     """
 
@@ -80,6 +81,7 @@ class RecordedPlan(BaseModel):
     versions: dict[str, str]
     wanted: str
     states: dict[str, PlannedState]
+    unsettled: tuple[str, ...] = ()
     stage: Literal["planned", "started", "finished"]
 
     @property
@@ -89,11 +91,13 @@ class RecordedPlan(BaseModel):
 
     def completed_by(self, context: DeployContext) -> DeployContext:
         """The context of another deploy that completes this one: with its identity and versions."""
-        return context.model_copy(update={"deploy_id": self.deploy_id, "versions": self.versions})
+        fixed = {"deploy_id": self.deploy_id, "versions": self.versions, "unsettled": self.unsettled}
+        return context.model_copy(update=fixed)
 
     def repeated_by(self, context: DeployContext) -> DeployContext:
         """The context of a deploy that follows this very plan: at its moment too."""
-        return self.completed_by(context).at(self.now)
+        repeated = self.completed_by(context).at(self.now)
+        return repeated if self.stage != "planned" else repeated.model_copy(update={"unsettled": ()})
 
 
 def recorded_key(project: str, environment: str) -> str:

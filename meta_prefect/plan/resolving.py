@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from meta_prefect.errors import BuilderError, ConfigurationError, ConflictError
+from meta_prefect.errors import BuilderError, ConfigurationError, ConflictError, first_line
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.components import Component, ComponentKey, WorkerPool
 from meta_prefect.interfaces.deployment import Deployment
@@ -47,7 +47,7 @@ class Draft:
             error.where = error.where or self._builder_place(builder)
             self.errors.append(error)
         except ValidationError as error:
-            self.errors.append(BuilderError(_first_line(error), where=self._builder_place(builder)))
+            self.errors.append(BuilderError(first_line(error), where=self._builder_place(builder)))
         except Exception as error:  # noqa: BLE001 - a builder is other people's code: whatever it raises is reported as its own
             self.errors.append(BuilderError(f"{type(error).__name__}: {error}", where=self._builder_place(builder)))
         else:
@@ -77,10 +77,7 @@ class Draft:
 
     def refuse(self, error: ConfigurationError) -> None:
         """Note what is wrong, and where it was asked for."""
-        if error.where is None:
-            error.where = self.where
-        elif not error.where.startswith(self.where):
-            error.where = f"{self.where}: {error.where}"
+        error.asked_for_at(self.where)
         self.errors.append(error)
 
     def _collect_components(self, host: Host) -> None:
@@ -129,7 +126,7 @@ class Draft:
             # Changes in place escape validation on assignment.
             type(deployment).model_validate(dict(deployment))
         except ValidationError as error:
-            raise BuilderError(_first_line(error), where=f"{self.where}: {deployment.full_name}") from None
+            raise BuilderError(first_line(error), where=f"{self.where}: {deployment.full_name}") from None
         self._make_json()
         for error in check_parameters(deployment):
             self.refuse(error)
@@ -149,13 +146,6 @@ class Draft:
             raise BuilderError(
                 f"holds something that has no JSON form: {error}", where=f"{self.where}: {deployment.full_name}"
             ) from None
-
-
-def _first_line(error: ValidationError) -> str:
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{place}: {message} (got {first['input']!r})" if place else message
 
 
 def with_requirements(components: Iterable[Component]) -> list[Component]:

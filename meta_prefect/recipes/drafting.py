@@ -57,7 +57,7 @@ def draft(request: Request, context: DeployContext, modules: ProjectModules) -> 
         with modules.imported():
             builders = _chain(request, builders_of(flow), environment)
     except ConfigurationError as error:
-        error.where = error.where or request.where
+        error.asked_for_at(request.where)
         return error
     facts = FlowFacts(
         name=flow.name,

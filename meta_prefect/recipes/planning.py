@@ -25,6 +25,7 @@ from meta_prefect.server import Reader, ui_url
 from meta_prefect.steps.building import build
 from meta_prefect.steps.planning import PlannedBatch, PlannedComponent, PlannedDeployment, compare
 from meta_prefect.steps.source import new_context
+from meta_prefect.steps.writing import acts_afterwards
 
 
 class Order:
@@ -121,8 +122,19 @@ class ProjectPlan:
             versions={**(earlier.versions if earlier is not None else {}), **self.versions},
             wanted=self.wanted,
             states=self.states,
-            stage="planned" if dry_run else "started" if self.batch.plan.writes else "finished",
+            unsettled=tuple(str(one) for one in self.batch.deployments if self._has_to_act(one)),
+            stage="planned" if dry_run else "started" if self._has_work else "finished",
         )
+
+    @property
+    def _has_work(self) -> bool:
+        return bool(self.batch.plan.writes) or any(self._has_to_act(one) for one in self.batch.deployments)
+
+    def _has_to_act(self, planned: PlannedDeployment) -> bool:
+        """Whether builders have something to do once a deployment is written, or still have since an earlier attempt."""
+        if not any(acts_afterwards(builder) for builder in planned.draft.builders):
+            return False
+        return not isinstance(planned.change, Unchanged) or str(planned) in self.context.unsettled
 
     def completes(self, unfinished: RecordedPlan) -> bool:
         """Whether this is the deploy over again that made a plan and did not finish it."""
@@ -139,13 +151,15 @@ class ProjectPlan:
             update={
                 "versions": {name: versions[name] for name in names if name in versions},
                 "planned": {change.subject.name: state_of(change) for change in changes},
+                "unsettled": tuple(name for name in names if name in context.unsettled),
             }
         )
 
     def by_recipe(self) -> list[tuple[Recipe, list[Request]]]:
         """The requests that lead to a write, by recipe in the order of the project.
 
-        An unchanged deployment goes along where something that it needs is to be written, such as a worker that died.
+        An unchanged deployment goes along where something that it needs is to be written, such as a worker that died, or
+        where its builders still have to act.
         """
         needed = {
             planned.component.key for planned in self.batch.components if not isinstance(planned.change, Unchanged)
@@ -153,7 +167,7 @@ class ProjectPlan:
         groups: dict[int, tuple[Recipe, list[Request]]] = {}
         for request, planned in zip(self.requests, self.batch.deployments, strict=True):
             waits = any(component.key in needed for component in planned.draft.components)
-            if waits or not isinstance(planned.change, Unchanged):
+            if waits or self._has_to_act(planned) or not isinstance(planned.change, Unchanged):
                 _, group = groups.setdefault(id(request.recipe.function), (request.recipe, []))
                 group.append(request)
         return list(groups.values())

@@ -36,13 +36,14 @@ async def prune_orphans(planned: ProjectPlan, report: Report, server: PrefectSer
         get_run_logger().warning("nothing is pruned, as something has failed")
         return report.model_copy(update={"remarks": (*report.remarks, "nothing was pruned, as something has failed")})
     progress().expect(len(orphans))
+    last = await server.read_last_entries(context.project, map(str, orphans))
     page = await begin_page(
         PageHead.of(context, RECIPE), [deleted(str(one), one.live.record) for one in orphans], server
     )
     outcomes: list[Outcome] = []
     for one in orphans:
         try:
-            await delete_orphan(one, context.project, server, force=force)
+            await delete_orphan(one, last.get(str(one)), context.project, server, force=force)
         except Exception as error:  # noqa: BLE001 - reported with the deployment; the task's run holds the traceback
             told = str(error) if isinstance(error, MetaPrefectError) else f"{type(error).__name__}: {error}"
             outcomes.append(Outcome(deployment=str(one), recipe=RECIPE, action="failed", detail=told, id=one.live.id))

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, overload
 
 from docstring_parser import parse
 from prefect.flows import Flow
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import PydanticSerializationError
 
-from meta_prefect.errors import BuilderError, RecipeError
+from meta_prefect.errors import BuilderError, RecipeError, first_line
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Deployment
@@ -159,6 +159,8 @@ class Recipe(Flow[..., Any]):
             made: object = self.function(**values)
         except RecipeError:
             raise
+        except ValidationError as error:
+            raise RecipeError(first_line(error), where=where) from None
         except Exception as error:
             raise BuilderError(f"{type(error).__name__}: {error}", where=where) from error
         if not isinstance(made, FlowBuilderInterface):  # pyright: ignore[reportUnnecessaryIsInstance] - an expert's code

@@ -166,20 +166,28 @@ async def _apply(
     unusable = _broken_component(planned, broken)
     if unusable is not None:
         return _outcome(recipe, planned, "failed", detail=_told(unusable))
+    deployment_id: str | None = None
     if isinstance(planned.change, Unchanged):
         assert planned.live is not None, "what is unchanged is there"  # noqa: S101 - for the type checker
-        return _outcome(recipe, planned, "unchanged", planned.live.id, planned.change.reason)
+        deployment_id = planned.live.id
+        if str(planned) not in planned.draft.deployment.context.unsettled:
+            return _outcome(recipe, planned, "unchanged", deployment_id, planned.change.reason)
     progress().step(f"apply {planned}")
-    deployment_id: str | None = None
     try:
-        deployment_id = await apply_deployment(planned, server)
+        if deployment_id is None:
+            deployment_id = await apply_deployment(planned, server)
         for builder in _acting_builders(planned):
             await act_after_deployment(AfterStep(builder, planned.draft.deployment, deployment_id, within))
     except Exception as error:  # noqa: BLE001 - reported with the deployment; the task's run holds the traceback
         failed = _outcome(recipe, planned, "failed", deployment_id, _told(error))
-        return failed.model_copy(update={"tried": not isinstance(error, MovedError)})
+        untouched = isinstance(planned.change, Unchanged) or isinstance(error, MovedError)
+        return failed.model_copy(update={"tried": not untouched})
     finally:
         progress().wrote()
+    if isinstance(planned.change, Unchanged):
+        return _outcome(
+            recipe, planned, "unchanged", deployment_id, f"{planned.change.reason}; its builders have acted"
+        )
     action: Action = "created" if isinstance(planned.change, Create) else "updated"
     done = _outcome(recipe, planned, action, deployment_id, _what_changed(planned.change))
     return done.model_copy(update={"tried": True})

@@ -13,6 +13,7 @@ from meta_prefect.errors import MovedError
 from meta_prefect.interfaces.records import Record
 from meta_prefect.interfaces.tags import owner, owner_tag
 from meta_prefect.plan.deleting import automations_of, queue_of_its_own
+from meta_prefect.plan.ledger import Recorded
 from meta_prefect.plan.orphans import PlannedDeletion
 from meta_prefect.plan.records import LiveDeployment
 from meta_prefect.server import PrefectServer
@@ -34,11 +35,14 @@ _UNDER_WAY: Final = ("PENDING", "RUNNING", "PAUSED", "CANCELLING")
     retry_delay_seconds=RETRY_DELAYS_SECONDS,
     retry_condition_fn=may_go_away,
 )
-async def delete_orphan(planned: PlannedDeletion, project: str, server: PrefectServer, *, force: bool) -> None:
+async def delete_orphan(
+    planned: PlannedDeletion, last: Recorded | None, project: str, server: PrefectServer, *, force: bool
+) -> None:
     """Pause a deployment, cancel what is scheduled, let runs under way finish, then delete it with what only it used.
 
     Args:
         planned: The deployment.
+        last: What the last deploy wrote of it, which tells whether its queue is its own.
         project: The project that owns it.
         server: The Prefect API.
         force: Whether runs that are under way are left to themselves.
@@ -60,7 +64,6 @@ async def delete_orphan(planned: PlannedDeletion, project: str, server: PrefectS
     cancelled = await _cancel_scheduled_runs(live, server)
     if not force:
         await _wait_for_runs(live, server)
-    last = (await server.read_last_entries(project, [name])).get(name)
     gone = await delete_with_its_own(live, project, server)
     if (queue := queue_of_its_own(live, last)) is not None and await _delete_queue(live, queue, server):
         gone.append(f"work queue {queue}")

@@ -72,8 +72,9 @@ async def turn(
 ) -> AsyncGenerator[None]:
     """Wait for our turn to deploy a project to an environment, and hold it.
 
-    A lock is broken when its holder's run has ended, when its process on this host is gone, or when it was not renewed for 30
-    seconds by this process's own clock.
+    A lock is broken when its holder's run has ended, when its process on this host is gone, or when a holder on another host has
+    not renewed it for 30 seconds by this process's own clock. A busy server may take longer than that to store a renewal; on
+    this host the process itself is the better witness.
 
     Args:
         server: The Prefect API.
@@ -135,9 +136,10 @@ async def _read(server: PrefectServer, name: str) -> Record | None:
 
 
 async def _why_broken(server: PrefectServer, holder: Holder, silent_for: float) -> str | None:
-    if holder.host == socket.gethostname() and not _runs(holder):
-        return "its process is gone"
-    if silent_for > STALE_SECONDS:
+    if holder.host == socket.gethostname():
+        if not _runs(holder):
+            return "its process is gone"
+    elif silent_for > STALE_SECONDS:
         return f"it was not renewed for {STALE_SECONDS} seconds"
     if holder.run_id:
         run: Record | None = await server.get(f"/flow_runs/{holder.run_id}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from collections.abc import Collection
+from typing import Final
 from uuid import UUID
 
 from prefect.runtime import flow_run
@@ -27,12 +28,11 @@ async def store_plan(plan: RecordedPlan, server: PrefectServer) -> str:
     )
 
 
-async def finish_plan(artifact_id: str, plan: RecordedPlan, server: PrefectServer) -> None:
-    """Note that nothing is left to do of a plan."""
-    finished: Literal["finished"] = "finished"
-    await server.patch(
-        f"/artifacts/{artifact_id}", {"data": plan.model_copy(update={"stage": finished}).model_dump(mode="json")}
-    )
+async def settle_plan(artifact_id: str, plan: RecordedPlan, left: Collection[str], server: PrefectServer) -> None:
+    """Note what is left to do of a plan: the deployments that failed, if any."""
+    unsettled = tuple(name for name in plan.unsettled if name in left)
+    settled = plan.model_copy(update={"stage": "started" if left else "finished", "unsettled": unsettled})
+    await server.patch(f"/artifacts/{artifact_id}", {"data": settled.model_dump(mode="json")})
 
 
 async def read_plan(run_id: str, server: PrefectServer) -> RecordedPlan:

@@ -19,6 +19,7 @@ SCHEMA: dict[str, Any] = {
         "stage": {"title": "Stage", "anyOf": [{"type": "string"}, {"type": "null"}], "default": None, "position": 0},
         "secret": {"title": "Inner", "allOf": [{"$ref": "#/definitions/Inner"}]},
         "size": {"title": "Size", "type": "integer"},
+        "limit": {"title": "Limit", "anyOf": [{"type": "integer", "minimum": 0}, {"type": "null"}], "default": None},
     },
     "required": ["secret", "size"],
     "definitions": {"Inner": {"properties": {"x": {"$ref": "#/definitions/Deep"}}}, "Deep": {}, "Kept": {}},
@@ -26,7 +27,7 @@ SCHEMA: dict[str, Any] = {
 
 
 def test_choices_and_hidden_parameters() -> None:
-    """A text becomes a choice whose first value is filled in; what is hidden goes with all that only it needs."""
+    """A text becomes a choice whose first value is filled in, an optional number a plain field; what is hidden is gone."""
     deployment = a_deployment(flow=a_flow(parameter_schema=SCHEMA), parameters={})
     builder = run_form(choices={"stage": ("dev", "prod")}, help={"stage": "Where."}, hidden=("secret",))
 
@@ -42,6 +43,7 @@ def test_choices_and_hidden_parameters() -> None:
             "description": "Where.",
         },
         "size": {"title": "Size", "type": "integer"},
+        "limit": {"title": "Limit", "type": "integer", "minimum": 0},
     }
     assert made.form["required"] == ["size"]
     assert made.form["definitions"] == {}

@@ -12,7 +12,7 @@ from values import a_context
 from deployer_flows import decorated_flow_deployer, local_run_deployer
 from meta_prefect.discovery.modules import ProjectModules
 from meta_prefect.errors import ConfigurationError
-from meta_prefect.implementations.infra import local_process
+from meta_prefect.implementations.infra import kubernetes, local_process
 from meta_prefect.implementations.metadata import describer, namer
 from meta_prefect.interfaces.components import Component, WorkerPool
 from meta_prefect.interfaces.deployment import Deployment
@@ -182,3 +182,21 @@ def test_a_request_is_an_entry_again() -> None:
         "flow": "flow.py:add",
         "variables": {"name": "nightly"},
     }
+
+
+@recipe
+def cluster(cpu: float) -> FlowBuilderInterface:
+    """Hand a variable on to a builder that checks it."""
+    return kubernetes(image="shop:1", cpu=cpu)
+
+
+def test_a_recipe_whose_builders_refuse_its_variables(root: Path) -> None:
+    """What a builder says of a value that a recipe hands on is told in one line, with the place where it was asked for."""
+    request = Request(cluster, "flows.py:bare", cluster.variables_model(cpu=0), "meta_prefect.yaml:3")
+
+    error = draft(request, a_context(source=str(root)), ProjectModules(root))
+
+    assert isinstance(error, ConfigurationError)
+    assert error.where == "meta_prefect.yaml:3: recipe cluster"
+    assert error.message.startswith("cpu: ")
+    assert "\n" not in error.message

@@ -15,6 +15,9 @@ from meta_prefect.interfaces.records import Record
 class run_form(Builder):  # noqa: N801 - used like a function
     """Narrows the form of a deployment's runs. The server refuses what the form does not offer.
 
+    An optional text, number or the like becomes a plain field, which may stay empty, in place of one with a choice between its
+    type and `None`.
+
     Attributes:
         choices: The values among which a text parameter is chosen; the first one is filled in.
         help: The text that stands below a parameter, in place of its own.
@@ -44,7 +47,7 @@ class run_form(Builder):  # noqa: N801 - used like a function
             deployment.parameters = {name: values[0], **deployment.parameters}
         for name, text in self.help.items():
             properties[name] = {**properties[name], "description": text}
-        shown = {name: described for name, described in properties.items() if name not in self.hidden}
+        shown = {name: _plain(described) for name, described in properties.items() if name not in self.hidden}
         needed: list[str] = deployment.form.get("required") or []
         required = [name for name in needed if name not in (*self.hidden, *self.choices)]
         deployment.parameter_schema = _without_unused({**deployment.form, "properties": shown, "required": required})
@@ -54,6 +57,16 @@ class run_form(Builder):  # noqa: N801 - used like a function
 def _choice(described: Record, values: tuple[str, ...]) -> Record:
     kept = {key: described[key] for key in ("title", "description", "position") if key in described}
     return {**kept, "type": "string", "enum": list(values), "default": values[0]}
+
+
+def _plain(described: Record) -> Record:
+    """An optional value of one simple type, as that type."""
+    kinds: list[Record] = described.get("anyOf") or []
+    simple = [one for one in kinds if one.get("type") in ("string", "integer", "number")]
+    if len(kinds) != 2 or len(simple) != 1 or {"type": "null"} not in kinds or described.get("default") is not None:
+        return described
+    rest = {key: value for key, value in described.items() if key not in ("anyOf", "default")}
+    return {**rest, **simple[0]}
 
 
 def _without_unused(schema: Record) -> Record:

@@ -1,0 +1,95 @@
+"""How a project stands, as the command line tells it; fields one by one are in the tests of every field."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from support import Api
+
+from meta_prefect.deploy import deploy
+
+CODE = """
+    from prefect import flow
+    from meta_prefect.implementations.infra import local_process
+    from meta_prefect.implementations.metadata import describer, versioneer
+
+    @flow(name="UNIQUE")
+    def work() -> None: ...
+
+    common = versioneer(strategy="increment") | local_process()
+"""
+Project = Callable[..., Path]
+Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def code(project: Project, *lines: str) -> Path:
+    """A project whose one module ends in some lines."""
+    text = CODE + "".join(f"    {line}\n" for line in lines)
+    return project(**{"flows.py": text, "meta_prefect.yaml": "project: UNIQUE\n"})
+
+
+def test_in_sync(server: Api, project: Project, unique: str, run_cli: Cli) -> None:
+    """After a deploy everything is in sync, although the next deploy would count on: exit code 0."""
+    root = code(project, "mine = common(work)")
+    deploy([str(root)])
+
+    done = run_cli("status", str(root))
+
+    assert done.returncode == 0, done.stderr
+    assert f"in sync: {unique}/mine-dev version 1, deployed 20" in done.stdout
+    assert done.stdout.endswith("1 of 1 in sync in dev\n")
+
+
+def test_every_way_of_not_being_in_sync(server: Api, project: Project, unique: str, run_cli: Cli) -> None:
+    """Changed by hand, changed in code, deleted by hand, never deployed, no longer asked for: each is told, exit code 2."""
+    names = ["drifted", "outdated", "missing", "orphan", "same"]
+    root = code(project, *(f"{name} = common(work)" for name in names))
+    deploy([str(root)])
+    ids = {name: server.deployment(f"{unique}/{name}-dev")["id"] for name in names}
+    server.patch(f"/deployments/{ids['drifted']}", description="by hand")
+    server.patch(f"/deployments/{ids['same']}", paused=True)
+    server.delete(f"/deployments/{ids['missing']}")
+    code(
+        project,
+        *(f"{name} = common(work)" for name in ("drifted", "missing", "same", "new")),
+        "outdated = (common | describer(text='in code'))(work)",
+    )
+
+    told = run_cli("status", str(root))
+    status = json.loads(run_cli("status", str(root), "--output", "json").stdout)
+
+    assert told.returncode == 2, told.stderr
+    states = {one["deployment"].partition("/")[2]: one["state"] for one in status["deployments"]}
+    assert states == {
+        "drifted-dev": "drifted",
+        "outdated-dev": "outdated",
+        "missing-dev": "missing",
+        "orphan-dev": "orphan",
+        "same-dev": "in sync",
+        "new-dev": "not deployed",
+    }
+    assert status["in_sync"] is False
+    assert 'description: applied "", live "by hand", wanted "" (drift)' in told.stdout
+    assert 'description: applied "", live "", wanted "in code" (pending)' in told.stdout
+    assert "paused: true (kept: set on the server, not by the recipe)" in told.stdout
+    assert "1 of 6 in sync in dev" in told.stdout
+
+
+def test_without_a_server_there_is_nothing_to_compare_with(project: Project, run_cli: Cli) -> None:
+    """It says how to configure one."""
+    done = run_cli("status", str(code(project, "mine = common(work)")), env={"PREFECT_API_URL": ""})
+
+    assert done.returncode == 1
+    assert "no Prefect API configured" in done.stderr
+
+
+def test_a_broken_project_is_an_error(server: Api, project: Project, run_cli: Cli) -> None:
+    """Exit code 1, as for a plan."""
+    done = run_cli("status", str(code(project, "mine = versioneer()(work)")))
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "no builder says where" in done.stderr
