@@ -60,7 +60,10 @@ async def prune(
     """
     asked = Asked(prune=True, only_changed=True, max_deletes=max_deletes)
     with sharing_modules():
-        async with connect(LocalHost(start_worker=False)) as server, project_folder(path, revision or None, server) as folder:
+        async with (
+            connect(LocalHost(start_worker=False)) as server,
+            project_folder(path, revision or None, server) as folder,
+        ):
             order = await read(folder, environment, asked, None)
             await tell_run(order.context, "plan to prune" if dry_run else "prune", server, "in")
             project, where = order.project.name, order.context.environment
