@@ -26,6 +26,7 @@ from meta_prefect.plan.recorded import Asked, RecordedPlan, check_still_holds
 from meta_prefect.project import read_project
 from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.drafting import Request
+from meta_prefect.recipes.interrupted import tidy_up_after_cancelling
 from meta_prefect.recipes.planning import Order, ProjectPlan, plan_order, read_order
 from meta_prefect.recipes.pruning import prune_orphans
 from meta_prefect.recipes.undoing import undo
@@ -56,7 +57,7 @@ def _run_name() -> str:
     return f"{verb} {project} to {parameters.get('environment') or read_settings().env}"
 
 
-@flow(name="deploy-project", flow_run_name=_run_name)
+@flow(name="deploy-project", flow_run_name=_run_name, on_cancellation=[tidy_up_after_cancelling])
 async def deploy_project(
     path: Annotated[str, Field(title="Project", description="The project's folder, or a file in it.")] = ".",
     environment: Annotated[
