@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from support import Api
 
+KEPT = os.environ.get("META_PREFECT_PICTURES")
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -21,6 +23,8 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # No other host is there for it. (A handler of requests would only answer while the test talks to the browser.)
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 FLOW = """\
 from prefect import flow
@@ -59,7 +63,6 @@ def chromium() -> Generator[Any]:
 def page(chromium: Any) -> Generator[Any]:
     """A page of a browser that knows no other host."""
     context = chromium.new_context(viewport={"width": 1280, "height": 1400})
-    context.route("**/*", lambda route: route.continue_() if "127.0.0.1" in route.request.url else route.abort())
     made = context.new_page()
     made.set_default_timeout(30_000)
     yield made
@@ -69,7 +72,7 @@ def page(chromium: Any) -> Generator[Any]:
 @pytest.fixture(scope="module")
 def deployer(server: Api, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The name of a project that has a deployer, and nothing deployed."""
-    name = f"shop-{uuid.uuid4().hex[:6]}"
+    name = "shop" if KEPT else f"shop-{uuid.uuid4().hex[:6]}"
     root = tmp_path_factory.mktemp("project")
     (root / "flow.py").write_text(FLOW.format(name=name))
     (root / "meta_prefect.yaml").write_text(FILE.format(name=name))
@@ -82,5 +85,7 @@ def deployer(server: Api, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where screenshots go."""
-    return tmp_path_factory.mktemp("pictures")
+    """Where screenshots go; `META_PREFECT_PICTURES=.github/pictures` renews those of the README."""
+    folder = Path(KEPT) if KEPT else tmp_path_factory.mktemp("pictures")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
