@@ -30,6 +30,7 @@ from meta_prefect.recipes.selection import Selection
 from meta_prefect.recipes.variables import check_variables
 from meta_prefect.report import Report
 from meta_prefect.server import PrefectServer, connect
+from meta_prefect.steps.failing import failing_in_words
 from meta_prefect.steps.fetching import Fetch, fetch_observed
 from meta_prefect.steps.locking import turn
 from meta_prefect.steps.progress import progress
@@ -78,6 +79,7 @@ def deployer_of(project: str) -> str:
 
 
 @flow(name="bootstrap", flow_run_name="bootstrap a deployer")
+@failing_in_words
 async def bootstrap(
     setup: Annotated[DeployerSetup, Field(title="Setup")],
     dry_run: Annotated[bool, Field(title="Dry run", description="Plan, and write nothing.")] = False,

@@ -24,6 +24,7 @@ from meta_prefect.recipes.status import project_status
 from meta_prefect.report import drift_markdown
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
+from meta_prefect.steps.failing import failing_in_words
 from meta_prefect.steps.fetching import project_folder
 from meta_prefect.steps.healing import MOST_HEALS, read_heals, store_heals
 from meta_prefect.steps.locking import turn
@@ -43,6 +44,7 @@ def _run_name() -> str:
 
 
 @flow(name="check-drift", flow_run_name=_run_name)
+@failing_in_words
 async def check_drift(
     path: Annotated[str, Field(title="Project", description="The project's folder, or a file in it.")] = ".",
     environment: Annotated[

@@ -19,6 +19,7 @@ from meta_prefect.recipes.pruning import prune_orphans
 from meta_prefect.report import Report
 from meta_prefect.server import connect, ui_url
 from meta_prefect.settings import read_settings
+from meta_prefect.steps.failing import failing_in_words
 from meta_prefect.steps.fetching import project_folder
 from meta_prefect.steps.locking import turn
 from meta_prefect.steps.progress import progress
@@ -33,6 +34,7 @@ def _run_name() -> str:
 
 
 @flow(name="prune", flow_run_name=_run_name)
+@failing_in_words
 async def prune(
     path: Annotated[str, Field(title="Project", description="The project's folder, or a file in it.")] = ".",
     environment: Annotated[

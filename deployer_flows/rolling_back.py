@@ -20,8 +20,9 @@ from meta_prefect.plan.ledger import Ledger, LedgerEntry, PageHead, Recorded, hi
 from meta_prefect.plan.records import LiveDeployment
 from meta_prefect.plan.restoring import diff_restored
 from meta_prefect.project import read_project
-from meta_prefect.report import Outcome, Report, table_artifact
+from meta_prefect.report import Outcome, Report, report_artifact
 from meta_prefect.server import PrefectServer, connect, ui_url
+from meta_prefect.steps.failing import failing_in_words
 from meta_prefect.steps.fetching import project_folder
 from meta_prefect.steps.locking import turn
 from meta_prefect.steps.progress import progress
@@ -58,6 +59,7 @@ def _run_name() -> str:
 
 
 @flow(name="rollback", flow_run_name=_run_name)
+@failing_in_words
 async def rollback(
     deployment: Annotated[str, Field(title="Deployment", description="`flow/deployment`.")],
     to: Annotated[
@@ -234,4 +236,4 @@ async def _show(report: Report, deployment: str, server: PrefectServer) -> None:
     (outcome,) = report.outcomes
     logger.info("%s %s: %s", outcome.action, deployment, outcome.detail)
     description = f"Rollback of `{deployment}`: {report.count()}."
-    await server.create_artifact(table_artifact(report, f"rollback-{deployment}", description))
+    await server.create_artifact(report_artifact(report, f"rollback-{deployment}", description))

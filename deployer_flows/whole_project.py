@@ -30,9 +30,10 @@ from meta_prefect.recipes.interrupted import tidy_up_after_cancelling
 from meta_prefect.recipes.planning import Order, ProjectPlan, plan_order, read_order
 from meta_prefect.recipes.pruning import prune_orphans
 from meta_prefect.recipes.undoing import undo
-from meta_prefect.report import Outcome, Report, table_artifact, together
+from meta_prefect.report import Outcome, Report, report_artifact, together
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.settings import read_settings
+from meta_prefect.steps.failing import failing_in_words
 from meta_prefect.steps.fetching import project_folder
 from meta_prefect.steps.locking import turn
 from meta_prefect.steps.plan_records import plan_of_earlier_attempt, read_plan, settle_plan, store_plan, unfinished_plan
@@ -58,6 +59,7 @@ def _run_name() -> str:
 
 
 @flow(name="deploy-project", flow_run_name=_run_name, on_cancellation=[tidy_up_after_cancelling])
+@failing_in_words
 async def deploy_project(
     path: Annotated[str, Field(title="Project", description="The project's folder, or a file in it.")] = ".",
     environment: Annotated[
@@ -345,4 +347,4 @@ async def show_report(report: Report, project: str, server: PrefectServer) -> No
         logger.error("%s failed: %s", outcome.deployment, outcome.detail)
     logger.info("%s in %s", report.count(), report.environment)
     description = f"Project {project} in {report.environment}: {report.count()}."
-    await server.create_artifact(table_artifact(report, f"report-{project}-{report.environment}", description))
+    await server.create_artifact(report_artifact(report, f"report-{project}-{report.environment}", description))

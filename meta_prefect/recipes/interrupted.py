@@ -13,7 +13,7 @@ from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.ledger import ARTIFACT_TYPE, Ledger, LedgerEntry, key_prefix, page_of
 from meta_prefect.plan.recorded import RecordedPlan
 from meta_prefect.plan.records import LiveDeployment, field_changes
-from meta_prefect.report import Action, Outcome, Report, table_artifact
+from meta_prefect.report import Action, Outcome, Report, report_artifact
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.steps.locking import release_lock_of
 from meta_prefect.steps.plan_records import plan_of_run
@@ -46,7 +46,7 @@ async def tidy_up_after_cancelling(flow: Flow[..., Any], flow_run: FlowRun, stat
             f"Project {plan.project} in {plan.environment}, cancelled: {report.count()}. A retry finishes what is left."
         )
         key = f"report-{plan.project}-{plan.environment}"
-        await server.create_artifact({**table_artifact(report, key, told), "flow_run_id": str(flow_run.id)})
+        await server.create_artifact({**report_artifact(report, key, told), "flow_run_id": str(flow_run.id)})
 
 
 async def _begun(plan: RecordedPlan, server: PrefectServer) -> list[tuple[str, Ledger]]:

@@ -23,7 +23,7 @@ from meta_prefect.project import read_project
 from meta_prefect.recipes.announcing import announce_report
 from meta_prefect.recipes.drafting import Request, draft
 from meta_prefect.recipes.recipe import Recipe
-from meta_prefect.report import Action, Outcome, Report, table_artifact
+from meta_prefect.report import Action, Outcome, Report, report_artifact
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.steps.building import Within, build_observed
 from meta_prefect.steps.fetching import given_source
@@ -271,7 +271,7 @@ async def _show(report: Report, recipe: Recipe, server: PrefectServer) -> None:
         logger.error("%s failed: %s", outcome.deployment, outcome.detail)
     logger.info("%s in %s", report.count(), report.environment)
     key = f"{recipe.recipe_name}-{report.environment}"
-    await server.create_artifact(table_artifact(report, key, f"Deployed by {recipe.recipe_name}: {report.count()}."))
+    await server.create_artifact(report_artifact(report, key, f"Deployed by {recipe.recipe_name}: {report.count()}."))
 
 
 def _failure_message(report: Report) -> str:
