@@ -74,8 +74,9 @@ class Recipe(Flow[..., Any]):
         async def run(deployments: Any, environment: str | None = None, context: Any = None) -> Report:
             # Imported here: whoever decorates a flow with a recipe does not deploy it.
             from meta_prefect.recipes.run import run_recipe
+            from meta_prefect.steps.failing import in_words
 
-            return await run_recipe(recipe, deployments, context, environment)
+            return await in_words(run_recipe(recipe, deployments, context, environment))
 
         entries: Any = list[self.entry_model]
         run.__annotations__ = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast, get_type_hints
 
@@ -16,6 +16,16 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+async def in_words(body: Awaitable[R]) -> R:
+    """Await the body of a flow; see :func:`failing_in_words`."""
+    try:
+        return await body
+    except MetaPrefectError as error:
+        get_run_logger().error("%s", error)
+        failed: Any = Failed(message=str(error), data=error)
+        return cast("R", failed)
+
+
 def failing_in_words(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
     """Make the body of a flow end in a failed state with the error's own words, in place of a traceback in its log.
 
@@ -24,12 +34,7 @@ def failing_in_words(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[
 
     @wraps(function)
     async def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return await function(*args, **kwargs)
-        except MetaPrefectError as error:
-            get_run_logger().error("%s", error)
-            failed: Any = Failed(message=str(error), data=error)
-            return cast("R", failed)
+        return await in_words(function(*args, **kwargs))
 
     # Prefect reads a flow's annotations in the module of the function that it is given, which is now this one: give it what
     # they mean, and nothing to unwrap.

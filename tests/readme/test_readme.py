@@ -55,7 +55,18 @@ def test_the_project_file_shown_is_valid(project: Project) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["deploy", "plan", "validate", "recipes", "schema", "server status", "server stop", "worker status", "worker logs"],
+    [
+        "deploy",
+        "bootstrap",
+        "plan",
+        "validate",
+        "recipes",
+        "schema",
+        "server status",
+        "server stop",
+        "worker status",
+        "worker logs",
+    ],
 )
 def test_each_command_has_help_and_a_line_in_the_readme(command: str) -> None:
     """Every command says what it is for, here and in its help."""
