@@ -120,7 +120,7 @@ async def deploy_project(
         async with connect(LocalHost(start_worker=read_settings().start_worker)) as server:
             recorded = await read_plan(plan, server) if plan else None
             order = await read(Path(path), environment, asked, recorded or await plan_of_earlier_attempt(server))
-            taking_turns = turn(server, order.project.name, order.context.environment, waiting=progress().step)
+            taking_turns = turn(server, order.project.name, order.context.environment, waiting=progress().wait)
             async with nullcontext() if dry_run else taking_turns:
                 report = await _deploy(order, recorded, server, dry_run=dry_run, on_error=on_error, force=force)
     if report.failed:

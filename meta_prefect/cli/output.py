@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from meta_prefect.errors import ConfigurationError, MetaPrefectError
+from meta_prefect.steps.progress import Silent
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -73,7 +74,8 @@ class Output:
             return
         with _quiet_prefect():
             if not self._err.is_terminal:
-                yield
+                with reporting_to(_Waits(self.say)):
+                    yield
                 return
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
@@ -156,6 +158,21 @@ class Output:
             self.raw(f"valid: {len(names)} deployments in {report.environment}")
 
 
+class _Waits(Silent):
+    """Tells nothing but for whom a deploy has to wait: for logs, where each step would be too much.
+
+    Args:
+        say: Prints a line.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def wait(self, text: str) -> None:
+        """Say it."""
+        self._say(text)
+
+
 class _Bar:
     """Shows progress on a terminal."""
 
@@ -167,6 +184,10 @@ class _Bar:
     def step(self, text: str) -> None:
         """Something begins."""
         self._bar.update(self._task, description=escape(text))
+
+    def wait(self, text: str) -> None:
+        """Somebody else has to finish first."""
+        self.step(text)
 
     def expect(self, writes: int) -> None:
         """So many more objects are going to be written."""
