@@ -33,7 +33,7 @@ def diff_deployment(
     """
     subject = Subject(DEPLOYMENT, desired.full_name)
     remarks = (*(schedule.note for schedule in desired.schedules or () if schedule.note), *unfilled_parameters(desired))
-    wanted = desired_record(desired)
+    wanted = desired_record(desired, live)
     if live is None:
         if predecessor is not None:
             _check_ownership(desired, predecessor)

@@ -21,6 +21,7 @@ DEFAULT_ANCHOR = datetime(2020, 1, 1)  # noqa: DTZ001 - Prefect's own, in the sc
 _MINUTES_A_DAY = 1440
 _LAST_SAFE_DAY = 28
 _MOST_CANDIDATES = 300_000
+_FEW_RUNS = 30  # a day
 
 
 def stamp(moment: datetime) -> str:
@@ -96,8 +97,17 @@ class Rule:
                 daily = 24 / self.interval * (hours or 24) / 24 * (minutes or 1)
             case _:
                 daily = (hours or 1) * (minutes or 1) / self.days
-        weekdays = len(self.parts["BYDAY"].split(",")) / 7 if "BYDAY" in self.parts else 1
-        return daily * min(1, weekdays)
+        return daily * min(1, self._share_of_days)
+
+    @property
+    def _share_of_days(self) -> float:
+        """On how many of all days it may fire; 1 where that is not easy to say."""
+        if "BYDAY" in self.parts:
+            return len(self.parts["BYDAY"].split(",")) / 7
+        if "BYMONTHDAY" in self.parts:
+            return len(self.numbers("BYMONTHDAY")) / _LAST_SAFE_DAY
+        plain = self.months and not self.parts.keys() & {"BYYEARDAY", "BYWEEKNO", "BYEASTER"}
+        return 1 / _LAST_SAFE_DAY if plain else 1
 
     def anchored(self, anchor: datetime, before: datetime) -> datetime:
         """The latest moment from which the rule names the same times after ``before`` as it does from its anchor."""
@@ -200,10 +210,19 @@ class Recurrence:
 
     def on_days(self, days: set[date]) -> list[datetime]:
         """The wall-clock times on certain days, in order."""
+        if days and self._is_cheap_to_walk:
+            every = self.between(datetime.combine(min(days), time.min), datetime.combine(max(days), time.max))
+            return [moment for moment in every if moment.date() in days]
         found: list[datetime] = []
         for first, last in _spans(days):
             found += self.between(datetime.combine(first, time.min), datetime.combine(last, time.max))
         return found
+
+    @property
+    def _is_cheap_to_walk(self) -> bool:
+        """Whether one walk over all days costs less than one walk for each day: what is counted starts at DTSTART each time."""
+        rules = (*self.rules, *self.exrules)
+        return any("COUNT" in rule.parts for rule in rules) or sum(rule.runs_a_day for rule in rules) < _FEW_RUNS
 
     def following(self, start: datetime, count: int, *, until: datetime | None = None) -> list[datetime]:
         """The next wall-clock times from ``start`` on, at most ``count``.

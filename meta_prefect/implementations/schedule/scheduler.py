@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import BeforeValidator
 
 from meta_prefect.implementations.builder import Builder
-from meta_prefect.implementations.schedule.resolve import resolve
+from meta_prefect.implementations.schedule.resolve import Resolved, resolve_all
 from meta_prefect.implementations.schedule.spec import HolidaysSpec, ScheduleSpec
 from meta_prefect.interfaces.deployment import Deployment
 
@@ -42,13 +42,16 @@ class scheduler(Builder):  # noqa: N801 - used like a function
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
         """Set the schedules."""
+        deployment.schedules = [found.schedule for found in self.resolved(deployment)]
+        return deployment
+
+    def resolved(self, deployment: Deployment) -> tuple[Resolved, ...]:
+        """The schedules of a deployment, and how they came about."""
         active = deployment.environment in self.active if isinstance(self.active, tuple) else self.active
-        made = resolve(
+        return resolve_all(
             self.schedule,
             default_calendar=self.holidays,
             now=deployment.context.now,
             default_active=active,
             base_dir=Path(deployment.flow.source),
         )
-        deployment.schedules = list(made)
-        return deployment
