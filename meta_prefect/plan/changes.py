@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from meta_prefect.interfaces.records import FieldChange, Record
 
@@ -34,12 +35,14 @@ class Create:
         fields: What it will have.
         after: The record to be written.
         remarks: What else whoever deploys should know.
+        at: The moment of the deploy, from which schedules are looked at.
     """
 
     subject: Subject
     fields: tuple[FieldChange, ...]
     after: Record
     remarks: tuple[str, ...] = ()
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Update:
         before: The live record as it was read.
         after: The live record with what differs replaced.
         counted: Whether a counted version goes up with this deploy.
+        at: The moment of the deploy, from which schedules are looked at.
     """
 
     subject: Subject
@@ -59,6 +63,7 @@ class Update:
     after: Record
     counted: bool = False
     remarks: tuple[str, ...] = ()
+    at: datetime | None = None
 
     @property
     def changed(self) -> Record:

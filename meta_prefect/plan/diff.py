@@ -41,7 +41,7 @@ def diff_deployment(
             remarks = (*remarks, f"takes the place of {predecessor.full_name}, which is deleted")
         if isinstance(desired.version, VersionRule):
             wanted["version"] = _counted_version(desired, predecessor.record["version"] if predecessor else None)
-        return Create(subject, tuple(differences_within(ABSENT, wanted)), wanted, remarks)
+        return Create(subject, tuple(differences_within(ABSENT, wanted)), wanted, remarks, desired.context.now)
 
     _check_ownership(desired, live)
     fields = tuple(field_changes(live.record, wanted))
@@ -52,7 +52,7 @@ def diff_deployment(
         fields += tuple(differences(live.record["version"], version, "version"))
     if not fields:
         return Unchanged(subject, "already as wanted", live.record, remarks)
-    return Update(subject, fields, live.record, _after(live.record, wanted), counted, remarks)
+    return Update(subject, fields, live.record, _after(live.record, wanted), counted, remarks, desired.context.now)
 
 
 def unfilled_parameters(desired: Deployment) -> Iterator[str]:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from meta_prefect.interfaces.records import ABSENT, FieldChange
 from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Plan, Unchanged, Update
+from meta_prefect.plan.fires import NextFires, next_fires
 
 Action = Literal["create", "update", "next version", "unchanged", "delete"]
 
@@ -37,6 +38,7 @@ class ChangeDocument(BaseModel):
         action: What is done. ``next version`` is an update of nothing but a version that counts deploys.
         fields: What differs, field by field.
         scheduled_runs: Whether runs that its schedules have created already stay, or are created anew.
+        next_fires: The next runs of each schedule that it touches, before and after; left out where there are none.
         detail: Why nothing is done.
         remarks: What else to know.
     """
@@ -48,6 +50,7 @@ class ChangeDocument(BaseModel):
     action: Action
     fields: tuple[FieldDocument, ...] = ()
     scheduled_runs: Literal["kept", "regenerated", "deleted"] | None = None
+    next_fires: tuple[NextFires, ...] = ()
     detail: str = ""
     remarks: tuple[str, ...] = ()
 
@@ -80,6 +83,8 @@ def document(plan: Plan) -> PlanDocument:
 def _change(change: Change) -> ChangeDocument:
     is_deployment = change.subject.kind == DEPLOYMENT
     common: dict[str, Any] = {"kind": change.subject.kind, "name": change.subject.name, "remarks": change.remarks}
+    if fires := tuple(next_fires(change)):
+        common["next_fires"] = fires
     match change:
         case Create(fields=fields):
             return ChangeDocument(**common, action="create", fields=_fields(fields))

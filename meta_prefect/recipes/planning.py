@@ -147,14 +147,14 @@ async def plan_requests(
             case error:
                 errors.append(error)
     build([begun for _, begun in pairs], host, modules.imported)
+    known = [(begun.deployment.flow.name, begun.deployment.name) for _, begun in pairs if not begun.errors]
     pairs = [
         (request, begun)
         for request, begun in pairs
         if begun.errors or selection.includes(begun.deployment.flow.name, begun.deployment.name)
     ]
-    found = [(begun.deployment.flow.name, begun.deployment.name) for _, begun in pairs if not begun.errors]
     if not errors:
-        errors.extend(selection.unmatched(requested.flows, found))
+        errors.extend(selection.unmatched(requested.flows, known))
     batch = await compare([begun for _, begun in pairs], server)
     errors.extend(error for _, begun in pairs for error in begun.errors)
     sound = {id(planned.draft) for planned in batch.deployments}

@@ -228,12 +228,12 @@ class Recurrence:
         """The next wall-clock times from ``start`` on, at most ``count``.
 
         The search widens step by step, and ends after 60 years or some hundred thousand candidates: what finds nothing
-        there never runs, or not without hurting the server that searches.
+        there never runs, or not without hurting the server that searches. With an end, it goes as far as that.
         """
         found: list[datetime] = []
         begin, days, spent = start, max(1, min(40, int(300 / max(self.runs_a_day, 1)))), 0.0
         latest = until or start + timedelta(days=60 * 365)
-        while len(found) < count and begin <= latest and spent < _MOST_CANDIDATES:
+        while len(found) < count and begin <= latest and (until is not None or spent < _MOST_CANDIDATES):
             end = min(begin + timedelta(days=days), latest)
             found += self.between(begin, end)
             spent += days * max(self.runs_a_day, 0.001)
