@@ -45,7 +45,8 @@ def preview(capsys: pytest.CaptureFixture[str]) -> Preview:
             main(["schedule", "preview", *arguments])
         code = ended.value.code
         assert isinstance(code, int)
-        return (code, *capsys.readouterr())
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
 
     return run
 

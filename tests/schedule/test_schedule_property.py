@@ -170,7 +170,8 @@ def test_what_prefect_evaluates_is_the_plain_expansion_without_the_days_off(
     expected = expected_runs(text, zone, calendar, now, end, on_holiday=on_holiday)
 
     event("some run left out" if len(stored.rrule) > len(text) else "nothing left out")
-    assert evaluated(stored.rrule, zone, now, end) == expected
+    for alike in (stored.rrule, *stored.alike):
+        assert evaluated(alike, zone, now, end) == expected
 
     schedule = RRuleSchedule(rrule=stored.rrule, timezone=zone)
     asked = next_dates(schedule, now, end, count=20)

@@ -200,7 +200,8 @@ class Recurrence:
         named = {moment for rule in self.rules for moment in rule.between(self.anchor, start, end)}
         named |= {moment for moment in self.rdates if start <= moment <= end}
         for rule in self.exrules:
-            named.difference_update(rule.between(self.anchor, start, end))
+            if named:
+                named.difference_update(rule.between(self.anchor, min(named), max(named)))
         return sorted(named - self.exdates)
 
     def excludes(self, moment: datetime) -> bool:
@@ -224,6 +225,12 @@ class Recurrence:
         rules = (*self.rules, *self.exrules)
         return any("COUNT" in rule.parts for rule in rules) or sum(rule.runs_a_day for rule in rules) < _FEW_RUNS
 
+    @property
+    def _end(self) -> datetime:
+        """After when it certainly names no time any more."""
+        ends = [stamped(rule.parts["UNTIL"]) if "UNTIL" in rule.parts else datetime.max for rule in self.rules]  # noqa: DTZ901
+        return max([*ends, *self.rdates])
+
     def following(self, start: datetime, count: int, *, until: datetime | None = None) -> list[datetime]:
         """The next wall-clock times from ``start`` on, at most ``count``.
 
@@ -232,7 +239,7 @@ class Recurrence:
         """
         found: list[datetime] = []
         begin, days, spent = start, max(1, min(40, int(300 / max(self.runs_a_day, 1)))), 0.0
-        latest = until or start + timedelta(days=60 * 365)
+        latest = until or min(start + timedelta(days=60 * 365), self._end)
         while len(found) < count and begin <= latest and (until is not None or spent < _MOST_CANDIDATES):
             end = min(begin + timedelta(days=days), latest)
             found += self.between(begin, end)
