@@ -21,7 +21,7 @@ FILE = """
         - recipe: local_run_deployer
           variables:
             name: report
-            schedule:
+            schedules:
               - {cron: "0 9 * * 1-5", timezone: America/New_York}
               - {interval: every 6 hours, holidays: false, slug: often, active: true}
         - recipe: local_run_deployer

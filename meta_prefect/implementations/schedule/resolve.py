@@ -307,13 +307,12 @@ def _check_some_remain(
 
 
 def _note(days_off: DaysOff, last: date) -> str:
-    said: list[str] = []
-    if days_off.calendar:
-        done = "left out" if days_off.on_holiday == "skip" else f"moved to the {days_off.on_holiday.replace('_', ' ')}"
-        said.append(f"holidays of {days_off.calendar.name} are {done}")
-    if days_off.freeze:
-        said.append("frozen days are left out")
-    return f"{', '.join(said)} until {last}"
+    holidays = f"holidays of {days_off.calendar.name}" if days_off.calendar else ""
+    frozen = "frozen days" if days_off.freeze else ""
+    if holidays and days_off.on_holiday != "skip":
+        moved = f"{holidays} are moved to the {days_off.on_holiday.replace('_', ' ')}"
+        return f"{moved}{f', {frozen} are left out,' if frozen else ''} until {last}"
+    return f"{' and '.join(filter(None, (holidays, frozen)))} are left out until {last}"
 
 
 def _slugs(specs: Sequence[ScheduleSpec], where: str | None) -> list[str]:

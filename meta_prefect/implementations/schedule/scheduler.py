@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator
+from pydantic import AliasChoices, BeforeValidator, Field
 
 from meta_prefect.implementations.builder import Builder
 from meta_prefect.implementations.schedule.resolve import Resolved, resolve_all
@@ -19,6 +19,10 @@ def _one_or_many(value: object) -> object:
 
 Schedules = Annotated[tuple[ScheduleSpec, ...] | None, BeforeValidator(_one_or_many)]
 """One schedule or several, each as an object or as a short string; None where nothing is said."""
+
+
+ScheduleVariable = Annotated[Schedules, Field(validation_alias=AliasChoices("schedule", "schedules"))]
+"""The variable ``schedule`` of a recipe, which may be written ``schedules`` too."""
 
 
 class scheduler(Builder):  # noqa: N801 - used like a function
