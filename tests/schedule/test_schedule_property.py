@@ -33,7 +33,7 @@ PROPERTY = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
     print_blob=True,
 )
-pytestmark = pytest.mark.timeout(max(300, EXAMPLES))
+pytestmark = pytest.mark.timeout(400 + EXAMPLES)  # a failure is first made smaller, for five minutes at most
 # clocks that change at 2, at midnight (Havana, Beirut, Cairo, Santiago), by half an hour (Lord Howe), twice a year more
 # (Casablanca), the other way round (Dublin), or never
 ZONES = (
