@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -22,31 +23,43 @@ schedule_app = App(name="schedule", help="When deployments run.")
 _ROOM = 6500  # Prefect's limit for an rrule
 
 
+@Parameter(name="*", group="Instead of a project's schedules")
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A schedule that is written on the command line."""
+
+    rrule: Annotated[str | None, Parameter(help="This rrule; several lines with `\\n` or blanks between them.")] = None
+    cron: Annotated[str | None, Parameter(help="Or this cron expression.")] = None
+    interval: Annotated[str | None, Parameter(help="Or this interval: `every 15 minutes`, `PT15M`.")] = None
+    anchor_date: Annotated[str | None, Parameter(help="From when the interval counts, with a UTC offset.")] = None
+    day_or: Annotated[bool | None, Parameter(help="Whether one of cron's day fields is enough, or both must hold.")] = (
+        None
+    )
+    timezone: Annotated[str | None, Parameter(help="Its time zone; by default UTC.")] = None
+    holidays: Annotated[
+        list[str] | None, Parameter(negative="", help="Its holidays: `US`, `DE-BY`, `NYSE`; several are joined.")
+    ] = None
+    on_holiday: Annotated[
+        Literal["skip", "next_business_day", "previous_business_day"] | None,
+        Parameter(help="What happens to a run on a holiday."),
+    ] = None
+    freeze: Annotated[
+        list[str] | None, Parameter(negative="", help="Days without runs: `2026-12-20 to 2027-01-03`.")
+    ] = None
+
+    def spec(self) -> dict[str, Any]:
+        """What was written; empty where nothing was."""
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return given | {"rrule": self.rrule.replace("\\n", "\n")} if self.rrule else given
+
+
 @schedule_app.command
 def preview(
     *targets: str,
     env: Annotated[
         str | None, Parameter(name=["--env", "-e"], help="The environment; by default META_PREFECT__ENV, else dev.")
     ] = None,
-    rrule: Annotated[str | None, Parameter(help="Instead of a project's schedules, this rrule.")] = None,
-    cron: Annotated[str | None, Parameter(help="Or this cron expression.")] = None,
-    interval: Annotated[str | None, Parameter(help="Or this interval: `every 15 minutes`, `PT15M`.")] = None,
-    anchor_date: Annotated[str | None, Parameter(help="From when the interval counts, with a UTC offset.")] = None,
-    day_or: Annotated[
-        bool | None, Parameter(help="Whether one of cron's day fields is enough, or both must hold.")
-    ] = None,
-    timezone: Annotated[str | None, Parameter(help="Its time zone; by default UTC.")] = None,
-    holidays: Annotated[
-        list[str] | None,
-        Parameter(negative="", help="Its holidays: `US`, `DE-BY`, `NYSE`; several are joined."),
-    ] = None,
-    on_holiday: Annotated[
-        Literal["skip", "next_business_day", "previous_business_day"] | None,
-        Parameter(help="What happens to a run on a holiday."),
-    ] = None,
-    freeze: Annotated[
-        list[str] | None, Parameter(negative="", help="Days without runs: `2026-12-20 to 2027-01-03`.")
-    ] = None,
+    written: Written = Written(),
     count: Annotated[
         int, Parameter(name=["--count", "-n"], validator=Number(gte=1, lte=10_000), help="How many runs.")
     ] = 10,
@@ -74,24 +87,13 @@ def preview(
     out = Output()
     now = at or datetime.now(UTC)
     wanted = Wanted(now if now.tzinfo else now.replace(tzinfo=UTC), count, year)
-    asked = {
-        "rrule": rrule and rrule.replace("\\n", "\n"),
-        "cron": cron,
-        "interval": interval,
-        "anchor_date": anchor_date,
-        "day_or": day_or,
-        "timezone": timezone,
-        "holidays": holidays,
-        "on_holiday": on_holiday,
-        "freeze": freeze,
-    }
-    spec = {key: value for key, value in asked.items() if value is not None}
     idle: Sequence[str] = ()
-    if spec and (targets or env is not None):
-        named = ", ".join([*targets, *(["--env"] if env is not None else [])])
-        option = next(iter(spec)).replace("_", "-")
-        raise TargetError(f"{named} and --{option} exclude each other", hint="Name deployments, or write a schedule.")
-    if spec:
+    if spec := written.spec():
+        if targets or env is not None:
+            named = ", ".join([*targets, *(["--env"] if env is not None else [])])
+            option = next(iter(spec)).replace("_", "-")
+            hint = "Name deployments, or write a schedule."
+            raise TargetError(f"{named} and --{option} exclude each other", hint=hint)
         found = [preview_written(spec, wanted)]
     else:
         with out.watching("Reading", debug=debug):
