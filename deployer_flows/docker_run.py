@@ -8,7 +8,7 @@ from meta_prefect.implementations.infra.containers import Environment
 from meta_prefect.implementations.infra.images import ImageReference
 from meta_prefect.implementations.infra.quantities import Cpu, Memory
 from meta_prefect.implementations.metadata import describer, namer, tags_resolver, versioneer
-from meta_prefect.implementations.schedule import Schedules, scheduler
+from meta_prefect.implementations.schedule import ScheduleVariable, scheduler
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.recipes import recipe
 
@@ -24,7 +24,7 @@ def docker_run_deployer(
     networks: tuple[str, ...] = (),
     volumes: tuple[str, ...] = (),
     work_pool: str = "docker",
-    schedule: Schedules = None,
+    schedule: ScheduleVariable = None,
     unique: bool | None = None,
 ) -> FlowBuilderInterface:
     """Deploy flows that run as Docker containers, without scheduled runs on US federal holidays.

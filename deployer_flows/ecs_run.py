@@ -9,7 +9,7 @@ from meta_prefect.implementations.infra.ecs_tasks import RoleArn, SecretArns
 from meta_prefect.implementations.infra.images import ImageReference
 from meta_prefect.implementations.infra.quantities import Cpu, Memory
 from meta_prefect.implementations.metadata import describer, namer, tags_resolver, versioneer
-from meta_prefect.implementations.schedule import Schedules, scheduler
+from meta_prefect.implementations.schedule import ScheduleVariable, scheduler
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.recipes import recipe
 
@@ -29,7 +29,7 @@ def ecs_run_deployer(
     secrets: SecretArns | None = None,
     logs: bool | None = None,
     work_pool: str = "ecs",
-    schedule: Schedules = None,
+    schedule: ScheduleVariable = None,
     unique: bool | None = None,
 ) -> FlowBuilderInterface:
     """Deploy flows that run as Fargate tasks on ECS, without scheduled runs on US federal holidays.

@@ -8,7 +8,7 @@ from meta_prefect.implementations.infra.containers import Environment
 from meta_prefect.implementations.infra.images import ImageReference
 from meta_prefect.implementations.infra.quantities import Cpu, Memory
 from meta_prefect.implementations.metadata import describer, namer, tags_resolver, versioneer
-from meta_prefect.implementations.schedule import Schedules, scheduler
+from meta_prefect.implementations.schedule import ScheduleVariable, scheduler
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.recipes import recipe
 
@@ -25,7 +25,7 @@ def kubernetes_run_deployer(
     env_vars: Environment | None = None,
     secrets: dict[str, str] | None = None,
     work_pool: str = "kubernetes",
-    schedule: Schedules = None,
+    schedule: ScheduleVariable = None,
     unique: bool | None = None,
 ) -> FlowBuilderInterface:
     """Deploy flows that run as Kubernetes jobs, without scheduled runs on US federal holidays.

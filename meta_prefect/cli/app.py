@@ -12,6 +12,7 @@ from meta_prefect import __version__
 from meta_prefect.cli.history import history, rollback
 from meta_prefect.cli.output import Output
 from meta_prefect.cli.recipes import recipes, schema
+from meta_prefect.cli.schedule import schedule_app
 from meta_prefect.cli.status import status
 from meta_prefect.errors import DeployFailed, MetaPrefectError, TargetError, ValidationFailed
 
@@ -28,6 +29,7 @@ app.command(schema)
 app.command(history)
 app.command(rollback)
 app.command(status)
+app.command(schedule_app)
 app.command(server_app)
 app.command(worker_app)
 

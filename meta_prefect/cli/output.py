@@ -16,6 +16,7 @@ from meta_prefect.errors import ConfigurationError, MetaPrefectError
 from meta_prefect.steps.progress import Silent
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.progress import Progress, TaskID
 
     from meta_prefect.plan.document import ChangeDocument
@@ -51,13 +52,17 @@ class Output:
         """Print a line for whoever waits."""
         self._err.print(escape(text))
 
-    def raw(self, text: str) -> None:
+    def raw(self, text: str, *, style: str = "", end: str = "\n") -> None:
         """Print a text as it is."""
-        self._out.print(text, markup=False)
+        self._out.print(text, markup=False, style=style, end=end)
 
-    def colored(self, text: str, color: str) -> None:
-        """Print a line in a color, where there are any."""
-        self._out.print(escape(text), style=color)
+    def show(self, renderable: RenderableType) -> None:
+        """Print something that is more than a text."""
+        self._out.print(renderable)
+
+    def note(self, text: str) -> None:
+        """Print what else to know."""
+        self._err.print(f"[yellow]note:[/] {escape(text)}")
 
     def errors(self, errors: Iterable[MetaPrefectError]) -> None:
         """Print what is wrong, and the mend."""
@@ -212,6 +217,7 @@ def _field_lines(change: ChangeDocument) -> Generator[str]:
             after = shown(field.after) if "after" in field.model_fields_set else "(none)"
             yield f"{field.path}: {before} → {after}"
     yield from kept_lines(change.kept)
+    yield from (str(fires) for fires in change.next_fires)
     if change.scheduled_runs == "regenerated":
         yield "scheduled runs: created anew, as Prefect does at every change"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from meta_prefect.deploy import validate
 from meta_prefect.project import read_project
@@ -53,9 +55,58 @@ def test_the_project_file_shown_is_valid(project: Project) -> None:
     assert (shown.name, shown.recipes) == ("sales-reports", ("my_team.recipes",))
 
 
+def test_the_schedules_shown_are_deployable(project: Project) -> None:
+    """The annotated schedules are variables of a recipe as they stand there."""
+    file = "project: shop\ndeployments: {shop: [{recipe: local_run_deployer, variables: {name: a, SCHEDULES}}]}\n"
+    (schedules,) = yaml.safe_load(block("schedules.yaml")).items()
+    written = yaml.safe_dump(dict([schedules]), default_flow_style=True, width=10_000).strip().removeprefix("{")
+    root = project(
+        **{
+            "meta_prefect.yaml": file.replace("SCHEDULES}", written),
+            "shop.py": "from prefect import flow\n\n\n@flow\ndef shop() -> None: ...\n",
+            "company.ics": "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\nUID:1\nSUMMARY:Founding day\n"
+            "DTSTART;VALUE=DATE:20270402\nEND:VEVENT\nEND:VCALENDAR\n",
+        }
+    )
+    report = validate([str(root)])
+
+    notes = [remark.rpartition(" until ")[0] for remark in report.remarks if " until " in remark]
+    assert notes == [
+        "holidays of US are left out",
+        "holidays of NYSE + US-CA are moved to the previous business day",
+        "holidays of company.ics and frozen days are left out",
+    ]
+
+
+def test_the_preview_shown_is_what_is_printed() -> None:
+    """The preview of the README says today what it said when it was copied."""
+    (shown,) = [text for _, _, text in BLOCKS if text.startswith("$ meta-prefect schedule preview")]
+    command, _, printed = shown.replace("\\\n", "").partition("\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "meta_prefect.cli", *shlex.split(command)[2:]],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env={**os.environ, "TZ": "UTC"},
+    )
+    assert done.stdout == printed
+
+
 @pytest.mark.parametrize(
     "command",
-    ["deploy", "plan", "validate", "recipes", "schema", "server status", "server stop", "worker status", "worker logs"],
+    [
+        "deploy",
+        "plan",
+        "validate",
+        "recipes",
+        "schema",
+        "schedule preview",
+        "server status",
+        "server stop",
+        "worker status",
+        "worker logs",
+    ],
 )
 def test_each_command_has_help_and_a_line_in_the_readme(command: str) -> None:
     """Every command says what it is for, here and in its help."""
