@@ -15,10 +15,10 @@ T = TypeVar("T")
 class Api:
     """The session's server, asked without any client of the project."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, auth: tuple[str, str] | None = None) -> None:
         self.url = url
         self.ui_url = url.removesuffix("/api")
-        self._client = httpx.Client(base_url=url, timeout=30)
+        self._client = httpx.Client(base_url=url, timeout=30, auth=auth)
 
     def _send(self, method: str, path: str, body: Any = None) -> httpx.Response:
         # SQLite makes the server answer 503 for some milliseconds while another write commits.

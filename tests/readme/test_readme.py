@@ -53,6 +53,14 @@ def test_the_project_file_shown_is_valid(project: Project) -> None:
     assert (shown.name, shown.recipes) == ("sales-reports", ("my_team.recipes",))
 
 
+def test_the_project_for_the_composed_system_is_deployable(project: Project) -> None:
+    """The project file that goes with the compose file deploys the first example to the composed workers' pool."""
+    report = validate(
+        [str(project(**{"meta_prefect.yaml": block("compose-project.yaml"), "flow.py": block("flow.py")}))]
+    )
+    assert [outcome.deployment for outcome in report.outcomes] == ["add-two-numbers-flow/nightly-dev"]
+
+
 @pytest.mark.parametrize(
     "command",
     ["deploy", "plan", "validate", "recipes", "schema", "server status", "server stop", "worker status", "worker logs"],

@@ -21,6 +21,7 @@ class Worker(Component):
         name: Left empty, this host's name for a worker of that pool.
         pool: The pool it serves; left empty, the deployment's.
         type: The pool's type.
+        elsewhere: Whether its workers run on other hosts, so that none is started here.
     """
 
     kind: ClassVar[str] = "worker"
@@ -29,6 +30,7 @@ class Worker(Component):
 
     pool: str = ""
     type: str = "process"
+    elsewhere: bool = False
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
         """Name the pool, and a nameless worker after host and pool."""
@@ -44,8 +46,14 @@ class Worker(Component):
         return {
             "status": "online" if others or (ours and self.name in online) else "offline",
             "process": ours,
-            "refusal": api.host.refusal() if self.type == "process" else f"a {self.type} worker does not run here",
+            "refusal": self._refusal(api.host),
         }
+
+    def _refusal(self, host: Host) -> str | None:
+        """Why none is started on this host; None where one may be."""
+        if self.elsewhere:
+            return "its workers run elsewhere"
+        return host.refusal() if self.type == "process" else f"a {self.type} worker does not run here"
 
     async def _fresh_workers(self, api: Api) -> list[str]:
         if await api.get(f"/work_pools/{quote(self.pool)}") is None:
