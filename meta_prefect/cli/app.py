@@ -12,6 +12,7 @@ from meta_prefect import __version__
 from meta_prefect.cli.history import history, rollback
 from meta_prefect.cli.output import Output
 from meta_prefect.cli.recipes import recipes, schema
+from meta_prefect.cli.worker_manifests import manifests
 from meta_prefect.errors import DeployFailed, MetaPrefectError, ValidationFailed
 
 app = App(
@@ -21,13 +22,14 @@ app = App(
     help_format="markdown",
 )
 server_app = App(name="server", help="The Prefect server that runs in the background on this host.")
-worker_app = App(name="worker", help="The process workers that run in the background on this host.")
+worker_app = App(name="worker", help="The process workers of this host, and manifests for one in a cluster.")
 app.command(recipes)
 app.command(schema)
 app.command(history)
 app.command(rollback)
 app.command(server_app)
 app.command(worker_app)
+worker_app.command(manifests)
 
 Debug = Annotated[bool, Parameter(negative="", help="Show Prefect's own log, and tracebacks.")]
 Select = Annotated[list[str] | None, Parameter(negative="", help="Only what matches: `etl-*`, `*/nightly-*`.")]
