@@ -8,7 +8,7 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import yaml
@@ -34,10 +34,11 @@ class Kube:
         """Send a request; None where there is no such object."""
 
         async def send() -> Any:
-            import kubernetes_asyncio as library
+            import kubernetes_asyncio
 
-            await cast("Any", library.config).load_kube_config()
-            async with cast("Any", library.client.ApiClient)() as client:
+            library: Any = kubernetes_asyncio
+            await library.config.load_kube_config()
+            async with library.client.ApiClient() as client:
                 try:
                     answer = await client.call_api(
                         path,

@@ -173,12 +173,15 @@ def test_a_kubeconfig_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatc
 def test_an_object_without_our_mark_is_a_conflict() -> None:
     """What somebody else made under that name is not taken over."""
     component = completed(WORKER, namespace="shop")
-    theirs = {"before": {"metadata": {"labels": {}}}, "after": {"metadata": {"labels": {}}}}
+    theirs: Any = {"before": {"metadata": {"labels": {}}}, "after": {"metadata": {"labels": {}}}}
     with pytest.raises(ConflictError, match="Role shop/x is there, and was not made by Meta-Prefect"):
         tuple(component.compare({"others": [], "objects": {"Role shop/x": theirs}}))
 
 
 def test_without_a_server_the_whole_worker_is_to_be_made() -> None:
     """A plan that asks nobody shows all objects."""
-    changes = completed(WORKER, namespace="shop").compare(None)
-    assert [change.path.partition(" ")[0] for change in changes] == [one["kind"] for one in MANIFESTS[:-1]]
+    changes = tuple(completed(WORKER, namespace="shop").compare(None))
+    assert {change.path.partition(" ")[0] for change in changes} == {one["kind"] for one in MANIFESTS[:-1]}
+    assert {change.path: change.after for change in changes}[
+        "Deployment workers/prefect-worker-team.spec.replicas"
+    ] == 1

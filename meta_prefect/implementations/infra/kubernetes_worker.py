@@ -24,7 +24,7 @@ from meta_prefect.implementations.infra.worker_manifests import (
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.components import Component, fresh_workers
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import ABSENT, FieldChange, Record, differences
+from meta_prefect.interfaces.records import ABSENT, FieldChange, Record, differences, differences_within
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1", "0.0.0.0")  # noqa: S104 - recognised, not listened on
 _OF_THE_SERVER: Final = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink")
@@ -94,7 +94,7 @@ class KubernetesWorker(Component):
         """
         if live is None:
             manifests = worker_manifests(self.name, self.worker, self.worker.api_url or "(PREFECT_API_URL)", None)
-            return [FieldChange(reference(one), ABSENT, one) for one in manifests]
+            return [change for one in manifests for change in differences_within(ABSENT, one, reference(one))]
         changes: list[FieldChange] = []
         for name, state in live["objects"].items():
             before = state["before"]
@@ -104,7 +104,10 @@ class KubernetesWorker(Component):
                     where=str(self),
                     hint="Delete it, or choose another namespace for the worker; one that somebody else runs is left alone.",
                 )
-            changes += differences(ABSENT if before is None else before, state["after"], name)
+            new = before is None
+            changes += (
+                differences_within(ABSENT, state["after"], name) if new else differences(before, state["after"], name)
+            )
         return changes
 
     def remarks(self, live: Record | None) -> Iterable[str]:
