@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from meta_prefect.implementations.code import ImageBuild
+from meta_prefect.implementations.code.built_image import image_to_build
 from meta_prefect.implementations.concurrency import run_limit
 from meta_prefect.implementations.infra import ClusterWorker, kubernetes
 from meta_prefect.implementations.infra.containers import Environment
@@ -26,6 +28,7 @@ def kubernetes_run_deployer(
     service_account: str | None = None,
     env_vars: Environment | None = None,
     secrets: dict[str, str] | None = None,
+    build: ImageBuild | None = None,
     work_pool: str = "kubernetes",
     worker: Literal["find", "ensure"] = "find",
     worker_options: ClusterWorker | None = None,
@@ -49,6 +52,8 @@ def kubernetes_run_deployer(
         service_account: The service account of the pods; left empty, the namespace's own.
         env_vars: Environment variables of each run.
         secrets: Environment variables from Kubernetes Secrets, as ``secret-name/key``.
+        build: How an image with the project's code is built and pushed at each deploy that changes it; ``image`` then has no
+            tag. Left empty, no image is built.
         work_pool: The work pool that runs it.
         worker: Whether a worker is only looked for, or applied to the kubeconfig's cluster where no other one serves the pool.
         worker_options: How that worker is to be: namespace, image, the address at which it reaches the Prefect API.
@@ -56,8 +61,10 @@ def kubernetes_run_deployer(
         unique: Whether only one run happens at a time, the next one waiting; left empty, a limit set in the UI stays.
     """
     builders = namer(name=name) | describer() | tags_resolver() | versioneer(strategy="increment")
+    if build is not None:
+        builders |= image_to_build(image, build)
     builders |= kubernetes(
-        image=image,
+        image=image if build is None else None,
         cpu=cpu,
         memory=memory,
         namespace=namespace,

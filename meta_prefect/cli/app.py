@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -58,6 +59,7 @@ def deploy(
     auth: Annotated[
         bool, Parameter(negative="", help="Let a server that is started ask for an authentication string.")
     ] = False,
+    no_build: Annotated[bool, Parameter(negative="", help="Build no images; they are in their registries.")] = False,
     debug: Debug = False,
 ) -> int:
     """Deploy a project: every deployment that its `meta_prefect.yaml` asks for.
@@ -72,6 +74,8 @@ def deploy(
     from meta_prefect.deploy import deploy as run
 
     output = Output()
+    if no_build:
+        os.environ["META_PREFECT__BUILD_IMAGES"] = "false"
     with output.watching("Deploying", debug=debug):
         try:
             report = run(

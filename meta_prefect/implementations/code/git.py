@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from meta_prefect.errors import ConfigurationError
 from meta_prefect.implementations.builder import Builder
+from meta_prefect.implementations.code.commits import committed
 from meta_prefect.implementations.saved_blocks import SavedCredentials
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
@@ -18,7 +18,6 @@ from meta_prefect.interfaces.records import Record
 _SCP_LIKE: Final = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^:]+")
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
 _BLOCK: Final = re.compile(r"[a-z0-9-]+/[a-z0-9-]+")
-_DIRTY: Final = "+dirty"
 
 
 def _check_repository(url: str) -> str:
@@ -104,7 +103,7 @@ class git_code(Builder):  # noqa: N801 - used like a function
         if self.branch is not None:
             clone["branch"] = self.branch
         else:
-            clone["commit_sha"] = self.commit or self._deployed_commit(deployment)
+            clone["commit_sha"] = self.commit or committed(deployment)
         if self.submodules:
             clone["include_submodules"] = True
         if self.token is not None:
@@ -121,17 +120,3 @@ class git_code(Builder):  # noqa: N801 - used like a function
         block_type, _, name = token.partition("/")
         key = "access_token" if block_type == "secret" else "credentials"
         return {key: "{{ prefect.blocks." + f"{block_type}.{name}" + " }}"}
-
-    def _deployed_commit(self, deployment: Deployment) -> str:
-        commit = deployment.context.commit
-        if commit is None:
-            raise ConfigurationError(
-                f"{deployment.flow.source} is no Git repository with a commit",
-                hint="Name the commit, or a branch: git_code(repository=…, branch='main').",
-            )
-        if commit.endswith(_DIRTY):
-            raise ConfigurationError(
-                f"{deployment.flow.source} differs from its commit {commit.removesuffix(_DIRTY)[:12]}, which runs would clone",
-                hint="Commit and push the changes, or name the commit that is to run.",
-            )
-        return commit
