@@ -64,8 +64,10 @@ def wait_until(found: Callable[[], T | None], *, what: str, seconds: float = 90)
     return result
 
 
-def run_deployment(server: Api, deployment: Any, **parameters: Any) -> tuple[Any, str]:
-    """Run a deployment on its worker; returns the run's final state and its logs."""
+def run_deployment(
+    server: Api, deployment: Any, *, told: str = "Finished in state", **parameters: Any
+) -> tuple[Any, str]:
+    """Run a deployment on its worker; returns the run's final state and its logs, once something is told there."""
     made = server.post(f"/deployments/{deployment['id']}/create_flow_run", parameters=parameters)
     path = f"/flow_runs/{made['id']}"
     final = {"COMPLETED", "FAILED", "CRASHED"}
@@ -74,6 +76,6 @@ def run_deployment(server: Api, deployment: Any, **parameters: Any) -> tuple[Any
 
     def all_logs() -> str:
         logs = "\n".join(log["message"] for log in server.post("/logs/filter", **query))
-        return logs if "Finished in state" in logs else ""
+        return logs if told in logs else ""
 
     return state, wait_until(all_logs, what="the run's logs arrive")

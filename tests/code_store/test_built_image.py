@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Generator
 from pathlib import Path
@@ -45,7 +46,7 @@ class EngineInMemory:
     def __init__(self, refusal: Exception | None = None) -> None:
         self.refusal = refusal
         self.registry: dict[str, str] = {}
-        self.built: list[tuple[str, Recipe]] = []
+        self.all_built: list[tuple[str, Recipe]] = []
 
     async def pushed(self, reference: str) -> str | None:
         """What the registry holds."""
@@ -53,11 +54,15 @@ class EngineInMemory:
             raise self.refusal
         return self.registry.get(reference)
 
+    async def built(self, reference: str) -> str | None:
+        """What it has itself."""
+        return next((f"id of {name}" for name, _ in self.all_built if name == reference), None)
+
     async def build(self, reference: str, recipe: Recipe) -> None:
         """Remember what was built."""
         if self.refusal is not None:
             raise self.refusal
-        self.built.append((reference, recipe))
+        self.all_built.append((reference, recipe))
 
     async def push(self, reference: str) -> str | None:
         """Give it a digest."""
@@ -101,7 +106,7 @@ def test_one_image_is_built_once_for_all_deployments_that_use_it(
     """Both deployments name it by a tag that follows its content; its digest is an artifact; the next deploy builds nothing."""
     folder = shop()
     report = deploy([str(folder)])
-    ((reference, recipe),) = engine.built
+    ((reference, recipe),) = engine.all_built
     assert re.fullmatch(rf"registry\.example/{unique}:[0-9a-f]{{16}}", reference)
     assert (recipe.context, recipe.dockerfile) == (folder, "Dockerfile")
     assert image_of(server, unique) == image_of(server, unique, "late-dev") == reference
@@ -111,11 +116,23 @@ def test_one_image_is_built_once_for_all_deployments_that_use_it(
     assert engine.registry[reference] in artifact["data"]
 
     assert {outcome.action for outcome in deploy([str(folder)], only_changed=True).outcomes} == {"unchanged"}
-    assert len(engine.built) == 1
+    assert len(engine.all_built) == 1
     (folder / "flow.py").write_text((folder / "flow.py").read_text().replace("x + y", "y + x"))
     deploy([str(folder)])
-    assert len(engine.built) == 2
-    assert image_of(server, unique) == engine.built[1][0] != reference
+    assert len(engine.all_built) == 2
+    assert image_of(server, unique) == engine.all_built[1][0] != reference
+
+
+def test_an_image_that_is_not_pushed_stays_in_its_engine(
+    server: Api, engine: EngineInMemory, shop: Any, unique: str
+) -> None:
+    """Where the worker uses the same engine, nothing goes to a registry, and what the engine has is not built again."""
+    folder: Path = shop()
+    file = folder / "meta_prefect.yaml"
+    file.write_text(file.read_text().replace("build: {}", "build: {push: false}"))
+    deploy([str(folder)])
+    assert (len(engine.all_built), engine.registry) == (1, {})
+    assert deploy([str(folder)], only_changed=True).components == ()
 
 
 def test_without_building_the_image_is_only_referred_to(
@@ -217,6 +234,9 @@ def test_a_real_engine_builds_and_pushes(
     deploy([str(folder)])
     tag = image_of(server, unique).rpartition(":")[2]
     assert real.tags(unique) == [tag]
+    reference = f"{real.registry}/{unique}:{tag}"
+    assert asyncio.run(DockerEngine("here").built(reference)) is not None
+    assert asyncio.run(DockerEngine("here").built(f"{reference}0")) is None
     digest = real.digest(unique, tag)
     assert digest is not None
     (artifact,) = server.post("/artifacts/latest/filter", artifacts={"key": {"like_": f"image-%{unique}"}})
@@ -254,8 +274,6 @@ def test_what_a_real_engine_says_is_told(
 
 def test_the_engine_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """`DOCKER_HOST` says which one; where none answers there the error says so."""
-    import asyncio
-
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     with pytest.raises(ProcessError, match="no Docker engine answers"):
         asyncio.run(DockerEngine("here").pushed("shop:1"))

@@ -176,16 +176,16 @@ class BuiltImage(Component):
         return DockerEngine(str(self))
 
     async def read(self, api: Api) -> Record | None:
-        """Find out whether it has been pushed; what speaks against building it is part of the answer."""
+        """Find out whether it is where runs look for it; what speaks against building it is part of the answer."""
         del api
         if not self.enabled:
             return {"digest": None, "elsewhere": True}
         try:
-            digest = await self.engine().pushed(self.reference)
+            engine = self.engine()
+            digest = await (engine.pushed(self.reference) if self.build.push else engine.built(self.reference))
         except MetaPrefectError as refusal:
             return {"digest": None, "refusal": refusal.message, "hint": refusal.hint}
-        # One that is not pushed is built at each deploy: the engine's cache makes that cheap.
-        return None if digest is None or not self.build.push else {"digest": digest}
+        return None if digest is None else {"digest": digest}
 
     def compare(self, live: Record | None) -> Iterable[FieldChange]:
         """Need it in its registry.

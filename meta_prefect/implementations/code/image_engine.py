@@ -45,6 +45,10 @@ class ImageEngine(Protocol):
         """The digest of an image in its registry; None where it is not there."""
         ...
 
+    async def built(self, reference: str) -> str | None:
+        """The id of an image that the engine has itself; None where it has none."""
+        ...
+
     async def build(self, reference: str, recipe: Recipe) -> None:
         """Build an image."""
         ...
@@ -81,7 +85,26 @@ class DockerEngine:
                 except APIError:
                     return None  # not there, or not to be read with these credentials: it is built and pushed
 
-        return await self._run(ask, "asked")
+        return await self._run(ask, "asked for")
+
+    async def built(self, reference: str) -> str | None:
+        """The id of an image that the engine has itself; None where it has none.
+
+        Raises:
+            ProcessError: No engine answers.
+        """
+
+        def ask() -> str | None:
+            from docker.errors import ImageNotFound
+            from prefect.utilities.dockerutils import docker_client
+
+            with docker_client() as client:
+                try:
+                    return cast("Any", client).images.get(reference).id
+                except ImageNotFound:
+                    return None
+
+        return await self._run(ask, "asked for")
 
     async def build(self, reference: str, recipe: Recipe) -> None:
         """Build an image.
