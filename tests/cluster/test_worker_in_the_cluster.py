@@ -16,7 +16,7 @@ from prefect.settings import PREFECT_API_AUTH_STRING, temporary_settings
 from support import Api, wait_until
 
 from meta_prefect.deploy import deploy
-from meta_prefect.errors import ValidationFailed
+from meta_prefect.errors import DeployFailed, ValidationFailed
 
 pytestmark = pytest.mark.kubernetes
 
@@ -186,6 +186,19 @@ def test_a_namespace_that_is_not_there_stops_the_deploy_before_anything_is_writt
     with pytest.raises(ValidationFailed, match="Create the namespace first"):
         deploy([str(shop)])
     assert server.deployments_of(unique) == []
+
+
+def test_a_worker_that_does_not_come_up_is_told_with_what_its_pods_wait_for(
+    server: Api, kube: Kube, shop: Path, worker: str
+) -> None:
+    """Its image is nowhere: after the time that it was given the deploy fails, and names the pod."""
+    file = shop / "meta_prefect.yaml"
+    file.write_text(file.read_text().replace("wait_seconds: 0", "wait_seconds: 5, image: 127.0.0.1:1/nowhere:1"))
+    with pytest.raises(DeployFailed) as failure:
+        deploy([str(shop)])
+    report: Any = failure.value.report
+    assert "sent no heartbeat within 5 seconds" in report.failed[0].detail
+    assert f"pod {worker}-" in report.failed[0].detail
 
 
 ALLOWED = [

@@ -62,9 +62,10 @@ SECRET = "{{ prefect.blocks.secret.git }}"
         ),
     ],
 )
-def test_a_token_is_a_reference_that_only_the_run_resolves(arguments: dict[str, str], credentials: Any) -> None:
+def test_a_token_is_a_reference_that_only_the_run_resolves(arguments: dict[str, Any], credentials: Any) -> None:
     """The deployment names the saved block, and needs it; a token alone gets the user that Git hosts ask for."""
-    builder = git_code(**{"repository": HTTPS, **arguments})
+    given: dict[str, Any] = {"repository": HTTPS, **arguments}
+    builder = git_code(**given)
     assert step_of(builder)["credentials"] == credentials
     (needed,) = builder.requires
     assert f"{needed.block_type}/{needed.block_name}" == arguments["token"]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
