@@ -111,10 +111,10 @@ class ComposedSystem:
         process = self.start(service)
         assert process.wait(timeout=180) == 0, self.log(service)
 
-    def stop(self, service: str) -> None:
+    def stop(self, service: str, how: signal.Signals = signal.SIGTERM) -> None:
         """Stop a service and wait for its end."""
         process = self.running.pop(service)
-        process.terminate()
+        process.send_signal(how)
         try:
             process.wait(timeout=30)
         except subprocess.TimeoutExpired:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Generator
 from pathlib import Path
@@ -55,13 +56,16 @@ def deployments_of(system: ComposedSystem, flow: str) -> list[Any]:
     return system.api.deployments_of(flow)
 
 
-def test_a_deploy_survives_the_loss_of_a_server_and_its_flows_run(system: ComposedSystem, unique: str) -> None:
-    """One of the two servers stops while deployments are written: all of them are there, and a worker runs one."""
+@pytest.mark.parametrize(("server", "how"), [("server-1", signal.SIGTERM), ("server-2", signal.SIGKILL)])
+def test_a_deploy_survives_the_loss_of_a_server_and_its_flows_run(
+    system: ComposedSystem, unique: str, server: str, how: signal.Signals
+) -> None:
+    """One of the two servers stops, or dies, while deployments are written: all of them are there, and a worker runs one."""
     write_project(system.project, unique, FLOWS)
     deployer = system.start("deployer")
     wait_until(lambda: len(deployments_of(system, unique)) >= 1, what="the first deployment is written")
     assert len(deployments_of(system, unique)) < FLOWS, "the deploy is not over yet"
-    system.stop("server-1")
+    system.stop(server, how)
 
     assert deployer.wait(timeout=180) == 0, system.log("deployer")
     made = deployments_of(system, unique)
@@ -70,8 +74,8 @@ def test_a_deploy_survives_the_loss_of_a_server_and_its_flows_run(system: Compos
     state, logs = run_deployment(system.api, made[0], x=40, y=2)
     assert state["type"] == "COMPLETED", logs
 
-    system.start("server-1")
-    system.wait_for("server-1")
+    system.start(server)
+    system.wait_for(server)
 
 
 def test_every_service_that_speaks_to_prefect_gets_its_secrets_from_files(system: ComposedSystem) -> None:
