@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from deployer_flows.ecs_run import ecs_run_deployer
     from deployer_flows.kubernetes_run import kubernetes_run_deployer
     from deployer_flows.local_run import local_run_deployer
+    from deployer_flows.process_run import process_run_deployer
     from deployer_flows.rolling_back import rollback
     from deployer_flows.whole_project import deploy_project
 
@@ -25,6 +26,7 @@ __all__ = [
     "ecs_run_deployer",
     "kubernetes_run_deployer",
     "local_run_deployer",
+    "process_run_deployer",
     "rollback",
 ]
 
@@ -36,6 +38,7 @@ _HOMES = {
     "ecs_run_deployer": "deployer_flows.ecs_run",
     "kubernetes_run_deployer": "deployer_flows.kubernetes_run",
     "local_run_deployer": "deployer_flows.local_run",
+    "process_run_deployer": "deployer_flows.process_run",
     "rollback": "deployer_flows.rolling_back",
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from meta_prefect.implementations.code import ImageBuild
+from meta_prefect.implementations.code.built_image import image_to_build
 from meta_prefect.implementations.concurrency import run_limit
 from meta_prefect.implementations.infra import Network, ecs
 from meta_prefect.implementations.infra.containers import Environment
@@ -28,6 +30,7 @@ def ecs_run_deployer(
     env_vars: Environment | None = None,
     secrets: SecretArns | None = None,
     logs: bool | None = None,
+    build: ImageBuild | None = None,
     work_pool: str = "ecs",
     schedule: ScheduleVariable = None,
     unique: bool | None = None,
@@ -52,13 +55,17 @@ def ecs_run_deployer(
         env_vars: Environment variables of each run.
         secrets: Environment variables from Secrets Manager or Parameter Store, by ARN.
         logs: Whether the container's output goes to CloudWatch.
+        build: How an image with the project's code is built and pushed at each deploy that changes it; ``image`` then has no
+            tag. Left empty, no image is built.
         work_pool: The work pool that runs it.
         schedule: When it runs: an rrule, cron or interval with its timezone.
         unique: Whether only one run happens at a time, the next one waiting; left empty, a limit set in the UI stays.
     """
     builders = namer(name=name) | describer() | tags_resolver() | versioneer(strategy="increment")
+    if build is not None:
+        builders |= image_to_build(image, build)
     builders |= ecs(
-        image=image,
+        image=image if build is None else None,
         cpu=cpu,
         memory=memory,
         cluster=cluster,

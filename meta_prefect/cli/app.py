@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -14,6 +15,7 @@ from meta_prefect.cli.output import Output
 from meta_prefect.cli.recipes import recipes, schema
 from meta_prefect.cli.schedule import schedule_app
 from meta_prefect.cli.status import status
+from meta_prefect.cli.worker_manifests import manifests
 from meta_prefect.errors import DeployFailed, MetaPrefectError, TargetError, ValidationFailed
 
 app = App(
@@ -23,7 +25,7 @@ app = App(
     help_format="markdown",
 )
 server_app = App(name="server", help="The Prefect server that runs in the background on this host.")
-worker_app = App(name="worker", help="The process workers that run in the background on this host.")
+worker_app = App(name="worker", help="The process workers of this host, and manifests for one in a cluster.")
 app.command(recipes)
 app.command(schema)
 app.command(history)
@@ -32,6 +34,7 @@ app.command(status)
 app.command(schedule_app)
 app.command(server_app)
 app.command(worker_app)
+worker_app.command(manifests)
 
 Debug = Annotated[bool, Parameter(negative="", help="Show Prefect's own log, and tracebacks.")]
 Select = Annotated[list[str] | None, Parameter(negative="", help="Only what matches: `etl-*`, `*/nightly-*`.")]
@@ -79,6 +82,7 @@ def deploy(
     auth: Annotated[
         bool, Parameter(negative="", help="Let a server that is started ask for an authentication string.")
     ] = False,
+    no_build: Annotated[bool, Parameter(negative="", help="Build no images; they are in their registries.")] = False,
     debug: Debug = False,
 ) -> int:
     """Deploy a project: every deployment that its `meta_prefect.yaml` asks for.
@@ -97,6 +101,8 @@ def deploy(
     if keep_going and atomic:
         raise TargetError("--keep-going and --atomic contradict each other", hint="Give one of them.")
     output = Output()
+    if no_build:
+        os.environ["META_PREFECT__BUILD_IMAGES"] = "false"
     with output.watching("Deploying", debug=debug):
         try:
             report = run(

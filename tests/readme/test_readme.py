@@ -93,6 +93,22 @@ def test_the_preview_shown_is_what_is_printed() -> None:
     assert done.stdout == printed
 
 
+def test_the_project_for_the_composed_system_is_deployable(project: Project) -> None:
+    """The project file that goes with the compose file deploys the first example to the composed workers' pool."""
+    report = validate(
+        [str(project(**{"meta_prefect.yaml": block("compose-project.yaml"), "flow.py": block("flow.py")}))]
+    )
+    assert [outcome.deployment for outcome in report.outcomes] == ["add-two-numbers-flow/nightly-dev"]
+
+
+def test_the_project_for_a_cluster_is_deployable(project: Project) -> None:
+    """The entry with an image to build and a worker to ensure is sound, beside a Dockerfile."""
+    folder = project(**{"meta_prefect.yaml": block("cluster-project.yaml"), "flow.py": block("flow.py")})
+    (folder / "Dockerfile").write_text("FROM meta-prefect:0.1.0\nCOPY . .\n")
+    report = validate([str(folder)])
+    assert [outcome.deployment for outcome in report.outcomes] == ["add-two-numbers-flow/nightly-dev"]
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -106,6 +122,7 @@ def test_the_preview_shown_is_what_is_printed() -> None:
         "server stop",
         "worker status",
         "worker logs",
+        "worker manifests",
     ],
 )
 def test_each_command_has_help_and_a_line_in_the_readme(command: str) -> None:

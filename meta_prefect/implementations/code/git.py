@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from meta_prefect.errors import ConfigurationError
 from meta_prefect.implementations.builder import Builder
+from meta_prefect.implementations.code.commits import committed
 from meta_prefect.implementations.saved_blocks import SavedCredentials
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
@@ -17,8 +17,10 @@ from meta_prefect.interfaces.records import Record
 
 _SCP_LIKE: Final = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^:]+")
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
+_USERS_OF_TOKENS: Final = {"github": "x-access-token", "bitbucket": "x-token-auth"}
+"""The user that some Git hosts want to be told with a token; others take any."""
+
 _BLOCK: Final = re.compile(r"[a-z0-9-]+/[a-z0-9-]+")
-_DIRTY: Final = "+dirty"
 
 
 def _check_repository(url: str) -> str:
@@ -68,6 +70,7 @@ class git_code(Builder):  # noqa: N801 - used like a function
         branch: A branch, whose newest commit each run takes; then what runs can change without a deploy.
         token: The saved block that opens a private repository over https, as ``<block type>/<name>``: ``secret/…`` or one of
             Prefect's blocks for Git hosts, such as ``github-credentials/…``. It is resolved in the run.
+        user: The user whose token a ``secret/…`` is; None means what the Git host wants to be told with tokens.
         folder: The project's folder in the repository.
         submodules: Whether submodules are cloned too.
     """
@@ -78,6 +81,7 @@ class git_code(Builder):  # noqa: N801 - used like a function
     commit: Annotated[str, AfterValidator(_check_commit)] | None = None
     branch: Annotated[str, AfterValidator(_check_reference)] | None = None
     token: Annotated[str, AfterValidator(_check_token)] | None = None
+    user: str | None = Field(default=None, pattern=r"^[^\s:/@]+$")
     folder: Annotated[str, AfterValidator(_check_folder)] = ""
     submodules: bool = Field(default=False)
 
@@ -85,6 +89,8 @@ class git_code(Builder):  # noqa: N801 - used like a function
     def _one_version(self) -> Self:
         if self.commit is not None and self.branch is not None:
             raise ValueError("give either `commit` or `branch`")
+        if self.user is not None and not (self.token or "").startswith("secret/"):
+            raise ValueError("`user` goes with a token in a secret block; other blocks have a user of their own")
         if self.token is not None and not self.repository.startswith("https://"):
             raise ValueError("a token is for repositories over https; ssh has keys of its own")
         return self
@@ -104,7 +110,7 @@ class git_code(Builder):  # noqa: N801 - used like a function
         if self.branch is not None:
             clone["branch"] = self.branch
         else:
-            clone["commit_sha"] = self.commit or self._deployed_commit(deployment)
+            clone["commit_sha"] = self.commit or committed(deployment)
         if self.submodules:
             clone["include_submodules"] = True
         if self.token is not None:
@@ -116,22 +122,12 @@ class git_code(Builder):  # noqa: N801 - used like a function
         deployment.pull_steps = steps
         return deployment
 
-    @staticmethod
-    def _opened_by(token: str) -> Record:
+    def _opened_by(self, token: str) -> Record:
         block_type, _, name = token.partition("/")
-        key = "access_token" if block_type == "secret" else "credentials"
-        return {key: "{{ prefect.blocks." + f"{block_type}.{name}" + " }}"}
-
-    def _deployed_commit(self, deployment: Deployment) -> str:
-        commit = deployment.context.commit
-        if commit is None:
-            raise ConfigurationError(
-                f"{deployment.flow.source} is no Git repository with a commit",
-                hint="Name the commit, or a branch: git_code(repository=…, branch='main').",
-            )
-        if commit.endswith(_DIRTY):
-            raise ConfigurationError(
-                f"{deployment.flow.source} differs from its commit {commit.removesuffix(_DIRTY)[:12]}, which runs would clone",
-                hint="Commit and push the changes, or name the commit that is to run.",
-            )
-        return commit
+        reference = "{{ prefect.blocks." + f"{block_type}.{name}" + " }}"
+        if block_type != "secret":
+            return {"credentials": reference}
+        # Without a user Git takes the token for one, and asks for a password that nobody is there to type.
+        host = urlsplit(self.repository).hostname or ""
+        user = self.user or next((user for part, user in _USERS_OF_TOKENS.items() if part in host), "oauth2")
+        return {"credentials": {"username": user, "access_token": reference}}
