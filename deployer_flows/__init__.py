@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from deployer_flows.ecs_run import ecs_run_deployer
     from deployer_flows.kubernetes_run import kubernetes_run_deployer
     from deployer_flows.local_run import local_run_deployer
+    from deployer_flows.process_run import process_run_deployer
     from deployer_flows.pruning import prune
     from deployer_flows.rolling_back import rollback
     from deployer_flows.whole_project import deploy_project
@@ -32,6 +33,7 @@ __all__ = [
     "ecs_run_deployer",
     "kubernetes_run_deployer",
     "local_run_deployer",
+    "process_run_deployer",
     "prune",
     "rollback",
 ]
@@ -47,6 +49,7 @@ _HOMES = {
     "ecs_run_deployer": "deployer_flows.ecs_run",
     "kubernetes_run_deployer": "deployer_flows.kubernetes_run",
     "local_run_deployer": "deployer_flows.local_run",
+    "process_run_deployer": "deployer_flows.process_run",
     "prune": "deployer_flows.pruning",
     "rollback": "deployer_flows.rolling_back",
 }

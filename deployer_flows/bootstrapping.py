@@ -95,7 +95,7 @@ async def bootstrap(
         async with connect(LocalHost()) as server:
             project = read_project(await _folder(setup.source, Path(scratch)), required=False)
             order = _order(project, setup, remove=remove)
-            taking_turns = turn(server, order.project.name, ENVIRONMENT, waiting=progress().step)
+            taking_turns = turn(server, order.project.name, ENVIRONMENT, waiting=progress().wait)
             async with nullcontext() if dry_run else taking_turns:
                 report = await deploy_order(order, None, server, dry_run=dry_run, on_error="stop", force=remove)
                 if not dry_run:

@@ -81,7 +81,7 @@ async def check_drift(
             order = read_order(read_project(folder, required=False), folder, environment, asked)
             await tell_run(order.context, "check", server, "in")
             project, where = order.project.name, order.context.environment
-            async with turn(server, project, where, waiting=progress().step):
+            async with turn(server, project, where, waiting=progress().wait):
                 found = await compare_with_applied(folder, environment, asked, server)
                 drifted = [one for one in found.deployments if one.state in _HEALABLE]
                 await _show(found, drifted, server)

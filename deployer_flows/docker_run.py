@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from meta_prefect.implementations.code import ImageBuild
+from meta_prefect.implementations.code.built_image import image_to_build
 from meta_prefect.implementations.concurrency import run_limit
 from meta_prefect.implementations.infra import docker
 from meta_prefect.implementations.infra.containers import Environment
 from meta_prefect.implementations.infra.images import ImageReference
 from meta_prefect.implementations.infra.quantities import Cpu, Memory
 from meta_prefect.implementations.metadata import describer, namer, tags_resolver, versioneer
-from meta_prefect.implementations.schedule import Schedules, scheduler
+from meta_prefect.implementations.schedule import ScheduleVariable, scheduler
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.recipes import recipe
 
@@ -23,8 +25,9 @@ def docker_run_deployer(
     env_vars: Environment | None = None,
     networks: tuple[str, ...] = (),
     volumes: tuple[str, ...] = (),
+    build: ImageBuild | None = None,
     work_pool: str = "docker",
-    schedule: Schedules = None,
+    schedule: ScheduleVariable = None,
     unique: bool | None = None,
 ) -> FlowBuilderInterface:
     """Deploy flows that run as Docker containers, without scheduled runs on US federal holidays.
@@ -43,13 +46,17 @@ def docker_run_deployer(
         env_vars: Environment variables of each run.
         networks: Docker networks that the container joins.
         volumes: Volumes and folders of the worker's host, as ``name-or-path:/path/in/the/container``.
+        build: How an image with the project's code is built and pushed at each deploy that changes it; ``image`` then has no
+            tag. Left empty, no image is built.
         work_pool: The work pool that runs it.
         schedule: When it runs: an rrule, cron or interval with its timezone.
         unique: Whether only one run happens at a time, the next one waiting; left empty, a limit set in the UI stays.
     """
     builders = namer(name=name) | describer() | tags_resolver() | versioneer(strategy="increment")
+    if build is not None:
+        builders |= image_to_build(image, build)
     builders |= docker(
-        image=image,
+        image=image if build is None else None,
         cpu=cpu,
         memory=memory,
         env=env_vars or {},

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from meta_prefect.implementations.code import ImageBuild
+from meta_prefect.implementations.code.built_image import image_to_build
 from meta_prefect.implementations.concurrency import run_limit
-from meta_prefect.implementations.infra import kubernetes
+from meta_prefect.implementations.infra import ClusterWorker, kubernetes
 from meta_prefect.implementations.infra.containers import Environment
 from meta_prefect.implementations.infra.images import ImageReference
 from meta_prefect.implementations.infra.quantities import Cpu, Memory
 from meta_prefect.implementations.metadata import describer, namer, tags_resolver, versioneer
-from meta_prefect.implementations.schedule import Schedules, scheduler
+from meta_prefect.implementations.schedule import ScheduleVariable, scheduler
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.recipes import recipe
 
@@ -24,16 +28,19 @@ def kubernetes_run_deployer(
     service_account: str | None = None,
     env_vars: Environment | None = None,
     secrets: dict[str, str] | None = None,
+    build: ImageBuild | None = None,
     work_pool: str = "kubernetes",
-    schedule: Schedules = None,
+    worker: Literal["find", "ensure"] = "find",
+    worker_options: ClusterWorker | None = None,
+    schedule: ScheduleVariable = None,
     unique: bool | None = None,
 ) -> FlowBuilderInterface:
     """Deploy flows that run as Kubernetes jobs, without scheduled runs on US federal holidays.
 
     The deployment is called ``<name>-<env>``, is tagged ``env=<env>`` and with META_PREFECT__TAGS, and counts its versions:
     each deploy is the next integer. Its code is in the image, in the folder in which the image starts, unless a builder on the
-    flow brings it from elsewhere. Its schedule is active in ``prod`` only. A worker of the pool runs in the cluster; none is
-    started here.
+    flow brings it from elsewhere. Its schedule is active in ``prod`` only. A worker of the pool runs in the cluster; it
+    is looked for, or kept running there with ``worker: ensure``.
 
     Args:
         name: What the deployment is for, for example ``nightly``.
@@ -45,13 +52,19 @@ def kubernetes_run_deployer(
         service_account: The service account of the pods; left empty, the namespace's own.
         env_vars: Environment variables of each run.
         secrets: Environment variables from Kubernetes Secrets, as ``secret-name/key``.
+        build: How an image with the project's code is built and pushed at each deploy that changes it; ``image`` then has no
+            tag. Left empty, no image is built.
         work_pool: The work pool that runs it.
+        worker: Whether a worker is only looked for, or applied to the kubeconfig's cluster where no other one serves the pool.
+        worker_options: How that worker is to be: namespace, image, the address at which it reaches the Prefect API.
         schedule: When it runs: an rrule, cron or interval with its timezone.
         unique: Whether only one run happens at a time, the next one waiting; left empty, a limit set in the UI stays.
     """
     builders = namer(name=name) | describer() | tags_resolver() | versioneer(strategy="increment")
+    if build is not None:
+        builders |= image_to_build(image, build)
     builders |= kubernetes(
-        image=image,
+        image=image if build is None else None,
         cpu=cpu,
         memory=memory,
         namespace=namespace,
@@ -59,6 +72,7 @@ def kubernetes_run_deployer(
         env=env_vars or {},
         secrets=secrets or {},
         work_pool=work_pool,
+        worker=(worker_options or ClusterWorker()) if worker == "ensure" else None,
     )
     if schedule is not None:
         builders |= scheduler(schedule=schedule, holidays="US", active=env == "prod")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from meta_prefect.implementations.concurrency import run_limit
 from meta_prefect.implementations.infra import local_process
 from meta_prefect.implementations.metadata import describer, namer, tags_resolver, versioneer
-from meta_prefect.implementations.schedule import Schedules, scheduler
+from meta_prefect.implementations.schedule import ScheduleVariable, scheduler
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.recipes import recipe
 
@@ -14,7 +14,7 @@ from meta_prefect.recipes import recipe
 def local_run_deployer(
     name: str,
     env: str | None = None,
-    schedule: Schedules = None,
+    schedule: ScheduleVariable = None,
     unique: bool | None = None,
     active_in: tuple[str, ...] = ("prod",),
 ) -> FlowBuilderInterface:

@@ -69,7 +69,7 @@ async def prune(
             order = await read(folder, environment, asked, None)
             await tell_run(order.context, "plan to prune" if dry_run else "prune", server, "in")
             project, where = order.project.name, order.context.environment
-            async with nullcontext() if dry_run else turn(server, project, where, waiting=progress().step):
+            async with nullcontext() if dry_run else turn(server, project, where, waiting=progress().wait):
                 planned = await make_plan(order, None, server)
                 if planned.errors:
                     raise ValidationFailed(planned.errors)

@@ -80,7 +80,7 @@ async def rollback(
     async with connect(LocalHost()) as server, project_folder(path, None, server) as folder:
         project = read_project(folder, required=False)
         (newest, *_) = await read_history(deployment, project.name, server)
-        taking_turns = turn(server, project.name, newest.page.environment, waiting=progress().step)
+        taking_turns = turn(server, project.name, newest.page.environment, waiting=progress().wait)
         async with nullcontext() if dry_run else taking_turns:
             restoration = await compare_with_recorded(deployment, to, project.name, server)
             if not dry_run and not isinstance(restoration.change, Unchanged):

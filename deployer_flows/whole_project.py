@@ -149,7 +149,7 @@ async def deploy_project(
             async with project_folder(path, revision or None, server, earlier) as folder:
                 order = await read(folder, environment, asked, earlier)
                 await tell_run(order.context, "plan" if dry_run else "deploy", server)
-                taking_turns = turn(server, order.project.name, order.context.environment, waiting=progress().step)
+                taking_turns = turn(server, order.project.name, order.context.environment, waiting=progress().wait)
                 async with nullcontext() if dry_run else taking_turns:
                     report = await deploy_order(
                         order, recorded, server, dry_run=dry_run, on_error=on_error, force=force

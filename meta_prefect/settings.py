@@ -25,6 +25,7 @@ class Settings(BaseSettings):
         tags: ``META_PREFECT__TAGS``, comma-separated tags for every deployment.
         version: ``META_PREFECT__VERSION``, overrides the version that a recipe would set.
         start_worker: ``META_PREFECT__START_WORKER``; with false no worker process is started on this host.
+        build_images: ``META_PREFECT__BUILD_IMAGES``; with false images are made elsewhere, and only referred to.
     """
 
     model_config = SettingsConfigDict(env_prefix="META_PREFECT__", extra="ignore", frozen=True, env_ignore_empty=True)
@@ -33,6 +34,7 @@ class Settings(BaseSettings):
     tags: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_tags)] = ()
     version: str | None = None
     start_worker: bool = True
+    build_images: bool = True
 
 
 def read_settings() -> Settings:

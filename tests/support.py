@@ -23,10 +23,10 @@ SERVER_SETTINGS = {
 class Api:
     """The session's server, asked without any client of the project."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, auth: tuple[str, str] | None = None) -> None:
         self.url = url
         self.ui_url = url.removesuffix("/api")
-        self._client = httpx.Client(base_url=url, timeout=30)
+        self._client = httpx.Client(base_url=url, timeout=30, auth=auth)
 
     def _send(self, method: str, path: str, body: Any = None) -> httpx.Response:
         # SQLite makes the server answer 503 for some milliseconds while another write commits.
@@ -72,8 +72,10 @@ def wait_until(found: Callable[[], T | None], *, what: str, seconds: float = 90)
     return result
 
 
-def run_deployment(server: Api, deployment: Any, **parameters: Any) -> tuple[Any, str]:
-    """Run a deployment on its worker; returns the run's final state and its logs."""
+def run_deployment(
+    server: Api, deployment: Any, *, told: str = "Finished in state", **parameters: Any
+) -> tuple[Any, str]:
+    """Run a deployment on its worker; returns the run's final state and its logs, once something is told there."""
     made = server.post(f"/deployments/{deployment['id']}/create_flow_run", parameters=parameters)
     path = f"/flow_runs/{made['id']}"
     final = {"COMPLETED", "FAILED", "CRASHED"}
@@ -82,6 +84,6 @@ def run_deployment(server: Api, deployment: Any, **parameters: Any) -> tuple[Any
 
     def all_logs() -> str:
         logs = "\n".join(log["message"] for log in server.post("/logs/filter", **query))
-        return logs if "Finished in state" in logs else ""
+        return logs if told in logs else ""
 
     return state, wait_until(all_logs, what="the run's logs arrive")

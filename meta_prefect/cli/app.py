@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -14,7 +15,9 @@ from meta_prefect.cli.history import history, rollback
 from meta_prefect.cli.output import Output
 from meta_prefect.cli.recipes import recipes, schema
 from meta_prefect.cli.remote import deploy_by_deployer
+from meta_prefect.cli.schedule import schedule_app
 from meta_prefect.cli.status import status
+from meta_prefect.cli.worker_manifests import manifests
 from meta_prefect.errors import DeployFailed, MetaPrefectError, TargetError, ValidationFailed
 
 app = App(
@@ -24,15 +27,17 @@ app = App(
     help_format="markdown",
 )
 server_app = App(name="server", help="The Prefect server that runs in the background on this host.")
-worker_app = App(name="worker", help="The process workers that run in the background on this host.")
+worker_app = App(name="worker", help="The process workers of this host, and manifests for one in a cluster.")
 app.command(recipes)
 app.command(schema)
 app.command(history)
 app.command(rollback)
 app.command(bootstrap)
 app.command(status)
+app.command(schedule_app)
 app.command(server_app)
 app.command(worker_app)
+worker_app.command(manifests)
 
 OnError = Literal["stop", "keep-going", "atomic"]
 
@@ -88,6 +93,7 @@ def deploy(
     auth: Annotated[
         bool, Parameter(negative="", help="Let a server that is started ask for an authentication string.")
     ] = False,
+    no_build: Annotated[bool, Parameter(negative="", help="Build no images; they are in their registries.")] = False,
     debug: Debug = False,
 ) -> int:
     """Deploy a project: every deployment that its `meta_prefect.yaml` asks for.
@@ -124,6 +130,8 @@ def deploy(
     if revision is not None:
         raise TargetError("--revision goes with --remote", hint="Here, what is deployed is what is checked out.")
     output = Output()
+    if no_build:
+        os.environ["META_PREFECT__BUILD_IMAGES"] = "false"
     with output.watching("Deploying", debug=debug):
         try:
             report = run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from meta_prefect.errors import ConfigurationError, MetaPrefectError
+from meta_prefect.steps.progress import Silent
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.progress import Progress, TaskID
 
     from meta_prefect.plan.document import ChangeDocument
@@ -50,13 +52,17 @@ class Output:
         """Print a line for whoever waits."""
         self._err.print(escape(text))
 
-    def raw(self, text: str) -> None:
+    def raw(self, text: str, *, style: str = "", end: str = "\n") -> None:
         """Print a text as it is."""
-        self._out.print(text, markup=False)
+        self._out.print(text, markup=False, style=style, end=end)
 
-    def colored(self, text: str, color: str) -> None:
-        """Print a line in a color, where there are any."""
-        self._out.print(escape(text), style=color)
+    def show(self, renderable: RenderableType) -> None:
+        """Print something that is more than a text."""
+        self._out.print(renderable)
+
+    def note(self, text: str) -> None:
+        """Print what else to know."""
+        self._err.print(f"[yellow]note:[/] {escape(text)}")
 
     def errors(self, errors: Iterable[MetaPrefectError]) -> None:
         """Print what is wrong, and the mend."""
@@ -73,7 +79,8 @@ class Output:
             return
         with _quiet_prefect():
             if not self._err.is_terminal:
-                yield
+                with reporting_to(_Waits(self.say)):
+                    yield
                 return
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
@@ -156,6 +163,21 @@ class Output:
             self.raw(f"valid: {len(names)} deployments in {report.environment}")
 
 
+class _Waits(Silent):
+    """Tells nothing but for whom a deploy has to wait: for logs, where each step would be too much.
+
+    Args:
+        say: Prints a line.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def wait(self, text: str) -> None:
+        """Say it."""
+        self._say(text)
+
+
 class _Bar:
     """Shows progress on a terminal."""
 
@@ -167,6 +189,10 @@ class _Bar:
     def step(self, text: str) -> None:
         """Something begins."""
         self._bar.update(self._task, description=escape(text))
+
+    def wait(self, text: str) -> None:
+        """Somebody else has to finish first."""
+        self.step(text)
 
     def expect(self, writes: int) -> None:
         """So many more objects are going to be written."""
@@ -191,6 +217,7 @@ def _field_lines(change: ChangeDocument) -> Generator[str]:
             after = shown(field.after) if "after" in field.model_fields_set else "(none)"
             yield f"{field.path}: {before} → {after}"
     yield from kept_lines(change.kept)
+    yield from (str(fires) for fires in change.next_fires)
     if change.scheduled_runs == "regenerated":
         yield "scheduled runs: created anew, as Prefect does at every change"
 

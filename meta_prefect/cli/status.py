@@ -49,7 +49,7 @@ def status(
         out.raw(found.as_json())
     else:
         for one in found.deployments:
-            out.colored(_line(one), _COLORS[one.state])
+            out.raw(_line(one), style=_COLORS[one.state])
             for field in one.fields:
                 out.raw(f"    {_field_line(field)}")
         count = sum(one.is_in_sync for one in found.deployments)

@@ -93,6 +93,9 @@ class DeployContext(BaseModel):
     start_worker: bool = Field(
         default=True, title="Start a worker", description="Whether a worker process may be started on this host."
     )
+    build_images: bool = Field(
+        default=True, title="Build images", description="Whether images are built and pushed, or only referred to."
+    )
     adopt: bool = Field(
         default=False,
         title="Adopt",

@@ -23,6 +23,8 @@ class Schedule(BaseModel):
         parameters: Flow parameters of the runs that this schedule creates.
         note: What the maker of this schedule has to say about it, for the report ("holidays until 2027-12-31 are left out");
             it is not stored.
+        alike: Other texts of ``rrule`` that name the same runs from now on, such as an earlier deploy has stored: a live
+            schedule of one of them is as wanted. They are not stored.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,3 +39,4 @@ class Schedule(BaseModel):
     active: bool | None = None
     parameters: dict[str, Any] = {}
     note: str | None = None
+    alike: tuple[str, ...] = ()

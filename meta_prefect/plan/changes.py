@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from meta_prefect.interfaces.records import FieldChange, Record
@@ -35,12 +36,14 @@ class Create:
         fields: What it will have.
         after: The record to be written.
         remarks: What else whoever deploys should know.
+        at: The moment of the deploy, from which schedules are looked at.
     """
 
     subject: Subject
     fields: tuple[FieldChange, ...]
     after: Record
     remarks: tuple[str, ...] = ()
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Update:
         after: The live record with what differs replaced.
         counted: Whether a counted version goes up with this deploy.
         kept: What operators have set and keep, by the place of its field.
+        at: The moment of the deploy, from which schedules are looked at.
     """
 
     subject: Subject
@@ -62,6 +66,7 @@ class Update:
     counted: bool = False
     remarks: tuple[str, ...] = ()
     kept: Record = field(default_factory=dict[str, Any])
+    at: datetime | None = None
 
     @property
     def changed(self) -> Record:

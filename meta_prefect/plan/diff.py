@@ -37,7 +37,7 @@ def diff_deployment(
     """
     subject = Subject(DEPLOYMENT, desired.full_name)
     remarks = (*(schedule.note for schedule in desired.schedules or () if schedule.note), *unfilled_parameters(desired))
-    wanted = desired_record(desired)
+    wanted = desired_record(desired, live)
     if live is None:
         if predecessor is not None:
             check_ownership(desired, predecessor)
@@ -45,7 +45,7 @@ def diff_deployment(
             remarks = (*remarks, f"takes the place of {predecessor.full_name}, which is deleted")
         if isinstance(desired.version, VersionRule):
             wanted["version"] = _counted_version(desired, predecessor.record["version"] if predecessor else None)
-        return Create(subject, tuple(differences_within(ABSENT, wanted)), wanted, remarks)
+        return Create(subject, tuple(differences_within(ABSENT, wanted)), wanted, remarks, desired.context.now)
 
     check_ownership(desired, live)
     if last is not None:
@@ -59,7 +59,8 @@ def diff_deployment(
     theirs = kept(wanted, live)
     if not fields:
         return Unchanged(subject, "already as wanted", live.record, remarks, theirs)
-    return Update(subject, fields, live.record, _after(live.record, wanted), counted, remarks, theirs)
+    after = _after(live.record, wanted)
+    return Update(subject, fields, live.record, after, counted, remarks, theirs, desired.context.now)
 
 
 def needs_history(desired: Deployment, live: LiveDeployment) -> bool:

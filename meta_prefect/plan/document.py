@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from meta_prefect.interfaces.records import ABSENT, FieldChange
 from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Plan, Unchanged, Update
+from meta_prefect.plan.fires import NextFires, next_fires
 
 Action = Literal["create", "update", "next version", "unchanged", "delete"]
 
@@ -38,6 +39,7 @@ class ChangeDocument(BaseModel):
         fields: What differs, field by field.
         scheduled_runs: Whether runs that its schedules have created already stay, or are created anew.
         kept: What operators have set and keep, as the recipe does not set it: values by the place of their field.
+        next_fires: The next runs of each schedule that it touches, before and after; left out where there are none.
         detail: Why nothing is done.
         remarks: What else to know.
     """
@@ -50,6 +52,7 @@ class ChangeDocument(BaseModel):
     fields: tuple[FieldDocument, ...] = ()
     scheduled_runs: Literal["kept", "regenerated", "deleted"] | None = None
     kept: dict[str, Any] = {}
+    next_fires: tuple[NextFires, ...] = ()
     detail: str = ""
     remarks: tuple[str, ...] = ()
 
@@ -93,6 +96,8 @@ def _change(change: Change) -> ChangeDocument:
     common: dict[str, Any] = {"kind": change.subject.kind, "name": change.subject.name, "remarks": change.remarks}
     if kept := getattr(change, "kept", None):
         common["kept"] = kept
+    if fires := tuple(next_fires(change)):
+        common["next_fires"] = fires
     match change:
         case Create(fields=fields):
             return ChangeDocument(**common, action="create", fields=_fields(fields))

@@ -8,6 +8,7 @@ from typing import Any, assert_never
 
 from meta_prefect.interfaces.records import ABSENT, FieldChange
 from meta_prefect.plan.changes import Change, Create, Delete, Plan, Unchanged, Update
+from meta_prefect.plan.fires import next_fires
 
 LONGEST_VALUE = 120
 """How many characters of a value are shown; the whole one is in the JSON output."""
@@ -57,6 +58,7 @@ def details(change: Change) -> Iterator[str]:
             assert_never(change)
     if isinstance(change, Update | Unchanged):
         yield from kept_lines(change.kept)
+    yield from (str(fires) for fires in next_fires(change))
     yield from change.remarks
 
 

@@ -56,11 +56,17 @@ def normal_tags(tags: Iterable[str]) -> list[str]:
     return sorted({tag for tag in tags if tag})
 
 
-def schedule_record(schedule: Schedule) -> Record:
-    """The normal form of a schedule that we want; ``active`` is there only where we set it."""
+def schedule_record(schedule: Schedule, live: Record | None = None) -> Record:
+    """The normal form of a schedule that we want; ``active`` is there only where we set it.
+
+    Args:
+        schedule: The schedule.
+        live: The live one; where its rule names the same runs, its text is wanted too.
+    """
     record: Record = {"timezone": schedule.timezone, "parameters": schedule.parameters}
     if schedule.rrule is not None:
-        record["rrule"] = schedule.rrule
+        stored = live.get("rrule") if live else None
+        record["rrule"] = stored if stored in schedule.alike else schedule.rrule
     elif schedule.cron is not None:
         record |= {"cron": schedule.cron, "day_or": schedule.day_or}
     elif schedule.interval is not None:
@@ -72,10 +78,14 @@ def schedule_record(schedule: Schedule) -> Record:
     return record
 
 
-def desired_record(deployment: Deployment) -> Record:
+def desired_record(deployment: Deployment, live: LiveDeployment | None = None) -> Record:
     """The normal form of a deployment that we want: all that is ours, nothing that is left to the operator.
 
     The version is missing where only the live one gives it.
+
+    Args:
+        deployment: The deployment.
+        live: The live one, if it is there.
     """
     record: Record = {
         "entrypoint": deployment.entrypoint or deployment.flow.entrypoint,
@@ -100,7 +110,8 @@ def desired_record(deployment: Deployment) -> Record:
     if deployment.collision_strategy is not None:
         record["collision_strategy"] = deployment.collision_strategy
     if deployment.schedules is not None:
-        record["schedules"] = {schedule.slug: schedule_record(schedule) for schedule in deployment.schedules}
+        stored: Record = live.record["schedules"] if live else {}
+        record["schedules"] = {one.slug: schedule_record(one, stored.get(one.slug)) for one in deployment.schedules}
     return record
 
 

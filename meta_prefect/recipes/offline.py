@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from meta_prefect.errors import ValidationFailed
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.document import document
 from meta_prefect.plan.recorded import Asked
+from meta_prefect.plan.resolving import Draft
 from meta_prefect.project import read_project
-from meta_prefect.recipes.planning import plan_order, read_order
+from meta_prefect.recipes.planning import ProjectPlan, plan_order, read_order
 from meta_prefect.report import Report
 from meta_prefect.server import NoServer
 
@@ -26,9 +29,7 @@ async def plan_offline(path: Path, environment: str | None, asked: Asked, *, kee
     Raises:
         ValidationFailed: Something is wrong with the project.
     """
-    order = read_order(read_project(path, required=False), path, environment, asked)
-    host = LocalHost(start_worker=order.context.start_worker)
-    plan = await plan_order(order, host, NoServer(host))
+    plan = await _planned(path, environment, asked)
     if plan.errors and not keep_going:
         raise ValidationFailed(plan.errors)
     return Report(
@@ -38,3 +39,31 @@ async def plan_offline(path: Path, environment: str | None, asked: Asked, *, kee
         remarks=plan.remarks,
         plan=document(plan.batch.plan),
     )
+
+
+async def drafts_offline(
+    path: Path, environment: str | None, names: Sequence[str], *, now: datetime | None = None
+) -> list[Draft]:
+    """What the deployments of a project will be, as far as that can be said without a server.
+
+    Args:
+        path: The project's folder, or a file in it.
+        environment: The environment; None takes META_PREFECT__ENV, else ``dev``.
+        names: Flows or ``flow/deployment``; everything where there are none.
+        now: The moment of the deploy; the present one where it is None.
+
+    Raises:
+        ValidationFailed: Something is wrong with the project.
+    """
+    plan = await _planned(path, environment, Asked(names=tuple(names)), now=now)
+    if plan.errors:
+        raise ValidationFailed(plan.errors)
+    return [planned.draft for planned in plan.batch.deployments]
+
+
+async def _planned(path: Path, environment: str | None, asked: Asked, *, now: datetime | None = None) -> ProjectPlan:
+    order = read_order(read_project(path, required=False), path, environment, asked)
+    if now is not None:
+        order = order.at(now)
+    host = LocalHost(start_worker=order.context.start_worker)
+    return await plan_order(order, host, NoServer(host))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from prefect.runtime import flow_run
@@ -58,10 +59,16 @@ class Order:
         self.asked = asked
         self.earlier = earlier
 
+    def at(self, now: datetime) -> Order:
+        """The same order at another moment."""
+        return self._with(self.context.at(now))
+
     def completing(self, unfinished: RecordedPlan) -> Order:
         """The same order as part of a deploy that did not finish."""
-        context = unfinished.completed_by(self.context)
-        return Order(self.project, context, self.selection, self.requested, self.asked, unfinished)
+        return self._with(unfinished.completed_by(self.context), unfinished)
+
+    def _with(self, context: DeployContext, earlier: RecordedPlan | None = None) -> Order:
+        return Order(self.project, context, self.selection, self.requested, self.asked, earlier or self.earlier)
 
 
 class ProjectPlan:
@@ -332,14 +339,14 @@ async def plan_order(order: Order, host: Host, server: Reader) -> ProjectPlan:
             case error:
                 errors.append(error)
     build([begun for _, begun in pairs], host, modules.imported)
+    known = [(begun.deployment.flow.name, begun.deployment.name) for _, begun in pairs if not begun.errors]
     pairs = [
         (request, begun)
         for request, begun in pairs
         if begun.errors or selection.includes(begun.deployment.flow.name, begun.deployment.name)
     ]
-    found = [(begun.deployment.flow.name, begun.deployment.name) for _, begun in pairs if not begun.errors]
     if not errors:
-        errors.extend(selection.unmatched(requested.flows, found))
+        errors.extend(selection.unmatched(requested.flows, known))
     batch = await compare([begun for _, begun in pairs], server)
     errors.extend(error for _, begun in pairs for error in begun.errors)
     sound = {id(planned.draft) for planned in batch.deployments}

@@ -31,6 +31,7 @@ from meta_prefect.steps.planning import DraftBatch, PlannedBatch, PlannedCompone
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.recording import begin_page, entries_of
 from meta_prefect.steps.source import new_context
+from meta_prefect.steps.width import Width, each
 from meta_prefect.steps.writing import (
     AfterStep,
     act_after_deployment,
@@ -120,12 +121,16 @@ async def _write(
     ready = [planned for planned in first if planned.component.key not in broken]
     waiting = asyncio.gather(*(_noting_failure(wait_for_component(one, server), one, broken) for one in ready))
     try:
-        written: list[Outcome] = []
-        for planned in batch.deployments:
-            if context.stop_at_failure and any(one.action == "failed" for one in written):
-                written.append(_outcome(recipe, planned, "not written", detail="another deployment failed"))
-            else:
-                written.append(await _apply(recipe, planned, server, broken, within))
+        failed: list[Outcome] = []
+
+        async def write(planned: PlannedDeployment) -> Outcome:
+            if context.stop_at_failure and failed:
+                return _outcome(recipe, planned, "not written", detail="another deployment failed")
+            outcome = await _apply(recipe, planned, server, broken, within)
+            failed.extend([outcome] if outcome.action == "failed" else [])
+            return outcome
+
+        written = await each(batch.deployments, write, Width(lambda: server.overloads))
         await _ensure(last, server, broken)
     finally:
         progress().step("wait until everything is ready")

@@ -40,6 +40,9 @@ class Requests:
     Args:
         client: An open Prefect client.
         host: The processes of this host, for components that are processes.
+
+    Attributes:
+        overloads: How often it has answered so far that it could not serve a request just then.
     """
 
     is_empty = False
@@ -49,6 +52,7 @@ class Requests:
         self._host = host
         self._without_retries = _settings_without_retries()
         self._answered = False
+        self.overloads = 0
 
     @property
     def host(self) -> Host:
@@ -134,6 +138,7 @@ class Requests:
             return
         request = f"{method} {path}"
         if response.status_code in _TEMPORARY:
+            self.overloads += 1
             raise OverloadedError(f"the Prefect API answers {response.status_code} to {request}")
         if response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             raise RefusedError(

@@ -99,7 +99,7 @@ async def _wait_for_runs(live: LiveDeployment, server: PrefectServer) -> None:
         names = ", ".join(run["name"] for run in under_way[:3])
         if not told:
             told = True
-            progress().step(f"wait for {len(under_way)} runs of {live.full_name} to finish")
+            progress().wait(f"waiting for {len(under_way)} runs of {live.full_name} to finish")
             get_run_logger().info("waiting for %d runs of %s: %s", len(under_way), live.full_name, names)
         if anyio.current_time() > deadline:
             raise MovedError(

@@ -56,16 +56,13 @@ async def given_source(server: PrefectServer) -> ProjectSource | None:
     return None
 
 
-async def project_source(
-    source: dict[str, Any], fetch: bool = False, access_token: str | None = None, credentials: Any = None
-) -> dict[str, str]:
+async def project_source(source: dict[str, Any], fetch: bool = False, credentials: Any = None) -> dict[str, str]:
     """The pull step of a deployer's deployments.
 
     Args:
         source: A :class:`~meta_prefect.implementations.code.project_source.ProjectSource`.
         fetch: Whether to fetch the project now, because the flow itself is in it.
-        access_token: The secret that opens the repository.
-        credentials: The block that opens it.
+        credentials: What opens the repository, as Prefect's storage takes it.
 
     Returns:
         The folder to start in.
@@ -75,8 +72,7 @@ async def project_source(
         return {"directory": place.folder}
     if not fetch:
         return {}
-    opened = {"access_token": access_token} if access_token else credentials
-    return {"directory": str(await fetch_source(place, None, Path.cwd(), opened))}
+    return {"directory": str(await fetch_source(place, None, Path.cwd(), credentials))}
 
 
 def origin_of(folder: Path) -> CodeOrigin | None:
@@ -195,9 +191,9 @@ async def fetch_observed(fetch: Fetch) -> Path:
     """
     progress().step(f"fetch {fetch}")
     # As Prefect does it for its own steps: the secret is in this process alone, and in no deployment or log.
-    opened: Record = await resolve_block_document_references(opened_by(fetch.source.token))
-    credentials = {"access_token": opened["access_token"]} if "access_token" in opened else opened.get("credentials")
-    folder = await fetch_source(fetch.source, fetch.revision, fetch.into, credentials)
+    reference = opened_by(fetch.source.token, fetch.source.repository or "")
+    opened: Record = await resolve_block_document_references(reference)
+    folder = await fetch_source(fetch.source, fetch.revision, fetch.into, opened.get("credentials"))
     get_run_logger().info("fetched %s of %s", fetch, fetch.source.repository)
     return folder
 

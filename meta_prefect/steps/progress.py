@@ -15,6 +15,10 @@ class Progress(Protocol):
         """Something begins: ``apply etl/nightly-dev``."""
         ...
 
+    def wait(self, text: str) -> None:
+        """Somebody else has to finish first, and who: told even where nobody watches each step."""
+        ...
+
     def expect(self, writes: int) -> None:
         """So many more objects are going to be written."""
         ...
@@ -24,8 +28,13 @@ class Progress(Protocol):
         ...
 
 
-class _Silent:
+class Silent:
+    """Hears everything, and says nothing."""
+
     def step(self, text: str) -> None:
+        """Say nothing."""
+
+    def wait(self, text: str) -> None:
         """Say nothing."""
 
     def expect(self, writes: int) -> None:
@@ -35,7 +44,7 @@ class _Silent:
         """Say nothing."""
 
 
-_SILENT = _Silent()
+_SILENT = Silent()
 _listener: ContextVar[Progress | None] = ContextVar("meta_prefect_progress", default=None)
 
 

@@ -47,6 +47,7 @@ def new_context(
         version=settings.version,
         next_versions=next_versions,
         start_worker=settings.start_worker,
+        build_images=settings.build_images,
         adopt=adopt,
     )
 

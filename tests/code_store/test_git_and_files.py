@@ -42,19 +42,33 @@ def test_a_run_clones_the_commit_that_is_deployed() -> None:
     assert branch == {"id": "clone", "repository": HTTPS, "branch": "main", "include_submodules": True}
 
 
+SECRET = "{{ prefect.blocks.secret.git }}"
+
+
 @pytest.mark.parametrize(
-    ("token", "key", "reference"),
+    ("arguments", "credentials"),
     [
-        ("secret/git", "access_token", "{{ prefect.blocks.secret.git }}"),
-        ("github-credentials/shop", "credentials", "{{ prefect.blocks.github-credentials.shop }}"),
+        pytest.param({"token": "secret/git"}, {"username": "oauth2", "access_token": SECRET}, id="any host"),
+        pytest.param(
+            {"token": "secret/git", "repository": "https://github.com/shop/shop"},
+            {"username": "x-access-token", "access_token": SECRET},
+            id="GitHub",
+        ),
+        pytest.param(
+            {"token": "secret/git", "user": "robot"}, {"username": "robot", "access_token": SECRET}, id="a user"
+        ),
+        pytest.param(
+            {"token": "github-credentials/shop"}, "{{ prefect.blocks.github-credentials.shop }}", id="block of a host"
+        ),
     ],
 )
-def test_a_token_is_a_reference_that_only_the_run_resolves(token: str, key: str, reference: str) -> None:
-    """The deployment names the saved block, and needs it."""
-    builder = git_code(repository=HTTPS, token=token)
-    assert step_of(builder)[key] == reference
+def test_a_token_is_a_reference_that_only_the_run_resolves(arguments: dict[str, Any], credentials: Any) -> None:
+    """The deployment names the saved block, and needs it; a token alone gets the user that Git hosts ask for."""
+    given: dict[str, Any] = {"repository": HTTPS, **arguments}
+    builder = git_code(**given)
+    assert step_of(builder)["credentials"] == credentials
     (needed,) = builder.requires
-    assert f"{needed.block_type}/{needed.block_name}" == token  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    assert f"{needed.block_type}/{needed.block_name}" == arguments["token"]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
 
 @pytest.mark.parametrize(
@@ -82,6 +96,7 @@ def test_code_that_no_run_could_clone_is_refused(commit: str | None, told: str) 
         ),
         pytest.param({"repository": HTTPS, "folder": "../x"}, "leaves the repository", id="folder"),
         pytest.param({"repository": HTTPS, "token": "ghp_x"}, "named, never written down", id="token"),
+        pytest.param({"repository": HTTPS, "user": "x"}, "goes with a token in a secret block", id="user alone"),
         pytest.param({"repository": "file:///srv/a", "token": "secret/x"}, "over https", id="token without https"),
     ],
 )

@@ -76,8 +76,8 @@ def test_what_a_builder_does_afterwards_is_a_task(server: Api, warehouse: tuple[
     query = {"task_runs": {"name": {"any_": [name]}}}
     (run,) = wait_until(lambda: server.post("/task_runs/filter", **query), what="the task is recorded", seconds=30)
     logs = {"logs": {"task_run_id": {"any_": [run["id"]]}}}
-    text = wait_until(lambda: str(server.post("/logs/filter", **logs)), what="its log", seconds=30)
-    assert server.deployment("transform/nightly-dev")["id"] in text
+    told = wait_until(lambda: server.post("/logs/filter", **logs), what="its log", seconds=30)
+    assert server.deployment("transform/nightly-dev")["id"] in str(told)
 
 
 def test_a_stable_version_makes_the_second_deploy_a_no_op(server: Api, warehouse: tuple[Path, Report]) -> None:

@@ -22,6 +22,10 @@ class Stepwise:
         """A step begins."""
         self._wait(f"start: {text}")
 
+    def wait(self, text: str) -> None:
+        """Somebody else has to finish first."""
+        self._wait(f"start: {text}")
+
     def expect(self, writes: int) -> None:
         """Writes are to come."""
         self._wait(f"expect: {writes}")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from values import a_deployment
 
-from deployer_flows import docker_run_deployer, ecs_run_deployer, kubernetes_run_deployer
+from deployer_flows import docker_run_deployer, ecs_run_deployer, kubernetes_run_deployer, process_run_deployer
 from meta_prefect.errors import RecipeError
 from meta_prefect.recipes import Recipe
 
@@ -46,3 +46,14 @@ def test_wrong_variables_are_refused(recipe: Recipe, expected: Any, variables: d
     with pytest.raises(RecipeError) as refusal:
         recipe.with_variables(**{"name": "nightly", "image": "shop:1", **variables})
     assert told in str(refusal.value)
+
+
+def test_a_shared_process_pool_takes_no_amounts_and_no_image() -> None:
+    """Processes have neither memory nor an image of their own: the recipe for them says so before anything is planned."""
+    recipe: Recipe = process_run_deployer
+    made = recipe.with_variables(name="nightly", work_pool="team", env_vars={"A": "1"}).update_deployment(
+        a_deployment()
+    )
+    assert (made.work_pool_name, made.name, made.job_variables["env"]) == ("team", "nightly-dev", {"A": "1"})
+    with pytest.raises(RecipeError, match="memory"):
+        recipe.with_variables(name="nightly", work_pool="team", memory="12Gi")

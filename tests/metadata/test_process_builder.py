@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from fakes import FakeHost
+import asyncio
+
+from fakes import FakeApi, FakeHost
 from values import a_deployment, a_draft, a_flow, built
 
-from meta_prefect.implementations.infra import local_process
+from meta_prefect.implementations.infra import local_process, process
 from meta_prefect.implementations.infra.environment import ENVIRONMENT_TEMPLATE
 from meta_prefect.interfaces.components import Worker, WorkerPool
 from meta_prefect.interfaces.records import merged
@@ -53,3 +55,25 @@ def test_name_and_metadata_stay_as_they_are() -> None:
     before, after = a_deployment(), built(local_process())
 
     assert (after.name, after.tags, after.version) == (before.name, before.tags, before.version)
+
+
+def test_a_shared_pool_s_worker_is_looked_for_and_not_started_here() -> None:
+    """A pool with a name may be served by other hosts: a deploy says that nobody is there, and starts nothing."""
+    pool, worker = process(work_pool="team").requires
+    assert pool == WorkerPool(name="team", type="process", template=ENVIRONMENT_TEMPLATE)
+    assert isinstance(worker, Worker)
+    live = asyncio.run(worker.read(FakeApi()))
+    assert tuple(worker.compare(live)) == ()
+    (remark,) = worker.remarks(live)
+    assert "its workers run elsewhere" in remark
+    assert "prefect worker start -p team -t process" in remark
+
+
+def test_a_shared_pool_runs_the_project_s_folder_or_what_an_inner_builder_brings() -> None:
+    """Variables of several builders add up; code from elsewhere stays."""
+    made = built(process(work_pool="a", env={"A": "1", "B": "1"}) | process(work_pool="team", env={"B": "2"}))
+    assert made.work_pool_name == "team"
+    assert made.job_variables == {"env": {"A": "1", "B": "2"}, "meta_env": "dev"}
+    assert made.pull_steps == [{"prefect.deployments.steps.set_working_directory": {"directory": "/srv/shop"}}]
+    step = {"prefect.deployments.steps.set_working_directory": {"directory": "/elsewhere"}}
+    assert built(process(work_pool="team"), pull_steps=[step]).pull_steps == [step]

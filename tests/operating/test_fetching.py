@@ -128,5 +128,6 @@ def test_a_token_stays_a_reference() -> None:
 
     made = builder.update_deployment(a_deployment())
 
-    assert made.pull_steps[0][PULL_STEP]["access_token"] == "{{ prefect.blocks.secret.git }}"
+    credentials = made.pull_steps[0][PULL_STEP]["credentials"]
+    assert credentials == {"username": "oauth2", "access_token": "{{ prefect.blocks.secret.git }}"}
     assert [component.name for component in builder.requires] == ["secret-git"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from deployer_projects import FILE, FLOW, RECIPES
+from deployer_projects import FILE, FLOW, RECIPES, GitProject
 from support import Api, wait_until
 
 from meta_prefect.local.worker import local_pool_name, stop_worker, worker_status
@@ -46,7 +47,7 @@ BLOCKING = """
     @flow(name="UNIQUE")
     def work() -> None: ...
 
-    common = versioneer() | local_process()
+    common = versioneer(strategy="increment") | local_process()
     a = common(work)
     b = (common | gate())(work)
     c = common(work)
@@ -184,3 +185,39 @@ def test_a_change_sets_off_one_look(server: Api, project: Callable[..., Path], r
 
     wait_until(second_look, what="the heal has been looked at", seconds=150)
     assert server.deployment(f"{unique}/nightly-prod")["updated"] == after["updated"]
+
+
+@pytest.fixture(scope="module")
+def outside(server: Api, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a bootstrapped project in a repository, beside whose folder another flow lies."""
+    project = GitProject(tmp_path_factory.mktemp("outside"), f"t{uuid.uuid4().hex[:10]}")
+    command = [sys.executable, "-m", "meta_prefect.cli", "bootstrap", "--repository", project.url]
+    done = subprocess.run([*command, "--revision", "main"], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return project.name
+
+
+@pytest.mark.parametrize(
+    ("flow", "parameters", "says"),
+    [
+        ("deploy-project", {"revision": "no-such-branch"}, "there is no branch or tag 'no-such-branch'"),
+        ("deploy-project", {"revision": "--upload-pack=touch x"}, "is no name of a branch"),
+        ("deploy-project", {"path": "../../.."}, "lies outside of the project"),
+        ("deploy-project", {"select": ["nothing-like-it"]}, "nothing in this project matches 'nothing-like-it'"),
+        (
+            "local-run-deployer",
+            {"deployments": [{"flow": "../flow.py:work", "variables": {"name": "x"}}]},
+            "lies outside of the project's folder",
+        ),
+    ],
+)
+def test_wrong_parameters_are_told_and_write_nothing(
+    server: Api, outside: str, flow: str, parameters: dict[str, Any], says: str
+) -> None:
+    """What a form should not have been given fails the run with words that a person understands; nothing is written."""
+    state = ended(server, start(server, flow, outside, parameters={"environment": "dev", **parameters}))
+
+    assert state["type"] == "FAILED"
+    assert says in state["message"]
+    assert "Error" not in state["message"]
+    assert names(server, outside) == set()

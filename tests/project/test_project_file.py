@@ -116,7 +116,9 @@ WRONG = {
         "project: a\n---\nproject: b\n",
         "meta_prefect.yaml:2:1: not valid YAML: but found another document",
     ),
-    "endless brackets": ("[" * 100_000, "meta_prefect.yaml:1:101: nested deeper than 100 levels"),
+    "many brackets": ("[" * 900, "meta_prefect.yaml:1:101: nested deeper than 100 levels"),
+    # Newer parsers stop at such a depth by themselves.
+    "endless brackets": ("[" * 100_000, "meta_prefect.yaml:1:1"),
     "an alias that holds itself": ("deployments: &a\n  f: *a\n", "aliases (`*name`) make this file endless"),
     "aliases that multiply": (
         "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"

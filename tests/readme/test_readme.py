@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from meta_prefect.deploy import validate
 from meta_prefect.project import read_project
@@ -53,6 +55,60 @@ def test_the_project_file_shown_is_valid(project: Project) -> None:
     assert (shown.name, shown.recipes) == ("sales-reports", ("my_team.recipes",))
 
 
+def test_the_schedules_shown_are_deployable(project: Project) -> None:
+    """The annotated schedules are variables of a recipe as they stand there."""
+    file = "project: shop\ndeployments: {shop: [{recipe: local_run_deployer, variables: {name: a, SCHEDULES}}]}\n"
+    (schedules,) = yaml.safe_load(block("schedules.yaml")).items()
+    written = yaml.safe_dump(dict([schedules]), default_flow_style=True, width=10_000).strip().removeprefix("{")
+    root = project(
+        **{
+            "meta_prefect.yaml": file.replace("SCHEDULES}", written),
+            "shop.py": "from prefect import flow\n\n\n@flow\ndef shop() -> None: ...\n",
+            "company.ics": "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\nUID:1\nSUMMARY:Founding day\n"
+            "DTSTART;VALUE=DATE:20270402\nEND:VEVENT\nEND:VCALENDAR\n",
+        }
+    )
+    report = validate([str(root)])
+
+    notes = [remark.rpartition(" until ")[0] for remark in report.remarks if " until " in remark]
+    assert notes == [
+        "holidays of US are left out",
+        "holidays of NYSE + US-CA are moved to the previous business day",
+        "holidays of company.ics and frozen days are left out",
+    ]
+
+
+def test_the_preview_shown_is_what_is_printed() -> None:
+    """The preview of the README says today what it said when it was copied."""
+    (shown,) = [text for _, _, text in BLOCKS if text.startswith("$ meta-prefect schedule preview")]
+    command, _, printed = shown.replace("\\\n", "").partition("\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "meta_prefect.cli", *shlex.split(command)[2:]],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env={**os.environ, "TZ": "UTC"},
+    )
+    assert done.stdout == printed
+
+
+def test_the_project_for_the_composed_system_is_deployable(project: Project) -> None:
+    """The project file that goes with the compose file deploys the first example to the composed workers' pool."""
+    report = validate(
+        [str(project(**{"meta_prefect.yaml": block("compose-project.yaml"), "flow.py": block("flow.py")}))]
+    )
+    assert [outcome.deployment for outcome in report.outcomes] == ["add-two-numbers-flow/nightly-dev"]
+
+
+def test_the_project_for_a_cluster_is_deployable(project: Project) -> None:
+    """The entry with an image to build and a worker to ensure is sound, beside a Dockerfile."""
+    folder = project(**{"meta_prefect.yaml": block("cluster-project.yaml"), "flow.py": block("flow.py")})
+    (folder / "Dockerfile").write_text("FROM meta-prefect:0.1.0\nCOPY . .\n")
+    report = validate([str(folder)])
+    assert [outcome.deployment for outcome in report.outcomes] == ["add-two-numbers-flow/nightly-dev"]
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -62,10 +118,12 @@ def test_the_project_file_shown_is_valid(project: Project) -> None:
         "validate",
         "recipes",
         "schema",
+        "schedule preview",
         "server status",
         "server stop",
         "worker status",
         "worker logs",
+        "worker manifests",
     ],
 )
 def test_each_command_has_help_and_a_line_in_the_readme(command: str) -> None:

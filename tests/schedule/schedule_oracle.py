@@ -40,6 +40,8 @@ def expected_runs(
     last = end.replace(tzinfo=None) + 40 * DAY
     walls = [wall for wall in takewhile(lambda wall: wall <= last, iter(written)) if wall >= first]
     off = days_off(calendar, range(first.year, last.year + 1)) if calendar else None
+    excluded = _excluded(text, last) if on_holiday != "skip" else set[datetime]()
+    step = DAY if on_holiday == "next_business_day" else -DAY
     runs: set[datetime] = set()
     for wall in walls:
         at = run_at(wall, zone)
@@ -47,25 +49,28 @@ def expected_runs(
         if off is None or day not in off:
             runs.add(at)
         elif on_holiday != "skip":
-            runs |= _moved(wall, day, zone, off, text, DAY if on_holiday == "next_business_day" else -DAY)
+            goal = day + step
+            while not off.is_working_day(goal):
+                goal += step
+            moved = datetime.combine(goal, wall.time())
+            if moved not in excluded:
+                runs.add(run_at(moved, zone))
     return sorted(run for run in runs if start <= run <= end)
 
 
-def _moved(
-    wall: datetime, day: date, zone: str, off: holidays.HolidayBase, text: str, step: timedelta
-) -> set[datetime]:
-    goal = day + step
-    while not off.is_working_day(goal):
-        goal += step
-    moved = datetime.combine(goal, wall.time())
-    lines = ["RRULE:" + line.partition(":")[2] for line in text.splitlines() if line.startswith("EXRULE:")]
-    starts = [line for line in text.splitlines() if line.startswith("DTSTART:")]
+def _excluded(text: str, last: datetime) -> set[datetime]:
+    """What the EXRULE and EXDATE lines of a user take away: no run moves there."""
+    lines = text.splitlines()
+    starts = [line for line in lines if line.startswith("DTSTART:")]
+    found: set[datetime] = set()
     for line in lines:
-        excluding = rrule.rrulestr("\n".join([*starts, line]), dtstart=datetime(2020, 1, 1))  # noqa: DTZ001
-        if moved in excluding:
-            return set()
-    stamps = ",".join(line.partition(":")[2] for line in text.splitlines() if line.startswith("EXDATE:"))
-    return set() if f"{moved:%Y%m%dT%H%M%S}" in stamps else {run_at(moved, zone)}
+        if line.startswith("EXRULE:"):
+            rule = "\n".join([*starts, line.removeprefix("EX").replace("RULE:", "RRULE:", 1)])
+            excluding = rrule.rrulestr(rule, dtstart=datetime(2020, 1, 1))  # noqa: DTZ001
+            found.update(takewhile(lambda moment: moment <= last, excluding))
+        elif line.startswith("EXDATE:"):
+            found.update(datetime.fromisoformat(stamp) for stamp in line.removeprefix("EXDATE:").split(","))
+    return found
 
 
 def evaluated(text: str, zone: str, start: datetime, end: datetime) -> list[datetime]:

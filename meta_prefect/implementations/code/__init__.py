@@ -1,7 +1,8 @@
 """Where a worker gets a flow's code. Nothing heavier than pydantic is imported with these names."""
 
+from meta_prefect.implementations.code.built_image import ImageBuild, built_image
 from meta_prefect.implementations.code.git import git_code
 from meta_prefect.implementations.code.image import image_code
 from meta_prefect.implementations.code.s3 import s3_code
 
-__all__ = ["git_code", "image_code", "s3_code"]
+__all__ = ["ImageBuild", "built_image", "git_code", "image_code", "s3_code"]

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from meta_prefect.errors import ConfigurationError
 from meta_prefect.implementations.builder import Builder
+from meta_prefect.implementations.code.commits import committed
 from meta_prefect.implementations.saved_blocks import SavedCredentials
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
@@ -17,8 +17,10 @@ from meta_prefect.interfaces.records import Record
 
 _SCP_LIKE: Final = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^:]+")
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
+_USERS_OF_TOKENS: Final = {"github": "x-access-token", "bitbucket": "x-token-auth"}
+"""The user that some Git hosts want to be told with a token; others take any."""
+
 _BLOCK: Final = re.compile(r"[a-z0-9-]+/[a-z0-9-]+")
-_DIRTY: Final = "+dirty"
 
 
 def check_repository(url: str) -> str:
@@ -64,25 +66,39 @@ def check_token(reference: str) -> str:
     return reference
 
 
-def opened_by(token: str | None) -> Record:
-    """The argument by which Prefect's step opens a private repository: a reference to a saved block, resolved in the run."""
+def opened_by(token: str | None, repository: str, user: str | None = None) -> Record:
+    """The argument by which Prefect's step opens a private repository: a reference to a saved block, resolved in the run.
+
+    Args:
+        token: The block as ``<block type>/<name>``; None where none is needed.
+        repository: The repository's address.
+        user: The user that goes with a token in a secret block; None takes what the host is known to want.
+    """
     if token is None:
         return {}
     block_type, _, name = token.partition("/")
-    key = "access_token" if block_type == "secret" else "credentials"
-    return {key: "{{ prefect.blocks." + f"{block_type}.{name}" + " }}"}
+    reference = "{{ prefect.blocks." + f"{block_type}.{name}" + " }}"
+    if block_type != "secret":
+        return {"credentials": reference}
+    # Without a user Git takes the token for one, and asks for a password that nobody is there to type.
+    host = urlsplit(repository).hostname or ""
+    known = user or next((user for part, user in _USERS_OF_TOKENS.items() if part in host), "oauth2")
+    return {"credentials": {"username": known, "access_token": reference}}
 
 
-def clone_steps(clone: Record, *, token: str | None = None, folder: str = "") -> list[dict[str, Any]]:
+def clone_steps(
+    clone: Record, *, token: str | None = None, user: str | None = None, folder: str = ""
+) -> list[dict[str, Any]]:
     """The pull steps that clone a repository and start in a folder of it.
 
     Args:
         clone: Arguments of Prefect's step ``git_clone``.
         token: The saved block that opens a private repository.
+        user: The user that goes with a token in a secret block.
         folder: The project's folder in the repository.
     """
     steps: list[dict[str, Any]] = [
-        {"prefect.deployments.steps.git_clone": {"id": "clone", **clone, **opened_by(token)}}
+        {"prefect.deployments.steps.git_clone": {"id": "clone", **clone, **opened_by(token, clone["repository"], user)}}
     ]
     if folder:
         directory = "{{ clone.directory }}/" + folder
@@ -99,6 +115,7 @@ class git_code(Builder):  # noqa: N801 - used like a function
         branch: A branch, whose newest commit each run takes; then what runs can change without a deploy.
         token: The saved block that opens a private repository over https, as ``<block type>/<name>``: ``secret/…`` or one of
             Prefect's blocks for Git hosts, such as ``github-credentials/…``. It is resolved in the run.
+        user: The user whose token a ``secret/…`` is; None means what the Git host wants to be told with tokens.
         folder: The project's folder in the repository.
         submodules: Whether submodules are cloned too.
     """
@@ -109,6 +126,7 @@ class git_code(Builder):  # noqa: N801 - used like a function
     commit: Annotated[str, AfterValidator(check_commit)] | None = None
     branch: Annotated[str, AfterValidator(check_reference)] | None = None
     token: Annotated[str, AfterValidator(check_token)] | None = None
+    user: str | None = Field(default=None, pattern=r"^[^\s:/@]+$")
     folder: Annotated[str, AfterValidator(check_folder)] = ""
     submodules: bool = Field(default=False)
 
@@ -116,6 +134,8 @@ class git_code(Builder):  # noqa: N801 - used like a function
     def _one_version(self) -> Self:
         if self.commit is not None and self.branch is not None:
             raise ValueError("give either `commit` or `branch`")
+        if self.user is not None and not (self.token or "").startswith("secret/"):
+            raise ValueError("`user` goes with a token in a secret block; other blocks have a user of their own")
         if self.token is not None and not self.repository.startswith("https://"):
             raise ValueError("a token is for repositories over https; ssh has keys of its own")
         return self
@@ -135,22 +155,8 @@ class git_code(Builder):  # noqa: N801 - used like a function
         if self.branch is not None:
             clone["branch"] = self.branch
         else:
-            clone["commit_sha"] = self.commit or self._deployed_commit(deployment)
+            clone["commit_sha"] = self.commit or committed(deployment)
         if self.submodules:
             clone["include_submodules"] = True
-        deployment.pull_steps = clone_steps(clone, token=self.token, folder=self.folder)
+        deployment.pull_steps = clone_steps(clone, token=self.token, user=self.user, folder=self.folder)
         return deployment
-
-    def _deployed_commit(self, deployment: Deployment) -> str:
-        commit = deployment.context.commit
-        if commit is None:
-            raise ConfigurationError(
-                f"{deployment.flow.source} is no Git repository with a commit",
-                hint="Name the commit, or a branch: git_code(repository=…, branch='main').",
-            )
-        if commit.endswith(_DIRTY):
-            raise ConfigurationError(
-                f"{deployment.flow.source} differs from its commit {commit.removesuffix(_DIRTY)[:12]}, which runs would clone",
-                hint="Commit and push the changes, or name the commit that is to run.",
-            )
-        return commit

@@ -86,7 +86,10 @@ class project_source(Builder):  # noqa: N801 - used like a function
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
         """Set the pull step, and say in the description where the project comes from."""
-        arguments = {"source": self.source.model_dump(exclude_none=True, mode="json"), **opened_by(self.source.token)}
+        arguments = {
+            "source": self.source.model_dump(exclude_none=True, mode="json"),
+            **opened_by(self.source.token, self.source.repository or ""),
+        }
         deployment.pull_steps = [{PULL_STEP: {**arguments, **({"fetch": True} if self.fetch else {})}}]
         place = f"The project comes from {self.source}."
         deployment.description = "\n\n".join(filter(None, (deployment.description, place)))

@@ -80,11 +80,12 @@ class ContainerBuilder(Builder):
 
     @property
     def requires(self) -> Iterable[Component]:
-        """The pool, and a worker for it, which is looked for and not started here."""
-        return (
-            JobPool(name=self.work_pool, type=self.worker_type, template=self.template),
-            Worker(pool=self.work_pool, type=self.worker_type),
-        )
+        """The pool, and a worker for it."""
+        return (JobPool(name=self.work_pool, type=self.worker_type, template=self.template), self.needed_worker())
+
+    def needed_worker(self) -> Component:
+        """The pool's worker, which is looked for and not started here."""
+        return Worker(pool=self.work_pool, type=self.worker_type)
 
     @abstractmethod
     def job_variables(self, given: Record) -> Record:

@@ -37,6 +37,12 @@ def is_pinned(reference: str) -> bool:
     return match is not None and (match["digest"] is not None or match["tag"] not in (None, "latest"))
 
 
+def is_repository(reference: str) -> bool:
+    """Whether a reference names an image and no version of it."""
+    match = _REFERENCE.fullmatch(reference)
+    return match is not None and match["tag"] is None and match["digest"] is None
+
+
 def check_pinned(reference: str | None, environment: str) -> None:
     """Refuse an image that may be another one tomorrow, in production.
 

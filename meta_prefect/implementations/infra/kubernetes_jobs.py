@@ -15,21 +15,17 @@ from meta_prefect.implementations.infra.containers import (
     PoolName,
     check_variable_names,
 )
+from meta_prefect.implementations.infra.kubernetes_worker import KubernetesWorker
 from meta_prefect.implementations.infra.pod_patch import check_pod, check_pod_deeply, pod_variables
 from meta_prefect.implementations.infra.quantities import Cpu, Memory, read_cpu, read_memory
+from meta_prefect.implementations.infra.worker_manifests import ClusterWorker, Namespace
+from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.records import Record, merged
 
-_DNS_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DNS_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _LABEL_VALUE: Final = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _SECRET_KEY: Final = re.compile(r"(?P<secret>[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?)/(?P<key>[-._a-zA-Z0-9]+)")
-
-
-def _check_namespace(name: str) -> str:
-    if _DNS_LABEL.fullmatch(name) is None:
-        raise ValueError(f"{name!r} is no name of a namespace: write lower-case letters, digits and '-', 63 at most")
-    return name
 
 
 def _check_account(name: str) -> str:
@@ -115,6 +111,7 @@ class kubernetes(ContainerBuilder):  # noqa: N801 - used like a function
         time_to_live: Seconds for which a finished job is kept; None keeps it for ever.
         pod: A patch of the pod for everything else: ``{"metadata": …, "spec": {"priorityClassName": …, "containers": [{…}]}}``,
             merged as ``kubectl patch`` does. The first container is the one that runs the flow.
+        worker: Keeps a worker running in the cluster, as it says; None only looks for one.
     """
 
     step: ClassVar[str] = "run on kubernetes"
@@ -126,7 +123,7 @@ class kubernetes(ContainerBuilder):  # noqa: N801 - used like a function
     cpu_limit: Cpu | None = None
     memory_limit: Memory | None = None
     gpus: int | None = Field(default=None, ge=1)
-    namespace: Annotated[str, AfterValidator(_check_namespace)] | None = None
+    namespace: Namespace | None = None
     service_account: Annotated[str, AfterValidator(_check_account)] | None = None
     image_pull_policy: Literal["IfNotPresent", "Always", "Never"] | None = None
     secrets: Annotated[dict[str, str], AfterValidator(_check_secrets)] = Field(default={})
@@ -137,6 +134,13 @@ class kubernetes(ContainerBuilder):  # noqa: N801 - used like a function
     time_to_live: int | None = Field(default=None, ge=0)
     pod: Annotated[dict[str, Any], AfterValidator(_check_pod_patch)] = Field(default={})
     work_pool: PoolName = "kubernetes"
+    worker: ClusterWorker | None = None
+
+    def needed_worker(self) -> Component:
+        """The pool's worker: ensured in the cluster, or looked for."""
+        if self.worker is None:
+            return super().needed_worker()
+        return KubernetesWorker(name=self.work_pool, worker=self.worker)
 
     @model_validator(mode="after")
     def _limits_hold_requests(self) -> Self:

@@ -1,12 +1,15 @@
-"""Runs as processes on the host that deploys."""
+"""Runs as processes: on the host that deploys, or on the hosts of a pool that a team shares."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import ClassVar
 
+from pydantic import Field
+
 from meta_prefect.implementations.builder import Builder
 from meta_prefect.implementations.code.source import source_steps
+from meta_prefect.implementations.infra.containers import Environment, PoolName
 from meta_prefect.implementations.infra.environment import ENVIRONMENT_TEMPLATE, set_environment
 from meta_prefect.interfaces.components import Component, Worker, WorkerPool
 from meta_prefect.interfaces.deployment import Deployment
@@ -29,4 +32,37 @@ class local_process(Builder):  # noqa: N801 - used like a function
     def update_deployment(self, deployment: Deployment) -> Deployment:
         """Point the worker to the project's code, and the run to its environment."""
         deployment.pull_steps = source_steps(deployment)
+        return set_environment(deployment)
+
+
+class process(Builder):  # noqa: N801 - used like a function
+    """Runs a deployment as a process beside a worker of a pool that several hosts may serve. No worker is started here.
+
+    Where no inner builder brings the code from elsewhere (``git_code``, ``s3_code``), each worker's host has the project in the
+    same folder as the host that deploys, as the containers of one compose file do.
+
+    Attributes:
+        work_pool: The work pool. It is created from Prefect's own template; one that somebody else created is only checked.
+        env: Environment variables of the run; those of several builders add up.
+    """
+
+    step: ClassVar[str] = "run as a process"
+
+    work_pool: PoolName
+    env: Environment = Field(default={})
+
+    @property
+    def requires(self) -> Iterable[Component]:
+        """The pool, and a worker for it, which is looked for and not started here."""
+        return (
+            WorkerPool(name=self.work_pool, type="process", template=ENVIRONMENT_TEMPLATE),
+            Worker(pool=self.work_pool, type="process", elsewhere=True),
+        )
+
+    def update_deployment(self, deployment: Deployment) -> Deployment:
+        """Choose the pool and, where no inner builder did, the place of the code."""
+        if self.env:
+            deployment.job_variables["env"] = {**deployment.job_variables.get("env", {}), **self.env}
+        deployment.work_pool_name = self.work_pool
+        deployment.pull_steps = deployment.pull_steps or source_steps(deployment)
         return set_environment(deployment)

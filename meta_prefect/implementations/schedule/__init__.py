@@ -2,7 +2,7 @@
 
 from meta_prefect.implementations.schedule.calendars import Calendar, make_calendar
 from meta_prefect.implementations.schedule.resolve import resolve
-from meta_prefect.implementations.schedule.scheduler import Schedules, scheduler
+from meta_prefect.implementations.schedule.scheduler import Schedules, ScheduleVariable, scheduler
 from meta_prefect.implementations.schedule.spec import CalendarSpec, FreezeWindow, HolidaysSpec, ScheduleSpec, read_spec
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "FreezeWindow",
     "HolidaysSpec",
     "ScheduleSpec",
+    "ScheduleVariable",
     "Schedules",
     "make_calendar",
     "read_spec",

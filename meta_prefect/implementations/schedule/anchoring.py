@@ -6,8 +6,8 @@ Every time Prefect's server evaluates an rrule, it walks all times from DTSTART 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date, timedelta
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
 
 from meta_prefect.errors import ScheduleError
 from meta_prefect.implementations.schedule.recurrence import (
@@ -15,11 +15,11 @@ from meta_prefect.implementations.schedule.recurrence import (
     Recurrence,
     Rule,
     advanced_anchor,
-    stamp,
 )
 
 _CHEAP_WALK = 20_000  # times; half a second for the server
 _HARMFUL_WALK = 100_000  # times; two to four seconds for the server, at every look
+_KEPT_WALK = 25_000  # times; how far a start that is stored already may fall behind
 _STEP_COST = 0.02  # a minute that a MINUTELY rule passes over, against one that it names
 
 
@@ -55,8 +55,13 @@ def _walk(rule: Rule) -> float:
     return rule.runs_a_day + passed
 
 
-def start_line(recurrence: Recurrence, today: date, *, alone: bool) -> str | None:
-    """The DTSTART line that a rule needs so that the server can evaluate it in time.
+def start_of(recurrence: Recurrence, today: date) -> datetime:
+    """The latest start that keeps a walk cheap and from which a rule names the same times as from 2020."""
+    return advanced_anchor(recurrence, recent_start(walk_a_day(recurrence), today))
+
+
+def start_needed(recurrence: Recurrence, today: date, *, alone: bool) -> datetime | None:
+    """The DTSTART that a rule needs so that the server can evaluate it in time.
 
     Args:
         recurrence: What the user wrote.
@@ -64,7 +69,7 @@ def start_line(recurrence: Recurrence, today: date, *, alone: bool) -> str | Non
         alone: Whether the rule is stored without further lines. Prefect then finds a start for a MINUTELY rule itself.
 
     Returns:
-        The line, or None where the rule counts from its own DTSTART, or from 2020 cheaply.
+        Its wall-clock time, or None where the rule counts from its own DTSTART, or from 2020 cheaply.
     """
     if recurrence.dtstart is not None or _is_counted(recurrence) or not recurrence.rules:
         return None
@@ -73,8 +78,27 @@ def start_line(recurrence: Recurrence, today: date, *, alone: bool) -> str | Non
     walk = walk_a_day(recurrence)
     if walk * (date(today.year, 12, 31) - DEFAULT_ANCHOR.date()).days <= _CHEAP_WALK:
         return None
-    start = advanced_anchor(recurrence, recent_start(walk, today))
-    return None if start == DEFAULT_ANCHOR else f"DTSTART:{stamp(start)}"
+    start = start_of(recurrence, today)
+    return None if start == DEFAULT_ANCHOR else start
+
+
+def earlier_starts(
+    walk: float, start: datetime, today: date, start_at: Callable[[date], datetime]
+) -> Iterator[datetime]:
+    """The starts that earlier deploys have given to a rule, latest first, as long as the server evaluates them in time.
+
+    Args:
+        walk: How many times the server walks for each day between DTSTART and now.
+        start: The start that the rule gets today.
+        today: The current day.
+        start_at: The start that the rule gets on a day.
+    """
+    while start > DEFAULT_ANCHOR:
+        earlier = start_at(start.date() - timedelta(days=1))
+        if earlier >= start or walk * (today - earlier.date()).days > _KEPT_WALK:
+            return
+        yield earlier
+        start = earlier
 
 
 def check_walk(recurrence: Recurrence, today: date, *, where: str | None) -> None:

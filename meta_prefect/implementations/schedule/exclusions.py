@@ -35,20 +35,23 @@ def listed(name: str, moments: Iterable[datetime]) -> str:
     return f"{name}:{','.join(stamp(moment) for moment in sorted(moments))}"
 
 
-def excluding_lines(excluded: Collection[datetime], kept: Collection[datetime], anchor: datetime) -> list[list[str]]:
+def excluding_lines(
+    excluded: Collection[datetime], kept: Collection[datetime], anchor: datetime, reach: datetime
+) -> list[list[str]]:
     """The ways to leave out certain times, the plainest first.
 
     Args:
         excluded: What is left out.
         kept: What stays, of the days of ``excluded`` at least.
         anchor: The DTSTART of the schedule.
+        reach: Times before it are named one by one, because no rule reaches them.
 
     Returns:
         Each way as its lines.
     """
     if not excluded:
         return [[]]
-    early, late = _around(excluded, anchor)
+    early, late = _around(excluded, reach)
     taken = _by_day(kept)
     groups: dict[_Times, set[date]] = defaultdict(set)
     widest = _widened(_span(moment.time() for moment in late))
@@ -63,11 +66,11 @@ def excluding_lines(excluded: Collection[datetime], kept: Collection[datetime], 
     return [[listed("EXDATE", excluded)], [*before, *_rules("EXRULE", groups, anchor)]]
 
 
-def adding_lines(added: Collection[datetime], anchor: datetime) -> list[list[str]]:
-    """The ways to add certain times, the plainest first."""
+def adding_lines(added: Collection[datetime], anchor: datetime, reach: datetime) -> list[list[str]]:
+    """The ways to add certain times, the plainest first; ``anchor`` and ``reach`` as for ``excluding_lines``."""
     if not added:
         return [[]]
-    early, late = _around(added, anchor)
+    early, late = _around(added, reach)
     groups: dict[_Times, set[date]] = defaultdict(set)
     for day, times in _by_day(late).items():
         for exact in _exact(times):
@@ -76,10 +79,10 @@ def adding_lines(added: Collection[datetime], anchor: datetime) -> list[list[str
     return [[listed("RDATE", added)], [*before, *_rules("RRULE", groups, anchor)]]
 
 
-def _around(moments: Iterable[datetime], anchor: datetime) -> tuple[set[datetime], set[datetime]]:
-    """The moments before DTSTART, which no rule reaches, and the others."""
+def _around(moments: Iterable[datetime], reach: datetime) -> tuple[set[datetime], set[datetime]]:
+    """The moments before a time, and the others."""
     every = set(moments)
-    early = {moment for moment in every if moment < anchor}
+    early = {moment for moment in every if moment < reach}
     return early, every - early
 
 

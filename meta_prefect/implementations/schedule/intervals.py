@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from meta_prefect.errors import ScheduleError
 from meta_prefect.implementations.schedule.anchoring import recent_start
-from meta_prefect.implementations.schedule.recurrence import DEFAULT_ANCHOR, stamp
+from meta_prefect.implementations.schedule.recurrence import DEFAULT_ANCHOR
 from meta_prefect.implementations.schedule.zones import wall_time
 
 _DAY = timedelta(days=1)
@@ -34,9 +35,35 @@ def check_interval(interval: timedelta, anchor: datetime | None, *, where: str |
         )
 
 
+@dataclass(frozen=True)
+class IntervalRule:
+    """An interval as an rrule.
+
+    Attributes:
+        text: The RRULE line.
+        zone: The time zone of its digits.
+        first: Digits at which it fires.
+        interval: The time between two of them.
+    """
+
+    text: str
+    zone: str
+    first: datetime
+    interval: timedelta
+
+    def start_before(self, goal: date) -> datetime:
+        """The last time up to the midnight of a day at which it fires."""
+        midnight = datetime.combine(goal, time.min)
+        return self.first + (midnight - self.first) // self.interval * self.interval
+
+    def start_at(self, today: date) -> datetime:
+        """The DTSTART that it gets on a day: shortly before it, so that the server can evaluate it in time."""
+        return self.start_before(recent_start(_DAY / self.interval, today))
+
+
 def interval_to_rrule(
     interval: timedelta, anchor: datetime | None, zone: str, *, today: date, where: str | None
-) -> tuple[str, str]:
+) -> IntervalRule:
     """Write an interval as an rrule.
 
     Whole days are local days and stay in the zone; shorter intervals are elapsed time and are written in UTC, where the
@@ -46,11 +73,8 @@ def interval_to_rrule(
         interval: The time between two runs.
         anchor: An instant on which a run falls; by default the midnight with which 2020 began in the zone.
         zone: The schedule's time zone.
-        today: The current day; the rule starts shortly before it.
+        today: The current day.
         where: File and key, for the errors.
-
-    Returns:
-        The rrule lines, and the time zone of their digits.
 
     Raises:
         ScheduleError: No rrule equals the interval.
@@ -67,11 +91,8 @@ def interval_to_rrule(
         hint = "Use whole days, less than a day, or the timezone UTC."
         message = f"an interval of {interval} mixes local days with hours; no rrule equals it in {zone}"
         raise ScheduleError(message, where=where, hint=hint)
-    stored_zone = zone if whole_days else "UTC"
     first = wall_time(origin, zone) if whole_days else origin.astimezone(UTC).replace(tzinfo=None)
-    goal = datetime.combine(recent_start(_DAY / interval, today), time.min)
-    start = first + (goal - first) // interval * interval
-    return f"DTSTART:{stamp(start)}\nRRULE:{_rule(interval)}", stored_zone
+    return IntervalRule(f"RRULE:{_rule(interval)}", zone if whole_days else "UTC", first, interval)
 
 
 def _rule(interval: timedelta) -> str:

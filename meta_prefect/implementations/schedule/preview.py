@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from importlib.metadata import version
 from itertools import islice, takewhile
 from pathlib import Path
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
 
+from meta_prefect.errors import ScheduleError
 from meta_prefect.implementations.schedule.calendars import Calendar, days_between, make_calendar
 from meta_prefect.implementations.schedule.clock_remarks import clock_remarks
 from meta_prefect.implementations.schedule.cron import cron_to_rrule
@@ -31,7 +32,9 @@ from meta_prefect.implementations.schedule.zones import (
 )
 from meta_prefect.interfaces.schedules import Schedule
 
-_MOST_RUNS = 20_000
+MOST_RUNS = 20_000
+"""How many runs of a year are shown, unless more are asked for."""
+
 _LOOK_AHEAD = timedelta(days=400)
 _CRON_RUNS_AFTER_GAP = (3, 9)
 _MARGIN = timedelta(days=2)  # wall-clock digits lie at most that far from the instant they run
@@ -62,6 +65,7 @@ class Preview(_Value):
         timezone: The zone of all times here.
         fires: The runs, in order, as the server evaluates them.
         skipped: The runs left out between the first and the last of these.
+        next_skipped: Where there are none, the next run that is left out; None if that is not known.
         remarks: Where the server does what one might not expect: clock changes, limits of what is worked out.
         until: The last day to which days off are worked out; None where there are none.
     """
@@ -69,16 +73,18 @@ class Preview(_Value):
     timezone: str
     fires: tuple[datetime, ...]
     skipped: tuple[SkippedRun, ...] = ()
+    next_skipped: SkippedRun | None = None
     remarks: tuple[str, ...] = ()
     until: date | None = None
 
 
 def preview(
-    schedule: Schedule | ScheduleSpec | str | Mapping[str, object],
+    schedule: Resolved | Schedule | ScheduleSpec | str | Mapping[str, object],
     *,
     now: datetime,
     count: int = 10,
     year: int | None = None,
+    most: int = MOST_RUNS,
     default_calendar: HolidaysSpec | Calendar = None,
     base_dir: Path | None = None,
     prefect_version: tuple[int, int] | None = None,
@@ -87,10 +93,11 @@ def preview(
     """Evaluate a schedule as Prefect's server does.
 
     Args:
-        schedule: A stored schedule, or what a user wrote.
+        schedule: A stored schedule, what a user wrote, or that already resolved.
         now: The current time, with a UTC offset.
         count: How many of the next runs to show.
-        year: Show the runs of this whole year instead, 20,000 at most.
+        year: Show the runs of this whole year instead.
+        most: How many runs of a year to show at most.
         default_calendar: The holidays where the schedule says nothing; for a stored schedule, where to look up names.
         base_dir: The folder to which paths of .ics files are relative.
         prefect_version: Major and minor version of the server; by default of the Prefect installed here.
@@ -101,7 +108,9 @@ def preview(
     """
     server = prefect_version or _installed_prefect()
     calendar = make_calendar(default_calendar, base_dir=base_dir, where=where)
-    if isinstance(schedule, Schedule):
+    if isinstance(schedule, Resolved):
+        found = schedule
+    elif isinstance(schedule, Schedule):
         found = _from_stored(schedule, where)
     else:
         spec = read_spec(schedule, where=where)
@@ -109,26 +118,38 @@ def preview(
             calendar = make_calendar(spec.holidays, base_dir=base_dir, where=where)
         found = resolve_one(spec, calendar=calendar, now=now, where=where)
     zone = ZoneInfo(found.zone)
+    if year and year < now.astimezone(zone).year:
+        raise ScheduleError(f"{year} is over; days off are worked out from this year on", where=where)
     # everything is compared in UTC: where the clocks go back, two times of one zone compare wrongly
     first = (datetime(year, 1, 1, tzinfo=zone) if year else now).astimezone(UTC)
     last = datetime(year + 1, 1, 1, tzinfo=zone).astimezone(UTC) - timedelta(seconds=1) if year else None
-    wanted = _MOST_RUNS + 1 if year else count
+    wanted = most + 1 if year else count
     bounded = takewhile(lambda run: last is None or run <= last, _runs(found, first, last, wanted, server, now))
     fires = list(islice(bounded, wanted))
     end = last or (fires[-1] if fires else first)
+    skipped = tuple(_skipped(found, first, end, calendar))
     remarks = [
         *_remarks(found, first, end, server),
         *_clock_remarks(found, first, last or max(end, first + _LOOK_AHEAD), server),
     ]
-    if len(fires) > _MOST_RUNS:
-        remarks.append(f"only the first {_MOST_RUNS:,} runs are shown")
+    if len(fires) > most and year:
+        remarks.append(f"only the first {most:,} runs are shown")
     return Preview(
         timezone=found.zone,
-        fires=tuple(run.astimezone(zone) for run in fires[:_MOST_RUNS]),
-        skipped=tuple(_skipped(found, first, end, calendar)),
+        fires=tuple(run.astimezone(zone) for run in fires[: most if year else count]),
+        skipped=skipped,
+        next_skipped=None if skipped or year else _next_skipped(found, end, calendar),
         remarks=tuple(remarks),
         until=found.until,
     )
+
+
+def _next_skipped(found: Resolved, after: datetime, calendar: Calendar | None) -> SkippedRun | None:
+    """The first run that is left out after the runs that are shown."""
+    if found.until is None:
+        return None
+    horizon = datetime.combine(found.until, time.max, ZoneInfo(found.zone)).astimezone(UTC)
+    return next(_skipped(found, after, horizon, calendar), None)
 
 
 def _installed_prefect() -> tuple[int, int]:
@@ -205,6 +226,14 @@ def _remarks(found: Resolved, first: datetime, last: datetime, server: tuple[int
     stored = found.schedule
     if found.until is not None and _day(last, found.zone) > found.until:
         yield f"days off are worked out until {found.until}; a later deploy goes further"
+    if (
+        found.base is not None
+        and found.recurrence is not None
+        and (start := found.recurrence.dtstart) != found.base.dtstart
+    ):
+        since = instant_of(start, stored.timezone) if start else first
+        if first < since:
+            yield f"the stored rule starts on {since:%Y-%m-%d}, so that the server need not count from 2020: earlier is past"
     if found.recurrence is not None and stored.timezone != found.zone:
         yield f"stored in {stored.timezone}, because an interval shorter than a day counts elapsed time"
     if stored.interval is None:

@@ -21,6 +21,7 @@ DEFAULT_ANCHOR = datetime(2020, 1, 1)  # noqa: DTZ001 - Prefect's own, in the sc
 _MINUTES_A_DAY = 1440
 _LAST_SAFE_DAY = 28
 _MOST_CANDIDATES = 300_000
+_FEW_RUNS = 30  # a day
 
 
 def stamp(moment: datetime) -> str:
@@ -96,8 +97,17 @@ class Rule:
                 daily = 24 / self.interval * (hours or 24) / 24 * (minutes or 1)
             case _:
                 daily = (hours or 1) * (minutes or 1) / self.days
-        weekdays = len(self.parts["BYDAY"].split(",")) / 7 if "BYDAY" in self.parts else 1
-        return daily * min(1, weekdays)
+        return daily * min(1, self._share_of_days)
+
+    @property
+    def _share_of_days(self) -> float:
+        """On how many of all days it may fire; 1 where that is not easy to say."""
+        if "BYDAY" in self.parts:
+            return len(self.parts["BYDAY"].split(",")) / 7
+        if "BYMONTHDAY" in self.parts:
+            return len(self.numbers("BYMONTHDAY")) / _LAST_SAFE_DAY
+        plain = self.months and not self.parts.keys() & {"BYYEARDAY", "BYWEEKNO", "BYEASTER"}
+        return 1 / _LAST_SAFE_DAY if plain else 1
 
     def anchored(self, anchor: datetime, before: datetime) -> datetime:
         """The latest moment from which the rule names the same times after ``before`` as it does from its anchor."""
@@ -190,7 +200,8 @@ class Recurrence:
         named = {moment for rule in self.rules for moment in rule.between(self.anchor, start, end)}
         named |= {moment for moment in self.rdates if start <= moment <= end}
         for rule in self.exrules:
-            named.difference_update(rule.between(self.anchor, start, end))
+            if named:
+                named.difference_update(rule.between(self.anchor, min(named), max(named)))
         return sorted(named - self.exdates)
 
     def excludes(self, moment: datetime) -> bool:
@@ -200,21 +211,36 @@ class Recurrence:
 
     def on_days(self, days: set[date]) -> list[datetime]:
         """The wall-clock times on certain days, in order."""
+        if days and self._is_cheap_to_walk:
+            every = self.between(datetime.combine(min(days), time.min), datetime.combine(max(days), time.max))
+            return [moment for moment in every if moment.date() in days]
         found: list[datetime] = []
         for first, last in _spans(days):
             found += self.between(datetime.combine(first, time.min), datetime.combine(last, time.max))
         return found
 
+    @property
+    def _is_cheap_to_walk(self) -> bool:
+        """Whether one walk over all days costs less than one walk for each day: what is counted starts at DTSTART each time."""
+        rules = (*self.rules, *self.exrules)
+        return any("COUNT" in rule.parts for rule in rules) or sum(rule.runs_a_day for rule in rules) < _FEW_RUNS
+
+    @property
+    def _end(self) -> datetime:
+        """After when it certainly names no time any more."""
+        ends = [stamped(rule.parts["UNTIL"]) if "UNTIL" in rule.parts else datetime.max for rule in self.rules]  # noqa: DTZ901
+        return max([*ends, *self.rdates])
+
     def following(self, start: datetime, count: int, *, until: datetime | None = None) -> list[datetime]:
         """The next wall-clock times from ``start`` on, at most ``count``.
 
         The search widens step by step, and ends after 60 years or some hundred thousand candidates: what finds nothing
-        there never runs, or not without hurting the server that searches.
+        there never runs, or not without hurting the server that searches. With an end, it goes as far as that.
         """
         found: list[datetime] = []
         begin, days, spent = start, max(1, min(40, int(300 / max(self.runs_a_day, 1)))), 0.0
-        latest = until or start + timedelta(days=60 * 365)
-        while len(found) < count and begin <= latest and spent < _MOST_CANDIDATES:
+        latest = until or min(start + timedelta(days=60 * 365), self._end)
+        while len(found) < count and begin <= latest and (until is not None or spent < _MOST_CANDIDATES):
             end = min(begin + timedelta(days=days), latest)
             found += self.between(begin, end)
             spent += days * max(self.runs_a_day, 0.001)

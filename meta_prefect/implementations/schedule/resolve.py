@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import cast
 
 from meta_prefect.errors import ScheduleError
-from meta_prefect.implementations.schedule.anchoring import check_walk, start_line
+from meta_prefect.implementations.schedule.anchoring import (
+    check_walk,
+    earlier_starts,
+    start_needed,
+    start_of,
+    walk_a_day,
+)
 from meta_prefect.implementations.schedule.calendars import Calendar, make_calendar
 from meta_prefect.implementations.schedule.cron import cron_to_rrule
 from meta_prefect.implementations.schedule.days_off import FROZEN, DaysOff, LeftOut
 from meta_prefect.implementations.schedule.exclusions import adding_lines, excluding_lines
 from meta_prefect.implementations.schedule.intervals import check_interval, interval_to_rrule
 from meta_prefect.implementations.schedule.reading import more_than_once_a_minute, parse_recurrence
-from meta_prefect.implementations.schedule.recurrence import DEFAULT_ANCHOR, Recurrence, stamp, stamped
+from meta_prefect.implementations.schedule.recurrence import DEFAULT_ANCHOR, Recurrence, stamp
 from meta_prefect.implementations.schedule.spec import HolidaysSpec, ScheduleSpec, read_spec
 from meta_prefect.implementations.schedule.zones import checked_zone, wall_time
 from meta_prefect.interfaces.schedules import Schedule
@@ -52,8 +58,12 @@ class Resolved:
     until: date | None = None
 
 
+Specs = ScheduleSpec | str | Mapping[str, object] | Sequence[ScheduleSpec | str | Mapping[str, object]] | None
+"""One schedule or several, as they are written; None means none."""
+
+
 def resolve(
-    specs: ScheduleSpec | str | Mapping[str, object] | Sequence[ScheduleSpec | str | Mapping[str, object]] | None,
+    specs: Specs,
     *,
     default_calendar: HolidaysSpec | Calendar,
     now: datetime,
@@ -76,19 +86,44 @@ def resolve(
         ScheduleError: A schedule cannot be read, never fires, would hurt the server, or cannot be stored exactly; or two
             have the same slug.
     """
+    found = resolve_all(
+        specs,
+        default_calendar=default_calendar,
+        now=now,
+        default_active=default_active,
+        base_dir=base_dir,
+        where=where,
+    )
+    return tuple(one.schedule for one in found)
+
+
+def resolve_all(
+    specs: Specs,
+    *,
+    default_calendar: HolidaysSpec | Calendar,
+    now: datetime,
+    default_active: bool | None = None,
+    base_dir: Path | None = None,
+    where: str | None = None,
+) -> tuple[Resolved, ...]:
+    """As ``resolve``, with how each schedule came about.
+
+    Raises:
+        ScheduleError: As ``resolve``.
+    """
     if specs is None:
         return ()
     several = specs if isinstance(specs, Sequence) and not isinstance(specs, str) else (specs,)
     read = tuple(read_spec(spec, where=where) for spec in cast("Sequence[object]", several))
     slugs = _slugs(read, where)
     calendar = make_calendar(default_calendar, base_dir=base_dir, where=where)
-    made: list[Schedule] = []
+    made: list[Resolved] = []
     for spec, slug in zip(read, slugs, strict=True):
         place = f"{where or 'schedule'} {slug!r}" if len(read) > 1 else where
         own = calendar if spec.holidays is None else make_calendar(spec.holidays, base_dir=base_dir, where=place)
-        schedule = resolve_one(spec, calendar=own, now=now, where=place).schedule
+        found = resolve_one(spec, calendar=own, now=now, where=place)
         active = spec.active if spec.active is not None else default_active
-        made.append(schedule.model_copy(update={"slug": slug, "active": active}))
+        made.append(replace(found, schedule=found.schedule.model_copy(update={"slug": slug, "active": active})))
     return tuple(made)
 
 
@@ -118,30 +153,41 @@ def resolve_one(spec: ScheduleSpec, *, calendar: Calendar | None, now: datetime,
     days_off = DaysOff(zone, calendar, spec.freeze, spec.on_holiday) if calendar or spec.freeze else None
     if spec.interval is not None and days_off is None:
         return Resolved(plain, zone, None)
-    base, stored_zone = _as_recurrence(spec, zone, today, where)
-    _check_runs(base, wall_time(now, stored_zone), today, where)
+    base, stored_zone, start_at = _as_recurrence(spec, zone, today, where)
+    if spec.interval is None:
+        check_walk(base, today, where=where)
+    _check_runs(base, wall_time(now, stored_zone), where)
     if days_off is None:
-        return Resolved(_with_start(plain, base, today, where), zone, base, base=base)
-    return _without_days_off(plain, base, stored_zone, days_off, today, where)
+        start = start_needed(base, today, alone=True)
+        stored = _stored(plain, plain.rrule, base, start, today, start_at) if plain.rrule else plain
+        if plain.rrule and _room(stored.rrule or "") < 0:
+            raise _too_long(stored.rrule or "", where)
+        return Resolved(stored, zone, base, base=base)
+    return _without_days_off(plain, base, stored_zone, days_off, today, start_at, where)
 
 
-def _as_recurrence(spec: ScheduleSpec, zone: str, today: date, where: str | None) -> tuple[Recurrence, str]:
-    """The schedule as rrule lines, and the time zone of their digits."""
+def _as_recurrence(
+    spec: ScheduleSpec, zone: str, today: date, where: str | None
+) -> tuple[Recurrence, str, Callable[[date], datetime]]:
+    """The schedule as rrule lines, the time zone of their digits, and which DTSTART of ours they would get on a day."""
+    if spec.interval is not None:
+        rule = interval_to_rrule(spec.interval, spec.anchor_date, zone, today=today, where=where)
+        since = rule.start_before(date(today.year, 1, 1))
+        found = parse_recurrence(f"DTSTART:{stamp(since)}\n{rule.text}", where=where)
+        return replace(found, text=rule.text), rule.zone, rule.start_at
     if spec.rrule is not None:
-        return parse_recurrence(spec.rrule, where=where), zone
-    if spec.cron is not None:
-        text = cron_to_rrule(spec.cron, day_or=spec.day_or, where=where)
+        found = parse_recurrence(spec.rrule, where=where)
+    else:
+        cron = cast("str", spec.cron)
+        text = cron_to_rrule(cron, day_or=spec.day_or, where=where)
         try:
-            return parse_recurrence(text, where=where), zone
+            found = parse_recurrence(text, where=where)
         except ScheduleError as error:
-            raise ScheduleError(f"cron {spec.cron!r}: {error.message}", where=where, hint=error.hint) from None
-    interval = cast("timedelta", spec.interval)
-    text, stored_zone = interval_to_rrule(interval, spec.anchor_date, zone, today=today, where=where)
-    return parse_recurrence(text, where=where), stored_zone
+            raise ScheduleError(f"cron {cron!r}: {error.message}", where=where, hint=error.hint) from None
+    return found, zone, lambda day: start_of(found, day)
 
 
-def _check_runs(base: Recurrence, now: datetime, today: date, where: str | None) -> None:
-    check_walk(base, today, where=where)
+def _check_runs(base: Recurrence, now: datetime, where: str | None) -> None:
     try:
         ahead = base.following(now, _SAMPLE)
     except (ValueError, IndexError, OverflowError) as error:
@@ -159,58 +205,72 @@ def _check_runs(base: Recurrence, now: datetime, today: date, where: str | None)
         raise ScheduleError(f"{base.text!r} fires more than once at {minute:%Y-%m-%d %H:%M}", where=where, hint=hint)
 
 
-def _with_start(plain: Schedule, base: Recurrence, today: date, where: str | None) -> Schedule:
-    """The schedule as it was written; a frequent rrule gets a recent start."""
-    if plain.rrule is None:
-        return plain
-    start = start_line(base, today, alone=True)
-    text = f"{start}\n{plain.rrule}" if start else plain.rrule
-    if _room(text, base) < 0:
-        raise _too_long(text, where)
-    return plain.model_copy(update={"rrule": text})
+def _stored(
+    plain: Schedule,
+    text: str,
+    base: Recurrence,
+    start: datetime | None,
+    today: date,
+    start_at: Callable[[date], datetime],
+) -> Schedule:
+    """The schedule with these lines. Where its start is ours, those that it had lately are as good."""
+    if start is None:
+        return plain.model_copy(update={"rrule": text})
+    # rules of ours leave unsaid the hour and minute of the start
+    earlier = (one for one in earlier_starts(walk_a_day(base), start, today, start_at) if one.time() == start.time())
+    alike = tuple(f"DTSTART:{stamp(one)}\n{text}" for one in earlier)
+    return plain.model_copy(update={"rrule": f"DTSTART:{stamp(start)}\n{text}", "alike": alike})
 
 
 def _without_days_off(
-    plain: Schedule, base: Recurrence, stored_zone: str, days_off: DaysOff, today: date, where: str | None
+    plain: Schedule,
+    base: Recurrence,
+    stored_zone: str,
+    days_off: DaysOff,
+    today: date,
+    start_at: Callable[[date], datetime],
+    where: str | None,
 ) -> Resolved:
     for first, last in _windows(today, days_off):
         left_out, kept = days_off.leave_out(base, stored_zone, first, last)
         if not kept:
             _check_some_remain(base, stored_zone, days_off, first, last, where)
         added = days_off.moved_into(base, stored_zone, first, last)
-        text = _assemble(base, left_out, kept, added, today)
+        changed = bool(left_out or added)
+        start = start_at(today) if plain.interval else start_needed(base, today, alone=not changed)
+        text = _assemble(base, left_out, kept, added, start)
         if text is not None:
-            update = {"rrule": text, "timezone": stored_zone, "note": _note(days_off, last)}
+            update = {"timezone": stored_zone, "note": _note(days_off, last)}
             cleared = {"cron": None, "interval": None, "anchor_date": None, "day_or": True}
-            stored = plain.model_copy(update={**cleared, **update})
-            recurrence = parse_recurrence(text, where=where)
+            stored = _stored(plain.model_copy(update={**cleared, **update}), text, base, start, today, start_at)
+            recurrence = parse_recurrence(stored.rrule or "", where=where)
             return Resolved(stored, days_off.zone, recurrence, days_off, base, last)
     raise _too_long(base.text, where)
 
 
 def _assemble(
-    base: Recurrence, left_out: Sequence[LeftOut], kept: Sequence[datetime], added: Collection[datetime], today: date
+    base: Recurrence,
+    left_out: Sequence[LeftOut],
+    kept: Sequence[datetime],
+    added: Collection[datetime],
+    start: datetime | None,
 ) -> str | None:
-    """The plainest text that fits, or None."""
+    """The plainest lines that fit, without a start of ours; or None."""
     excluded = {run.wall for run in left_out}
-    start = start_line(base, today, alone=not left_out and not added)
-    anchor = stamped(start.removeprefix("DTSTART:")) if start else base.anchor
-    if start:
-        # the start is past, and what was before it is gone
-        excluded = {wall for wall in excluded if wall >= anchor}
-        added = {wall for wall in added if wall >= anchor}
-    for adding in adding_lines(added, anchor):
-        for excluding in excluding_lines(excluded, {*kept, *added}, anchor):
-            text = "\n".join([*([start] if start else []), base.text, *adding, *excluding])
-            if _room(text, base) >= 0:
+    anchor = start or base.anchor
+    # what lies before a start of ours is past; that it is named too keeps the lines the same when the start moves on
+    reach = datetime.min if start else anchor  # noqa: DTZ901 - wall-clock time
+    for adding in adding_lines(added, anchor, reach):
+        for excluding in excluding_lines(excluded, {*kept, *added}, anchor, reach):
+            text = "\n".join([base.text, *adding, *excluding])
+            if _room(text) >= 0:
                 return text
     return None
 
 
-def _room(text: str, base: Recurrence) -> int:
-    """How many characters Prefect leaves after adding its own DTSTART line where there is none."""
-    anchored = base.dtstart is not None or text.startswith("DTSTART")
-    return MAX_RRULE_LENGTH - len(text) - (0 if anchored else len(_INJECTED))
+def _room(text: str) -> int:
+    """How many characters Prefect leaves beside the DTSTART line that these lines get from us or from it."""
+    return MAX_RRULE_LENGTH - len(text) - (0 if "DTSTART" in text.upper() else len(_INJECTED))
 
 
 def _too_long(text: str, where: str | None) -> ScheduleError:
@@ -247,13 +307,12 @@ def _check_some_remain(
 
 
 def _note(days_off: DaysOff, last: date) -> str:
-    said: list[str] = []
-    if days_off.calendar:
-        done = "left out" if days_off.on_holiday == "skip" else f"moved to the {days_off.on_holiday.replace('_', ' ')}"
-        said.append(f"holidays of {days_off.calendar.name} are {done}")
-    if days_off.freeze:
-        said.append("frozen days are left out")
-    return f"{', '.join(said)} until {last}"
+    holidays = f"holidays of {days_off.calendar.name}" if days_off.calendar else ""
+    frozen = "frozen days" if days_off.freeze else ""
+    if holidays and days_off.on_holiday != "skip":
+        moved = f"{holidays} are moved to the {days_off.on_holiday.replace('_', ' ')}"
+        return f"{moved}{f', {frozen} are left out,' if frozen else ''} until {last}"
+    return f"{' and '.join(filter(None, (holidays, frozen)))} are left out until {last}"
 
 
 def _slugs(specs: Sequence[ScheduleSpec], where: str | None) -> list[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator
+from pydantic import AliasChoices, BeforeValidator, Field
 
 from meta_prefect.implementations.builder import Builder
-from meta_prefect.implementations.schedule.resolve import resolve
+from meta_prefect.implementations.schedule.resolve import Resolved, resolve_all
 from meta_prefect.implementations.schedule.spec import HolidaysSpec, ScheduleSpec
 from meta_prefect.interfaces.deployment import Deployment
 
@@ -19,6 +19,10 @@ def _one_or_many(value: object) -> object:
 
 Schedules = Annotated[tuple[ScheduleSpec, ...] | None, BeforeValidator(_one_or_many)]
 """One schedule or several, each as an object or as a short string; None where nothing is said."""
+
+
+ScheduleVariable = Annotated[Schedules, Field(validation_alias=AliasChoices("schedule", "schedules"))]
+"""The variable ``schedule`` of a recipe, which may be written ``schedules`` too."""
 
 
 class scheduler(Builder):  # noqa: N801 - used like a function
@@ -42,13 +46,16 @@ class scheduler(Builder):  # noqa: N801 - used like a function
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
         """Set the schedules."""
+        deployment.schedules = [found.schedule for found in self.resolved(deployment)]
+        return deployment
+
+    def resolved(self, deployment: Deployment) -> tuple[Resolved, ...]:
+        """The schedules of a deployment, and how they came about."""
         active = deployment.environment in self.active if isinstance(self.active, tuple) else self.active
-        made = resolve(
+        return resolve_all(
             self.schedule,
             default_calendar=self.holidays,
             now=deployment.context.now,
             default_active=active,
             base_dir=Path(deployment.flow.source),
         )
-        deployment.schedules = list(made)
-        return deployment

@@ -10,7 +10,7 @@ from meta_prefect.interfaces.components.component import Component, ComponentKey
 from meta_prefect.interfaces.components.concurrency_limit import GlobalConcurrencyLimit
 from meta_prefect.interfaces.components.work_pool import OWNERSHIP_MARK, WorkerPool
 from meta_prefect.interfaces.components.work_queue import WorkQueue
-from meta_prefect.interfaces.components.worker import Worker
+from meta_prefect.interfaces.components.worker import Worker, fresh_workers
 
 __all__ = [
     "OWNERSHIP_MARK",
@@ -24,4 +24,5 @@ __all__ = [
     "WorkQueue",
     "Worker",
     "WorkerPool",
+    "fresh_workers",
 ]

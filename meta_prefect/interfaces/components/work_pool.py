@@ -58,10 +58,17 @@ class WorkerPool(Component):
             wanted["concurrency_limit"] = self.concurrency_limit
         return wanted
 
+    def _template_in_words(self) -> Record:
+        """A new pool's template as a plan shows it: all of it would hide the rest."""
+        added = len(self.template.get("variables", {}).get("properties", {}))
+        if not added:
+            return {}
+        return {"base_job_template": f"Prefect's own for {self.type}, with {added} variable{'s' * (added > 1)} added"}
+
     def compare(self, live: Record | None) -> Iterable[FieldChange]:
         """Compare the fields that are set, and of the template what this component adds."""
         if live is None:
-            return differences_within(ABSENT, self._wanted())
+            return differences_within(ABSENT, {**self._wanted(), **self._template_in_words()})
         if live["type"] != self.type:
             raise ConflictError(
                 f"the live pool is of type {live['type']!r}, the recipe wants {self.type!r}; a pool cannot change its type",

@@ -21,6 +21,7 @@ class Worker(Component):
         name: Left empty, this host's name for a worker of that pool.
         pool: The pool it serves; left empty, the deployment's.
         type: The pool's type.
+        elsewhere: Whether its workers run on other hosts, so that none is started here.
     """
 
     kind: ClassVar[str] = "worker"
@@ -29,6 +30,7 @@ class Worker(Component):
 
     pool: str = ""
     type: str = "process"
+    elsewhere: bool = False
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
         """Name the pool, and a nameless worker after host and pool."""
@@ -37,21 +39,21 @@ class Worker(Component):
 
     async def read(self, api: Api) -> Record | None:
         """Find out whether a worker of the pool is alive; always a record, as a worker that is gone leaves no trace."""
-        online = await self._fresh_workers(api)
+        online = await fresh_workers(api, self.pool)
         ours = self.type == "process" and api.host.worker_is_alive(self.pool)
         # A killed worker looks online for a minute more: of our own worker the process itself is the better witness.
         others = [name for name in online if name != self.name]
         return {
             "status": "online" if others or (ours and self.name in online) else "offline",
             "process": ours,
-            "refusal": api.host.refusal() if self.type == "process" else f"a {self.type} worker does not run here",
+            "refusal": self._refusal(api.host),
         }
 
-    async def _fresh_workers(self, api: Api) -> list[str]:
-        if await api.get(f"/work_pools/{quote(self.pool)}") is None:
-            return []
-        found: list[dict[str, Any]] = await api.post(f"/work_pools/{quote(self.pool)}/workers/filter", {})
-        return [worker["name"] for worker in found if _is_fresh(worker)]
+    def _refusal(self, host: Host) -> str | None:
+        """Why none is started on this host; None where one may be."""
+        if self.elsewhere:
+            return "its workers run elsewhere"
+        return host.refusal() if self.type == "process" else f"a {self.type} worker does not run here"
 
     def compare(self, live: Record | None) -> Iterable[FieldChange]:
         """A worker that is not alive is a change, unless none may be started here."""
@@ -79,7 +81,7 @@ class Worker(Component):
         import anyio
 
         deadline = anyio.current_time() + 90
-        while self.name not in await self._fresh_workers(api):
+        while self.name not in await fresh_workers(api, self.pool):
             if not api.host.worker_is_alive(self.pool):
                 raise self._did_not_start(api, "ended before its first heartbeat")
             if anyio.current_time() > deadline:
@@ -89,6 +91,14 @@ class Worker(Component):
     def _did_not_start(self, api: Api, what: str) -> ProcessError:
         log = api.host.worker_log(self.pool)
         return ProcessError(f"the worker process {what}", where=str(self), hint=f"Its log: {log}")
+
+
+async def fresh_workers(api: Api, pool: str) -> list[str]:
+    """The names of the workers of a pool that were heard of just now; of a pool that is not there, none."""
+    if await api.get(f"/work_pools/{quote(pool)}") is None:
+        return []
+    found: list[dict[str, Any]] = await api.post(f"/work_pools/{quote(pool)}/workers/filter", {})
+    return [worker["name"] for worker in found if _is_fresh(worker)]
 
 
 def _is_fresh(worker: dict[str, Any]) -> bool:

@@ -1,0 +1,215 @@
+"""``meta-prefect schedule preview``: when a schedule will run, and when it will not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+
+from meta_prefect.cli.output import Output
+
+if TYPE_CHECKING:
+    from meta_prefect.implementations.schedule.preview import Preview, SkippedRun
+    from meta_prefect.recipes.previewing import SchedulePreview, Wanted
+
+schedule_app = App(name="schedule", help="When deployments run.")
+
+_ROOM = 6500  # Prefect's limit for an rrule
+
+
+@Parameter(name="*", group="Instead of a project's schedules")
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A schedule that is written on the command line."""
+
+    rrule: Annotated[str | None, Parameter(help="This rrule; several lines with `\\n` or blanks between them.")] = None
+    cron: Annotated[str | None, Parameter(help="Or this cron expression.")] = None
+    interval: Annotated[str | None, Parameter(help="Or this interval: `every 15 minutes`, `PT15M`.")] = None
+    anchor_date: Annotated[str | None, Parameter(help="From when the interval counts, with a UTC offset.")] = None
+    day_or: Annotated[bool | None, Parameter(help="Whether one of cron's day fields is enough, or both must hold.")] = (
+        None
+    )
+    timezone: Annotated[str | None, Parameter(help="Its time zone; by default UTC.")] = None
+    holidays: Annotated[
+        list[str] | None, Parameter(negative="", help="Its holidays: `US`, `DE-BY`, `NYSE`; several are joined.")
+    ] = None
+    on_holiday: Annotated[
+        Literal["skip", "next_business_day", "previous_business_day"] | None,
+        Parameter(help="What happens to a run on a holiday."),
+    ] = None
+    freeze: Annotated[
+        list[str] | None, Parameter(negative="", help="Days without runs: `2026-12-20 to 2027-01-03`.")
+    ] = None
+
+    def spec(self) -> dict[str, Any]:
+        """What was written; empty where nothing was."""
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return given | {"rrule": self.rrule.replace("\\n", "\n")} if self.rrule else given
+
+
+@schedule_app.command
+def preview(
+    *targets: str,
+    env: Annotated[
+        str | None, Parameter(name=["--env", "-e"], help="The environment; by default META_PREFECT__ENV, else dev.")
+    ] = None,
+    written: Written = Written(),
+    count: Annotated[
+        int, Parameter(name=["--count", "-n"], validator=Number(gte=1, lte=10_000), help="How many runs.")
+    ] = 10,
+    year: Annotated[
+        int | None, Parameter(validator=Number(gte=2000, lte=2200), help="This whole year, as a calendar page.")
+    ] = None,
+    at: Annotated[
+        datetime | None, Parameter(help="As if it were this moment: `2027-03-01T12:00:00`, UTC without an offset.")
+    ] = None,
+    output: Annotated[Literal["text", "json"], Parameter(help="How to print.")] = "text",
+    debug: Annotated[bool, Parameter(negative="", help="Show Prefect's own log, and tracebacks.")] = False,
+) -> int:
+    """Say when schedules will run as Prefect's server evaluates them, which runs are left out, and where clocks surprise.
+
+    Shown are the schedules of a project's deployments as a deploy would store them, or one that is written here.
+
+    Parameters
+    ----------
+    targets
+        A path in the project (by default the present folder), and names of flows or of `flow/deployment`.
+    """
+    from meta_prefect.errors import TargetError
+    from meta_prefect.recipes.previewing import Wanted, preview_written
+
+    out = Output()
+    now = at or datetime.now(UTC)
+    wanted = Wanted(now if now.tzinfo else now.replace(tzinfo=UTC), count, year)
+    idle: Sequence[str] = ()
+    if spec := written.spec():
+        if targets or env is not None:
+            named = ", ".join([*targets, *(["--env"] if env is not None else [])])
+            option = next(iter(spec)).replace("_", "-")
+            hint = "Name deployments, or write a schedule."
+            raise TargetError(f"{named} and --{option} exclude each other", hint=hint)
+        found = [preview_written(spec, wanted)]
+    else:
+        with out.watching("Reading", debug=debug):
+            found, idle = _of_project(targets, env, wanted)
+    if output == "json":
+        out.raw(json.dumps([_as_json(one) for one in found], indent=2, ensure_ascii=False))
+        return 0
+    for number, one in enumerate(found):
+        out.raw("\n" if number else "", end="")
+        _print(out, one, wanted)
+    for name in idle:
+        out.say(f"{name} has no schedule")
+    return 0
+
+
+def _of_project(targets: Sequence[str], env: str | None, wanted: Wanted) -> tuple[list[SchedulePreview], list[str]]:
+    from meta_prefect.deploy import split_targets
+    from meta_prefect.recipes.previewing import preview_project
+    from meta_prefect.recipes.requests import check_before_start
+
+    path, names = split_targets(targets)
+    check_before_start(path)
+    return asyncio.run(preview_project(path, env, names, wanted))
+
+
+def _print(out: Output, one: SchedulePreview, wanted: Wanted) -> None:
+    for line in _head(one):
+        out.raw(line)
+    if wanted.year is not None:
+        from meta_prefect.cli.calendar_page import days_of, legend, page
+
+        days = days_of(one.preview)
+        out.show(page(days, wanted.year))
+        for line in legend(days, wanted.year):
+            out.raw(line)
+    else:
+        for line, left_out in _lines(one.preview):
+            out.raw(line, style="red" if left_out else "")
+    for remark in one.preview.remarks:
+        out.note(remark)
+
+
+def _head(one: SchedulePreview) -> Iterator[str]:
+    schedule, place = one.schedule, one.deployment
+    if place is not None:
+        state = {True: "active", False: f"inactive in {one.environment}: it creates no runs", None: ""}[schedule.active]
+        yield f"{place}, schedule {schedule.slug!r}{f' ({state})' if state else ''}"
+    local = ", and then in local time" if _has_another_local_time(one.preview) else ""
+    said = [f"times in {one.preview.timezone}{local}"]
+    if schedule.note:
+        said.append(schedule.note)
+    yield "; ".join(said)
+    if schedule.rrule is not None:
+        yield f"stored as an rrule of {len(schedule.rrule):,} characters, of {_ROOM:,} that Prefect takes"
+
+
+def _has_another_local_time(preview: Preview) -> bool:
+    moments = (*preview.fires, *(run.at for run in preview.skipped))
+    return any(moment.utcoffset() != moment.astimezone().utcoffset() for moment in moments)
+
+
+def _lines(preview: Preview) -> Iterator[tuple[str, bool]]:
+    """One line for each run, in order, and whether it is left out."""
+    local = _has_another_local_time(preview)
+    # by instant: two times of one zone compare wrongly where the clocks go back
+    runs: list[tuple[datetime, SkippedRun | None]] = [(run, None) for run in preview.fires]
+    runs += [(run.at, run) for run in preview.skipped]
+    instead = {run.moved_to: run.at for run in preview.skipped if run.moved_to is not None}
+    for at, run in sorted(runs, key=lambda pair: pair[0].astimezone(UTC)):
+        shown = f"{_told(at)}{f'   {at.astimezone():%a %H:%M %Z}' if local else ''}"
+        if run is not None:
+            yield f"- {shown}   {_reason(run)}", True
+        else:
+            yield f"  {shown}{f'   instead of {_told(instead[at])}' if at in instead else ''}", False
+    if not preview.fires:
+        yield "  no run", False
+    if (following := preview.next_skipped) is not None:
+        yield f"next left out: {_told(following.at)}, {_reason(following)}", False
+
+
+def _reason(run: SkippedRun) -> str:
+    return f"{run.reason}: runs {_told(run.moved_to)} instead" if run.moved_to else run.reason
+
+
+def _told(moment: datetime) -> str:
+    seconds = ":%S" if moment.second else ""
+    return moment.strftime(f"%a %Y-%m-%d %H:%M{seconds} %Z")
+
+
+def _as_json(one: SchedulePreview) -> dict[str, Any]:
+    shown, stored = one.preview, one.schedule
+    kept = stored.model_dump(
+        mode="json", include={"rrule", "cron", "day_or", "interval", "anchor_date", "timezone"}, exclude_none=True
+    )
+    if stored.cron is None:
+        del kept["day_or"]
+    return {
+        "deployment": one.deployment,
+        "environment": one.environment,
+        "schedule": stored.slug,
+        "active": stored.active,
+        "timezone": shown.timezone,
+        "stored": kept,
+        "note": stored.note,
+        "fires": [{"at": run.isoformat(), "local": run.astimezone().isoformat()} for run in shown.fires],
+        "skipped": [_skipped_as_json(run) for run in shown.skipped],
+        "next_skipped": None if shown.next_skipped is None else _skipped_as_json(shown.next_skipped),
+        "remarks": list(shown.remarks),
+        "until": None if shown.until is None else shown.until.isoformat(),
+    }
+
+
+def _skipped_as_json(run: SkippedRun) -> dict[str, Any]:
+    return {
+        "at": run.at.isoformat(),
+        "local": run.at.astimezone().isoformat(),
+        "reason": run.reason,
+        "moved_to": None if run.moved_to is None else run.moved_to.isoformat(),
+    }

@@ -1,0 +1,242 @@
+"""Code that a deploy bakes into an image, which it builds and pushes once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from meta_prefect.errors import ConfigurationError, MetaPrefectError
+from meta_prefect.implementations.builder import Builder
+from meta_prefect.implementations.code.commits import committed
+from meta_prefect.implementations.code.files import content_hash
+from meta_prefect.implementations.code.image_engine import DockerEngine, ImageEngine, Recipe
+from meta_prefect.implementations.infra.images import ImageReference, is_repository
+from meta_prefect.interfaces.api import Api, Host
+from meta_prefect.interfaces.components import Component
+from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.names import artifact_key
+from meta_prefect.interfaces.records import ABSENT, FieldChange, Record
+
+
+def _check_path(path: str) -> str:
+    if path.startswith("/") or ".." in PurePosixPath(path).parts:
+        raise ValueError(f"{path!r} leaves the project: write a path within it")
+    return path
+
+
+def _check_repository(name: str) -> str:
+    if not is_repository(name):
+        raise ValueError(
+            f"{name!r}: write the image without a tag, such as 'registry.example/shop'; a deploy gives the tag"
+        )
+    return name
+
+
+PathInProject = Annotated[str, Field(min_length=1), AfterValidator(_check_path)]
+"""A path within the project's folder."""
+
+
+class ImageBuild(BaseModel):
+    """How an image is built.
+
+    Attributes:
+        dockerfile: The Dockerfile, relative to the context.
+        context: The folder whose files may be copied into the image, relative to the project's.
+        tag: The tag: a hash of the project's files and of these settings, or the deployed commit.
+        arguments: Values of the Dockerfile's ``ARG``; no secrets, as they stay in the image.
+        target: The stage to build; left empty, the last one.
+        platform: The platform, such as ``linux/amd64``; left empty, that of the Docker engine.
+        push: Whether it is pushed; not where the worker uses the same Docker engine.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dockerfile: PathInProject = "Dockerfile"
+    context: PathInProject = "."
+    tag: Literal["content", "commit"] = "content"
+    arguments: dict[str, str] = Field(default={})
+    target: str | None = Field(default=None, min_length=1)
+    platform: str | None = Field(default=None, pattern=r"^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$")
+    push: bool = True
+
+
+class built_image(Builder):  # noqa: N801 - used like a function
+    """Builds an image with the project's code, pushes it, and lets runs use it. Both happen once for each distinct image.
+
+    The project has a Dockerfile that copies the code to the folder in which the image starts. An image whose tag is in the
+    registry already is not built again.
+
+    Attributes:
+        image: The image without a tag: ``registry.example/shop``.
+        build: How it is built.
+    """
+
+    step: ClassVar[str] = "build the image"
+
+    image: Annotated[ImageReference, AfterValidator(_check_repository)]
+    build: ImageBuild = Field(default=ImageBuild())
+
+    @property
+    def requires(self) -> Iterable[Component]:
+        """The image."""
+        return (BuiltImage(image=self.image, build=self.build),)
+
+    def update_deployment(self, deployment: Deployment) -> Deployment:
+        """Let the run use the image.
+
+        Raises:
+            ConfigurationError: There is no Dockerfile, or the tag is to be a commit and the folder has none.
+        """
+        folder = Path(deployment.flow.source) / self.build.context
+        if not (folder / self.build.dockerfile).is_file():
+            raise ConfigurationError(
+                f"there is no {self.build.dockerfile} in {folder}",
+                hint="Write one that copies the project, such as:\n    FROM prefecthq/prefect:3-python3.11\n    COPY . .",
+            )
+        deployment.job_variables["image"] = reference_of(self.image, self.build, deployment)
+        return deployment
+
+
+def image_to_build(image: str | None, build: ImageBuild) -> built_image:
+    """The builder for a recipe's variables ``image`` and ``build``.
+
+    Raises:
+        ValueError: There is no name for the image, or it has a tag.
+    """
+    if image is None:
+        raise ValueError("`build` needs `image`: the image without a tag, such as 'registry.example/shop'")
+    return built_image(image=image, build=build)
+
+
+def reference_of(image: str, build: ImageBuild, deployment: Deployment) -> str:
+    """The image with its tag.
+
+    Raises:
+        ConfigurationError: The tag is to be a commit, and the folder has none.
+    """
+    if build.tag == "commit":
+        return f"{image}:{committed(deployment)[:12]}"
+    return f"{image}:{_tag_of(content_hash(deployment.flow.source, deployment.context.deploy_id), build)}"
+
+
+def _tag_of(content: str, build: ImageBuild) -> str:
+    """Sixteen hex digits that change with the project's files and with what they are built with."""
+    settings = json.dumps(build.model_dump(exclude={"push"}), sort_keys=True)
+    return hashlib.sha256(f"{content}{settings}".encode()).hexdigest()[:16]
+
+
+class BuiltImage(Component):
+    """An image in its registry, with the code of a project.
+
+    Attributes:
+        name: The image with its tag, with ``:`` for slashes.
+        image: The image without a tag.
+        build: How it is built.
+        reference: The image with its tag; taken from the deployment.
+        source: The project's folder on this host; taken from the deployment.
+        commit: The commit; taken from the deployment.
+        enabled: Whether images are built at all, or made elsewhere (``--no-build``); taken from the deploy.
+    """
+
+    kind: ClassVar[str] = "image"
+    verbs: ClassVar[tuple[str, str]] = ("built", "built")
+    __hash__ = Component.__hash__
+
+    image: str
+    build: ImageBuild
+    reference: str = ""
+    source: str = Field(default="", exclude=True)
+    commit: str | None = Field(default=None, exclude=True)
+    enabled: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.reference or self.image}"
+
+    def completed(self, deployment: Deployment, host: Host) -> Self:
+        """Take tag and folder from the deployment."""
+        del host
+        reference = reference_of(self.image, self.build, deployment)
+        return self.model_copy(
+            update={
+                "name": reference.replace("/", ":"),
+                "reference": reference,
+                "source": deployment.flow.source,
+                "commit": deployment.context.commit,
+                "enabled": deployment.context.build_images,
+            }
+        )
+
+    def engine(self) -> ImageEngine:
+        """Who builds it."""
+        return DockerEngine(str(self))
+
+    async def read(self, api: Api) -> Record | None:
+        """Find out whether it is where runs look for it; what speaks against building it is part of the answer."""
+        del api
+        if not self.enabled:
+            return {"digest": None, "elsewhere": True}
+        try:
+            engine = self.engine()
+            digest = await (engine.pushed(self.reference) if self.build.push else engine.built(self.reference))
+        except MetaPrefectError as refusal:
+            return {"digest": None, "refusal": refusal.message, "hint": refusal.hint}
+        return None if digest is None else {"digest": digest}
+
+    def compare(self, live: Record | None) -> Iterable[FieldChange]:
+        """Need it in its registry.
+
+        Raises:
+            ConfigurationError: It is not there, and no engine could build it.
+        """
+        if live is not None and (refusal := live.get("refusal")):
+            raise ConfigurationError(refusal, where=str(self), hint=live["hint"])
+        return () if live is not None else (FieldChange("reference", ABSENT, self.reference),)
+
+    def remarks(self, live: Record | None) -> Iterable[str]:
+        """Say where the image comes from, where it is not built here."""
+        del live
+        if not self.enabled:
+            yield f"{self} is not built (--no-build): it has to be in its registry"
+
+    async def write(self, api: Api, live: Record | None) -> None:
+        """Build and push it, and leave its digest as an artifact.
+
+        Raises:
+            ConfigurationError: It cannot be built or pushed, or the project changed since it was planned.
+        """
+        del live
+        if self.build.tag == "content" and not self._is_unchanged():
+            raise ConfigurationError(
+                f"the files of {self.source} changed while they were deployed", where=str(self), hint="Deploy again."
+            )
+        engine = self.engine()
+        build = self.build
+        recipe = Recipe(
+            Path(self.source) / build.context, build.dockerfile, build.arguments, build.target, build.platform
+        )
+        await engine.build(self.reference, recipe)
+        digest = await engine.push(self.reference) if build.push else None
+        await api.post("/artifacts/", self._record(digest))
+
+    def _is_unchanged(self) -> bool:
+        now = _tag_of(content_hash.__wrapped__(self.source, ""), self.build)
+        return self.reference.endswith(f":{now}")
+
+    def _record(self, digest: str | None) -> Record:
+        """The artifact: which image it was, for ever."""
+        from prefect.runtime import flow_run
+
+        facts = {"image": self.reference, "digest": digest, "commit": self.commit}
+        lines = "\n".join(f"| {name} | `{value}` |" for name, value in facts.items() if value)
+        return {
+            "type": "markdown",
+            "key": artifact_key(f"image-{self.image}"),
+            "description": f"{self.reference} {digest or ''}".strip(),
+            "data": f"| | |\n|---|---|\n{lines}\n",
+            "flow_run_id": flow_run.get_id(),
+        }

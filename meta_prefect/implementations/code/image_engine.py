@@ -1,0 +1,195 @@
+"""Building and pushing images with the Docker engine of this host, through Prefect. Errors are told in our own words."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar, cast
+
+from meta_prefect.errors import ConfigurationError, MetaPrefectError, ProcessError
+
+T = TypeVar("T")
+
+_NO_ENGINE_HINT: Final = "Start Docker, or deploy with --no-build where the image is built elsewhere."
+_LINES_OF_AN_ERROR: Final = 12
+_DIGEST: Final = re.compile(r"digest: (sha256:[0-9a-f]{64})")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What an image is built from.
+
+    Attributes:
+        context: The folder whose files may be copied into it.
+        dockerfile: The Dockerfile, relative to the context.
+        arguments: Values of the Dockerfile's ``ARG``.
+        target: The stage to build; None means the last one.
+        platform: For which platform, such as ``linux/amd64``; None means the engine's own.
+    """
+
+    context: Path
+    dockerfile: str
+    arguments: Mapping[str, str]
+    target: str | None
+    platform: str | None
+
+
+class ImageEngine(Protocol):
+    """What a deploy needs of whoever builds images."""
+
+    async def pushed(self, reference: str) -> str | None:
+        """The digest of an image in its registry; None where it is not there."""
+        ...
+
+    async def built(self, reference: str) -> str | None:
+        """The id of an image that the engine has itself; None where it has none."""
+        ...
+
+    async def build(self, reference: str, recipe: Recipe) -> None:
+        """Build an image."""
+        ...
+
+    async def push(self, reference: str) -> str | None:
+        """Push an image; returns its digest in the registry, where the engine tells it."""
+        ...
+
+
+class DockerEngine:
+    """The Docker engine that the environment names (``DOCKER_HOST``), or the local one.
+
+    Args:
+        where: What is meant in errors.
+    """
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    async def pushed(self, reference: str) -> str | None:
+        """The digest of an image in its registry; None where it is not there.
+
+        Raises:
+            ProcessError: No engine answers.
+        """
+
+        def ask() -> str | None:
+            from docker.errors import APIError
+            from prefect.utilities.dockerutils import docker_client
+
+            with docker_client() as client:
+                try:
+                    return cast("Any", client).images.get_registry_data(reference).id
+                except APIError:
+                    return None  # not there, or not to be read with these credentials: it is built and pushed
+
+        return await self._run(ask, "asked for")
+
+    async def built(self, reference: str) -> str | None:
+        """The id of an image that the engine has itself; None where it has none.
+
+        Raises:
+            ProcessError: No engine answers.
+        """
+
+        def ask() -> str | None:
+            from docker.errors import ImageNotFound
+            from prefect.utilities.dockerutils import docker_client
+
+            with docker_client() as client:
+                try:
+                    return cast("Any", client).images.get(reference).id
+                except ImageNotFound:
+                    return None
+
+        return await self._run(ask, "asked for")
+
+    async def build(self, reference: str, recipe: Recipe) -> None:
+        """Build an image.
+
+        Raises:
+            ProcessError: No engine answers.
+            ConfigurationError: The Dockerfile cannot be built; the message ends with what the engine said.
+        """
+        told = _LastLines()
+
+        def make() -> None:
+            self._image(
+                reference,
+                stream_progress_to=told,
+                dockerfile=recipe.dockerfile,
+                context=recipe.context,
+                buildargs=dict(recipe.arguments),
+                target=recipe.target or "",
+                platform=recipe.platform,
+                rm=True,
+            ).build()
+
+        await self._run(make, "built", told)
+
+    async def push(self, reference: str) -> str | None:
+        """Push an image; returns its digest in the registry, where the engine tells it.
+
+        Raises:
+            ProcessError: No engine answers.
+            ConfigurationError: The registry refuses.
+        """
+        told = _LastLines()
+
+        def send() -> str | None:
+            self._image(reference, stream_progress_to=told).push()
+            # The engine's last word; what it keeps of the image itself may be of before it was compressed.
+            found = [match[1] for line in told.lines if (match := _DIGEST.search(line))]
+            return found[-1] if found else None
+
+        return await self._run(send, "pushed")
+
+    def _image(self, reference: str, **options: Any) -> Any:
+        from prefect.docker import DockerImage
+
+        repository, _, tag = reference.rpartition(":")
+        image = DockerImage(name=repository, tag=tag, **options)
+        image.name = repository  # Prefect puts a namespace of its settings before names that have none
+        return image
+
+    async def _run(self, call: Callable[[], T], what: str, told: _LastLines | None = None) -> T:
+        """Run a blocking call in a thread and translate what it raises."""
+        import anyio.to_thread
+        from docker.errors import DockerException
+        from prefect.utilities.dockerutils import BuildError, PushError
+
+        try:
+            return await anyio.to_thread.run_sync(call)
+        except BuildError as error:
+            lines = [*(told.lines if told else ()), str(error).strip()]
+            raise self._refused(what, "\n    ".join(dict.fromkeys(lines)), None) from error
+        except PushError as error:
+            hint = "`docker login` opens a registry; `docker push` shows more."
+            raise self._refused(what, str(error).strip(), hint) from error
+        except (DockerException, RuntimeError) as error:
+            # Prefect says "Docker is not running" of whatever the SDK raises; the cause says what it was.
+            cause = error.__cause__ or error
+            if "connection" not in str(cause).lower() and not isinstance(error, RuntimeError):
+                raise self._refused(what, str(cause), None) from error
+            raise ProcessError(
+                f"no Docker engine answers, so the image cannot be {what} ({cause})",
+                where=self._where,
+                hint=_NO_ENGINE_HINT,
+            ) from error
+
+    def _refused(self, what: str, why: str, hint: str | None) -> MetaPrefectError:
+        return ConfigurationError(f"the image cannot be {what}: {why}", where=self._where, hint=hint)
+
+
+class _LastLines(io.TextIOBase):
+    """Keeps the last lines of what an engine writes."""
+
+    def __init__(self) -> None:
+        self.lines: deque[str] = deque(maxlen=_LINES_OF_AN_ERROR)
+
+    def write(self, text: str, /) -> int:
+        """Take some text."""
+        self.lines.extend(line for line in text.splitlines() if line.strip())
+        return len(text)

@@ -1,0 +1,184 @@
+"""A Kubernetes cluster as a deploy uses it: read an object, and apply one. Errors are told in our own words."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final, cast
+from urllib.parse import quote
+
+from meta_prefect.errors import ConfigurationError, MetaPrefectError, OverloadedError, RefusedError, UnreachableError
+from meta_prefect.implementations.infra.worker_manifests import MANAGER
+from meta_prefect.interfaces.records import Record
+
+_PLURALS: Final = {
+    "Deployment": "deployments",
+    "Namespace": "namespaces",
+    "Pod": "pods",
+    "Role": "roles",
+    "RoleBinding": "rolebindings",
+    "Secret": "secrets",
+    "ServiceAccount": "serviceaccounts",
+}
+_TEMPORARY: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE)
+_TIMEOUT_SECONDS: Final = 30
+
+
+def reference(manifest: Record) -> str:
+    """How an object is called in plans: kind, namespace and name."""
+    metadata = manifest["metadata"]
+    return f"{manifest['kind']} {metadata['namespace']}/{metadata['name']}"
+
+
+class Cluster:
+    """An open connection to a cluster.
+
+    Args:
+        client: A client of kubernetes_asyncio.
+        where: What is meant in errors.
+    """
+
+    def __init__(self, client: Any, where: str) -> None:
+        self._client = client
+        self._where = where
+
+    async def read(self, manifest: Record) -> Record | None:
+        """Read the object that a manifest means; None where it is not there."""
+        return await self._request("GET", _path(manifest), missing_is_none=True, what=reference(manifest))
+
+    async def list(self, kind: str, namespace: str, labels: Mapping[str, str]) -> list[Record]:
+        """List the objects of a core kind that have labels."""
+        selector = ",".join(f"{key}={value}" for key, value in labels.items())
+        path = f"/api/v1/namespaces/{quote(namespace)}/{_PLURALS[kind]}"
+        found = await self._request("GET", path, query=[("labelSelector", selector)], what=f"{kind}s in {namespace}")
+        return found["items"]
+
+    async def apply(self, manifest: Record, *, dry_run: bool = False) -> Record:
+        """Apply a manifest on the server's side; what others set of the fields in it is taken back.
+
+        Args:
+            manifest: The object.
+            dry_run: Only find out what it would be; all checks of the cluster are made.
+
+        Returns:
+            The object as it is then.
+        """
+        query = [("fieldManager", MANAGER), ("force", "true"), *([("dryRun", "All")] if dry_run else [])]
+        return await self._request("PATCH", _path(manifest), query=query, body=manifest, what=reference(manifest))
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        query: list[tuple[str, str]] | None = None,
+        body: Record | None = None,
+        missing_is_none: bool = False,
+    ) -> Any:
+        import aiohttp
+        from kubernetes_asyncio.client.exceptions import ApiException
+
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = "application/apply-patch+yaml"
+        try:
+            answer = await self._client.call_api(
+                path,
+                method,
+                query_params=query or [],
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+                _preload_content=False,
+                _request_timeout=_TIMEOUT_SECONDS,
+            )
+            text: bytes = await answer.read()
+        except ApiException as error:
+            if missing_is_none and error.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise self._refused(cast("Any", error), what) from None
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            host = self._client.configuration.host
+            raise UnreachableError(
+                f"the Kubernetes API at {host} does not answer ({type(error).__name__}: {error})",
+                where=self._where,
+                hint="Is it the right context? `kubectl config current-context` shows which is in force.",
+            ) from error
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            if missing_is_none and answer.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise self._refused_with(answer.status, text, what)
+        return json.loads(text)
+
+    def _refused(self, error: Any, what: str) -> MetaPrefectError:
+        return self._refused_with(error.status, error.body or b"", what)
+
+    def _refused_with(self, status: int, body: bytes | str, what: str) -> MetaPrefectError:
+        try:
+            told = json.loads(body).get("message", "")
+        except ValueError:
+            told = ""
+        if status in _TEMPORARY:
+            return OverloadedError(f"the Kubernetes API answers {status} for {what}", where=self._where)
+        if status == HTTPStatus.NOT_FOUND:
+            hint = "Create the namespace first; a deploy creates none." if told.startswith("namespaces") else None
+            return ConfigurationError(f"{what} cannot be made: {told or 'not found'}", where=self._where, hint=hint)
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            return ConfigurationError(
+                f"the cluster refuses {what}: {told or status}",
+                where=self._where,
+                hint="Let somebody who may apply it: `meta-prefect worker manifests` prints what is to be applied.",
+            )
+        return RefusedError(f"the cluster refuses {what} ({status}): {told}", where=self._where)
+
+
+def _path(manifest: Record) -> str:
+    group, _, _ = manifest["apiVersion"].rpartition("/")
+    root = f"/apis/{manifest['apiVersion']}" if group else f"/api/{manifest['apiVersion']}"
+    metadata = manifest["metadata"]
+    place = f"/namespaces/{quote(metadata['namespace'])}" if "namespace" in metadata else ""
+    return f"{root}{place}/{_PLURALS[manifest['kind']]}/{quote(metadata['name'])}"
+
+
+@asynccontextmanager
+async def connect_cluster(context: str | None, where: str) -> AsyncGenerator[Cluster]:
+    """Open the cluster of the kubeconfig, or the one that this process is in.
+
+    Args:
+        context: The context of the kubeconfig; None takes its current one.
+        where: What is meant in errors.
+
+    Raises:
+        ConfigurationError: There is neither, or it cannot be read.
+    """
+    from kubernetes_asyncio import config
+    from kubernetes_asyncio.client import ApiClient, Configuration
+
+    configuration = Configuration()
+    library = cast("Any", config)
+    try:
+        if _kubeconfig_exists() or context is not None:
+            await library.load_kube_config(context=context, client_configuration=configuration)
+        elif os.environ.get("KUBERNETES_SERVICE_HOST"):
+            library.load_incluster_config(client_configuration=configuration)
+        else:
+            raise ConfigurationError(
+                "there is no kubeconfig here, and this is no pod",
+                where=where,
+                hint="Set KUBECONFIG, or apply what `meta-prefect worker manifests` prints.",
+            )
+    except (config.ConfigException, OSError, TypeError, KeyError) as error:
+        raise ConfigurationError(f"the kubeconfig cannot be used: {error}", where=where) from error
+    client: Any
+    async with cast("Any", ApiClient)(configuration) as client:
+        yield Cluster(client, where)
+
+
+def _kubeconfig_exists() -> bool:
+    places = os.environ.get("KUBECONFIG", "~/.kube/config").split(os.pathsep)
+    return any(Path(place).expanduser().is_file() for place in places if place)

@@ -1,0 +1,248 @@
+"""The objects of Kubernetes that make a Prefect worker, as plain values: nothing here speaks to a cluster."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from meta_prefect.implementations.infra.images import ImageReference
+from meta_prefect.implementations.infra.quantities import Cpu, Memory
+from meta_prefect.interfaces.records import Record
+
+MANAGER: Final = "meta-prefect"
+"""Who the objects belong to: the manager of their fields, and the value of the label that marks them."""
+
+MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+
+Credential = Literal["api-key", "api-auth-string"]
+"""What opens the Prefect API, and the key under which the Secret holds it."""
+
+CREDENTIAL_VARIABLES: Final[dict[Credential, str]] = {
+    "api-key": "PREFECT_API_KEY",
+    "api-auth-string": "PREFECT_API_AUTH_STRING",
+}
+"""Prefect's settings for it."""
+
+_SECRET_SETTINGS: Final[dict[Credential, str]] = {
+    "api-key": "PREFECT_INTEGRATIONS_KUBERNETES_WORKER_API_KEY_SECRET",
+    "api-auth-string": "PREFECT_INTEGRATIONS_KUBERNETES_WORKER_API_AUTH_STRING_SECRET",
+}
+"""Settings of prefect-kubernetes that let jobs name the Secret, instead of holding what is in it; _NAME and _KEY follow."""
+
+WORKER_RULES: Final[list[Record]] = [
+    # Runs are jobs: the worker creates them, and deletes those of cancelled runs; its observer watches them.
+    {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "delete", "get", "list", "watch"]},
+    # The observer tells of pods that crash or do not start, and forwards what they wrote before they reached the API.
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+]
+"""All that prefect-kubernetes 0.8 does with the namespace of its jobs, read from its worker and observer. It needs no right to
+Secrets, as its jobs refer to one that is there, and none to the whole cluster, as its observer is told its namespaces."""
+
+_HEALTH_PORT: Final = 8080
+_USER: Final = 1000
+_HOME: Final = "/home/prefect"
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def _check_namespace(name: str) -> str:
+    if _LABEL.fullmatch(name) is None:
+        raise ValueError(f"{name!r} is no name of a namespace: write lower-case letters, digits and '-', 63 at most")
+    return name
+
+
+Namespace = Annotated[str, AfterValidator(_check_namespace)]
+"""The name of a namespace."""
+
+
+class ClusterWorker(BaseModel):
+    """How a worker in a cluster is to be.
+
+    Attributes:
+        namespace: The namespace of the worker; left empty, the one of the jobs.
+        job_namespaces: The namespaces in which it may run jobs; left empty, its own.
+        image: The image of the worker, with prefect-kubernetes; left empty, Prefect's own of the version that is installed here.
+        api_url: The address at which the cluster reaches the Prefect API; left empty, the one that is in force here.
+        context: The context of the kubeconfig; left empty, its current one.
+        cpu: CPUs of the worker; it needs little, as runs have their own.
+        memory: Memory of the worker.
+        wait_seconds: How long a deploy waits for its first heartbeat; 0 does not wait.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    namespace: Namespace | None = None
+    job_namespaces: tuple[Namespace, ...] = ()
+    image: ImageReference | None = None
+    api_url: str | None = Field(default=None, pattern=r"^https?://.+/api(/.*)?$|^https://.+")
+    context: str | None = None
+    cpu: Cpu = "100m"
+    memory: Memory = "512Mi"
+    wait_seconds: int = Field(default=180, ge=0, le=1800)
+
+    @model_validator(mode="after")
+    def _namespaces_differ(self) -> Self:
+        if len(set(self.job_namespaces)) != len(self.job_namespaces):
+            raise ValueError(f"job_namespaces names one twice: {', '.join(self.job_namespaces)}")
+        return self
+
+    def completed(self, job_namespace: str) -> Self:
+        """Fill what was left open, for jobs in a namespace."""
+        namespace = self.namespace or job_namespace
+        return self.model_copy(
+            update={"namespace": namespace, "job_namespaces": self.job_namespaces or (job_namespace,)}
+        )
+
+
+def object_name(pool: str) -> str:
+    """The name that all objects of a pool's worker have."""
+    slug = re.sub(r"[^a-z0-9]+", "-", pool.lower()).strip("-")
+    return f"prefect-worker-{slug}"[:63].rstrip("-")
+
+
+def default_image() -> str:
+    """Prefect's own image with prefect-kubernetes, of the version that is installed here."""
+    from prefect import __version__
+
+    version = re.sub(r"\+.*", "", __version__)
+    return f"docker.io/prefecthq/prefect:{version}-python{sys.version_info.major}.{sys.version_info.minor}-kubernetes"
+
+
+def worker_manifests(
+    pool: str, worker: ClusterWorker, api_url: str, credential: Credential | None, credential_version: str | None = None
+) -> list[Record]:
+    """Make the objects of a pool's worker, in the order in which they are applied; the Secret is only referred to.
+
+    Args:
+        pool: The work pool.
+        worker: How it is to be; completed.
+        api_url: Where it finds the Prefect API.
+        credential: What opens the API; None where it is open.
+        credential_version: Changes with the Secret, so that the worker is restarted then; None leaves that open.
+    """
+    name, namespace = object_name(pool), worker.namespace or "default"
+    account = _object("v1", "ServiceAccount", name, namespace)
+    rights = [made for jobs_in in worker.job_namespaces for made in _rights(name, namespace, jobs_in)]
+    return [account, *rights, _deployment(pool, worker, api_url, credential, credential_version)]
+
+
+def secret_manifest(pool: str, namespace: str, credential: Credential, encoded: str) -> Record:
+    """The Secret with what opens the Prefect API.
+
+    Args:
+        pool: The work pool.
+        namespace: Its namespace: the worker's, or one of its jobs.
+        credential: What it is.
+        encoded: The value in base64.
+    """
+    return _object("v1", "Secret", object_name(pool), namespace, type="Opaque", data={credential: encoded})
+
+
+def _object(api_version: str, kind: str, name: str, namespace: str, **rest: Any) -> Record:
+    labels = {**_selector(name), MANAGED_BY: MANAGER}
+    metadata = {"name": name, "namespace": namespace, "labels": labels}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **rest}
+
+
+def _selector(name: str) -> dict[str, str]:
+    return {"app.kubernetes.io/name": "prefect-worker", "app.kubernetes.io/instance": name}
+
+
+def _rights(name: str, namespace: str, jobs_in: str) -> Sequence[Record]:
+    rbac = "rbac.authorization.k8s.io"
+    role = _object(f"{rbac}/v1", "Role", name, jobs_in, rules=WORKER_RULES)
+    binding = _object(
+        f"{rbac}/v1",
+        "RoleBinding",
+        name,
+        jobs_in,
+        roleRef={"apiGroup": rbac, "kind": "Role", "name": name},
+        subjects=[{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
+    )
+    return role, binding
+
+
+def _deployment(
+    pool: str, worker: ClusterWorker, api_url: str, credential: Credential | None, credential_version: str | None
+) -> Record:
+    name, namespace = object_name(pool), worker.namespace or "default"
+    metadata: Record = {"labels": {**_selector(name), MANAGED_BY: MANAGER}}
+    if credential_version is not None:
+        metadata["annotations"] = {"meta-prefect/credential-version": credential_version}
+    spec: Record = {
+        "replicas": 1,
+        # Two workers of one name would take each other's heartbeat for their own.
+        "strategy": {"type": "Recreate"},
+        "selector": {"matchLabels": _selector(name)},
+        "template": {
+            "metadata": metadata,
+            "spec": {
+                "serviceAccountName": name,
+                "securityContext": {
+                    "runAsNonRoot": True,
+                    "runAsUser": _USER,
+                    "runAsGroup": _USER,
+                    "fsGroup": _USER,
+                    "seccompProfile": {"type": "RuntimeDefault"},
+                },
+                "containers": [_container(pool, worker, api_url, credential)],
+                "volumes": [
+                    {"name": "home", "emptyDir": dict[str, str]()},
+                    {"name": "scratch", "emptyDir": dict[str, str]()},
+                ],
+            },
+        },
+    }
+    return _object("apps/v1", "Deployment", name, namespace, spec=spec)
+
+
+def worker_name(pool: str, worker: ClusterWorker) -> str:
+    """The name under which the worker shows in Prefect."""
+    return f"{object_name(pool)}@{worker.namespace}"
+
+
+def _container(pool: str, worker: ClusterWorker, api_url: str, credential: Credential | None) -> Record:
+    start = ["prefect", "worker", "start", "--pool", pool, "--type", "kubernetes", "--name", worker_name(pool, worker)]
+    probe = {"httpGet": {"path": "/health", "port": _HEALTH_PORT}, "periodSeconds": 15, "timeoutSeconds": 5}
+    return {
+        "name": "worker",
+        "image": worker.image or default_image(),
+        "args": [*start, "--no-create-pool-if-not-found", "--with-healthcheck", "--install-policy", "never"],
+        "env": _variables(pool, worker, api_url, credential),
+        "ports": [{"name": "health", "containerPort": _HEALTH_PORT, "protocol": "TCP"}],
+        "resources": {
+            "requests": {"cpu": worker.cpu, "memory": worker.memory},
+            "limits": {"memory": worker.memory},
+        },
+        "startupProbe": {**probe, "failureThreshold": 20},
+        "livenessProbe": {**probe, "failureThreshold": 4},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [{"name": "home", "mountPath": _HOME}, {"name": "scratch", "mountPath": "/tmp"}],  # noqa: S108
+    }
+
+
+def _variables(pool: str, worker: ClusterWorker, api_url: str, credential: Credential | None) -> list[Record]:
+    """The worker's environment. Variables with a source of their own come last, as Kubernetes compares them in order."""
+    name = object_name(pool)
+    plain = {
+        "HOME": _HOME,
+        "PREFECT_HOME": f"{_HOME}/.prefect",
+        "PREFECT_API_URL": api_url,
+        "PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_NAMESPACES": ",".join(worker.job_namespaces),
+    }
+    if credential is None:
+        return [{"name": key, "value": value} for key, value in plain.items()]
+    plain |= {f"{_SECRET_SETTINGS[credential]}_NAME": name, f"{_SECRET_SETTINGS[credential]}_KEY": credential}
+    source = {"secretKeyRef": {"name": name, "key": credential}}
+    return [
+        *({"name": key, "value": value} for key, value in plain.items()),
+        {"name": CREDENTIAL_VARIABLES[credential], "valueFrom": source},
+    ]

@@ -1,0 +1,124 @@
+"""A plan says when the schedules that it touches run next, before and after."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from server_answer import stored
+from values import a_context, a_deployment
+
+from meta_prefect.implementations.schedule import resolve
+from meta_prefect.interfaces.schedules import Schedule
+from meta_prefect.plan.changes import Change, Plan, Unchanged
+from meta_prefect.plan.diff import diff_deployment
+from meta_prefect.plan.document import document
+from meta_prefect.plan.explain import markdown
+from meta_prefect.plan.fires import next_fires
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+NINE = Schedule(slug="daily", cron="0 9 * * *", timezone="Europe/Berlin")
+TEN = NINE.model_copy(update={"cron": "0 10 * * *"})
+EARLY = "Wed 2026-11-25 09:00, Thu 2026-11-26 09:00, Fri 2026-11-27 09:00 (Europe/Berlin)"
+LATE = "Wed 2026-11-25 10:00, Thu 2026-11-26 10:00, Fri 2026-11-27 10:00 (Europe/Berlin)"
+
+
+def change(before: list[Schedule] | None, after: list[Schedule], **fields: Any) -> Change:
+    """What a deploy at noon makes of these schedules; None where the deployment is new."""
+    context = a_context(now=NOW)
+    live = None if before is None else stored(a_deployment(context=context, schedules=before))
+    return diff_deployment(a_deployment(context=context, schedules=after, **fields), live)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        pytest.param([NINE], [TEN], [f"next fires of 'daily': {EARLY} → {LATE}"], id="changed"),
+        pytest.param([], [NINE], [f"next fires of 'daily': {EARLY}"], id="added"),
+        pytest.param([NINE], [], [f"next fires of 'daily': {EARLY} → none"], id="removed"),
+        pytest.param(None, [NINE], [f"next fires of 'daily': {EARLY}"], id="new-deployment"),
+        pytest.param(
+            [NINE],
+            [Schedule(slug="daily", rrule="FREQ=DAILY;BYHOUR=9", timezone="Europe/Berlin")],
+            [f"next fires of 'daily': {EARLY}, as before"],
+            id="said-otherwise",
+        ),
+        pytest.param([NINE], [NINE.model_copy(update={"active": False})], [], id="only-deactivated"),
+    ],
+)
+def test_next_fires_before_and_after(before: list[Schedule] | None, after: list[Schedule], said: list[str]) -> None:
+    """They are told for each schedule whose times the change touches, and for no other."""
+    assert [str(fires) for fires in next_fires(change(before, after))] == said
+
+
+def test_a_change_of_something_else_tells_none() -> None:
+    """A new description says nothing about schedules."""
+    assert list(next_fires(change([NINE], [NINE], description="new"))) == []
+
+
+def test_they_are_in_the_document_and_in_the_artifact() -> None:
+    """JSON has the times with their offsets, the artifact the line; where there are none, the key is left out."""
+    plan = Plan(deployments=(change([NINE], [TEN]),))
+    (told,) = document(plan).changes
+
+    assert told.model_dump(mode="json", exclude_unset=True)["next_fires"] == [
+        {
+            "schedule": "daily",
+            "before": {
+                "timezone": "Europe/Berlin",
+                "fires": [f"2026-11-{day}T09:00:00+01:00" for day in (25, 26, 27)],
+            },
+            "after": {"timezone": "Europe/Berlin", "fires": [f"2026-11-{day}T10:00:00+01:00" for day in (25, 26, 27)]},
+        }
+    ]
+    assert f"next fires of 'daily': {EARLY} → {LATE}" in markdown(plan, "Plan")
+    assert "next_fires" not in document(Plan(deployments=(change([NINE], [NINE]),))).as_json()
+
+
+def test_a_live_schedule_that_cannot_be_read_is_passed_over() -> None:
+    """What somebody else stored may be nothing that we would store: then only what comes is told."""
+    live = stored(a_deployment(context=a_context(now=NOW), schedules=[NINE]))
+    live.record["schedules"]["daily"] = {"timezone": "UTC", "parameters": {}, "active": True, "rrule": "FREQ=SECONDLY"}
+    (fires,) = next_fires(diff_deployment(a_deployment(context=a_context(now=NOW), schedules=[NINE]), live))
+
+    assert (fires.before, str(fires)) == (None, f"next fires of 'daily': {EARLY}")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "deployed", "planned"),
+    [
+        ("FREQ=MINUTELY", "2026-11-22T23:59", "2026-11-23T00:01"),
+        ("FREQ=MINUTELY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=9,10,11,12,13,14,15,16", "2026-10-31T23:59", "2026-11-26T09:00"),
+        ("FREQ=MINUTELY;INTERVAL=15", "2026-09-30T12:00", "2026-11-26T09:00"),
+        ("every 5 minutes", "2026-10-31T12:00", "2026-11-01T12:00"),
+        ("* * * * *", "2026-11-22T12:00", "2026-11-24T12:00"),
+    ],
+)
+def test_a_start_that_moves_on_is_no_change(wanted: str, deployed: str, planned: str) -> None:
+    """A frequent rule gets a later DTSTART in the next week, month or quarter; the stored one does the same, so it stays."""
+
+    def deployment(at: str) -> Any:
+        now = datetime.fromisoformat(at).replace(tzinfo=UTC)
+        schedules = list(resolve(wanted, default_calendar="US", now=now))
+        return a_deployment(context=a_context(now=now), schedules=schedules)
+
+    before, after = deployment(deployed), deployment(planned)
+
+    assert before.schedules[0].rrule != after.schedules[0].rrule
+    assert isinstance(diff_deployment(after, stored(before)), Unchanged)
+
+
+def test_a_start_that_has_become_slow_moves_on() -> None:
+    """After some months the server would walk too far at every look: then the later DTSTART is a change."""
+    summer, winter = (datetime(2026, month, 5, tzinfo=UTC) for month in (6, 11))
+    before, after = (
+        a_deployment(
+            context=a_context(now=now),
+            schedules=list(resolve("* 9-17 * * 1-5", default_calendar="US", now=now)),
+        )
+        for now in (summer, winter)
+    )
+
+    (path,) = [field.path for field in getattr(diff_deployment(after, stored(before)), "fields", ())]
+    assert path == "schedules.cron.rrule"

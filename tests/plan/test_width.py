@@ -1,0 +1,76 @@
+"""How many deployments are written at once follows from how the server answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from meta_prefect.steps.width import WIDEST, WINDOW, Width, each
+
+
+class Server:
+    """A server in memory: its time goes on with each write, by as much as it takes at that width.
+
+    Args:
+        seconds: How long a write takes where so many are under way.
+        overloaded_at: From which width on it answers that it cannot serve.
+    """
+
+    def __init__(self, seconds: Callable[[int], float], overloaded_at: int | None = None) -> None:
+        self._seconds = seconds
+        self._overloaded_at = overloaded_at
+        self.time = 0.0
+        self.overloads = 0
+
+    def widths(self, writes: int) -> list[int]:
+        """The width after each write."""
+        width = Width(lambda: self.overloads, lambda: self.time)
+        found: list[int] = []
+        for _ in range(writes):
+            self.time += self._seconds(width.now)
+            self.overloads += self._overloaded_at is not None and width.now >= self._overloaded_at
+            width.wrote()
+            found.append(width.now)
+        return found
+
+
+def test_it_begins_one_at_a_time() -> None:
+    """The first writes tell the pace of a server."""
+    assert Server(lambda _: 1).widths(WINDOW - 1) == [1] * (WINDOW - 1)
+
+
+@pytest.mark.parametrize(
+    ("server", "settles_at"),
+    [
+        pytest.param(Server(lambda width: 1 / width), WIDEST, id="that serves all at once"),
+        pytest.param(Server(lambda width: 1 / min(width, 3)), 3, id="that serves three at once"),
+        pytest.param(Server(lambda _: 1), 1, id="that serves one after another"),
+        pytest.param(Server(lambda width: width), 1, id="that gets slower"),
+        pytest.param(Server(lambda width: 1 / width, overloaded_at=3), 1, id="that cannot serve three"),
+        pytest.param(Server(lambda width: 1 / width, overloaded_at=1), 1, id="that cannot even serve one"),
+    ],
+)
+def test_it_settles_at_what_a_server_can_take(server: Server, settles_at: int) -> None:
+    """It widens while that is faster and answers are clean, and stays where it was best; at an overload it goes back to one."""
+    assert server.widths(WINDOW * 20)[-1] == settles_at
+
+
+def test_results_come_in_order_and_never_more_at_once() -> None:
+    """Whatever ends first, the results are in the order of the items; no more run at a time than the width says."""
+    width = Width(lambda: 0, lambda: 0.0)
+    under_way, most = 0, 0
+
+    async def act(number: int) -> int:
+        nonlocal under_way, most
+        under_way += 1
+        assert under_way <= width.now
+        most = max(most, under_way)
+        for _ in range(30 - number % 30):
+            await asyncio.sleep(0)
+        under_way -= 1
+        return number
+
+    assert asyncio.run(each(range(100), act, width)) == list(range(100))
+    assert most > 1

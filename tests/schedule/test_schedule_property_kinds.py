@@ -1,0 +1,137 @@
+"""Cron and intervals with a calendar, whatever their fields, the zone and the calendar: what we store runs when it should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, note, seed
+from hypothesis import strategies as st
+from schedule_oracle import DAY, days_off, evaluated, midnight, run_at
+from test_schedule_property import CALENDARS, EXAMPLES, NOWS, PROPERTY, SEED, ZONES
+
+from meta_prefect.errors import ScheduleError
+from meta_prefect.implementations.schedule import resolve
+
+pytestmark = pytest.mark.timeout(400 + EXAMPLES)  # a failure is first made smaller, for five minutes at most
+
+
+@dataclass(frozen=True)
+class Cron:
+    """The numbers of a cron expression; an empty set is a star."""
+
+    minutes: frozenset[int]
+    hours: frozenset[int]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    day_or: bool
+
+    def __str__(self) -> str:
+        fields = (self.minutes, self.hours, self.days, self.months, self.weekdays)
+        return " ".join(",".join(map(str, sorted(field))) or "*" for field in fields)
+
+    def fires_on(self, day: date) -> bool:
+        """Whether it names this day."""
+        in_days, in_weekdays = day.day in self.days, day.isoweekday() % 7 in self.weekdays
+        if self.days and self.weekdays:
+            named = in_days or in_weekdays if self.day_or else in_days and in_weekdays
+        else:
+            named = (in_days or not self.days) and (in_weekdays or not self.weekdays)
+        return named and (not self.months or day.month in self.months)
+
+    def walls(self, first: date, last: date) -> Iterable[datetime]:
+        """The wall-clock times from a day to a day."""
+        for offset in range((last - first).days + 1):
+            day = first + offset * DAY
+            if self.fires_on(day):
+                for hour in self.hours or range(24):
+                    yield from (datetime.combine(day, time(hour, minute)) for minute in self.minutes)
+
+
+def some(low: int, high: int, least: int = 0) -> st.SearchStrategy[frozenset[int]]:
+    """A few numbers, but never all."""
+    return st.frozensets(st.integers(low, high), min_size=least, max_size=4)
+
+
+CRONS = st.builds(Cron, some(0, 59, 1), some(0, 23), some(1, 31), some(1, 12), some(0, 6), st.booleans())
+
+
+def without_days_off(
+    runs: Iterable[datetime], zone: str, calendar: str, start: datetime, end: datetime
+) -> list[datetime]:
+    """The runs within a span that are on no holiday."""
+    off, place = days_off(calendar, range(start.year, end.year + 1)), ZoneInfo(zone)
+    return sorted({run for run in runs if start <= run <= end and run.astimezone(place).date() not in off})
+
+
+def horizon(said: str | None) -> datetime:
+    """Until when the note of a schedule says that it holds."""
+    assert said is not None
+    return midnight(date.fromisoformat(said.split(" ")[-1]))
+
+
+@seed(SEED)
+@PROPERTY
+@given(cron=CRONS, zone=st.sampled_from(ZONES), calendar=st.sampled_from(CALENDARS), now=st.sampled_from(NOWS))
+def test_a_cron_with_a_calendar_is_its_plain_expansion_without_the_days_off(
+    cron: Cron, zone: str, calendar: str, now: datetime
+) -> None:
+    """Over the whole horizon, Prefect's evaluation of the stored rrule equals the digits that the cron names, minus holidays."""
+    note(f"seed {SEED}, cron {str(cron)!r}")
+    wanted = {"cron": str(cron), "day_or": cron.day_or, "timezone": zone, "holidays": calendar}
+    try:
+        stored = resolve(wanted, default_calendar=None, now=now)[0]
+    except ScheduleError:  # it never runs, or always on a holiday
+        stored, end = None, now + timedelta(days=3 * 365)
+    else:
+        end = horizon(stored.note)
+    runs = (run_at(wall, zone) for wall in cron.walls((now - 2 * DAY).date(), (end + 2 * DAY).date()))
+    expected = without_days_off(runs, zone, calendar, now, end)
+
+    if stored is None:
+        assert expected == []
+    else:
+        assert stored.rrule is not None
+        for alike in (stored.rrule, *stored.alike):
+            assert evaluated(alike, zone, now, end) == expected
+
+
+INTERVALS = st.one_of(
+    st.integers(20, 24 * 60).map(lambda minutes: timedelta(minutes=minutes)),
+    st.integers(1, 40).map(lambda days: timedelta(days=days)),
+)
+ANCHORS = st.integers(-400, 400).map(
+    lambda hours: datetime(2026, 3, 1, 0, 17, tzinfo=UTC) + timedelta(hours=61 * hours)
+)
+
+
+@seed(SEED)
+@PROPERTY
+@given(
+    interval=INTERVALS,
+    anchor=ANCHORS,
+    zone=st.sampled_from(ZONES),
+    calendar=st.sampled_from(CALENDARS),
+    now=st.sampled_from(NOWS),
+)
+def test_an_interval_with_a_calendar_is_its_plain_expansion_without_the_days_off(
+    interval: timedelta, anchor: datetime, zone: str, calendar: str, now: datetime
+) -> None:
+    """Hours are counted as elapsed time and days as local days, and what falls on a holiday of the zone is left out."""
+    note(f"seed {SEED}")
+    wanted = {"interval": interval, "anchor_date": anchor, "timezone": zone, "holidays": calendar}
+    (stored,) = resolve(wanted, default_calendar=None, now=now)
+    end = horizon(stored.note)
+    steps = range((now - anchor) // interval - 3, (end - anchor) // interval + 4)
+    local = anchor.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    by_day = interval % DAY == timedelta(0)
+    runs = (run_at(local + step * interval, zone) if by_day else anchor + step * interval for step in steps)
+
+    assert stored.rrule is not None
+    expected = without_days_off(runs, zone, calendar, now, end)
+    for alike in (stored.rrule, *stored.alike):
+        assert evaluated(alike, stored.timezone, now, end) == expected
