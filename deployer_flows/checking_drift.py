@@ -19,6 +19,7 @@ from meta_prefect.plan.recorded import Asked
 from meta_prefect.plan.status import DeploymentStatus, ProjectStatus
 from meta_prefect.project import read_project
 from meta_prefect.recipes.announcing import announce
+from meta_prefect.recipes.parameters import EnvironmentName, Patterns, ProjectPath
 from meta_prefect.recipes.planning import Order, read_order
 from meta_prefect.recipes.status import project_status
 from meta_prefect.report import drift_markdown
@@ -46,10 +47,8 @@ def _run_name() -> str:
 @flow(name="check-drift", flow_run_name=_run_name)
 @failing_in_words
 async def check_drift(
-    path: Annotated[str, Field(title="Project", description="The project's folder, or a file in it.")] = ".",
-    environment: Annotated[
-        str | None, Field(title="Environment", description="Left empty: META_PREFECT__ENV, else dev.")
-    ] = None,
+    path: ProjectPath = ".",
+    environment: EnvironmentName = None,
     policy: Annotated[
         Policy,
         Field(
@@ -57,9 +56,7 @@ async def check_drift(
             description="`report`: say so. `fail`: say so, and let this run fail. `heal`: deploy what has drifted.",
         ),
     ] = "report",
-    select: Annotated[
-        list[str], Field(title="Patterns", description="Only what matches one of these: `etl-*`, `*/nightly-*`.")
-    ] = [],  # noqa: B006 - Prefect reads the default into the form, and nothing changes it
+    select: Patterns = [],  # noqa: B006 - Prefect reads the default into the form, and nothing changes it
 ) -> ProjectStatus:
     """Compare what was last deployed with what is live, field by field.
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.runtime import deployment, flow_run
-from pydantic import Field
 
 from deployer_flows.whole_project import make_plan, read, show_report, succeeded
 from meta_prefect.discovery.sharing import sharing_modules
 from meta_prefect.errors import ValidationFailed
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.recorded import Asked
+from meta_prefect.recipes.parameters import DryRun, EnvironmentName, Force, MaxDeletes, ProjectPath, Revision
 from meta_prefect.recipes.pruning import prune_orphans
 from meta_prefect.report import Report
 from meta_prefect.server import connect, ui_url
@@ -36,23 +36,12 @@ def _run_name() -> str:
 @flow(name="prune", flow_run_name=_run_name)
 @failing_in_words
 async def prune(
-    path: Annotated[str, Field(title="Project", description="The project's folder, or a file in it.")] = ".",
-    environment: Annotated[
-        str | None, Field(title="Environment", description="Left empty: META_PREFECT__ENV, else dev.")
-    ] = None,
-    revision: Annotated[
-        str | None,
-        Field(
-            title="Branch or commit",
-            description="What is not in the project there is deleted; left empty, the one that the deployer was set up with.",
-        ),
-    ] = None,
-    dry_run: Annotated[bool, Field(title="Dry run", description="Plan, and delete nothing.")] = True,
-    max_deletes: Annotated[
-        int | None,
-        Field(title="Most deletions", ge=0, description="Refuse to delete more; left empty, a fifth, and at least 3."),
-    ] = None,
-    force: Annotated[bool, Field(title="Force", description="Do not wait for runs that are under way.")] = False,
+    path: ProjectPath = ".",
+    environment: EnvironmentName = None,
+    revision: Revision = None,
+    dry_run: DryRun = True,
+    max_deletes: MaxDeletes = None,
+    force: Force = False,
 ) -> Report:
     """Delete a project's deployments that are no longer in it, with what only they used. By default only says which.
 

@@ -20,6 +20,7 @@ from meta_prefect.plan.ledger import Ledger, LedgerEntry, PageHead, Recorded, hi
 from meta_prefect.plan.records import LiveDeployment
 from meta_prefect.plan.restoring import diff_restored
 from meta_prefect.project import read_project
+from meta_prefect.recipes.parameters import DryRun, ProjectPath
 from meta_prefect.report import Outcome, Report, report_artifact
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.steps.failing import failing_in_words
@@ -65,8 +66,8 @@ async def rollback(
     to: Annotated[
         str | None, Field(title="Version", description="The version to go back to; left empty, the one before.")
     ] = None,
-    path: Annotated[str, Field(title="Project", description="The project's folder, or a file in it.")] = ".",
-    dry_run: Annotated[bool, Field(title="Dry run", description="Compare, and write nothing.")] = False,
+    path: ProjectPath = ".",
+    dry_run: DryRun = False,
 ) -> Report:
     """Make a deployment what it was at a version: every field, its schedules, its pause and its limits.
 

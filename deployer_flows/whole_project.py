@@ -6,14 +6,13 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
 import httpx
 import tenacity
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import deployment, flow_run
-from pydantic import Field
 
 from meta_prefect.discovery.sharing import sharing_modules
 from meta_prefect.errors import DeployFailed, ValidationFailed
@@ -27,6 +26,24 @@ from meta_prefect.project import read_project
 from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.drafting import Request
 from meta_prefect.recipes.interrupted import tidy_up_after_cancelling
+from meta_prefect.recipes.parameters import (
+    Adopt,
+    DryRun,
+    EnvironmentName,
+    Force,
+    MaxDeletes,
+    Names,
+    OnError,
+    OnErrorPolicy,
+    OnlyChanged,
+    Patterns,
+    PlanRun,
+    ProjectPath,
+    Prune,
+    Revision,
+    Tags,
+    Version,
+)
 from meta_prefect.recipes.planning import Order, ProjectPlan, plan_order, read_order
 from meta_prefect.recipes.pruning import prune_orphans
 from meta_prefect.recipes.undoing import undo
@@ -44,8 +61,6 @@ from meta_prefect.steps.telling import tell_run
 LARGEST_PARAMETERS: Final = 400_000
 """Bytes of JSON that a recipe's run gets at most; Prefect refuses parameters above 524,288."""
 
-OnError = Literal["stop", "keep-going", "atomic"]
-
 _TOLD: Final = 5
 """So many failures are told in the run's own state; all of them stand in its report."""
 
@@ -61,65 +76,21 @@ def _run_name() -> str:
 @flow(name="deploy-project", flow_run_name=_run_name, on_cancellation=[tidy_up_after_cancelling])
 @failing_in_words
 async def deploy_project(
-    path: Annotated[str, Field(title="Project", description="The project's folder, or a file in it.")] = ".",
-    environment: Annotated[
-        str | None,
-        Field(title="Environment", description="Left empty: META_PREFECT__ENV, else dev."),
-    ] = None,
-    revision: Annotated[
-        str | None,
-        Field(
-            title="Branch or commit",
-            description="A branch, a tag, or a commit's whole hash; left empty, the one that the deployer was set up with.",
-        ),
-    ] = None,
-    names: Annotated[
-        list[str],
-        Field(title="Flows or deployments", description="Only these: `flow` or `flow/deployment`; left empty, all."),
-    ] = [],  # noqa: B006 - Prefect reads the default into the form, and nothing changes it
-    select: Annotated[
-        list[str], Field(title="Patterns", description="Only what matches one of these: `etl-*`, `*/nightly-*`.")
-    ] = [],  # noqa: B006
-    tags: Annotated[
-        list[str],
-        Field(title="Tags", description="Further tags for every deployment, in place of META_PREFECT__TAGS."),
-    ] = [],  # noqa: B006
-    version: Annotated[
-        str | None, Field(title="Version", description="The version to set; left empty, the recipe says it.")
-    ] = None,
-    dry_run: Annotated[bool, Field(title="Dry run", description="Plan, and write nothing.")] = False,
-    on_error: Annotated[
-        OnError,
-        Field(
-            title="On errors",
-            description="`stop`: nothing is written while anything is wrong. `keep-going`: deploy what is sound. "
-            "`atomic`: once something cannot be written, put back what has been written.",
-        ),
-    ] = "stop",
-    only_changed: Annotated[
-        bool,
-        Field(
-            title="Only changed", description="Leave alone what differs in nothing but a version that counts deploys."
-        ),
-    ] = False,
-    adopt: Annotated[
-        bool, Field(title="Adopt", description="Take over deployments of the same name that nobody manages.")
-    ] = False,
-    prune: Annotated[
-        bool,
-        Field(title="Prune", description="Delete this project's deployments that are no longer in it, after all else."),
-    ] = False,
-    max_deletes: Annotated[
-        int | None,
-        Field(title="Most deletions", ge=0, description="Refuse to prune more; left empty, a fifth, and at least 3."),
-    ] = None,
-    force: Annotated[
-        bool, Field(title="Force", description="Prune without waiting for runs that are under way.")
-    ] = False,
-    plan: Annotated[
-        str | None,
-        Field(title="Plan", description="The run whose recorded plan is applied, exactly as it is, or not at all."),
-    ] = None,
+    path: ProjectPath = ".",
+    environment: EnvironmentName = None,
+    revision: Revision = None,
+    names: Names = [],  # noqa: B006 - Prefect reads the default into the form, and nothing changes it
+    select: Patterns = [],  # noqa: B006
+    tags: Tags = [],  # noqa: B006
+    version: Version = None,
+    dry_run: DryRun = False,
+    on_error: OnError = "stop",
+    only_changed: OnlyChanged = False,
+    adopt: Adopt = False,
+    prune: Prune = False,
+    max_deletes: MaxDeletes = None,
+    force: Force = False,
+    plan: PlanRun = None,
 ) -> Report:
     """Deploy a project: every deployment that its `meta_prefect.yaml` asks for.
 
@@ -171,7 +142,13 @@ def succeeded(report: Report) -> Report:
 
 
 async def deploy_order(
-    order: Order, recorded: RecordedPlan | None, server: PrefectServer, *, dry_run: bool, on_error: OnError, force: bool
+    order: Order,
+    recorded: RecordedPlan | None,
+    server: PrefectServer,
+    *,
+    dry_run: bool,
+    on_error: OnErrorPolicy,
+    force: bool,
 ) -> Report:
     """Plan, and do what the plan says, unless this is a dry run.
 
