@@ -133,16 +133,19 @@ def test_a_failed_deploy_is_finished_by_a_retry(server: Api, gated: Path, unique
 
 
 def test_a_worker_that_a_deploy_starts_outlives_it_and_is_clean(
-    server: Api, folder_project: Path, run_cli: RunCli, unique: str
+    server: Api, tmp_path: Path, run_cli: RunCli, unique: str
 ) -> None:
-    """A deploy in Prefect that starts a worker leaves it running, without anything of the run's environment."""
-    assert run_cli("bootstrap", str(folder_project)).returncode == 0
+    """A deployer in another pool starts this host's worker, which outlives the run and has nothing of its environment."""
+    project = GitProject(tmp_path, unique)
+    where = ["--recipe", "process_run_deployer", "--set", f"work_pool={unique}"]
+    done = run_cli("bootstrap", "--repository", project.url, *where)
+    assert done.returncode == 0, done.stderr
     stop_worker()
     secret = {"env": {"SECRET_OF_THE_RUN": "hunter2", "PREFECT_LOGGING_LEVEL": "DEBUG"}}
     run_id = start(server, "deploy-project", unique, parameters={"environment": "prod"}, job_variables=secret)
-    command = ["worker", "start", "--run-once", "-p", local_pool_name(), "-t", "process", "-n", unique]
+    command = ["worker", "start", "--run-once", "-p", unique, "-t", "process", "-n", unique]
 
-    done = subprocess.run(
+    ran = subprocess.run(
         [sys.executable, "-m", "prefect", *command, "--install-policy", "never"],
         env={**os.environ, "META_PREFECT__TAGS": "of-the-run"},
         timeout=240,
@@ -150,8 +153,8 @@ def test_a_worker_that_a_deploy_starts_outlives_it_and_is_clean(
         check=False,
     )
 
-    assert server.get(f"/flow_runs/{run_id}")["state"]["type"] == "COMPLETED", done.stdout[-3000:]
-    (worker,) = [one for one in worker_status() if one.alive]
+    assert server.get(f"/flow_runs/{run_id}")["state"]["type"] == "COMPLETED", ran.stdout[-3000:]
+    (worker,) = [one for one in worker_status() if one.alive and one.pool == local_pool_name()]
     environment = psutil.Process(worker.record.pid).environ()
     leaked = [name for name in environment if name.startswith(("META_PREFECT__", "PREFECT__"))]
     assert leaked == []
