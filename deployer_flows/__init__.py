@@ -10,35 +10,47 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from deployer_flows.bootstrapping import bootstrap
+    from deployer_flows.checking_drift import check_drift
     from deployer_flows.decorated_flows import decorated_flow_deployer
+    from deployer_flows.deploying_itself import deployer
     from deployer_flows.docker_run import docker_run_deployer
     from deployer_flows.ecs_run import ecs_run_deployer
     from deployer_flows.kubernetes_run import kubernetes_run_deployer
     from deployer_flows.local_run import local_run_deployer
     from deployer_flows.process_run import process_run_deployer
+    from deployer_flows.pruning import prune
     from deployer_flows.rolling_back import rollback
     from deployer_flows.whole_project import deploy_project
 
 __all__ = [
+    "bootstrap",
+    "check_drift",
     "decorated_flow_deployer",
     "deploy_project",
+    "deployer",
     "docker_run_deployer",
     "ecs_run_deployer",
     "kubernetes_run_deployer",
     "local_run_deployer",
     "process_run_deployer",
+    "prune",
     "rollback",
 ]
 
 # No module carries the name of a function that this package exports: one of the two would hide the other.
 _HOMES = {
+    "bootstrap": "deployer_flows.bootstrapping",
+    "check_drift": "deployer_flows.checking_drift",
     "decorated_flow_deployer": "deployer_flows.decorated_flows",
     "deploy_project": "deployer_flows.whole_project",
+    "deployer": "deployer_flows.deploying_itself",
     "docker_run_deployer": "deployer_flows.docker_run",
     "ecs_run_deployer": "deployer_flows.ecs_run",
     "kubernetes_run_deployer": "deployer_flows.kubernetes_run",
     "local_run_deployer": "deployer_flows.local_run",
     "process_run_deployer": "deployer_flows.process_run",
+    "prune": "deployer_flows.pruning",
     "rollback": "deployer_flows.rolling_back",
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -21,8 +20,11 @@ from meta_prefect.plan.ledger import Ledger, LedgerEntry, PageHead, Recorded, hi
 from meta_prefect.plan.records import LiveDeployment
 from meta_prefect.plan.restoring import diff_restored
 from meta_prefect.project import read_project
-from meta_prefect.report import Outcome, Report, table_artifact
+from meta_prefect.recipes.parameters import DryRun, ProjectPath
+from meta_prefect.report import Outcome, Report, report_artifact
 from meta_prefect.server import PrefectServer, connect, ui_url
+from meta_prefect.steps.failing import failing_in_words
+from meta_prefect.steps.fetching import project_folder
 from meta_prefect.steps.locking import turn
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.recording import begin_page
@@ -58,13 +60,14 @@ def _run_name() -> str:
 
 
 @flow(name="rollback", flow_run_name=_run_name)
+@failing_in_words
 async def rollback(
     deployment: Annotated[str, Field(title="Deployment", description="`flow/deployment`.")],
     to: Annotated[
         str | None, Field(title="Version", description="The version to go back to; left empty, the one before.")
     ] = None,
-    path: Annotated[str, Field(title="Project", description="The project's folder, or a file in it.")] = ".",
-    dry_run: Annotated[bool, Field(title="Dry run", description="Compare, and write nothing.")] = False,
+    path: ProjectPath = ".",
+    dry_run: DryRun = False,
 ) -> Report:
     """Make a deployment what it was at a version: every field, its schedules, its pause and its limits.
 
@@ -75,8 +78,8 @@ async def rollback(
         TargetError: No such deployment, or no such version of it, is recorded; or its work pool is gone.
         ConflictError: The deployment belongs to another project.
     """
-    project = read_project(Path(path), required=False)
-    async with connect(LocalHost()) as server:
+    async with connect(LocalHost()) as server, project_folder(path, None, server) as folder:
+        project = read_project(folder, required=False)
         (newest, *_) = await read_history(deployment, project.name, server)
         taking_turns = turn(server, project.name, newest.page.environment, waiting=progress().wait)
         async with nullcontext() if dry_run else taking_turns:
@@ -234,4 +237,4 @@ async def _show(report: Report, deployment: str, server: PrefectServer) -> None:
     (outcome,) = report.outcomes
     logger.info("%s %s: %s", outcome.action, deployment, outcome.detail)
     description = f"Rollback of `{deployment}`: {report.count()}."
-    await server.create_artifact(table_artifact(report, f"rollback-{deployment}", description))
+    await server.create_artifact(report_artifact(report, f"rollback-{deployment}", description))

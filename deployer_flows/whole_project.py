@@ -6,14 +6,13 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
 import httpx
 import tenacity
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.runtime import flow_run
-from pydantic import Field
+from prefect.runtime import deployment, flow_run
 
 from meta_prefect.discovery.sharing import sharing_modules
 from meta_prefect.errors import DeployFailed, ValidationFailed
@@ -26,77 +25,72 @@ from meta_prefect.plan.recorded import Asked, RecordedPlan, check_still_holds
 from meta_prefect.project import read_project
 from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.drafting import Request
+from meta_prefect.recipes.interrupted import tidy_up_after_cancelling
+from meta_prefect.recipes.parameters import (
+    Adopt,
+    DryRun,
+    EnvironmentName,
+    Force,
+    MaxDeletes,
+    Names,
+    OnError,
+    OnErrorPolicy,
+    OnlyChanged,
+    Patterns,
+    PlanRun,
+    ProjectPath,
+    Prune,
+    Revision,
+    Tags,
+    Version,
+)
 from meta_prefect.recipes.planning import Order, ProjectPlan, plan_order, read_order
 from meta_prefect.recipes.pruning import prune_orphans
 from meta_prefect.recipes.undoing import undo
-from meta_prefect.report import Outcome, Report, table_artifact, together
+from meta_prefect.report import Outcome, Report, report_artifact, together
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.settings import read_settings
+from meta_prefect.steps.failing import failing_in_words
+from meta_prefect.steps.fetching import project_folder
 from meta_prefect.steps.locking import turn
 from meta_prefect.steps.plan_records import plan_of_earlier_attempt, read_plan, settle_plan, store_plan, unfinished_plan
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
+from meta_prefect.steps.telling import tell_run
 
 LARGEST_PARAMETERS: Final = 400_000
 """Bytes of JSON that a recipe's run gets at most; Prefect refuses parameters above 524,288."""
 
-OnError = Literal["stop", "keep-going", "atomic"]
+_TOLD: Final = 5
+"""So many failures are told in the run's own state; all of them stand in its report."""
 
 
 def _run_name() -> str:
     parameters: dict[str, Any] = flow_run.get_parameters()
-    folder = Path(parameters.get("path") or ".").resolve().name
+    # A deployer's deployment is named after its project.
+    project = deployment.get_name() or Path(parameters.get("path") or ".").resolve().name
     verb = "plan" if parameters.get("dry_run") else "deploy"
-    return f"{verb} {folder} to {parameters.get('environment') or read_settings().env}"
+    return f"{verb} {project} to {parameters.get('environment') or read_settings().env}"
 
 
-@flow(name="deploy-project", flow_run_name=_run_name)
+@flow(name="deploy-project", flow_run_name=_run_name, on_cancellation=[tidy_up_after_cancelling])
+@failing_in_words
 async def deploy_project(
-    path: Annotated[str, Field(title="Project", description="The project's folder, or a file in it.")] = ".",
-    environment: Annotated[
-        str | None,
-        Field(title="Environment", description="Left empty: META_PREFECT__ENV, else dev."),
-    ] = None,
-    names: Annotated[
-        list[str],
-        Field(title="Flows or deployments", description="Only these: `flow` or `flow/deployment`; left empty, all."),
-    ] = [],  # noqa: B006 - Prefect reads the default into the form, and nothing changes it
-    select: Annotated[
-        list[str], Field(title="Patterns", description="Only what matches one of these: `etl-*`, `*/nightly-*`.")
-    ] = [],  # noqa: B006
-    dry_run: Annotated[bool, Field(title="Dry run", description="Plan, and write nothing.")] = False,
-    on_error: Annotated[
-        OnError,
-        Field(
-            title="On errors",
-            description="`stop`: nothing is written while anything is wrong. `keep-going`: deploy what is sound. "
-            "`atomic`: once something cannot be written, put back what has been written.",
-        ),
-    ] = "stop",
-    only_changed: Annotated[
-        bool,
-        Field(
-            title="Only changed", description="Leave alone what differs in nothing but a version that counts deploys."
-        ),
-    ] = False,
-    adopt: Annotated[
-        bool, Field(title="Adopt", description="Take over deployments of the same name that nobody manages.")
-    ] = False,
-    prune: Annotated[
-        bool,
-        Field(title="Prune", description="Delete this project's deployments that are no longer in it, after all else."),
-    ] = False,
-    max_deletes: Annotated[
-        int | None,
-        Field(title="Most deletions", ge=0, description="Refuse to prune more; left empty, a fifth, and at least 3."),
-    ] = None,
-    force: Annotated[
-        bool, Field(title="Force", description="Prune without waiting for runs that are under way.")
-    ] = False,
-    plan: Annotated[
-        str | None,
-        Field(title="Plan", description="The run whose recorded plan is applied, exactly as it is, or not at all."),
-    ] = None,
+    path: ProjectPath = ".",
+    environment: EnvironmentName = None,
+    revision: Revision = None,
+    names: Names = [],  # noqa: B006 - Prefect reads the default into the form, and nothing changes it
+    select: Patterns = [],  # noqa: B006
+    tags: Tags = [],  # noqa: B006
+    version: Version = None,
+    dry_run: DryRun = False,
+    on_error: OnError = "stop",
+    only_changed: OnlyChanged = False,
+    adopt: Adopt = False,
+    prune: Prune = False,
+    max_deletes: MaxDeletes = None,
+    force: Force = False,
+    plan: PlanRun = None,
 ) -> Report:
     """Deploy a project: every deployment that its `meta_prefect.yaml` asks for.
 
@@ -111,6 +105,8 @@ async def deploy_project(
     asked = Asked(
         names=tuple(names),
         select=tuple(select),
+        tags=tuple(tags),
+        version=version or None,
         only_changed=only_changed,
         adopt=adopt,
         prune=prune,
@@ -119,20 +115,55 @@ async def deploy_project(
     with sharing_modules():
         async with connect(LocalHost(start_worker=read_settings().start_worker)) as server:
             recorded = await read_plan(plan, server) if plan else None
-            order = await read(Path(path), environment, asked, recorded or await plan_of_earlier_attempt(server))
-            taking_turns = turn(server, order.project.name, order.context.environment, waiting=progress().wait)
-            async with nullcontext() if dry_run else taking_turns:
-                report = await _deploy(order, recorded, server, dry_run=dry_run, on_error=on_error, force=force)
+            earlier = recorded or await plan_of_earlier_attempt(server)
+            # An empty field of the form is an empty text.
+            async with project_folder(path, revision or None, server, earlier) as folder:
+                order = await read(folder, environment, asked, earlier)
+                await tell_run(order.context, "plan" if dry_run else "deploy", server)
+                taking_turns = turn(server, order.project.name, order.context.environment, waiting=progress().wait)
+                async with nullcontext() if dry_run else taking_turns:
+                    report = await deploy_order(
+                        order, recorded, server, dry_run=dry_run, on_error=on_error, force=force
+                    )
+    return succeeded(report)
+
+
+def succeeded(report: Report) -> Report:
+    """Let the run fail where a deployment did.
+
+    Raises:
+        DeployFailed: Some deployments could not be written.
+    """
     if report.failed:
-        names_of_failed = ", ".join(outcome.deployment for outcome in report.failed)
-        raise DeployFailed(f"{len(report.failed)} deployments failed: {names_of_failed}", report=report)
+        told = "\n".join(f"  {outcome.deployment}: {outcome.detail}" for outcome in report.failed[:_TOLD])
+        more = f"\n  and {len(report.failed) - _TOLD} more" if len(report.failed) > _TOLD else ""
+        raise DeployFailed(f"{len(report.failed)} deployments failed:\n{told}{more}", report=report)
     return report
 
 
-async def _deploy(
-    order: Order, recorded: RecordedPlan | None, server: PrefectServer, *, dry_run: bool, on_error: OnError, force: bool
+async def deploy_order(
+    order: Order,
+    recorded: RecordedPlan | None,
+    server: PrefectServer,
+    *,
+    dry_run: bool,
+    on_error: OnErrorPolicy,
+    force: bool,
 ) -> Report:
-    """Plan, and do what the plan says, unless this is a dry run."""
+    """Plan, and do what the plan says, unless this is a dry run.
+
+    Args:
+        order: What to deploy.
+        recorded: The plan that must still hold.
+        server: The Prefect API.
+        dry_run: Whether to stop before the first write.
+        on_error: What to do where something is wrong.
+        force: Whether to prune without waiting for runs that are under way.
+
+    Raises:
+        ValidationFailed: Something is wrong with the project; nothing was written.
+        MovedError: The recorded plan does not hold any more; nothing was written.
+    """
     unfinished = None
     if not dry_run and order.earlier is None:
         unfinished = await unfinished_plan(order.project.name, order.context.environment, server)
@@ -156,7 +187,7 @@ async def _deploy(
         report = await prune_orphans(planned, report, server, force=force)
     if note.stage == "started":
         await settle_plan(artifact_id, note, [outcome.deployment for outcome in report.failed], server)
-    await _show(report, order.project.name, server)
+    await show_report(report, order.project.name, server)
     return report
 
 
@@ -284,7 +315,8 @@ def _whole(planned: ProjectPlan, reports: Sequence[Report], *, dry_run: bool) ->
     )
 
 
-async def _show(report: Report, project: str, server: PrefectServer) -> None:
+async def show_report(report: Report, project: str, server: PrefectServer) -> None:
+    """Leave a report where whoever looks at the run finds it: in its log, as a table, and as events of what was deleted."""
     logger = get_run_logger()
     for remark in report.remarks:
         logger.warning("%s", remark)
@@ -292,4 +324,4 @@ async def _show(report: Report, project: str, server: PrefectServer) -> None:
         logger.error("%s failed: %s", outcome.deployment, outcome.detail)
     logger.info("%s in %s", report.count(), report.environment)
     description = f"Project {project} in {report.environment}: {report.count()}."
-    await server.create_artifact(table_artifact(report, f"report-{project}-{report.environment}", description))
+    await server.create_artifact(report_artifact(report, f"report-{project}-{report.environment}", description))

@@ -22,6 +22,7 @@ to do about it. The command line prints exactly that and exits with 1; a traceba
     │   ├── RefusedError          the server understood and refused (permanent)
     │   └── MovedError            the live object is neither what the plan saw nor what it wants
     ├── ProcessError              a server or worker process of this host did not start or stop
+    ├── DriftFound                somebody has changed what was deployed
     └── DeployFailed              some deployments could not be written; carries the report
 
 This module imports nothing of the package, so that everything may raise these.
@@ -158,6 +159,10 @@ class MovedError(ServerError):
 
 class ProcessError(MetaPrefectError):
     """A server or worker process of this host did not start, or did not stop."""
+
+
+class DriftFound(MetaPrefectError):  # noqa: N818 - a verdict, as in Prefect's own state names
+    """Somebody has changed what was deployed, and the policy is to fail or it could not be set right."""
 
 
 class DeployFailed(MetaPrefectError):  # noqa: N818 - a verdict, as in Prefect's own state names

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Literal
 
@@ -11,6 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.document import PlanDocument
+from meta_prefect.plan.explain import shown
+from meta_prefect.plan.status import FieldStatus, ProjectStatus
 
 Action = Literal["created", "updated", "unchanged", "deleted", "put back", "not written", "failed"]
 """What happened: ``put back`` and ``not written`` where another deployment failed and the deploy was all or nothing."""
@@ -105,22 +106,53 @@ def together(environment: str, reports: Iterable[Report], *, dry_run: bool = Fal
     )
 
 
-def table_artifact(report: Report, key: str, description: str) -> Record:
-    """The report as a table artifact, as the API takes it; deployments link to their pages in the UI.
+def drift_markdown(found: ProjectStatus) -> str:
+    """How a project stands, as a page: one section for each deployment that is not in sync, one row for each field."""
+    lines = [f"# {found.project} in {found.environment}"]
+    for one in found.deployments:
+        if one.is_in_sync:
+            continue
+        lines += ["", f"## {one.deployment}: {one.state}", ""]
+        if one.applied_at is not None:
+            lines += [f"Deployed {one.applied_at:%Y-%m-%d %H:%M} UTC by {one.applied_by}.", ""]
+        if one.fields:
+            lines += ["| field | last deployed | live | wanted | |", "|---|---|---|---|---|"]
+            lines += [_drift_row(field) for field in one.fields]
+    count = sum(one.is_in_sync for one in found.deployments)
+    return "\n".join([*lines, "", f"{count} of {len(found.deployments)} are in sync."])
+
+
+def _drift_row(field: FieldStatus) -> str:
+    values = (
+        shown(getattr(field, name)) if name in field.model_fields_set else "" for name in ("applied", "live", "wanted")
+    )
+    return _row((field.path, *values, field.kind))
+
+
+def report_artifact(report: Report, key: str, description: str) -> Record:
+    """The report as an artifact, as the API takes it: what failed comes first, and deployments link to their pages in the UI.
+
+    It is a page with a table in it; Prefect's own table artifacts show links as they are written and cut off long texts.
 
     Args:
         report: The report.
         key: Under which the artifact's versions are found; made to hold only what Prefect accepts.
         description: Markdown above the table.
     """
-    rows = [
-        {
-            "deployment": f"[{outcome.deployment}]({outcome.url})" if outcome.url else outcome.deployment,
-            "result": outcome.action,
-            "version": outcome.version or "",
-            "detail": outcome.detail,
-            "recipe": outcome.recipe,
-        }
-        for outcome in report.outcomes
-    ]
-    return {"type": "table", "key": artifact_key(key), "description": description, "data": json.dumps(rows)}
+    rows = ["| deployment | result | version | detail | recipe |", "|---|---|---|---|---|"]
+    for outcome in (*report.failed, *(one for one in report.outcomes if one.action != "failed")):
+        name = f"[{outcome.deployment}]({outcome.url})" if outcome.url else outcome.deployment
+        action = f"**{outcome.action}**" if outcome.action == "failed" else outcome.action
+        rows.append(_row((name, action, outcome.version or "", outcome.detail, outcome.recipe)))
+    lines = [f"# {report.count()} in {report.environment}", "", *rows]
+    if report.components:
+        lines += ["", "Also written:", "", *(f"- {name}: {done}" for name, done in report.components)]
+    if report.remarks:
+        lines += ["", "Notes:", "", *(f"- {remark}" for remark in report.remarks)]
+    if report.run_url:
+        lines += ["", f"[The run]({report.run_url})"]
+    return {"type": "markdown", "key": artifact_key(key), "description": description, "data": "\n".join(lines)}
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", "<br>") for cell in cells) + " |"

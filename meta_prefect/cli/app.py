@@ -10,9 +10,11 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from meta_prefect import __version__
+from meta_prefect.cli.bootstrap import bootstrap
 from meta_prefect.cli.history import history, rollback
 from meta_prefect.cli.output import Output
 from meta_prefect.cli.recipes import recipes, schema
+from meta_prefect.cli.remote import deploy_by_deployer
 from meta_prefect.cli.schedule import schedule_app
 from meta_prefect.cli.status import status
 from meta_prefect.cli.worker_manifests import manifests
@@ -30,11 +32,14 @@ app.command(recipes)
 app.command(schema)
 app.command(history)
 app.command(rollback)
+app.command(bootstrap)
 app.command(status)
 app.command(schedule_app)
 app.command(server_app)
 app.command(worker_app)
 worker_app.command(manifests)
+
+OnError = Literal["stop", "keep-going", "atomic"]
 
 Debug = Annotated[bool, Parameter(negative="", help="Show Prefect's own log, and tracebacks.")]
 Select = Annotated[list[str] | None, Parameter(negative="", help="Only what matches: `etl-*`, `*/nightly-*`.")]
@@ -76,6 +81,12 @@ def deploy(
             help="Apply exactly the plan that `meta-prefect plan` made in this run, or nothing if it is outdated."
         ),
     ] = None,
+    remote: Annotated[
+        bool, Parameter(negative="", help="Let the project's deployer do it (see `bootstrap`), and follow its run.")
+    ] = False,
+    revision: Annotated[
+        str | None, Parameter(help="With --remote: the branch, tag or whole commit hash to deploy.")
+    ] = None,
     local: Annotated[
         bool, Parameter(negative="", help="Allow a server to be started in CI, containers and flow runs too.")
     ] = False,
@@ -100,6 +111,24 @@ def deploy(
         _refuse_beside_plan(env=env, select=select, only_changed=only_changed, adopt=adopt, prune=prune)
     if keep_going and atomic:
         raise TargetError("--keep-going and --atomic contradict each other", hint="Give one of them.")
+    on_error: OnError = "keep-going" if keep_going else "atomic" if atomic else "stop"
+    if remote:
+        return deploy_by_deployer(
+            targets,
+            environment=env,
+            revision=revision,
+            select=select or [],
+            dry_run=dry_run,
+            on_error=on_error,
+            only_changed=only_changed,
+            adopt=adopt,
+            prune=prune,
+            max_deletes=max_deletes,
+            force=force,
+            plan=plan,
+        )
+    if revision is not None:
+        raise TargetError("--revision goes with --remote", hint="Here, what is deployed is what is checked out.")
     output = Output()
     if no_build:
         os.environ["META_PREFECT__BUILD_IMAGES"] = "false"
@@ -110,7 +139,7 @@ def deploy(
                 env=env,
                 select=select or (),
                 dry_run=dry_run,
-                on_error="keep-going" if keep_going else "atomic" if atomic else "stop",
+                on_error=on_error,
                 only_changed=only_changed,
                 adopt=adopt,
                 prune=prune,

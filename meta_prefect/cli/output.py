@@ -88,8 +88,8 @@ class Output:
             with Progress(*columns, console=self._err, transient=True) as bar, reporting_to(_Bar(bar, title)):
                 yield
 
-    def report(self, report: Report) -> None:
-        """Print what happened to each deployment."""
+    def report(self, report: Report, *, following: bool = True) -> None:
+        """Print what happened to each deployment, and how to go on with the first one unless that is not ``following``."""
         if self._out.is_terminal:
             self._table(report)
         else:
@@ -104,7 +104,7 @@ class Output:
         self.raw(f"{report.count()} in {report.environment}")
         if report.run_url:
             self.raw(f"Run: {report.run_url}")
-        if not report.failed and not report.dry_run and report.outcomes:
+        if following and not report.failed and not report.dry_run and report.outcomes:
             first = report.outcomes[0]
             parameters = "".join(f" -p {name}=…" for name in first.open_parameters)
             self.raw(f"Next: prefect deployment run '{first.deployment}'{parameters} --watch")

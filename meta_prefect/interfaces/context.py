@@ -21,6 +21,22 @@ class PlannedState(BaseModel):
     after: str | None = Field(title="After")
 
 
+class CodeOrigin(BaseModel):
+    """The Git repository that a deployer has fetched a project from; the commit is that of the deploy.
+
+    Attributes:
+        repository: Its address.
+        token: The saved block that opens it, as ``<block type>/<name>``.
+        folder: The project's folder in it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repository: str = Field(title="Repository")
+    token: str | None = Field(default=None, title="Token")
+    folder: str = Field(default="", title="Folder")
+
+
 class DeployContext(BaseModel):
     """Everything that a builder may know besides its deployment.
 
@@ -39,6 +55,11 @@ class DeployContext(BaseModel):
         default=None,
         title="Commit",
         description="The Git commit of the source, with +dirty where it was changed since.",
+    )
+    origin: CodeOrigin | None = Field(
+        default=None,
+        title="Origin",
+        description="Where the source was fetched from for this deploy alone; runs then fetch the same commit from there.",
     )
     tags: tuple[str, ...] = Field(default=(), title="Tags", description="Further tags for every deployment.")
     version: str | None = Field(

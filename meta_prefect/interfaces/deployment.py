@@ -66,6 +66,7 @@ class Deployment(BaseModel):
         tags: Its tags; every run of it gets them too.
         description: Markdown for the UI.
         parameters: Default values of flow parameters.
+        parameter_schema: What the run form offers, where that is less than the flow's parameters; None means all of them.
         enforce_parameter_schema: Whether the server checks the parameters of runs.
         entrypoint: Overrides the flow's own entrypoint.
         pull_steps: What a worker does to get the code before a run.
@@ -90,6 +91,7 @@ class Deployment(BaseModel):
     tags: list[str] = []
     description: str | None = None
     parameters: dict[str, Any] = {}
+    parameter_schema: dict[str, Any] | None = None
     enforce_parameter_schema: bool = True
     entrypoint: str | None = None
     pull_steps: list[dict[str, Any]] = []
@@ -115,9 +117,14 @@ class Deployment(BaseModel):
         return f"{self.flow.name}/{self.name}"
 
     @property
+    def form(self) -> dict[str, Any]:
+        """The JSON schema of the parameters that a run may be given."""
+        return self.flow.parameter_schema if self.parameter_schema is None else self.parameter_schema
+
+    @property
     def open_parameters(self) -> tuple[str, ...]:
         """The parameters that its flow needs and that have no default value here."""
-        required: list[str] = self.flow.parameter_schema.get("required", [])
+        required: list[str] = self.form.get("required", [])
         return tuple(name for name in required if name not in self.parameters)
 
     def private_copy(self) -> Deployment:

@@ -22,7 +22,7 @@ def check_parameters(deployment: Deployment) -> Iterator[ConfigurationError]:
 
     Prefect checks the first at best when they are stored, and the second never: their runs fail.
     """
-    schema = deployment.flow.parameter_schema
+    schema = deployment.form
     sources = {"parameters": deployment.parameters}
     for schedule in deployment.schedules or ():
         sources[f"parameters of schedule {schedule.slug!r}"] = schedule.parameters

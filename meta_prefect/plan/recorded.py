@@ -31,6 +31,8 @@ class Asked(BaseModel):
     Attributes:
         names: Flows or deployments.
         select: Patterns.
+        tags: Further tags for every deployment, in place of META_PREFECT__TAGS.
+        version: The version to set instead of the recipe's.
         only_changed: Whether a version that counts deploys stays where nothing else differs.
         adopt: Whether to take over deployments that nobody manages.
         prune: Whether to delete what is no longer in the project.
@@ -41,6 +43,8 @@ class Asked(BaseModel):
 
     names: tuple[str, ...] = ()
     select: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    version: str | None = None
     only_changed: bool = False
     adopt: bool = False
     prune: bool = False

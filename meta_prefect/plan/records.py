@@ -94,7 +94,7 @@ def desired_record(deployment: Deployment, live: LiveDeployment | None = None) -
         "description": normal_description(deployment.description),
         "tags": normal_tags(deployment.tags),
         "parameters": deployment.parameters,
-        "parameter_openapi_schema": deployment.flow.parameter_schema,
+        "parameter_openapi_schema": deployment.form,
         "enforce_parameter_schema": deployment.enforce_parameter_schema,
         "job_variables": deployment.job_variables,
         "work_pool_name": deployment.work_pool_name,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from meta_prefect.discovery.modules import ProjectModules
+from meta_prefect.discovery.parameters import parameter_form
 from meta_prefect.errors import ConfigurationError
 from meta_prefect.implementations.filesystem import components_of
 from meta_prefect.interfaces.context import DeployContext
@@ -63,7 +64,7 @@ def draft(request: Request, context: DeployContext, modules: ProjectModules) -> 
         entrypoint=request.flow,
         source=context.source,
         description=flow.description,
-        parameter_schema=flow.parameters.model_dump_for_openapi(),
+        parameter_schema=parameter_form(flow),
         tags=tuple(getattr(flow, "tags", ()) or ()),
         module=flow.fn.__module__,
         file=flow.fn.__code__.co_filename,

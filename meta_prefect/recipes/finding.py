@@ -67,6 +67,11 @@ class Recipes:
         return {point.module.partition(".")[0] for point in points}
 
     @property
+    def own(self) -> list[Recipe]:
+        """The project's own recipes, by name."""
+        return [self._own[name] for name in sorted(self._own)]
+
+    @property
     def names(self) -> list[str]:
         """All names that can be asked for."""
         return sorted(self._own.keys() | self._installed.keys())

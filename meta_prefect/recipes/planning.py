@@ -274,6 +274,8 @@ def read_order(
         next_versions=not asked.only_changed,
         adopt=asked.adopt,
     )
+    said = {"tags": asked.tags, "version": asked.version}
+    context = context.model_copy(update={key: value for key, value in said.items() if value})
     if earlier is not None:
         context = earlier.repeated_by(context)
     requested = requests_of(

@@ -7,6 +7,7 @@ from prefect import get_run_logger
 from meta_prefect.errors import MetaPrefectError
 from meta_prefect.plan.changes import Delete
 from meta_prefect.plan.ledger import PageHead, deleted
+from meta_prefect.recipes.announcing import announce_report
 from meta_prefect.recipes.planning import ProjectPlan
 from meta_prefect.report import Outcome, Report
 from meta_prefect.server import PrefectServer
@@ -59,4 +60,5 @@ async def prune_orphans(planned: ProjectPlan, report: Report, server: PrefectSer
         finally:
             progress().wrote()
     await page.close(outcome.deployment for outcome in outcomes if outcome.action == "deleted")
+    announce_report(Report(environment=context.environment, outcomes=tuple(outcomes)), context.project)
     return report.model_copy(update={"outcomes": (*report.outcomes, *outcomes)})

@@ -7,7 +7,7 @@ import copy
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast, overload
+from typing import TYPE_CHECKING, Annotated, Any, cast, overload
 
 from docstring_parser import parse
 from prefect.flows import Flow
@@ -31,8 +31,8 @@ class Recipe(Flow[..., Any]):
     """A flow that deploys flows, all in one way.
 
     Its parameters are ``deployments``, a list of entries ``{flow: <entrypoint>, variables: {…}}``, and optionally the
-    ``context`` of the deploy that it is part of. Called where no event loop runs, it runs to completion; within one it
-    returns an awaitable, as any asynchronous flow.
+    ``environment`` for which it is started alone, or the ``context`` of the deploy that it is part of. Called where no event
+    loop runs, it runs to completion; within one it returns an awaitable, as any asynchronous flow.
 
     Args:
         function: Takes the recipe's variables and returns a builder; its docstring is the recipe's description.
@@ -43,7 +43,12 @@ class Recipe(Flow[..., Any]):
         self.function = function
         self.variables_model = variables_model(function)
         self.entry_model = _entry_model(function, self.variables_model)
-        super().__init__(self._as_flow_function(), name=name, description=inspect.getdoc(function))
+        super().__init__(
+            self._as_flow_function(),
+            name=name,
+            description=inspect.getdoc(function),
+            flow_run_name=partial(_run_name, function.__name__),
+        )
         if "items" not in self.parameters.properties.get("deployments", {}):
             # Prefect leaves out of a flow's form, without a word, what it cannot describe.
             check_json(function, self.variables_model)
@@ -66,14 +71,19 @@ class Recipe(Flow[..., Any]):
     def _as_flow_function(self) -> Callable[..., Awaitable[Report]]:
         recipe = self
 
-        async def run(deployments: Any, context: Any = None) -> Report:
+        async def run(deployments: Any, environment: str | None = None, context: Any = None) -> Report:
             # Imported here: whoever decorates a flow with a recipe does not deploy it.
             from meta_prefect.recipes.run import run_recipe
+            from meta_prefect.steps.failing import in_words
 
-            return await run_recipe(recipe, deployments, context)
+            return await in_words(run_recipe(recipe, deployments, context, environment))
 
         entries: Any = list[self.entry_model]
-        run.__annotations__ = {"deployments": entries, "context": DeployContext | None}
+        run.__annotations__ = {
+            "deployments": Annotated[entries, Field(title="Deployments")],
+            "environment": Annotated[str | None, Field(title="Environment")],
+            "context": Annotated[DeployContext | None, Field(title="Part of")],
+        }
         run.__name__ = self.function.__name__
         run.__qualname__ = self.function.__qualname__
         run.__module__ = self.function.__module__
@@ -259,8 +269,19 @@ def _flow_docstring(function: RecipeFunction) -> str:
     return (
         f"{text}\n\nArgs:\n"
         "    deployments: The flows to deploy, each with its variables.\n"
+        "    environment: The environment; left empty, META_PREFECT__ENV, else dev.\n"
         "    context: The deploy that this run is part of; left empty, the run makes its own."
     )
+
+
+def _run_name(recipe: str) -> str:
+    """The name of a run that is started alone, or without a name of its own."""
+    from prefect.runtime import flow_run
+
+    parameters: dict[str, Any] = flow_run.get_parameters()
+    context: Any = parameters.get("context")
+    environment = getattr(context, "environment", None) or parameters.get("environment")
+    return f"{recipe} to {environment}" if environment else recipe
 
 
 def _loop_runs() -> bool:

@@ -20,11 +20,13 @@ from meta_prefect.plan.changes import Change, Create, Unchanged, Update
 from meta_prefect.plan.ledger import PageHead
 from meta_prefect.plan.resolving import Draft
 from meta_prefect.project import read_project
+from meta_prefect.recipes.announcing import announce_report
 from meta_prefect.recipes.drafting import Request, draft
 from meta_prefect.recipes.recipe import Recipe
-from meta_prefect.report import Action, Outcome, Report, table_artifact
+from meta_prefect.report import Action, Outcome, Report, report_artifact
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.steps.building import Within, build_observed
+from meta_prefect.steps.fetching import given_source
 from meta_prefect.steps.planning import DraftBatch, PlannedBatch, PlannedComponent, PlannedDeployment, compare_observed
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.recording import begin_page, entries_of
@@ -40,21 +42,23 @@ from meta_prefect.steps.writing import (
 )
 
 
-async def run_recipe(recipe: Recipe, entries: Sequence[Any], context: DeployContext | None) -> Report:
+async def run_recipe(
+    recipe: Recipe, entries: Sequence[Any], context: DeployContext | None, environment: str | None = None
+) -> Report:
     """Deploy a list of entries; the body of every recipe's flow.
 
     Args:
         recipe: The recipe.
         entries: Validated entries, each with ``flow`` and ``variables``.
         context: The deploy that this run is part of; None makes one for the present folder.
+        environment: The environment, where there is no such deploy.
 
     Raises:
         ValidationFailed: Something is wrong with an entry; nothing was written.
         DeployFailed: Some deployments could not be written.
     """
     if context is None:
-        project = read_project(Path.cwd(), required=False)
-        context = new_context(project.root, project.name)
+        context = await _own_context(environment)
     host = LocalHost(start_worker=context.start_worker)
     modules = modules_of(Path(context.source))
     requests = [Request(recipe, entry.flow, entry.variables, where=entry.flow) for entry in entries]
@@ -70,9 +74,18 @@ async def run_recipe(recipe: Recipe, entries: Sequence[Any], context: DeployCont
         if page is not None:
             await page.close(_written(batch, report))
         await _show(report, recipe, server)
+        announce_report(report, context.project)
     if report.failed:
         raise DeployFailed(_failure_message(report), report=report)
     return report
+
+
+async def _own_context(environment: str | None) -> DeployContext:
+    """The context of a run that is started alone: for the project in the present folder."""
+    async with connect(LocalHost()) as server:
+        await given_source(server)
+    project = read_project(Path.cwd(), required=False)
+    return new_context(project.root, project.name, environment=environment)
 
 
 def _drafts(requests: Sequence[Request], context: DeployContext, modules: ProjectModules) -> list[Draft]:
@@ -263,7 +276,7 @@ async def _show(report: Report, recipe: Recipe, server: PrefectServer) -> None:
         logger.error("%s failed: %s", outcome.deployment, outcome.detail)
     logger.info("%s in %s", report.count(), report.environment)
     key = f"{recipe.recipe_name}-{report.environment}"
-    await server.create_artifact(table_artifact(report, key, f"Deployed by {recipe.recipe_name}: {report.count()}."))
+    await server.create_artifact(report_artifact(report, key, f"Deployed by {recipe.recipe_name}: {report.count()}."))
 
 
 def _failure_message(report: Report) -> str:

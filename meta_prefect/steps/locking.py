@@ -99,6 +99,13 @@ async def turn(
             get_run_logger().warning("the deploy's lock could not be released: %s", error)
 
 
+async def release_lock_of(server: PrefectServer, project: str, environment: str, run_id: str) -> None:
+    """Free the lock that a run held whose process has ended, so that nobody has to find that out."""
+    live = await _read(server, artifact_key(f"meta-prefect-lock-{project}-{environment}"))
+    if live is not None and Holder.model_validate(live["value"]).run_id == run_id:
+        await server.delete(f"/variables/{live['id']}")
+
+
 async def _acquire(server: PrefectServer, name: str, holder: Holder, waiting: Callable[[str], None]) -> str:
     while True:
         try:

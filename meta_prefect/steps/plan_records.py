@@ -65,6 +65,11 @@ async def plan_of_earlier_attempt(server: PrefectServer) -> RecordedPlan | None:
     return await _newest({"flow_run_id": {"any_": [str(run_id)]}}, server)
 
 
+async def plan_of_run(run_id: str, server: PrefectServer) -> RecordedPlan | None:
+    """The plan that a run has made last; None where it came not that far."""
+    return await _newest({"flow_run_id": {"any_": [run_id]}}, server)
+
+
 async def unfinished_plan(project: str, environment: str, server: PrefectServer) -> RecordedPlan | None:
     """The plan of the last deploy of a project to an environment, where something is left of it to do."""
     newest = await _newest({"key": {"any_": [recorded_key(project, environment)]}}, server, but_dry_runs=True)

@@ -7,9 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from logging import Logger
 
 import psutil
 from prefect import get_run_logger
+from prefect.exceptions import MissingContextError
+from prefect.logging import get_logger
+from prefect.logging.loggers import LoggingAdapter
 from prefect.runtime import flow_run
 
 from meta_prefect.errors import ServerError
@@ -48,9 +52,17 @@ class OpenPage:
             await self._server.patch(path, {"data": page.model_dump(mode="json"), "description": _in_words(page)})
         except ServerError as error:
             # The work itself is done, and the page says already what was about to be written.
-            get_run_logger().warning("the ledger could not be brought up to date: %s", error)
+            _logger().warning("the ledger could not be brought up to date: %s", error)
             return
-        get_run_logger().info("recorded in the ledger: %s", _counted(page))
+        _logger().info("recorded in the ledger: %s", _counted(page))
+
+
+def _logger() -> LoggingAdapter | Logger:
+    """The run's log; where a run has ended already and its page is closed for it, the process's."""
+    try:
+        return get_run_logger()
+    except MissingContextError:
+        return get_logger("meta_prefect")
 
 
 def entries_of(planned: PlannedDeployment) -> list[LedgerEntry]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.settings import read_settings
+from meta_prefect.steps.fetching import origin_of
+from meta_prefect.steps.git import git_commit
 
 
 def new_context(
@@ -38,9 +39,10 @@ def new_context(
         project=project,
         source=str(source.resolve()),
         environment=environment or settings.env,
-        now=datetime.now(UTC),
+        now=clock(),
         deploy_id=deploy_id or str(uuid4()),
         commit=git_commit(source),
+        origin=origin_of(source),
         tags=settings.tags,
         version=settings.version,
         next_versions=next_versions,
@@ -50,20 +52,6 @@ def new_context(
     )
 
 
-def git_commit(folder: Path) -> str | None:
-    """The commit that a folder is at, with ``+dirty`` where tracked files below it were changed; None outside a repository."""
-    commit = _git(folder, "rev-parse", "HEAD")
-    if commit is None:
-        return None
-    changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".")
-    return f"{commit}+dirty" if changed else commit
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False, timeout=30
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+def clock() -> datetime:
+    """The moment of a deploy: the only place where a deploy asks what time it is."""
+    return datetime.now(UTC)

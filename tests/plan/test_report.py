@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from meta_prefect.report import Outcome, Report, artifact_key, table_artifact, together
+from meta_prefect.report import Outcome, Report, artifact_key, report_artifact, together
 
 CREATED = Outcome(deployment="add/a", recipe="local", action="created", version="1", url="http://ui/1")
 UPDATED = Outcome(deployment="add/b", recipe="local", action="updated", version="2", detail="description")
@@ -47,14 +45,15 @@ def test_reports_of_several_recipes_join() -> None:
     assert together("dev", [one, other]).failed == (FAILED,)
 
 
-def test_the_table_links_to_the_ui() -> None:
-    """Each deployment is a row, with a link where it has a page."""
-    artifact = table_artifact(Report(environment="dev", outcomes=(CREATED, FAILED)), "local_deployer-dev", "Deployed.")
-    rows = json.loads(artifact["data"])
+def test_the_page_links_to_the_ui() -> None:
+    """Each deployment is a row, with a link where it has a page; what failed comes first."""
+    artifact = report_artifact(Report(environment="dev", outcomes=(CREATED, FAILED)), "local_deployer-dev", "Deployed.")
+    rows = [line for line in artifact["data"].splitlines() if line.startswith("|")]
 
-    assert (artifact["type"], artifact["key"], artifact["description"]) == ("table", "local-deployer-dev", "Deployed.")
-    assert [row["deployment"] for row in rows] == ["[add/a](http://ui/1)", "add/d"]
-    assert rows[1] == {"deployment": "add/d", "result": "failed", "version": "", "detail": "no", "recipe": "team"}
+    kind = (artifact["type"], artifact["key"], artifact["description"])
+    assert kind == ("markdown", "local-deployer-dev", "Deployed.")
+    assert rows[2] == "| add/d | **failed** |  | no | team |"
+    assert rows[3].startswith("| [add/a](http://ui/1) | created |")
 
 
 @pytest.mark.parametrize(

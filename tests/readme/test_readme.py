@@ -113,6 +113,7 @@ def test_the_project_for_a_cluster_is_deployable(project: Project) -> None:
     "command",
     [
         "deploy",
+        "bootstrap",
         "plan",
         "validate",
         "recipes",

@@ -23,7 +23,8 @@ _USERS_OF_TOKENS: Final = {"github": "x-access-token", "bitbucket": "x-token-aut
 _BLOCK: Final = re.compile(r"[a-z0-9-]+/[a-z0-9-]+")
 
 
-def _check_repository(url: str) -> str:
+def check_repository(url: str) -> str:
+    """Refuse what is no address of a Git repository, and addresses that hold a secret."""
     parts = urlsplit(url)
     if parts.password is not None or (parts.scheme == "https" and parts.username is not None):
         # What was written is not shown: it holds a secret.
@@ -35,30 +36,74 @@ def _check_repository(url: str) -> str:
     return url
 
 
-def _check_reference(name: str) -> str:
+def check_reference(name: str) -> str:
+    """Refuse what is no name of a branch; above all, options of git."""
     if name.startswith("-") or not name.strip() or any(mark in name for mark in (" ", "..", "~", "^", ":", "\\")):
         raise ValueError(f"{name!r} is no name of a branch")
     return name
 
 
-def _check_commit(commit: str) -> str:
+def check_commit(commit: str) -> str:
+    """Refuse what is no hash of a commit."""
     if _COMMIT.fullmatch(commit) is None:
         raise ValueError(f"{commit!r} is no commit: write its hash")
     return commit
 
 
-def _check_folder(folder: str) -> str:
+def check_folder(folder: str) -> str:
+    """Refuse a folder that leaves the repository."""
     if folder.startswith("/") or ".." in folder.split("/"):
         raise ValueError(f"{folder!r} leaves the repository: write a path within it")
     return folder.strip("/")
 
 
-def _check_token(reference: str) -> str:
+def check_token(reference: str) -> str:
+    """Refuse a secret that is written down instead of named."""
     if _BLOCK.fullmatch(reference) is None:
         raise ValueError(
             "a token is named, never written down: give a saved block as '<block type>/<name>', such as 'secret/git'"
         )
     return reference
+
+
+def opened_by(token: str | None, repository: str, user: str | None = None) -> Record:
+    """The argument by which Prefect's step opens a private repository: a reference to a saved block, resolved in the run.
+
+    Args:
+        token: The block as ``<block type>/<name>``; None where none is needed.
+        repository: The repository's address.
+        user: The user that goes with a token in a secret block; None takes what the host is known to want.
+    """
+    if token is None:
+        return {}
+    block_type, _, name = token.partition("/")
+    reference = "{{ prefect.blocks." + f"{block_type}.{name}" + " }}"
+    if block_type != "secret":
+        return {"credentials": reference}
+    # Without a user Git takes the token for one, and asks for a password that nobody is there to type.
+    host = urlsplit(repository).hostname or ""
+    known = user or next((user for part, user in _USERS_OF_TOKENS.items() if part in host), "oauth2")
+    return {"credentials": {"username": known, "access_token": reference}}
+
+
+def clone_steps(
+    clone: Record, *, token: str | None = None, user: str | None = None, folder: str = ""
+) -> list[dict[str, Any]]:
+    """The pull steps that clone a repository and start in a folder of it.
+
+    Args:
+        clone: Arguments of Prefect's step ``git_clone``.
+        token: The saved block that opens a private repository.
+        user: The user that goes with a token in a secret block.
+        folder: The project's folder in the repository.
+    """
+    steps: list[dict[str, Any]] = [
+        {"prefect.deployments.steps.git_clone": {"id": "clone", **clone, **opened_by(token, clone["repository"], user)}}
+    ]
+    if folder:
+        directory = "{{ clone.directory }}/" + folder
+        steps.append({"prefect.deployments.steps.set_working_directory": {"directory": directory}})
+    return steps
 
 
 class git_code(Builder):  # noqa: N801 - used like a function
@@ -77,12 +122,12 @@ class git_code(Builder):  # noqa: N801 - used like a function
 
     step: ClassVar[str] = "run the code from git"
 
-    repository: Annotated[str, AfterValidator(_check_repository)]
-    commit: Annotated[str, AfterValidator(_check_commit)] | None = None
-    branch: Annotated[str, AfterValidator(_check_reference)] | None = None
-    token: Annotated[str, AfterValidator(_check_token)] | None = None
+    repository: Annotated[str, AfterValidator(check_repository)]
+    commit: Annotated[str, AfterValidator(check_commit)] | None = None
+    branch: Annotated[str, AfterValidator(check_reference)] | None = None
+    token: Annotated[str, AfterValidator(check_token)] | None = None
     user: str | None = Field(default=None, pattern=r"^[^\s:/@]+$")
-    folder: Annotated[str, AfterValidator(_check_folder)] = ""
+    folder: Annotated[str, AfterValidator(check_folder)] = ""
     submodules: bool = Field(default=False)
 
     @model_validator(mode="after")
@@ -106,28 +151,12 @@ class git_code(Builder):  # noqa: N801 - used like a function
         Raises:
             ConfigurationError: The commit to run is not known, or the folder has changed since.
         """
-        clone: Record = {"id": "clone", "repository": self.repository}
+        clone: Record = {"repository": self.repository}
         if self.branch is not None:
             clone["branch"] = self.branch
         else:
             clone["commit_sha"] = self.commit or committed(deployment)
         if self.submodules:
             clone["include_submodules"] = True
-        if self.token is not None:
-            clone |= self._opened_by(self.token)
-        steps: list[dict[str, Any]] = [{"prefect.deployments.steps.git_clone": clone}]
-        if self.folder:
-            directory = "{{ clone.directory }}/" + self.folder
-            steps.append({"prefect.deployments.steps.set_working_directory": {"directory": directory}})
-        deployment.pull_steps = steps
+        deployment.pull_steps = clone_steps(clone, token=self.token, user=self.user, folder=self.folder)
         return deployment
-
-    def _opened_by(self, token: str) -> Record:
-        block_type, _, name = token.partition("/")
-        reference = "{{ prefect.blocks." + f"{block_type}.{name}" + " }}"
-        if block_type != "secret":
-            return {"credentials": reference}
-        # Without a user Git takes the token for one, and asks for a password that nobody is there to type.
-        host = urlsplit(self.repository).hostname or ""
-        user = self.user or next((user for part, user in _USERS_OF_TOKENS.items() if part in host), "oauth2")
-        return {"credentials": {"username": user, "access_token": reference}}

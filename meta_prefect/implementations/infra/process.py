@@ -8,18 +8,18 @@ from typing import ClassVar
 from pydantic import Field
 
 from meta_prefect.implementations.builder import Builder
+from meta_prefect.implementations.code.source import source_steps
 from meta_prefect.implementations.infra.containers import Environment, PoolName
 from meta_prefect.implementations.infra.environment import ENVIRONMENT_TEMPLATE, set_environment
 from meta_prefect.interfaces.components import Component, Worker, WorkerPool
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import Record
 
 
 class local_process(Builder):  # noqa: N801 - used like a function
     """Runs a deployment on this host, in its own process work pool, straight from the project's folder.
 
     The pool belongs to one host and user, as a folder means nothing on another one. A worker is started here if none is
-    alive.
+    alive. Where a deployer has fetched the project from Git, runs clone the commit that is deployed.
     """
 
     step: ClassVar[str] = "run as a local process"
@@ -30,8 +30,8 @@ class local_process(Builder):  # noqa: N801 - used like a function
         return (WorkerPool(type="process", template=ENVIRONMENT_TEMPLATE), Worker(type="process"))
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Point the worker to the project's folder, and the run to its environment."""
-        deployment.pull_steps = [_in_the_folder_of(deployment)]
+        """Point the worker to the project's code, and the run to its environment."""
+        deployment.pull_steps = source_steps(deployment)
         return set_environment(deployment)
 
 
@@ -64,9 +64,5 @@ class process(Builder):  # noqa: N801 - used like a function
         if self.env:
             deployment.job_variables["env"] = {**deployment.job_variables.get("env", {}), **self.env}
         deployment.work_pool_name = self.work_pool
-        deployment.pull_steps = deployment.pull_steps or [_in_the_folder_of(deployment)]
+        deployment.pull_steps = deployment.pull_steps or source_steps(deployment)
         return set_environment(deployment)
-
-
-def _in_the_folder_of(deployment: Deployment) -> Record:
-    return {"prefect.deployments.steps.set_working_directory": {"directory": deployment.flow.source}}

@@ -1,5 +1,6 @@
-"""What happens when runs of a deployment end: messages, and runs of other deployments."""
+"""What happens when runs of a deployment end, or when deployments are changed: messages, and runs of other deployments."""
 
 from meta_prefect.implementations.notification.automations import notify, then_run
+from meta_prefect.implementations.notification.watching import watch_deployments
 
-__all__ = ["notify", "then_run"]
+__all__ = ["notify", "then_run", "watch_deployments"]

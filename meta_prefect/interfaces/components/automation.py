@@ -155,7 +155,7 @@ class Automation(Component):
             flow, _, name = self.action.deployment.partition("/")
             target = await api.get(f"/deployments/name/{quote(flow)}/{quote(name)}")
             wanted = None if target is None else await self.action.as_action(api)
-        return {**_normal(own[0]), "wanted_action": wanted} if own else None
+        return {**normal_automation(own[0]), "wanted_action": wanted} if own else None
 
     def compare(self, live: Record | None) -> Iterable[FieldChange]:
         """Compare trigger and action."""
@@ -177,7 +177,7 @@ class Automation(Component):
             await api.put(f"/automations/{live['id']}", {"enabled": live["enabled"], **body})
 
 
-def _normal(automation: Mapping[str, Any]) -> Record:
+def normal_automation(automation: Mapping[str, Any]) -> Record:
     """Bring what the server rewrites into one form: sets without order, scalars where lists were sent."""
     trigger: Record = dict(automation["trigger"])
     match: Record = trigger.get("match") or {}

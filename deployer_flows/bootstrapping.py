@@ -1,0 +1,244 @@
+"""The deployer deploys itself: its own flows become deployments of the project's deployer."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from deployer_flows.deploying_itself import DEFAULT_RECIPE, deployer
+from deployer_flows.whole_project import deploy_order, succeeded
+from meta_prefect.discovery.sharing import modules_of, sharing_modules
+from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
+from meta_prefect.implementations.code.project_source import ProjectSource
+from meta_prefect.implementations.notification.watching import watch_name
+from meta_prefect.interfaces.tags import owner_tag
+from meta_prefect.local.host import LocalHost
+from meta_prefect.plan.recorded import Asked
+from meta_prefect.project import Project, read_project
+from meta_prefect.recipes.drafting import Request
+from meta_prefect.recipes.finding import Recipes
+from meta_prefect.recipes.planning import Order
+from meta_prefect.recipes.requests import Requested, requests_of
+from meta_prefect.recipes.selection import Selection
+from meta_prefect.recipes.variables import check_variables
+from meta_prefect.report import Report
+from meta_prefect.server import PrefectServer, connect
+from meta_prefect.steps.failing import failing_in_words
+from meta_prefect.steps.fetching import Fetch, fetch_observed
+from meta_prefect.steps.locking import turn
+from meta_prefect.steps.progress import progress
+from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
+from meta_prefect.steps.source import new_context
+
+ENVIRONMENT: Final = "deployer"
+"""The environment of the deployer's own deployments: they serve all of the project's."""
+
+_MOST: Final = 1000
+
+
+class DeployerSetup(BaseModel):
+    """What a project's deployer is to be.
+
+    Attributes:
+        source: Where the project comes from.
+        environments: The environments that may be chosen, the first one filled in.
+        runs_by: The recipe that says where the deployer's flows run.
+        variables: The variables of that recipe.
+        redeploy: When the project is deployed again by itself, as a schedule; None for never.
+        redeploy_in: The environments in which that happens; none means all of them.
+        check: When drift is looked for, as a schedule; None for never.
+        policy: What a drift that is found leads to.
+        watch: Whether drift is looked for after each change of a deployment too.
+        timezone: The time zone of both schedules.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: ProjectSource = Field(title="Source")
+    environments: Annotated[tuple[str, ...], Field(min_length=1)] = Field(default=("dev", "prod"), title="Environments")
+    runs_by: str = Field(default=DEFAULT_RECIPE, title="Runs by")
+    variables: dict[str, JsonValue] = Field(default={}, title="Variables")
+    redeploy: str | None = Field(default=None, title="Redeploy")
+    redeploy_in: tuple[str, ...] = Field(default=(), title="Redeploy in")
+    check: str | None = Field(default=None, title="Check for drift")
+    policy: str = Field(default="report", title="Policy", pattern="^(report|fail|heal)$")
+    watch: bool = Field(default=False, title="Watch")
+    timezone: str = Field(default="UTC", title="Time zone")
+
+
+def deployer_of(project: str) -> str:
+    """The name under which a project's deployer owns its deployments: not the project's own, which would prune them."""
+    return f"{project}-deployer"
+
+
+@flow(name="bootstrap", flow_run_name="bootstrap a deployer")
+@failing_in_words
+async def bootstrap(
+    setup: Annotated[DeployerSetup, Field(title="Setup")],
+    dry_run: Annotated[bool, Field(title="Dry run", description="Plan, and write nothing.")] = False,
+    remove: Annotated[bool, Field(title="Remove", description="Delete the deployer instead.")] = False,
+) -> Report:
+    """Deploy the flows of the deployer for one project, or remove them; what is as wanted already is not touched.
+
+    Raises:
+        ValidationFailed: Something is wrong with the project or the setup; nothing was written.
+        DeployFailed: Some deployments could not be written; it carries the report.
+    """
+    with sharing_modules(), tempfile.TemporaryDirectory(prefix="meta-prefect-") as scratch:
+        async with connect(LocalHost()) as server:
+            project = read_project(await _folder(setup.source, Path(scratch)), required=False)
+            order = _order(project, setup, remove=remove)
+            taking_turns = turn(server, order.project.name, ENVIRONMENT, waiting=progress().wait)
+            async with nullcontext() if dry_run else taking_turns:
+                report = await deploy_order(order, None, server, dry_run=dry_run, on_error="stop", force=remove)
+                if not dry_run:
+                    watched = setup.environments if setup.watch and not remove else ()
+                    wanted = {watch_name("check-drift", project.name, environment) for environment in watched}
+                    await remove_automations(order.project.name, wanted, server)
+    return succeeded(report)
+
+
+@task(
+    name="remove automations",
+    task_run_name="remove automations that are no longer wanted",
+    cache_policy=NO_CACHE,
+    retries=len(RETRY_DELAYS_SECONDS),
+    retry_delay_seconds=RETRY_DELAYS_SECONDS,
+    retry_condition_fn=may_go_away,
+)
+async def remove_automations(project: str, wanted: set[str], server: PrefectServer) -> None:
+    """Delete the automations of a deployer that it no longer has: they would run what is gone.
+
+    Args:
+        project: The deployer.
+        wanted: The names of those that stay.
+        server: The Prefect API.
+    """
+    condition = {"automations": {"tags": {"all_": [owner_tag(project)]}}}
+    for automation in [one async for one in server.pages("/automations/filter", condition)]:
+        if automation["name"] not in wanted:
+            await server.delete(f"/automations/{automation['id']}")
+            get_run_logger().info("deleted automation %r", automation["name"])
+
+
+async def _folder(source: ProjectSource, scratch: Path) -> Path:
+    if source.folder is not None:
+        return Path(source.folder)
+    return await fetch_observed(Fetch(source, None, scratch))
+
+
+def _order(project: Project, setup: DeployerSetup, *, remove: bool) -> Order:
+    """The deployer as a project of its own, whose deployments are the deployer's flows.
+
+    Raises:
+        ValidationFailed: A deployer cannot be made of this.
+    """
+    if not project.name_is_stable:
+        raise ValidationFailed([_unstable(project)])
+    context = new_context(project.root, deployer_of(project.name), environment=ENVIRONMENT, next_versions=False)
+    # META_PREFECT__VERSION and META_PREFECT__TAGS are about the project's deployments.
+    context = context.model_copy(update={"version": None, "tags": (), "origin": None})
+    requests = () if remove else tuple(_requests(project, setup))
+    itself = project.model_copy(update={"name": context.project, "entries": ()})
+    asked = Asked(only_changed=True, prune=True, max_deletes=_MOST)
+    return Order(itself, context, Selection(), Requested(requests, (), (), ()), asked)
+
+
+def _unstable(project: Project) -> ProjectFileError:
+    return ProjectFileError(
+        f"the project is named {project.name!r} after its folder, so that another folder of that name would have the same "
+        "deployer; such a project gets none",
+        where=project.file.name,
+        hint=f"Write `project: {project.name}` into {project.file.name}.",
+    )
+
+
+def _requests(project: Project, setup: DeployerSetup) -> Iterator[Request]:
+    """One entry of the recipe `deployer` for each flow of the deployer.
+
+    Raises:
+        ValidationFailed: A setting does not fit.
+    """
+    if setup.source.folder is not None and setup.runs_by != DEFAULT_RECIPE:
+        raise ValidationFailed(
+            [
+                TargetError(
+                    f"{setup.runs_by} may run the deployer on another host, where the folder {setup.source.folder} is not",
+                    where="bootstrap",
+                    hint="Give the project's repository: --repository https://…",
+                )
+            ]
+        )
+    chosen: dict[str, Any] = {"environments": setup.environments}
+    # A folder of this host has no branches to choose among.
+    unused = ("path",) if setup.source.folder is None else ("path", "revision")
+    redeploys = _schedules(setup, setup.redeploy, "redeploy", {"only_changed": True, "on_error": "keep-going"})
+    checks = _schedules(setup, setup.check, "check", {})
+    watched = {"watched_flows": _flows_of(project, setup), "watched_environments": setup.environments}
+    entries: dict[str, dict[str, Any]] = {
+        "deployer_flows.whole_project.deploy_project": {**chosen, "hidden": unused, "schedule": redeploys},
+        "deployer_flows.checking_drift.check_drift": {
+            **chosen,
+            "hidden": ("path",),
+            "parameters": {"policy": setup.policy},
+            "schedule": checks,
+            **(watched if setup.watch else {}),
+        },
+        "deployer_flows.pruning.prune": {**chosen, "hidden": unused},
+        "deployer_flows.rolling_back.rollback": {"hidden": ("path",)},
+    }
+    recipes = Recipes(project.recipes, modules_of(project.root).load_module)
+    for one in (*Recipes().all(), *recipes.own):
+        if one.function is not deployer.function:
+            entries.setdefault(one.entrypoint, {**chosen, "hidden": ("context",), "fetch": True})
+    errors: list[ConfigurationError] = []
+    for entrypoint, own in entries.items():
+        common = {"name": project.name, "source": setup.source, "runs_by": setup.runs_by, "variables": setup.variables}
+        variables = check_variables(deployer.variables_model, {**common, **own}, deployer.recipe_name, _place)
+        if isinstance(variables, BaseModel):
+            yield Request(deployer, entrypoint, variables, where=entrypoint)
+        else:
+            errors.extend(variables)
+    if errors:
+        raise ValidationFailed(errors)
+
+
+def _place(*keys: str | int) -> str:
+    return f"bootstrap: {'.'.join(map(str, keys[1:]))}" if keys[1:] else "bootstrap"
+
+
+def _schedules(
+    setup: DeployerSetup, rule: str | None, slug: str, parameters: dict[str, JsonValue]
+) -> list[dict[str, Any]]:
+    """One schedule for each environment: they run at the same times, and take no turns with each other."""
+    if rule is None:
+        return []
+    kind = "rrule" if "FREQ=" in rule.upper() else "cron"
+    environments = setup.redeploy_in if slug == "redeploy" and setup.redeploy_in else setup.environments
+    if unknown := set(environments) - set(setup.environments):
+        hint = f"Choose among {', '.join(setup.environments)}."
+        raise ValidationFailed([TargetError(f"{sorted(unknown)} cannot be chosen", where="redeploy in", hint=hint)])
+    return [
+        {
+            kind: rule,
+            "timezone": setup.timezone,
+            "slug": f"{slug}-{environment}",
+            "parameters": {"environment": environment, **parameters},
+        }
+        for environment in environments
+    ]
+
+
+def _flows_of(project: Project, setup: DeployerSetup) -> tuple[str, ...]:
+    """The names of the flows that the project deploys, in both spellings that the project file may use."""
+    requested = requests_of(
+        project, modules_of(project.root), Selection(), setup.environments[0], environment_asked=True
+    )
+    return tuple(sorted({spelling for name in requested.flows for spelling in (name, name.replace("_", "-"))}))

@@ -1,0 +1,164 @@
+"""Looking for drift: what somebody has changed on the server since the last deploy; and what that leads to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import deployment, flow_run
+from pydantic import Field
+
+from deployer_flows.whole_project import deploy_order, succeeded
+from meta_prefect.discovery.sharing import sharing_modules
+from meta_prefect.errors import DriftFound
+from meta_prefect.interfaces.names import artifact_key
+from meta_prefect.local.host import LocalHost
+from meta_prefect.plan.recorded import Asked
+from meta_prefect.plan.status import DeploymentStatus, ProjectStatus
+from meta_prefect.project import read_project
+from meta_prefect.recipes.announcing import announce
+from meta_prefect.recipes.parameters import EnvironmentName, Patterns, ProjectPath
+from meta_prefect.recipes.planning import Order, read_order
+from meta_prefect.recipes.status import project_status
+from meta_prefect.report import drift_markdown
+from meta_prefect.server import PrefectServer, connect
+from meta_prefect.settings import read_settings
+from meta_prefect.steps.failing import failing_in_words
+from meta_prefect.steps.fetching import project_folder
+from meta_prefect.steps.healing import MOST_HEALS, read_heals, store_heals
+from meta_prefect.steps.locking import turn
+from meta_prefect.steps.progress import progress
+from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
+from meta_prefect.steps.telling import tell_run
+
+Policy = Literal["report", "fail", "heal"]
+
+_HEALABLE: Final = ("drifted", "missing")
+
+
+def _run_name() -> str:
+    parameters: dict[str, Any] = flow_run.get_parameters()
+    project = deployment.get_name() or Path(parameters.get("path") or ".").resolve().name
+    return f"check {project} in {parameters.get('environment') or read_settings().env}"
+
+
+@flow(name="check-drift", flow_run_name=_run_name)
+@failing_in_words
+async def check_drift(
+    path: ProjectPath = ".",
+    environment: EnvironmentName = None,
+    policy: Annotated[
+        Policy,
+        Field(
+            title="When something has drifted",
+            description="`report`: say so. `fail`: say so, and let this run fail. `heal`: deploy what has drifted.",
+        ),
+    ] = "report",
+    select: Patterns = [],  # noqa: B006 - Prefect reads the default into the form, and nothing changes it
+) -> ProjectStatus:
+    """Compare what was last deployed with what is live, field by field.
+
+    Drift is what somebody has changed or deleted by hand. What the project wants and nobody has deployed yet is none. Healing
+    deploys the deployments that have drifted as the project wants them, counts no version, and gives up where a deployment is
+    changed again and again. It takes turns with deploys of the same project and environment.
+
+    Raises:
+        ValidationFailed: Something is wrong with the project.
+        DriftFound: Something has drifted, and the policy is to fail; or it could not be healed.
+        DeployFailed: Something that has drifted could not be written.
+    """
+    asked = Asked(select=tuple(select), only_changed=True)
+    async with (
+        connect(LocalHost(start_worker=read_settings().start_worker)) as server,
+        project_folder(path, None, server) as folder,
+    ):
+        with sharing_modules():
+            order = read_order(read_project(folder, required=False), folder, environment, asked)
+            await tell_run(order.context, "check", server, "in")
+            project, where = order.project.name, order.context.environment
+            async with turn(server, project, where, waiting=progress().wait):
+                found = await compare_with_applied(folder, environment, asked, server)
+                drifted = [one for one in found.deployments if one.state in _HEALABLE]
+                await _show(found, drifted, server)
+                if drifted and policy == "heal":
+                    await _heal(order, folder, drifted, server)
+    if drifted and policy == "fail":
+        raise DriftFound(
+            f"{len(drifted)} deployments have drifted: {', '.join(one.deployment for one in drifted)}",
+            where=f"{project} in {where}",
+            hint="Its artifact says which fields. Deploy the project to set them right, or change it to what is live.",
+        )
+    return found
+
+
+@task(
+    name="compare with what was applied",
+    task_run_name="compare with what was applied",
+    cache_policy=NO_CACHE,
+    retries=len(RETRY_DELAYS_SECONDS),
+    retry_delay_seconds=RETRY_DELAYS_SECONDS,
+    retry_condition_fn=may_go_away,
+)
+async def compare_with_applied(
+    folder: Path, environment: str | None, asked: Asked, server: PrefectServer
+) -> ProjectStatus:
+    """Compare what was applied, what is live and what the project wants; reads only."""
+    progress().step("compare")
+    return await project_status(folder, environment, asked, server)
+
+
+async def _show(found: ProjectStatus, drifted: list[DeploymentStatus], server: PrefectServer) -> None:
+    """Say what has drifted where people and automations look for it."""
+    logger = get_run_logger()
+    for one in drifted:
+        fields = ", ".join(field.path for field in one.drift)
+        logger.warning("%s %s%s", one.deployment, one.state, f": {fields}" if fields else "")
+    logger.info("%d of %d have drifted in %s", len(drifted), len(found.deployments), found.environment)
+    live = await server.read_deployments([_split(one.deployment) for one in drifted])
+    for one in drifted:
+        payload = {"state": one.state, "fields": [field.path for field in one.drift]}
+        at = live.get(one.deployment)
+        announce("drifted", found.project, found.environment, one.deployment, at.id if at else None, payload)
+    await server.create_artifact(
+        {
+            "type": "markdown",
+            "key": artifact_key(f"drift-{found.project}-{found.environment}"),
+            "description": f"{len(drifted)} of {len(found.deployments)} deployments have drifted.",
+            "data": drift_markdown(found),
+        }
+    )
+
+
+def _split(name: str) -> tuple[str, str]:
+    flow_name, _, deployment_name = name.partition("/")
+    return flow_name, deployment_name
+
+
+async def _heal(order: Order, folder: Path, drifted: list[DeploymentStatus], server: PrefectServer) -> None:
+    """Deploy what has drifted, unless that has been done too often.
+
+    Raises:
+        DriftFound: Something was changed again and again after it had been healed.
+        DeployFailed: Something could not be written.
+    """
+    project, environment = order.project.name, order.context.environment
+    heals = await read_heals(project, environment, server)
+    names = [one.deployment for one in drifted if heals.may_heal(one.deployment, order.context.now)]
+    given_up = [one.deployment for one in drifted if one.deployment not in names]
+    if names:
+        # Noted first: what writes and then dies must not do so for ever.
+        await store_heals(heals.with_heals(names, order.context.now), server)
+        asked = Asked(names=tuple(names), only_changed=True)
+        healing = read_order(order.project, folder, environment, asked)
+        report = succeeded(await deploy_order(healing, None, server, dry_run=False, on_error="keep-going", force=False))
+        for outcome in report.outcomes:
+            if outcome.action in ("created", "updated"):
+                announce("healed", project, environment, outcome.deployment, outcome.id, {"fields": outcome.detail})
+    if given_up:
+        raise DriftFound(
+            f"changed again and again after being healed {MOST_HEALS} times within an hour: {', '.join(given_up)}",
+            where=f"{project} in {environment}",
+            hint="Find out who changes it; what else writes these deployments?",
+        )

@@ -1,0 +1,77 @@
+"""The recipe by which the deployer deploys itself."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from meta_prefect import __version__
+from meta_prefect.implementations.code.project_source import ProjectSource, project_source
+from meta_prefect.implementations.metadata import describer, namer, tags_resolver, versioneer
+from meta_prefect.implementations.notification import watch_deployments
+from meta_prefect.implementations.run_settings import parameters as filled_in
+from meta_prefect.implementations.run_settings import run_form
+from meta_prefect.implementations.schedule import Schedules, scheduler
+from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
+from meta_prefect.recipes import recipe
+from meta_prefect.recipes.finding import Recipes
+
+DEFAULT_RECIPE = "local_run_deployer"
+
+
+@recipe
+def deployer(
+    name: str,
+    source: ProjectSource,
+    runs_by: str = DEFAULT_RECIPE,
+    variables: dict[str, JsonValue] | None = None,
+    environments: tuple[str, ...] = (),
+    hidden: tuple[str, ...] = (),
+    parameters: dict[str, JsonValue] | None = None,
+    fetch: bool = False,
+    schedule: Schedules = None,
+    watched_flows: tuple[str, ...] = (),
+    watched_environments: tuple[str, ...] = (),
+) -> FlowBuilderInterface:
+    """Deploy a flow of the deployer for one project, to run in Prefect.
+
+    `meta-prefect bootstrap` writes the entries of this recipe. Where and how the flow runs is what another recipe says; the
+    source of the project and the environments that may be chosen are fixed here.
+
+    Args:
+        name: The project that it deploys, and the deployment's name.
+        source: Where the project comes from.
+        runs_by: The recipe that says where it runs.
+        variables: The variables of that recipe.
+        environments: The environments among which the form lets choose.
+        hidden: Parameters that the form leaves out.
+        parameters: Values that the form has filled in.
+        fetch: Whether the flow's own code is in the project.
+        schedule: When it runs by itself.
+        watched_flows: The flows at whose deployments' changes it runs too.
+        watched_environments: The environments in which it then runs.
+    """
+    where = Recipes().find(runs_by, where="runs_by")
+    given = dict(variables or {})
+    if "name" in where.variables_model.model_fields:
+        given.setdefault("name", name)
+    builders = (
+        where.with_variables(**given)
+        | namer(name=name, per_environment=False)
+        | describer()
+        | versioneer(version=__version__)
+        | tags_resolver(tags=("deployer",))
+        | project_source(source=source, fetch=fetch)
+        | _form(environments, hidden)
+        | filled_in(values=dict(parameters or {}))
+        | scheduler(schedule=schedule or ())
+    )
+    if watched_flows:
+        builders |= watch_deployments(flows=watched_flows, environments=watched_environments)
+    return builders
+
+
+def _form(environments: tuple[str, ...], hidden: tuple[str, ...]) -> FlowBuilderInterface:
+    if not environments:
+        return run_form(hidden=hidden)
+    help_texts = {"environment": "One of the environments that this deployer serves."}
+    return run_form(choices={"environment": environments}, help=help_texts, hidden=hidden)

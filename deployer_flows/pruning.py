@@ -1,0 +1,77 @@
+"""Pruning alone: deleting what is no longer in the project, and deploying nothing."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.runtime import deployment, flow_run
+
+from deployer_flows.whole_project import make_plan, read, show_report, succeeded
+from meta_prefect.discovery.sharing import sharing_modules
+from meta_prefect.errors import ValidationFailed
+from meta_prefect.local.host import LocalHost
+from meta_prefect.plan.recorded import Asked
+from meta_prefect.recipes.parameters import DryRun, EnvironmentName, Force, MaxDeletes, ProjectPath, Revision
+from meta_prefect.recipes.pruning import prune_orphans
+from meta_prefect.report import Report
+from meta_prefect.server import connect, ui_url
+from meta_prefect.settings import read_settings
+from meta_prefect.steps.failing import failing_in_words
+from meta_prefect.steps.fetching import project_folder
+from meta_prefect.steps.locking import turn
+from meta_prefect.steps.progress import progress
+from meta_prefect.steps.telling import tell_run
+
+
+def _run_name() -> str:
+    parameters: dict[str, Any] = flow_run.get_parameters()
+    project = deployment.get_name() or Path(parameters.get("path") or ".").resolve().name
+    verb = "plan to prune" if parameters.get("dry_run") else "prune"
+    return f"{verb} {project} in {parameters.get('environment') or read_settings().env}"
+
+
+@flow(name="prune", flow_run_name=_run_name)
+@failing_in_words
+async def prune(
+    path: ProjectPath = ".",
+    environment: EnvironmentName = None,
+    revision: Revision = None,
+    dry_run: DryRun = True,
+    max_deletes: MaxDeletes = None,
+    force: Force = False,
+) -> Report:
+    """Delete a project's deployments that are no longer in it, with what only they used. By default only says which.
+
+    Raises:
+        ValidationFailed: Something is wrong with the project, or too many would be deleted; nothing was deleted.
+        DeployFailed: Some deployments could not be deleted; it carries the report.
+    """
+    asked = Asked(prune=True, only_changed=True, max_deletes=max_deletes)
+    with sharing_modules():
+        async with (
+            connect(LocalHost(start_worker=False)) as server,
+            project_folder(path, revision or None, server) as folder,
+        ):
+            order = await read(folder, environment, asked, None)
+            await tell_run(order.context, "plan to prune" if dry_run else "prune", server, "in")
+            project, where = order.project.name, order.context.environment
+            async with nullcontext() if dry_run else turn(server, project, where, waiting=progress().wait):
+                planned = await make_plan(order, None, server)
+                if planned.errors:
+                    raise ValidationFailed(planned.errors)
+                foreseen = planned.outcomes(dry_run=True) if dry_run else ()
+                run_id = flow_run.get_id()
+                report = Report(
+                    environment=where,
+                    dry_run=dry_run,
+                    outcomes=tuple(one for one in foreseen if one.action == "deleted"),
+                    run_id=str(run_id) if run_id else None,
+                    run_url=ui_url("flow-run", str(run_id)) if run_id else None,
+                )
+                if not dry_run:
+                    report = await prune_orphans(planned, report, server, force=force)
+                await show_report(report, project, server)
+    return succeeded(report)

@@ -1,0 +1,22 @@
+"""``meta-prefect deploy --remote``: what the command line does where a deployer in Prefect deploys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from meta_prefect.cli.output import Output
+
+
+def deploy_by_deployer(targets: Sequence[str], **parameters: Any) -> int:
+    """Run the project's deployer and print its log; returns the exit code."""
+    from meta_prefect.deploy import split_targets
+    from meta_prefect.remote import deploy_remotely
+
+    output = Output()
+    path, names = split_targets(targets)
+    # What is not asked for is left to the deployer, whose form may not even offer it.
+    asked = {name: value for name, value in parameters.items() if value not in (None, False, [])}
+    ended = deploy_remotely(path, {**asked, **({"names": list(names)} if names else {})}, output.say)
+    output.raw(f"{ended.state}{f': {ended.message}' if ended.message else ''}")
+    return 0 if ended.succeeded else 1

@@ -1,0 +1,41 @@
+"""The parameters of a flow as the run form shows them."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pydantic.fields import FieldInfo
+
+if TYPE_CHECKING:
+    from prefect import Flow
+
+
+def parameter_form(flow: Flow[..., Any]) -> dict[str, Any]:
+    """The JSON schema of a flow's parameters, with the titles and help texts that their annotations give.
+
+    Prefect's own schema titles each parameter with its name, and takes help from the docstring's ``Args`` alone: what
+    ``Annotated[int, Field(title="Workers", description="…")]`` says is lost there.
+    """
+    schema: dict[str, Any] = flow.parameters.model_dump_for_openapi()
+    properties: dict[str, dict[str, Any]] = schema.get("properties") or {}
+    said = _said(flow.fn)
+    if not said.keys() & properties.keys():
+        return schema
+    described = {name: {**text, **said.get(name, {})} for name, text in properties.items()}
+    return {**schema, "properties": described}
+
+
+def _said(function: Callable[..., Any]) -> dict[str, dict[str, str]]:
+    try:
+        hints = typing.get_type_hints(function, include_extras=True)
+    except (NameError, TypeError, AttributeError):
+        return {}  # the annotations name what only type checkers see
+    found: dict[str, dict[str, str]] = {}
+    for name, hint in hints.items():
+        for extra in getattr(hint, "__metadata__", ()):
+            if isinstance(extra, FieldInfo):
+                texts = {"title": extra.title, "description": extra.description}
+                found.setdefault(name, {}).update({key: text for key, text in texts.items() if text})
+    return found

@@ -1,0 +1,96 @@
+"""From where a deployer that runs in Prefect gets the project: fixed when it is deployed, whatever a run is asked."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Annotated, ClassVar, Final, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from meta_prefect.implementations.builder import Builder
+from meta_prefect.implementations.code.git import (
+    check_folder,
+    check_reference,
+    check_repository,
+    check_token,
+    opened_by,
+)
+from meta_prefect.implementations.saved_blocks import SavedCredentials
+from meta_prefect.interfaces.components import Component
+from meta_prefect.interfaces.deployment import Deployment
+
+PULL_STEP: Final = "meta_prefect.steps.fetching.project_source"
+"""The pull step of a deployer's deployments."""
+
+Reference = Annotated[str, AfterValidator(check_reference)]
+
+
+class ProjectSource(BaseModel):
+    """A folder of one host, or a Git repository.
+
+    Attributes:
+        folder: The project's folder on the host that deploys.
+        repository: The repository's address: https, ssh or file.
+        revision: The branch, tag or whole commit hash that is deployed where a run names none; None means the default branch.
+        revisions: Patterns of what a run may name instead; none allows nothing else.
+        token: The saved block that opens a private repository over https, as ``<block type>/<name>``.
+        subfolder: The project's folder in the repository.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: str | None = Field(default=None, title="Folder")
+    repository: Annotated[str, AfterValidator(check_repository)] | None = Field(default=None, title="Repository")
+    revision: Reference | None = Field(default=None, title="Branch or commit")
+    revisions: tuple[Reference, ...] = Field(default=("*",), title="Branches and commits that may be chosen")
+    token: Annotated[str, AfterValidator(check_token)] | None = Field(default=None, title="Token")
+    subfolder: Annotated[str, AfterValidator(check_folder)] = Field(default="", title="Folder in the repository")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.folder is None) == (self.repository is None):
+            raise ValueError("give either a folder or a repository")
+        if self.token is not None and not (self.repository or "").startswith("https://"):
+            raise ValueError("a token is for repositories over https; ssh has keys of its own")
+        return self
+
+    def __str__(self) -> str:
+        if self.repository is None:
+            return f"`{self.folder}`"
+        at = f" at `{self.revision}`" if self.revision else ""
+        return f"`{self.repository}`{at}{f', folder `{self.subfolder}`' if self.subfolder else ''}"
+
+    def may_name(self, revision: str) -> bool:
+        """Whether a run may ask for a branch or commit."""
+        return revision == self.revision or any(fnmatchcase(revision, pattern) for pattern in self.revisions)
+
+
+class project_source(Builder):  # noqa: N801 - used like a function
+    """Lets the runs of a deployer get the project from one place.
+
+    Attributes:
+        source: The place.
+        fetch: Whether a run starts in the fetched project, because its own code is in it. Otherwise the run fetches the project
+            itself, at the branch or commit that it is asked for.
+    """
+
+    step: ClassVar[str] = "fix where the project comes from"
+
+    source: ProjectSource
+    fetch: bool = False
+
+    @property
+    def requires(self) -> list[Component]:
+        """The saved block that opens the repository."""
+        return [] if self.source.token is None else [SavedCredentials.of(self.source.token)]
+
+    def update_deployment(self, deployment: Deployment) -> Deployment:
+        """Set the pull step, and say in the description where the project comes from."""
+        arguments = {
+            "source": self.source.model_dump(exclude_none=True, mode="json"),
+            **opened_by(self.source.token, self.source.repository or ""),
+        }
+        deployment.pull_steps = [{PULL_STEP: {**arguments, **({"fetch": True} if self.fetch else {})}}]
+        place = f"The project comes from {self.source}."
+        deployment.description = "\n\n".join(filter(None, (deployment.description, place)))
+        return deployment

@@ -1,0 +1,82 @@
+"""Events of our own, on which teams can hang automations and notifications.
+
+Each is about the deployment as Prefect knows it, and relates to its project and environment:
+
+    meta-prefect.deployment.applied    it was created or updated by a deploy
+    meta-prefect.deployment.failed     a deploy could not write it
+    meta-prefect.deployment.deleted    it was pruned
+    meta-prefect.deployment.drifted    somebody has changed or deleted it since the last deploy
+    meta-prefect.deployment.healed     it was set right again
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from meta_prefect.report import Report
+
+Happening = Literal["applied", "failed", "deleted", "drifted", "healed"]
+
+_HAPPENINGS: Mapping[str, Happening] = {
+    "created": "applied",
+    "updated": "applied",
+    "failed": "failed",
+    "deleted": "deleted",
+}
+
+
+def announce(
+    happening: Happening,
+    project: str,
+    environment: str,
+    deployment: str,
+    deployment_id: str | None,
+    payload: Mapping[str, Any],
+) -> None:
+    """Emit an event. Nothing waits for it, and nothing fails where it gets lost.
+
+    Args:
+        happening: What happened.
+        project: The project that owns the deployment.
+        environment: The environment.
+        deployment: ``flow/deployment``.
+        deployment_id: Its id; None where it is not on the server.
+        payload: What else to tell; holds no secrets.
+    """
+    from prefect.events import emit_event
+
+    own = f"meta-prefect.deployment.{project}.{environment}.{deployment}"
+    emit_event(
+        f"meta-prefect.deployment.{happening}",
+        resource={
+            "prefect.resource.id": f"prefect.deployment.{deployment_id}" if deployment_id else own,
+            "prefect.resource.name": deployment,
+        },
+        related=[
+            _related("project", project, project),
+            _related("environment", f"{project}.{environment}", environment),
+        ],
+        payload={"project": project, "environment": environment, "deployment": deployment, **payload},
+    )
+
+
+def announce_report(report: Report, project: str) -> None:
+    """Emit an event for each deployment to which a deploy has done something."""
+    for outcome in report.outcomes:
+        if (happening := _HAPPENINGS.get(outcome.action)) is not None:
+            payload = {
+                "action": outcome.action,
+                "recipe": outcome.recipe,
+                "version": outcome.version,
+                "detail": outcome.detail,
+            }
+            announce(happening, project, report.environment, outcome.deployment, outcome.id, payload)
+
+
+def _related(role: str, name: str, shown: str) -> dict[str, str]:
+    return {
+        "prefect.resource.id": f"meta-prefect.{role}.{name}",
+        "prefect.resource.role": role,
+        "prefect.resource.name": shown,
+    }

@@ -1,0 +1,97 @@
+"""What a deploy that was cancelled leaves: a page of the ledger that is true, a report, and no lock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from prefect import Flow, State
+from prefect.client.schemas.objects import FlowRun
+
+from meta_prefect.interfaces.records import Record
+from meta_prefect.local.host import LocalHost
+from meta_prefect.plan.ledger import ARTIFACT_TYPE, Ledger, LedgerEntry, key_prefix, page_of
+from meta_prefect.plan.recorded import RecordedPlan
+from meta_prefect.plan.records import LiveDeployment, field_changes
+from meta_prefect.report import Action, Outcome, Report, report_artifact
+from meta_prefect.server import PrefectServer, connect, ui_url
+from meta_prefect.steps.locking import release_lock_of
+from meta_prefect.steps.plan_records import plan_of_run
+from meta_prefect.steps.recording import OpenPage
+
+_MOST_PAGES = 50
+
+
+async def tidy_up_after_cancelling(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Find out how far a cancelled deploy came, and say so. Runs where the worker is, after the deploy's process has ended.
+
+    Nothing is written to any deployment: each is as it was, or as it was to be.
+    """
+    del flow, state
+    async with connect(LocalHost(start_worker=False)) as server:
+        plan = await plan_of_run(str(flow_run.id), server)
+        if plan is None:
+            return
+        await release_lock_of(server, plan.project, plan.environment, str(flow_run.id))
+        outcomes = [
+            outcome for page_id, page in await _begun(plan, server) for outcome in await _settle(page_id, page, server)
+        ]
+        known = {outcome.deployment for outcome in outcomes}
+        for name in plan.states:
+            kind, _, deployment = name.partition(" ")
+            if kind == "deployment" and deployment not in known and plan.states[name].before != plan.states[name].after:
+                outcomes.append(Outcome(deployment=deployment, recipe="", action="not written", detail="cancelled"))
+        report = Report(environment=plan.environment, outcomes=tuple(outcomes))
+        told = (
+            f"Project {plan.project} in {plan.environment}, cancelled: {report.count()}. A retry finishes what is left."
+        )
+        key = f"report-{plan.project}-{plan.environment}"
+        await server.create_artifact({**report_artifact(report, key, told), "flow_run_id": str(flow_run.id)})
+
+
+async def _begun(plan: RecordedPlan, server: PrefectServer) -> list[tuple[str, Ledger]]:
+    """The pages of the ledger that a deploy has begun and not finished, with their ids."""
+    of_ours = {"type": {"any_": [ARTIFACT_TYPE]}, "key": {"like_": f"{key_prefix(plan.project, plan.environment)}%"}}
+    found: list[tuple[str, Ledger]] = []
+    seen = 0
+    async for artifact in server.pages("/artifacts/filter", {"artifacts": of_ours}, "CREATED_DESC", 10):
+        page = page_of(artifact["data"])
+        if page is not None and page.deploy_id == plan.deploy_id and not page.finished:
+            found.append((artifact["id"], page))
+        seen += 1
+        if seen >= _MOST_PAGES:
+            break
+    return found
+
+
+async def _settle(page_id: str, page: Ledger, server: PrefectServer) -> list[Outcome]:
+    """Compare what was to be written with what is there."""
+    names = [(name.partition("/")[0], name.partition("/")[2]) for name in _names(page.entries)]
+    live = await server.read_deployments(names)
+    written = [entry for entry in page.entries if _is_written(entry, live.get(entry.deployment))]
+    await OpenPage(page_id, page, server).close([entry.deployment for entry in written])
+    return [_outcome(entry, entry in written, page.recipe, live.get(entry.deployment)) for entry in page.entries]
+
+
+def _names(entries: Sequence[LedgerEntry]) -> list[str]:
+    return [entry.deployment for entry in entries]
+
+
+def _is_written(entry: LedgerEntry, live: LiveDeployment | None) -> bool:
+    if entry.after is None or live is None:
+        return entry.after is None and live is None
+    ours: Record = {key: entry.after[key] for key in entry.ours if key in entry.after}
+    return not tuple(field_changes(live.record, ours))
+
+
+def _outcome(entry: LedgerEntry, written: bool, recipe: str, live: LiveDeployment | None) -> Outcome:
+    done: dict[str, Action] = {"created": "created", "updated": "updated", "deleted": "deleted"}
+    return Outcome(
+        deployment=entry.deployment,
+        recipe=recipe,
+        action=done.get(entry.action, "updated") if written else "not written",
+        version=entry.version if written else live.record["version"] if live else None,
+        detail="before the deploy was cancelled" if written else "cancelled",
+        id=live.id if live else None,
+        url=ui_url("deployment", live.id) if live else None,
+    )

@@ -1,0 +1,61 @@
+"""The parameters that flows of the deployer have in common, as their run forms show them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+OnErrorPolicy = Literal["stop", "keep-going", "atomic"]
+
+ProjectPath = Annotated[str, Field(title="Project", description="The project's folder, or a file in it.")]
+EnvironmentName = Annotated[
+    str | None, Field(title="Environment", description="Left empty: META_PREFECT__ENV, else dev.")
+]
+Revision = Annotated[
+    str | None,
+    Field(
+        title="Branch or commit",
+        description="A branch, a tag, or a commit's whole hash; left empty, the one that the deployer was set up with.",
+    ),
+]
+Names = Annotated[
+    list[str],
+    Field(title="Flows or deployments", description="Only these: `flow` or `flow/deployment`; left empty, all."),
+]
+Patterns = Annotated[
+    list[str], Field(title="Patterns", description="Only what matches one of these: `etl-*`, `*/nightly-*`.")
+]
+Tags = Annotated[
+    list[str], Field(title="Tags", description="Further tags for every deployment, in place of META_PREFECT__TAGS.")
+]
+Version = Annotated[
+    str | None, Field(title="Version", description="The version to set; left empty, the recipe says it.")
+]
+DryRun = Annotated[bool, Field(title="Dry run", description="Plan, and write nothing.")]
+OnError = Annotated[
+    OnErrorPolicy,
+    Field(
+        title="On errors",
+        description="`stop`: nothing is written while anything is wrong. `keep-going`: deploy what is sound. "
+        "`atomic`: once something cannot be written, put back what has been written.",
+    ),
+]
+OnlyChanged = Annotated[
+    bool,
+    Field(title="Only changed", description="Leave alone what differs in nothing but a version that counts deploys."),
+]
+Adopt = Annotated[bool, Field(title="Adopt", description="Take over deployments of the same name that nobody manages.")]
+Prune = Annotated[
+    bool,
+    Field(title="Prune", description="Delete this project's deployments that are no longer in it, after all else."),
+]
+MaxDeletes = Annotated[
+    int | None,
+    Field(title="Most deletions", ge=0, description="Refuse to prune more; left empty, a fifth, and at least 3."),
+]
+Force = Annotated[bool, Field(title="Force", description="Prune without waiting for runs that are under way.")]
+PlanRun = Annotated[
+    str | None,
+    Field(title="Plan", description="The run whose recorded plan is applied, exactly as it is, or not at all."),
+]

@@ -1,0 +1,71 @@
+"""Remembering what was healed when, so that two who disagree about a deployment do not undo each other for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from meta_prefect.interfaces.names import artifact_key
+from meta_prefect.interfaces.records import Record
+from meta_prefect.server import PrefectServer
+
+MOST_HEALS: Final = 3
+"""So often a deployment is healed within an hour."""
+
+_WITHIN: Final = timedelta(hours=1)
+_TYPE: Final = "heals"
+
+
+class Heals(BaseModel):
+    """When deployments were healed, by ``flow/deployment``; what is older than an hour is forgotten."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    project: str
+    environment: str
+    at: dict[str, tuple[AwareDatetime, ...]] = {}
+
+    def may_heal(self, deployment: str, now: datetime) -> bool:
+        """Whether a deployment may be healed once more."""
+        return len(self._recent(deployment, now)) < MOST_HEALS
+
+    def with_heals(self, deployments: Iterable[str], now: datetime) -> Heals:
+        """The same with deployments healed now."""
+        at = {name: recent for name in self.at if (recent := self._recent(name, now))}
+        at |= {name: (*at.get(name, ()), now) for name in deployments}
+        return self.model_copy(update={"at": at})
+
+    def _recent(self, deployment: str, now: datetime) -> tuple[datetime, ...]:
+        return tuple(one for one in self.at.get(deployment, ()) if now - one < _WITHIN)
+
+
+def _key(project: str, environment: str) -> str:
+    return artifact_key(f"heals-{project}-{environment}")
+
+
+async def read_heals(project: str, environment: str, server: PrefectServer) -> Heals:
+    """Find out what was healed lately."""
+    newest: Record = await server.get(f"/artifacts/{_key(project, environment)}/latest") or {}
+    try:
+        found = Heals.model_validate(newest.get("data"))
+    except ValidationError:
+        found = None
+    if found is None or (found.project, found.environment) != (project, environment):
+        return Heals(project=project, environment=environment)
+    return found
+
+
+async def store_heals(heals: Heals, server: PrefectServer) -> None:
+    """Remember what is healed now."""
+    names = ", ".join(f"`{name}`" for name in heals.at)
+    await server.create_artifact(
+        {
+            "type": _TYPE,
+            "key": _key(heals.project, heals.environment),
+            "description": f"Healed within the last hour: {names}.",
+            "data": heals.model_dump(mode="json"),
+        }
+    )

@@ -1,0 +1,88 @@
+"""What a run form offers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import pytest
+from prefect import flow
+from pydantic import BaseModel, Field
+from values import a_deployment, a_flow
+
+from meta_prefect.discovery.parameters import parameter_form
+from meta_prefect.errors import BuilderError
+from meta_prefect.implementations.run_settings import run_form
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "stage": {"title": "Stage", "anyOf": [{"type": "string"}, {"type": "null"}], "default": None, "position": 0},
+        "secret": {"title": "Inner", "allOf": [{"$ref": "#/definitions/Inner"}]},
+        "size": {"title": "Size", "type": "integer"},
+        "limit": {"title": "Limit", "anyOf": [{"type": "integer", "minimum": 0}, {"type": "null"}], "default": None},
+    },
+    "required": ["secret", "size"],
+    "definitions": {"Inner": {"properties": {"x": {"$ref": "#/definitions/Deep"}}}, "Deep": {}, "Kept": {}},
+}
+
+
+def test_choices_and_hidden_parameters() -> None:
+    """A text becomes a choice whose first value is filled in, an optional number a plain field; what is hidden is gone."""
+    deployment = a_deployment(flow=a_flow(parameter_schema=SCHEMA), parameters={})
+    builder = run_form(choices={"stage": ("dev", "prod")}, help={"stage": "Where."}, hidden=("secret",))
+
+    made = builder.update_deployment(deployment.private_copy())
+
+    assert made.form["properties"] == {
+        "stage": {
+            "title": "Stage",
+            "position": 0,
+            "type": "string",
+            "enum": ["dev", "prod"],
+            "default": "dev",
+            "description": "Where.",
+        },
+        "size": {"title": "Size", "type": "integer"},
+        "limit": {"title": "Limit", "type": "integer", "minimum": 0},
+    }
+    assert made.form["required"] == ["size"]
+    assert made.form["definitions"] == {}
+    assert made.parameters == {"stage": "dev"}
+    assert made.open_parameters == ("size",)
+    assert deployment.form == SCHEMA
+
+
+def test_an_unknown_parameter_is_named() -> None:
+    """A form cannot hide what the flow does not take."""
+    with pytest.raises(BuilderError, match="no parameter 'stag'"):
+        run_form(hidden=("stag",)).update_deployment(a_deployment(flow=a_flow(parameter_schema=SCHEMA)))
+
+
+class Inner(BaseModel):
+    """A nested model."""
+
+    x: int = Field(title="An x")
+
+
+@flow
+def described(
+    count: Annotated[int, Field(title="How many", description="At least one.")] = 1,
+    inner: Inner | None = None,
+    plain: str = "x",
+) -> None:
+    """Do something.
+
+    Args:
+        count: Told by the annotation too.
+        inner: Nested.
+        plain: Told in the docstring.
+    """
+
+
+def test_annotations_say_what_the_form_shows() -> None:
+    """Titles and help texts of annotations, which Prefect drops, are shown; docstrings still count."""
+    form = parameter_form(described)["properties"]
+
+    assert (form["count"]["title"], form["count"]["description"]) == ("How many", "At least one.")
+    assert form["count"]["default"] == 1
+    assert (form["plain"]["title"], form["plain"]["description"]) == ("plain", "Told in the docstring.")
