@@ -134,14 +134,15 @@ def _offline(parameters: Parameters) -> Report:
 def _observed(parameters: Parameters) -> Report:
     from deployer_flows import deploy_project
     from meta_prefect.local.host import LocalHost
-    from meta_prefect.server import connect
+    from meta_prefect.server import connect, server_errors
 
     async def run() -> Report:
         async with connect(LocalHost()) as server:
             await server.check()
         return await deploy_project(**parameters)
 
-    return asyncio.run(run())
+    with server_errors():
+        return asyncio.run(run())
 
 
 def split_targets(targets: Sequence[str]) -> tuple[Path, tuple[str, ...]]:

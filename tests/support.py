@@ -50,9 +50,11 @@ class Api:
         """Send a PATCH."""
         self._send("PATCH", path, body).raise_for_status()
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, *, missing_is_fine: bool = False) -> None:
         """Delete an object."""
-        self._send("DELETE", path).raise_for_status()
+        answer = self._send("DELETE", path)
+        if not (missing_is_fine and answer.status_code == HTTPStatus.NOT_FOUND):
+            answer.raise_for_status()
 
     def deployment(self, full_name: str) -> Any:
         """Read a deployment by ``flow/deployment``; None where there is none."""

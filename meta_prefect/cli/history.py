@@ -89,7 +89,7 @@ def rollback(
 def _roll_back(deployment: str, to: str | None, path: Path, *, dry_run: bool, api: str | None) -> Report:
     from deployer_flows import rollback as flow
     from meta_prefect.local.host import LocalHost
-    from meta_prefect.server import connect
+    from meta_prefect.server import connect, server_errors
 
     _require(api)
 
@@ -98,7 +98,8 @@ def _roll_back(deployment: str, to: str | None, path: Path, *, dry_run: bool, ap
             await server.check()
         return await flow(deployment=deployment, to=to, path=str(path), dry_run=dry_run)
 
-    return asyncio.run(run())
+    with server_errors():
+        return asyncio.run(run())
 
 
 def _read(deployment: str, path: Path) -> Sequence[Recorded]:

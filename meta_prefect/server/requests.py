@@ -126,26 +126,16 @@ class Requests:
         except PrefectHTTPStatusError as error:
             response = error.response
         except (httpx.TransportError, OSError) as error:
-            raise UnreachableError(
-                f"the Prefect API at {self.url} does not answer ({type(error).__name__}: {error})",
-                hint="Is the server running? `prefect config view` shows which PREFECT_API_URL is in force.",
-            ) from error
+            raise _unreachable(self.url, error) from error
         self._answered = True
         return response
 
     def _raise_for_status(self, response: httpx.Response, method: str, path: str) -> None:
         if response.is_success:
             return
-        request = f"{method} {path}"
-        if response.status_code in _TEMPORARY:
-            self.overloads += 1
-            raise OverloadedError(f"the Prefect API answers {response.status_code} to {request}")
-        if response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            raise RefusedError(
-                f"the Prefect API at {self.url} refuses {request} ({response.status_code}): {_detail(response)}",
-                hint="Check PREFECT_API_KEY (Prefect Cloud) or PREFECT_API_AUTH_STRING (a server of your own).",
-            )
-        raise RefusedError(f"the Prefect API refused {request} ({response.status_code}): {_detail(response)}")
+        error = _refusal(response, f"{method} {path}", self.url)
+        self.overloads += isinstance(error, OverloadedError)
+        raise error
 
     async def pages(
         self, path: str, condition: Record, sort: str = "NAME_ASC", size: int = PAGE
@@ -203,6 +193,46 @@ def _settings_without_retries() -> Any:
             yield
 
     return without_retries
+
+
+@contextmanager
+def server_errors() -> Generator[None]:
+    """Let what Prefect's own client raises, around our flows, be errors of ours: no user is served by its tracebacks.
+
+    Raises:
+        ServerError: The Prefect API does not answer, cannot serve a request now, or refuses it.
+    """
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    try:
+        yield
+    except PrefectHTTPStatusError as error:
+        request = error.request
+        raise _refusal(error.response, f"{request.method} {request.url.path}", str(request.url)) from error
+    except httpx.TransportError as error:
+        url = str(error.request.url) if getattr(error, "_request", None) is not None else "PREFECT_API_URL"
+        raise _unreachable(url, error) from error
+
+
+def _unreachable(url: str, error: Exception) -> UnreachableError:
+    return UnreachableError(
+        f"the Prefect API at {url} does not answer ({type(error).__name__}: {error})",
+        hint="Is the server running? `prefect config view` shows which PREFECT_API_URL is in force.",
+    )
+
+
+def _refusal(response: httpx.Response, request: str, url: str) -> OverloadedError | RefusedError:
+    if response.status_code in _TEMPORARY:
+        return OverloadedError(
+            f"the Prefect API answers {response.status_code} to {request}",
+            hint="Deploy again: that finishes what is left.",
+        )
+    if response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return RefusedError(
+            f"the Prefect API at {url} refuses {request} ({response.status_code}): {_detail(response)}",
+            hint="Check PREFECT_API_KEY (Prefect Cloud) or PREFECT_API_AUTH_STRING (a server of your own).",
+        )
+    return RefusedError(f"the Prefect API refused {request} ({response.status_code}): {_detail(response)}")
 
 
 def _detail(response: httpx.Response) -> str:

@@ -14,7 +14,7 @@ from prefect.settings import PREFECT_API_URL, get_current_settings
 from support import Api, run_deployment, wait_until
 
 from meta_prefect.deploy import deploy
-from meta_prefect.local.worker import local_pool_name, worker_status
+from meta_prefect.local.worker import local_pool_name, stop_worker, worker_status
 from meta_prefect.report import Report
 
 SEED = Path(__file__).parents[1] / "projects" / "first_flow"
@@ -29,7 +29,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def first(server: Api, folder: Path) -> Generator[Report]:
-    """The first deploy, made from a shell whose environment holds things that are none of a run's business."""
+    """The first deploy, made from a shell whose environment holds things that are none of a run's business.
+
+    Whatever other tests have made, it finds neither pool nor worker.
+    """
+    stop_worker()
+    server.delete(f"/work_pools/{local_pool_name()}", missing_is_fine=True)
     with pytest.MonkeyPatch.context() as shell:
         shell.setenv("META_PREFECT__VERSION", "")
         shell.setenv("META_PREFECT__TAGS", "")

@@ -1,17 +1,15 @@
-"""Right after a deploy there is nothing to do: no default of the server is a difference, whatever the recipe or project."""
+"""Right after a deploy there is nothing to do: no default of the server is a difference, whatever the recipe."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
+from planning import left_to_do
 from support import Api
 
 from meta_prefect.deploy import deploy
 
-PROJECTS = Path(__file__).parents[1] / "projects"
 FLOW = """
     import enum
     from datetime import date, datetime, timedelta
@@ -63,26 +61,6 @@ FILE = """
         - recipe: docker_run_deployer
           variables: {name: container, image: "shop:1", memory: 1, networks: [a], work_pool: UNIQUE-docker}
 """
-NOTHING = {"unchanged", "next version"}
-
-
-def left_to_do(root: Path) -> list[str]:
-    """What a plan finds to do besides counting on."""
-    plan = deploy([str(root)], dry_run=True).plan
-    assert plan is not None
-    return [str(change) for change in plan.changes if change.action not in NOTHING]
-
-
-@pytest.mark.parametrize("name", sorted(folder.name for folder in PROJECTS.iterdir() if folder.is_dir()))
-def test_of_every_sample_project(server: Api, tmp_path: Path, name: str) -> None:
-    """The samples that come with the project, each deployed twice."""
-    root = shutil.copytree(PROJECTS / name, tmp_path / name)
-    deploy([str(root)])
-
-    first = left_to_do(root)
-    deploy([str(root)])
-
-    assert first == left_to_do(root) == []
 
 
 def test_of_every_recipe(server: Api, project: Callable[..., Path]) -> None:

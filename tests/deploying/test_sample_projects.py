@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from planning import left_to_do
 from support import Api, run_deployment, wait_until
 
 from meta_prefect.deploy import deploy
@@ -44,6 +45,13 @@ def test_file_and_code_are_one_project(warehouse: tuple[Path, Report]) -> None:
 
     assert names(report) == {"extract/nightly-dev", "load/nightly-dev", "load/by-hand-dev", "transform/nightly-dev"}
     assert {outcome.action for outcome in report.outcomes} == {"created"}
+
+
+def test_right_after_a_deploy_there_is_nothing_to_do(
+    server: Api, warehouse: tuple[Path, Report], scripts: tuple[Path, Report]
+) -> None:
+    """No default of the server is a difference."""
+    assert left_to_do(warehouse[0]) == left_to_do(scripts[0]) == []
 
 
 def test_each_recipe_runs_once_for_all_of_its_deployments(server: Api, warehouse: tuple[Path, Report]) -> None:

@@ -88,3 +88,15 @@ def test_one_that_is_invalid(faulty_server: FaultyServer, code: Code, unique: st
     assert f"d{BAD}-dev: minute 99 is not within 0 to 59" in refused.stderr
     assert written == 0
     assert sorted(stored(faulty_server, unique)) == sorted(f"d{n}-dev" for n in range(NUMBER) if n != BAD)
+
+
+def test_a_run_that_cannot_even_begin(faulty_server: FaultyServer, code: Code) -> None:
+    """Where Prefect itself cannot record the deploy, the error is one of ours, and no traceback."""
+    root = code(*lines())
+
+    with faulty_server.spoilt(status=422, match="POST /api/flow_runs/$"):
+        done = faulty_server.run("plan", str(root))
+
+    assert done.returncode == 1
+    assert "the Prefect API refused POST /api/flow_runs/ (422)" in done.stderr
+    assert "Traceback" not in done.stderr
