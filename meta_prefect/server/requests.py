@@ -168,6 +168,11 @@ async def base_job_template(worker_type: str) -> Record:
     Raises:
         ConfigurationError: Prefect knows no such type.
     """
+    if worker_type == "process":
+        # Prefect's own. Looking for any other loads every integration that is installed, a second of work.
+        from prefect.workers.process import ProcessWorker
+
+        return ProcessWorker.get_default_base_job_template()
     from prefect.workers.utilities import get_default_base_job_template_for_infrastructure_type
 
     template = await get_default_base_job_template_for_infrastructure_type(worker_type)
