@@ -42,6 +42,9 @@ ENVIRONMENT: Final = "deployer"
 
 _MOST: Final = 1000
 
+_RUN_WHERE_THE_FOLDER_IS: Final = (DEFAULT_RECIPE, "process_run_deployer")
+"""The recipes whose flows find the project's folder where they run: on this host, or at the same place on others."""
+
 
 class DeployerSetup(BaseModel):
     """What a project's deployer is to be.
@@ -166,7 +169,7 @@ def _requests(project: Project, setup: DeployerSetup) -> Iterator[Request]:
     Raises:
         ValidationFailed: A setting does not fit.
     """
-    if setup.source.folder is not None and setup.runs_by != DEFAULT_RECIPE:
+    if setup.source.folder is not None and setup.runs_by not in _RUN_WHERE_THE_FOLDER_IS:
         raise ValidationFailed(
             [
                 TargetError(

@@ -106,7 +106,7 @@ def _run(setup: Any, out: Output, *, dry_run: bool, remove: bool) -> Report:
     from meta_prefect.errors import NoApiConfiguredError
     from meta_prefect.local.api import MEND, reading_api, writing_api
     from meta_prefect.local.host import LocalHost
-    from meta_prefect.server import connect
+    from meta_prefect.server import connect, server_errors
 
     async def run() -> Report:
         async with connect(LocalHost()) as server:
@@ -114,9 +114,9 @@ def _run(setup: Any, out: Output, *, dry_run: bool, remove: bool) -> Report:
         return await flow(setup=setup, dry_run=dry_run, remove=remove)
 
     if not (dry_run or remove):
-        with writing_api(local=False, auth=False, say=out.say):
+        with writing_api(local=False, auth=False, say=out.say), server_errors():
             return asyncio.run(run())
-    with reading_api() as api:
+    with reading_api() as api, server_errors():
         if not api:
             raise NoApiConfiguredError("there is no Prefect API configured, so no deployer", hint=MEND)
         return asyncio.run(run())

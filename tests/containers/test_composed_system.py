@@ -60,7 +60,10 @@ def deployments_of(system: ComposedSystem, flow: str) -> list[Any]:
 def test_a_deploy_survives_the_loss_of_a_server_and_its_flows_run(
     system: ComposedSystem, unique: str, server: str, how: signal.Signals
 ) -> None:
-    """One of the two servers stops, or dies, while deployments are written: all of them are there, and a worker runs one."""
+    """One of the two servers stops, or dies, while deployments are written: all of them are there, and a worker runs one.
+
+    The project's deployer is there as well, and run from the UI it deploys to ``prod``.
+    """
     write_project(system.project, unique, FLOWS)
     deployer = system.start("deployer")
     wait_until(lambda: len(deployments_of(system, unique)) >= 1, what="the first deployment is written")
@@ -73,6 +76,9 @@ def test_a_deploy_survives_the_loss_of_a_server_and_its_flows_run(
     system.wait_for("worker")
     state, logs = run_deployment(system.api, made[0], x=40, y=2)
     assert state["type"] == "COMPLETED", logs
+    state, logs = run_deployment(system.api, system.api.deployment(f"deploy-project/{unique}"), environment="prod")
+    assert state["type"] == "COMPLETED", logs
+    assert len(deployments_of(system, unique)) == 2 * FLOWS
 
     system.start(server)
     system.wait_for(server)
