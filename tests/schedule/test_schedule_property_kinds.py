@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, note, seed
+from hypothesis import example, given, note, seed
 from hypothesis import strategies as st
 from schedule_oracle import DAY, days_off, evaluated, midnight, run_at
 from test_schedule_property import CALENDARS, EXAMPLES, NOWS, PROPERTY, SEED, ZONES
@@ -110,6 +110,13 @@ ANCHORS = st.integers(-400, 400).map(
 
 
 @seed(SEED)
+@example(  # on other hours of each day, and with days off that begin in the middle of a day of UTC
+    interval=timedelta(minutes=67),
+    anchor=datetime(2026, 3, 1, 0, 17, tzinfo=UTC),
+    zone="America/New_York",
+    calendar="JP",
+    now=datetime(2026, 1, 1, 3, tzinfo=UTC),
+)
 @PROPERTY
 @given(
     interval=INTERVALS,

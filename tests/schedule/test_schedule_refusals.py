@@ -30,6 +30,12 @@ NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
         pytest.param("FREQ=DAILY;COUNT=10", "never fires after", "COUNT counts from DTSTART", id="counted-out"),
         pytest.param("RRULE:FREQ=DAILY\nEXRULE:FREQ=DAILY", "never fires after", "excluded", id="all-excluded"),
         pytest.param(
+            "DTSTART:20270110T023000\nRRULE:FREQ=WEEKLY\nRRULE:FREQ=DAILY;COUNT=9\nEXRULE:FREQ=WEEKLY",
+            "left out again by its EXRULE",
+            "Remove that RRULE",
+            id="the-endless-part-excluded",
+        ),
+        pytest.param(
             "RRULE:FREQ=DAILY\nEXRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", "excludes nothing", "out", id="exrule"
         ),
         pytest.param(

@@ -30,6 +30,26 @@ class _Times:
     seconds: frozenset[int]
 
 
+@dataclass
+class _Hours:
+    """Days on which these hours are left out as a whole, and no other than the blocked ones must stay."""
+
+    days: set[date]
+    whole: set[int]
+    blocked: set[int]
+
+
+def _share(groups: list[_Hours], new: _Hours) -> None:
+    """Put days together whose hours do not contradict each other: an interval stays on other hours of each day."""
+    for one in groups:
+        if not (one.whole | new.whole) & (one.blocked | new.blocked):
+            one.days |= new.days
+            one.whole |= new.whole
+            one.blocked |= new.blocked
+            return
+    groups.append(new)
+
+
 def listed(name: str, moments: Iterable[datetime]) -> str:
     """The moments as one EXDATE or RDATE line."""
     return f"{name}:{','.join(stamp(moment) for moment in sorted(moments))}"
@@ -55,13 +75,16 @@ def excluding_lines(
     taken = _by_day(kept)
     groups: dict[_Times, set[date]] = defaultdict(set)
     widest = _widened(_span(moment.time() for moment in late))
-    for day, times in _by_day(late).items():
+    shared: list[_Hours] = []
+    for day, times in sorted(_by_day(late).items()):
         blocked = {moment.hour for moment in taken.get(day, ())}
         # a rule may name more than is excluded where nothing stays: few and wide rules instead of many exact ones
-        if {moment.hour for moment in times} - blocked:
-            groups[_Times(widest.hours - blocked, widest.minutes, widest.seconds)].add(day)
+        if whole := {moment.hour for moment in times} - blocked:
+            _share(shared, _Hours({day}, whole, blocked))
         for exact in _exact(moment for moment in times if moment.hour in blocked):
             groups[exact].add(day)
+    for one in shared:
+        groups[_Times(widest.hours - one.blocked, widest.minutes, widest.seconds)] |= one.days
     before = [listed("EXDATE", early)] if early else []
     return [[listed("EXDATE", excluded)], [*before, *_rules("EXRULE", groups, anchor)]]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from functools import cache, cached_property
 from itertools import takewhile
@@ -230,6 +230,13 @@ class Recurrence:
         """After when it certainly names no time any more."""
         ends = [stamped(rule.parts["UNTIL"]) if "UNTIL" in rule.parts else datetime.max for rule in self.rules]  # noqa: DTZ901
         return max([*ends, *self.rdates])
+
+    def goes_on_in_vain(self, now: datetime) -> bool:
+        """Whether all that the rules without an end name is excluded: a search for it never ends by itself."""
+        endless = tuple(rule for rule in self.rules if not {"COUNT", "UNTIL"} & rule.parts.keys())
+        if not endless or not self.exrules:
+            return False
+        return not replace(self, rules=endless, rdates=frozenset()).following(now, 1)
 
     def following(self, start: datetime, count: int, *, until: datetime | None = None) -> list[datetime]:
         """The next wall-clock times from ``start`` on, at most ``count``.

@@ -200,6 +200,13 @@ def _check_runs(base: Recurrence, now: datetime, where: str | None) -> None:
             else "Check UNTIL, COUNT, DTSTART and what is excluded."
         )
         raise ScheduleError(f"{base.text!r} never fires after {now:%Y-%m-%d %H:%M}", where=where, hint=hint)
+    if base.goes_on_in_vain(now):
+        raise ScheduleError(
+            f"of {base.text!r}, what has no end is left out again by its EXRULE: the server would look for its next run until "
+            "the year 9999",
+            where=where,
+            hint="Remove that RRULE, or change the EXRULE.",
+        )
     if minute := more_than_once_a_minute(ahead):
         hint = "One run a minute is the most; give the rules the same second, or different minutes."
         raise ScheduleError(f"{base.text!r} fires more than once at {minute:%Y-%m-%d %H:%M}", where=where, hint=hint)
