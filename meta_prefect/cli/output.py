@@ -72,12 +72,15 @@ class Output:
     @contextmanager
     def watching(self, title: str, *, debug: bool) -> Generator[None]:
         """Show how far a deploy is, on a terminal; keep Prefect's own log out of it unless it is asked for."""
-        from meta_prefect.steps.progress import reporting_to
+        from meta_prefect.steps.progress import reporting_to, somebody_listens
 
         if debug:
             yield
             return
         with _quiet_prefect():
+            if somebody_listens():
+                yield
+                return
             if not self._err.is_terminal:
                 with reporting_to(_Waits(self.say)):
                     yield

@@ -53,6 +53,11 @@ def progress() -> Progress:
     return _listener.get() or _SILENT
 
 
+def somebody_listens() -> bool:
+    """Whether somebody listens in this context already."""
+    return _listener.get() is not None
+
+
 @contextmanager
 def reporting_to(listener: Progress) -> Generator[None]:
     """Let somebody listen to the deploys that are made within."""

@@ -15,8 +15,8 @@ from typing import Any, Final, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-WINDOW: Final = 8
-"""After so many writes their pace is looked at."""
+WINDOW: Final = 20
+"""After so many writes their pace is looked at. A server on SQLite seldom gets through as many without one 503, even one by one."""
 WIDEST: Final = 8
 """More at once than this is never tried: a single Prefect server has no use for it."""
 _GAIN: Final = 1.1
