@@ -16,7 +16,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 WINDOW: Final = 20
-"""After so many writes their pace is looked at. A server on SQLite seldom gets through as many without one 503, even one by one."""
+"""After so many writes their pace is looked at. A server on SQLite seldom gets through as many without a 503."""
 WIDEST: Final = 8
 """More at once than this is never tried: a single Prefect server has no use for it."""
 _GAIN: Final = 1.1
