@@ -111,6 +111,10 @@ async def _acquire(server: PrefectServer, name: str, holder: Holder, waiting: Ca
         try:
             made: Record = await server.post("/variables/", {"name": name, "value": holder.model_dump()})
         except RefusedError:
+            live = await _read(server, name)
+            if live is not None and Holder.model_validate(live["value"]) == holder:
+                # Ours: it was made by an earlier attempt, of which only the answer was lost.
+                return live["id"]
             await _wait_until_free(server, name, waiting)
         else:
             return made["id"]

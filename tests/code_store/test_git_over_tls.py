@@ -85,7 +85,12 @@ def worker(pool: str, log: Path, certificate: Path) -> Generator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            # Prefect passes SIGTERM on as SIGINT, which a shell's background jobs ignore.
+            process.kill()
+            process.wait(timeout=20)
 
 
 def what_prefect_keeps(home: Path) -> Callable[[str], bool]:
