@@ -11,6 +11,7 @@ from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.records import LiveDeployment, changed_schedules
 from meta_prefect.server.reading import Readings
+from meta_prefect.server.requests import leave_waiting_to_us
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -90,7 +91,7 @@ async def connect(host: Host) -> AsyncGenerator[PrefectServer]:
     """Open the Prefect API that the settings name."""
     from prefect.client.orchestration import get_client
 
-    async with get_client() as client:
+    async with get_client(httpx_settings={"event_hooks": {"response": [leave_waiting_to_us]}}) as client:
         yield PrefectServer(client, host)
 
 

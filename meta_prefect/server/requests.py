@@ -184,6 +184,16 @@ async def base_job_template(worker_type: str) -> Record:
     return template
 
 
+async def leave_waiting_to_us(response: httpx.Response) -> None:
+    """Let Prefect's client hand over an answer such as 503 at once; a hook of its httpx client.
+
+    It sleeps two seconds after such an answer even where it will not ask again, unless the answer says how long to wait. A wait
+    that the server asks for stays.
+    """
+    if response.status_code in _TEMPORARY:
+        response.headers.setdefault("Retry-After", "0")
+
+
 def _settings_without_retries() -> Any:
     """Make a context manager under which Prefect's client does not retry by itself; entering it costs microseconds."""
     from prefect.context import SettingsContext, get_settings_context
