@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.runtime import deployment, flow_run
+from prefect.runtime import flow_run
 from pydantic import Field
 
 from deployer_flows.whole_project import deploy_order, succeeded
@@ -32,6 +32,7 @@ from meta_prefect.steps.locking import turn
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
 from meta_prefect.steps.telling import tell_run
+from meta_prefect.steps.this_run import deployment_name
 
 Policy = Literal["report", "fail", "heal"]
 
@@ -40,7 +41,7 @@ _HEALABLE: Final = ("drifted", "missing")
 
 def _run_name() -> str:
     parameters: dict[str, Any] = flow_run.get_parameters()
-    project = deployment.get_name() or Path(parameters.get("path") or ".").resolve().name
+    project = deployment_name() or Path(parameters.get("path") or ".").resolve().name
     return f"check {project} in {parameters.get('environment') or read_settings().env}"
 
 
@@ -132,8 +133,8 @@ async def _show(found: ProjectStatus, drifted: list[DeploymentStatus], server: P
 
 
 def _split(name: str) -> tuple[str, str]:
-    flow_name, _, deployment_name = name.partition("/")
-    return flow_name, deployment_name
+    flow_name, _, own_name = name.partition("/")
+    return flow_name, own_name
 
 
 async def _heal(order: Order, folder: Path, drifted: list[DeploymentStatus], server: PrefectServer) -> None:

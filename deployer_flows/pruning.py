@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow
-from prefect.runtime import deployment, flow_run
+from prefect.runtime import flow_run
 
 from deployer_flows.whole_project import make_plan, read, show_report, succeeded
 from meta_prefect.discovery.sharing import sharing_modules
@@ -24,11 +24,12 @@ from meta_prefect.steps.fetching import project_folder
 from meta_prefect.steps.locking import turn
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.telling import tell_run
+from meta_prefect.steps.this_run import deployment_name
 
 
 def _run_name() -> str:
     parameters: dict[str, Any] = flow_run.get_parameters()
-    project = deployment.get_name() or Path(parameters.get("path") or ".").resolve().name
+    project = deployment_name() or Path(parameters.get("path") or ".").resolve().name
     verb = "plan to prune" if parameters.get("dry_run") else "prune"
     return f"{verb} {project} in {parameters.get('environment') or read_settings().env}"
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import httpx
 import tenacity
-from prefect import flow, get_run_logger, task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.runtime import deployment, flow_run
+from prefect.runtime import flow_run
 
 from meta_prefect.discovery.sharing import sharing_modules
 from meta_prefect.errors import DeployFailed, ValidationFailed
@@ -26,6 +26,7 @@ from meta_prefect.project import read_project
 from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.drafting import Request
 from meta_prefect.recipes.interrupted import tidy_up_after_cancelling
+from meta_prefect.recipes.observed import deploy_flow
 from meta_prefect.recipes.parameters import (
     Adopt,
     DryRun,
@@ -57,6 +58,7 @@ from meta_prefect.steps.plan_records import plan_of_earlier_attempt, read_plan, 
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
 from meta_prefect.steps.telling import tell_run
+from meta_prefect.steps.this_run import deployment_name
 
 LARGEST_PARAMETERS: Final = 400_000
 """Bytes of JSON that a recipe's run gets at most; Prefect refuses parameters above 524,288."""
@@ -68,12 +70,12 @@ _TOLD: Final = 5
 def _run_name() -> str:
     parameters: dict[str, Any] = flow_run.get_parameters()
     # A deployer's deployment is named after its project.
-    project = deployment.get_name() or Path(parameters.get("path") or ".").resolve().name
+    project = deployment_name() or Path(parameters.get("path") or ".").resolve().name
     verb = "plan" if parameters.get("dry_run") else "deploy"
     return f"{verb} {project} to {parameters.get('environment') or read_settings().env}"
 
 
-@flow(name="deploy-project", flow_run_name=_run_name, on_cancellation=[tidy_up_after_cancelling])
+@deploy_flow(name="deploy-project", flow_run_name=_run_name, on_cancellation=[tidy_up_after_cancelling])
 @failing_in_words
 async def deploy_project(
     path: ProjectPath = ".",

@@ -139,7 +139,7 @@ def _observed(parameters: Parameters) -> Report:
     async def run() -> Report:
         async with connect(LocalHost()) as server:
             await server.check()
-        return await deploy_project(**parameters)
+            return await deploy_project(**parameters)
 
     with server_errors():
         return asyncio.run(run())

@@ -347,32 +347,31 @@ async def plan_order(order: Order, host: Host, server: Reader) -> ProjectPlan:
     ]
     if not errors:
         errors.extend(selection.unmatched(requested.flows, known))
-    batch = await compare([begun for _, begun in pairs], server)
+    is_whole = not selection and selection.file is None and order.project.name_is_stable
+    owner = (order.project.name, context.environment) if is_whole else None
+    batch = await compare([begun for _, begun in pairs], server, owner)
     errors.extend(error for _, begun in pairs for error in begun.errors)
     sound = {id(planned.draft) for planned in batch.deployments}
     needed = {component.key for planned in batch.deployments for component in planned.draft.components}
     components: list[PlannedComponent] = [one for one in batch.components if one.component.key in needed]
     orphans: list[PlannedDeletion] = []
-    if not errors and not selection and selection.file is None and order.project.name_is_stable:
-        orphans, excess = await _orphans(order, batch, server)
+    if not errors and is_whole:
+        orphans, excess = _orphans(order, batch)
         errors.extend(excess)
     elif order.asked.prune:
         errors.append(TargetError("nothing is pruned while anything is wrong with the project", where="prune"))
     return ProjectPlan(
         order,
         [request for request, begun in pairs if id(begun) in sound],
-        PlannedBatch(components, batch.deployments, orphans),
+        PlannedBatch(components, batch.deployments, orphans, batch.owned),
         errors,
     )
 
 
-async def _orphans(
-    order: Order, batch: PlannedBatch, server: Reader
-) -> tuple[list[PlannedDeletion], list[ConfigurationError]]:
+def _orphans(order: Order, batch: PlannedBatch) -> tuple[list[PlannedDeletion], list[ConfigurationError]]:
     """Find what is no longer in the project, and whether that is too much to be deleted at once."""
-    owned = await server.read_owned(order.project.name, order.context.environment)
     replaced = [planned.predecessor.full_name for planned in batch.deployments if planned.predecessor is not None]
     wanted = [*map(str, batch.deployments), *replaced]
-    orphans = orphans_of(owned, wanted, prune=order.asked.prune)
-    excess = check_deletions(orphans, len(owned), order.asked.max_deletes) if order.asked.prune else None
+    orphans = orphans_of(batch.owned, wanted, prune=order.asked.prune)
+    excess = check_deletions(orphans, len(batch.owned), order.asked.max_deletes) if order.asked.prune else None
     return orphans, [] if excess is None else [excess]

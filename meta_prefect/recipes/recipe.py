@@ -19,6 +19,7 @@ from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface, flatten
+from meta_prefect.recipes.observed import DeployFlow
 from meta_prefect.recipes.variables import ENVIRONMENT_VARIABLE, check_json, check_variables, variables_model
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 RecipeFunction = Callable[..., FlowBuilderInterface]
 
 
-class Recipe(Flow[..., Any]):
+class Recipe(DeployFlow[..., Any]):
     """A flow that deploys flows, all in one way.
 
     Its parameters are ``deployments``, a list of entries ``{flow: <entrypoint>, variables: {…}}``, and optionally the

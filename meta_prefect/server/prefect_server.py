@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
@@ -15,6 +17,11 @@ from meta_prefect.server.requests import leave_waiting_to_us
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
+
+
+_Place = tuple[asyncio.AbstractEventLoop, str | None]
+_open_client: ContextVar[tuple[_Place, PrefectClient] | None] = ContextVar("open_client", default=None)
+"""The client that this context has open, and where it serves: each new one costs a TLS context and two requests."""
 
 
 class PrefectServer(Readings):
@@ -88,11 +95,22 @@ class PrefectServer(Readings):
 
 @asynccontextmanager
 async def connect(host: Host) -> AsyncGenerator[PrefectServer]:
-    """Open the Prefect API that the settings name."""
+    """Open the Prefect API that the settings name. Within a deploy that has it open already, that client serves."""
     from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL
 
+    # A thread has its context from whoever started it, and an event loop of its own, which that one's client does not serve.
+    place = (asyncio.get_running_loop(), PREFECT_API_URL.value())
+    open_place, open_client = _open_client.get() or (None, None)
+    if open_client is not None and open_place == place:
+        yield PrefectServer(open_client, host)
+        return
     async with get_client(httpx_settings={"event_hooks": {"response": [leave_waiting_to_us]}}) as client:
-        yield PrefectServer(client, host)
+        token = _open_client.set((place, client))
+        try:
+            yield PrefectServer(client, host)
+        finally:
+            _open_client.reset(token)
 
 
 def ui_url(kind: str, object_id: str) -> str | None:

@@ -57,6 +57,7 @@ class Readings(Requests):
         for chunk in _chunks(sorted({answer["flow_id"] for answer in answers})):
             async for flow in self.pages("/flows/filter", {"flows": {"id": {"any_": chunk}}}):
                 flow_names[flow["id"]] = flow["name"]
+                self._flow_ids[flow["name"]] = flow["id"]
         # A flow that somebody deletes meanwhile takes its deployments along.
         return [
             live_deployment(answer, flow_names[answer["flow_id"]])

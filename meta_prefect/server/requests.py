@@ -197,10 +197,10 @@ async def leave_waiting_to_us(response: httpx.Response) -> None:
 def _settings_without_retries() -> Any:
     """Make a context manager under which Prefect's client does not retry by itself; entering it costs microseconds."""
     from prefect.context import SettingsContext, get_settings_context
-    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES
 
     outer = get_settings_context()
-    settings = outer.settings.copy_with_update(updates={PREFECT_CLIENT_MAX_RETRIES: 0})
+    client = outer.settings.client.model_copy(update={"max_retries": 0})
+    settings = outer.settings.model_copy(update={"client": client})
 
     @contextmanager
     def without_retries() -> Generator[None]:

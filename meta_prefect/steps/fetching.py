@@ -18,7 +18,6 @@ from typing import Any, Final
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.runtime import deployment
 from prefect.utilities.templating import resolve_block_document_references
 
 from meta_prefect.errors import TargetError, UnreachableError, ValidationFailed, nearest
@@ -31,6 +30,7 @@ from meta_prefect.server import PrefectServer
 from meta_prefect.steps.git import git
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
+from meta_prefect.steps.this_run import deployment_id
 
 _WHOLE_COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _GIT_ERRORS: Final = (RuntimeError, subprocess.CalledProcessError)
@@ -44,8 +44,8 @@ _fetched: dict[Path, ProjectSource] = {}
 
 async def given_source(server: PrefectServer) -> ProjectSource | None:
     """The source that this run's deployment fixes; None where there is no such deployment, as on a command line."""
-    deployment_id = deployment.get_id()
-    found: Record | None = await server.get(f"/deployments/{deployment_id}") if deployment_id else None
+    own_id = deployment_id()
+    found: Record | None = await server.get(f"/deployments/{own_id}") if own_id else None
     steps: list[Record] = (found or {}).get("pull_steps") or []
     for step in steps:
         if PULL_STEP in step:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from prefect import get_run_logger, task
@@ -20,6 +21,9 @@ from meta_prefect.plan.references import missing_references, references_of
 from meta_prefect.plan.resolving import Draft, shared_components
 from meta_prefect.server import PrefectServer, Reader
 from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
+
+Owner = tuple[str, str]
+"""A project and an environment."""
 
 # The classes below are no dataclasses on purpose: Prefect searches those, member by member, for futures when they are a task's
 # parameter.
@@ -66,6 +70,7 @@ class PlannedBatch:
         components: In the order in which they are written.
         deployments: In the order in which they were asked for.
         orphans: What is no longer in the project.
+        owned: What the project has on the server, as far as that was asked for.
     """
 
     def __init__(
@@ -73,10 +78,12 @@ class PlannedBatch:
         components: Sequence[PlannedComponent],
         deployments: Sequence[PlannedDeployment],
         orphans: Sequence[PlannedDeletion] = (),
+        owned: Sequence[LiveDeployment] = (),
     ) -> None:
         self.components = tuple(components)
         self.deployments = tuple(deployments)
         self.orphans = tuple(orphans)
+        self.owned = tuple(owned)
 
     @property
     def plan(self) -> Plan:
@@ -88,13 +95,21 @@ class PlannedBatch:
         )
 
 
-async def compare(drafts: Sequence[Draft], server: Reader) -> PlannedBatch:
-    """Read what there is, in batches, and compare. What cannot be planned becomes its draft's error; reads only."""
-    components = await _compare_components(_sound(drafts), server)
+async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None = None) -> PlannedBatch:
+    """Read what there is, in batches, and compare. What cannot be planned becomes its draft's error; reads only.
+
+    Args:
+        drafts: What is wanted.
+        server: What is read from.
+        owner: A project and environment of which everything is read, as nearly all that is wanted will be among it.
+    """
+    components, owned = await asyncio.gather(_compare_components(_sound(drafts), server), _read_owned(owner, server))
     await _check_job_variables(_sound(drafts), components, server)
     await _check_references(_sound(drafts), server)
     sound = _sound(drafts)
-    live = await server.read_deployments([pair for draft in sound for pair in _names(draft)])
+    live = {one.full_name: one for one in owned}
+    names = {pair for draft in sound for pair in _names(draft)}
+    live |= await server.read_deployments([pair for pair in names if "/".join(pair) not in live])
     last = await _last_entries(sound, live, server)
     deployments: list[PlannedDeployment] = []
     for draft in sound:
@@ -107,7 +122,11 @@ async def compare(drafts: Sequence[Draft], server: Reader) -> PlannedBatch:
             draft.refuse(error)
         else:
             deployments.append(PlannedDeployment(draft, before, change, predecessor=old))
-    return PlannedBatch(components, deployments)
+    return PlannedBatch(components, deployments, owned=owned)
+
+
+async def _read_owned(owner: Owner | None, server: Reader) -> list[LiveDeployment]:
+    return [] if owner is None else await server.read_owned(*owner)
 
 
 async def _last_entries(
@@ -154,14 +173,19 @@ def _sound(drafts: Sequence[Draft]) -> list[Draft]:
 
 
 async def _compare_components(drafts: Sequence[Draft], server: Reader) -> list[PlannedComponent]:
+    components = shared_components(drafts)
+    found = await asyncio.gather(*(_compare_component(one, server) for one in components), return_exceptions=True)
     planned: list[PlannedComponent] = []
-    for component in shared_components(drafts):
-        try:
-            planned.append(await _compare_component(component, server))
-        except ConfigurationError as error:
-            for draft in drafts:
-                if component.key in {needed.key for needed in draft.components}:
-                    draft.errors.append(error)
+    for component, made in zip(components, found, strict=True):
+        match made:
+            case PlannedComponent():
+                planned.append(made)
+            case ConfigurationError():
+                for draft in drafts:
+                    if component.key in {needed.key for needed in draft.components}:
+                        draft.errors.append(made)
+            case _:
+                raise made
     return planned
 
 

@@ -1,0 +1,18 @@
+"""What the present flow run knows about itself. Prefect's own runtime asks the API for it, with a new client each time."""
+
+from __future__ import annotations
+
+from prefect.context import FlowRunContext
+from prefect.runtime import deployment
+
+
+def deployment_id() -> str | None:
+    """The id of the deployment whose run this is; None for a run that no deployment started, or where there is no run."""
+    context = FlowRunContext.get()
+    found = context.flow_run.deployment_id if context is not None and context.flow_run is not None else None
+    return None if found is None else str(found)
+
+
+def deployment_name() -> str | None:
+    """The name of the deployment whose run this is; None for a run that no deployment started, or where there is no run."""
+    return None if deployment_id() is None else deployment.get_name()
