@@ -14,6 +14,7 @@ from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.changes import Change, Plan
 from meta_prefect.plan.checking import check_job_variables
 from meta_prefect.plan.diff import diff_component, diff_deployment, needs_history
+from meta_prefect.plan.explain import summary
 from meta_prefect.plan.ledger import Recorded
 from meta_prefect.plan.orphans import PlannedDeletion
 from meta_prefect.plan.records import LiveDeployment
@@ -236,7 +237,6 @@ async def _check_job_variables(drafts: Sequence[Draft], components: Sequence[Pla
 async def compare_observed(drafts: DraftBatch, server: PrefectServer) -> PlannedBatch:
     """Read what there is and compare, as a task."""
     batch = await compare(drafts.items, server)
-    logger = get_run_logger()
-    for change in batch.plan.writes:
-        logger.info("%s: %s", type(change).__name__.lower(), change.subject)
+    # What is to be written, one by one, stands in the plan of the deploy that this is part of, and each write says so itself.
+    get_run_logger().info("%s", summary(batch.plan))
     return batch

@@ -76,7 +76,7 @@ def postgres() -> Generator[str]:
     control = [*as_nobody, str(programs / "pg_ctl"), *data]
     initdb = [*as_nobody, str(programs / "initdb"), *data, "-U", "prefect", "--auth=trust"]
     subprocess.run(initdb, check=True, capture_output=True)
-    options = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off"
+    options = f"-h 127.0.0.1 -p {port} -k {folder}"
     subprocess.run([*control, "-w", "-o", options, "-l", str(folder / "log"), "start"], check=True, capture_output=True)
     try:
         address = f"postgresql+asyncpg://prefect@127.0.0.1:{port}/postgres"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
@@ -187,9 +188,15 @@ def _as_recurrence(
     return found, zone, lambda day: start_of(found, day)
 
 
+@lru_cache(maxsize=256)
+def _ahead(base: Recurrence, now: datetime) -> tuple[datetime, ...]:
+    """The next runs. Kept, as many deployments share one rule, and each is resolved for the plan and for its recipe's run."""
+    return tuple(base.following(now, _SAMPLE))
+
+
 def _check_runs(base: Recurrence, now: datetime, where: str | None) -> None:
     try:
-        ahead = base.following(now, _SAMPLE)
+        ahead = _ahead(base, now)
     except (ValueError, IndexError, OverflowError) as error:
         raise ScheduleError(f"{base.text!r} cannot be evaluated: {error}", where=where) from None
     if not ahead:
