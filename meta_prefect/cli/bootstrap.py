@@ -95,7 +95,7 @@ def bootstrap(
                 raise
             report = failure.report
     if dry_run:
-        out.plan(report, "text")
+        out.plan(report, "text", following=False)
         return 2 if report.plan is not None and report.plan.has_changes else 0
     out.report(report, following=False)
     return 1 if report.failed else 0

@@ -112,8 +112,14 @@ class Output:
             parameters = "".join(f" -p {name}=…" for name in first.open_parameters)
             self.raw(f"Next: prefect deployment run '{first.deployment}'{parameters} --watch")
 
-    def plan(self, report: Report, form: str) -> None:
-        """Print a plan, field by field."""
+    def plan(self, report: Report, form: str, *, following: bool = True) -> None:
+        """Print a plan, field by field.
+
+        Args:
+            report: What a dry run found.
+            form: ``text`` or ``json``.
+            following: Whether `deploy --plan` can apply it.
+        """
         if report.plan is None:
             return
         if form == "json":
@@ -128,7 +134,7 @@ class Output:
         for remark in report.remarks:
             self._err.print(f"[yellow]note:[/] {escape(remark)}")
         self.raw(f"{report.count()} in {report.environment}")
-        if report.run_id and report.plan.changes:
+        if following and report.run_id and report.plan.changes:
             self.raw(f"To apply exactly this: meta-prefect deploy --plan {report.run_id}")
 
     def _table(self, report: Report) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -277,3 +280,20 @@ def test_the_engine_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     with pytest.raises(ProcessError, match="no Docker engine answers"):
         asyncio.run(DockerEngine("here").pushed("shop:1"))
+
+
+def test_what_the_engine_raises_is_known_whatever_was_imported_before() -> None:
+    """Where Prefect has announced the Docker SDK without loading it, the answer is the same."""
+    program = """
+import asyncio
+import prefect.utilities.dockerutils
+from meta_prefect.errors import ProcessError
+from meta_prefect.implementations.code.image_engine import DockerEngine
+try:
+    asyncio.run(DockerEngine("here").built("shop:1"))
+except ProcessError as error:
+    print(error)
+"""
+    nowhere = {**os.environ, "DOCKER_HOST": "tcp://127.0.0.1:1"}
+    done = subprocess.run([sys.executable, "-c", program], env=nowhere, capture_output=True, text=True, check=False)
+    assert "no Docker engine answers" in done.stdout, done.stderr
