@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
-from meta_prefect.errors import ConfigurationError, MetaPrefectError
+from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError
 from meta_prefect.steps.progress import Silent
 
 if TYPE_CHECKING:
@@ -39,6 +39,22 @@ _COLORS = {
     "not written": "dim",
     "failed": "bold red",
 }
+
+
+def report_of(run: Callable[[], Report]) -> Report:
+    """Run a deploy; returns its report, also where it failed in part.
+
+    Raises:
+        DeployFailed: It failed without one.
+    """
+    try:
+        return run()
+    except DeployFailed as failure:
+        from meta_prefect.report import Report
+
+        if not isinstance(failure.report, Report):
+            raise
+        return failure.report
 
 
 class Output:
