@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import deployment
 from prefect.utilities.templating import resolve_block_document_references
@@ -31,7 +30,7 @@ from meta_prefect.plan.recorded import RecordedPlan
 from meta_prefect.server import PrefectServer
 from meta_prefect.steps.git import git
 from meta_prefect.steps.progress import progress
-from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
+from meta_prefect.steps.retrying import PATIENTLY
 
 _WHOLE_COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _GIT_ERRORS: Final = (RuntimeError, subprocess.CalledProcessError)
@@ -177,10 +176,7 @@ class Fetch:
 @task(
     name="fetch project",
     task_run_name="fetch {fetch}",
-    cache_policy=NO_CACHE,
-    retries=len(RETRY_DELAYS_SECONDS),
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=may_go_away,
+    **PATIENTLY,
 )
 async def fetch_observed(fetch: Fetch) -> Path:
     """Fetch a project, as a task.

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from code_store.engine import Engine, running_engine
 from support import Api
+from texts import ADD_FLOW
 from values import a_context, a_deployment, a_flow
 
 from meta_prefect.deploy import deploy
@@ -21,14 +22,6 @@ from meta_prefect.errors import ConfigurationError, DeployFailed, ProcessError, 
 from meta_prefect.implementations.code import ImageBuild, built_image
 from meta_prefect.implementations.code.built_image import BuiltImage
 from meta_prefect.implementations.code.image_engine import DockerEngine, Recipe
-
-FLOW = """
-    from prefect import flow
-
-    @flow(name="UNIQUE")
-    def add(x: int = 1, y: int = 2) -> int:
-        return x + y
-"""
 
 PROJECT = """
     project: UNIQUE
@@ -91,7 +84,7 @@ def shop(project: Any) -> Any:
 
     def write(registry: str = "registry.example") -> Path:
         files = {"meta_prefect.yaml": PROJECT.replace("REGISTRY", registry), "Dockerfile.txt": DOCKERFILE}
-        root: Path = project(flow=FLOW, **files)
+        root: Path = project(flow=ADD_FLOW, **files)
         (root / "Dockerfile.txt").rename(root / "Dockerfile")
         return root
 
