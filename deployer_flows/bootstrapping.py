@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 from prefect import flow, get_run_logger, task
-from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from deployer_flows.deploying_itself import DEFAULT_RECIPE, deployer
@@ -34,7 +33,7 @@ from meta_prefect.steps.failing import failing_in_words
 from meta_prefect.steps.fetching import Fetch, fetch_observed
 from meta_prefect.steps.locking import turn
 from meta_prefect.steps.progress import progress
-from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
+from meta_prefect.steps.retrying import PATIENTLY
 from meta_prefect.steps.source import new_context
 
 ENVIRONMENT: Final = "deployer"
@@ -111,10 +110,7 @@ async def bootstrap(
 @task(
     name="remove automations",
     task_run_name="remove automations that are no longer wanted",
-    cache_policy=NO_CACHE,
-    retries=len(RETRY_DELAYS_SECONDS),
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=may_go_away,
+    **PATIENTLY,
 )
 async def remove_automations(project: str, wanted: set[str], server: PrefectServer) -> None:
     """Delete the automations of a deployer that it no longer has: they would run what is gone.

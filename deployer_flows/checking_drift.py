@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from prefect import flow, get_run_logger, task
-from prefect.cache_policies import NO_CACHE
-from prefect.runtime import flow_run
 from pydantic import Field
 
 from deployer_flows.whole_project import deploy_order, succeeded
@@ -30,22 +28,15 @@ from meta_prefect.steps.fetching import project_folder
 from meta_prefect.steps.healing import MOST_HEALS, read_heals, store_heals
 from meta_prefect.steps.locking import turn
 from meta_prefect.steps.progress import progress
-from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
-from meta_prefect.steps.telling import tell_run
-from meta_prefect.steps.this_run import deployment_name
+from meta_prefect.steps.retrying import PATIENTLY
+from meta_prefect.steps.telling import named_after_project, tell_run
 
 Policy = Literal["report", "fail", "heal"]
 
 _HEALABLE: Final = ("drifted", "missing")
 
 
-def _run_name() -> str:
-    parameters: dict[str, Any] = flow_run.get_parameters()
-    project = deployment_name() or Path(parameters.get("path") or ".").resolve().name
-    return f"check {project} in {parameters.get('environment') or read_settings().env}"
-
-
-@flow(name="check-drift", flow_run_name=_run_name)
+@flow(name="check-drift", flow_run_name=named_after_project("check", "in"))
 @failing_in_words
 async def check_drift(
     path: ProjectPath = ".",
@@ -97,10 +88,7 @@ async def check_drift(
 @task(
     name="compare with what was applied",
     task_run_name="compare with what was applied",
-    cache_policy=NO_CACHE,
-    retries=len(RETRY_DELAYS_SECONDS),
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=may_go_away,
+    **PATIENTLY,
 )
 async def compare_with_applied(
     folder: Path, environment: str | None, asked: Asked, server: PrefectServer

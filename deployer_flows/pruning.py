@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from pathlib import Path
-from typing import Any
 
 from prefect import flow
-from prefect.runtime import flow_run
 
-from deployer_flows.whole_project import make_plan, read, show_report, succeeded
+from deployer_flows.whole_project import make_plan, read, show_project_report, succeeded
 from meta_prefect.discovery.sharing import sharing_modules
 from meta_prefect.errors import ValidationFailed
 from meta_prefect.local.host import LocalHost
@@ -17,24 +14,15 @@ from meta_prefect.plan.recorded import Asked
 from meta_prefect.recipes.parameters import DryRun, EnvironmentName, Force, MaxDeletes, ProjectPath, Revision
 from meta_prefect.recipes.pruning import prune_orphans
 from meta_prefect.report import Report
-from meta_prefect.server import connect, ui_url
-from meta_prefect.settings import read_settings
+from meta_prefect.server import connect
 from meta_prefect.steps.failing import failing_in_words
 from meta_prefect.steps.fetching import project_folder
 from meta_prefect.steps.locking import turn
 from meta_prefect.steps.progress import progress
-from meta_prefect.steps.telling import tell_run
-from meta_prefect.steps.this_run import deployment_name
+from meta_prefect.steps.telling import named_after_project, present_run, tell_run
 
 
-def _run_name() -> str:
-    parameters: dict[str, Any] = flow_run.get_parameters()
-    project = deployment_name() or Path(parameters.get("path") or ".").resolve().name
-    verb = "plan to prune" if parameters.get("dry_run") else "prune"
-    return f"{verb} {project} in {parameters.get('environment') or read_settings().env}"
-
-
-@flow(name="prune", flow_run_name=_run_name)
+@flow(name="prune", flow_run_name=named_after_project("prune", "in", dry_verb="plan to prune"))
 @failing_in_words
 async def prune(
     path: ProjectPath = ".",
@@ -64,15 +52,15 @@ async def prune(
                 if planned.errors:
                     raise ValidationFailed(planned.errors)
                 foreseen = planned.outcomes(dry_run=True) if dry_run else ()
-                run_id = flow_run.get_id()
+                run_id, run_url = present_run()
                 report = Report(
                     environment=where,
                     dry_run=dry_run,
                     outcomes=tuple(one for one in foreseen if one.action == "deleted"),
-                    run_id=str(run_id) if run_id else None,
-                    run_url=ui_url("flow-run", str(run_id)) if run_id else None,
+                    run_id=run_id,
+                    run_url=run_url,
                 )
                 if not dry_run:
                     report = await prune_orphans(planned, report, server, force=force)
-                await show_report(report, project, server)
+                await show_project_report(report, project, server)
     return succeeded(report)

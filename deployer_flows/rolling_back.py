@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from prefect import flow, get_run_logger, task
-from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 from pydantic import Field
 
@@ -21,14 +20,16 @@ from meta_prefect.plan.records import LiveDeployment
 from meta_prefect.plan.restoring import diff_restored
 from meta_prefect.project import read_project
 from meta_prefect.recipes.parameters import DryRun, ProjectPath
-from meta_prefect.report import Outcome, Report, report_artifact
+from meta_prefect.recipes.showing import show_report
+from meta_prefect.report import Outcome, Report
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.steps.failing import failing_in_words
 from meta_prefect.steps.fetching import project_folder
 from meta_prefect.steps.locking import turn
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.recording import begin_page
-from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
+from meta_prefect.steps.retrying import PATIENTLY
+from meta_prefect.steps.telling import present_run
 
 
 class Restoration:
@@ -104,10 +105,7 @@ async def _history(deployment: str, project: str, server: PrefectServer) -> tupl
 @task(
     name="read history",
     task_run_name="read the history of {deployment}",
-    cache_policy=NO_CACHE,
-    retries=len(RETRY_DELAYS_SECONDS),
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=may_go_away,
+    **PATIENTLY,
 )
 async def read_history(deployment: str, project: str, server: PrefectServer) -> tuple[Recorded, ...]:
     """Find what was written of a deployment, newest first."""
@@ -120,10 +118,7 @@ async def read_history(deployment: str, project: str, server: PrefectServer) -> 
 @task(
     name="compare with what is recorded",
     task_run_name="compare {deployment} with what is recorded",
-    cache_policy=NO_CACHE,
-    retries=len(RETRY_DELAYS_SECONDS),
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=may_go_away,
+    **PATIENTLY,
 )
 async def compare_with_recorded(deployment: str, to: str | None, project: str, server: PrefectServer) -> Restoration:
     """Choose the version, and compare it with the live deployment; reads only.
@@ -163,10 +158,7 @@ def _remarks(target: Recorded, newest: Recorded) -> list[str]:
 @task(
     name="roll back",
     task_run_name="roll back {restoration}",
-    cache_policy=NO_CACHE,
-    retries=len(RETRY_DELAYS_SECONDS),
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=may_go_away,
+    **PATIENTLY,
 )
 async def restore(restoration: Restoration, server: PrefectServer) -> str:
     """Write what differs; returns the deployment's id."""
@@ -209,7 +201,7 @@ def _report(restoration: Restoration, deployment_id: str | None, *, dry_run: boo
             action, detail = "updated", f"rolled back to {target}: {', '.join(field.path for field in fields)}"
         case Unchanged(reason=reason):
             action, detail = "unchanged", reason
-    run_id = flow_run.get_id()
+    _, run_url = present_run()
     return Report(
         environment=target.page.environment,
         dry_run=dry_run,
@@ -225,16 +217,12 @@ def _report(restoration: Restoration, deployment_id: str | None, *, dry_run: boo
             ),
         ),
         remarks=restoration.remarks,
-        run_url=ui_url("flow-run", str(run_id)) if run_id else None,
+        run_url=run_url,
         plan=document(Plan(deployments=(change,))),
     )
 
 
 async def _show(report: Report, deployment: str, server: PrefectServer) -> None:
-    logger = get_run_logger()
-    for remark in report.remarks:
-        logger.warning("%s", remark)
     (outcome,) = report.outcomes
-    logger.info("%s %s: %s", outcome.action, deployment, outcome.detail)
-    description = f"Rollback of `{deployment}`: {report.count()}."
-    await server.create_artifact(report_artifact(report, f"rollback-{deployment}", description))
+    get_run_logger().info("%s %s: %s", outcome.action, deployment, outcome.detail)
+    await show_report(report, f"rollback-{deployment}", f"Rollback of `{deployment}`: {report.count()}.", server)

@@ -12,7 +12,6 @@ import httpx
 import tenacity
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.runtime import flow_run
 
 from meta_prefect.discovery.sharing import sharing_modules
 from meta_prefect.errors import DeployFailed, ValidationFailed
@@ -47,18 +46,18 @@ from meta_prefect.recipes.parameters import (
 )
 from meta_prefect.recipes.planning import Order, ProjectPlan, plan_order, read_order
 from meta_prefect.recipes.pruning import prune_orphans
+from meta_prefect.recipes.showing import show_report
 from meta_prefect.recipes.undoing import undo
-from meta_prefect.report import Outcome, Report, report_artifact, together
-from meta_prefect.server import PrefectServer, connect, ui_url
+from meta_prefect.report import Outcome, Report, together
+from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
 from meta_prefect.steps.failing import failing_in_words
 from meta_prefect.steps.fetching import project_folder
 from meta_prefect.steps.locking import turn
 from meta_prefect.steps.plan_records import plan_of_earlier_attempt, read_plan, settle_plan, store_plan, unfinished_plan
 from meta_prefect.steps.progress import progress
-from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
-from meta_prefect.steps.telling import tell_run
-from meta_prefect.steps.this_run import deployment_name
+from meta_prefect.steps.retrying import PATIENTLY
+from meta_prefect.steps.telling import named_after_project, present_run, tell_run
 
 LARGEST_PARAMETERS: Final = 400_000
 """Bytes of JSON that a recipe's run gets at most; Prefect refuses parameters above 524,288."""
@@ -67,15 +66,11 @@ _TOLD: Final = 5
 """So many failures are told in the run's own state; all of them stand in its report."""
 
 
-def _run_name() -> str:
-    parameters: dict[str, Any] = flow_run.get_parameters()
-    # A deployer's deployment is named after its project.
-    project = deployment_name() or Path(parameters.get("path") or ".").resolve().name
-    verb = "plan" if parameters.get("dry_run") else "deploy"
-    return f"{verb} {project} to {parameters.get('environment') or read_settings().env}"
-
-
-@deploy_flow(name="deploy-project", flow_run_name=_run_name, on_cancellation=[tidy_up_after_cancelling])
+@deploy_flow(
+    name="deploy-project",
+    flow_run_name=named_after_project("deploy", dry_verb="plan"),
+    on_cancellation=[tidy_up_after_cancelling],
+)
 @failing_in_words
 async def deploy_project(
     path: ProjectPath = ".",
@@ -189,7 +184,7 @@ async def deploy_order(
         report = await prune_orphans(planned, report, server, force=force)
     if note.stage == "started":
         await settle_plan(artifact_id, note, [outcome.deployment for outcome in report.failed], server)
-    await show_report(report, order.project.name, server)
+    await show_project_report(report, order.project.name, server)
     return report
 
 
@@ -220,10 +215,7 @@ async def read(path: Path, environment: str | None, asked: Asked, earlier: Recor
 @task(
     name="plan",
     task_run_name="plan",
-    cache_policy=NO_CACHE,
-    retries=len(RETRY_DELAYS_SECONDS),
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=may_go_away,
+    **PATIENTLY,
 )
 async def make_plan(order: Order, unfinished: RecordedPlan | None, server: PrefectServer) -> ProjectPlan:
     """Resolve everything in memory, compare it with the server, leave the plan as an artifact.
@@ -305,25 +297,19 @@ def _whole(planned: ProjectPlan, reports: Sequence[Report], *, dry_run: bool) ->
     joined = together(planned.context.environment, reports, dry_run=dry_run)
     happened: dict[str, Outcome] = {outcome.deployment: outcome for outcome in joined.outcomes}
     foreseen = planned.outcomes(dry_run=dry_run)
-    run_id = flow_run.get_id()
+    run_id, run_url = present_run()
     return joined.model_copy(
         update={
             "outcomes": (*(happened.get(one.deployment, one) for one in foreseen), *planned.refused()),
             "remarks": tuple(dict.fromkeys((*planned.remarks, *joined.remarks))),
-            "run_id": str(run_id) if run_id else None,
-            "run_url": ui_url("flow-run", run_id) if run_id else None,
-            "plan": document(planned.batch.plan, str(run_id) if run_id else None),
+            "run_id": run_id,
+            "run_url": run_url,
+            "plan": document(planned.batch.plan, run_id),
         }
     )
 
 
-async def show_report(report: Report, project: str, server: PrefectServer) -> None:
-    """Leave a report where whoever looks at the run finds it: in its log, as a table, and as events of what was deleted."""
-    logger = get_run_logger()
-    for remark in report.remarks:
-        logger.warning("%s", remark)
-    for outcome in report.failed:
-        logger.error("%s failed: %s", outcome.deployment, outcome.detail)
-    logger.info("%s in %s", report.count(), report.environment)
-    description = f"Project {project} in {report.environment}: {report.count()}."
-    await server.create_artifact(report_artifact(report, f"report-{project}-{report.environment}", description))
+async def show_project_report(report: Report, project: str, server: PrefectServer) -> None:
+    """Leave a report of a project where whoever looks at the run finds it."""
+    key, description = f"report-{project}-{report.environment}", f"Project {project} in {report.environment}"
+    await show_report(report, key, f"{description}: {report.count()}.", server)

@@ -78,8 +78,9 @@ def deploy(
         "force": force,
         "plan": plan,
     }
-    check_before_start(path)
-    if not dry_run:
+    is_project = check_before_start(path)
+    # For a project without deployments no server is started; one that is there tells what earlier deploys left on it.
+    if not dry_run and (is_project or prune):
         with writing_api(local=local, auth=auth, say=say):
             return _observed(parameters)
     with reading_api() as api:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -75,7 +76,7 @@ def wait_until(found: Callable[[], T | None], *, what: str, seconds: float = 90)
 
 
 def run_deployment(
-    server: Api, deployment: Any, *, told: str = "Finished in state", **parameters: Any
+    server: Api, deployment: Any, /, *, told: str = "Finished in state", **parameters: Any
 ) -> tuple[Any, str]:
     """Run a deployment on its worker; returns the run's final state and its logs, once something is told there."""
     made = server.post(f"/deployments/{deployment['id']}/create_flow_run", parameters=parameters)
@@ -89,3 +90,10 @@ def run_deployment(
         return logs if told in logs else ""
 
     return state, wait_until(all_logs, what="the run's logs arrive")
+
+
+def what_prefect_keeps(home: Path) -> Callable[[str], bool]:
+    """Tells whether a text is in the server's database, as its file has it."""
+    content = b"".join(file.read_bytes() for file in home.glob("prefect.db*"))
+    assert content, "the database has been found"
+    return lambda text: text.encode() in content

@@ -12,13 +12,14 @@ from cyclopts import App, Parameter
 from meta_prefect import __version__
 from meta_prefect.cli.bootstrap import bootstrap
 from meta_prefect.cli.history import history, rollback
-from meta_prefect.cli.output import Output
+from meta_prefect.cli.options import Debug, Environment, How, What, Where, refuse_beside_plan
+from meta_prefect.cli.output import Output, report_of
 from meta_prefect.cli.recipes import recipes, schema
 from meta_prefect.cli.remote import deploy_by_deployer
 from meta_prefect.cli.schedule import schedule_app
 from meta_prefect.cli.status import status
 from meta_prefect.cli.worker_manifests import manifests
-from meta_prefect.errors import DeployFailed, MetaPrefectError, TargetError, ValidationFailed
+from meta_prefect.errors import MetaPrefectError, TargetError, ValidationFailed
 
 app = App(
     name="meta-prefect",
@@ -39,63 +40,9 @@ app.command(server_app)
 app.command(worker_app)
 worker_app.command(manifests)
 
-OnError = Literal["stop", "keep-going", "atomic"]
-
-Debug = Annotated[bool, Parameter(negative="", help="Show Prefect's own log, and tracebacks.")]
-Select = Annotated[list[str] | None, Parameter(negative="", help="Only what matches: `etl-*`, `*/nightly-*`.")]
-OnlyChanged = Annotated[
-    bool, Parameter(negative="", help="Leave alone what differs in nothing but a version that counts deploys.")
-]
-Prune = Annotated[
-    bool, Parameter(negative="", help="Delete the project's deployments that are no longer in it, after all else.")
-]
-MaxDeletes = Annotated[
-    int | None, Parameter(help="Refuse to prune more than this; by default a fifth, and at least 3.")
-]
-Adopt = Annotated[bool, Parameter(negative="", help="Take over deployments of the same name that nobody manages.")]
-Environment = Annotated[
-    str | None, Parameter(name=["--env", "-e"], help="The environment; by default META_PREFECT__ENV, else dev.")
-]
-
 
 @app.command
-def deploy(
-    *targets: str,
-    env: Environment = None,
-    select: Select = None,
-    dry_run: Annotated[bool, Parameter(negative="", help="Plan, and write nothing.")] = False,
-    keep_going: Annotated[
-        bool, Parameter(negative="", help="Deploy what is sound even where something else is not.")
-    ] = False,
-    atomic: Annotated[
-        bool, Parameter(negative="", help="Where something cannot be written, put back what has been written.")
-    ] = False,
-    only_changed: OnlyChanged = False,
-    adopt: Adopt = False,
-    prune: Prune = False,
-    max_deletes: MaxDeletes = None,
-    force: Annotated[bool, Parameter(negative="", help="Prune without waiting for runs that are under way.")] = False,
-    plan: Annotated[
-        str | None,
-        Parameter(
-            help="Apply exactly the plan that `meta-prefect plan` made in this run, or nothing if it is outdated."
-        ),
-    ] = None,
-    remote: Annotated[
-        bool, Parameter(negative="", help="Let the project's deployer do it (see `bootstrap`), and follow its run.")
-    ] = False,
-    revision: Annotated[
-        str | None, Parameter(help="With --remote: the branch, tag or whole commit hash to deploy.")
-    ] = None,
-    local: Annotated[
-        bool, Parameter(negative="", help="Allow a server to be started in CI, containers and flow runs too.")
-    ] = False,
-    auth: Annotated[
-        bool, Parameter(negative="", help="Let a server that is started ask for an authentication string.")
-    ] = False,
-    no_build: Annotated[bool, Parameter(negative="", help="Build no images; they are in their registries.")] = False,
-    debug: Debug = False,
-) -> int:
+def deploy(*targets: str, what: What = What(), how: How = How(), where: Where = Where(), debug: Debug = False) -> int:
     """Deploy a project: every deployment that its `meta_prefect.yaml` asks for.
 
     Where no Prefect API is configured, a Prefect server is started in the background on this host.
@@ -107,55 +54,18 @@ def deploy(
     """
     from meta_prefect.deploy import deploy as run
 
-    if plan is not None:
-        _refuse_beside_plan(env=env, select=select, only_changed=only_changed, adopt=adopt, prune=prune)
-    if keep_going and atomic:
-        raise TargetError("--keep-going and --atomic contradict each other", hint="Give one of them.")
-    on_error: OnError = "keep-going" if keep_going else "atomic" if atomic else "stop"
-    if remote:
-        return deploy_by_deployer(
-            targets,
-            environment=env,
-            revision=revision,
-            select=select or [],
-            dry_run=dry_run,
-            on_error=on_error,
-            only_changed=only_changed,
-            adopt=adopt,
-            prune=prune,
-            max_deletes=max_deletes,
-            force=force,
-            plan=plan,
-        )
-    if revision is not None:
+    if how.plan is not None:
+        refuse_beside_plan(what)
+    asked = {**what.given(), **how.given()}
+    if where.remote:
+        return deploy_by_deployer(targets, revision=where.revision, environment=asked.pop("env"), **asked)
+    if where.revision is not None:
         raise TargetError("--revision goes with --remote", hint="Here, what is deployed is what is checked out.")
     output = Output()
-    if no_build:
+    if where.no_build:
         os.environ["META_PREFECT__BUILD_IMAGES"] = "false"
     with output.watching("Deploying", debug=debug):
-        try:
-            report = run(
-                targets,
-                env=env,
-                select=select or (),
-                dry_run=dry_run,
-                on_error=on_error,
-                only_changed=only_changed,
-                adopt=adopt,
-                prune=prune,
-                max_deletes=max_deletes,
-                force=force,
-                plan=plan,
-                local=local,
-                auth=auth,
-                say=output.say,
-            )
-        except DeployFailed as failure:
-            from meta_prefect.report import Report
-
-            if not isinstance(failure.report, Report):
-                raise
-            report = failure.report
+        report = report_of(lambda: run(targets, **asked, local=where.local, auth=where.auth, say=output.say))
     output.report(report)
     return 1 if report.failed else 0
 
@@ -163,12 +73,7 @@ def deploy(
 @app.command
 def plan(
     *targets: str,
-    env: Environment = None,
-    select: Select = None,
-    only_changed: OnlyChanged = False,
-    adopt: Adopt = False,
-    prune: Prune = False,
-    max_deletes: MaxDeletes = None,
+    what: What = What(),
     output: Annotated[Literal["text", "json"], Parameter(help="How to print.")] = "text",
     debug: Debug = False,
 ) -> int:
@@ -186,16 +91,7 @@ def plan(
 
     out = Output()
     with out.watching("Planning", debug=debug):
-        report = run(
-            targets,
-            env=env,
-            select=select or (),
-            dry_run=True,
-            only_changed=only_changed,
-            adopt=adopt,
-            prune=prune,
-            max_deletes=max_deletes,
-        )
+        report = run(targets, dry_run=True, **what.given())
     out.plan(report, output)
     return 2 if report.plan is not None and report.plan.has_changes else 0
 
@@ -311,15 +207,6 @@ def worker_logs(pool: str | None = None, /, *, lines: int = 50) -> int:
     if not pools:
         output.say("No worker was started on this host.")
     return 0
-
-
-def _refuse_beside_plan(**options: object) -> None:
-    """What a plan was asked to do is recorded with it; it cannot be asked something else when it is applied."""
-    if given := [f"--{name.replace('_', '-')}" for name, value in options.items() if value]:
-        raise TargetError(
-            f"--plan and {', '.join(given)} do not go together: what is deployed is recorded with the plan",
-            hint="Give these options to `meta-prefect plan`.",
-        )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -4,61 +4,113 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
-from meta_prefect.cli.output import Output
+from meta_prefect.cli.options import Debug, DryRun, Flag, Several
+from meta_prefect.cli.output import Output, report_of
 
 if TYPE_CHECKING:
     from meta_prefect.report import Report
 
-Policy = Literal["report", "fail", "heal"]
+CommaSeparated = Annotated[str, Parameter(show_default=False)]
+
+
+@Parameter(name="*", group=Group("From where the project comes", sort_key=1))
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The folder that the command is given, or a repository."""
+
+    repository: Annotated[
+        str | None,
+        Parameter(help="The project's Git repository, instead of a folder of this host: https, ssh or file."),
+    ] = None
+    revision: Annotated[
+        str | None, Parameter(help="The branch, tag or whole commit hash to deploy; by default the default branch.")
+    ] = None
+    allow: Annotated[
+        Several, Parameter(help="Patterns of what a run may name instead, such as `release/*`; by default any.")
+    ] = ()
+    token: Annotated[str | None, Parameter(help="The saved block that opens the repository, such as `secret/git`.")] = (
+        None
+    )
+    folder: Annotated[str, Parameter(help="The project's folder in the repository.", show_default=False)] = ""
+
+    def of(self, path: Path) -> dict[str, Any]:
+        """The source of a project.
+
+        Args:
+            path: The folder of this host, or a file in it, where no repository is named.
+
+        Raises:
+            TargetError: What goes with a repository is given without one.
+        """
+        from meta_prefect.errors import TargetError
+        from meta_prefect.project import read_project
+
+        given = {name: value for name, value in asdict(self).items() if value}
+        if self.repository is None:
+            if given:
+                raise TargetError(
+                    f"{', '.join(f'--{name}' for name in given)}: a folder of this host has no branches",
+                    where="bootstrap",
+                    hint="Name the repository as well: --repository https://…",
+                )
+            return {"folder": str(read_project(path, required=False).root)}
+        names = {"allow": "revisions", "folder": "subfolder"}
+        return {names.get(name, name): value for name, value in given.items()}
+
+
+@Parameter(name="*", group=Group("When it acts by itself", sort_key=2))
+@dataclass(frozen=True, kw_only=True)
+class Timetable:
+    """The schedules of redeploys and of looking for drift."""
+
+    redeploy: Annotated[
+        str | None, Parameter(help="When to deploy again by itself: a cron expression or an rrule.")
+    ] = None
+    redeploy_in: Annotated[
+        CommaSeparated, Parameter(help="In which environments, comma-separated; by default in all of them.")
+    ] = ""
+    check: Annotated[str | None, Parameter(help="When to look for drift: a cron expression or an rrule.")] = None
+    on_drift: Annotated[Literal["report", "fail", "heal"], Parameter(help="What a drift leads to.")] = "report"
+    watch: Annotated[Flag, Parameter(help="Look for drift after each change of a deployment, too.")] = False
+    timezone: Annotated[str, Parameter(help="The time zone of both schedules, an IANA name.")] = "UTC"
+
+    def given(self) -> dict[str, Any]:
+        """The options, as a deployer's setup has them."""
+        names = {"on_drift": "policy"}
+        values = {names.get(name, name): value for name, value in asdict(self).items()}
+        return {**values, "redeploy_in": _split(self.redeploy_in)}
+
+
+@Parameter(name="*", group=Group("Where it runs", sort_key=3))
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """By which recipe the deployer's flows are deployed."""
+
+    recipe: Annotated[str, Parameter(help="The recipe that says where the deployer runs.")] = "local_run_deployer"
+    variables: Annotated[
+        Several, Parameter(name="--set", help="A variable of that recipe, as `image=ghcr.io/team/deployer:7`.")
+    ] = ()
 
 
 def bootstrap(
     path: Path = Path(),
     /,
     *,
-    repository: Annotated[
-        str | None,
-        Parameter(help="The project's Git repository, instead of a folder of this host: https, ssh or file."),
-    ] = None,
-    revision: Annotated[
-        str | None, Parameter(help="The branch, tag or whole commit hash to deploy; by default the default branch.")
-    ] = None,
-    allow: Annotated[
-        list[str] | None,
-        Parameter(negative="", help="Patterns of what a run may name instead, such as `release/*`; by default any."),
-    ] = None,
-    token: Annotated[
-        str | None, Parameter(help="The saved block that opens the repository, such as `secret/git`.")
-    ] = None,
-    folder: Annotated[str, Parameter(help="The project's folder in the repository.")] = "",
     environments: Annotated[
         str, Parameter(help="The environments that may be chosen, comma-separated; the first one is filled in.")
     ] = "dev,prod",
-    redeploy: Annotated[
-        str | None, Parameter(help="When to deploy again by itself: a cron expression or an rrule.")
-    ] = None,
-    redeploy_in: Annotated[
-        str, Parameter(help="In which environments, comma-separated; by default in all of them.")
-    ] = "",
-    check: Annotated[str | None, Parameter(help="When to look for drift: a cron expression or an rrule.")] = None,
-    on_drift: Annotated[Policy, Parameter(help="What a drift leads to.")] = "report",
-    watch: Annotated[
-        bool, Parameter(negative="", help="Look for drift after each change of a deployment, too.")
-    ] = False,
-    timezone: Annotated[str, Parameter(help="The time zone of both schedules, an IANA name.")] = "UTC",
-    recipe: Annotated[str, Parameter(help="The recipe that says where the deployer runs.")] = "local_run_deployer",
-    variables: Annotated[
-        list[str] | None,
-        Parameter(name="--set", negative="", help="A variable of that recipe, as `image=ghcr.io/team/deployer:7`."),
-    ] = None,
-    remove: Annotated[bool, Parameter(negative="", help="Remove the deployer of this project.")] = False,
-    dry_run: Annotated[bool, Parameter(negative="", help="Plan, and write nothing.")] = False,
-    debug: Annotated[bool, Parameter(negative="", help="Show Prefect's own log, and tracebacks.")] = False,
+    source: Source = Source(),
+    timetable: Timetable = Timetable(),
+    runs: Runs = Runs(),
+    remove: Annotated[Flag, Parameter(help="Remove the deployer of this project.")] = False,
+    dry_run: DryRun = False,
+    debug: Debug = False,
 ) -> int:
     """Make the deployer of a project: deployments that deploy it from the Prefect UI, on a schedule, and watch for drift.
 
@@ -70,32 +122,18 @@ def bootstrap(
     path
         The project's folder, or a file in it.
     """
-    from meta_prefect.errors import DeployFailed
-
     out = Output()
     setup = _setup(
-        source=_source(path, repository, revision, allow, token, folder),
+        source=source.of(path),
         environments=_split(environments),
-        redeploy=redeploy,
-        redeploy_in=_split(redeploy_in),
-        check=check,
-        policy=on_drift,
-        watch=watch,
-        timezone=timezone,
-        runs_by=recipe,
-        variables=_variables(variables or ()),
+        runs_by=runs.recipe,
+        variables=_variables(runs.variables),
+        **timetable.given(),
     )
     with out.watching("Bootstrapping", debug=debug):
-        try:
-            report = _run(setup, out, dry_run=dry_run, remove=remove)
-        except DeployFailed as failure:
-            from meta_prefect.report import Report
-
-            if not isinstance(failure.report, Report):
-                raise
-            report = failure.report
+        report = report_of(lambda: _run(setup, out, dry_run=dry_run, remove=remove))
     if dry_run:
-        out.plan(report, "text")
+        out.plan(report, "text", following=False)
         return 2 if report.plan is not None and report.plan.has_changes else 0
     out.report(report, following=False)
     return 1 if report.failed else 0
@@ -120,27 +158,6 @@ def _run(setup: Any, out: Output, *, dry_run: bool, remove: bool) -> Report:
         if not api:
             raise NoApiConfiguredError("there is no Prefect API configured, so no deployer", hint=MEND)
         return asyncio.run(run())
-
-
-def _source(
-    path: Path, repository: str | None, revision: str | None, allow: list[str] | None, token: str | None, folder: str
-) -> dict[str, Any]:
-    from meta_prefect.errors import TargetError
-    from meta_prefect.project import read_project
-
-    if repository is None:
-        asked = {"--revision": revision, "--allow": allow, "--token": token, "--folder": folder}
-        if given := [name for name, value in asked.items() if value]:
-            raise TargetError(
-                f"{', '.join(given)}: a folder of this host has no branches",
-                where="bootstrap",
-                hint="Name the repository as well: --repository https://…",
-            )
-        return {"folder": str(read_project(path, required=False).root)}
-    source: dict[str, Any] = {"repository": repository, "subfolder": folder}
-    if allow is not None:
-        source["revisions"] = tuple(allow)
-    return source | {key: value for key, value in (("revision", revision), ("token", token)) if value is not None}
 
 
 def _setup(**values: Any) -> Any:
@@ -170,7 +187,7 @@ def _split(text: str) -> tuple[str, ...]:
     return tuple(str(one) for one in split_tags(text))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType, reportGeneralTypeIssues]
 
 
-def _variables(given: list[str] | tuple[str, ...]) -> dict[str, Any]:
+def _variables(given: tuple[str, ...]) -> dict[str, Any]:
     """Read ``name=value``; a value that is JSON is taken as such, anything else as text.
 
     Raises:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from meta_prefect.cli.options import Debug, Flag
 from meta_prefect.cli.output import Output
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from meta_prefect.report import Report
 
 ProjectPath = Annotated[Path, Parameter(name="--path", help="The project's folder, or a file in it.")]
-Debug = Annotated[bool, Parameter(negative="", help="Show Prefect's own log, and tracebacks.")]
 
 
 def history(
@@ -57,7 +57,7 @@ def rollback(
     *,
     to: Annotated[str | None, Parameter(help="The version; by default the last one before the current.")] = None,
     path: ProjectPath = Path(),
-    dry_run: Annotated[bool, Parameter(negative="", help="Compare, and write nothing.")] = False,
+    dry_run: Annotated[Flag, Parameter(help="Compare, and write nothing.")] = False,
     debug: Debug = False,
 ) -> int:
     """Make a deployment what it was at an earlier version: every field, its schedules, its pause and its limits.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
-from meta_prefect.errors import ConfigurationError, MetaPrefectError
+from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError
 from meta_prefect.steps.progress import Silent
 
 if TYPE_CHECKING:
@@ -39,6 +39,22 @@ _COLORS = {
     "not written": "dim",
     "failed": "bold red",
 }
+
+
+def report_of(run: Callable[[], Report]) -> Report:
+    """Run a deploy; returns its report, also where it failed in part.
+
+    Raises:
+        DeployFailed: It failed without one.
+    """
+    try:
+        return run()
+    except DeployFailed as failure:
+        from meta_prefect.report import Report
+
+        if not isinstance(failure.report, Report):
+            raise
+        return failure.report
 
 
 class Output:
@@ -112,8 +128,14 @@ class Output:
             parameters = "".join(f" -p {name}=…" for name in first.open_parameters)
             self.raw(f"Next: prefect deployment run '{first.deployment}'{parameters} --watch")
 
-    def plan(self, report: Report, form: str) -> None:
-        """Print a plan, field by field."""
+    def plan(self, report: Report, form: str, *, following: bool = True) -> None:
+        """Print a plan, field by field.
+
+        Args:
+            report: What a dry run found.
+            form: ``text`` or ``json``.
+            following: Whether `deploy --plan` can apply it.
+        """
         if report.plan is None:
             return
         if form == "json":
@@ -128,7 +150,7 @@ class Output:
         for remark in report.remarks:
             self._err.print(f"[yellow]note:[/] {escape(remark)}")
         self.raw(f"{report.count()} in {report.environment}")
-        if report.run_id and report.plan.changes:
+        if following and report.run_id and report.plan.changes:
             self.raw(f"To apply exactly this: meta-prefect deploy --plan {report.run_id}")
 
     def _table(self, report: Report) -> None:

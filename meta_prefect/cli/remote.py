@@ -16,7 +16,7 @@ def deploy_by_deployer(targets: Sequence[str], **parameters: Any) -> int:
     output = Output()
     path, names = split_targets(targets)
     # What is not asked for is left to the deployer, whose form may not even offer it.
-    asked = {name: value for name, value in parameters.items() if value not in (None, False, [])}
+    asked = {name: value for name, value in parameters.items() if value not in (None, False, ())}
     ended = deploy_remotely(path, {**asked, **({"names": list(names)} if names else {})}, output.say)
     output.raw(f"{ended.state}{f': {ended.message}' if ended.message else ''}")
     return 0 if ended.succeeded else 1

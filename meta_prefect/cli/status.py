@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from meta_prefect.cli.options import Debug, Environment, Select
 from meta_prefect.cli.output import Output
 
 if TYPE_CHECKING:
@@ -24,14 +25,10 @@ _COLORS = {
 
 def status(
     *targets: str,
-    env: Annotated[
-        str | None, Parameter(name=["--env", "-e"], help="The environment; by default META_PREFECT__ENV, else dev.")
-    ] = None,
-    select: Annotated[
-        list[str] | None, Parameter(negative="", help="Only what matches: `etl-*`, `*/nightly-*`.")
-    ] = None,
+    env: Environment = None,
+    select: Select = (),
     output: Annotated[Literal["text", "json"], Parameter(help="How to print.")] = "text",
-    debug: Annotated[bool, Parameter(negative="", help="Show Prefect's own log, and tracebacks.")] = False,
+    debug: Debug = False,
 ) -> int:
     """Compare what the last deploy applied, what is live, and what the project wants, field by field; writes nothing.
 
@@ -44,7 +41,7 @@ def status(
     """
     out = Output()
     with out.watching("Comparing", debug=debug):
-        found = _read(targets, env, select or ())
+        found = _read(targets, env, select)
     if output == "json":
         out.raw(found.as_json())
     else:
@@ -57,7 +54,7 @@ def status(
     return 0 if found.in_sync else 2
 
 
-def _read(targets: tuple[str, ...], env: str | None, select: list[str] | tuple[str, ...]) -> ProjectStatus:
+def _read(targets: tuple[str, ...], env: str | None, select: tuple[str, ...]) -> ProjectStatus:
     from meta_prefect.deploy import split_targets
     from meta_prefect.errors import NoApiConfiguredError
     from meta_prefect.local.api import MEND, reading_api

@@ -12,7 +12,7 @@ from meta_prefect.discovery.files import python_files
 from meta_prefect.discovery.imports import uses_meta_prefect
 from meta_prefect.discovery.modules import ProjectModules
 from meta_prefect.discovery.syntax import bound_names, executed, parse, read_source
-from meta_prefect.errors import ConfigurationError, FlowNotFoundError
+from meta_prefect.errors import ConfigurationError, FlowImportError, FlowNotFoundError
 from meta_prefect.interfaces.flow_builder_interface import builders_of
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _in_file(modules: ProjectModules, file: Path) -> Iterator[DecoratedFlow]:
     from prefect import Flow
 
     path = file.relative_to(modules.root).as_posix()
-    for name in own_names(file):
+    for name in own_names(file, path):
         entrypoint = f"{path}:{name}"
         try:
             found: object = modules.load(entrypoint)
@@ -71,12 +71,24 @@ def _in_file(modules: ProjectModules, file: Path) -> Iterator[DecoratedFlow]:
             yield DecoratedFlow(entrypoint, cast("Flow[..., Any]", found))
 
 
-def own_names(file: Path) -> list[str]:
-    """List the names that a module binds itself when it is imported; a flow that it imports belongs to another module."""
+def own_names(file: Path, path: str) -> list[str]:
+    """List the names that a module binds itself when it is imported; a flow that it imports belongs to another module.
+
+    Args:
+        file: The module.
+        path: What it is called in errors.
+
+    Raises:
+        FlowImportError: It cannot be read.
+    """
     source = read_source(file)
     tree = parse(source) if isinstance(source, bytes) else source
     if isinstance(tree, str):
-        return []
+        raise FlowImportError(
+            f"flows here may carry builders, and the file cannot be read: {tree}",
+            where=path,
+            hint="Mend it, or let `flows:` in meta_prefect.yaml name the files to look at.",
+        )
     names: set[str] = set()
     for statement in executed(tree.body):
         if not isinstance(statement, ast.Import | ast.ImportFrom):

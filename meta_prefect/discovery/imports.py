@@ -11,13 +11,15 @@ from meta_prefect.discovery.files import python_files
 from meta_prefect.discovery.syntax import executed, parse, read_source
 
 _RELATIVE = re.compile(rb"\bfrom\s*\.")
+_IMPORT_LINE = re.compile(rb"^[ \t]*(?:from|import)[ \t]+([\w.]+)", re.MULTILINE)
 _OURS = ("meta_prefect", "deployer_flows")
 
 
 def uses_meta_prefect(root: Path, extra_packages: Iterable[str] = ()) -> tuple[Path, ...]:
     """Find the modules of a project that import Meta-Prefect when they are imported, directly or through each other.
 
-    Imports inside of functions and below ``if TYPE_CHECKING:`` do not count: importing the module does not run them.
+    Imports inside of functions and below ``if TYPE_CHECKING:`` do not count: importing the module does not run them. A file that
+    is no valid Python counts by the lines that look like imports: overlooked, its deployments would seem to be gone.
 
     Args:
         root: The project's folder.
@@ -74,14 +76,8 @@ class _Modules:
     def imports(self, file: Path) -> tuple[str | Path, ...]:
         """List what a module imports: files of the project, and names of other modules."""
         if file not in self._imports:
-            tree = parse(self._sources[file])
-            statements = () if isinstance(tree, str) else executed(tree.body)
-            self._imports[file] = tuple(
-                meaning
-                for statement in statements
-                for name in _imported(statement)
-                for meaning in self._meanings(file, name)
-            )
+            names = _imported_names(self._sources[file])
+            self._imports[file] = tuple(meaning for name in names for meaning in self._meanings(file, name))
         return self._imports[file]
 
     def _meanings(self, file: Path, name: str) -> Iterator[str | Path]:
@@ -101,6 +97,15 @@ class _Modules:
                 if length:
                     candidates.append(package.with_name(f"{package.name}.py"))
                 yield from (candidate for candidate in candidates if candidate in self._files)
+
+
+def _imported_names(source: bytes) -> Iterator[str]:
+    """List the names that a module imports when it is imported."""
+    tree = parse(source)
+    if isinstance(tree, str):
+        yield from (name.decode() for name in _IMPORT_LINE.findall(source))
+    else:
+        yield from (name for statement in executed(tree.body) for name in _imported(statement))
 
 
 def _imported(statement: ast.stmt) -> Iterator[str]:

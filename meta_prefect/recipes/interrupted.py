@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import FlowRun
 
 from meta_prefect.interfaces.records import Record
 from meta_prefect.local.host import LocalHost
-from meta_prefect.plan.ledger import ARTIFACT_TYPE, Ledger, LedgerEntry, key_prefix, page_of
+from meta_prefect.plan.ledger import Ledger, LedgerEntry
 from meta_prefect.plan.recorded import RecordedPlan
 from meta_prefect.plan.records import LiveDeployment, field_changes
 from meta_prefect.report import Action, Outcome, Report, report_artifact
@@ -51,13 +51,11 @@ async def tidy_up_after_cancelling(flow: Flow[..., Any], flow_run: FlowRun, stat
 
 async def _begun(plan: RecordedPlan, server: PrefectServer) -> list[tuple[str, Ledger]]:
     """The pages of the ledger that a deploy has begun and not finished, with their ids."""
-    of_ours = {"type": {"any_": [ARTIFACT_TYPE]}, "key": {"like_": f"{key_prefix(plan.project, plan.environment)}%"}}
     found: list[tuple[str, Ledger]] = []
     seen = 0
-    async for artifact in server.pages("/artifacts/filter", {"artifacts": of_ours}, "CREATED_DESC", 10):
-        page = page_of(artifact["data"])
-        if page is not None and page.deploy_id == plan.deploy_id and not page.finished:
-            found.append((artifact["id"], page))
+    async for page_id, page in server.read_ledger_pages(plan.project, plan.environment):
+        if page.deploy_id == plan.deploy_id and not page.finished:
+            found.append((page_id, page))
         seen += 1
         if seen >= _MOST_PAGES:
             break

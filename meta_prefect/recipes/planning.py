@@ -19,7 +19,7 @@ from meta_prefect.plan.resolving import Draft
 from meta_prefect.project import Project
 from meta_prefect.recipes.drafting import Request, draft
 from meta_prefect.recipes.recipe import Recipe
-from meta_prefect.recipes.requests import Requested, requests_of
+from meta_prefect.recipes.requests import Requested, nothing_to_deploy, requests_of
 from meta_prefect.recipes.selection import Selection, select_in
 from meta_prefect.report import Action, Outcome
 from meta_prefect.server import Reader, ui_url
@@ -345,7 +345,7 @@ async def plan_order(order: Order, host: Host, server: Reader) -> ProjectPlan:
         for request, begun in pairs
         if begun.errors or selection.includes(begun.deployment.flow.name, begun.deployment.name)
     ]
-    if not errors:
+    if not errors and not requested.is_empty:
         errors.extend(selection.unmatched(requested.flows, known))
     is_whole = not selection and selection.file is None and order.project.name_is_stable
     owner = (order.project.name, context.environment) if is_whole else None
@@ -360,6 +360,8 @@ async def plan_order(order: Order, host: Host, server: Reader) -> ProjectPlan:
         errors.extend(excess)
     elif order.asked.prune:
         errors.append(TargetError("nothing is pruned while anything is wrong with the project", where="prune"))
+    if requested.is_empty and not order.asked.prune:
+        errors.append(nothing_to_deploy(order.project, context.environment, [str(one) for one in orphans]))
     return ProjectPlan(
         order,
         [request for request, begun in pairs if id(begun) in sound],

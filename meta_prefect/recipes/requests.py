@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,11 @@ class Requested:
     skipped: tuple[str, ...]
     flows: tuple[str, ...]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the project deploys no flow, in whatever environment."""
+        return not (self.flows or self.errors)
+
 
 def requests_of(
     project: Project, modules: ProjectModules, selection: Selection, environment: str, *, environment_asked: bool
@@ -74,23 +80,41 @@ def requests_of(
         if selection.may_include(one.flow.name):
             collected.add(_decorated_request(one, recipes))
     names = dict.fromkeys((*(entry.flow for entry in project.entries), *(one.flow.name for one in decorated)))
-    if not names and not collected.errors:
-        collected.errors.append(_nothing(project))
     requests = [request for request in collected.requests if selection.may_come_from(request.flow)]
     return Requested(tuple(requests), tuple(collected.errors), tuple(collected.skipped), tuple(names))
 
 
-def check_before_start(path: Path) -> None:
+def check_before_start(path: Path) -> bool:
     """Find out, without running any code, whether there is anything to deploy: before a server is started for it.
 
+    Returns:
+        Whether there may be something. Where not, what earlier deploys of the project left may still be pruned.
+
     Raises:
-        ValidationFailed: The project file is wrong, or there is nothing that could be deployed.
+        ValidationFailed: The project file is wrong, or this is no project: no deployments, and no name to know any by.
     """
     project = read_project(path, required=False)
-    if project.entries or project.flows is not None:
-        return
-    if not uses_meta_prefect(project.root, Recipes().packages):
-        raise ValidationFailed([_nothing(project)])
+    if project.entries or project.flows is not None or uses_meta_prefect(project.root, Recipes().packages):
+        return True
+    if not project.name_is_stable:
+        raise ValidationFailed([nothing_to_deploy(project)])
+    return False
+
+
+def nothing_to_deploy(project: Project, environment: str = "", left: Sequence[str] = ()) -> ConfigurationError:
+    """What is wrong with a project that asks for nothing.
+
+    Args:
+        project: The project.
+        environment: The environment that was to be deployed to.
+        left: The deployments that it has there all the same.
+    """
+    told = f"nothing to deploy: there is no {project.file.name} with deployments, and no flow here carries a builder"
+    hint = "Write a meta_prefect.yaml, or decorate a flow with a builder or with `recipe.with_variables(…)`."
+    if left:
+        told += f"; {project.name} still has in {environment}: {', '.join(left)}"
+        hint += f"\n  If they are to go: `meta-prefect deploy --env {environment} --prune`."
+    return ProjectFileError(told, where=str(project.root), hint=hint)
 
 
 class _Collected:
@@ -131,14 +155,6 @@ def _decorated_request(found: DecoratedFlow, recipes: Recipes) -> Request | list
     except ConfigurationError as error:
         return [error]
     return Request(recipe, found.entrypoint, recipe.variables_model(), found.entrypoint)
-
-
-def _nothing(project: Project) -> ConfigurationError:
-    return ProjectFileError(
-        f"nothing to deploy: there is no {project.file.name} with deployments, and no flow here carries a builder",
-        where=str(project.root),
-        hint="Write a meta_prefect.yaml, or decorate a flow with a builder or with `recipe.with_variables(…)`.",
-    )
 
 
 def _request(

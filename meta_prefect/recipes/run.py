@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from prefect import get_run_logger
-
 from meta_prefect.discovery.modules import ProjectModules
 from meta_prefect.discovery.sharing import modules_of
 from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError, MovedError, ValidationFailed
@@ -23,7 +21,8 @@ from meta_prefect.project import read_project
 from meta_prefect.recipes.announcing import announce_report
 from meta_prefect.recipes.drafting import Request, draft
 from meta_prefect.recipes.recipe import Recipe
-from meta_prefect.report import Action, Outcome, Report, report_artifact
+from meta_prefect.recipes.showing import show_report
+from meta_prefect.report import Action, Outcome, Report
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.steps.building import Within, build_observed
 from meta_prefect.steps.fetching import given_source
@@ -73,7 +72,8 @@ async def run_recipe(
         report = await _write(recipe, batch, server, context, modules.imported)
         if page is not None:
             await page.close(_written(batch, report))
-        await _show(report, recipe, server)
+        key = f"{recipe.recipe_name}-{report.environment}"
+        await show_report(report, key, f"Deployed by {recipe.recipe_name}: {report.count()}.", server)
         announce_report(report, context.project)
     if report.failed:
         raise DeployFailed(_failure_message(report), report=report)
@@ -265,18 +265,6 @@ def _component_line(planned: PlannedComponent, broken: dict[ComponentKey, Except
 
 def _told(error: Exception) -> str:
     return str(error) if isinstance(error, MetaPrefectError) else f"{type(error).__name__}: {error}"
-
-
-async def _show(report: Report, recipe: Recipe, server: PrefectServer) -> None:
-    """Leave the report where whoever looks at the run finds it: in its log and as a table."""
-    logger = get_run_logger()
-    for remark in report.remarks:
-        logger.warning("%s", remark)
-    for outcome in report.failed:
-        logger.error("%s failed: %s", outcome.deployment, outcome.detail)
-    logger.info("%s in %s", report.count(), report.environment)
-    key = f"{recipe.recipe_name}-{report.environment}"
-    await server.create_artifact(report_artifact(report, key, f"Deployed by {recipe.recipe_name}: {report.count()}."))
 
 
 def _failure_message(report: Report) -> str:

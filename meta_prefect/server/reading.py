@@ -72,12 +72,19 @@ class Readings(Requests):
             project: The project.
             environment: The environment that was deployed to; None means all of them.
         """
+        async for _, page in self.read_ledger_pages(project, environment):
+            yield page
+
+    async def read_ledger_pages(
+        self, project: str, environment: str | None = None
+    ) -> AsyncGenerator[tuple[str, Ledger]]:
+        """The same, each page with the id of the artifact that it is."""
         of_ours = {"type": {"any_": [ARTIFACT_TYPE]}, "key": {"like_": f"{key_prefix(project, environment)}%"}}
         async for artifact in self.pages("/artifacts/filter", {"artifacts": of_ours}, "CREATED_DESC", LEDGER_PAGES):
             # A key tells less than the page: another project's may begin alike.
             page = page_of(artifact["data"])
             if page is not None and page.project == project and environment in (None, page.environment):
-                yield page
+                yield artifact["id"], page
 
     async def read_last_entries(
         self, project: str, names: Iterable[str], *, but_of: str | None = None

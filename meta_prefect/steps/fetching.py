@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect.exceptions import ObjectNotFound
 from prefect.utilities.templating import resolve_block_document_references
 
 from meta_prefect.errors import TargetError, UnreachableError, ValidationFailed, nearest
@@ -29,7 +29,7 @@ from meta_prefect.plan.recorded import RecordedPlan
 from meta_prefect.server import PrefectServer
 from meta_prefect.steps.git import git
 from meta_prefect.steps.progress import progress
-from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
+from meta_prefect.steps.retrying import PATIENTLY
 from meta_prefect.steps.this_run import deployment_id
 
 _WHOLE_COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -56,13 +56,12 @@ async def given_source(server: PrefectServer) -> ProjectSource | None:
     return None
 
 
-async def project_source(source: dict[str, Any], fetch: bool = False, credentials: Any = None) -> dict[str, str]:
+async def project_source(source: dict[str, Any], fetch: bool = False) -> dict[str, str]:
     """The pull step of a deployer's deployments.
 
     Args:
         source: A :class:`~meta_prefect.implementations.code.project_source.ProjectSource`.
         fetch: Whether to fetch the project now, because the flow itself is in it.
-        credentials: What opens the repository, as Prefect's storage takes it.
 
     Returns:
         The folder to start in.
@@ -72,7 +71,7 @@ async def project_source(source: dict[str, Any], fetch: bool = False, credential
         return {"directory": place.folder}
     if not fetch:
         return {}
-    return {"directory": str(await fetch_source(place, None, Path.cwd(), credentials))}
+    return {"directory": str(await fetch_source(place, None, Path.cwd()))}
 
 
 def origin_of(folder: Path) -> CodeOrigin | None:
@@ -177,10 +176,7 @@ class Fetch:
 @task(
     name="fetch project",
     task_run_name="fetch {fetch}",
-    cache_policy=NO_CACHE,
-    retries=len(RETRY_DELAYS_SECONDS),
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=may_go_away,
+    **PATIENTLY,
 )
 async def fetch_observed(fetch: Fetch) -> Path:
     """Fetch a project, as a task.
@@ -190,32 +186,31 @@ async def fetch_observed(fetch: Fetch) -> Path:
         UnreachableError: The repository does not answer.
     """
     progress().step(f"fetch {fetch}")
-    # As Prefect does it for its own steps: the secret is in this process alone, and in no deployment or log.
-    reference = opened_by(fetch.source.token, fetch.source.repository or "")
-    opened: Record = await resolve_block_document_references(reference)
-    folder = await fetch_source(fetch.source, fetch.revision, fetch.into, opened.get("credentials"))
+    folder = await fetch_source(fetch.source, fetch.revision, fetch.into)
     get_run_logger().info("fetched %s of %s", fetch, fetch.source.repository)
     return folder
 
 
-async def fetch_source(source: ProjectSource, revision: str | None, into: Path, credentials: Any = None) -> Path:
+async def fetch_source(source: ProjectSource, revision: str | None, into: Path) -> Path:
     """Make a fresh copy of a Git repository; returns the project's folder in it.
 
     Args:
         source: The repository.
         revision: A branch, a tag, or a commit's whole hash; None means the source's own.
         into: A folder for the copy.
-        credentials: What opens it, as Prefect's storage takes it.
 
     Raises:
-        ValidationFailed: There is no such branch, commit or folder.
+        ValidationFailed: There is no such branch, commit or folder, or no such block as is to open it.
         UnreachableError: The repository does not answer.
     """
     wanted = revision or source.revision
     is_commit = wanted is not None and _WHOLE_COMMIT.fullmatch(wanted) is not None
-    copy = _Copy(source.repository or "", into, credentials)
+    copy = _Copy(source.repository or "", into, await _credentials(source))
     try:
         root = await copy.make(branch=None if is_commit else wanted, commit=wanted if is_commit else None)
+    except ValueError as error:  # what Prefect's storage says of credentials that it can make nothing of
+        hint = "A secret holds the token alone; a block for a Git host has a token, or a user and a password."
+        raise ValidationFailed([TargetError(str(error), where=f"block {source.token}", hint=hint)]) from None
     except _GIT_ERRORS as error:
         raise await copy.why_not(wanted, error, is_commit=is_commit) from None
     if is_commit and not git(root, "branch", "--remotes", "--contains", "HEAD"):
@@ -227,6 +222,28 @@ async def fetch_source(source: ProjectSource, revision: str | None, into: Path, 
         where = "folder in the repository"
         raise ValidationFailed([TargetError(f"there is no folder {source.subfolder!r} at {wanted}", where=where)])
     return folder
+
+
+async def _credentials(source: ProjectSource) -> Any:
+    """What opens the repository, as Prefect's storage takes it; None where nothing is needed.
+
+    The block is resolved here, as Prefect does it for its own steps: the secret is in this process alone. Prefect would resolve
+    a pull step's references too, but a run whose block is gone would then end before it could say so.
+
+    Raises:
+        ValidationFailed: There is no such block.
+    """
+    try:
+        opened: Record = await resolve_block_document_references(opened_by(source.token, source.repository or ""))
+    except ObjectNotFound:
+        block_type, _, name = (source.token or "").partition("/")
+        error = TargetError(
+            f"there is no block {name!r} of type {block_type}, which is to open the repository",
+            where=source.repository,
+            hint="Save it in the Prefect UI under Blocks, or bootstrap the deployer again with another `--token`.",
+        )
+        raise ValidationFailed([error]) from None
+    return opened.get("credentials")
 
 
 class _Copy:

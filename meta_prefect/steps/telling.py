@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
 
 from prefect import get_run_logger
 from prefect.runtime import flow_run
@@ -10,10 +12,37 @@ from prefect.runtime import flow_run
 from meta_prefect.errors import ServerError
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.tags import environment_tag
-from meta_prefect.server import PrefectServer
+from meta_prefect.server import PrefectServer, ui_url
+from meta_prefect.settings import read_settings
+from meta_prefect.steps.this_run import deployment_name
 
 SHORT: Final = 7
 """So many digits of a commit tell it from others."""
+
+
+def named_after_project(verb: str, towards: str = "to", *, dry_verb: str | None = None) -> Callable[[], str]:
+    """What a run about a project is called from its start, until :func:`tell_run` knows more.
+
+    Args:
+        verb: What it does.
+        towards: What stands before the environment.
+        dry_verb: What it does where its parameter ``dry_run`` is set.
+    """
+
+    def run_name() -> str:
+        parameters: dict[str, Any] = flow_run.get_parameters()
+        # A deployer's deployment is named after its project.
+        project = deployment_name() or Path(parameters.get("path") or ".").resolve().name
+        does = dry_verb if dry_verb is not None and parameters.get("dry_run") else verb
+        return f"{does} {project} {towards} {parameters.get('environment') or read_settings().env}"
+
+    return run_name
+
+
+def present_run() -> tuple[str | None, str | None]:
+    """The id of the present run and the address of its page in the UI; None each outside of a run."""
+    run_id = flow_run.get_id()
+    return (str(run_id), ui_url("flow-run", str(run_id))) if run_id else (None, None)
 
 
 def in_short(context: DeployContext, verb: str, towards: str = "to") -> str:

@@ -39,11 +39,28 @@ FILE = """\
 project: {name}
 deployments:
   {name}:
+"""
+ENTRY = """\
     - recipe: local_run_deployer
       variables:
-        name: nightly
+        name: {name}
         schedule: {{cron: "0 9 * * 1-5", timezone: US/Pacific}}
 """
+
+
+def write_project(root: Path, name: str, *deployments: str) -> str:
+    """Write a project of one flow with some deployments."""
+    (root / "flow.py").write_text(FLOW.format(name=name))
+    entries = [ENTRY.format(name=deployment) for deployment in deployments]
+    (root / "meta_prefect.yaml").write_text("".join([FILE.format(name=name), *entries]))
+    return str(root)
+
+
+def run_apart(*arguments: str) -> None:
+    """Run `meta-prefect` in a process of its own: the browser's event loop runs in this one."""
+    command = [sys.executable, "-m", "meta_prefect.cli", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="session")
@@ -73,13 +90,16 @@ def page(chromium: Any) -> Generator[Any]:
 def deployer(server: Api, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The name of a project that has a deployer, and nothing deployed."""
     name = "shop" if KEPT else f"shop-{uuid.uuid4().hex[:6]}"
-    root = tmp_path_factory.mktemp("project")
-    (root / "flow.py").write_text(FLOW.format(name=name))
-    (root / "meta_prefect.yaml").write_text(FILE.format(name=name))
-    # A process of its own: the browser's event loop runs in this one.
-    command = [sys.executable, "-m", "meta_prefect.cli", "bootstrap", str(root)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
+    run_apart("bootstrap", write_project(tmp_path_factory.mktemp("project"), name, "nightly"))
+    return name
+
+
+@pytest.fixture(scope="module")
+def hundred(server: Api, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a project of a hundred deployments, all of which one deploy has created."""
+    name = f"hundred-{uuid.uuid4().hex[:6]}"
+    deployments = [f"nightly-{number:03}" for number in range(100)]
+    run_apart("deploy", write_project(tmp_path_factory.mktemp("hundred"), name, *deployments))
     return name
 
 

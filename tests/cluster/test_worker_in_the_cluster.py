@@ -14,6 +14,7 @@ import pytest
 from cluster.kube import APPS, BATCH, CORE, RBAC, Kube, own_namespace
 from prefect.settings import PREFECT_API_AUTH_STRING, temporary_settings
 from support import Api, wait_until
+from texts import ADD_FLOW
 
 from meta_prefect.deploy import deploy
 from meta_prefect.errors import DeployFailed, ValidationFailed
@@ -22,14 +23,6 @@ pytestmark = pytest.mark.kubernetes
 
 AUTH = "admin:an-auth-string-of-the-test"
 API_URL = "http://prefect.example:4200/api"
-
-FLOW = """
-    from prefect import flow
-
-    @flow(name="UNIQUE")
-    def add(x: int = 1, y: int = 2) -> int:
-        return x + y
-"""
 
 PROJECT = """
     project: UNIQUE
@@ -59,7 +52,7 @@ def kube(unique: str) -> Generator[Kube]:
 @pytest.fixture
 def shop(project: Any) -> Path:
     """A project whose recipe ensures the worker."""
-    return project(flow=FLOW, **{"meta_prefect.yaml": PROJECT})
+    return project(flow=ADD_FLOW, **{"meta_prefect.yaml": PROJECT})
 
 
 @pytest.fixture

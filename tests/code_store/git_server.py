@@ -8,6 +8,7 @@ import os
 import shutil
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -67,6 +68,30 @@ def running_git_server(folder: Path, token: str) -> Generator[GitServer]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def trusting_worker(pool: str, log: Path, certificate: Path) -> Generator[None]:
+    """A worker of a pool whose host trusts the server's certificate."""
+    start = ["worker", "start", "--pool", pool, "--type", "process", "--install-policy", "never"]
+    environment = {
+        **os.environ,
+        "GIT_SSL_CAINFO": str(certificate),
+        "GIT_TERMINAL_PROMPT": "0",
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+    }
+    with log.open("wb") as out:
+        process = subprocess.Popen([sys.executable, "-m", "prefect", *start], env=environment, stdout=out, stderr=out)
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            # Prefect passes SIGTERM on as SIGINT, which a shell's background jobs ignore.
+            process.kill()
+            process.wait(timeout=20)
 
 
 class _Backend(http.server.BaseHTTPRequestHandler):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ from typing import Any
 import pytest
 from code_store.engine import Engine, running_engine
 from support import Api
+from texts import ADD_FLOW
 from values import a_context, a_deployment, a_flow
 
 from meta_prefect.deploy import deploy
@@ -18,14 +22,6 @@ from meta_prefect.errors import ConfigurationError, DeployFailed, ProcessError, 
 from meta_prefect.implementations.code import ImageBuild, built_image
 from meta_prefect.implementations.code.built_image import BuiltImage
 from meta_prefect.implementations.code.image_engine import DockerEngine, Recipe
-
-FLOW = """
-    from prefect import flow
-
-    @flow(name="UNIQUE")
-    def add(x: int = 1, y: int = 2) -> int:
-        return x + y
-"""
 
 PROJECT = """
     project: UNIQUE
@@ -88,7 +84,7 @@ def shop(project: Any) -> Any:
 
     def write(registry: str = "registry.example") -> Path:
         files = {"meta_prefect.yaml": PROJECT.replace("REGISTRY", registry), "Dockerfile.txt": DOCKERFILE}
-        root: Path = project(flow=FLOW, **files)
+        root: Path = project(flow=ADD_FLOW, **files)
         (root / "Dockerfile.txt").rename(root / "Dockerfile")
         return root
 
@@ -277,3 +273,20 @@ def test_the_engine_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     with pytest.raises(ProcessError, match="no Docker engine answers"):
         asyncio.run(DockerEngine("here").pushed("shop:1"))
+
+
+def test_what_the_engine_raises_is_known_whatever_was_imported_before() -> None:
+    """Where Prefect has announced the Docker SDK without loading it, the answer is the same."""
+    program = """
+import asyncio
+import prefect.utilities.dockerutils
+from meta_prefect.errors import ProcessError
+from meta_prefect.implementations.code.image_engine import DockerEngine
+try:
+    asyncio.run(DockerEngine("here").built("shop:1"))
+except ProcessError as error:
+    print(error)
+"""
+    nowhere = {**os.environ, "DOCKER_HOST": "tcp://127.0.0.1:1"}
+    done = subprocess.run([sys.executable, "-c", program], env=nowhere, capture_output=True, text=True, check=False)
+    assert "no Docker engine answers" in done.stdout, done.stderr

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import subprocess
-import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from code_store.git_server import GitServer, git, running_git_server
+from code_store.git_server import GitServer, git, running_git_server, trusting_worker
 from prefect.blocks.system import Secret
-from support import Api, run_deployment
+from support import Api, run_deployment, what_prefect_keeps
 
 from meta_prefect.deploy import deploy
 
@@ -69,37 +65,6 @@ def publish(folder: Path, edition: str) -> str:
     return git(folder, "rev-parse", "HEAD")
 
 
-@contextmanager
-def worker(pool: str, log: Path, certificate: Path) -> Generator[None]:
-    """A worker of a pool whose host trusts the server's certificate."""
-    start = ["worker", "start", "--pool", pool, "--type", "process", "--install-policy", "never"]
-    environment = {
-        **os.environ,
-        "GIT_SSL_CAINFO": str(certificate),
-        "GIT_TERMINAL_PROMPT": "0",
-        "PREFECT_WORKER_QUERY_SECONDS": "1",
-    }
-    with log.open("wb") as out:
-        process = subprocess.Popen([sys.executable, "-m", "prefect", *start], env=environment, stdout=out, stderr=out)
-    try:
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            # Prefect passes SIGTERM on as SIGINT, which a shell's background jobs ignore.
-            process.kill()
-            process.wait(timeout=20)
-
-
-def what_prefect_keeps(home: Path) -> Callable[[str], bool]:
-    """Tells whether a text is in the server's database, as its file has it."""
-    content = b"".join(file.read_bytes() for file in home.glob("prefect.db*"))
-    assert content, "the database has been found"
-    return lambda text: text.encode() in content
-
-
 def test_a_worker_runs_the_deployed_commit_and_the_token_is_seen_nowhere(
     server: Api, remote: GitServer, shop: Path, unique: str, tmp_path: Path, prefect_home: Path
 ) -> None:
@@ -114,7 +79,7 @@ def test_a_worker_runs_the_deployed_commit_and_the_token_is_seen_nowhere(
     publish(shop, "new")
 
     log = tmp_path / "worker.log"
-    with worker(unique, log, remote.certificate):
+    with trusting_worker(unique, log, remote.certificate):
         state, logs = run_deployment(server, deployment)
     assert state["type"] == "COMPLETED", logs
     assert "This is the old edition" in logs
@@ -132,7 +97,7 @@ def test_a_wrong_token_fails_the_run_and_is_seen_nowhere_either(
     Secret(value=wrong).save(unique)  # pyright: ignore[reportUnknownMemberType, reportArgumentType, reportUnusedCoroutine]
     deploy([str(shop)])
     log = tmp_path / "worker.log"
-    with worker(unique, log, remote.certificate):
+    with trusting_worker(unique, log, remote.certificate):
         state, logs = run_deployment(server, server.deployment(f"{unique}/nightly-dev"), told="git_clone")
     assert state["type"] in ("CRASHED", "FAILED")
     assert "Failed to clone repository" in log.read_text() + logs

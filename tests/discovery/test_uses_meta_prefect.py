@@ -31,6 +31,8 @@ FILES = {
     "src/lib/one.py": "from lib.two import x",
     "src/lib/two.py": "import meta_prefect",
     "acme_user.py": "from acme.recipes import nightly",
+    "broken.py": "import meta_prefect\ndef (",
+    "broken_user.py": "from pkg.builders import aws\ndef (",
 }
 
 OTHERS = {
@@ -40,7 +42,7 @@ OTHERS = {
     "lazy.py": "def f():\n  import meta_prefect",
     "typing_only.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n  import meta_prefect",
     "pkg/other.py": "from . import nothing_of_that_kind",
-    "broken.py": "import meta_prefect\ndef (",
+    "broken_elsewhere.py": "import os  # no meta_prefect\ndef (",
 }
 
 

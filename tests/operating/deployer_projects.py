@@ -52,16 +52,18 @@ class GitProject:
     Args:
         folder: An empty folder.
         name: The project's name, and its flow's.
+        bare: Where the bare repository is made; by default in that folder.
+        file: The project file.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, bare: Path | None = None, file: str = FILE) -> None:
         self.name = name
-        self.bare = folder / "bare.git"
+        self.bare = bare or folder / "bare.git"
         self.clone = folder / "clone"
         subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(self.bare)], check=True)
         subprocess.run(["git", "clone", "-q", str(self.bare), str(self.clone)], check=True, capture_output=True)
         self.git("checkout", "-q", "-B", "main")
-        self.write(**{"meta_prefect.yaml": FILE, "recipes.py": RECIPES})
+        self.write(**{"meta_prefect.yaml": file, "recipes.py": RECIPES})
         self.commit("first")
 
     @property
@@ -89,6 +91,6 @@ class GitProject:
         return self.git("rev-parse", "HEAD")
 
 
-def run_deployer(server: Api, flow: str, project: str, **parameters: Any) -> tuple[Any, str]:
+def run_deployer(server: Api, flow: str, project: str, /, **parameters: Any) -> tuple[Any, str]:
     """Run one of a project's deployer flows on its worker; returns the final state and the log."""
     return run_deployment(server, server.deployment(f"{flow}/{project}"), **parameters)

@@ -128,6 +128,7 @@ def test_a_token_stays_a_reference() -> None:
 
     made = builder.update_deployment(a_deployment())
 
-    credentials = made.pull_steps[0][PULL_STEP]["credentials"]
-    assert credentials == {"username": "oauth2", "access_token": "{{ prefect.blocks.secret.git }}"}
+    (step,) = made.pull_steps
+    assert step == {PULL_STEP: {"source": source.model_dump(exclude_none=True, mode="json")}}
+    assert step[PULL_STEP]["source"]["token"] == "secret/git"
     assert [component.name for component in builder.requires] == ["secret-git"]

@@ -76,13 +76,12 @@ class DockerEngine:
         """
 
         def ask() -> str | None:
-            from docker.errors import APIError
             from prefect.utilities.dockerutils import docker_client
 
             with docker_client() as client:
                 try:
                     return cast("Any", client).images.get_registry_data(reference).id
-                except APIError:
+                except _docker_errors().APIError:
                     return None  # not there, or not to be read with these credentials: it is built and pushed
 
         return await self._run(ask, "asked for")
@@ -95,13 +94,12 @@ class DockerEngine:
         """
 
         def ask() -> str | None:
-            from docker.errors import ImageNotFound
             from prefect.utilities.dockerutils import docker_client
 
             with docker_client() as client:
                 try:
                     return cast("Any", client).images.get(reference).id
-                except ImageNotFound:
+                except _docker_errors().ImageNotFound:
                     return None
 
         return await self._run(ask, "asked for")
@@ -157,7 +155,6 @@ class DockerEngine:
     async def _run(self, call: Callable[[], T], what: str, told: _LastLines | None = None) -> T:
         """Run a blocking call in a thread and translate what it raises."""
         import anyio.to_thread
-        from docker.errors import DockerException
         from prefect.utilities.dockerutils import BuildError, PushError
 
         try:
@@ -168,7 +165,7 @@ class DockerEngine:
         except PushError as error:
             hint = "`docker login` opens a registry; `docker push` shows more."
             raise self._refused(what, str(error).strip(), hint) from error
-        except (DockerException, RuntimeError) as error:
+        except (_docker_errors().DockerException, RuntimeError) as error:
             # Prefect says "Docker is not running" of whatever the SDK raises; the cause says what it was.
             cause = error.__cause__ or error
             if "connection" not in str(cause).lower() and not isinstance(error, RuntimeError):
@@ -181,6 +178,17 @@ class DockerEngine:
 
     def _refused(self, what: str, why: str, hint: str | None) -> MetaPrefectError:
         return ConfigurationError(f"the image cannot be {what}: {why}", where=self._where, hint=hint)
+
+
+def _docker_errors() -> Any:
+    """The exceptions of the Docker SDK, as Prefect's own helpers know them.
+
+    Prefect puts the SDK into ``sys.modules`` unloaded. Importing ``docker.errors`` then loads it a second time, whose exceptions
+    are others than those that are raised; asking the module for it loads it once.
+    """
+    import docker
+
+    return cast("Any", docker).errors
 
 
 class _LastLines(io.TextIOBase):

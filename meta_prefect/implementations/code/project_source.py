@@ -13,7 +13,6 @@ from meta_prefect.implementations.code.git import (
     check_reference,
     check_repository,
     check_token,
-    opened_by,
 )
 from meta_prefect.implementations.saved_blocks import SavedCredentials
 from meta_prefect.interfaces.components import Component
@@ -86,11 +85,8 @@ class project_source(Builder):  # noqa: N801 - used like a function
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
         """Set the pull step, and say in the description where the project comes from."""
-        arguments = {
-            "source": self.source.model_dump(exclude_none=True, mode="json"),
-            **opened_by(self.source.token, self.source.repository or ""),
-        }
-        deployment.pull_steps = [{PULL_STEP: {**arguments, **({"fetch": True} if self.fetch else {})}}]
+        source = self.source.model_dump(exclude_none=True, mode="json")
+        deployment.pull_steps = [{PULL_STEP: {"source": source, **({"fetch": True} if self.fetch else {})}}]
         place = f"The project comes from {self.source}."
         deployment.description = "\n\n".join(filter(None, (deployment.description, place)))
         return deployment

@@ -5,9 +5,11 @@ a conflict. A kind also says how it is read, compared and written through the :c
 it is handed. The set is open: a subclass of :class:`Component` in any package is deployed like the ones here.
 """
 
-from meta_prefect.interfaces.components.automation import Automation, Notify, RunDeployment, RunState
+from meta_prefect.interfaces.components.automation import Automation, RunState
+from meta_prefect.interfaces.components.automation_actions import Notify, RunDeployment
 from meta_prefect.interfaces.components.component import Component, ComponentKey
 from meta_prefect.interfaces.components.concurrency_limit import GlobalConcurrencyLimit
+from meta_prefect.interfaces.components.owned_automation import OwnedAutomation
 from meta_prefect.interfaces.components.work_pool import OWNERSHIP_MARK, WorkerPool
 from meta_prefect.interfaces.components.work_queue import WorkQueue
 from meta_prefect.interfaces.components.worker import Worker, fresh_workers
@@ -19,6 +21,7 @@ __all__ = [
     "ComponentKey",
     "GlobalConcurrencyLimit",
     "Notify",
+    "OwnedAutomation",
     "RunDeployment",
     "RunState",
     "WorkQueue",

@@ -1,0 +1,109 @@
+"""Options that commands share, and groups of options; a group is one parameter of its command.
+
+Importing this costs next to nothing: the help of a command is there before anything of Prefect is loaded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+
+from meta_prefect.errors import TargetError
+
+Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+Several = Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)]
+
+Debug = Annotated[Flag, Parameter(help="Show Prefect's own log, and tracebacks.")]
+DryRun = Annotated[Flag, Parameter(help="Plan, and write nothing.")]
+Environment = Annotated[
+    str | None, Parameter(name=["--env", "-e"], help="The environment; by default META_PREFECT__ENV, else dev.")
+]
+Select = Annotated[Several, Parameter(help="Only what matches: `etl-*`, `*/nightly-*`.")]
+
+OnError = Literal["stop", "keep-going", "atomic"]
+
+
+@Parameter(name="*", group=Group("What to deploy", sort_key=1))
+@dataclass(frozen=True, kw_only=True)
+class What:
+    """What is deployed, as a plan of it records it."""
+
+    env: Environment = None
+    select: Select = ()
+    only_changed: Annotated[
+        Flag, Parameter(help="Leave alone what differs in nothing but a version that counts deploys.")
+    ] = False
+    adopt: Annotated[Flag, Parameter(help="Take over deployments of the same name that nobody manages.")] = False
+    prune: Annotated[
+        Flag, Parameter(help="Delete the project's deployments that are no longer in it, after all else.")
+    ] = False
+    max_deletes: Annotated[
+        int | None, Parameter(help="Refuse to prune more than this; by default a fifth, and at least 3.")
+    ] = None
+
+    def given(self) -> dict[str, Any]:
+        """The options, as :func:`meta_prefect.deploy.deploy` takes them."""
+        return asdict(self)
+
+
+@Parameter(name="*", group=Group("How", sort_key=2))
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """How a deploy goes about it."""
+
+    dry_run: DryRun = False
+    plan: Annotated[
+        str | None,
+        Parameter(
+            help="Apply exactly the plan that `meta-prefect plan` made in this run, or nothing if it is outdated."
+        ),
+    ] = None
+    keep_going: Annotated[Flag, Parameter(help="Deploy what is sound even where something else is not.")] = False
+    atomic: Annotated[Flag, Parameter(help="Where something cannot be written, put back what has been written.")] = (
+        False
+    )
+    force: Annotated[Flag, Parameter(help="Prune without waiting for runs that are under way.")] = False
+
+    def given(self) -> dict[str, Any]:
+        """The options, as :func:`meta_prefect.deploy.deploy` takes them.
+
+        Raises:
+            TargetError: Two of them contradict each other.
+        """
+        if self.keep_going and self.atomic:
+            raise TargetError("--keep-going and --atomic contradict each other", hint="Give one of them.")
+        on_error: OnError = "keep-going" if self.keep_going else "atomic" if self.atomic else "stop"
+        return {"dry_run": self.dry_run, "plan": self.plan, "on_error": on_error, "force": self.force}
+
+
+@Parameter(name="*", group=Group("Where", sort_key=3))
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """Who deploys, and to which server."""
+
+    remote: Annotated[
+        Flag, Parameter(help="Let the project's deployer do it (see `bootstrap`), and follow its run.")
+    ] = False
+    revision: Annotated[
+        str | None, Parameter(help="With --remote: the branch, tag or whole commit hash to deploy.")
+    ] = None
+    local: Annotated[Flag, Parameter(help="Allow a server to be started in CI, containers and flow runs too.")] = False
+    auth: Annotated[Flag, Parameter(help="Let a server that is started ask for an authentication string.")] = False
+    no_build: Annotated[Flag, Parameter(help="Build no images; they are in their registries.")] = False
+
+
+def refuse_beside_plan(what: What) -> None:
+    """What a plan was asked to do is recorded with it; it cannot be asked something else when it is applied.
+
+    Raises:
+        TargetError: It is.
+    """
+    if given := [
+        f"--{name.replace('_', '-')}" for name, value in what.given().items() if value not in (None, False, ())
+    ]:
+        raise TargetError(
+            f"--plan and {', '.join(given)} do not go together: what is deployed is recorded with the plan",
+            hint="Give these options to `meta-prefect plan`.",
+        )

@@ -1,0 +1,115 @@
+"""What automations that a deploy writes have in common: how they are found, compared and written."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Self
+
+from meta_prefect.errors import ConfigurationError
+from meta_prefect.interfaces.api import Api, Host
+from meta_prefect.interfaces.components.automation_actions import Notify, RunDeployment
+from meta_prefect.interfaces.components.component import Component
+from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.records import ABSENT, FieldChange, Record, differences_within
+from meta_prefect.interfaces.tags import owner_tag
+
+
+class OwnedAutomation(Component):
+    """An automation about a deployment, marked as its project's.
+
+    It is found by its name among the automations that carry that mark, written only where it differs, and written after the
+    deployments. A subclass says what sets it off and what it does.
+
+    Attributes:
+        name: Its name; left empty, made from the deployment and what it does.
+        flow: The deployment's flow; left empty, that of the deployment that needs this.
+        deployment: The deployment; left empty, the one that needs this.
+        project: The project that owns it, which is that of the deployment that needs this.
+    """
+
+    kind: ClassVar[str] = "automation"
+    after_deployments: ClassVar[bool] = True
+
+    flow: str = ""
+    deployment: str = ""
+    project: str = ""
+
+    @abstractmethod
+    def title(self) -> str:
+        """What it is called unless it was named; flow and deployment are known by then."""
+
+    @abstractmethod
+    def does(self) -> Notify | RunDeployment:
+        """What it does."""
+
+    @abstractmethod
+    def event(self) -> Record:
+        """What sets it off: the part of the trigger that tells which events count, how many, and within how many seconds."""
+
+    def completed(self, deployment: Deployment, host: Host) -> Self:
+        """Take what was left open from the deployment that needs it."""
+        del host
+        flow, name = self.flow or deployment.flow.name, self.deployment or deployment.name
+        known = self.model_copy(
+            update={"flow": flow, "deployment": name, "project": deployment.context.project},
+        )
+        return known.model_copy(update={"name": self.name or known.title()})
+
+    def _wanted(self) -> Record:
+        return {
+            "name": self.name,
+            "tags": [owner_tag(self.project)],
+            "trigger": {"type": "event", "posture": "Reactive", "threshold": 1, **self.event()},
+        }
+
+    async def read(self, api: Api) -> Record | None:
+        """Find it among the automations of this project; a block that it names and that is not there is an error.
+
+        A deployment that it runs may be created by the same deploy: it is looked up again when this is written.
+        """
+        found: list[Record] = await api.post("/automations/filter", {"automations": {"name": {"any_": [self.name]}}})
+        own = [one for one in found if owner_tag(self.project) in one.get("tags", ())]
+        wanted = await self.does().as_action(api)
+        return {**normal_automation(own[0]), "wanted_action": wanted} if own else None
+
+    def compare(self, live: Record | None) -> Iterable[FieldChange]:
+        """Compare trigger and action."""
+        if live is None:
+            return differences_within(ABSENT, {**self._wanted(), "action": self.does().model_dump()})
+        changes = list(differences_within(live, self._wanted()))
+        actions: list[Record] = live["actions"]
+        wanted: Record | None = live["wanted_action"]
+        if wanted is None or len(actions) != 1 or tuple(differences_within(actions[0], wanted)):
+            changes.append(FieldChange("action", actions, self.does().model_dump()))
+        return changes
+
+    async def write(self, api: Api, live: Record | None) -> None:
+        """Create it, or replace what is there; whether it is enabled stays the operator's.
+
+        Raises:
+            ConfigurationError: It cannot do what it is to do.
+        """
+        action = await self.does().as_action(api)
+        if action is None:
+            raise ConfigurationError(f"it cannot {self.does()}: there is no such deployment", where=str(self))
+        body = {**self._wanted(), "actions": [action]}
+        if live is None:
+            await api.post("/automations/", body)
+        else:
+            await api.put(f"/automations/{live['id']}", {"enabled": live["enabled"], **body})
+
+
+def normal_automation(automation: Mapping[str, Any]) -> Record:
+    """Bring what the server rewrites into one form: sets without order, scalars where lists were sent."""
+    trigger: Record = dict(automation["trigger"])
+    match: Record = trigger.get("match") or {}
+    trigger["match"] = {name: _listed(value) for name, value in match.items()}
+    related: list[Record] = _listed(trigger.get("match_related") or [])
+    trigger["match_related"] = [{name: _listed(value) for name, value in one.items()} for one in related]
+    trigger["expect"] = sorted(trigger.get("expect") or [])
+    return {**automation, "trigger": trigger}
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]

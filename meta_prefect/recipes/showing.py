@@ -1,0 +1,26 @@
+"""Showing a report to whoever looks at a run."""
+
+from __future__ import annotations
+
+from prefect import get_run_logger
+
+from meta_prefect.report import Report, report_artifact
+from meta_prefect.server import PrefectServer
+
+
+async def show_report(report: Report, key: str, description: str, server: PrefectServer) -> None:
+    """Leave a report in the run's log and as an artifact.
+
+    Args:
+        report: The report.
+        key: Under which the artifact's versions are found.
+        description: What the list of artifacts says of it.
+        server: The Prefect API.
+    """
+    logger = get_run_logger()
+    for remark in report.remarks:
+        logger.warning("%s", remark)
+    for outcome in report.failed:
+        logger.error("%s failed: %s", outcome.deployment, outcome.detail)
+    logger.info("%s in %s", report.count(), report.environment)
+    await server.create_artifact(report_artifact(report, key, description))

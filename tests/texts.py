@@ -1,0 +1,9 @@
+"""Files of projects that several tests write; `UNIQUE` stands for the test's own name."""
+
+ADD_FLOW = """
+    from prefect import flow
+
+    @flow(name="UNIQUE")
+    def add(x: int = 1, y: int = 2) -> int:
+        return x + y
+"""
