@@ -134,6 +134,26 @@ def test_a_recent_start_keeps_the_phase_of_2020(rule: str) -> None:
     assert evaluated(text, "UTC", now, end) == expected_runs(rule, "UTC", "US", now, end)
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=HOURLY;INTERVAL=12;BYHOUR=0,12",
+        "FREQ=HOURLY;INTERVAL=2;BYHOUR=8,10;COUNT=9000",
+        "FREQ=MINUTELY;INTERVAL=20;BYMINUTE=0,40",
+        "RRULE:FREQ=DAILY;BYHOUR=0,9\nEXRULE:FREQ=HOURLY;INTERVAL=12;BYHOUR=0",
+    ],
+)
+def test_prefect_takes_a_rule_that_depends_on_its_start_at_any_hour(rule: str) -> None:
+    """Prefect checks a rule without a start as if it started now, which may contradict its hours: it is stored with one."""
+    (plain,) = resolve(rule, default_calendar=None, now=SUMMER)
+    end = SUMMER + timedelta(days=100)
+
+    for text, calendar in ((plain.rrule, None), (stored(rule).rrule, "US")):
+        assert text is not None
+        assert text.startswith("DTSTART:20")
+        assert evaluated(text, "UTC", SUMMER, end) == expected_runs(rule, "UTC", calendar, SUMMER, end)
+
+
 def test_existing_lines_are_kept_as_they_were_written() -> None:
     """Own starts, exclusions and additions stay, and additions on holidays are left out too."""
     lines = [
@@ -213,45 +233,6 @@ def test_slugs_are_the_users_or_the_kind_and_never_twice() -> None:
     ]
     with pytest.raises(ScheduleError, match="two schedules have the slug 'night'"):
         resolve([{"rrule": SEED, "slug": "night"}] * 2, default_calendar=None, now=SUMMER)
-
-
-@pytest.mark.parametrize(
-    ("on_holiday", "expected"),
-    [
-        # Monday 7 September 2026 is Labor Day, Monday 12 October Columbus Day
-        ("next_business_day", ["20260908T090000", "20261013T090000"]),
-        ("previous_business_day", ["20260904T090000", "20261009T090000"]),
-    ],
-)
-def test_a_run_on_a_holiday_moves_to_a_business_day(on_holiday: str, expected: list[str]) -> None:
-    """The weekly run of a holiday happens on the nearest working day, at the same time of day."""
-    text = stored("FREQ=WEEKLY;BYDAY=MO;BYHOUR=9", on_holiday=on_holiday).rrule
-
-    assert text is not None
-    added = next(line for line in text.splitlines() if line.startswith("RDATE:"))
-    assert [
-        moment for moment in added.removeprefix("RDATE:").split(",") if "20260901" < moment < "20261101"
-    ] == expected
-
-
-def test_a_moved_run_is_not_added_where_one_is_already() -> None:
-    """A daily run has nothing to add on the next business day."""
-    text = stored("FREQ=DAILY;BYHOUR=9", on_holiday="next_business_day").rrule
-
-    assert text is not None
-    assert "RDATE" not in text
-
-
-def test_many_moved_runs_become_rules() -> None:
-    """Every ten minutes on Mondays: too many for a list, and still exactly right."""
-    rule = "FREQ=DAILY;BYDAY=MO;BYHOUR=0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23;BYMINUTE=0,10,20,30,40,50"
-    text = stored(rule, timezone="US/Pacific", on_holiday="next_business_day").rrule
-    end = datetime(2027, 12, 29, tzinfo=UTC)
-
-    assert text is not None
-    assert "RDATE" not in text
-    expected = expected_runs(rule, "US/Pacific", "US", SUMMER, end, on_holiday="next_business_day")
-    assert evaluated(text, "US/Pacific", SUMMER, end) == expected
 
 
 def test_nothing_runs_in_a_freeze() -> None:

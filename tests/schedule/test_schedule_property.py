@@ -89,9 +89,9 @@ def rules(draw: st.DrawFn, *, ended: bool = True) -> str:
     else:
         rule += draw(maybe("BYDAY", WEEKDAY_LISTS))
         rule += draw(maybe("WKST", st.sampled_from(WEEKDAYS)) if frequency == "WEEKLY" else st.just(""))
-    if frequency != "MINUTELY":
-        rule += draw(maybe("BYHOUR", numbers(0, 23))) if frequency != "HOURLY" else ""
-        rule += draw(maybe("BYMINUTE", numbers(0, 59, 3)))
+    rule += draw(maybe("BYHOUR", numbers(0, 23)))
+    # every 20 minutes at 5, 10 and 15 is a contradiction more often than not
+    rule += draw(maybe("BYMINUTE", numbers(0, 59, 40 if frequency == "MINUTELY" else 3)))
     if ended:
         counted = st.integers(5, 3000).map(";COUNT={}".format)
         limited = moments().map(";UNTIL={}".format)

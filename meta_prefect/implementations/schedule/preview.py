@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from meta_prefect.errors import ScheduleError
 from meta_prefect.implementations.schedule.calendars import Calendar, days_between, make_calendar
-from meta_prefect.implementations.schedule.clock_remarks import clock_remarks
+from meta_prefect.implementations.schedule.clock_remarks import clock_remarks, moved_remarks
 from meta_prefect.implementations.schedule.cron import cron_to_rrule
 from meta_prefect.implementations.schedule.days_off import LeftOut
 from meta_prefect.implementations.schedule.interval_times import interval_times
@@ -131,6 +131,7 @@ def preview(
     remarks = [
         *_remarks(found, first, end, server),
         *_clock_remarks(found, first, last or max(end, first + _LOOK_AHEAD), server),
+        *moved_remarks(((run.at, run.moved_to) for run in skipped if run.moved_to is not None), found.zone),
     ]
     if len(fires) > most and year:
         remarks.append(f"only the first {most:,} runs are shown")

@@ -175,7 +175,9 @@ class ScheduleSpec(_Spec):
         "false for none. Empty means the recipe's default.",
     )
     on_holiday: Literal["skip", "next_business_day", "previous_business_day"] = Field(
-        default="skip", title="On a holiday", description="Leave the run out, or move it to a business day."
+        default="skip",
+        title="On a holiday",
+        description="Leave the run out, or move it to a business day, where it starts at the same local time.",
     )
     freeze: Annotated[tuple[FreezeWindow, ...], BeforeValidator(_many_windows)] = Field(
         default=(), title="Freeze", description="Spans of days without any run, for example 2026-12-20 to 2027-01-03."
