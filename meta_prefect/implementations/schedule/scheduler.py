@@ -11,13 +11,9 @@ from meta_prefect.implementations.builder import Builder
 from meta_prefect.implementations.schedule.resolve import Resolved, resolve_all
 from meta_prefect.implementations.schedule.spec import HolidaysSpec, ScheduleSpec
 from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.short_forms import one_or_many
 
-
-def _one_or_many(value: object) -> object:
-    return value if value is None or isinstance(value, list | tuple) else (value,)  # pyright: ignore[reportUnknownVariableType]
-
-
-Schedules = Annotated[tuple[ScheduleSpec, ...] | None, BeforeValidator(_one_or_many)]
+Schedules = Annotated[tuple[ScheduleSpec, ...] | None, BeforeValidator(one_or_many)]
 """One schedule or several, each as an object or as a short string; None where nothing is said."""
 
 
