@@ -161,13 +161,17 @@ def _lines(preview: Preview) -> Iterator[tuple[str, bool]]:
     # by instant: two times of one zone compare wrongly where the clocks go back
     runs: list[tuple[datetime, SkippedRun | None]] = [(run, None) for run in preview.fires]
     runs += [(run.at, run) for run in preview.skipped]
-    instead = {run.moved_to: run.at for run in preview.skipped if run.moved_to is not None}
+    instead: dict[datetime, list[str]] = {}
+    for skipped in preview.skipped:
+        if skipped.moved_to is not None and not skipped.joins:
+            instead.setdefault(skipped.moved_to, []).append(_told(skipped.at))
     for at, run in sorted(runs, key=lambda pair: pair[0].astimezone(UTC)):
         shown = f"{_told(at)}{f'   {at.astimezone():%a %H:%M %Z}' if local else ''}"
         if run is not None:
             yield f"- {shown}   {_reason(run)}", True
         else:
-            yield f"  {shown}{f'   instead of {_told(instead[at])}' if at in instead else ''}", False
+            moved_here = " and ".join(instead.get(at, ()))
+            yield f"  {shown}{f'   instead of {moved_here}' if moved_here else ''}", False
     if not preview.fires:
         yield "  no run", False
     if (following := preview.next_skipped) is not None:
@@ -175,7 +179,10 @@ def _lines(preview: Preview) -> Iterator[tuple[str, bool]]:
 
 
 def _reason(run: SkippedRun) -> str:
-    return f"{run.reason}: runs {_told(run.moved_to)} instead" if run.moved_to else run.reason
+    if run.moved_to is None:
+        return run.reason
+    done = "joins the run of {}" if run.joins else "runs {} instead"
+    return f"{run.reason}: {done.format(_told(run.moved_to))}"
 
 
 def _told(moment: datetime) -> str:
@@ -212,4 +219,5 @@ def _skipped_as_json(run: SkippedRun) -> dict[str, Any]:
         "local": run.at.astimezone().isoformat(),
         "reason": run.reason,
         "moved_to": None if run.moved_to is None else run.moved_to.isoformat(),
+        "joins": run.joins,
     }

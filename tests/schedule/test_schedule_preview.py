@@ -43,6 +43,35 @@ def test_it_says_where_a_run_moves_to() -> None:
     assert found.skipped[0].moved_to == found.fires[0] == datetime(2026, 11, 27, 9, tzinfo=ZoneInfo(NEW_YORK))
 
 
+def test_a_run_that_moves_to_where_one_is_already_joins_it() -> None:
+    """Nothing is added on the business day; the preview does not promise a second run."""
+    found = preview({"cron": "0 9 * * *", "on_holiday": "next_business_day"}, now=NOW, count=6, default_calendar="US")
+    (thanksgiving,) = found.skipped
+
+    assert (thanksgiving.moved_to, thanksgiving.joins) == (datetime(2026, 11, 27, 9, tzinfo=ZoneInfo("UTC")), True)
+    assert [run.day for run in found.fires] == [23, 24, 25, 27, 28, 29]
+
+
+@pytest.mark.parametrize("holidays", [False, "US"])
+def test_own_excluded_dates_are_shown_among_the_runs(holidays: object) -> None:
+    """What the user's EXDATE takes away is skipped like a holiday, and where the runs reach none, the next one is told."""
+    spec = {"rrule": "RRULE:FREQ=DAILY;BYHOUR=10\nEXDATE:20261124T100000,20261124T110000", "holidays": holidays}
+    reached, ahead = preview(spec, now=NOW, count=3), preview(spec, now=NOW, count=1)
+
+    assert [(run.at.day, run.reason) for run in reached.skipped] == [(24, "its own EXDATE")]
+    assert ahead.skipped == ()
+    assert ahead.next_skipped == reached.skipped[0]
+
+
+def test_an_excluded_date_that_stops_no_run_is_remarked_on() -> None:
+    """An EXDATE at midnight does not stop the run at nine of that day; one on a day without runs is no mistake."""
+    found = preview("RRULE:FREQ=WEEKLY;BYDAY=FR;BYHOUR=9\nEXDATE:20261225T000000,20261224T000000", now=NOW)
+
+    assert found.remarks == (
+        "EXDATE 20261225T000000 stops no run: on that day the schedule runs at 09:00; write 20261225T090000",
+    )
+
+
 @pytest.mark.parametrize("zone", [NEW_YORK, "Europe/Berlin", "America/Havana", "Australia/Lord_Howe", "UTC"])
 @pytest.mark.parametrize(
     "rrule", ["FREQ=DAILY;BYHOUR=0,1,2;BYMINUTE=30", "FREQ=HOURLY;INTERVAL=3", "FREQ=WEEKLY;BYDAY=SU"]

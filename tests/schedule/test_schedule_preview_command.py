@@ -78,6 +78,21 @@ def test_a_moved_run_names_both_days(preview: Preview) -> None:
     assert "instead of Thu 2026-11-26 09:00 UTC" in printed.splitlines()[-1]
 
 
+def test_moved_runs_are_told_as_they_come(preview: Preview) -> None:
+    """Two holidays whose runs move to one moment stand on its line; a run that is there anyway is joined."""
+    on_monday = ("--on-holiday", "next_business_day", "--at", "2026-12-24T12:00:00", "-n", "2")
+    _, moved, _ = preview("--cron", "0 9 * * 4,5,6", "--holidays", "DE", *on_monday)
+    _, joined, _ = preview("--cron", "0 9 * * *", "--holidays", "DE", *on_monday)
+
+    assert moved.splitlines()[2:5] == [
+        "- Fri 2026-12-25 09:00 UTC   Christmas Day: runs Mon 2026-12-28 09:00 UTC instead",
+        "- Sat 2026-12-26 09:00 UTC   Second Day of Christmas: runs Mon 2026-12-28 09:00 UTC instead",
+        "  Mon 2026-12-28 09:00 UTC   instead of Fri 2026-12-25 09:00 UTC and Sat 2026-12-26 09:00 UTC",
+    ]
+    assert "- Fri 2026-12-25 09:00 UTC   Christmas Day: joins the run of Mon 2026-12-28 09:00 UTC" in joined
+    assert "instead of" not in joined
+
+
 def test_a_frequent_schedule_names_the_next_run_that_is_left_out(preview: Preview) -> None:
     """Where the runs shown reach no holiday, the next one is told all the same."""
     _, printed, _ = preview("--cron", "*/15 8-18 * * MON-FRI", "--holidays", "US", *AT, "-n", "2")
