@@ -37,7 +37,8 @@ class Written:
     )
     timezone: Annotated[str | None, Parameter(help="Its time zone; by default UTC.")] = None
     holidays: Annotated[
-        list[str] | None, Parameter(negative="", help="Its holidays: `US`, `DE-BY`, `NYSE`; several are joined.")
+        list[str] | None,
+        Parameter(negative="", help="Its holidays: `US`, `DE-BY`, `NYSE`, `company.ics`; several are joined."),
     ] = None
     on_holiday: Annotated[
         Literal["skip", "next_business_day", "previous_business_day"] | None,
@@ -130,7 +131,7 @@ def _print(out: Output, one: SchedulePreview, wanted: Wanted) -> None:
         for line in legend(days, wanted.year):
             out.raw(line)
     else:
-        for line, left_out in _lines(one.preview):
+        for line, left_out in _lines(one.preview, wanted.count):
             out.raw(line, style="red" if left_out else "")
     for remark in one.preview.remarks:
         out.note(remark)
@@ -155,7 +156,7 @@ def _has_another_local_time(preview: Preview) -> bool:
     return any(moment.utcoffset() != moment.astimezone().utcoffset() for moment in moments)
 
 
-def _lines(preview: Preview) -> Iterator[tuple[str, bool]]:
+def _lines(preview: Preview, wanted: int) -> Iterator[tuple[str, bool]]:
     """One line for each run, in order, and whether it is left out."""
     local = _has_another_local_time(preview)
     # by instant: two times of one zone compare wrongly where the clocks go back
@@ -172,8 +173,8 @@ def _lines(preview: Preview) -> Iterator[tuple[str, bool]]:
         else:
             moved_here = " and ".join(instead.get(at, ()))
             yield f"  {shown}{f'   instead of {moved_here}' if moved_here else ''}", False
-    if not preview.fires:
-        yield "  no run", False
+    if len(preview.fires) < wanted:
+        yield "  no further run" if preview.fires else "  no run", False
     if (following := preview.next_skipped) is not None:
         yield f"next left out: {_told(following.at)}, {_reason(following)}", False
 

@@ -145,7 +145,7 @@ def test_a_start_that_moves_on_is_no_change(wanted: str, deployed: str, planned:
 
     def deployment(at: str) -> Any:
         now = datetime.fromisoformat(at).replace(tzinfo=UTC)
-        schedules = list(resolve(wanted, default_calendar="US", now=now))
+        schedules = [found.schedule for found in resolve(wanted, default_calendar="US", now=now)]
         return a_deployment(context=a_context(now=now), schedules=schedules)
 
     before, after = deployment(deployed), deployment(planned)
@@ -154,13 +154,29 @@ def test_a_start_that_moves_on_is_no_change(wanted: str, deployed: str, planned:
     assert isinstance(diff_deployment(after, stored(before)), Unchanged)
 
 
+def test_any_deploy_moves_the_horizon_of_holidays_on() -> None:
+    """Within a year nothing changes; the first deploy of the next year adds the holidays of one year more."""
+    spring, autumn, january = (
+        a_deployment(
+            context=a_context(now=now),
+            schedules=[found.schedule for found in resolve("0 9 * * *", default_calendar="US", now=now)],
+        )
+        for now in (datetime(year, month, 5, tzinfo=UTC) for year, month in ((2026, 3), (2026, 10), (2027, 1)))
+    )
+    moved = diff_deployment(january, stored(spring))
+
+    assert isinstance(diff_deployment(autumn, stored(spring)), Unchanged)
+    assert [field.path for field in getattr(moved, "fields", ())] == ["schedules.cron.rrule"]
+    assert "holidays of US are left out until 2028-12-31" in moved.remarks
+
+
 def test_a_start_that_has_become_slow_moves_on() -> None:
     """After some months the server would walk too far at every look: then the later DTSTART is a change."""
     summer, winter = (datetime(2026, month, 5, tzinfo=UTC) for month in (6, 11))
     before, after = (
         a_deployment(
             context=a_context(now=now),
-            schedules=list(resolve("* 9-17 * * 1-5", default_calendar="US", now=now)),
+            schedules=[found.schedule for found in resolve("* 9-17 * * 1-5", default_calendar="US", now=now)],
         )
         for now in (summer, winter)
     )

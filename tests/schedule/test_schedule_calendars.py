@@ -175,6 +175,7 @@ def test_an_icalendar_file_gives_the_days_of_its_events(tmp_path: Path) -> None:
     (tmp_path / "company.ics").write_text(ICS.replace("\n", "\r\n"))
     found = calendar({"ics": "company.ics"}, tmp_path)
 
+    assert calendar("company.ics", tmp_path).holidays((2026,)) == found.holidays((2026,))
     assert found.holidays((2026, 2027, 2028)) == {
         date(2026, 5, 4): "Company retreat",
         date(2026, 5, 5): "Company retreat",

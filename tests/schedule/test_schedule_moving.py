@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from schedule_oracle import evaluated, expected_runs
+from stored import stored_for
 
-from meta_prefect.implementations.schedule import resolve
 from meta_prefect.implementations.schedule.preview import preview
 
 SUMMER = datetime(2026, 6, 15, 12, tzinfo=UTC)
@@ -20,7 +20,7 @@ SHOWA_EVE = datetime(2027, 4, 28, 12, tzinfo=UTC)
 
 def stored(rrule: str, **fields: Any) -> str:
     """The lines that are stored for an rrule with the holidays of the United States."""
-    (found,) = resolve({"rrule": rrule, "holidays": "US", **fields}, default_calendar=None, now=SUMMER)
+    (found,) = stored_for({"rrule": rrule, "holidays": "US", **fields}, default_calendar=None, now=SUMMER)
     assert found.rrule is not None
     return found.rrule
 
@@ -28,7 +28,7 @@ def stored(rrule: str, **fields: Any) -> str:
 def around_showa_day(on_holiday: str = "next_business_day", **spec: Any) -> list[str]:
     """The local times of the stored schedule's runs in Cairo, from the day before the holiday to the second day after."""
     wanted = {**spec, "timezone": CAIRO.key, "holidays": "JP", "on_holiday": on_holiday}
-    (found,) = resolve(wanted, default_calendar=None, now=SHOWA_EVE)
+    (found,) = stored_for(wanted, default_calendar=None, now=SHOWA_EVE)
     assert found.rrule is not None
     runs = evaluated(found.rrule, found.timezone, SHOWA_EVE, SHOWA_EVE + timedelta(days=3))
     return [run.astimezone(CAIRO).strftime("%d %H:%M") for run in runs]
@@ -110,7 +110,7 @@ def test_a_daily_and_an_hourly_rule_lose_no_moved_run_at_a_skipped_midnight() ->
         datetime(2027, 12, 31, tzinfo=UTC),
     )
     spec = {"rrule": text, "timezone": CAIRO.key, "holidays": "JP", "on_holiday": "next_business_day"}
-    (found,) = resolve(spec, default_calendar=None, now=now)
+    (found,) = stored_for(spec, default_calendar=None, now=now)
 
     assert found.rrule is not None
     expected = expected_runs(text, CAIRO.key, "JP", now, end, on_holiday="next_business_day")

@@ -12,8 +12,8 @@ import prefect
 import pytest
 from prefect.server.schemas.schedules import CronSchedule, IntervalSchedule
 from schedule_oracle import evaluated, next_dates
+from stored import stored_for
 
-from meta_prefect.implementations.schedule import resolve
 from meta_prefect.implementations.schedule.preview import preview
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -79,7 +79,7 @@ def test_an_excluded_date_that_stops_no_run_is_remarked_on() -> None:
 def test_a_year_equals_prefects_own_evaluation(rrule: str, zone: str) -> None:
     """Every run of the year, clock changes included, is as Prefect evaluates the stored rrule."""
     spec = {"rrule": rrule, "timezone": zone}
-    (stored,) = resolve(spec, default_calendar="US", now=NOW)
+    (stored,) = stored_for(spec, default_calendar="US", now=NOW)
     begin = datetime(2027, 1, 1, tzinfo=ZoneInfo(zone))
     end = datetime(2028, 1, 1, tzinfo=ZoneInfo(zone)) - timedelta(seconds=1)
     found = preview(spec, now=NOW, year=2027, default_calendar="US")
@@ -163,7 +163,7 @@ def test_it_says_how_far_the_days_off_are_worked_out() -> None:
 
 def test_a_stored_schedule_names_the_holidays_that_it_is_told() -> None:
     """What a deployment holds is shown without the project; the reasons come from a calendar if there is one."""
-    (stored,) = resolve("FREQ=DAILY;BYHOUR=9", default_calendar="US", now=NOW)
+    (stored,) = stored_for("FREQ=DAILY;BYHOUR=9", default_calendar="US", now=NOW)
 
     assert [run.reason for run in preview(stored, now=NOW, count=6).skipped] == ["left out by the schedule"]
     assert [run.reason for run in preview(stored, now=NOW, count=6, default_calendar="US").skipped] == [

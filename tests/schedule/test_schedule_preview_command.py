@@ -93,6 +93,16 @@ def test_moved_runs_are_told_as_they_come(preview: Preview) -> None:
     assert "instead of" not in joined
 
 
+def test_a_schedule_that_ends_says_so(preview: Preview) -> None:
+    """Three runs are counted, five are asked for: after the third it says that there is no further one."""
+    counted = ("--rrule", r"DTSTART:20261201T090000\nRRULE:FREQ=WEEKLY;BYDAY=MO;COUNT=3")
+    _, printed, _ = preview(*counted, *AT, "-n", "5")
+    _, enough, _ = preview(*counted, *AT, "-n", "3")
+
+    assert printed.splitlines()[-2:] == ["  Mon 2026-12-21 09:00 UTC", "  no further run"]
+    assert enough.splitlines()[-1] == "  Mon 2026-12-21 09:00 UTC"
+
+
 def test_a_frequent_schedule_names_the_next_run_that_is_left_out(preview: Preview) -> None:
     """Where the runs shown reach no holiday, the next one is told all the same."""
     _, printed, _ = preview("--cron", "*/15 8-18 * * MON-FRI", "--holidays", "US", *AT, "-n", "2")

@@ -99,7 +99,7 @@ class CalendarSpec(_Spec):
 
 
 HolidaysSpec = Literal[False] | str | CalendarSpec | tuple[str | CalendarSpec, ...] | None
-"""A calendar as it is written: a country or market, an object, several of both, or False for none.
+"""A calendar as it is written: a country, a market or an .ics file, an object, several of both, or False for none.
 
 None says nothing: the recipe's default applies.
 """
@@ -120,7 +120,7 @@ class FreezeWindow(_Spec):
         if not isinstance(value, str):
             return value
         days = re.split(r"\s+to\s+|\s*\.\.\s*|\s+-\s+", value.strip())
-        if len(days) > 2:
+        if len(days) > 2 or not all(re.fullmatch(r"\d{4}-\d{2}-\d{2}", day) for day in days):
             raise ValueError(f"{value!r} is no span of days; write for example '2026-12-20 to 2027-01-03'")
         return {"from": days[0], "to": days[-1]}
 
@@ -176,7 +176,7 @@ class ScheduleSpec(_Spec):
     holidays: HolidaysSpec = Field(
         default=None,
         title="Holidays",
-        description="Days without runs: a country (US; quote 'NO'), a market (NYSE), an object, a list of them, or "
+        description="Days without runs: a country (US; quote 'NO'), a market (NYSE), an .ics file, an object, a list of them, or "
         "false for none. Empty means the recipe's default.",
     )
     on_holiday: Literal["skip", "next_business_day", "previous_business_day"] = Field(
