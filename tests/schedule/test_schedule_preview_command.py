@@ -184,6 +184,17 @@ def test_one_deployment_may_be_named(preview: Preview, project: Callable[..., Pa
     assert (code, f"Did you mean '{unique}/report-dev'?" in said) == (1, True)
 
 
+def test_a_wrong_schedule_of_a_project_is_found_through_its_entry(
+    preview: Preview, project: Callable[..., Path], unique: str
+) -> None:
+    """The error says in which entry of the file, and which of its schedules, something is wrong."""
+    root = project(**{"meta_prefect.yaml": FILE.replace("every 6 hours", "every 20 seconds"), "report.py": FLOW})
+    code, printed, said = preview(str(root))
+
+    assert (code, printed) == (1, "")
+    assert f"meta_prefect.yaml:4:7: deployments.{unique}[0]: schedule 'often': an interval of 20 s hurts" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
