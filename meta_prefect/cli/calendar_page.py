@@ -46,7 +46,7 @@ def days_of(preview: Preview) -> Days:
     return Days(
         Counter(run.date() for run in preview.fires),
         left_out,
-        frozenset(run.moved_to.date() for run in preview.skipped if run.moved_to is not None),
+        frozenset(run.moved_to.date() for run in preview.skipped if run.moved_to is not None and not run.joins),
     )
 
 

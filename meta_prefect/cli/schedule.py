@@ -37,7 +37,8 @@ class Written:
     )
     timezone: Annotated[str | None, Parameter(help="Its time zone; by default UTC.")] = None
     holidays: Annotated[
-        list[str] | None, Parameter(negative="", help="Its holidays: `US`, `DE-BY`, `NYSE`; several are joined.")
+        list[str] | None,
+        Parameter(negative="", help="Its holidays: `US`, `DE-BY`, `NYSE`, `company.ics`; several are joined."),
     ] = None
     on_holiday: Annotated[
         Literal["skip", "next_business_day", "previous_business_day"] | None,
@@ -130,7 +131,7 @@ def _print(out: Output, one: SchedulePreview, wanted: Wanted) -> None:
         for line in legend(days, wanted.year):
             out.raw(line)
     else:
-        for line, left_out in _lines(one.preview):
+        for line, left_out in _lines(one.preview, wanted.count):
             out.raw(line, style="red" if left_out else "")
     for remark in one.preview.remarks:
         out.note(remark)
@@ -155,27 +156,34 @@ def _has_another_local_time(preview: Preview) -> bool:
     return any(moment.utcoffset() != moment.astimezone().utcoffset() for moment in moments)
 
 
-def _lines(preview: Preview) -> Iterator[tuple[str, bool]]:
+def _lines(preview: Preview, wanted: int) -> Iterator[tuple[str, bool]]:
     """One line for each run, in order, and whether it is left out."""
     local = _has_another_local_time(preview)
     # by instant: two times of one zone compare wrongly where the clocks go back
     runs: list[tuple[datetime, SkippedRun | None]] = [(run, None) for run in preview.fires]
     runs += [(run.at, run) for run in preview.skipped]
-    instead = {run.moved_to: run.at for run in preview.skipped if run.moved_to is not None}
+    instead: dict[datetime, list[str]] = {}
+    for skipped in preview.skipped:
+        if skipped.moved_to is not None and not skipped.joins:
+            instead.setdefault(skipped.moved_to, []).append(_told(skipped.at))
     for at, run in sorted(runs, key=lambda pair: pair[0].astimezone(UTC)):
         shown = f"{_told(at)}{f'   {at.astimezone():%a %H:%M %Z}' if local else ''}"
         if run is not None:
             yield f"- {shown}   {_reason(run)}", True
         else:
-            yield f"  {shown}{f'   instead of {_told(instead[at])}' if at in instead else ''}", False
-    if not preview.fires:
-        yield "  no run", False
+            moved_here = " and ".join(instead.get(at, ()))
+            yield f"  {shown}{f'   instead of {moved_here}' if moved_here else ''}", False
+    if len(preview.fires) < wanted:
+        yield "  no further run" if preview.fires else "  no run", False
     if (following := preview.next_skipped) is not None:
         yield f"next left out: {_told(following.at)}, {_reason(following)}", False
 
 
 def _reason(run: SkippedRun) -> str:
-    return f"{run.reason}: runs {_told(run.moved_to)} instead" if run.moved_to else run.reason
+    if run.moved_to is None:
+        return run.reason
+    done = "joins the run of {}" if run.joins else "runs {} instead"
+    return f"{run.reason}: {done.format(_told(run.moved_to))}"
 
 
 def _told(moment: datetime) -> str:
@@ -212,4 +220,5 @@ def _skipped_as_json(run: SkippedRun) -> dict[str, Any]:
         "local": run.at.astimezone().isoformat(),
         "reason": run.reason,
         "moved_to": None if run.moved_to is None else run.moved_to.isoformat(),
+        "joins": run.joins,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,22 +19,37 @@ _COUNT = 3
 _TIMING = ("rrule", "cron", "day_or", "interval", "anchor_date", "timezone")
 
 
+State = Literal["active", "schedule is inactive", "deployment is paused"]
+
+
 class Fires(BaseModel):
     """The next runs of a schedule.
 
     Attributes:
         timezone: The schedule's time zone.
-        fires: The next runs, ISO 8601 with the zone's offset.
+        fires: The next runs, ISO 8601 with the zone's offset. Prefect creates them only while the state is ``active``.
+        state: Whether it creates runs, and if not, why.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     timezone: str
     fires: tuple[str, ...]
+    state: State = "active"
 
     def __str__(self) -> str:
+        return self.times if self.state == "active" else f"{self.none_now}, else {self.times}"
+
+    @property
+    def times(self) -> str:
+        """The runs in words, whatever the state."""
         told = ", ".join(f"{datetime.fromisoformat(at):%a %Y-%m-%d %H:%M}" for at in self.fires)
         return f"{told} ({self.timezone})" if told else "none"
+
+    @property
+    def none_now(self) -> str:
+        """Why there are none, in words."""
+        return f"none while the {self.state}"
 
 
 class NextFires(BaseModel):
@@ -53,41 +68,54 @@ class NextFires(BaseModel):
     after: Fires | None = None
 
     def __str__(self) -> str:
-        name = f"next fires of {self.schedule!r}"
-        if self.before == self.after:
-            return f"{name}: {self.after}, as before"
-        if self.before is None:
-            return f"{name}: {self.after}"
-        return f"{name}: {self.before} → {'none' if self.after is None else self.after}"
+        name, before, after = f"next fires of {self.schedule!r}", self.before, self.after
+        if before == after:
+            return f"{name}: {after}, as before"
+        if before is None:
+            return f"{name}: {after}"
+        if after is None:
+            return f"{name}: {before} → none"
+        if before.times == after.times:
+            # only whether it runs changes: the times stand once
+            before, after = (side.times if side.state == "active" else side.none_now for side in (before, after))
+        return f"{name}: {before} → {after}"
 
 
 def next_fires(change: Change) -> Iterator[NextFires]:
-    """The next runs of each schedule whose times a change touches, from the moment of the deploy on."""
+    """The next runs of each schedule whose times or activity a change touches, from the moment of the deploy on."""
     match change:
         case Create(subject=subject, at=datetime() as now) if subject.kind == DEPLOYMENT:
-            before: Record = {}
-            after: Record = change.after.get("schedules", {})
-            touched = list(after)
+            old, new = Record(), change.after
+            touched = list(new.get("schedules", {}))
         case Update(subject=subject, at=datetime() as now) if subject.kind == DEPLOYMENT:
-            before, after = change.before["schedules"], change.after["schedules"]
-            touched = [slug for slug in {**before, **after} if _touches(change, slug)]
+            old, new = change.before, change.after
+            touched = [slug for slug in {**old["schedules"], **new["schedules"]} if _touches(change, slug)]
         case _:
             return
     for slug in touched:
-        sides = {"before": _fires(before.get(slug), now), "after": _fires(after.get(slug), now)}
+        sides = {"before": _fires(old, slug, now), "after": _fires(new, slug, now)}
         if found := {side: fires for side, fires in sides.items() if fires is not None}:
             yield NextFires(schedule=slug, **found)
 
 
 def _touches(change: Update, slug: str) -> bool:
     own = f"schedules.{slug}"
-    return any(field.path in {own, *(f"{own}.{part}" for part in _TIMING)} for field in change.fields)
+    paths = {"paused", own, *(f"{own}.{part}" for part in (*_TIMING, "active"))}
+    return any(field.path in paths for field in change.fields)
 
 
-def _fires(record: Record | None, now: datetime) -> Fires | None:
+def _fires(deployment: Record, slug: str, now: datetime) -> Fires | None:
+    record: Record | None = deployment.get("schedules", {}).get(slug)
     if record is None:
         return None
-    return _evaluated(tuple((part, record[part]) for part in _TIMING if part in record), now)
+    found = _evaluated(tuple((part, record[part]) for part in _TIMING if part in record), now)
+    return found and found.model_copy(update={"state": _state(deployment, record)})
+
+
+def _state(deployment: Record, schedule: Record) -> State:
+    if deployment.get("paused"):
+        return "deployment is paused"
+    return "active" if schedule.get("active", True) else "schedule is inactive"
 
 
 # many deployments have the same schedule, and a plan is shown more than once

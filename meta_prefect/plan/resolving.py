@@ -44,7 +44,8 @@ class Draft:
         try:
             made = builder.update_deployment(self.deployment.private_copy())
         except ConfigurationError as error:
-            error.where = error.where or self._builder_place(builder)
+            # what a builder names itself, such as one schedule of several, is found through the entry
+            error.asked_for_at(self.where if error.where else self._builder_place(builder))
             self.errors.append(error)
         except ValidationError as error:
             self.errors.append(BuilderError(first_line(error), where=self._builder_place(builder)))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
 from meta_prefect.errors import MetaPrefectError
 from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.short_forms import EditorSchema
 from meta_prefect.project import json_schema
 from meta_prefect.recipes.recipe import Recipe
 
@@ -119,6 +120,17 @@ def _example(recipe: Recipe, properties: dict[str, Record]) -> str:
     return f"- recipe: {recipe.recipe_name}\n  variables: {variables}"
 
 
+def _written(recipe: Recipe) -> Record:
+    """The schema of a recipe's variables as a file may say them: in short, and under another name."""
+    model = recipe.variables_model
+    schema = model.model_json_schema(ref_template="#/$defs/{model}", schema_generator=EditorSchema)
+    for field in model.model_fields.values():
+        if isinstance(field.validation_alias, AliasChoices):
+            first, *others = (name for name in field.validation_alias.choices if isinstance(name, str))
+            schema["properties"] |= dict.fromkeys(others, schema["properties"][first])
+    return schema
+
+
 def project_schema(recipes: list[Recipe]) -> Record:
     """The JSON schema of a project file in which these recipes may be named, their variables included.
 
@@ -130,7 +142,7 @@ def project_schema(recipes: list[Recipe]) -> Record:
     entry["properties"]["recipe"]["examples"] = [recipe.recipe_name for recipe in recipes]
     rules: list[Record] = []
     for recipe in recipes:
-        own: Record = recipe.variables_model.model_json_schema(ref_template="#/$defs/{model}")
+        own = _written(recipe)
         definitions.update(own.pop("$defs", {}))
         definitions[f"{recipe.recipe_name} variables"] = own
         rules.append(

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from meta_prefect.implementations.schedule.preview import Preview, preview
-from meta_prefect.implementations.schedule.resolve import Resolved, resolve_all
+from meta_prefect.implementations.schedule.resolve import Resolved, resolve
 from meta_prefect.implementations.schedule.scheduler import scheduler
 from meta_prefect.interfaces.schedules import Schedule
 from meta_prefect.plan.resolving import Draft
@@ -59,7 +59,7 @@ def preview_written(spec: Mapping[str, object], wanted: Wanted) -> SchedulePrevi
     Raises:
         ScheduleError: It would be refused by a deploy too.
     """
-    (found,) = resolve_all(spec, default_calendar=None, now=wanted.now, where="schedule")
+    (found,) = resolve(spec, default_calendar=None, now=wanted.now, where="schedule")
     return SchedulePreview(found.schedule, wanted.of(found))
 
 

@@ -108,10 +108,10 @@ def test_a_builder_s_mistake_names_builder_and_deployment(update: Update, messag
 
 
 def test_an_error_that_knows_its_place_keeps_it() -> None:
-    """A builder may say more precisely what is wrong where."""
+    """A builder may say more precisely what is wrong where; the entry that asked for it stands before that."""
     draft = built(builder(raising(ConfigurationError("no such day", where="holidays.ics:7"))))
 
-    assert [error.where for error in draft.errors] == ["holidays.ics:7"]
+    assert [error.where for error in draft.errors] == ["meta_prefect.yaml:3: holidays.ics:7"]
 
 
 def test_after_a_mistake_nothing_more_is_done() -> None:

@@ -20,6 +20,7 @@ from meta_prefect.plan.fires import next_fires
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 NINE = Schedule(slug="daily", cron="0 9 * * *", timezone="Europe/Berlin")
 TEN = NINE.model_copy(update={"cron": "0 10 * * *"})
+IDLE, AWAKE = (NINE.model_copy(update={"active": active}) for active in (False, True))
 EARLY = "Wed 2026-11-25 09:00, Thu 2026-11-26 09:00, Fri 2026-11-27 09:00 (Europe/Berlin)"
 LATE = "Wed 2026-11-25 10:00, Thu 2026-11-26 10:00, Fri 2026-11-27 10:00 (Europe/Berlin)"
 
@@ -44,12 +45,51 @@ def change(before: list[Schedule] | None, after: list[Schedule], **fields: Any) 
             [f"next fires of 'daily': {EARLY}, as before"],
             id="said-otherwise",
         ),
-        pytest.param([NINE], [NINE.model_copy(update={"active": False})], [], id="only-deactivated"),
+        pytest.param(
+            [NINE], [IDLE], [f"next fires of 'daily': {EARLY} → none while the schedule is inactive"], id="deactivated"
+        ),
+        pytest.param(
+            [IDLE], [AWAKE], [f"next fires of 'daily': none while the schedule is inactive → {EARLY}"], id="activated"
+        ),
+        pytest.param(
+            None,
+            [IDLE],
+            [f"next fires of 'daily': none while the schedule is inactive, else {EARLY}"],
+            id="new-and-inactive",
+        ),
+        pytest.param(
+            [IDLE],
+            [TEN],
+            [
+                f"next fires of 'daily': none while the schedule is inactive, else {EARLY}"
+                f" → none while the schedule is inactive, else {LATE}"
+            ],
+            id="changed-and-still-inactive",
+        ),
+        pytest.param([NINE], [NINE.model_copy(update={"parameters": {"day": 1}})], [], id="only-parameters"),
     ],
 )
 def test_next_fires_before_and_after(before: list[Schedule] | None, after: list[Schedule], said: list[str]) -> None:
-    """They are told for each schedule whose times the change touches, and for no other."""
+    """They are told for each schedule whose times or activity the change touches, and for no other."""
     assert [str(fires) for fires in next_fires(change(before, after))] == said
+
+
+def test_a_deployment_that_is_paused_fires_none() -> None:
+    """Where a change pauses the deployment or resumes it, each of its schedules says so."""
+    pausing, resuming = (
+        diff_deployment(
+            a_deployment(context=a_context(now=NOW), schedules=[NINE], paused=paused),
+            stored(a_deployment(context=a_context(now=NOW), schedules=[NINE], paused=not paused)),
+        )
+        for paused in (True, False)
+    )
+
+    assert [str(fires) for fires in next_fires(pausing)] == [
+        f"next fires of 'daily': {EARLY} → none while the deployment is paused"
+    ]
+    assert [str(fires) for fires in next_fires(resuming)] == [
+        f"next fires of 'daily': none while the deployment is paused → {EARLY}"
+    ]
 
 
 def test_a_change_of_something_else_tells_none() -> None:
@@ -68,8 +108,13 @@ def test_they_are_in_the_document_and_in_the_artifact() -> None:
             "before": {
                 "timezone": "Europe/Berlin",
                 "fires": [f"2026-11-{day}T09:00:00+01:00" for day in (25, 26, 27)],
+                "state": "active",
             },
-            "after": {"timezone": "Europe/Berlin", "fires": [f"2026-11-{day}T10:00:00+01:00" for day in (25, 26, 27)]},
+            "after": {
+                "timezone": "Europe/Berlin",
+                "fires": [f"2026-11-{day}T10:00:00+01:00" for day in (25, 26, 27)],
+                "state": "active",
+            },
         }
     ]
     assert f"next fires of 'daily': {EARLY} → {LATE}" in markdown(plan, "Plan")
@@ -100,7 +145,7 @@ def test_a_start_that_moves_on_is_no_change(wanted: str, deployed: str, planned:
 
     def deployment(at: str) -> Any:
         now = datetime.fromisoformat(at).replace(tzinfo=UTC)
-        schedules = list(resolve(wanted, default_calendar="US", now=now))
+        schedules = [found.schedule for found in resolve(wanted, default_calendar="US", now=now)]
         return a_deployment(context=a_context(now=now), schedules=schedules)
 
     before, after = deployment(deployed), deployment(planned)
@@ -109,13 +154,29 @@ def test_a_start_that_moves_on_is_no_change(wanted: str, deployed: str, planned:
     assert isinstance(diff_deployment(after, stored(before)), Unchanged)
 
 
+def test_any_deploy_moves_the_horizon_of_holidays_on() -> None:
+    """Within a year nothing changes; the first deploy of the next year adds the holidays of one year more."""
+    spring, autumn, january = (
+        a_deployment(
+            context=a_context(now=now),
+            schedules=[found.schedule for found in resolve("0 9 * * *", default_calendar="US", now=now)],
+        )
+        for now in (datetime(year, month, 5, tzinfo=UTC) for year, month in ((2026, 3), (2026, 10), (2027, 1)))
+    )
+    moved = diff_deployment(january, stored(spring))
+
+    assert isinstance(diff_deployment(autumn, stored(spring)), Unchanged)
+    assert [field.path for field in getattr(moved, "fields", ())] == ["schedules.cron.rrule"]
+    assert "holidays of US are left out until 2028-12-31" in moved.remarks
+
+
 def test_a_start_that_has_become_slow_moves_on() -> None:
     """After some months the server would walk too far at every look: then the later DTSTART is a change."""
     summer, winter = (datetime(2026, month, 5, tzinfo=UTC) for month in (6, 11))
     before, after = (
         a_deployment(
             context=a_context(now=now),
-            schedules=list(resolve("* 9-17 * * 1-5", default_calendar="US", now=now)),
+            schedules=[found.schedule for found in resolve("* 9-17 * * 1-5", default_calendar="US", now=now)],
         )
         for now in (summer, winter)
     )

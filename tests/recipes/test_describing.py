@@ -37,6 +37,34 @@ def entry(**variables: Any) -> dict[str, Any]:
     [
         pytest.param(entry(name="nightly"), True, id="sound"),
         pytest.param(entry(name="nightly", schedule=[{"cron": "0 9 * * *"}]), True, id="with a schedule"),
+        pytest.param(entry(name="nightly", schedule="0 9 * * 1-5"), True, id="a schedule in short"),
+        pytest.param(entry(name="nightly", schedules=["every hour", {"cron": "@daily"}]), True, id="several schedules"),
+        pytest.param(
+            entry(
+                name="nightly",
+                schedules={
+                    "interval": "every 15 minutes",
+                    "holidays": [
+                        {"country": "BR", "categories": "optional", "excepted_dates": "2026-12-24"},
+                        {"extra_dates": ["2026-11-27", {"2026-12-31": "Inventory"}]},
+                    ],
+                    "on_holiday": "previous_business_day",
+                    "freeze": "2026-12-20 to 2027-01-03",
+                },
+            ),
+            True,
+            id="one schedule with everything in short",
+        ),
+        pytest.param(
+            entry(name="nightly", schedules=[{"interval": 900, "freeze": ["2026-12-24", {"from": "a", "to": "b"}]}]),
+            True,
+            id="short forms in a list",
+        ),
+        pytest.param(
+            entry(name="nightly", schedules=[{"cron": "@daily", "zone": "UTC"}]), False, id="a field is unknown"
+        ),
+        pytest.param(entry(name="nightly", schedule={"on_holiday": "jump"}), False, id="a choice is unknown"),
+        pytest.param(entry(name="nightly", schedule={"freeze": 3}), False, id="a freeze is a number"),
         pytest.param(entry(), False, id="a variable is missing"),
         pytest.param(entry(name="nightly", shedule="x"), False, id="a variable is unknown"),
         pytest.param({"deployment": {}}, False, id="a key is unknown"),
@@ -48,3 +76,17 @@ def test_editors_know_the_variables_of_each_recipe(file: dict[str, Any], is_vali
     validator: Any = Draft202012Validator(SCHEMA)
     assert validator.is_valid(file) == is_valid
     assert json.loads(json.dumps(SCHEMA)) == SCHEMA
+
+
+def test_editors_explain_schedules_under_both_names() -> None:
+    """``schedule`` and ``schedules`` complete the same typed fields; forms in the UI keep to one name and the full form."""
+    properties = SCHEMA["$defs"]["local_run_deployer variables"]["properties"]
+    full, text = SCHEMA["$defs"]["ScheduleSpec"]["anyOf"]
+    form = local_run_deployer.variables_model.model_json_schema()
+
+    assert properties["schedules"] == properties["schedule"]
+    assert {"$ref": "#/$defs/ScheduleSpec"} in properties["schedule"]["anyOf"]
+    assert {"rrule", "cron", "interval", "timezone", "holidays", "on_holiday", "freeze"} <= full["properties"].keys()
+    assert text == {"type": "string"}
+    assert "schedules" not in form["properties"]
+    assert form["$defs"]["ScheduleSpec"]["type"] == "object"

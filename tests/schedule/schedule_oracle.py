@@ -53,8 +53,12 @@ def expected_runs(
             while not off.is_working_day(goal):
                 goal += step
             moved = datetime.combine(goal, wall.time())
-            if moved not in excluded:
-                runs.add(run_at(moved, zone))
+            real = moved
+            if run_at(moved, zone).astimezone(place).date() != goal:
+                # a midnight that the clocks skip would be the evening before; the run belongs to the business day
+                real = tz.resolve_imaginary(moved.replace(tzinfo=tz.gettz(zone))).replace(tzinfo=None)
+            if not {moved, real} & excluded:
+                runs.add(run_at(real, zone))
     return sorted(run for run in runs if start <= run <= end)
 
 

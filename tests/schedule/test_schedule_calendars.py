@@ -53,6 +53,12 @@ def calendar(written: object, base_dir: Path | None = None) -> Calendar:
             date(2026, 10, 12),
             id="extra-and-excepted",
         ),
+        pytest.param(
+            {"extra_dates": ["2026-03-04", {"2026-03-03": "Founders' Day"}]},
+            date(2026, 3, 3),
+            date(2026, 3, 5),
+            id="named",
+        ),
         pytest.param(["US", "DE"], date(2026, 10, 3), date(2026, 10, 2), id="joined"),
         pytest.param({"python": f"{__name__}:FoundersDay"}, date(2026, 3, 3), date(2026, 3, 4), id="class"),
     ],
@@ -127,6 +133,8 @@ def test_an_unknown_calendar_is_refused_with_the_nearest_name(written: object, s
         ({"subdivision": "CA"}, "an empty calendar"),
         ({"market": "NYSE", "subdivision": "CA"}, "needs a country"),
         ({"land": "US"}, "Extra inputs"),
+        ({"extra_dates": [20261127]}, "20261127 is no date; write for example 2026-11-27"),
+        ({"extra_dates": [["2026-11-27"]]}, "is no date"),
         (True, "Input should be"),
     ],
 )
@@ -167,6 +175,7 @@ def test_an_icalendar_file_gives_the_days_of_its_events(tmp_path: Path) -> None:
     (tmp_path / "company.ics").write_text(ICS.replace("\n", "\r\n"))
     found = calendar({"ics": "company.ics"}, tmp_path)
 
+    assert calendar("company.ics", tmp_path).holidays((2026,)) == found.holidays((2026,))
     assert found.holidays((2026, 2027, 2028)) == {
         date(2026, 5, 4): "Company retreat",
         date(2026, 5, 5): "Company retreat",

@@ -12,10 +12,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from prefect.server.schemas.schedules import CronSchedule, IntervalSchedule
 from schedule_oracle import days_off, evaluated, next_dates
+from stored import stored_for
 from test_schedule_property import EXAMPLES
 
 from meta_prefect.errors import ScheduleError
-from meta_prefect.implementations.schedule import resolve
 from meta_prefect.implementations.schedule.cron import cron_to_rrule
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -110,7 +110,7 @@ def test_any_cron_expression_equals_its_rrule(fields: tuple[str, ...], *, day_or
     cron = " ".join(fields)
     made = cron_to_rrule(cron, day_or=day_or)
     try:
-        resolve({"cron": cron, "day_or": day_or}, default_calendar=None, now=NOW)
+        stored_for({"cron": cron, "day_or": day_or}, default_calendar=None, now=NOW)
     except ScheduleError as refused:
         assume("never fires" not in refused.message)
         raise
@@ -131,6 +131,8 @@ def test_any_cron_expression_equals_its_rrule(fields: tuple[str, ...], *, day_or
         ("0 9 * * 1#6", "there is no '1#6'"),
         ("*/0 * * * *", "step of 0"),
         ("h 9 * * *", "'h' is no minute"),
+        ("0 9 15w * *", "'15w' is no day of month\n  Prefect does not know the nearest weekday"),
+        ("0 9 * * 5l", "'5l' is no day of week\n  The last Friday of a month is l5"),
         ("@dayly", "no cron name '@dayly'\n  Did you mean '@daily'"),
         ("0 0 31 2 *", "never fires"),
     ],
@@ -139,13 +141,13 @@ def test_a_wrong_cron_expression_is_refused(cron: str, said: str) -> None:
     """The error names the field and the offending value, with or without a calendar."""
     for calendar in (None, "US"):
         with pytest.raises(ScheduleError, match=said.replace("*", r"\*")) as refused:
-            resolve({"cron": cron}, default_calendar=calendar, now=NOW)
+            stored_for({"cron": cron}, default_calendar=calendar, now=NOW)
         assert refused.value.where is None
 
 
 def test_cron_with_a_calendar_skips_the_holidays() -> None:
     """The rrule that is stored instead runs when cron would, except on holidays."""
-    (stored,) = resolve({"cron": "30 9 * * 1-5", "timezone": "US/Pacific"}, default_calendar="US", now=NOW)
+    (stored,) = stored_for({"cron": "30 9 * * 1-5", "timezone": "US/Pacific"}, default_calendar="US", now=NOW)
     end = NOW + timedelta(days=400)
     server = CronSchedule(cron="30 9 * * 1-5", timezone="US/Pacific")
     off = days_off("US", [2026, 2027])
@@ -172,8 +174,8 @@ def test_cron_with_a_calendar_skips_the_holidays() -> None:
 def test_an_interval_with_a_calendar_keeps_its_elapsed_time(interval: str, anchor: str, zone: str) -> None:
     """Hours are counted across clock changes as Prefect counts them, and the holidays are those of the zone."""
     spec = {"interval": interval, "anchor_date": anchor, "timezone": zone}
-    (stored,) = resolve(spec, default_calendar="US", now=NOW)
-    (plain,) = resolve(spec, default_calendar=None, now=NOW)
+    (stored,) = stored_for(spec, default_calendar="US", now=NOW)
+    (plain,) = stored_for(spec, default_calendar=None, now=NOW)
     server = IntervalSchedule(
         interval=cast("Any", plain.interval), anchor_date=cast("Any", plain.anchor_date), timezone=zone
     )
@@ -193,7 +195,7 @@ def test_an_interval_of_days_keeps_its_local_time(zone: str) -> None:
     """Every third day at nine stays at nine; before 3.9, Prefect itself does so only where clocks never change."""
     anchor = datetime(2026, 1, 5, 9, tzinfo=ZoneInfo(zone))
     spec = {"interval": timedelta(days=3), "anchor_date": anchor, "timezone": zone}
-    (stored,) = resolve(spec, default_calendar="US", now=NOW)
+    (stored,) = stored_for(spec, default_calendar="US", now=NOW)
     server = IntervalSchedule(interval=timedelta(days=3), anchor_date=cast("Any", anchor), timezone=zone)
     end = NOW + timedelta(days=400)
     off = days_off("US", [2026, 2027])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import holidays
 import pytest
@@ -12,9 +13,9 @@ from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.schedules import RRuleSchedule as ClientRRule
 from prefect.server.schemas.schedules import RRuleSchedule
 from schedule_oracle import days_off, evaluated, expected_runs, next_dates
+from stored import stored_for
 
 from meta_prefect.errors import ScheduleError
-from meta_prefect.implementations.schedule import resolve
 from meta_prefect.interfaces.schedules import Schedule
 
 SUMMER = datetime(2026, 6, 15, 12, tzinfo=UTC)
@@ -24,7 +25,7 @@ MINUTES = ",".join(str(minute) for minute in range(60))
 
 def stored(rrule: str, *, now: datetime = SUMMER, **fields: Any) -> Schedule:
     """The one schedule that is stored for an rrule with the holidays of the United States."""
-    (found,) = resolve({"rrule": rrule, "holidays": "US", **fields}, default_calendar=None, now=now)
+    (found,) = stored_for({"rrule": rrule, "holidays": "US", **fields}, default_calendar=None, now=now)
     return found
 
 
@@ -134,6 +135,26 @@ def test_a_recent_start_keeps_the_phase_of_2020(rule: str) -> None:
     assert evaluated(text, "UTC", now, end) == expected_runs(rule, "UTC", "US", now, end)
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=HOURLY;INTERVAL=12;BYHOUR=0,12",
+        "FREQ=HOURLY;INTERVAL=2;BYHOUR=8,10;COUNT=9000",
+        "FREQ=MINUTELY;INTERVAL=20;BYMINUTE=0,40",
+        "RRULE:FREQ=DAILY;BYHOUR=0,9\nEXRULE:FREQ=HOURLY;INTERVAL=12;BYHOUR=0",
+    ],
+)
+def test_prefect_takes_a_rule_that_depends_on_its_start_at_any_hour(rule: str) -> None:
+    """Prefect checks a rule without a start as if it started now, which may contradict its hours: it is stored with one."""
+    (plain,) = stored_for(rule, default_calendar=None, now=SUMMER)
+    end = SUMMER + timedelta(days=100)
+
+    for text, calendar in ((plain.rrule, None), (stored(rule).rrule, "US")):
+        assert text is not None
+        assert text.startswith("DTSTART:20")
+        assert evaluated(text, "UTC", SUMMER, end) == expected_runs(rule, "UTC", calendar, SUMMER, end)
+
+
 def test_existing_lines_are_kept_as_they_were_written() -> None:
     """Own starts, exclusions and additions stay, and additions on holidays are left out too."""
     lines = [
@@ -168,6 +189,26 @@ def test_the_horizon_is_the_end_of_next_year_and_at_least_400_days(now: datetime
     assert until - now.date() >= timedelta(days=400)
 
 
+def test_a_horizon_that_must_be_cut_keeps_400_days_and_says_so() -> None:
+    """Every 29 minutes is on other times of each holiday: two years of two calendars do not fit, 400 days do, exactly."""
+    now, zone = datetime(2026, 1, 2, tzinfo=UTC), "Asia/Kolkata"
+    anchor = datetime(2026, 3, 1, 0, 17, tzinfo=UTC)
+    spec = {"interval": "every 29 minutes", "anchor_date": anchor, "timezone": zone, "holidays": ["JP", "US"]}
+    (found,) = stored_for(spec, default_calendar=None, now=now)
+    until = date(2027, 2, 28)
+    off = {day for calendar in ("JP", "US") for day in days_off(calendar, [2026, 2027])}
+    steps = ((now - anchor) // timedelta(minutes=29) + 1 + step for step in range(60_000))
+    expected = [run for step in steps if (run := anchor + step * timedelta(minutes=29)).date() < until]
+
+    assert found.note == f"holidays of JP + US are left out until {until}"
+    assert until - now.date() >= timedelta(days=400)
+    assert found.rrule is not None
+    assert len(found.rrule) <= 6500
+    assert evaluated(found.rrule, found.timezone, now, datetime.combine(until, datetime.min.time(), UTC)) == [
+        run for run in expected if run.astimezone(ZoneInfo(zone)).date() not in off
+    ]
+
+
 def test_a_rare_run_that_is_on_a_holiday_this_time_is_only_left_out() -> None:
     """12 October 2026 is Columbus Day, 12 October 2028 is not: the schedule is no mistake."""
     text = stored("FREQ=YEARLY;INTERVAL=2;BYMONTH=10;BYMONTHDAY=12").rrule
@@ -184,7 +225,7 @@ def test_the_stored_text_is_the_same_all_year() -> None:
 def test_without_a_calendar_everything_stays_as_it_was_written() -> None:
     """Cron, interval and rrule are passed on unchanged where no day is left out."""
     specs = ["0 9 * * 1-5", "every 15 minutes", SEED, {"cron": "@daily", "timezone": "Europe/Berlin", "active": False}]
-    cron, interval, rrule, named = resolve(specs, default_calendar=None, now=SUMMER, default_active=True)
+    cron, interval, rrule, named = stored_for(specs, default_calendar=None, now=SUMMER, default_active=True)
 
     assert (cron.cron, cron.rrule, cron.active) == ("0 9 * * 1-5", None, True)
     assert interval.interval == timedelta(minutes=15)
@@ -195,7 +236,7 @@ def test_without_a_calendar_everything_stays_as_it_was_written() -> None:
 
 def test_a_schedule_that_says_false_has_no_holidays_despite_the_default() -> None:
     """``holidays: false`` turns the recipe's default calendar off for one schedule."""
-    plain, without = resolve([SEED, {"rrule": SEED, "holidays": False}], default_calendar="US", now=SUMMER)
+    plain, without = stored_for([SEED, {"rrule": SEED, "holidays": False}], default_calendar="US", now=SUMMER)
 
     assert plain.rrule is not None
     assert "EXDATE" in plain.rrule
@@ -206,52 +247,13 @@ def test_slugs_are_the_users_or_the_kind_and_never_twice() -> None:
     """Slugs do not change from deploy to deploy; a derived one steps aside for a given one."""
     specs = [{"rrule": SEED, "slug": "rrule-2"}, SEED, SEED]
 
-    assert [found.slug for found in resolve(specs, default_calendar=None, now=SUMMER)] == [
+    assert [found.slug for found in stored_for(specs, default_calendar=None, now=SUMMER)] == [
         "rrule-2",
         "rrule",
         "rrule-3",
     ]
     with pytest.raises(ScheduleError, match="two schedules have the slug 'night'"):
-        resolve([{"rrule": SEED, "slug": "night"}] * 2, default_calendar=None, now=SUMMER)
-
-
-@pytest.mark.parametrize(
-    ("on_holiday", "expected"),
-    [
-        # Monday 7 September 2026 is Labor Day, Monday 12 October Columbus Day
-        ("next_business_day", ["20260908T090000", "20261013T090000"]),
-        ("previous_business_day", ["20260904T090000", "20261009T090000"]),
-    ],
-)
-def test_a_run_on_a_holiday_moves_to_a_business_day(on_holiday: str, expected: list[str]) -> None:
-    """The weekly run of a holiday happens on the nearest working day, at the same time of day."""
-    text = stored("FREQ=WEEKLY;BYDAY=MO;BYHOUR=9", on_holiday=on_holiday).rrule
-
-    assert text is not None
-    added = next(line for line in text.splitlines() if line.startswith("RDATE:"))
-    assert [
-        moment for moment in added.removeprefix("RDATE:").split(",") if "20260901" < moment < "20261101"
-    ] == expected
-
-
-def test_a_moved_run_is_not_added_where_one_is_already() -> None:
-    """A daily run has nothing to add on the next business day."""
-    text = stored("FREQ=DAILY;BYHOUR=9", on_holiday="next_business_day").rrule
-
-    assert text is not None
-    assert "RDATE" not in text
-
-
-def test_many_moved_runs_become_rules() -> None:
-    """Every ten minutes on Mondays: too many for a list, and still exactly right."""
-    rule = "FREQ=DAILY;BYDAY=MO;BYHOUR=0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23;BYMINUTE=0,10,20,30,40,50"
-    text = stored(rule, timezone="US/Pacific", on_holiday="next_business_day").rrule
-    end = datetime(2027, 12, 29, tzinfo=UTC)
-
-    assert text is not None
-    assert "RDATE" not in text
-    expected = expected_runs(rule, "US/Pacific", "US", SUMMER, end, on_holiday="next_business_day")
-    assert evaluated(text, "US/Pacific", SUMMER, end) == expected
+        stored_for([{"rrule": SEED, "slug": "night"}] * 2, default_calendar=None, now=SUMMER)
 
 
 def test_nothing_runs_in_a_freeze() -> None:

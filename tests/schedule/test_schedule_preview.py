@@ -12,8 +12,8 @@ import prefect
 import pytest
 from prefect.server.schemas.schedules import CronSchedule, IntervalSchedule
 from schedule_oracle import evaluated, next_dates
+from stored import stored_for
 
-from meta_prefect.implementations.schedule import resolve
 from meta_prefect.implementations.schedule.preview import preview
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -43,6 +43,35 @@ def test_it_says_where_a_run_moves_to() -> None:
     assert found.skipped[0].moved_to == found.fires[0] == datetime(2026, 11, 27, 9, tzinfo=ZoneInfo(NEW_YORK))
 
 
+def test_a_run_that_moves_to_where_one_is_already_joins_it() -> None:
+    """Nothing is added on the business day; the preview does not promise a second run."""
+    found = preview({"cron": "0 9 * * *", "on_holiday": "next_business_day"}, now=NOW, count=6, default_calendar="US")
+    (thanksgiving,) = found.skipped
+
+    assert (thanksgiving.moved_to, thanksgiving.joins) == (datetime(2026, 11, 27, 9, tzinfo=ZoneInfo("UTC")), True)
+    assert [run.day for run in found.fires] == [23, 24, 25, 27, 28, 29]
+
+
+@pytest.mark.parametrize("holidays", [False, "US"])
+def test_own_excluded_dates_are_shown_among_the_runs(holidays: object) -> None:
+    """What the user's EXDATE takes away is skipped like a holiday, and where the runs reach none, the next one is told."""
+    spec = {"rrule": "RRULE:FREQ=DAILY;BYHOUR=10\nEXDATE:20261124T100000,20261124T110000", "holidays": holidays}
+    reached, ahead = preview(spec, now=NOW, count=3), preview(spec, now=NOW, count=1)
+
+    assert [(run.at.day, run.reason) for run in reached.skipped] == [(24, "its own EXDATE")]
+    assert ahead.skipped == ()
+    assert ahead.next_skipped == reached.skipped[0]
+
+
+def test_an_excluded_date_that_stops_no_run_is_remarked_on() -> None:
+    """An EXDATE at midnight does not stop the run at nine of that day; one on a day without runs is no mistake."""
+    found = preview("RRULE:FREQ=WEEKLY;BYDAY=FR;BYHOUR=9\nEXDATE:20261225T000000,20261224T000000", now=NOW)
+
+    assert found.remarks == (
+        "EXDATE 20261225T000000 stops no run: on that day the schedule runs at 09:00; write 20261225T090000",
+    )
+
+
 @pytest.mark.parametrize("zone", [NEW_YORK, "Europe/Berlin", "America/Havana", "Australia/Lord_Howe", "UTC"])
 @pytest.mark.parametrize(
     "rrule", ["FREQ=DAILY;BYHOUR=0,1,2;BYMINUTE=30", "FREQ=HOURLY;INTERVAL=3", "FREQ=WEEKLY;BYDAY=SU"]
@@ -50,7 +79,7 @@ def test_it_says_where_a_run_moves_to() -> None:
 def test_a_year_equals_prefects_own_evaluation(rrule: str, zone: str) -> None:
     """Every run of the year, clock changes included, is as Prefect evaluates the stored rrule."""
     spec = {"rrule": rrule, "timezone": zone}
-    (stored,) = resolve(spec, default_calendar="US", now=NOW)
+    (stored,) = stored_for(spec, default_calendar="US", now=NOW)
     begin = datetime(2027, 1, 1, tzinfo=ZoneInfo(zone))
     end = datetime(2028, 1, 1, tzinfo=ZoneInfo(zone)) - timedelta(seconds=1)
     found = preview(spec, now=NOW, year=2027, default_calendar="US")
@@ -134,7 +163,7 @@ def test_it_says_how_far_the_days_off_are_worked_out() -> None:
 
 def test_a_stored_schedule_names_the_holidays_that_it_is_told() -> None:
     """What a deployment holds is shown without the project; the reasons come from a calendar if there is one."""
-    (stored,) = resolve("FREQ=DAILY;BYHOUR=9", default_calendar="US", now=NOW)
+    (stored,) = stored_for("FREQ=DAILY;BYHOUR=9", default_calendar="US", now=NOW)
 
     assert [run.reason for run in preview(stored, now=NOW, count=6).skipped] == ["left out by the schedule"]
     assert [run.reason for run in preview(stored, now=NOW, count=6, default_calendar="US").skipped] == [

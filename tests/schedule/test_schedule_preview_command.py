@@ -78,6 +78,31 @@ def test_a_moved_run_names_both_days(preview: Preview) -> None:
     assert "instead of Thu 2026-11-26 09:00 UTC" in printed.splitlines()[-1]
 
 
+def test_moved_runs_are_told_as_they_come(preview: Preview) -> None:
+    """Two holidays whose runs move to one moment stand on its line; a run that is there anyway is joined."""
+    on_monday = ("--on-holiday", "next_business_day", "--at", "2026-12-24T12:00:00", "-n", "2")
+    _, moved, _ = preview("--cron", "0 9 * * 4,5,6", "--holidays", "DE", *on_monday)
+    _, joined, _ = preview("--cron", "0 9 * * *", "--holidays", "DE", *on_monday)
+
+    assert moved.splitlines()[2:5] == [
+        "- Fri 2026-12-25 09:00 UTC   Christmas Day: runs Mon 2026-12-28 09:00 UTC instead",
+        "- Sat 2026-12-26 09:00 UTC   Second Day of Christmas: runs Mon 2026-12-28 09:00 UTC instead",
+        "  Mon 2026-12-28 09:00 UTC   instead of Fri 2026-12-25 09:00 UTC and Sat 2026-12-26 09:00 UTC",
+    ]
+    assert "- Fri 2026-12-25 09:00 UTC   Christmas Day: joins the run of Mon 2026-12-28 09:00 UTC" in joined
+    assert "instead of" not in joined
+
+
+def test_a_schedule_that_ends_says_so(preview: Preview) -> None:
+    """Three runs are counted, five are asked for: after the third it says that there is no further one."""
+    counted = ("--rrule", r"DTSTART:20261201T090000\nRRULE:FREQ=WEEKLY;BYDAY=MO;COUNT=3")
+    _, printed, _ = preview(*counted, *AT, "-n", "5")
+    _, enough, _ = preview(*counted, *AT, "-n", "3")
+
+    assert printed.splitlines()[-2:] == ["  Mon 2026-12-21 09:00 UTC", "  no further run"]
+    assert enough.splitlines()[-1] == "  Mon 2026-12-21 09:00 UTC"
+
+
 def test_a_frequent_schedule_names_the_next_run_that_is_left_out(preview: Preview) -> None:
     """Where the runs shown reach no holiday, the next one is told all the same."""
     _, printed, _ = preview("--cron", "*/15 8-18 * * MON-FRI", "--holidays", "US", *AT, "-n", "2")
@@ -157,6 +182,17 @@ def test_one_deployment_may_be_named(preview: Preview, project: Callable[..., Pa
     assert {one["deployment"] for one in found} == {f"{unique}/report-dev"}
     assert [one["schedule"] for one in found] == ["cron", "often"]
     assert (code, f"Did you mean '{unique}/report-dev'?" in said) == (1, True)
+
+
+def test_a_wrong_schedule_of_a_project_is_found_through_its_entry(
+    preview: Preview, project: Callable[..., Path], unique: str
+) -> None:
+    """The error says in which entry of the file, and which of its schedules, something is wrong."""
+    root = project(**{"meta_prefect.yaml": FILE.replace("every 6 hours", "every 20 seconds"), "report.py": FLOW})
+    code, printed, said = preview(str(root))
+
+    assert (code, printed) == (1, "")
+    assert f"meta_prefect.yaml:4:7: deployments.{unique}[0]: schedule 'often': an interval of 20 s hurts" in said
 
 
 @pytest.mark.parametrize(

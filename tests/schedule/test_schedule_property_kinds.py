@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given, note, seed
 from hypothesis import strategies as st
 from schedule_oracle import DAY, days_off, evaluated, midnight, run_at
+from stored import stored_for
 from test_schedule_property import CALENDARS, EXAMPLES, NOWS, PROPERTY, SEED, ZONES
 
 from meta_prefect.errors import ScheduleError
-from meta_prefect.implementations.schedule import resolve
 
 pytestmark = pytest.mark.timeout(400 + EXAMPLES)  # a failure is first made smaller, for five minutes at most
 
@@ -84,7 +84,7 @@ def test_a_cron_with_a_calendar_is_its_plain_expansion_without_the_days_off(
     note(f"seed {SEED}, cron {str(cron)!r}")
     wanted = {"cron": str(cron), "day_or": cron.day_or, "timezone": zone, "holidays": calendar}
     try:
-        stored = resolve(wanted, default_calendar=None, now=now)[0]
+        stored = stored_for(wanted, default_calendar=None, now=now)[0]
     except ScheduleError:  # it never runs, or always on a holiday
         stored, end = None, now + timedelta(days=3 * 365)
     else:
@@ -131,7 +131,7 @@ def test_an_interval_with_a_calendar_is_its_plain_expansion_without_the_days_off
     """Hours are counted as elapsed time and days as local days, and what falls on a holiday of the zone is left out."""
     note(f"seed {SEED}")
     wanted = {"interval": interval, "anchor_date": anchor, "timezone": zone, "holidays": calendar}
-    (stored,) = resolve(wanted, default_calendar=None, now=now)
+    (stored,) = stored_for(wanted, default_calendar=None, now=now)
     end = horizon(stored.note)
     steps = range((now - anchor) // interval - 3, (end - anchor) // interval + 4)
     local = anchor.astimezone(ZoneInfo(zone)).replace(tzinfo=None)

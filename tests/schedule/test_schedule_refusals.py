@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from stored import stored_for
 
 from meta_prefect.errors import ScheduleError
-from meta_prefect.implementations.schedule import resolve
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
@@ -71,6 +71,14 @@ NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
         pytest.param("FREQ=MONTHLY;BYDAY=MON", "no weekday", "1MO", id="weekday"),
         pytest.param("FREQ=DAILY;WKST=MON", "no weekday", "MO", id="week-start"),
         pytest.param("FREQ=MONTHLY;BYMONTHDAY=0", "within -31 to 31", "BYMONTHDAY=0", id="day-0"),
+        pytest.param("every day at 9", "NAME=value", "FREQ=DAILY;BYHOUR=9", id="words"),
+        pytest.param("FREQ=DAILY;DTSTART=20260101T090000", "no part", "line of its own", id="start-within-a-rule"),
+        pytest.param(
+            "FREQ=HOURLY;INTERVAL=12;BYHOUR=1,13",
+            "never fires \\(counted from 2020",
+            "write the DTSTART",
+            id="start-unsaid",
+        ),
         pytest.param("RULE:FREQ=DAILY", "no line 'RULE'", "Did you mean 'RRULE'", id="line"),
         pytest.param("DTSTART:20261301T000000\nFREQ=DAILY", "no date and time", "20261225T090000", id="month-13"),
         pytest.param("DTSTART:20260101T000000", "names no run", "no RDATE", id="no-rule"),
@@ -80,7 +88,7 @@ NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 def test_a_harmful_or_misleading_rrule_is_refused(rrule: str, said: str, mend: str) -> None:
     """The error quotes what is wrong, and its hint says what to write instead."""
     with pytest.raises(ScheduleError, match=said) as refused:
-        resolve({"rrule": rrule}, default_calendar="US", now=NOW, where="meta_prefect.yaml:3")
+        stored_for({"rrule": rrule}, default_calendar="US", now=NOW, where="meta_prefect.yaml:3")
     assert refused.value.where == "meta_prefect.yaml:3"
     with pytest.raises(ScheduleError, match=mend):
         raise refused.value
@@ -110,6 +118,12 @@ def test_a_harmful_or_misleading_rrule_is_refused(rrule: str, said: str, mend: s
         ({"rrule": "FREQ=DAILY", "on_holiday": "jump"}, "on_holiday"),
         ({"rrule": "FREQ=DAILY", "freeze": "2027-01-03 to 2026-12-20"}, "before it starts"),
         ({"rrule": "FREQ=DAILY", "freeze": "a to b to c"}, "is no span of days"),
+        ({"rrule": "FREQ=DAILY", "freeze": "Christmas"}, "'Christmas' is no span of days; write for example"),
+        ({"rrule": "FREQ=DAILY", "freeze": "2026-12-20 to"}, "is no span of days"),
+        (
+            {"rrule": "FREQ=DAILY", "holidays": False, "on_holiday": "next_business_day"},
+            "next_business_day without holidays moves nothing\n  Write for example holidays: US",
+        ),
         ("whenever", "'whenever' is no schedule"),
         ("every blue moon", "is no duration"),
     ],
@@ -117,13 +131,13 @@ def test_a_harmful_or_misleading_rrule_is_refused(rrule: str, said: str, mend: s
 def test_a_wrong_description_is_refused(spec: object, said: str) -> None:
     """Whatever the field, the error is one of ours and says what to write."""
     with pytest.raises(ScheduleError, match=said):
-        resolve(spec, default_calendar="US", now=NOW)  # pyright: ignore[reportArgumentType] - as it comes from a file
+        stored_for(spec, default_calendar="US", now=NOW)
 
 
 def test_the_error_names_the_schedule_among_several() -> None:
     """With several schedules, the location says which one is meant."""
     with pytest.raises(ScheduleError, match=r"meta_prefect\.yaml 'rrule-2': "):
-        resolve(["FREQ=DAILY", "FREQ=DAYLY"], default_calendar=None, now=NOW, where="meta_prefect.yaml")
+        stored_for(["FREQ=DAILY", "FREQ=DAYLY"], default_calendar=None, now=NOW, where="meta_prefect.yaml")
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -132,4 +146,18 @@ def test_what_does_not_fit_is_refused() -> None:
         f"2027{month:02}{day:02}T{hour:02}0000" for month in range(1, 13) for day in range(1, 29) for hour in (8, 9)
     )
     with pytest.raises(ScheduleError, match="does not fit into Prefect's 6500 characters"):
-        resolve(f"RRULE:FREQ=DAILY\nRDATE:{dates}", default_calendar=None, now=NOW)
+        stored_for(f"RRULE:FREQ=DAILY\nRDATE:{dates}", default_calendar=None, now=NOW)
+
+
+def test_an_interval_that_drifts_through_too_many_holidays_is_refused() -> None:
+    """Every 11 minutes is on other minutes of each of a hundred holidays; the mend is an interval that stays put."""
+    spec = {
+        "interval": "every 11 minutes",
+        "anchor_date": "2026-03-01T00:17:00Z",
+        "timezone": "Asia/Kolkata",
+        "holidays": ["JP", "US", "DE-BY", "IN"],
+    }
+    january = datetime(2026, 1, 2, tzinfo=UTC)
+    with pytest.raises(ScheduleError, match="6500 characters\n  Choose an interval that divides an hour or a day"):
+        stored_for(spec, default_calendar=None, now=january)
+    assert stored_for({**spec, "interval": "every 10 minutes"}, default_calendar=None, now=january)

@@ -26,6 +26,7 @@ from meta_prefect.implementations.schedule import CalendarSpec, FreezeWindow, Sc
         ("PT15M", "interval", timedelta(minutes=15)),
         ("P1DT12H", "interval", timedelta(hours=36)),
         ({"interval": 900}, "interval", timedelta(minutes=15)),
+        ({"interval": "900"}, "interval", timedelta(minutes=15)),
         ({"interval": "1h30m"}, "interval", timedelta(minutes=90)),
     ],
 )

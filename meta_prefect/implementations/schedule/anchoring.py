@@ -6,6 +6,7 @@ Every time Prefect's server evaluates an rrule, it walks all times from DTSTART 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 
@@ -61,7 +62,7 @@ def start_of(recurrence: Recurrence, today: date) -> datetime:
 
 
 def start_needed(recurrence: Recurrence, today: date, *, alone: bool) -> datetime | None:
-    """The DTSTART that a rule needs so that the server can evaluate it in time.
+    """The DTSTART that a rule needs so that Prefect takes it at any hour, and the server can evaluate it in time.
 
     Args:
         recurrence: What the user wrote.
@@ -71,15 +72,35 @@ def start_needed(recurrence: Recurrence, today: date, *, alone: bool) -> datetim
     Returns:
         Its wall-clock time, or None where the rule counts from its own DTSTART, or from 2020 cheaply.
     """
-    if recurrence.dtstart is not None or _is_counted(recurrence) or not recurrence.rules:
+    if recurrence.dtstart is not None or not recurrence.rules:
         return None
-    if alone and len(recurrence.rules) == 1 and recurrence.rules[0].frequency == "MINUTELY" and _is_plain(recurrence):
+    said = DEFAULT_ANCHOR if _contradicts_other_starts(recurrence) else None
+    if _is_counted(recurrence):
+        return said
+    if (
+        said is None
+        and alone
+        and len(recurrence.rules) == 1
+        and recurrence.rules[0].frequency == "MINUTELY"
+        and _is_plain(recurrence)
+    ):
         return None
     walk = walk_a_day(recurrence)
     if walk * (date(today.year, 12, 31) - DEFAULT_ANCHOR.date()).days <= _CHEAP_WALK:
-        return None
+        return said
     start = start_of(recurrence, today)
-    return None if start == DEFAULT_ANCHOR else start
+    return said if start == DEFAULT_ANCHOR else start
+
+
+def _contradicts_other_starts(recurrence: Recurrence) -> bool:
+    """Whether a rule names no time from another start: every 12 hours at 0 and 12, seen from one o'clock.
+
+    Prefect checks a rule without DTSTART as if it started at the present moment, and would refuse such a rule at most hours.
+    """
+    steps = {"HOURLY": ("BYHOUR", 24), "MINUTELY": ("BYMINUTE", 60)}
+    every = (*recurrence.rules, *recurrence.exrules)
+    stepping = ((rule, *steps[rule.frequency]) for rule in every if rule.frequency in steps)
+    return any(part in rule.parts and math.gcd(rule.interval, size) > 1 for rule, part, size in stepping)
 
 
 def earlier_starts(

@@ -133,7 +133,7 @@ def make_calendar(
     """Make the calendar that a user described.
 
     Args:
-        spec: A country or market, an object, several, False or None for no calendar, or a ready calendar.
+        spec: A country, a market or an .ics file, an object, several, False or None for no calendar, or a ready calendar.
         base_dir: The folder to which the path of an .ics file is relative; the working directory by default.
         where: File and key, for the error.
 
@@ -146,7 +146,7 @@ def make_calendar(
         case Calendar():
             return spec
         case str():
-            return _named(spec, where)
+            return _named(spec, base_dir or Path(), where)
         case CalendarSpec():
             return _described(spec, base_dir or Path(), where)
         case _:
@@ -171,8 +171,10 @@ def _described(spec: CalendarSpec, base_dir: Path, where: str | None) -> Calenda
     return JoinedCalendar(parts, spec.excepted_dates) if len(parts) > 1 or spec.excepted_dates else parts[0]
 
 
-def _named(name: str, where: str | None) -> Calendar:
-    """A plain word: a country, ``country-subdivision``, or a market."""
+def _named(name: str, base_dir: Path, where: str | None) -> Calendar:
+    """A plain word: a country, ``country-subdivision``, a market, or an .ics file."""
+    if name.strip().lower().endswith(".ics"):
+        return _described(CalendarSpec(ics=name.strip()), base_dir, where)
     countries, markets = _known_countries(), _known_markets()
     country, _, subdivision = name.partition("-")
     if name.strip().lower() in countries:

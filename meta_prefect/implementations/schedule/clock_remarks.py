@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 
 from meta_prefect.implementations.schedule.recurrence import Recurrence
-from meta_prefect.implementations.schedule.zones import ClockChange, clock_changes
+from meta_prefect.implementations.schedule.zones import ClockChange, changes_offset, clock_changes
 
 _SECOND = timedelta(seconds=1)
+_DAY = timedelta(days=1)
 
 
 def clock_remarks(
@@ -44,6 +45,29 @@ def _remark(
     alone = [wall for wall in named if instant(wall) not in others]
     if not alone:
         return f"{day}: the clocks in {zone} skip {span}; the runs in it fall together with others"
-    when = ", ".join(f"{wall:%H:%M} starts at {instant(wall):%H:%M}" for wall in alone[:3])
+    when = ", ".join(f"{wall:%H:%M} starts at {_clock(instant(wall), wall.date())}" for wall in alone[:3])
     more = f" and {len(alone) - 3} more" if len(alone) > 3 else ""
     return f"{day}: the clocks in {zone} skip {span}; the run at {when}{more}"
+
+
+def _clock(moment: datetime, day: date) -> str:
+    return f"{moment:%H:%M}{'' if moment.date() == day else ' the day before'}"
+
+
+def moved_remarks(moves: Iterable[tuple[datetime, datetime]], zone: str) -> list[str]:
+    """Say which runs that move from a holiday start later, because the clocks skip their time on the business day.
+
+    Args:
+        moves: The local times from which and to which runs move.
+        zone: Their time zone.
+    """
+    said: dict[str, None] = {}
+    for at, to in ((at.replace(tzinfo=None), to.replace(tzinfo=None)) for at, to in moves):
+        if at.time() == to.time() or not changes_offset(to.date(), zone):
+            continue
+        for change in clock_changes(zone, to.date() - _DAY, to.date()):
+            if change.forward and change.end <= to < change.end + (change.end - change.start):
+                span = f"{change.start:%H:%M} to {change.end:%H:%M}"
+                remark = f"{to:%Y-%m-%d}: the clocks in {zone} skip {span}; what moves there from a holiday starts at {to:%H:%M}"
+                said[remark] = None
+    return list(said)

@@ -25,6 +25,12 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _RRULE_DAYS = ("SU", "MO", "TU", "WE", "TH", "FR", "SA")
 _LAST_DAY = -1
+# what other readers of cron take, and Prefect does not
+_FOREIGN = {
+    r"[hr](\W.*)?": "Prefect does not know random or hashed values.",
+    r"\d+w|lw": "Prefect does not know the nearest weekday (W); set on_holiday: next_business_day or previous_business_day.",
+    r"[0-7]l|[a-z]{3}l": "The last Friday of a month is l5.",
+}
 _FIELD_COUNT = 5
 
 
@@ -121,8 +127,7 @@ def _values(field: _Field, text: str, where: str | None) -> set[int]:
 def _item(field: _Field, item: str, where: str | None) -> Iterable[int]:
     shape = re.fullmatch(r"(?P<low>\*|[a-z0-9]+)(?:-(?P<high>[a-z0-9]+))?(?:/(?P<step>\d+))?", item)
     if shape is None or (shape["low"] == "*" and shape["high"]):
-        hint = "Prefect does not know random or hashed values." if re.match(r"[hr](\W|$)", item) else None
-        raise ScheduleError(f"{item!r} is no {field.name}", where=where, hint=hint)
+        raise ScheduleError(f"{item!r} is no {field.name}", where=where, hint=_foreign(item))
     step = int(shape["step"] or 1)
     if step == 0:
         raise ScheduleError(f"{item!r} as {field.name} has a step of 0", where=where)
@@ -138,6 +143,10 @@ def _item(field: _Field, item: str, where: str | None) -> Iterable[int]:
     return range(low, high + 1, step) if low < high else _wrapped(field, low, high, step)
 
 
+def _foreign(item: str) -> str | None:
+    return next((mend for form, mend in _FOREIGN.items() if re.fullmatch(form, item)), None)
+
+
 def _wrapped(field: _Field, low: int, high: int, step: int) -> list[int]:
     """A range over the end of the field, such as FRI-MON, with croniter's count of steps."""
     found = list(range(low, field.high + 1, step))
@@ -150,7 +159,9 @@ def _wrapped(field: _Field, low: int, high: int, step: int) -> list[int]:
 def _number(field: _Field, text: str, where: str | None) -> int:
     number = field.words.get(text, int(text) if text.isdigit() else None)
     if number is None:
-        raise ScheduleError(f"{text!r} is no {field.name}", where=where, hint=nearest(text, field.words) or None)
+        raise ScheduleError(
+            f"{text!r} is no {field.name}", where=where, hint=_foreign(text) or nearest(text, field.words) or None
+        )
     if not field.low <= number <= field.high:
         raise ScheduleError(f"{field.name} {text} is not within {field.low} to {field.high}", where=where)
     return number

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from meta_prefect.implementations.schedule.calendars import Calendar, days_between
 from meta_prefect.implementations.schedule.recurrence import Recurrence
 from meta_prefect.implementations.schedule.spec import FreezeWindow
-from meta_prefect.implementations.schedule.zones import instant_of, local_day, wall_time
+from meta_prefect.implementations.schedule.zones import instant_after_gap, instant_of, local_day, wall_time
 
 OnHoliday = Literal["skip", "next_business_day", "previous_business_day"]
 
@@ -45,7 +45,8 @@ class DaysOff:
         zone: The time zone in which a run has its date.
         calendar: The calendar of holidays, if any.
         freeze: Spans of days on which nothing runs.
-        on_holiday: What happens to a run on a holiday; on a frozen day it is always left out.
+        on_holiday: What happens to a run on a holiday; on a frozen day it is always left out. A run that moves keeps its
+            local time; where the clocks skip that on the business day (at midnight), it runs as much later, on that day.
     """
 
     zone: str
@@ -121,9 +122,14 @@ class DaysOff:
         goal = self.business_day(day)
         if goal is None:
             return None
-        if stored_zone == self.zone:
-            moved = datetime.combine(goal, wall.time())
-        else:
-            local = wall_time(instant_of(wall, stored_zone), self.zone)
-            moved = instant_of(datetime.combine(goal, local.time()), self.zone).astimezone(UTC).replace(tzinfo=None)
-        return None if recurrence.excludes(moved) else moved
+        local = wall if stored_zone == self.zone else wall_time(instant_of(wall, stored_zone), self.zone)
+        named = datetime.combine(goal, local.time())
+        # where the clocks skip this midnight, the server would run it the evening before: on a day off, perhaps this one
+        shown = (
+            named if local_day(named, self.zone) == goal else wall_time(instant_after_gap(named, self.zone), self.zone)
+        )
+        moved, meant = (
+            moment if stored_zone == self.zone else wall_time(instant_of(moment, self.zone), stored_zone)
+            for moment in (shown, named)
+        )
+        return None if recurrence.excludes(moved) or recurrence.excludes(meant) else moved

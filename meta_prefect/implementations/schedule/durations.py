@@ -26,7 +26,7 @@ def read_duration(text: str) -> timedelta:
 
     Args:
         text: ``every 15 minutes``, ``every hour``, ``2 hours and 30 minutes``, ``1h30m``, or ISO 8601 such as ``PT15M``
-            and ``P1D``.
+            and ``P1D``; digits alone are seconds.
 
     Raises:
         ValueError: The text is no duration.
@@ -34,6 +34,8 @@ def read_duration(text: str) -> timedelta:
     wanted = text.strip()
     if (iso := _ISO.fullmatch(wanted)) and any(iso.groupdict().values()):
         return timedelta(**{unit: float(count) for unit, count in iso.groupdict().items() if count})
+    if wanted.isdecimal() and int(wanted):
+        return timedelta(seconds=int(wanted))
     plain = re.sub(r"^every\b|\band\b|,", " ", wanted.lower())
     seconds = 0
     rest = plain.strip()

@@ -15,12 +15,12 @@ from pydantic import BaseModel, ConfigDict
 
 from meta_prefect.errors import ScheduleError
 from meta_prefect.implementations.schedule.calendars import Calendar, days_between, make_calendar
-from meta_prefect.implementations.schedule.clock_remarks import clock_remarks
+from meta_prefect.implementations.schedule.clock_remarks import clock_remarks, moved_remarks
 from meta_prefect.implementations.schedule.cron import cron_to_rrule
 from meta_prefect.implementations.schedule.days_off import LeftOut
 from meta_prefect.implementations.schedule.interval_times import interval_times
 from meta_prefect.implementations.schedule.reading import parse_recurrence
-from meta_prefect.implementations.schedule.recurrence import Recurrence
+from meta_prefect.implementations.schedule.recurrence import Recurrence, stamp
 from meta_prefect.implementations.schedule.resolve import Resolved, resolve_one
 from meta_prefect.implementations.schedule.spec import HolidaysSpec, ScheduleSpec, read_spec
 from meta_prefect.implementations.schedule.zones import (
@@ -37,6 +37,7 @@ MOST_RUNS = 20_000
 
 _LOOK_AHEAD = timedelta(days=400)
 _CRON_RUNS_AFTER_GAP = (3, 9)
+_MOST_REMARKS = 3  # of one kind
 _MARGIN = timedelta(days=2)  # wall-clock digits lie at most that far from the instant they run
 
 
@@ -49,13 +50,15 @@ class SkippedRun(_Value):
 
     Attributes:
         at: When it would have run.
-        reason: The holiday's name, ``freeze``, or that the stored schedule leaves it out.
+        reason: The holiday's name, ``freeze``, ``its own EXDATE``, or that the stored schedule leaves it out.
         moved_to: When it runs instead, or None.
+        joins: Whether the schedule runs at that moment anyway, so that nothing is added.
     """
 
     at: datetime
     reason: str
     moved_to: datetime | None = None
+    joins: bool = False
 
 
 class Preview(_Value):
@@ -131,6 +134,8 @@ def preview(
     remarks = [
         *_remarks(found, first, end, server),
         *_clock_remarks(found, first, last or max(end, first + _LOOK_AHEAD), server),
+        *islice(_vain_exdates(found.base, now, found.zone), _MOST_REMARKS),
+        *moved_remarks(((run.at, run.moved_to) for run in skipped if run.moved_to is not None), found.zone),
     ]
     if len(fires) > most and year:
         remarks.append(f"only the first {most:,} runs are shown")
@@ -146,9 +151,11 @@ def preview(
 
 def _next_skipped(found: Resolved, after: datetime, calendar: Calendar | None) -> SkippedRun | None:
     """The first run that is left out after the runs that are shown."""
-    if found.until is None:
+    ends = [datetime.combine(found.until, time.max)] if found.until else []
+    ends += found.base.exdates if found.base else ()
+    if not ends:
         return None
-    horizon = datetime.combine(found.until, time.max, ZoneInfo(found.zone)).astimezone(UTC)
+    horizon = max(ends).replace(tzinfo=ZoneInfo(found.zone)).astimezone(UTC) + _MARGIN
     return next(_skipped(found, after, horizon, calendar), None)
 
 
@@ -193,16 +200,26 @@ def _runs(
 
 
 def _skipped(found: Resolved, first: datetime, last: datetime, calendar: Calendar | None) -> Iterator[SkippedRun]:
-    if found.base is None or found.recurrence is None:
+    base, zone, place = found.base, found.schedule.timezone, ZoneInfo(found.zone)
+    if base is None or found.recurrence is None:
         return
-    zone, place = found.schedule.timezone, ZoneInfo(found.zone)
     seen: set[datetime] = set()
-    for run in _left_out(found, found.base, first, last, calendar):
+    left_out = [*_left_out(found, base, first, last, calendar), *_excluded(base, first, last, zone)]
+    for run in sorted(left_out, key=lambda run: run.wall):
         at = instant_of(run.wall, zone).astimezone(UTC)
         if first <= at <= last and at not in seen:
             seen.add(at)
             moved = instant_of(run.moved_to, zone).astimezone(place) if run.moved_to else None
-            yield SkippedRun(at=at.astimezone(place), reason=run.reason, moved_to=moved)
+            joins = run.moved_to is not None and run.moved_to in base.on_days({run.moved_to.date()})
+            yield SkippedRun(at=at.astimezone(place), reason=run.reason, moved_to=moved, joins=joins)
+
+
+def _excluded(base: Recurrence, first: datetime, last: datetime, zone: str) -> list[LeftOut]:
+    """The runs that the user's own EXDATE lines take away."""
+    start, end = wall_time(first, zone) - _MARGIN, wall_time(last, zone) + _MARGIN
+    near = {wall for wall in base.exdates if start <= wall <= end}
+    without = replace(base, exdates=frozenset())
+    return [LeftOut(wall, "its own EXDATE") for wall in without.on_days({wall.date() for wall in near}) if wall in near]
 
 
 def _left_out(
@@ -214,12 +231,29 @@ def _left_out(
         end = min(end, found.until or end)
         return found.days_off.leave_out(base, zone, begin, end)[0] if end >= begin else []
     recurrence = found.recurrence
-    if recurrence is None or not (recurrence.exrules or recurrence.exdates):
+    if recurrence is None or (recurrence.exrules, recurrence.exdates) == (base.exrules, base.exdates):
         return []
     start, end_wall = wall_time(first, zone) - _MARGIN, wall_time(last, zone) + _MARGIN
     gone = sorted(set(base.between(start, end_wall)) - set(recurrence.between(start, end_wall)))
     known = days_between(calendar, start.date(), end_wall.date()) if calendar else {}
     return [LeftOut(wall, known.get(wall.date(), "left out by the schedule")) for wall in gone]
+
+
+def _vain_exdates(base: Recurrence | None, now: datetime, zone: str) -> Iterator[str]:
+    """Say which EXDATEs of the user stop no run although the schedule runs that day: midnight does not mean the day."""
+    if base is None:
+        return
+    today = _day(now, zone)
+    ahead = sorted(wall for wall in base.exdates if wall.date() >= today)
+    without = replace(base, exdates=frozenset())
+    runs = without.on_days({wall.date() for wall in ahead})
+    for wall in ahead:
+        same_day = [run for run in runs if run.date() == wall.date()]
+        if same_day and wall not in same_day:
+            yield (
+                f"EXDATE {stamp(wall)} stops no run: on that day the schedule runs at {same_day[0]:%H:%M}"
+                f"{' and later' if len(same_day) > 1 else ''}; write {stamp(same_day[0])}"
+            )
 
 
 def _remarks(found: Resolved, first: datetime, last: datetime, server: tuple[int, int]) -> Iterator[str]:

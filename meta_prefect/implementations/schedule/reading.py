@@ -123,9 +123,12 @@ def _rule(text: str, where: str | None) -> Rule:
     for part in text.split(";"):
         name, separator, value = part.partition("=")
         if not separator or not value:
-            raise ScheduleError(f"{part!r} in {text!r} is not of the form NAME=value", where=where)
+            hint = "Write for example FREQ=DAILY;BYHOUR=9."
+            raise ScheduleError(f"{part!r} in {text!r} is not of the form NAME=value", where=where, hint=hint)
         if name not in _PARTS:
-            raise ScheduleError(f"a rule has no part {name!r} (in {text!r})", where=where, hint=nearest(name, _PARTS))
+            own_line = f"Write {name}:… on a line of its own."
+            hint = own_line if name in _PROPERTIES else nearest(name, _PARTS)
+            raise ScheduleError(f"a rule has no part {name!r} (in {text!r})", where=where, hint=hint)
         name = "BYDAY" if name == "BYWEEKDAY" else name
         if name in parts:
             hint = f"Write {name}={parts[name]},{value}."
@@ -193,7 +196,8 @@ def _check_whole(recurrence: Recurrence, where: str | None) -> None:
     for rule in recurrence.rules:
         if not fires_at_all(rule, recurrence.anchor):
             counted = "" if recurrence.dtstart else f" (counted from {DEFAULT_ANCHOR:%Y-%m-%d})"
-            hint = "Its parts exclude each other; check the days and the interval."
+            start = "" if recurrence.dtstart else ", or write the DTSTART from which it counts"
+            hint = f"Its parts exclude each other; check the days and the interval{start}."
             raise ScheduleError(f"{rule.text!r} never fires{counted}", where=where, hint=hint)
     # an EXRULE that matches nothing is as slow for the server as such an RRULE
     for rule in recurrence.exrules:

@@ -71,7 +71,7 @@ def resolve(
     default_active: bool | None = None,
     base_dir: Path | None = None,
     where: str | None = None,
-) -> tuple[Schedule, ...]:
+) -> tuple[Resolved, ...]:
     """Turn what a user wrote about schedules into what Prefect stores.
 
     Args:
@@ -83,34 +83,12 @@ def resolve(
         base_dir: The folder to which paths of .ics files are relative.
         where: File and key, for the errors.
 
+    Returns:
+        What is stored for each, and how it came about.
+
     Raises:
         ScheduleError: A schedule cannot be read, never fires, would hurt the server, or cannot be stored exactly; or two
             have the same slug.
-    """
-    found = resolve_all(
-        specs,
-        default_calendar=default_calendar,
-        now=now,
-        default_active=default_active,
-        base_dir=base_dir,
-        where=where,
-    )
-    return tuple(one.schedule for one in found)
-
-
-def resolve_all(
-    specs: Specs,
-    *,
-    default_calendar: HolidaysSpec | Calendar,
-    now: datetime,
-    default_active: bool | None = None,
-    base_dir: Path | None = None,
-    where: str | None = None,
-) -> tuple[Resolved, ...]:
-    """As ``resolve``, with how each schedule came about.
-
-    Raises:
-        ScheduleError: As ``resolve``.
     """
     if specs is None:
         return ()
@@ -150,6 +128,9 @@ def resolve_one(spec: ScheduleSpec, *, calendar: Calendar | None, now: datetime,
         active=spec.active,
         parameters=spec.parameters,
     )
+    if calendar is None and spec.on_holiday != "skip":
+        hint = "Write for example holidays: US, or leave on_holiday out."
+        raise ScheduleError(f"on_holiday: {spec.on_holiday} without holidays moves nothing", where=where, hint=hint)
     today = wall_time(now, zone).date()
     days_off = DaysOff(zone, calendar, spec.freeze, spec.on_holiday) if calendar or spec.freeze else None
     if spec.interval is not None and days_off is None:
@@ -259,7 +240,7 @@ def _without_days_off(
             stored = _stored(plain.model_copy(update={**cleared, **update}), text, base, start, today, start_at)
             recurrence = parse_recurrence(stored.rrule or "", where=where)
             return Resolved(stored, days_off.zone, recurrence, days_off, base, last)
-    raise _too_long(base.text, where)
+    raise _too_long(base.text, where, by_interval=plain.interval is not None)
 
 
 def _assemble(
@@ -287,9 +268,11 @@ def _room(text: str) -> int:
     return MAX_RRULE_LENGTH - len(text) - (0 if "DTSTART" in text.upper() else len(_INJECTED))
 
 
-def _too_long(text: str, where: str | None) -> ScheduleError:
+def _too_long(text: str, where: str | None, *, by_interval: bool = False) -> ScheduleError:
     message = f"the rrule {text[:60]!r}… does not fit into Prefect's {MAX_RRULE_LENGTH} characters"
-    return ScheduleError(message, where=where, hint="Write it as several schedules.")
+    # an interval that drifts is on other times of each day off; one that does not is a few rules
+    steady = "Choose an interval that divides an hour or a day, or fewer holidays."
+    return ScheduleError(message, where=where, hint=steady if by_interval else "Write it as several schedules.")
 
 
 def _windows(today: date, days_off: DaysOff) -> list[tuple[date, date]]:

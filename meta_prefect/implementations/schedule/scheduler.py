@@ -8,16 +8,12 @@ from typing import Annotated, ClassVar
 from pydantic import AliasChoices, BeforeValidator, Field
 
 from meta_prefect.implementations.builder import Builder
-from meta_prefect.implementations.schedule.resolve import Resolved, resolve_all
+from meta_prefect.implementations.schedule.resolve import Resolved, resolve
 from meta_prefect.implementations.schedule.spec import HolidaysSpec, ScheduleSpec
 from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.short_forms import one_or_many
 
-
-def _one_or_many(value: object) -> object:
-    return value if value is None or isinstance(value, list | tuple) else (value,)  # pyright: ignore[reportUnknownVariableType]
-
-
-Schedules = Annotated[tuple[ScheduleSpec, ...] | None, BeforeValidator(_one_or_many)]
+Schedules = Annotated[tuple[ScheduleSpec, ...] | None, BeforeValidator(one_or_many)]
 """One schedule or several, each as an object or as a short string; None where nothing is said."""
 
 
@@ -52,7 +48,7 @@ class scheduler(Builder):  # noqa: N801 - used like a function
     def resolved(self, deployment: Deployment) -> tuple[Resolved, ...]:
         """The schedules of a deployment, and how they came about."""
         active = deployment.environment in self.active if isinstance(self.active, tuple) else self.active
-        return resolve_all(
+        return resolve(
             self.schedule,
             default_calendar=self.holidays,
             now=deployment.context.now,

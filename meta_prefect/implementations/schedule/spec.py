@@ -19,14 +19,13 @@ from pydantic import (
 
 from meta_prefect.errors import ScheduleError, nearest
 from meta_prefect.implementations.schedule.durations import looks_like_a_duration, read_duration
+from meta_prefect.interfaces.short_forms import NUMBER, TEXT, one_or_many, reads
+
+_DAY = {"type": "string", "format": "date"}
 
 
 class _Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-def _one_or_many(value: object) -> object:
-    return (value,) if isinstance(value, str | date) else value
 
 
 class CalendarSpec(_Spec):
@@ -41,7 +40,7 @@ class CalendarSpec(_Spec):
     market: str | None = Field(
         default=None, title="Market", description="A financial market instead of a country, for example NYSE or ECB."
     )
-    categories: Annotated[tuple[str, ...], BeforeValidator(_one_or_many)] = Field(
+    categories: Annotated[tuple[str, ...], BeforeValidator(one_or_many)] = Field(
         default=(),
         title="Categories",
         description="Kinds of holiday, for example public, bank, half_day. Empty means the usual public ones.",
@@ -54,9 +53,9 @@ class CalendarSpec(_Spec):
     extra_dates: dict[date, str] = Field(
         default={},
         title="Extra dates",
-        description="Further days off, as a list of dates or as date: name.",
+        description="Further days off, as a list of dates, or of date: name.",
     )
-    excepted_dates: Annotated[tuple[date, ...], BeforeValidator(_one_or_many)] = Field(
+    excepted_dates: Annotated[tuple[date, ...], BeforeValidator(one_or_many)] = Field(
         default=(), title="Excepted dates", description="Days that the calendar calls holidays and that are none here."
     )
     ics: str | None = Field(
@@ -72,11 +71,20 @@ class CalendarSpec(_Spec):
 
     @field_validator("extra_dates", mode="before")
     @classmethod
+    @reads(_DAY, {"type": "array", "items": {"anyOf": [_DAY, {"type": "object"}]}})
     def _name_listed_dates(cls, value: object) -> object:
-        listed = _one_or_many(value)
-        if isinstance(listed, list | tuple):
-            return dict.fromkeys(cast("Iterable[object]", listed), "extra date")
-        return listed
+        if value is None or isinstance(value, Mapping):
+            return cast("object", value)
+        named: dict[object, object] = {}
+        for item in cast("Iterable[object]", one_or_many(value)):
+            match item:
+                case Mapping():
+                    named |= cast("Mapping[object, object]", item)
+                case str() | date():
+                    named[item] = "extra date"
+                case _:
+                    raise ValueError(f"{item!r} is no date; write for example 2026-11-27, or 2026-11-27: Bridge day")
+        return named
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -91,7 +99,7 @@ class CalendarSpec(_Spec):
 
 
 HolidaysSpec = Literal[False] | str | CalendarSpec | tuple[str | CalendarSpec, ...] | None
-"""A calendar as it is written: a country or market, an object, several of both, or False for none.
+"""A calendar as it is written: a country, a market or an .ics file, an object, several of both, or False for none.
 
 None says nothing: the recipe's default applies.
 """
@@ -105,13 +113,14 @@ class FreezeWindow(_Spec):
 
     @model_validator(mode="before")
     @classmethod
+    @reads(TEXT)
     def _read_short_form(cls, value: object) -> object:
         if isinstance(value, date) and not isinstance(value, datetime):
             return {"from": value, "to": value}
         if not isinstance(value, str):
             return value
         days = re.split(r"\s+to\s+|\s*\.\.\s*|\s+-\s+", value.strip())
-        if len(days) > 2:
+        if len(days) > 2 or not all(re.fullmatch(r"\d{4}-\d{2}-\d{2}", day) for day in days):
             raise ValueError(f"{value!r} is no span of days; write for example '2026-12-20 to 2027-01-03'")
         return {"from": days[0], "to": days[-1]}
 
@@ -122,11 +131,7 @@ class FreezeWindow(_Spec):
         return self
 
 
-def _many_windows(value: object) -> object:
-    alone = isinstance(value, str | date | FreezeWindow | Mapping)
-    return (cast("object", value),) if alone else value
-
-
+@reads(TEXT, NUMBER)
 def _read_interval(value: object) -> object:
     return read_duration(value) if isinstance(value, str) else value
 
@@ -171,18 +176,21 @@ class ScheduleSpec(_Spec):
     holidays: HolidaysSpec = Field(
         default=None,
         title="Holidays",
-        description="Days without runs: a country (US; quote 'NO'), a market (NYSE), an object, a list of them, or "
+        description="Days without runs: a country (US; quote 'NO'), a market (NYSE), an .ics file, an object, a list of them, or "
         "false for none. Empty means the recipe's default.",
     )
     on_holiday: Literal["skip", "next_business_day", "previous_business_day"] = Field(
-        default="skip", title="On a holiday", description="Leave the run out, or move it to a business day."
+        default="skip",
+        title="On a holiday",
+        description="Leave the run out, or move it to a business day, where it starts at the same local time.",
     )
-    freeze: Annotated[tuple[FreezeWindow, ...], BeforeValidator(_many_windows)] = Field(
+    freeze: Annotated[tuple[FreezeWindow, ...], BeforeValidator(one_or_many)] = Field(
         default=(), title="Freeze", description="Spans of days without any run, for example 2026-12-20 to 2027-01-03."
     )
 
     @model_validator(mode="before")
     @classmethod
+    @reads(TEXT)
     def _read_short_form(cls, value: object) -> object:
         return _from_text(value) if isinstance(value, str) else value
 
