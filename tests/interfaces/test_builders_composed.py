@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, assert_type, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prefect import flow
 from values import a_deployment, built, sent
@@ -70,7 +70,7 @@ def test_every_way_to_compose_means_the_same(compose: Callable[[], FlowBuilderIn
     assert [component.name for component in builder.requires] == ["a", "b", "c"]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=6))
 def test_a_composition_applies_its_builders_in_order(names: list[str]) -> None:
     """However many there are, each has its say once, in order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from values import a_draft
 
@@ -31,7 +31,7 @@ class Letter(FlowBuilderInterface):
 
 
 chains = st.lists(st.text("abcd", max_size=6), max_size=6)
-some_examples = settings(max_examples=80, deadline=None)
+some_examples = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def batch(chains: list[str]) -> list[Draft]:

@@ -7,7 +7,7 @@ import pickle
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meta_prefect.errors import ProjectFileError, ValidationFailed
@@ -243,7 +243,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(JSON_VALUES)
 def test_json_is_read_as_it_is(value: object) -> None:
     """Any JSON value (JSON is YAML) is read unchanged, and every key and item has a place."""
@@ -253,7 +253,7 @@ def test_json_is_read_as_it_is(value: object) -> None:
     assert document.positions["value",] == (1, 2)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(alphabet="ab01:-[]{}&*!<>|?'\"#%@ \n\t,~.", max_size=40) | st.text(max_size=20))
 def test_any_text_is_read_or_refused(text: str) -> None:
     """No text makes the reader fail in any other way than with its own error."""

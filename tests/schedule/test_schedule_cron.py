@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import prefect
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from prefect.server.schemas.schedules import CronSchedule, IntervalSchedule
 from schedule_oracle import days_off, evaluated, next_dates
@@ -100,7 +100,7 @@ def items(low: int, high: int) -> st.SearchStrategy[str]:
     return st.one_of(st.just("*"), st.lists(item, min_size=1, max_size=2).map(",".join))
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     fields=st.tuples(items(0, 59), items(0, 23), items(1, 31), items(1, 12), items(0, 7)),
     day_or=st.booleans(),
