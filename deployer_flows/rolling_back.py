@@ -21,7 +21,7 @@ from meta_prefect.plan.restoring import diff_restored
 from meta_prefect.project import read_project
 from meta_prefect.recipes.parameters import DryRun, ProjectPath
 from meta_prefect.recipes.showing import show_report
-from meta_prefect.report import Outcome, Report
+from meta_prefect.report import Outcome, Report, history_artifact
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.steps.failing import failing_in_words
 from meta_prefect.steps.fetching import project_folder
@@ -65,7 +65,11 @@ def _run_name() -> str:
 async def rollback(
     deployment: Annotated[str, Field(title="Deployment", description="`flow/deployment`.")],
     to: Annotated[
-        str | None, Field(title="Version", description="The version to go back to; left empty, the one before.")
+        str | None,
+        Field(
+            title="Version",
+            description="The version to go back to; left empty, the one before. A dry run leaves a page `history-…` of all.",
+        ),
     ] = None,
     path: ProjectPath = ".",
     dry_run: DryRun = False,
@@ -108,9 +112,11 @@ async def _history(deployment: str, project: str, server: PrefectServer) -> tupl
     **PATIENTLY,
 )
 async def read_history(deployment: str, project: str, server: PrefectServer) -> tuple[Recorded, ...]:
-    """Find what was written of a deployment, newest first."""
+    """Find what was written of a deployment, newest first, and leave that as a page from which to choose a version."""
     progress().step("read the history")
     history = await _history(deployment, project, server)
+    urls = [ui_url("flow-run", one.page.run_id) if one.page.run_id else None for one in history]
+    await server.create_artifact(history_artifact(deployment, history, urls))
     get_run_logger().info("%s: %d entries in the ledger, the newest %s", deployment, len(history), history[0])
     return history
 

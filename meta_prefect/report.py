@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from datetime import UTC
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -11,6 +12,7 @@ from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.document import PlanDocument
 from meta_prefect.plan.explain import shown
+from meta_prefect.plan.ledger import Recorded
 from meta_prefect.plan.status import FieldStatus, ProjectStatus
 
 Action = Literal["created", "updated", "unchanged", "deleted", "put back", "not written", "failed"]
@@ -127,6 +129,39 @@ def _drift_row(field: FieldStatus) -> str:
         shown(getattr(field, name)) if name in field.model_fields_set else "" for name in ("applied", "live", "wanted")
     )
     return _row((field.path, *values, field.kind))
+
+
+HISTORY_COLUMNS: Final = ("When", "Version", "Action", "Commit", "By", "Changed")
+
+
+def history_cells(recorded: Recorded) -> tuple[str, str, str, str, str, str]:
+    """What a history says of one entry, in the order of its columns; the time is in UTC."""
+    page, entry = recorded.page, recorded.entry
+    sha, plus, state = (page.commit or "").partition("+")
+    changed = ", ".join(field.path for field in entry.fields)
+    at = f"{page.at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
+    action = entry.action if recorded.is_certain else f"{entry.action}? (interrupted)"
+    return at, entry.version or "", action, f"{sha[:8]}{plus}{state}", page.by, changed
+
+
+def history_artifact(deployment: str, history: Sequence[Recorded], urls: Sequence[str | None]) -> Record:
+    """What was written of a deployment, newest first, as an artifact.
+
+    Args:
+        deployment: ``flow/deployment``.
+        history: What was written.
+        urls: For each of that the page of the run that wrote it, where there is one.
+    """
+    rows = [_row(HISTORY_COLUMNS), "|---" * len(HISTORY_COLUMNS) + "|"]
+    for recorded, url in zip(history, urls, strict=True):
+        at, *rest = history_cells(recorded)
+        rows.append(_row((f"[{at}]({url})" if url else at, *rest)))
+    return {
+        "type": "markdown",
+        "key": artifact_key(f"history-{deployment}"),
+        "description": f"What was written of `{deployment}`, newest first: {len(history)} entries.",
+        "data": "\n".join([f"# History of {deployment}", "", *rows]),
+    }
 
 
 def report_artifact(report: Report, key: str, description: str) -> Record:

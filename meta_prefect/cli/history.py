@@ -6,7 +6,6 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -163,18 +162,10 @@ def _fields_as_json(fields: Iterable[FieldChange]) -> Iterable[dict[str, Any]]:
         yield {"path": field.path, **{key: value for key, value in values.items() if value is not ABSENT}}
 
 
-def _cells(recorded: Recorded) -> tuple[str, str, str, str, str, str]:
-    """When (UTC), version, action, commit, who, changed fields."""
-    page, entry = recorded.page, recorded.entry
-    sha, plus, state = (page.commit or "").partition("+")
-    changed = ", ".join(field.path for field in entry.fields)
-    at = f"{page.at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
-    action = entry.action if recorded.is_certain else f"{entry.action}? (interrupted)"
-    return at, entry.version or "", action, f"{sha[:8]}{plus}{state}", page.by, changed
-
-
 def _as_line(recorded: Recorded) -> str:
-    at, version, action, commit, by, changed = _cells(recorded)
+    from meta_prefect.report import history_cells
+
+    at, version, action, commit, by, changed = history_cells(recorded)
     parts = (
         at,
         f"version {version}" if version else "",
@@ -192,11 +183,13 @@ def _print_table(deployment: str, history: Sequence[Recorded]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from meta_prefect.report import HISTORY_COLUMNS, history_cells
+
     table = Table(title=f"History of {escape(deployment)}", title_justify="left")
-    for column in ("When", "Version", "Action", "Commit", "By", "Changed"):
+    for column in HISTORY_COLUMNS:
         table.add_column(column, overflow="fold")
     for recorded in history:
-        at, *rest = (escape(cell) for cell in _cells(recorded))
+        at, *rest = (escape(cell) for cell in history_cells(recorded))
         url = _run_url(recorded)
         table.add_row(f"[link={url}]{at}[/link]" if url else at, *rest)
     Console(highlight=False).print(table)

@@ -191,6 +191,18 @@ def test_a_dry_run_says_what_would_go_back(server: Api, two_versions: Path, uniq
     assert len(pages(unique)) == 2
 
 
+def test_a_rollback_leaves_the_history_as_a_page(server: Api, two_versions: Path, unique: str) -> None:
+    """Whoever has no terminal finds the versions of a deployment in what a dry run leaves, each with a link to its run."""
+    back(two_versions, f"{unique}/mine-dev", dry_run=True)
+
+    page = server.get(f"/artifacts/history-{unique}-mine-dev/latest")["data"]
+
+    *_, newest, oldest = page.splitlines()
+    assert "| 2 | updated |" in newest
+    assert "| 1 | created |" in oldest
+    assert "/runs/flow-run/" in newest
+
+
 def test_a_deleted_deployment_comes_back(server: Api, two_versions: Path, unique: str) -> None:
     """A deployment that somebody deleted is created again from the ledger, with its limit."""
     name = f"{unique}/mine-dev"
