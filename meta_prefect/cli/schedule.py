@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 schedule_app = App(name="schedule", help="When deployments run.")
 
 _ROOM = 6500  # Prefect's limit for an rrule
+_MOST_ALIKE = 8  # lines in a row that are left out for the same reason
 
 
 @Parameter(name="*", group="Instead of a project's schedules")
@@ -166,13 +168,20 @@ def _lines(preview: Preview, wanted: int) -> Iterator[tuple[str, bool]]:
     for skipped in preview.skipped:
         if skipped.moved_to is not None and not skipped.joins:
             instead.setdefault(skipped.moved_to, []).append(_told(skipped.at))
-    for at, run in sorted(runs, key=lambda pair: pair[0].astimezone(UTC)):
-        shown = f"{_told(at)}{f'   {at.astimezone():%a %H:%M %Z}' if local else ''}"
-        if run is not None:
-            yield f"- {shown}   {_reason(run)}", True
+    ordered = sorted(runs, key=lambda pair: pair[0].astimezone(UTC))
+    for reason, alike in groupby(ordered, key=lambda pair: None if pair[1] is None else _reason(pair[1])):
+        moments = [at for at, _ in alike]
+        shown = [f"{_told(at)}{f'   {at.astimezone():%a %H:%M %Z}' if local else ''}" for at in moments]
+        if reason is not None:
+            lines = [f"- {line}   {reason}" for line in shown]
+            hidden = f"- … {len(lines) - 2:,} more   {reason}"
+            yield from (
+                (line, True) for line in (lines if len(lines) <= _MOST_ALIKE else [lines[0], hidden, lines[-1]])
+            )
         else:
-            moved_here = " and ".join(instead.get(at, ()))
-            yield f"  {shown}{f'   instead of {moved_here}' if moved_here else ''}", False
+            for at, line in zip(moments, shown, strict=True):
+                moved_here = " and ".join(instead.get(at, ()))
+                yield f"  {line}{f'   instead of {moved_here}' if moved_here else ''}", False
     if len(preview.fires) < wanted:
         yield "  no further run" if preview.fires else "  no run", False
     if (following := preview.next_skipped) is not None:

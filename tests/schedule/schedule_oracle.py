@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import takewhile
 from typing import Any, cast
@@ -14,6 +14,8 @@ from dateutil import rrule, tz
 from prefect.server.schemas.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
 
 DAY = timedelta(days=1)
+FAR = 40 * DAY
+"""No run moves further."""
 
 
 def days_off(name: str, years: Sequence[int]) -> holidays.HolidayBase:
@@ -34,20 +36,40 @@ def expected_runs(
     text: str, zone: str, calendar: str | None, start: datetime, end: datetime, *, on_holiday: str = "skip"
 ) -> list[datetime]:
     """The instants from ``start`` to ``end`` at which the rrule of a user should run, days off left out or moved."""
-    place = ZoneInfo(zone)
     written = rrule.rrulestr(text, dtstart=datetime(2020, 1, 1), forceset=True)  # noqa: DTZ001
-    first = start.replace(tzinfo=None) - 40 * DAY
-    last = end.replace(tzinfo=None) + 40 * DAY
+    first, last = start.replace(tzinfo=None) - FAR, end.replace(tzinfo=None) + FAR
     walls = [wall for wall in takewhile(lambda wall: wall <= last, iter(written)) if wall >= first]
-    off = days_off(calendar, range(first.year, last.year + 1)) if calendar else None
     excluded = _excluded(text, last) if on_holiday != "skip" else set[datetime]()
+    return on_business_days(
+        ((wall, run_at(wall, zone)) for wall in walls),
+        zone,
+        calendar,
+        start,
+        end,
+        on_holiday=on_holiday,
+        excluded=excluded,
+    )
+
+
+def on_business_days(
+    runs: Iterable[tuple[datetime, datetime]],
+    zone: str,
+    calendar: str | None,
+    start: datetime,
+    end: datetime,
+    *,
+    on_holiday: str = "skip",
+    excluded: Collection[datetime] = (),
+) -> list[datetime]:
+    """The instants from ``start`` to ``end`` that remain of runs, given as wall-clock time and instant, and where they move."""
+    place = ZoneInfo(zone)
+    off = days_off(calendar, range((start - FAR).year, (end + FAR).year + 1)) if calendar else None
     step = DAY if on_holiday == "next_business_day" else -DAY
-    runs: set[datetime] = set()
-    for wall in walls:
-        at = run_at(wall, zone)
+    found: set[datetime] = set()
+    for wall, at in runs:
         day = at.astimezone(place).date()
         if off is None or day not in off:
-            runs.add(at)
+            found.add(at)
         elif on_holiday != "skip":
             goal = day + step
             while not off.is_working_day(goal):
@@ -57,9 +79,9 @@ def expected_runs(
             if run_at(moved, zone).astimezone(place).date() != goal:
                 # a midnight that the clocks skip would be the evening before; the run belongs to the business day
                 real = tz.resolve_imaginary(moved.replace(tzinfo=tz.gettz(zone))).replace(tzinfo=None)
-            if not {moved, real} & excluded:
-                runs.add(run_at(real, zone))
-    return sorted(run for run in runs if start <= run <= end)
+            if moved not in excluded and real not in excluded:
+                found.add(run_at(real, zone))
+    return sorted(run for run in found if start <= run <= end)
 
 
 def _excluded(text: str, last: datetime) -> set[datetime]:

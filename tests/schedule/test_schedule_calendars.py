@@ -108,6 +108,7 @@ def test_no_calendar_is_none(written: HolidaysSpec) -> None:
     ("written", "said"),
     [
         ("Germny", "no country or market named 'Germny'\n  Did you mean 'Germany'"),
+        ("US,DE", "no country or market named 'US,DE'\n  Write several as a list"),
         ("NYSEE", "Did you mean 'NYSE'"),
         ({"country": "QQ"}, "no country named 'QQ'"),
         ({"country": "DE", "subdivision": "Bayrn"}, "DE has no subdivision 'Bayrn'\n  Did you mean"),

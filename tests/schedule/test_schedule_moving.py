@@ -127,3 +127,24 @@ def test_the_preview_says_that_a_moved_run_starts_after_the_gap() -> None:
     assert found.remarks[-1] == (
         "2027-04-30: the clocks in Africa/Cairo skip 00:00 to 01:00; what moves there from a holiday starts at 01:00"
     )
+
+
+def test_an_interval_moves_its_runs_over_the_turn_of_the_year() -> None:
+    """31 December 2027 is New Year's Day observed: each of its runs starts on Monday 3 January, also in a deploy on the 1st."""
+    spec = {
+        "interval": "every 5 hours",
+        "anchor_date": "2027-12-31T09:17:00Z",
+        "timezone": "Europe/Berlin",
+        "holidays": "US",
+        "on_holiday": "next_business_day",
+    }
+    now = datetime(2027, 12, 31, 23, 59, tzinfo=UTC)
+    (found,) = stored_for(spec, default_calendar=None, now=now)
+    monday = datetime(2028, 1, 2, 23, tzinfo=UTC)
+
+    assert found.rrule is not None
+    runs = evaluated(found.rrule, found.timezone, monday, monday + timedelta(days=1))
+    own = {monday.replace(day=3, hour=hour, minute=17) for hour in (2, 7, 12, 17, 22)}
+    from_friday = {monday + timedelta(hours=hours, minutes=17) for hours in (0, 5, 10, 15, 20)}
+    from_saturday = {monday + timedelta(hours=hours, minutes=17) for hours in (1, 6, 11, 16, 21)}
+    assert set(runs) == own | from_friday | from_saturday

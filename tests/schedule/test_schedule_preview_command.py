@@ -93,6 +93,19 @@ def test_moved_runs_are_told_as_they_come(preview: Preview) -> None:
     assert "instead of" not in joined
 
 
+def test_a_long_freeze_is_told_in_three_lines(preview: Preview) -> None:
+    """What is left out many times in a row for one reason is told by its first and last run, and how many lie between."""
+    frozen = ("--freeze", "2026-12-20 to 2027-01-03", "--at", "2026-12-19T12:00:00", "-n", "1")
+    _, printed, _ = preview("--cron", "0 9 * * *", *frozen)
+
+    assert printed.splitlines()[2:] == [
+        "- Sun 2026-12-20 09:00 UTC   freeze",
+        "- … 13 more   freeze",
+        "- Sun 2027-01-03 09:00 UTC   freeze",
+        "  Mon 2027-01-04 09:00 UTC",
+    ]
+
+
 def test_a_schedule_that_ends_says_so(preview: Preview) -> None:
     """Three runs are counted, five are asked for: after the third it says that there is no further one."""
     counted = ("--rrule", r"DTSTART:20261201T090000\nRRULE:FREQ=WEEKLY;BYDAY=MO;COUNT=3")

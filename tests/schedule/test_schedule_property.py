@@ -52,6 +52,7 @@ ZONES = (
     "UTC",
 )
 CALENDARS = ("US", "US-CA", "DE-BY", "GB", "JP", "EG", "CU", "NYSE", "ECB")
+ON_HOLIDAY = ("skip", "skip", "next_business_day", "previous_business_day")
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
@@ -138,7 +139,7 @@ def rrules(draw: st.DrawFn) -> str:
     zone=st.sampled_from(ZONES),
     calendar=st.sampled_from(CALENDARS),
     now=st.sampled_from(NOWS),
-    on_holiday=st.sampled_from(("skip", "skip", "next_business_day", "previous_business_day")),
+    on_holiday=st.sampled_from(ON_HOLIDAY),
 )
 def test_what_prefect_evaluates_is_the_plain_expansion_without_the_days_off(
     text: str, zone: str, calendar: str, now: datetime, on_holiday: str

@@ -184,7 +184,9 @@ def _named(name: str, base_dir: Path, where: str | None) -> Calendar:
     if subdivision and country.strip().lower() in countries:
         return _country(country, CalendarSpec(country=country, subdivision=subdivision), where)
     known = [*countries.values(), *markets.values(), *countries, *markets]
-    raise ScheduleError(f"no country or market named {name!r}", where=where, hint=_suggest(name, known, "US, DE, NYSE"))
+    joined = "Write several as a list; on the command line, one --holidays for each." if "," in name else None
+    hint = joined or _suggest(name, known, "US, DE, NYSE")
+    raise ScheduleError(f"no country or market named {name!r}", where=where, hint=hint)
 
 
 def _country(name: str, spec: CalendarSpec, where: str | None) -> Calendar:

@@ -17,9 +17,10 @@ OnHoliday = Literal["skip", "next_business_day", "previous_business_day"]
 FROZEN = "freeze"
 """The reason of a frozen day."""
 
+LONGEST_BREAK = timedelta(days=31)
+"""No calendar has a longer row of days off; a run is never moved further."""
+
 _DAY = timedelta(days=1)
-# no calendar has a longer row of days off; a run is never moved further
-_LONGEST_BREAK = timedelta(days=31)
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class DaysOff:
         day = holiday + step
         while not self.calendar.is_business_day(day):
             day += step
-            if abs(day - holiday) > _LONGEST_BREAK:
+            if abs(day - holiday) > LONGEST_BREAK:
                 return None
         return None if self._is_frozen(day) else day
 
@@ -108,7 +109,7 @@ class DaysOff:
         """The runs that move to a day from ``first`` to ``last`` and were not there already."""
         if self.on_holiday == "skip" or self.calendar is None:
             return set()
-        left_out, _ = self.leave_out(recurrence, stored_zone, first - _LONGEST_BREAK, last + _LONGEST_BREAK)
+        left_out, _ = self.leave_out(recurrence, stored_zone, first - LONGEST_BREAK, last + LONGEST_BREAK)
         targets = {run.moved_to for run in left_out if run.moved_to is not None}
         within = {wall for wall in targets if first <= self._day_of(wall, stored_zone) <= last}
         return within - set(recurrence.on_days({wall.date() for wall in within}))

@@ -19,7 +19,7 @@ from meta_prefect.implementations.schedule.anchoring import (
 )
 from meta_prefect.implementations.schedule.calendars import Calendar, make_calendar
 from meta_prefect.implementations.schedule.cron import cron_to_rrule
-from meta_prefect.implementations.schedule.days_off import FROZEN, DaysOff, LeftOut
+from meta_prefect.implementations.schedule.days_off import FROZEN, LONGEST_BREAK, DaysOff, LeftOut
 from meta_prefect.implementations.schedule.exclusions import adding_lines, excluding_lines
 from meta_prefect.implementations.schedule.intervals import check_interval, interval_to_rrule
 from meta_prefect.implementations.schedule.reading import more_than_once_a_minute, parse_recurrence
@@ -154,7 +154,8 @@ def _as_recurrence(
     """The schedule as rrule lines, the time zone of their digits, and which DTSTART of ours they would get on a day."""
     if spec.interval is not None:
         rule = interval_to_rrule(spec.interval, spec.anchor_date, zone, today=today, where=where)
-        since = rule.start_before(date(today.year, 1, 1))
+        # runs of the last days of the old year may move into the new one
+        since = rule.start_before(date(today.year, 1, 1) - LONGEST_BREAK)
         found = parse_recurrence(f"DTSTART:{stamp(since)}\n{rule.text}", where=where)
         return replace(found, text=rule.text), rule.zone, rule.start_at
     if spec.rrule is not None:
@@ -240,7 +241,11 @@ def _without_days_off(
             stored = _stored(plain.model_copy(update={**cleared, **update}), text, base, start, today, start_at)
             recurrence = parse_recurrence(stored.rrule or "", where=where)
             return Resolved(stored, days_off.zone, recurrence, days_off, base, last)
-    raise _too_long(base.text, where, by_interval=plain.interval is not None)
+    if plain.interval is None:
+        raise _too_long(base.text, where)
+    # an interval that drifts is on other times of each day off; one that does not is a few rules
+    others = "fewer holidays" if days_off.on_holiday == "skip" else "on_holiday: skip"
+    raise _too_long(base.text, where, hint=f"Choose an interval that divides an hour or a day, or {others}.")
 
 
 def _assemble(
@@ -268,11 +273,9 @@ def _room(text: str) -> int:
     return MAX_RRULE_LENGTH - len(text) - (0 if "DTSTART" in text.upper() else len(_INJECTED))
 
 
-def _too_long(text: str, where: str | None, *, by_interval: bool = False) -> ScheduleError:
+def _too_long(text: str, where: str | None, *, hint: str = "Write it as several schedules.") -> ScheduleError:
     message = f"the rrule {text[:60]!r}… does not fit into Prefect's {MAX_RRULE_LENGTH} characters"
-    # an interval that drifts is on other times of each day off; one that does not is a few rules
-    steady = "Choose an interval that divides an hour or a day, or fewer holidays."
-    return ScheduleError(message, where=where, hint=steady if by_interval else "Write it as several schedules.")
+    return ScheduleError(message, where=where, hint=hint)
 
 
 def _windows(today: date, days_off: DaysOff) -> list[tuple[date, date]]:
