@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 import anyio
 from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
 
 from meta_prefect.errors import MovedError
 from meta_prefect.interfaces.records import Record
@@ -18,7 +17,7 @@ from meta_prefect.plan.orphans import PlannedDeletion
 from meta_prefect.plan.records import LiveDeployment
 from meta_prefect.server import PrefectServer
 from meta_prefect.steps.progress import progress
-from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
+from meta_prefect.steps.retrying import PATIENTLY
 
 PATIENCE_SECONDS: Final = 600
 """How long runs that are under way are waited for before a deployment is left to the next deploy, paused."""
@@ -30,10 +29,7 @@ _UNDER_WAY: Final = ("PENDING", "RUNNING", "PAUSED", "CANCELLING")
 @task(
     name="delete",
     task_run_name="delete {planned}",
-    cache_policy=NO_CACHE,
-    retries=len(RETRY_DELAYS_SECONDS),
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=may_go_away,
+    **PATIENTLY,
 )
 async def delete_orphan(
     planned: PlannedDeletion, last: Recorded | None, project: str, server: PrefectServer, *, force: bool

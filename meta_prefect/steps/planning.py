@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
 
 from meta_prefect.errors import BuilderError, ConfigurationError, MetaPrefectError
 from meta_prefect.interfaces.components import Component, WorkerPool
@@ -21,7 +20,7 @@ from meta_prefect.plan.records import LiveDeployment
 from meta_prefect.plan.references import missing_references, references_of
 from meta_prefect.plan.resolving import Draft, shared_components
 from meta_prefect.server import PrefectServer, Reader
-from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
+from meta_prefect.steps.retrying import PATIENTLY
 
 Owner = tuple[str, str]
 """A project and an environment."""
@@ -229,10 +228,7 @@ async def _check_job_variables(drafts: Sequence[Draft], components: Sequence[Pla
 @task(
     name="compare with the server",
     task_run_name="compare with the server",
-    cache_policy=NO_CACHE,
-    retries=len(RETRY_DELAYS_SECONDS),
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=may_go_away,
+    **PATIENTLY,
 )
 async def compare_observed(drafts: DraftBatch, server: PrefectServer) -> PlannedBatch:
     """Read what there is and compare, as a task."""

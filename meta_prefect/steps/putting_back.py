@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
 
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.records import Record
@@ -20,7 +19,7 @@ from meta_prefect.steps.deleting import delete_with_its_own
 from meta_prefect.steps.planning import PlannedDeployment
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.recording import begin_page
-from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
+from meta_prefect.steps.retrying import PATIENTLY
 
 RECIPE = "put back"
 """Under which name the ledger keeps what was put back."""
@@ -29,10 +28,7 @@ RECIPE = "put back"
 @task(
     name="put back",
     task_run_name="put back {planned}",
-    cache_policy=NO_CACHE,
-    retries=len(RETRY_DELAYS_SECONDS),
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=may_go_away,
+    **PATIENTLY,
 )
 async def put_back(planned: PlannedDeployment, project: str, server: PrefectServer) -> bool:
     """Make one deployment what it was before this deploy; returns whether anything had to be written.

@@ -19,16 +19,13 @@ from meta_prefect.plan.records import field_changes
 from meta_prefect.server import PrefectServer
 from meta_prefect.steps.building import Within
 from meta_prefect.steps.planning import PlannedComponent, PlannedDeployment
-from meta_prefect.steps.retrying import RETRY_DELAYS_SECONDS, may_go_away
+from meta_prefect.steps.retrying import PATIENTLY
 
 
 @task(
     name="ensure",
     task_run_name="ensure {planned}",
-    cache_policy=NO_CACHE,
-    retries=len(RETRY_DELAYS_SECONDS),
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=may_go_away,
+    **PATIENTLY,
 )
 async def ensure_component(planned: PlannedComponent, server: PrefectServer) -> None:
     """Create or change what deployments need."""
@@ -55,10 +52,7 @@ async def wait_for_component(planned: PlannedComponent, server: PrefectServer) -
 @task(
     name="apply",
     task_run_name="apply {planned}",
-    cache_policy=NO_CACHE,
-    retries=len(RETRY_DELAYS_SECONDS),
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=may_go_away,
+    **PATIENTLY,
 )
 async def apply_deployment(planned: PlannedDeployment, server: PrefectServer) -> str:
     """Write one deployment; returns its id.
