@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
+from typing import TYPE_CHECKING
 
 import yaml
 from yaml.constructor import SafeConstructor
@@ -22,7 +23,19 @@ _MOST_VALUES = 250_000
 _TAG = "tag:yaml.org,2002:"
 _KINDS = {"null": "nothing", "bool": "a boolean", "int": "a number", "float": "a number"}
 _BARE_KEY = re.compile(r"[\w -]+")
-_FastLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+if TYPE_CHECKING:
+    from yaml import SafeLoader as _Loader
+else:
+    _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _FastLoader(_Loader):
+    """The fast loader, to which ``1e-5`` is a number, as it is in JSON and YAML 1.2; YAML 1.1 wants a point in it."""
+
+
+_FastLoader.add_implicit_resolver(f"{_TAG}float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789"))
 
 
 @dataclass(frozen=True)
@@ -56,6 +69,7 @@ def parse_document(name: str, content: bytes) -> Document:
     """Read YAML.
 
     Dates, times and numbers with a base of 60 (``9:30``) stay the strings that were written, since JSON knows none of them.
+    ``1e-5`` is a number, as in JSON.
 
     Raises:
         ProjectFileError: It is not YAML, or not UTF-8.

@@ -7,7 +7,7 @@ import pickle
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from meta_prefect.errors import ProjectFileError, ValidationFailed
@@ -245,6 +245,8 @@ JSON_VALUES = st.recursive(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(JSON_VALUES)
+@example(1e-05)
+@example(-1e16)
 def test_json_is_read_as_it_is(value: object) -> None:
     """Any JSON value (JSON is YAML) is read unchanged, and every key and item has a place."""
     document = parse_document("meta_prefect.yaml", json.dumps({"value": value}, ensure_ascii=False).encode())
