@@ -35,7 +35,9 @@ class _FastLoader(_Loader):
     """The fast loader, to which ``1e-5`` is a number, as it is in JSON and YAML 1.2; YAML 1.1 wants a point in it."""
 
 
-_FastLoader.add_implicit_resolver(f"{_TAG}float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789"))
+_FastLoader.add_implicit_resolver(  # pyright: ignore[reportUnknownMemberType] - partly untyped in PyYAML
+    f"{_TAG}float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 
 
 @dataclass(frozen=True)
