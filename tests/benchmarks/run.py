@@ -212,9 +212,13 @@ def about() -> dict[str, Any]:
 def main() -> None:
     """Measure what was asked for, and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--servers", default="embedded,plain", help="of embedded, plain, postgres")
+    parser.add_argument("--servers", default="embedded,plain", help="of embedded, plain, postgres, composed")
     parser.add_argument("--postgres", action="store_true", help="the same as adding postgres to --servers")
-    parser.add_argument("--sizes", default="20,100", help="numbers of deployments; 100/20 spreads them over 20 modules")
+    parser.add_argument(
+        "--sizes",
+        default="20,100",
+        help="numbers of deployments; 100/20 spreads them over 20 modules, one of which imports pandas",
+    )
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--rivals", default=",".join((OURS, PREFECT, LOOP, FLOOR)))
     parser.add_argument("--delays", default="0", help="milliseconds added to each request, such as 0,50")

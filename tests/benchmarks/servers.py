@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import yaml
 
 POSTGRESQL = Path("/usr/lib/postgresql")
 _NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
@@ -65,7 +66,7 @@ def plain(**settings: str) -> Generator[str]:
 
 
 @contextmanager
-def postgres() -> Generator[str]:
+def postgres(**settings: str) -> Generator[str]:
     """The same on PostgreSQL, which is started for it."""
     programs = sorted(POSTGRESQL.glob("*/bin"))[-1]
     folder = Path(tempfile.mkdtemp(prefix="meta-prefect-postgres-"))
@@ -80,14 +81,23 @@ def postgres() -> Generator[str]:
     subprocess.run([*control, "-w", "-o", options, "-l", str(folder / "log"), "start"], check=True, capture_output=True)
     try:
         address = f"postgresql+asyncpg://prefect@127.0.0.1:{port}/postgres"
-        with plain(PREFECT_API_DATABASE_CONNECTION_URL=address) as url:
+        with plain(PREFECT_API_DATABASE_CONNECTION_URL=address, **settings) as url:
             yield url
     finally:
         subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-SERVERS = {"embedded": embedded, "plain": plain, "postgres": postgres}
+@contextmanager
+def composed() -> Generator[str]:
+    """PostgreSQL under a server that records task runs in batches, as ``docker/compose.yaml`` sets it."""
+    compose = yaml.safe_load((Path(__file__).parents[2] / "docker" / "compose.yaml").read_text())
+    services = {name: value for name, value in compose["x-server"].items() if "_SERVER_SERVICES_" in name}
+    with postgres(**services) as url:
+        yield url
+
+
+SERVERS = {"embedded": embedded, "plain": plain, "postgres": postgres, "composed": composed}
 
 
 def _free_port() -> int:
