@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -50,6 +50,20 @@ def test_a_run_on_a_holiday_moves_to_a_business_day(on_holiday: str, expected: l
     assert [
         moment for moment in added.removeprefix("RDATE:").split(",") if "20260901" < moment < "20261101"
     ] == expected
+
+
+def test_what_is_left_out_in_one_year_stays_in_the_other() -> None:
+    """6 September is Labor Day in 2027 and an ordinary Sunday in 2026: no rule that leaves out the one takes away the other."""
+    rule = "FREQ=HOURLY;BYMONTHDAY=1,4,6;BYDAY=MO,FR,SU;BYMINUTE=0,1,2"
+    zone, now, end = "America/New_York", datetime(2026, 1, 2, 12, tzinfo=UTC), datetime(2027, 12, 31, tzinfo=UTC)
+    spec = {"rrule": rule, "timezone": zone, "holidays": "US", "on_holiday": "previous_business_day"}
+    (found,) = stored_for(spec, default_calendar=None, now=now)
+
+    assert found.rrule is not None
+    assert "EXRULE" in found.rrule
+    expected = expected_runs(rule, zone, "US", now, end, on_holiday="previous_business_day")
+    assert len([run for run in expected if run.astimezone(ZoneInfo(zone)).date() == date(2026, 9, 6)]) == 72
+    assert evaluated(found.rrule, zone, now, end) == expected
 
 
 def test_a_moved_run_is_not_added_where_one_is_already() -> None:

@@ -22,6 +22,21 @@ _MANY_MINUTES = 12
 
 
 @dataclass(frozen=True)
+class Frame:
+    """Between which times rules are looked at.
+
+    Attributes:
+        anchor: The DTSTART of the schedule.
+        reach: Times before it are named one by one, because no rule reaches them.
+        since: The first day that matters: what rules name in the years before is past.
+    """
+
+    anchor: datetime
+    reach: datetime
+    since: date
+
+
+@dataclass(frozen=True)
 class _Times:
     """All times of a day that combine one of these hours with one of these minutes and seconds."""
 
@@ -55,23 +70,20 @@ def listed(name: str, moments: Iterable[datetime]) -> str:
     return f"{name}:{','.join(stamp(moment) for moment in sorted(moments))}"
 
 
-def excluding_lines(
-    excluded: Collection[datetime], kept: Collection[datetime], anchor: datetime, reach: datetime
-) -> list[list[str]]:
+def excluding_lines(excluded: Collection[datetime], kept: Collection[datetime], frame: Frame) -> list[list[str]]:
     """The ways to leave out certain times, the plainest first.
 
     Args:
         excluded: What is left out.
         kept: What stays, of the days of ``excluded`` at least.
-        anchor: The DTSTART of the schedule.
-        reach: Times before it are named one by one, because no rule reaches them.
+        frame: Between which times.
 
     Returns:
         Each way as its lines.
     """
     if not excluded:
         return [[]]
-    early, late = _around(excluded, reach)
+    early, late = _around(excluded, frame.reach)
     taken = _by_day(kept)
     groups: dict[_Times, set[date]] = defaultdict(set)
     widest = _widened(_span(moment.time() for moment in late))
@@ -86,20 +98,20 @@ def excluding_lines(
     for one in shared:
         groups[_Times(widest.hours - one.blocked, widest.minutes, widest.seconds)] |= one.days
     before = [listed("EXDATE", early)] if early else []
-    return [[listed("EXDATE", excluded)], [*before, *_rules("EXRULE", groups, anchor)]]
+    return [[listed("EXDATE", excluded)], [*before, *_rules("EXRULE", groups, frame)]]
 
 
-def adding_lines(added: Collection[datetime], anchor: datetime, reach: datetime) -> list[list[str]]:
-    """The ways to add certain times, the plainest first; ``anchor`` and ``reach`` as for ``excluding_lines``."""
+def adding_lines(added: Collection[datetime], frame: Frame) -> list[list[str]]:
+    """The ways to add certain times, the plainest first; ``frame`` as for ``excluding_lines``."""
     if not added:
         return [[]]
-    early, late = _around(added, reach)
+    early, late = _around(added, frame.reach)
     groups: dict[_Times, set[date]] = defaultdict(set)
     for day, times in _by_day(late).items():
         for exact in _exact(times):
             groups[exact].add(day)
     before = [listed("RDATE", early)] if early else []
-    return [[listed("RDATE", added)], [*before, *_rules("RRULE", groups, anchor)]]
+    return [[listed("RDATE", added)], [*before, *_rules("RRULE", groups, frame)]]
 
 
 def _around(moments: Iterable[datetime], reach: datetime) -> tuple[set[datetime], set[datetime]]:
@@ -144,14 +156,15 @@ def _exact(times: Iterable[time]) -> list[_Times]:
     return [_Times(frozenset(group), minutes, frozenset({second})) for (second, minutes), group in hours.items()]
 
 
-def _rules(name: str, groups: Mapping[_Times, set[date]], anchor: datetime) -> list[str]:
+def _rules(name: str, groups: Mapping[_Times, set[date]], frame: Frame) -> list[str]:
     if not groups:
         return []
     until = max(day for days in groups.values() for day in days)
-    first = min(day for days in groups.values() for day in days).replace(month=1, day=1)
+    # from the first day that matters, not from the first that is named: a pair must be right in between too
+    first = min(frame.since, *(day for days in groups.values() for day in days))
     lines: list[str] = []
     for times, days in groups.items():
-        frequency, lists = _pattern(times, anchor)
+        frequency, lists = _pattern(times, frame.anchor)
         for weekdays, numbers in _by_weekdays(days, first, until):
             labels = ",".join(_WEEKDAYS[weekday] for weekday in sorted(weekdays))
             joined = ",".join(str(number) for number in sorted(numbers))

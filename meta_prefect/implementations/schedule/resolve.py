@@ -20,7 +20,7 @@ from meta_prefect.implementations.schedule.anchoring import (
 from meta_prefect.implementations.schedule.calendars import Calendar, make_calendar
 from meta_prefect.implementations.schedule.cron import cron_to_rrule
 from meta_prefect.implementations.schedule.days_off import FROZEN, LONGEST_BREAK, DaysOff, LeftOut
-from meta_prefect.implementations.schedule.exclusions import adding_lines, excluding_lines
+from meta_prefect.implementations.schedule.exclusions import Frame, adding_lines, excluding_lines
 from meta_prefect.implementations.schedule.intervals import check_interval, interval_to_rrule
 from meta_prefect.implementations.schedule.reading import more_than_once_a_minute, parse_recurrence
 from meta_prefect.implementations.schedule.recurrence import DEFAULT_ANCHOR, Recurrence, stamp
@@ -234,7 +234,9 @@ def _without_days_off(
         added = days_off.moved_into(base, stored_zone, first, last)
         changed = bool(left_out or added)
         start = start_at(today) if plain.interval else start_needed(base, today, alone=not changed)
-        text = _assemble(base, left_out, kept, added, start)
+        # what lies before a start of ours is past; that it is named too keeps the lines the same when the start moves on
+        frame = Frame(start or base.anchor, datetime.min if start else base.anchor, first)  # noqa: DTZ901 - wall-clock time
+        text = _assemble(base, left_out, kept, added, frame)
         if text is not None:
             update = {"timezone": stored_zone, "note": _note(days_off, last)}
             cleared = {"cron": None, "interval": None, "anchor_date": None, "day_or": True}
@@ -253,15 +255,12 @@ def _assemble(
     left_out: Sequence[LeftOut],
     kept: Sequence[datetime],
     added: Collection[datetime],
-    start: datetime | None,
+    frame: Frame,
 ) -> str | None:
     """The plainest lines that fit, without a start of ours; or None."""
     excluded = {run.wall for run in left_out}
-    anchor = start or base.anchor
-    # what lies before a start of ours is past; that it is named too keeps the lines the same when the start moves on
-    reach = datetime.min if start else anchor  # noqa: DTZ901 - wall-clock time
-    for adding in adding_lines(added, anchor, reach):
-        for excluding in excluding_lines(excluded, {*kept, *added}, anchor, reach):
+    for adding in adding_lines(added, frame):
+        for excluding in excluding_lines(excluded, {*kept, *added}, frame):
             text = "\n".join([base.text, *adding, *excluding])
             if _room(text) >= 0:
                 return text
