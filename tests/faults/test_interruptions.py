@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,8 +99,21 @@ def test_deploys_at_the_same_time(faulty_server: FaultyServer, code: Code, uniqu
 
     assert [output for deploy, output in zip(deploys, outputs, strict=True) if deploy.returncode] == []
     assert {one["version"] for one in faulty_server.api.deployments_of(unique)} == {str(number)}
-    assert any("waiting for 'deploy " in err and "(process " in err for _, err in outputs)
     faulty_server.assert_converges(root, unique, NAMES)
+
+
+def test_whoever_waits_says_for_whom(faulty_server: FaultyServer, code: Code, unique: str) -> None:
+    """While a deploy plans, another one of the same project waits, names its run and its process, and goes on after it."""
+    root = code(*LINES)
+
+    with faulty_server.stepwise(root) as first, faulty_server.stepwise(root) as second:
+        assert first.advance_to(1) == "start: plan"
+        waits = second.advance_to(1) or ""
+        codes = first.finish(), second.finish()
+
+    assert re.match(rf"start: waiting for 'deploy {unique} to dev.*' \(process \d+ on .+\) to finish", waits), waits
+    assert codes == (0, 0)
+    assert {one["version"] for one in faulty_server.api.deployments_of(unique)} == {"2"}
 
 
 def test_different_projects_do_not_wait(faulty_server: FaultyServer, code: Code, tmp_path: Path, unique: str) -> None:
