@@ -16,7 +16,8 @@ from test_schedule_property import CALENDARS, EXAMPLES, NOWS, ON_HOLIDAY, PROPER
 
 from meta_prefect.errors import ScheduleError
 
-pytestmark = pytest.mark.timeout(400 + EXAMPLES)  # a failure is first made smaller, for five minutes at most
+# half a second for an example on a quiet machine; a failure is first made smaller, for five minutes at most
+pytestmark = pytest.mark.timeout(400 + 3 * EXAMPLES)
 
 
 @dataclass(frozen=True)
