@@ -27,7 +27,7 @@ class Api:
     def __init__(self, url: str, auth: tuple[str, str] | None = None) -> None:
         self.url = url
         self.ui_url = url.removesuffix("/api")
-        self._client = httpx.Client(base_url=url, timeout=30, auth=auth)
+        self._client = httpx.Client(base_url=url, timeout=60, auth=auth)
 
     def _send(self, method: str, path: str, body: Any = None) -> httpx.Response:
         # SQLite makes the server answer 503 for some milliseconds while another write commits.
