@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from prefect import flow, get_run_logger, task
+from prefect import get_run_logger, task
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from deployer_flows.deploying_itself import DEFAULT_RECIPE, deployer
@@ -23,6 +23,7 @@ from meta_prefect.plan.recorded import Asked
 from meta_prefect.project import Project, read_project
 from meta_prefect.recipes.drafting import Request
 from meta_prefect.recipes.finding import Recipes
+from meta_prefect.recipes.observed import deploy_flow
 from meta_prefect.recipes.planning import Order
 from meta_prefect.recipes.requests import Requested, requests_of
 from meta_prefect.recipes.selection import Selection
@@ -80,7 +81,7 @@ def deployer_of(project: str) -> str:
     return f"{project}-deployer"
 
 
-@flow(name="bootstrap", flow_run_name="bootstrap a deployer")
+@deploy_flow(name="bootstrap", flow_run_name="bootstrap a deployer")
 @failing_in_words
 async def bootstrap(
     setup: Annotated[DeployerSetup, Field(title="Setup")],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from prefect import flow, get_run_logger, task
+from prefect import get_run_logger, task
 from pydantic import Field
 
 from deployer_flows.whole_project import deploy_order, succeeded
@@ -17,6 +17,7 @@ from meta_prefect.plan.recorded import Asked
 from meta_prefect.plan.status import DeploymentStatus, ProjectStatus
 from meta_prefect.project import read_project
 from meta_prefect.recipes.announcing import announce
+from meta_prefect.recipes.observed import deploy_flow
 from meta_prefect.recipes.parameters import EnvironmentName, Patterns, ProjectPath
 from meta_prefect.recipes.planning import Order, read_order
 from meta_prefect.recipes.status import project_status
@@ -36,7 +37,7 @@ Policy = Literal["report", "fail", "heal"]
 _HEALABLE: Final = ("drifted", "missing")
 
 
-@flow(name="check-drift", flow_run_name=named_after_project("check", "in"))
+@deploy_flow(name="check-drift", flow_run_name=named_after_project("check", "in"))
 @failing_in_words
 async def check_drift(
     path: ProjectPath = ".",
@@ -121,8 +122,8 @@ async def _show(found: ProjectStatus, drifted: list[DeploymentStatus], server: P
 
 
 def _split(name: str) -> tuple[str, str]:
-    flow_name, _, own_name = name.partition("/")
-    return flow_name, own_name
+    flow_name, _, deployment_name = name.partition("/")
+    return flow_name, deployment_name
 
 
 async def _heal(order: Order, folder: Path, drifted: list[DeploymentStatus], server: PrefectServer) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
-from prefect import flow
-
 from deployer_flows.whole_project import make_plan, read, show_project_report, succeeded
 from meta_prefect.discovery.sharing import sharing_modules
 from meta_prefect.errors import ValidationFailed
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.recorded import Asked
+from meta_prefect.recipes.observed import deploy_flow
 from meta_prefect.recipes.parameters import DryRun, EnvironmentName, Force, MaxDeletes, ProjectPath, Revision
 from meta_prefect.recipes.pruning import prune_orphans
 from meta_prefect.report import Report
@@ -19,10 +18,11 @@ from meta_prefect.steps.failing import failing_in_words
 from meta_prefect.steps.fetching import project_folder
 from meta_prefect.steps.locking import turn
 from meta_prefect.steps.progress import progress
-from meta_prefect.steps.telling import named_after_project, present_run, tell_run
+from meta_prefect.steps.telling import named_after_project, tell_run
+from meta_prefect.steps.this_run import present_run
 
 
-@flow(name="prune", flow_run_name=named_after_project("prune", "in", dry_verb="plan to prune"))
+@deploy_flow(name="prune", flow_run_name=named_after_project("prune", "in", dry_verb="plan to prune"))
 @failing_in_words
 async def prune(
     path: ProjectPath = ".",

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from prefect import flow, get_run_logger, task
+from prefect import get_run_logger, task
 from prefect.runtime import flow_run
 from pydantic import Field
 
@@ -19,6 +19,7 @@ from meta_prefect.plan.ledger import Ledger, LedgerEntry, PageHead, Recorded, hi
 from meta_prefect.plan.records import LiveDeployment
 from meta_prefect.plan.restoring import diff_restored
 from meta_prefect.project import read_project
+from meta_prefect.recipes.observed import deploy_flow
 from meta_prefect.recipes.parameters import DryRun, ProjectPath
 from meta_prefect.recipes.showing import show_report
 from meta_prefect.report import Outcome, Report, history_artifact
@@ -29,7 +30,7 @@ from meta_prefect.steps.locking import turn
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.recording import begin_page
 from meta_prefect.steps.retrying import PATIENTLY
-from meta_prefect.steps.telling import present_run
+from meta_prefect.steps.this_run import present_run
 
 
 class Restoration:
@@ -60,7 +61,7 @@ def _run_name() -> str:
     return f"{'plan to roll' if parameters.get('dry_run') else 'roll'} {parameters['deployment']} back to {to}"
 
 
-@flow(name="rollback", flow_run_name=_run_name)
+@deploy_flow(name="rollback", flow_run_name=_run_name)
 @failing_in_words
 async def rollback(
     deployment: Annotated[str, Field(title="Deployment", description="`flow/deployment`.")],

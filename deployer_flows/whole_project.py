@@ -48,7 +48,7 @@ from meta_prefect.recipes.planning import Order, ProjectPlan, plan_order, read_o
 from meta_prefect.recipes.pruning import prune_orphans
 from meta_prefect.recipes.showing import show_report
 from meta_prefect.recipes.undoing import undo
-from meta_prefect.report import Outcome, Report, together
+from meta_prefect.report import Outcome, Report, carried_by, together
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
 from meta_prefect.steps.failing import failing_in_words
@@ -57,7 +57,8 @@ from meta_prefect.steps.locking import turn
 from meta_prefect.steps.plan_records import plan_of_earlier_attempt, read_plan, settle_plan, store_plan, unfinished_plan
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.retrying import PATIENTLY
-from meta_prefect.steps.telling import named_after_project, present_run, tell_run
+from meta_prefect.steps.telling import named_after_project, tell_run
+from meta_prefect.steps.this_run import present_run
 
 LARGEST_PARAMETERS: Final = 400_000
 """Bytes of JSON that a recipe's run gets at most; Prefect refuses parameters above 524,288."""
@@ -257,9 +258,7 @@ async def _run(recipe: Recipe, requests: Sequence[Request], planned: ProjectPlan
                 await _started(named, [request.as_entry() for request in batch], planned.pinned(batch, context))
             )
         except DeployFailed as failure:
-            if not isinstance(failure.report, Report):
-                raise
-            reports.append(failure.report)
+            reports.append(carried_by(failure))
     return together(context.environment, reports)
 
 

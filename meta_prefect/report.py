@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from meta_prefect.errors import DeployFailed
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.document import PlanDocument
@@ -129,6 +130,17 @@ def _drift_row(field: FieldStatus) -> str:
         shown(getattr(field, name)) if name in field.model_fields_set else "" for name in ("applied", "live", "wanted")
     )
     return _row((field.path, *values, field.kind))
+
+
+def carried_by(failure: DeployFailed) -> Report:
+    """The report of a deploy that failed in part.
+
+    Raises:
+        DeployFailed: It carries none.
+    """
+    if not isinstance(failure.report, Report):
+        raise failure
+    return failure.report
 
 
 HISTORY_COLUMNS: Final = ("When", "Version", "Action", "Commit", "By", "Changed")

@@ -20,6 +20,17 @@ SERVER_SETTINGS = {
 }
 """With these a server on SQLite has time for more than recording task runs."""
 
+LOCAL_RUN_STEPS = (
+    "name",
+    "describe",
+    "resolve tags",
+    "resolve version",
+    "run as a local process",
+    "skip holidays",
+    "compare with the server",
+)
+"""What a run of ``local_run_deployer`` does before it writes, each over all the deployments."""
+
 
 class Api:
     """The session's server, asked without any client of the project."""

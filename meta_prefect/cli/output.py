@@ -50,11 +50,9 @@ def report_of(run: Callable[[], Report]) -> Report:
     try:
         return run()
     except DeployFailed as failure:
-        from meta_prefect.report import Report
+        from meta_prefect.report import carried_by
 
-        if not isinstance(failure.report, Report):
-            raise
-        return failure.report
+        return carried_by(failure)
 
 
 class Output:

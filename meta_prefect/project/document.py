@@ -113,7 +113,7 @@ def _better_explained(text: str) -> yaml.YAMLError | None:
     except RecursionError:
         # The nesting is within our limit (see `_refuse_depth`), so it is the caller's stack that is deep already. The parser in
         # Python only words what is wrong better; what the fast one said is told instead.
-        return None
+        pass
     return None
 
 

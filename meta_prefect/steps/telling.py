@@ -12,7 +12,7 @@ from prefect.runtime import flow_run
 from meta_prefect.errors import ServerError
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.tags import environment_tag
-from meta_prefect.server import PrefectServer, ui_url
+from meta_prefect.server import PrefectServer
 from meta_prefect.settings import read_settings
 from meta_prefect.steps.this_run import deployment_name
 
@@ -37,12 +37,6 @@ def named_after_project(verb: str, towards: str = "to", *, dry_verb: str | None 
         return f"{does} {project} {towards} {parameters.get('environment') or read_settings().env}"
 
     return run_name
-
-
-def present_run() -> tuple[str | None, str | None]:
-    """The id of the present run and the address of its page in the UI; None each outside of a run."""
-    run_id = flow_run.get_id()
-    return (str(run_id), ui_url("flow-run", str(run_id))) if run_id else (None, None)
 
 
 def in_short(context: DeployContext, verb: str, towards: str = "to") -> str:

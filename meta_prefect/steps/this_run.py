@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from prefect.context import FlowRunContext
-from prefect.runtime import deployment
+from prefect.runtime import deployment, flow_run
+
+from meta_prefect.server import ui_url
+
+
+def present_run() -> tuple[str | None, str | None]:
+    """The id of the present run and the address of its page in the UI; None each outside of a run."""
+    run_id = flow_run.get_id()
+    return (str(run_id), ui_url("flow-run", str(run_id))) if run_id else (None, None)
 
 
 def deployment_id() -> str | None:

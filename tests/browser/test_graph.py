@@ -9,22 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import Api, wait_until
+from support import LOCAL_RUN_STEPS, Api, wait_until
 
 pytestmark = pytest.mark.browser
 
 COUNT = 100
-
-STEPS = (
-    "name",
-    "describe",
-    "resolve tags",
-    "resolve version",
-    "run as a local process",
-    "skip holidays",
-    "compare with the server",
-)
-"""What the recipe's builders do, each over all the deployments."""
 
 COMPONENTS = re.compile(r"(ensure|wait for) (work pool|worker) .+")
 """What they need, once however many need it."""
@@ -77,13 +66,13 @@ def test_the_graph_of_a_recipe_is_its_steps_and_then_the_deployments(
     server: Api, page: Any, hundred: str, pictures: Path
 ) -> None:
     """Each builder is one node for all deployments, in its order; then each deployment is one node, which bears its name."""
-    run, labels = graph(server, f"local_run_deployer to dev: {COUNT}", COUNT + len(STEPS))
+    run, labels = graph(server, f"local_run_deployer to dev: {COUNT}", COUNT + len(LOCAL_RUN_STEPS))
 
     applied = [f"apply {hundred}/nightly-{number:03}-dev" for number in range(COUNT)]
     assert Counter(labels).most_common(1)[0][1] == 1, "no two nodes are called alike"
-    assert tuple(labels[: len(STEPS)]) == STEPS
+    assert tuple(labels[: len(LOCAL_RUN_STEPS)]) == LOCAL_RUN_STEPS
     assert sorted(label for label in labels if label.startswith("apply ")) == applied
-    needed = set(labels) - {*STEPS, *applied}
+    needed = set(labels) - {*LOCAL_RUN_STEPS, *applied}
     assert len(needed) <= 4
     assert all(COMPONENTS.fullmatch(label) for label in needed), needed
     page.goto(f"{server.ui_url}/v2/runs/flow-run/{run['id']}")

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from prefect.settings import PREFECT_API_URL, get_current_settings
-from support import Api, run_deployment, wait_until
+from support import LOCAL_RUN_STEPS, Api, run_deployment, wait_until
 
 from meta_prefect.deploy import deploy
 from meta_prefect.local.worker import local_pool_name, stop_worker, worker_status
@@ -133,13 +133,7 @@ def test_the_deploy_is_a_flow_of_flows(server: Api, first: Report) -> None:
     assert child["name"] == "local_run_deployer to dev: 1"
     pool, worker = f"work pool {local_pool_name()}", next(one.name for one in worker_status())
     assert _task_names(server, child["id"], count=11) >= {
-        "name",
-        "describe",
-        "resolve tags",
-        "resolve version",
-        "run as a local process",
-        "skip holidays",
-        "compare with the server",
+        *LOCAL_RUN_STEPS,
         f"ensure {pool}",
         f"ensure worker {worker}",
         f"wait for worker {worker}",
