@@ -5,6 +5,7 @@ Importing this costs next to nothing: the help of a command is there before anyt
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
@@ -94,15 +95,18 @@ class Where:
     no_build: Annotated[Flag, Parameter(help="Build no images; they are in their registries.")] = False
 
 
+def said(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those options that somebody has given. ``--max-deletes 0`` is one of them, though to Python 0 is False."""
+    return {name: value for name, value in options.items() if value is not None and value is not False and value != ()}
+
+
 def refuse_beside_plan(what: What) -> None:
     """What a plan was asked to do is recorded with it; it cannot be asked something else when it is applied.
 
     Raises:
         TargetError: It is.
     """
-    if given := [
-        f"--{name.replace('_', '-')}" for name, value in what.given().items() if value not in (None, False, ())
-    ]:
+    if given := [f"--{name.replace('_', '-')}" for name in said(what.given())]:
         raise TargetError(
             f"--plan and {', '.join(given)} do not go together: what is deployed is recorded with the plan",
             hint="Give these options to `meta-prefect plan`.",

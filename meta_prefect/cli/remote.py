@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from meta_prefect.cli.options import said
 from meta_prefect.cli.output import Output
 
 
@@ -16,7 +17,6 @@ def deploy_by_deployer(targets: Sequence[str], **parameters: Any) -> int:
     output = Output()
     path, names = split_targets(targets)
     # What is not asked for is left to the deployer, whose form may not even offer it.
-    asked = {name: value for name, value in parameters.items() if value not in (None, False, ())}
-    ended = deploy_remotely(path, {**asked, **({"names": list(names)} if names else {})}, output.say)
+    ended = deploy_remotely(path, {**said(parameters), **({"names": list(names)} if names else {})}, output.say)
     output.raw(f"{ended.state}{f': {ended.message}' if ended.message else ''}")
     return 0 if ended.succeeded else 1

@@ -128,6 +128,14 @@ def test_what_a_plan_is_asked_cannot_be_changed_later(project: Project, run_cli:
     assert "--plan and --select, --prune do not go together" in done.stderr
 
 
+def test_no_deletes_at_all_is_something_that_is_asked(project: Project, run_cli: Cli) -> None:
+    """`--max-deletes 0` is not taken for an option that was left out."""
+    done = run_cli("deploy", str(code(project)), "--plan", "x", "--max-deletes", "0")
+
+    assert done.returncode == 1
+    assert "--plan and --max-deletes do not go together" in done.stderr
+
+
 def test_the_same_command_completes_what_failed(server: Api, project: Project, unique: str) -> None:
     """The same deploy again gives all the failed one's version, lets builders act that had not, and the next one counts on."""
     lines = ["one = counted(work)", "two = (sulking() | counted)(work)", "three = counted(work)"]
