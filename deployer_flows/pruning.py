@@ -48,7 +48,7 @@ async def prune(
             await tell_run(order.context, "plan to prune" if dry_run else "prune", server, "in")
             project, where = order.project.name, order.context.environment
             async with nullcontext() if dry_run else turn(server, project, where, waiting=progress().wait):
-                planned = await make_plan(order, None, server)
+                planned = await make_plan(order, server, completing=False)
                 if planned.errors:
                     raise ValidationFailed(planned.errors)
                 foreseen = planned.outcomes(dry_run=True) if dry_run else ()

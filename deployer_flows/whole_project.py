@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -162,10 +163,7 @@ async def deploy_order(
         ValidationFailed: Something is wrong with the project; nothing was written.
         MovedError: The recorded plan does not hold any more; nothing was written.
     """
-    unfinished = None
-    if not dry_run and order.earlier is None:
-        unfinished = await unfinished_plan(order.project.name, order.context.environment, server)
-    planned = await make_plan(order, unfinished, server)
+    planned = await make_plan(order, server, completing=not dry_run and order.earlier is None)
     if planned.errors and on_error != "keep-going":
         raise ValidationFailed(planned.errors)
     if recorded is not None:
@@ -218,17 +216,19 @@ async def read(path: Path, environment: str | None, asked: Asked, earlier: Recor
     task_run_name="plan",
     **PATIENTLY,
 )
-async def make_plan(order: Order, unfinished: RecordedPlan | None, server: PrefectServer) -> ProjectPlan:
+async def make_plan(order: Order, server: PrefectServer, *, completing: bool) -> ProjectPlan:
     """Resolve everything in memory, compare it with the server, leave the plan as an artifact.
 
     Args:
         order: What to plan.
-        unfinished: The plan of an earlier deploy that did not finish; the same deploy again completes it.
         server: The Prefect API.
+        completing: Whether an earlier deploy that did not finish is completed, where this is the same deploy again.
     """
     progress().step("plan")
     logger = get_run_logger()
-    planned = await plan_order(order, server.host, server)
+    planned, unfinished = await asyncio.gather(
+        plan_order(order, server.host, server), _unfinished(order, server, completing=completing)
+    )
     if unfinished is not None and planned.completes(unfinished):
         logger.info("completing the deploy of run %s, with its versions", unfinished.run_id)
         planned = await plan_order(order.completing(unfinished), server.host, server)
@@ -246,6 +246,10 @@ async def make_plan(order: Order, unfinished: RecordedPlan | None, server: Prefe
         }
     )
     return planned
+
+
+async def _unfinished(order: Order, server: PrefectServer, *, completing: bool) -> RecordedPlan | None:
+    return await unfinished_plan(order.project.name, order.context.environment, server) if completing else None
 
 
 async def _run(recipe: Recipe, requests: Sequence[Request], planned: ProjectPlan, context: DeployContext) -> Report:

@@ -167,6 +167,6 @@ def split_targets(targets: Sequence[str]) -> tuple[Path, tuple[str, ...]]:
 
 
 if __name__ == "__main__":
-    from meta_prefect.cli import main
+    from meta_prefect.cli.program import main
 
     main(["deploy", *sys.argv[1:]])

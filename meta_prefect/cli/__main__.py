@@ -1,5 +1,5 @@
 """``python -m meta_prefect.cli``."""
 
-from meta_prefect.cli import main
+from meta_prefect.cli.program import main
 
 main()

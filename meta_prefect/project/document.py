@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -67,8 +68,9 @@ class Document:
         return self.positions.get(path, (1, 1))
 
 
+@lru_cache(maxsize=2)  # a deploy looks at its project before it starts, and reads it in its run
 def parse_document(name: str, content: bytes) -> Document:
-    """Read YAML.
+    """Read YAML. The document may be shared: nobody changes it.
 
     Dates, times and numbers with a base of 60 (``9:30``) stay the strings that were written, since JSON knows none of them.
     ``1e-5`` is a number, as in JSON.

@@ -30,7 +30,7 @@ from meta_prefect.steps.planning import DraftBatch, PlannedBatch, PlannedCompone
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.recording import begin_page, entries_of
 from meta_prefect.steps.source import new_context
-from meta_prefect.steps.width import Width, each
+from meta_prefect.steps.width import AHEAD, Width, each
 from meta_prefect.steps.writing import (
     AfterStep,
     act_after_deployment,
@@ -120,17 +120,20 @@ async def _write(
     await _ensure(first, server, broken)
     ready = [planned for planned in first if planned.component.key not in broken]
     waiting = asyncio.gather(*(_noting_failure(wait_for_component(one, server), one, broken) for one in ready))
+    width = Width(lambda: server.overloads)
+    # Where a failure stops the rest, nothing is begun before what came before it has ended.
+    ahead = 0 if context.stop_at_failure else AHEAD
     try:
         failed: list[Outcome] = []
 
         async def write(planned: PlannedDeployment) -> Outcome:
             if context.stop_at_failure and failed:
                 return _outcome(recipe, planned, "not written", detail="another deployment failed")
-            outcome = await _apply(recipe, planned, server, broken, within)
+            outcome = await _apply(recipe, planned, server, width, broken, within)
             failed.extend([outcome] if outcome.action == "failed" else [])
             return outcome
 
-        written = await each(batch.deployments, write, Width(lambda: server.overloads))
+        written = await each(batch.deployments, write, width, ahead=ahead)
         await _ensure(last, server, broken)
     finally:
         progress().step("wait until everything is ready")
@@ -164,6 +167,7 @@ async def _apply(
     recipe: Recipe,
     planned: PlannedDeployment,
     server: PrefectServer,
+    width: Width,
     broken: dict[ComponentKey, Exception],
     within: Within,
 ) -> Outcome:
@@ -177,10 +181,9 @@ async def _apply(
         deployment_id = planned.live.id
         if str(planned) not in planned.draft.deployment.context.unsettled:
             return _outcome(recipe, planned, "unchanged", deployment_id, planned.change.reason)
-    progress().step(f"apply {planned}")
     try:
         if deployment_id is None:
-            deployment_id = await apply_deployment(planned, server)
+            deployment_id = await apply_deployment(planned, server, width)
         for builder in _acting_builders(planned):
             await act_after_deployment(AfterStep(builder, planned.draft.deployment, deployment_id, within))
     except Exception as error:  # noqa: BLE001 - reported with the deployment; the task's run holds the traceback

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
@@ -13,7 +13,7 @@ from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.records import LiveDeployment, changed_schedules
 from meta_prefect.server.reading import Readings
-from meta_prefect.server.requests import leave_waiting_to_us
+from meta_prefect.server.requests import client_settings, leave_waiting_to_us
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _Place = tuple[asyncio.AbstractEventLoop, str | None]
 _open_client: ContextVar[tuple[_Place, PrefectClient] | None] = ContextVar("open_client", default=None)
-"""The client that this context has open, and where it serves: each new one costs a TLS context and two requests."""
+"""The client that this context has open, and where it serves."""
 
 
 class PrefectServer(Readings):
@@ -95,8 +95,10 @@ class PrefectServer(Readings):
 
 @asynccontextmanager
 async def connect(host: Host) -> AsyncGenerator[PrefectServer]:
-    """Open the Prefect API that the settings name. Within a deploy that has it open already, that client serves."""
-    from prefect.client.orchestration import get_client
+    """Open the Prefect API that the settings name. Within a deploy that has it open already, that client serves.
+
+    Prefect's engine uses the same client for the flows that are started within.
+    """
     from prefect.settings import PREFECT_API_URL
 
     # A thread has its context from whoever started it, and an event loop of its own, which that one's client does not serve.
@@ -105,12 +107,30 @@ async def connect(host: Host) -> AsyncGenerator[PrefectServer]:
     if open_client is not None and open_place == place:
         yield PrefectServer(open_client, host)
         return
-    async with get_client(httpx_settings={"event_hooks": {"response": [leave_waiting_to_us]}}) as client:
+    async with _shared_client() as client:
         token = _open_client.set((place, client))
         try:
             yield PrefectServer(client, host)
         finally:
             _open_client.reset(token)
+
+
+@asynccontextmanager
+async def _shared_client() -> AsyncGenerator[PrefectClient]:
+    """Open a client where Prefect's engine looks for one: each costs a TLS context and two requests."""
+    from prefect.context import AsyncClientContext
+
+    class SharedClient(AsyncClientContext):
+        def __init__(self) -> None:
+            super().__init__(httpx_settings={"event_hooks": {"response": [leave_waiting_to_us]}})
+            # What they are is no reason for anybody to open another one.
+            self._httpx_settings = None
+
+    async with AsyncExitStack() as stack:
+        # `check` asks for the server's version, where that matters, and says in words what is wrong with it.
+        with client_settings(server_version_check_enabled=False)():
+            context = await stack.enter_async_context(SharedClient())
+        yield context.client
 
 
 def ui_url(kind: str, object_id: str) -> str | None:

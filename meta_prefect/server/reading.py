@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from typing import Final
 
@@ -44,26 +45,32 @@ class Readings(Requests):
     async def _read_flow_names(self, names: Iterable[str]) -> dict[str, str]:
         """Find the ids of flows; returns names by id."""
         for chunk in _chunks(sorted(set(names) - self._flow_ids.keys())):
-            async for flow in self.pages("/flows/filter", {"flows": {"name": {"any_": chunk}}}):
-                self._flow_ids[flow["name"]] = flow["id"]
+            await self._read_flow_names_by({"flows": {"name": {"any_": chunk}}})
         return {flow_id: name for name, flow_id in self._flow_ids.items()}
 
     async def read_owned(self, project: str, environment: str) -> list[LiveDeployment]:
         """Read every deployment of a project in an environment, by its tags, in the order of names."""
-        tags = [owner_tag(project), environment_tag(environment)]
-        condition = {"deployments": {"tags": {"all_": tags}}}
-        answers = [answer async for answer in self.pages("/deployments/filter", condition)]
-        flow_names: dict[str, str] = {}
-        for chunk in _chunks(sorted({answer["flow_id"] for answer in answers})):
-            async for flow in self.pages("/flows/filter", {"flows": {"id": {"any_": chunk}}}):
-                flow_names[flow["id"]] = flow["name"]
-                self._flow_ids[flow["name"]] = flow["id"]
-        # A flow that somebody deletes meanwhile takes its deployments along.
+        of_owner = {"deployments": {"tags": {"all_": [owner_tag(project), environment_tag(environment)]}}}
+        answers, flow_names = await asyncio.gather(
+            self._all("/deployments/filter", of_owner), self._read_flow_names_by(of_owner)
+        )
+        # A deployment that came in between; a flow that somebody deletes meanwhile takes its deployments along.
+        for chunk in _chunks(sorted({answer["flow_id"] for answer in answers} - flow_names.keys())):
+            flow_names |= await self._read_flow_names_by({"flows": {"id": {"any_": chunk}}})
         return [
             live_deployment(answer, flow_names[answer["flow_id"]])
             for answer in answers
             if answer["flow_id"] in flow_names
         ]
+
+    async def _all(self, path: str, condition: Record) -> list[Record]:
+        return [answer async for answer in self.pages(path, condition)]
+
+    async def _read_flow_names_by(self, condition: Record) -> dict[str, str]:
+        """Find flows, and remember their ids; returns names by id."""
+        flows = await self._all("/flows/filter", condition)
+        self._flow_ids |= {flow["name"]: flow["id"] for flow in flows}
+        return {flow["id"]: flow["name"] for flow in flows}
 
     async def read_ledgers(self, project: str, environment: str | None = None) -> AsyncGenerator[Ledger]:
         """Read what the deploys of a project wrote, newest first, page by page; whoever has enough may stop.

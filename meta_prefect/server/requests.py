@@ -6,8 +6,8 @@ seconds.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
@@ -50,7 +50,7 @@ class Requests:
     def __init__(self, client: PrefectClient, host: Host) -> None:
         self._client = client
         self._host = host
-        self._without_retries = _settings_without_retries()
+        self._without_retries = client_settings(max_retries=0)
         self._answered = False
         self.overloads = 0
 
@@ -69,9 +69,17 @@ class Requests:
 
         Raises:
             UnreachableError: It does not answer.
-            RefusedError: It wants another key, or is no Prefect API.
+            RefusedError: It wants another key, is no Prefect API, or that of a Prefect that is not compatible.
         """
-        await self._request("GET", "/admin/version")
+        import prefect
+
+        served: object = await self._request("GET", "/admin/version")
+        ours = prefect.__version__
+        if isinstance(served, str) and served.partition(".")[0] != ours.partition(".")[0]:
+            raise RefusedError(
+                f"the Prefect API at {self.url} is that of Prefect {served}, and Prefect {ours} is installed here",
+                hint="Install the Prefect of the server, or upgrade the server.",
+            )
 
     # --- single requests -----------------------------------------------------------------------------------------------
 
@@ -188,26 +196,28 @@ async def leave_waiting_to_us(response: httpx.Response) -> None:
     """Let Prefect's client hand over an answer such as 503 at once; a hook of its httpx client.
 
     It sleeps two seconds after such an answer even where it will not ask again, unless the answer says how long to wait. A wait
-    that the server asks for stays.
+    that the server asks for stays, and so do those of Prefect's own requests, which it does ask again.
     """
-    if response.status_code in _TEMPORARY:
+    from prefect.context import get_settings_context
+
+    if response.status_code in _TEMPORARY and get_settings_context().settings.client.max_retries == 0:
         response.headers.setdefault("Retry-After", "0")
 
 
-def _settings_without_retries() -> Any:
-    """Make a context manager under which Prefect's client does not retry by itself; entering it costs microseconds."""
+def client_settings(**changes: Any) -> Callable[[], AbstractContextManager[None]]:
+    """Make a context manager under which Prefect's client has other settings; entering it costs microseconds."""
     from prefect.context import SettingsContext, get_settings_context
 
     outer = get_settings_context()
-    client = outer.settings.client.model_copy(update={"max_retries": 0})
+    client = outer.settings.client.model_copy(update=changes)
     settings = outer.settings.model_copy(update={"client": client})
 
     @contextmanager
-    def without_retries() -> Generator[None]:
+    def changed() -> Generator[None]:
         with SettingsContext(profile=outer.profile, settings=settings):
             yield
 
-    return without_retries
+    return changed
 
 
 @contextmanager

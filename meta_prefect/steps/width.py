@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
@@ -21,6 +23,8 @@ WIDEST: Final = 8
 """More at once than this is never tried: a single Prefect server has no use for it."""
 _GAIN: Final = 1.1
 """So many times faster a wider window must be to be worth it."""
+AHEAD: Final = 1
+"""So many more than may write are made ready meanwhile, so that neither the server nor we wait for the other."""
 
 
 class Width:
@@ -39,7 +43,23 @@ class Width:
         self._written = 0
         self._since = clock()
         self._pace = 0.0
+        self._under_way = 0
+        self._left = asyncio.Condition()
         self.now = 1
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        """Wait until one more may write, and write within."""
+        async with self._left:
+            await self._left.wait_for(lambda: self._under_way < self.now)
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            async with self._left:
+                self._under_way -= 1
+                self.wrote()
+                self._left.notify_all()
 
     def wrote(self) -> None:
         """One write has ended."""
@@ -63,20 +83,28 @@ class Width:
             self.now += 1
 
 
-async def each(items: Sequence[T], act: Callable[[T], Coroutine[Any, Any, R]], width: Width) -> list[R]:
+async def each(
+    items: Sequence[T], act: Callable[[T], Coroutine[Any, Any, R]], width: Width, *, ahead: int = AHEAD
+) -> list[R]:
     """Do something with each item, several at a time; returns the results in the order of the items.
 
-    What is done must not raise: everything that is under way would go on unseen.
+    Whatever writes does so in its :meth:`Width.turn`. What is done must not raise: everything that is under way would go on
+    unseen.
+
+    Args:
+        items: The items.
+        act: What is done with each.
+        width: How many may write at once.
+        ahead: How many more are begun, and wait for their turn.
     """
     results: dict[int, R] = {}
     running: dict[asyncio.Task[R], int] = {}
-    waiting = list(enumerate(items))
+    waiting = deque(enumerate(items))
     while waiting or running:
-        while waiting and len(running) < width.now:
-            number, item = waiting.pop(0)
+        while waiting and len(running) < width.now + ahead:
+            number, item = waiting.popleft()
             running[asyncio.create_task(act(item))] = number
         done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             results[running.pop(task)] = task.result()
-            width.wrote()
     return [results[number] for number in range(len(items))]

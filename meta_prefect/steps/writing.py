@@ -19,7 +19,9 @@ from meta_prefect.plan.records import field_changes
 from meta_prefect.server import PrefectServer
 from meta_prefect.steps.building import Within
 from meta_prefect.steps.planning import PlannedComponent, PlannedDeployment
+from meta_prefect.steps.progress import progress
 from meta_prefect.steps.retrying import PATIENTLY
+from meta_prefect.steps.width import Width
 
 
 @task(
@@ -54,15 +56,26 @@ async def wait_for_component(planned: PlannedComponent, server: PrefectServer) -
     task_run_name="apply {planned}",
     **PATIENTLY,
 )
-async def apply_deployment(planned: PlannedDeployment, server: PrefectServer) -> str:
-    """Write one deployment; returns its id.
+async def apply_deployment(planned: PlannedDeployment, server: PrefectServer, width: Width) -> str:
+    """Write one deployment when its turn comes; returns its id.
+
+    Args:
+        planned: What is to be written.
+        server: The Prefect API.
+        width: Whose turn it is.
 
     Raises:
         MovedError: The live one is not what the plan of this deploy saw.
     """
+    check_not_moved(planned.change, planned.draft.deployment.context)
+    async with width.turn():
+        progress().step(f"apply {planned}")
+        return await _write(planned, server)
+
+
+async def _write(planned: PlannedDeployment, server: PrefectServer) -> str:
     deployment = planned.draft.deployment
     logger = get_run_logger()
-    check_not_moved(planned.change, deployment.context)
     if (written := await _written_by_an_earlier_attempt(planned, server)) is not None:
         logger.info("%s is as planned already: an earlier attempt has written it", planned)
         return written

@@ -57,20 +57,68 @@ def test_it_settles_at_what_a_server_can_take(server: Server, settles_at: int) -
     assert server.widths(WINDOW * 20)[-1] == settles_at
 
 
-def test_results_come_in_order_and_never_more_at_once() -> None:
-    """Whatever ends first, the results are in the order of the items; no more run at a time than the width says."""
-    width = Width(lambda: 0, lambda: 0.0)
-    under_way, most = 0, 0
+def test_results_come_in_order_and_never_more_write_at_once() -> None:
+    """Whatever ends first, the results are in the order of the items; no more write at a time than the width says."""
+    writing, most = 0, 0
 
-    async def act(number: int) -> int:
-        nonlocal under_way, most
-        under_way += 1
-        assert under_way <= width.now
-        most = max(most, under_way)
-        for _ in range(30 - number % 30):
-            await asyncio.sleep(0)
-        under_way -= 1
-        return number
+    async def run() -> list[int]:
+        width = Width(lambda: 0, lambda: 0.0)
 
-    assert asyncio.run(each(range(100), act, width)) == list(range(100))
+        async def act(number: int) -> int:
+            nonlocal writing, most
+            async with width.turn():
+                writing += 1
+                assert writing <= width.now
+                most = max(most, writing)
+                for _ in range(30 - number % 30):
+                    await asyncio.sleep(0)
+                writing -= 1
+            return number
+
+        return await each(range(100), act, width)
+
+    assert asyncio.run(run()) == list(range(100))
     assert most > 1
+
+
+@pytest.mark.parametrize(
+    ("ahead", "events"),
+    [
+        (0, ["ready a", "write a", "wrote a", "ready b", "write b", "wrote b"]),
+        (1, ["ready a", "write a", "ready b", "wrote a", "write b", "wrote b"]),
+    ],
+)
+def test_the_next_one_is_made_ready_while_one_is_written(ahead: int, events: list[str]) -> None:
+    """What comes before a write happens while the write before it is under way, unless that is forbidden."""
+    happened: list[str] = []
+
+    async def run() -> None:
+        width = Width(lambda: 0, lambda: 0.0)
+
+        async def act(name: str) -> None:
+            happened.append(f"ready {name}")
+            async with width.turn():
+                happened.append(f"write {name}")
+                for _ in range(5):
+                    await asyncio.sleep(0)
+                happened.append(f"wrote {name}")
+
+        await each("ab", act, width, ahead=ahead)
+
+    asyncio.run(run())
+    assert happened == events
+
+
+def test_what_needs_no_write_does_not_widen() -> None:
+    """Deployments that are as wanted say nothing of how much a server can take."""
+
+    async def run() -> int:
+        width = Width(lambda: 0, lambda: 0.0)
+
+        async def act(number: int) -> int:
+            return number
+
+        await each(range(WINDOW * 5), act, width)
+        return width.now
+
+    assert asyncio.run(run()) == 1

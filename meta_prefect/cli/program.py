@@ -1,0 +1,29 @@
+"""The process of a command."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+from collections.abc import Sequence
+from typing import Final
+
+from meta_prefect.cli.app import main as run_command
+
+_OBJECTS: Final = 200_000
+"""So many more objects than before are a reason to look for garbage; Python's own figure is 700 to 2,000."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command as a process of its own, and exit with its code."""
+    _collect_rarely()
+    run_command(arguments)
+
+
+def _collect_rarely() -> None:
+    """Spend no time on garbage that is not there.
+
+    Importing Prefect makes half a million objects that stay. Looking through them again and again for some that do not, and once
+    more at the end of the process, is a quarter of the time of a deploy that finds nothing to do.
+    """
+    gc.set_threshold(_OBJECTS, 30, 30)
+    atexit.register(gc.freeze)
