@@ -17,8 +17,8 @@ import json
 import logging
 import re
 import secrets
+import sys
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
@@ -30,7 +30,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from meta_prefect.discovery.steadiness import changing_call
 from meta_prefect.discovery.surroundings import day, project_files, surroundings
 from meta_prefect.discovery.syntax import read_source
-from meta_prefect.discovery.witnesses import Seen, Watch, is_still_since, look_at
+from meta_prefect.discovery.witnesses import Seen, Watch, is_as_this_process_found_it, is_installed, look_at
 from meta_prefect.interfaces.deployment import FlowFacts
 from meta_prefect.settings import read_settings
 
@@ -78,7 +78,6 @@ class FlowMemory:
     def __init__(self, root: Path, folder: Path) -> None:
         self._root = root
         self._file = folder / f"{sha256(str(root).encode()).hexdigest()[:24]}.json"
-        self._began = time.time_ns()
         self._watch = Watch()
         self._files = project_files(root)
         old = _read(self._file)
@@ -127,8 +126,10 @@ class FlowMemory:
         if call := changing_call(_texts(self._watch.code() | {str(self._root / file) for file in own})):
             raise _NotRememberedError(f"what a module is depends on {call}")
         seen = {path: look_at(path) for path in sorted(found)}
-        if changed := next((path for path in found if not is_still_since(path, self._began)), None):
-            raise _NotRememberedError(f"{changed} has just been changed")
+        # Of what was loaded before the change the file says no longer what it is, in a process that deploys again and again.
+        places = [place for place in sys.path if place and is_installed(f"{place}/")]
+        if changed := next((path for path in (*places, *found) if not is_as_this_process_found_it(path)), None):
+            raise _NotRememberedError(f"{changed} has been changed since this process began")
         now = project_files(self._root)
         if now is None or now.digest != self._files.digest or day() != self._surroundings["day"]:
             raise _NotRememberedError("it has been changed meanwhile")

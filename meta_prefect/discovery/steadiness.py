@@ -12,7 +12,7 @@ _CHANGING = frozenset(
         "now", "utcnow", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "localtime", "gmtime",
         "ctime", "uuid1", "uuid4", "uuid6", "uuid7", "random", "randint", "randrange", "getrandbits", "choice", "choices",
         "sample", "shuffle", "uniform", "gauss", "rand", "randn", "urandom", "token_hex", "token_bytes", "token_urlsafe",
-        "randbelow", "mkdtemp", "mkstemp", "getpid",
+        "randbelow", "default_rng", "mkdtemp", "mkstemp", "getpid",
     }
 )  # fmt: skip
 """Names of functions that give something else at each call, whatever module they are of."""

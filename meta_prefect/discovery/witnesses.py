@@ -6,6 +6,7 @@ not told: what libraries in C open by themselves, and questions such as whether 
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 import stat
@@ -18,14 +19,16 @@ from threading import get_ident
 from types import ModuleType
 from typing import Any, cast
 
+import psutil
+
 from meta_prefect.discovery.surroundings import names_in
 
 Seen = list[int] | str | None
 """How a file or folder looked: size and time of a file, a digest of the names in a folder, None for what is not there."""
 
 _NANOSECONDS = 1_000_000_000
-_STILL = _NANOSECONDS // 10
-"""What was written a moment before it was looked at may be written once more without looking any different."""
+_TOLERANCE = 1.0
+"""Seconds by which the start of a process and the time of a file may be off."""
 
 _OUTWARD = frozenset(
     {
@@ -79,9 +82,9 @@ class Watch:
             is_known: Says whether a file or folder is looked at anyway, as one of the project's.
         """
         found = {path for path in self.opened if not (path.endswith(".pyc") or _is_stdlib(path))}
-        found |= {path for path in self.listed if not (_is_installed(f"{path}/") or _is_stdlib(f"{path}/"))}
+        found |= {path for path in self.listed if not (is_installed(f"{path}/") or _is_stdlib(f"{path}/"))}
         for name, path in _loaded():
-            if not _is_installed(path):
+            if not is_installed(path):
                 found |= {path, os.path.dirname(path)}  # noqa: PTH120
             elif name not in self._loaded_before:
                 found.add(path)
@@ -93,7 +96,7 @@ class Watch:
         return {
             path
             for path in found
-            if path.endswith(".py") and not (path.startswith(_OWN) or _is_installed(path) or _is_stdlib(path))
+            if path.endswith(".py") and not (path.startswith(_OWN) or is_installed(path) or _is_stdlib(path))
         }
 
     def note(self, event: str, args: tuple[Any, ...]) -> None:
@@ -141,19 +144,19 @@ def _asked_by_the_user() -> bool:
         name = frame.f_code.co_filename
         if name.startswith("<frozen importlib"):
             return False
-        if not (name.startswith(("<", *_OWN)) or _is_installed(name) or _is_stdlib(name)):
+        if not (name.startswith(("<", *_OWN)) or is_installed(name) or _is_stdlib(name)):
             return True
         frame = frame.f_back
     return True
 
 
-def _is_installed(path: str) -> bool:
+def is_installed(path: str) -> bool:
     """Whether a file is one of an installed package, not installed in place."""
     return "/site-packages/" in path or "/dist-packages/" in path
 
 
 def _is_stdlib(path: str) -> bool:
-    return path.startswith(_STDLIB) and not _is_installed(path)
+    return path.startswith(_STDLIB) and not is_installed(path)
 
 
 def _loaded() -> Iterator[tuple[str, str]]:
@@ -185,14 +188,19 @@ def look_at(path: str) -> Seen:
     return names_in(path) if stat.S_ISDIR(told.st_mode) else [told.st_size, told.st_mtime_ns]
 
 
-def is_still_since(path: str, moment: int) -> bool:
-    """Whether a file or folder is as it was at a moment, in nanoseconds since the epoch."""
+def is_as_this_process_found_it(path: str) -> bool:
+    """Whether a file or folder has not been changed since this process began, and not just before that either."""
     try:
         told = os.stat(path)  # noqa: PTH116
-        if told.st_mtime_ns < moment - _STILL:
+        if told.st_mtime_ns < _process_began():
             return True
         # Importing from a folder for the first time makes a cache of bytecode in it.
         cache = os.stat(f"{path}/__pycache__") if stat.S_ISDIR(told.st_mode) else None  # noqa: PTH116
     except OSError:
         return not Path(path).exists()
     return cache is not None and abs(cache.st_mtime_ns - told.st_mtime_ns) < _NANOSECONDS
+
+
+@functools.cache
+def _process_began() -> int:
+    return int((psutil.Process().create_time() - _TOLERANCE) * _NANOSECONDS)

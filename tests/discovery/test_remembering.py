@@ -9,7 +9,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +73,17 @@ class World:
         self.root = write({"flow.py": flow, "helper.py": "VALUE = 'old'\n", "config.json": '"old"'})
 
     def put(self, file: Path, text: str) -> None:
-        """Write a file some time before the deploy: what is written a moment before it is not trusted."""
-        before = file.stat().st_mtime_ns if file.exists() else time.time_ns() - 10**12
+        """Write a file before this process began: what is outside of the project and younger than that is not trusted."""
+        before = file.stat().st_mtime_ns if file.exists() else 1
         file.write_text(text)
         os.utime(file, ns=(before + 10**10, before + 10**10))
         os.utime(file.parent, (1, 1))
+
+    def add(self, name: str, text: str) -> None:
+        """Add a file to the project."""
+        file = self.root / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Change a file of the project."""
@@ -116,7 +121,7 @@ def looked_at(root: Path, memories: Path | None, *entrypoints: str) -> dict[str,
 def world(tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch) -> World:
     """A project that has been deployed once."""
     made = World(tmp_path, write)
-    monkeypatch.syspath_prepend(made.libs)
+    monkeypatch.setattr(sys, "path", [str(made.libs), *sys.path])
     monkeypatch.setattr(surroundings, "_UNREAD_PREFIXES", (*surroundings._UNREAD_PREFIXES, "PYTEST_CURRENT"))  # pyright: ignore[reportPrivateUsage]
     made.defaults()
     return made
@@ -127,7 +132,7 @@ def test_an_unchanged_project_is_not_imported_again(world: World) -> None:
     remembered = looked_at(world.root, world.memories, "flow.py:work")
     assert world.imports == 1
     assert remembered == looked_at(world.root, None, "flow.py:work")
-    assert (world.imports, defaults_of(remembered["flow.py:work"])["day"]) == (2, str(date.today()))
+    assert (world.imports, defaults_of(remembered["flow.py:work"])["day"]) == (2, surroundings.day()[:10])
 
 
 CHANGES: dict[str, tuple[Callable[[World], None], dict[str, str]]] = {
@@ -135,14 +140,14 @@ CHANGES: dict[str, tuple[Callable[[World], None], dict[str, str]]] = {
     "another module": (lambda w: w.edit("helper.py", "old", "new"), {"helped": "new"}),
     "a file that is read": (lambda w: w.edit("config.json", "old", "new"), {"configured": "new"}),
     "a package that hides a module": (
-        lambda w: ((w.root / "helper").mkdir(), (w.root / "helper/__init__.py").write_text("VALUE = 'new'")) and None,
+        lambda w: w.add("helper/__init__.py", "VALUE = 'new'"),
         {"helped": "new"},
     ),
     "a module installed in place": (lambda w: w.put(w.libs / "common.py", "VALUE = 'new'"), {"shared": "new"}),
     "a file outside of the project": (lambda w: w.put(w.outside, "new"), {"read": "new"}),
     "a folder outside of the project": (lambda w: w.put(w.listed / "new", ""), {"found": "new"}),
     "a module of the project that hides one from outside": (
-        lambda w: (w.root / "common.py").write_text("VALUE = 'new'") and None,
+        lambda w: w.add("common.py", "VALUE = 'new'"),
         {"shared": "new"},
     ),
     "a new module beside one from outside": (lambda w: w.put(w.libs / "other.py", ""), {}),
@@ -186,11 +191,12 @@ def test_installing_something_is_seen(world: World, tmp_path: Path, monkeypatch:
     """A package that comes or goes changes the time of its folder."""
     packages = tmp_path / "site-packages"
     packages.mkdir()
+    os.utime(packages, (1, 1))
     monkeypatch.setattr(sys, "path", [*sys.path, str(packages)])
     for _ in range(2):
         world.defaults()
     assert world.imports == 2
-    os.utime(packages, (1, 1))
+    os.utime(packages, (2, 2))
     world.defaults()
     assert world.imports == 3
 
@@ -305,7 +311,15 @@ def test_files_that_change_during_a_deploy_are_not_remembered(world: World) -> N
     assert world.defaults()["helped"] == "newest"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}', "\0" * 100, '{"format": 99, "flows": {}}'])
+def test_what_this_process_has_loaded_before_it_was_changed_is_not_remembered(world: World) -> None:
+    """A process that deploys again and again keeps an outside module as it was, so that its file says nothing of the facts."""
+    for _ in range(2):
+        (world.libs / "common.py").write_text("VALUE = 'new'")
+        assert world.defaults()["shared"] == "new"
+    assert world.imports == 3
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}', '{"format": 99, "flows": {}}'])
 def test_a_broken_memory_is_none(world: World, text: str) -> None:
     """A file that cannot be read, or of another version, is written anew."""
     (file,) = world.memories.iterdir()
