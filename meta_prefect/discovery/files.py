@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
-_FOREIGN_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages", "dist-packages"})
+FOREIGN_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages", "dist-packages"})
 _MARKS_OF_OTHERS = frozenset({"pyvenv.cfg", "meta_prefect.yaml", "meta_prefect.yml"})
 
 
@@ -91,7 +91,7 @@ class _Walk:
             if not is_folder and not (entry.name.endswith(".py") and entry.is_file()):
                 continue
             path = f"{entry.path}/" if is_folder else entry.path
-            if entry.name.startswith(".") or entry.name in _FOREIGN_FOLDERS or self._left_out(path, ignores):
+            if entry.name.startswith(".") or entry.name in FOREIGN_FOLDERS or self._left_out(path, ignores):
                 continue
             if entry.is_symlink():
                 self._links.append((entry.path, ignores))

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +20,8 @@ from meta_prefect.errors import FlowNotFoundError, ProjectFileError, nearest
 
 if TYPE_CHECKING:
     from prefect import Flow
+
+    from meta_prefect.discovery.remembering import FlowMemory
 
 _LOCK = threading.RLock()  # there is one sys.modules
 _active: list[tuple[ProjectModules, Path]] = []
@@ -34,10 +36,18 @@ class ProjectModules:
 
     Args:
         root: The project's folder.
+        memory: What is remembered of its flows, where anything may be.
+
+    Attributes:
+        root: The project's folder, resolved.
+        memory: As above.
+        beside: What others keep of these modules for as long as they are there, by its type.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, memory: FlowMemory | None = None) -> None:
         self.root = root.resolve()
+        self.memory = memory
+        self.beside: dict[type, object] = {}
         self._finder = ProjectFinder(self.root)
         self._modules: dict[str, ModuleType] = {}
         self._aliases: dict[Path, dict[str, ModuleType]] = {}
@@ -87,12 +97,23 @@ class ProjectModules:
         """
         parsed = parse_entrypoint(entrypoint, where=where)
         if parsed.module is not None:
-            with self.imported():
+            with self.imported(), self._watched():
                 return _attribute(self._import(parsed.module, parsed.module, where), parsed, where)
         file = file_in_project(self.root, str(parsed.file), where=where)
-        with self.imported(file.parent):
+        with self.imported(file.parent), self._watched():
             module = self._import(self._finder.name_of(file), file.relative_to(self.root).as_posix(), where)
             return _attribute(module, parsed, where)
+
+    def has_executed(self, entrypoint: str) -> bool:
+        """Say whether the module of an entrypoint has been executed, so that loading it runs nothing.
+
+        Raises:
+            FlowNotFoundError: There is no such file.
+        """
+        parsed = parse_entrypoint(entrypoint)
+        if parsed.file is None:
+            return str(parsed.module) in self._modules
+        return self._finder.name_of(file_in_project(self.root, parsed.file)) in self._modules
 
     def load_flow(self, entrypoint: str, *, where: str | None = None) -> Flow[..., Any]:
         """Load a flow.
@@ -120,12 +141,15 @@ class ProjectModules:
             ProjectFileError: There is no such module.
             FlowImportError: The module raised an exception, or ended the process.
         """
-        with self.imported():
+        with self.imported(), self._watched():
             try:
                 return self._import(name, name, where)
             except FlowNotFoundError as error:
                 known = sorted(self._names_in(self.root))
                 raise ProjectFileError(error.message, where=where, hint=nearest(name, known) or None) from None
+
+    def _watched(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.memory is None else self.memory.watching()
 
     def _import(self, name: str, what: str, where: str | None) -> ModuleType:
         try:

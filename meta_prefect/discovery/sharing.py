@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from meta_prefect.discovery.modules import ProjectModules
+from meta_prefect.discovery.remembering import memory_of
 
 _shared: ContextVar[dict[Path, ProjectModules] | None] = ContextVar("meta_prefect_modules", default=None)
 
@@ -26,8 +27,11 @@ def sharing_modules() -> Generator[None]:
 
 
 def modules_of(root: Path) -> ProjectModules:
-    """The modules of a project; fresh ones where no deploy shares any."""
+    """The modules of a project; fresh ones, without a memory of earlier deploys, where no deploy shares any."""
     shared = _shared.get()
     if shared is None:
         return ProjectModules(root)
-    return shared.setdefault(root.resolve(), ProjectModules(root))
+    resolved = root.resolve()
+    if resolved not in shared:
+        shared[resolved] = ProjectModules(resolved, memory_of(resolved))
+    return shared[resolved]

@@ -65,10 +65,15 @@ def prefect_home() -> Path:
 
 def write_record(path: Path, record: ProcessRecord) -> None:
     """Write a record so that a reader sees the old one or the new one, and that only its owner can read it (0600)."""
+    write_privately(path, record.model_dump_json(indent=2) + "\n")
+
+
+def write_privately(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old text or the new one, and that only its owner can read it (0600)."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(record.model_dump_json(indent=2) + "\n")
+            file.write(text)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

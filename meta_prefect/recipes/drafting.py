@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel
 
 from meta_prefect.discovery.modules import ProjectModules
-from meta_prefect.discovery.parameters import parameter_form
 from meta_prefect.errors import ConfigurationError
-from meta_prefect.implementations.filesystem import components_of
 from meta_prefect.interfaces.context import DeployContext
-from meta_prefect.interfaces.deployment import Deployment, FlowFacts
-from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface, builders_of, flatten
+from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface, flatten
 from meta_prefect.plan.resolving import Draft
+from meta_prefect.recipes.knowing import KnownFlow, flows_of
 from meta_prefect.recipes.recipe import Recipe, RecipeBuilder
-
-if TYPE_CHECKING:
-    from prefect import Flow
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,38 +49,31 @@ def draft(request: Request, context: DeployContext, modules: ProjectModules) -> 
     """
     environment = request.recipe.environment(request.variables) or context.environment
     try:
-        flow = modules.load_flow(request.flow, where=request.where)
+        flow = flows_of(modules).of(request.flow, where=request.where)
         with modules.imported():
-            builders = _chain(request, builders_of(flow), environment)
+            builders = _chain(request, flow.builders, environment)
     except ConfigurationError as error:
         error.asked_for_at(request.where)
         return error
-    facts = FlowFacts(
-        name=flow.name,
-        entrypoint=request.flow,
-        source=context.source,
-        description=flow.description,
-        parameter_schema=parameter_form(flow),
-        tags=tuple(getattr(flow, "tags", ()) or ()),
-        module=flow.fn.__module__,
-        file=flow.fn.__code__.co_filename,
-    )
+    facts = flow.facts
+    if facts.source != context.source:
+        facts = facts.model_copy(update={"source": context.source})
     begun = Deployment(
         flow=facts, context=context, environment=environment, name=_default_name(request.flow, flow, environment)
     )
-    return Draft(request.where, builders, begun, flow_requires=components_of(flow))
+    return Draft(request.where, builders, begun, flow_requires=flow.requires)
 
 
-def _default_name(entrypoint: str, flow: Flow[..., Any], environment: str) -> str:
+def _default_name(entrypoint: str, flow: KnownFlow, environment: str) -> str:
     """The name of a flow's deployment in code where no builder gives one: that of the module-level name.
 
     The flow's own function has no name beside the flow's: its deployment is the default one. A recipe that is asked for in
     the project file names its deployments itself.
     """
-    if not builders_of(flow):
+    if not flow.builders:
         return ""
     name = entrypoint.rpartition(":")[2].rpartition(".")[2]
-    purpose = "default" if name == flow.fn.__name__ else name.replace("_", "-")
+    purpose = "default" if name == flow.function else name.replace("_", "-")
     return f"{purpose}-{environment}"
 
 

@@ -18,6 +18,7 @@ from meta_prefect.plan.recorded import Asked, RecordedPlan, fingerprint_of_wante
 from meta_prefect.plan.resolving import Draft
 from meta_prefect.project import Project
 from meta_prefect.recipes.drafting import Request, draft
+from meta_prefect.recipes.knowing import flows_of
 from meta_prefect.recipes.recipe import Recipe
 from meta_prefect.recipes.requests import Requested, nothing_to_deploy, requests_of
 from meta_prefect.recipes.selection import Selection, select_in
@@ -332,12 +333,15 @@ async def plan_order(order: Order, host: Host, server: Reader) -> ProjectPlan:
     errors = list(requested.errors)
     pairs: list[tuple[Request, Draft]] = []
     modules = modules_of(Path(context.source))
+    flows = flows_of(modules)
+    flows.recall(request.flow for request in requested.requests)
     for request in requested.requests:
         match draft(request, context, modules):
             case Draft() as begun:
                 pairs.append((request, begun))
             case error:
                 errors.append(error)
+    flows.keep()
     build([begun for _, begun in pairs], host, modules.imported)
     known = [(begun.deployment.flow.name, begun.deployment.name) for _, begun in pairs if not begun.errors]
     pairs = [
