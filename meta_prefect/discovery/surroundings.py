@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import psutil
+
 from meta_prefect.discovery.files import FOREIGN_FOLDERS
 
 MOST_FILES = 5_000
@@ -150,7 +152,7 @@ def _interpreter() -> Iterator[str]:
     import prefect
 
     yield from (sys.version, sys.executable, sys.prefix, str(sys.flags), prefect.__version__)
-    yield from (socket.gethostname(), str(os.getuid()), str(Path.cwd()))
+    yield from (socket.gethostname(), psutil.Process().username(), str(Path.cwd()))
     try:
         yield version("meta-prefect")
     except PackageNotFoundError:
