@@ -7,16 +7,21 @@ run commands. Prefect's CSRF protection alone does not stop the second, and no s
 
 from __future__ import annotations
 
+import gc
 import sys
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
-from typing import Any
+from threading import Thread
+from typing import Any, Final
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_LOOK_SECONDS: Final = 0.2
 
 
 class OwnPagesOnly:
@@ -51,12 +56,37 @@ class OwnPagesOnly:
         return host in self._hosts and (not origin or origin in self._origins)
 
 
+def collect_garbage_apart() -> None:
+    """Let a thread of its own collect this process's garbage from now on.
+
+    After a "database is locked", a cursor of SQLite is part of a cycle. Python takes it away wherever it looks for garbage next,
+    in the event loop as a rule, which waits there until the cursor's connection is free. Where that connection waits for the lock
+    of another one, whose next statement the event loop was to send, the whole server stands still until SQLite gives up: for the
+    60 seconds of Prefect's ``busy_timeout``.
+    """
+    gc.disable()
+    gc.collect()
+    gc.freeze()
+    Thread(target=_collect_garbage, name="garbage", daemon=True).start()
+
+
+def _collect_garbage() -> None:
+    """Do what Python does by itself, at the same figures, but look only so often whether there is anything to do."""
+    young, middle, old = gc.get_threshold()
+    while True:
+        time.sleep(_LOOK_SECONDS)
+        counts = gc.get_count()
+        if counts[0] > young:
+            gc.collect(2 if counts[2] > old else 1 if counts[1] > middle else 0)
+
+
 def main(host: str, port: int) -> None:
     """Serve Prefect's API, UI and services until a signal comes."""
     import uvicorn
     from prefect.server.api.server import create_app
 
     app: Any = OwnPagesOnly(create_app(final=True), port)
+    collect_garbage_apart()
     uvicorn.run(app, host=host, port=port, log_level="warning", ws_ping_interval=20, ws_ping_timeout=20)
 
 
