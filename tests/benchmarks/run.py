@@ -232,7 +232,9 @@ def main() -> None:
     figures: list[Figure] = []
     console = Console(width=110)
     for server in servers:
-        with SERVERS[server]() as url, tempfile.TemporaryDirectory(prefix="meta-prefect-benchmark-") as folder:
+        # Not below the folder for temporary files: what lies there is never remembered, and projects lie elsewhere.
+        scratch = tempfile.TemporaryDirectory(prefix=".meta-prefect-benchmark-", dir=Path.home())
+        with SERVERS[server]() as url, scratch as folder:
             arena = Arena(server, url, Path(folder), options)
             for size in options.sizes.split(","):
                 number, _, modules = size.partition("/")

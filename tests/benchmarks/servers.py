@@ -21,8 +21,12 @@ _NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """This process's environment without any of Prefect's settings, with a PREFECT_HOME of its own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "META_PREFECT__"))}
+    """This process's environment without any of Prefect's settings, with a PREFECT_HOME of its own.
+
+    Bytecode is kept, as it is of what is installed.
+    """
+    left_out = ("PREFECT_", "META_PREFECT__", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     return {
         **kept,
         "PREFECT_HOME": str(home),

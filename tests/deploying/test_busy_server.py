@@ -9,10 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import anyio
+import prefect
 import pytest
+from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from meta_prefect.errors import OverloadedError
+from meta_prefect.errors import OverloadedError, RefusedError
 from meta_prefect.local.host import LocalHost
 from meta_prefect.server import connect
 
@@ -23,12 +25,14 @@ class BusyApi(ThreadingHTTPServer):
     Args:
         refusals: How many times.
         headers: What those answers say besides.
+        version: The version of Prefect that it says it is.
     """
 
-    def __init__(self, refusals: int, headers: dict[str, str]) -> None:
+    def __init__(self, refusals: int, headers: dict[str, str], version: str = prefect.__version__) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.refusals = refusals
         self.headers = headers
+        self.version = version
         self.requests = 0
 
     @property
@@ -43,7 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.requests += 1
         refused = self.server.requests <= self.server.refusals
-        body = json.dumps("3.9.1").encode()
+        body = json.dumps(self.server.version).encode()
         self.send_response(503 if refused else 200)
         for name, value in (self.server.headers if refused else {}).items():
             self.send_header(name, value)
@@ -70,8 +74,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.fixture
 def busy(request: pytest.FixtureRequest) -> Generator[BusyApi]:
     """A busy API."""
-    refusals, headers = request.param
-    with BusyApi(refusals, headers) as api:
+    with BusyApi(*request.param) as api:
         thread = Thread(target=api.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
@@ -113,3 +116,39 @@ def test_a_server_that_stays_busy_is_given_up_with_an_error(
         asyncio.run(_check(busy.url))
     assert busy.requests == 3
     assert set(waits) <= {0.0}
+
+
+@pytest.mark.parametrize("busy", [(1, {})], indirect=True)
+def test_prefects_own_requests_wait_as_ever(busy: BusyApi, waits: list[float]) -> None:
+    """Prefect's engine shares the client of a deploy, and its requests keep the waits by which Prefect spares a busy server."""
+
+    async def ask() -> str:
+        with temporary_settings({PREFECT_API_URL: busy.url}):
+            async with connect(LocalHost()):
+                return await get_client().api_version()
+
+    assert asyncio.run(ask()) == busy.version
+    assert [wait for wait in waits if wait > 0.5]
+
+
+@pytest.mark.parametrize("busy", [(0, {})], indirect=True)
+def test_a_deploy_opens_one_client(busy: BusyApi) -> None:
+    """Whoever asks Prefect for a client within a deploy gets the one that is open: each costs a TLS context and two requests."""
+
+    async def clients() -> list[int]:
+        with temporary_settings({PREFECT_API_URL: busy.url}):
+            async with connect(LocalHost()), connect(LocalHost()):
+                return [id(get_client()), id(get_client())]
+
+    one, other = asyncio.run(clients())
+    assert one == other
+    assert busy.requests == 0
+
+
+@pytest.mark.parametrize("busy", [(0, {}, "2.20.1")], indirect=True)
+def test_a_prefect_of_another_major_version_is_refused_in_words(busy: BusyApi) -> None:
+    """A server that cannot understand this client is named with both versions, before anything is asked of it."""
+    with pytest.raises(
+        RefusedError, match=f"is that of Prefect 2.20.1, and Prefect {prefect.__version__} is installed"
+    ):
+        asyncio.run(_check(busy.url))
