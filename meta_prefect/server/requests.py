@@ -72,10 +72,13 @@ class Requests:
             RefusedError: It wants another key, is no Prefect API, or that of a Prefect that is not compatible.
         """
         import prefect
+        from prefect.client.base import ServerType
 
         served: object = await self._request("GET", "/admin/version")
         ours = prefect.__version__
-        if isinstance(served, str) and served.partition(".")[0] != ours.partition(".")[0]:
+        if self._client.server_type is ServerType.CLOUD or not isinstance(served, str):
+            return  # Prefect Cloud goes with every version, and counts its own
+        if served.partition(".")[0] != ours.partition(".")[0]:
             raise RefusedError(
                 f"the Prefect API at {self.url} is that of Prefect {served}, and Prefect {ours} is installed here",
                 hint="Install the Prefect of the server, or upgrade the server.",

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import starts
 from proxy import Proxy
 from rich.console import Console
 from rich.table import Table
@@ -226,11 +227,17 @@ def main() -> None:
     parser.add_argument("--all-rivals", action="store_true", help=f"also above {LARGEST_FOR_ALL} deployments")
     parser.add_argument("--paths", action="store_true", help="say which requests each rival sends")
     parser.add_argument("--json", type=Path, help="a file for the figures")
+    parser.add_argument(
+        "--starts", action=argparse.BooleanOptionalAction, default=True, help="also what starting costs"
+    )
     options = parser.parse_args()
     options.cases, options.rivals = options.cases.split(","), options.rivals.split(",")
     servers = [*options.servers.split(","), *(["postgres"] if options.postgres else [])]
     figures: list[Figure] = []
     console = Console(width=110)
+    started = starts.measure() if options.starts else []
+    if started:
+        console.print(starts.table(started))
     for server in servers:
         # Not below the folder for temporary files: what lies there is never remembered, and projects lie elsewhere.
         scratch = tempfile.TemporaryDirectory(prefix=".meta-prefect-benchmark-", dir=Path.home())
@@ -245,7 +252,12 @@ def main() -> None:
                         console.print(table)
     console.print(about())
     if options.json:
-        options.json.write_text(json.dumps({"about": about(), "figures": [asdict(one) for one in figures]}, indent=2))
+        told = {
+            "about": about(),
+            "starts": [asdict(one) for one in started],
+            "figures": [asdict(one) for one in figures],
+        }
+        options.json.write_text(json.dumps(told, indent=2))
 
 
 if __name__ == "__main__":

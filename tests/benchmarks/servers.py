@@ -20,7 +20,7 @@ POSTGRESQL = Path("/usr/lib/postgresql")
 _NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
 
 
-def environment(home: Path, **more: str) -> dict[str, str]:
+def environment(home: Path | str, **more: str) -> dict[str, str]:
     """This process's environment without any of Prefect's settings, with a PREFECT_HOME of its own.
 
     Bytecode is kept, as it is of what is installed.
