@@ -189,16 +189,21 @@ def look_at(path: str) -> Seen:
 
 
 def is_as_this_process_found_it(path: str) -> bool:
-    """Whether a file or folder has not been changed since this process began, and not just before that either."""
+    """Whether a file or folder has not been changed since this process began, and not just before that either.
+
+    Importing from a folder for the first time makes a cache of bytecode in it, which is no change.
+    """
     try:
         told = os.stat(path)  # noqa: PTH116
         if told.st_mtime_ns < _process_began():
             return True
-        # Importing from a folder for the first time makes a cache of bytecode in it.
-        cache = os.stat(f"{path}/__pycache__") if stat.S_ISDIR(told.st_mode) else None  # noqa: PTH116
+        if not stat.S_ISDIR(told.st_mode):
+            return False
+        with os.scandir(path) as entries:
+            inside = [entry.path for entry in entries if entry.name != "__pycache__"]
+        return all(is_as_this_process_found_it(one) for one in inside)
     except OSError:
         return not Path(path).exists()
-    return cache is not None and abs(cache.st_mtime_ns - told.st_mtime_ns) < _NANOSECONDS
 
 
 @functools.cache
