@@ -43,6 +43,12 @@ os.environ.update(
     META_PREFECT__START_WORKER="true",
 )
 
+# ``prefect server start``, which does not stand still for a minute every few minutes.
+_SERVE = (
+    "from meta_prefect.local.guarded_server import collect_garbage_apart; collect_garbage_apart();"
+    "from prefect.cli import app; app()"
+)
+
 _started: list[subprocess.Popen[bytes]] = []
 
 
@@ -70,17 +76,7 @@ def server(prefect_home: Path) -> Generator[Api]:
     log = prefect_home / "server.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "prefect",
-                "server",
-                "start",
-                "--host",
-                "127.0.0.1",
-                "--port",
-                _URL.rpartition(":")[2],
-            ],
+            [sys.executable, "-c", _SERVE, "server", "start", "--host", "127.0.0.1", "--port", _URL.rpartition(":")[2]],
             env={**os.environ, **SERVER_SETTINGS, "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(_HOME / "ui")},
             stdout=out,
             stderr=out,
