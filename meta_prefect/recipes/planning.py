@@ -27,7 +27,7 @@ from meta_prefect.server import Reader, ui_url
 from meta_prefect.steps.building import build
 from meta_prefect.steps.planning import PlannedBatch, PlannedComponent, PlannedDeployment, compare
 from meta_prefect.steps.source import new_context
-from meta_prefect.steps.writing import acts_afterwards
+from meta_prefect.steps.writing import acting_builders
 
 
 class Order:
@@ -140,7 +140,7 @@ class ProjectPlan:
 
     def _has_to_act(self, planned: PlannedDeployment) -> bool:
         """Whether builders have something to do once a deployment is written, or still have since an earlier attempt."""
-        if not any(acts_afterwards(builder) for builder in planned.draft.builders):
+        if not acting_builders(planned):
             return False
         return not isinstance(planned.change, Unchanged) or str(planned) in self.context.unsettled
 

@@ -12,7 +12,6 @@ from meta_prefect.discovery.sharing import modules_of
 from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError, MovedError, ValidationFailed
 from meta_prefect.interfaces.components import ComponentKey
 from meta_prefect.interfaces.context import DeployContext
-from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.changes import Change, Create, Unchanged, Update
 from meta_prefect.plan.ledger import PageHead
@@ -34,7 +33,7 @@ from meta_prefect.steps.width import AHEAD, Width, each
 from meta_prefect.steps.writing import (
     AfterStep,
     act_after_deployment,
-    acts_afterwards,
+    acting_builders,
     apply_deployment,
     ensure_component,
     wait_for_component,
@@ -182,10 +181,12 @@ async def _apply(
         if str(planned) not in planned.draft.deployment.context.unsettled:
             return _outcome(recipe, planned, "unchanged", deployment_id, planned.change.reason)
     try:
-        if deployment_id is None:
-            deployment_id = await apply_deployment(planned, server, width)
-        for builder in _acting_builders(planned):
-            await act_after_deployment(AfterStep(builder, planned.draft.deployment, deployment_id, within))
+        async with width.turn() as turn:
+            if deployment_id is None:
+                deployment_id = await apply_deployment(planned, server, turn)
+            for builder in acting_builders(planned):
+                await turn.begin()
+                await act_after_deployment(AfterStep(builder, planned.draft.deployment, deployment_id, within))
     except Exception as error:  # noqa: BLE001 - reported with the deployment; the task's run holds the traceback
         failed = _outcome(recipe, planned, "failed", deployment_id, _told(error))
         untouched = isinstance(planned.change, Unchanged) or isinstance(error, MovedError)
@@ -210,10 +211,6 @@ def _written(batch: PlannedBatch, report: Report) -> list[str]:
     written = [planned for planned, outcome in pairs if outcome.id and not isinstance(planned.change, Unchanged)]
     old = [planned.predecessor.full_name for planned in written if planned.predecessor is not None]
     return [*map(str, written), *old]
-
-
-def _acting_builders(planned: PlannedDeployment) -> list[FlowBuilderInterface]:
-    return [builder for builder in planned.draft.builders if acts_afterwards(builder)]
 
 
 def _broken_component(planned: PlannedDeployment, broken: dict[ComponentKey, Exception]) -> Exception | None:

@@ -44,22 +44,30 @@ class Width:
         self._since = clock()
         self._pace = 0.0
         self._under_way = 0
-        self._left = asyncio.Condition()
+        self._changed = asyncio.Condition()
         self.now = 1
 
     @asynccontextmanager
-    async def turn(self) -> AsyncGenerator[None]:
-        """Wait until one more may write, and write within."""
-        async with self._left:
-            await self._left.wait_for(lambda: self._under_way < self.now)
-            self._under_way += 1
+    async def turn(self) -> AsyncGenerator[Turn]:
+        """Give a turn to write, which ends within or here."""
+        turn = Turn(self)
         try:
-            yield
+            yield turn
         finally:
-            async with self._left:
-                self._under_way -= 1
-                self.wrote()
-                self._left.notify_all()
+            await turn.end()
+
+    async def enter(self) -> None:
+        """Wait until one more may write."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._under_way < self.now)
+            self._under_way += 1
+
+    async def leave(self) -> None:
+        """Let somebody else write."""
+        async with self._changed:
+            self._under_way -= 1
+            self.wrote()
+            self._changed.notify_all()
 
     def wrote(self) -> None:
         """One write has ended."""
@@ -83,13 +91,33 @@ class Width:
             self.now += 1
 
 
+class Turn:
+    """Somebody's turn to write. It begins and ends once, whoever says so how often."""
+
+    def __init__(self, width: Width) -> None:
+        self._width = width
+        self._begun = False
+        self._ended = False
+
+    async def begin(self) -> None:
+        """Wait for it."""
+        if not self._begun:
+            await self._width.enter()
+            self._begun = True
+
+    async def end(self) -> None:
+        """Let others write."""
+        if self._begun and not self._ended:
+            self._ended = True
+            await self._width.leave()
+
+
 async def each(
     items: Sequence[T], act: Callable[[T], Coroutine[Any, Any, R]], width: Width, *, ahead: int = AHEAD
 ) -> list[R]:
     """Do something with each item, several at a time; returns the results in the order of the items.
 
-    Whatever writes does so in its :meth:`Width.turn`. What is done must not raise: everything that is under way would go on
-    unseen.
+    Whatever writes does so in its :class:`Turn`. What is done must not raise: everything that is under way would go on unseen.
 
     Args:
         items: The items.

@@ -21,7 +21,7 @@ from meta_prefect.steps.building import Within
 from meta_prefect.steps.planning import PlannedComponent, PlannedDeployment
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.retrying import PATIENTLY
-from meta_prefect.steps.width import Width
+from meta_prefect.steps.width import Turn
 
 
 @task(
@@ -56,21 +56,24 @@ async def wait_for_component(planned: PlannedComponent, server: PrefectServer) -
     task_run_name="apply {planned}",
     **PATIENTLY,
 )
-async def apply_deployment(planned: PlannedDeployment, server: PrefectServer, width: Width) -> str:
+async def apply_deployment(planned: PlannedDeployment, server: PrefectServer, turn: Turn) -> str:
     """Write one deployment when its turn comes; returns its id.
 
     Args:
         planned: What is to be written.
         server: The Prefect API.
-        width: Whose turn it is.
+        turn: Its turn, which goes on where builders are to act.
 
     Raises:
         MovedError: The live one is not what the plan of this deploy saw.
     """
     check_not_moved(planned.change, planned.draft.deployment.context)
-    async with width.turn():
-        progress().step(f"apply {planned}")
-        return await _write(planned, server)
+    await turn.begin()
+    progress().step(f"apply {planned}")
+    written = await _write(planned, server)
+    if not acting_builders(planned):
+        await turn.end()
+    return written
 
 
 async def _write(planned: PlannedDeployment, server: PrefectServer) -> str:
@@ -143,6 +146,7 @@ async def act_after_deployment(step: AfterStep) -> None:
         ) from error
 
 
-def acts_afterwards(builder: FlowBuilderInterface) -> bool:
-    """Whether a builder has anything to do after a deployment."""
-    return type(builder).after_deployment is not FlowBuilderInterface.after_deployment
+def acting_builders(planned: PlannedDeployment) -> list[FlowBuilderInterface]:
+    """The builders that have anything to do after a deployment."""
+    nothing = FlowBuilderInterface.after_deployment
+    return [builder for builder in planned.draft.builders if type(builder).after_deployment is not nothing]

@@ -66,7 +66,8 @@ def test_results_come_in_order_and_never_more_write_at_once() -> None:
 
         async def act(number: int) -> int:
             nonlocal writing, most
-            async with width.turn():
+            async with width.turn() as turn:
+                await turn.begin()
                 writing += 1
                 assert writing <= width.now
                 most = max(most, writing)
@@ -84,8 +85,8 @@ def test_results_come_in_order_and_never_more_write_at_once() -> None:
 @pytest.mark.parametrize(
     ("ahead", "events"),
     [
-        (0, ["ready a", "write a", "wrote a", "ready b", "write b", "wrote b"]),
-        (1, ["ready a", "write a", "ready b", "wrote a", "write b", "wrote b"]),
+        (0, ["ready a", "write a", "wrote a", "done a", "ready b", "write b", "wrote b", "done b"]),
+        (1, ["ready a", "write a", "ready b", "wrote a", "done a", "write b", "wrote b", "done b"]),
     ],
 )
 def test_the_next_one_is_made_ready_while_one_is_written(ahead: int, events: list[str]) -> None:
@@ -97,11 +98,14 @@ def test_the_next_one_is_made_ready_while_one_is_written(ahead: int, events: lis
 
         async def act(name: str) -> None:
             happened.append(f"ready {name}")
-            async with width.turn():
+            async with width.turn() as turn:
+                await turn.begin()
                 happened.append(f"write {name}")
                 for _ in range(5):
                     await asyncio.sleep(0)
                 happened.append(f"wrote {name}")
+                await turn.end()
+                happened.append(f"done {name}")
 
         await each("ab", act, width, ahead=ahead)
 
