@@ -17,7 +17,6 @@ import json
 import logging
 import re
 import secrets
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
@@ -30,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from meta_prefect.discovery.steadiness import changing_call
 from meta_prefect.discovery.surroundings import day, project_files, surroundings
 from meta_prefect.discovery.syntax import read_source
-from meta_prefect.discovery.witnesses import Seen, Watch, is_as_this_process_found_it, is_installed, look_at
+from meta_prefect.discovery.witnesses import Seen, Watch, changed_since_this_process_began, look_at
 from meta_prefect.interfaces.deployment import FlowFacts
 from meta_prefect.settings import read_settings
 
@@ -127,8 +126,7 @@ class FlowMemory:
             raise _NotRememberedError(f"what a module is depends on {call}")
         seen = {path: look_at(path) for path in sorted(found)}
         # Of what was loaded before the change the file says no longer what it is, in a process that deploys again and again.
-        places = [place for place in sys.path if place and is_installed(f"{place}/")]
-        if changed := next((path for path in (*places, *found) if not is_as_this_process_found_it(path)), None):
+        if changed := next(changed_since_this_process_began(found), None):
             raise _NotRememberedError(f"{changed} has been changed since this process began")
         now = project_files(self._root)
         if now is None or now.digest != self._files.digest or day() != self._surroundings["day"]:

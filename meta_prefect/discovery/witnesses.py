@@ -12,7 +12,7 @@ import os
 import stat
 import sys
 import sysconfig
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import get_ident
@@ -40,6 +40,9 @@ _OUTWARD = frozenset(
 """Events by which code asks something else than files for what it then knows."""
 
 _READS = frozenset({"open", "os.listdir", "os.scandir"})
+_OF_PACKAGES = (".dist-info", ".egg-info", ".egg-link", ".pth")
+"""What an installation puts where packages are."""
+
 _MACHINE = ("/proc/", "/sys/", "/dev/")
 _OWN = tuple(f"{Path(__file__).parents[2] / name}/" for name in ("meta_prefect", "deployer_flows"))
 _STDLIB = tuple({f"{sysconfig.get_path(kind)}/" for kind in ("stdlib", "platstdlib")})
@@ -188,25 +191,26 @@ def look_at(path: str) -> Seen:
     return names_in(path) if stat.S_ISDIR(told.st_mode) else [told.st_size, told.st_mtime_ns]
 
 
-def is_as_this_process_found_it(path: str) -> bool:
-    """Whether a file or folder has not been changed since this process began, and not just before that either.
+def changed_since_this_process_began(paths: Iterable[str]) -> Iterator[str]:
+    """Find files that have been changed since this process began, or just before that, and packages that have been installed.
 
-    Importing from a folder for the first time makes a cache of bytecode in it, which is no change. Nor does it matter here what
-    somebody does to Meta-Prefect's own modules: no project's facts come from them.
+    What has come to a folder is no matter: caches of bytecode do, and Prefect's server unpacks its UI beside its modules. Nor is
+    what somebody does to Meta-Prefect's own modules: no project's facts come from them.
     """
-    if f"{path}/".startswith(_OWN):
-        return True
+    yield from (path for path in paths if not path.startswith(_OWN) and os.path.isfile(path) and _is_younger(path))  # noqa: PTH113
+    for place in sys.path:
+        if place and is_installed(f"{place}/") and os.path.isdir(place):  # noqa: PTH112
+            with os.scandir(place) as entries:
+                yield from (
+                    entry.path for entry in entries if entry.name.endswith(_OF_PACKAGES) and _is_younger(entry.path)
+                )
+
+
+def _is_younger(path: str) -> bool:
     try:
-        told = os.stat(path)  # noqa: PTH116
-        if told.st_mtime_ns < _process_began():
-            return True
-        if not stat.S_ISDIR(told.st_mode):
-            return False
-        with os.scandir(path) as entries:
-            inside = [entry.path for entry in entries if entry.name != "__pycache__"]
-        return all(is_as_this_process_found_it(one) for one in inside)
+        return os.stat(path).st_mtime_ns >= _process_began()  # noqa: PTH116
     except OSError:
-        return not Path(path).exists()
+        return False  # gone meanwhile, which is seen as such
 
 
 @functools.cache
