@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
 from support import Api
 
 from meta_prefect.deploy import deploy, validate
+from meta_prefect.discovery import witnesses
 from meta_prefect.report import Report
 
 FLOW = """
@@ -32,6 +34,15 @@ FILE = """
         - recipe: local_run_deployer
           variables: {name: two}
 """
+
+
+@pytest.fixture(autouse=True, scope="module")
+def process_that_begins_now() -> Generator[None]:
+    """What other tests have written and loaded in this process before does not count as changed during it."""
+    began = time.time_ns()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(witnesses, "_process_began", lambda: began)
+        yield
 
 
 @pytest.fixture
