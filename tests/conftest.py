@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 import uuid
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -95,6 +96,15 @@ def server(prefect_home: Path) -> Generator[Api]:
     from meta_prefect.local.worker import stop_worker
 
     stop_worker()
+
+
+@pytest.fixture(scope="module")
+def process_that_begins_now() -> Generator[None]:
+    """What other tests have written and loaded in this process before does not count as changed during it."""
+    began = time.time_ns()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("meta_prefect.discovery.witnesses._process_began", lambda: began)
+        yield
 
 
 @pytest.fixture

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support import Api
 
 from meta_prefect.deploy import deploy, validate
-from meta_prefect.discovery import witnesses
 from meta_prefect.report import Report
+
+pytestmark = pytest.mark.usefixtures("process_that_begins_now")
 
 FLOW = """
     from prefect import flow
@@ -34,15 +34,6 @@ FILE = """
         - recipe: local_run_deployer
           variables: {name: two}
 """
-
-
-@pytest.fixture(autouse=True, scope="module")
-def process_that_begins_now() -> Generator[None]:
-    """What other tests have written and loaded in this process before does not count as changed during it."""
-    began = time.time_ns()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(witnesses, "_process_began", lambda: began)
-        yield
 
 
 @pytest.fixture

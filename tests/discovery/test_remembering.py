@@ -8,7 +8,7 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from meta_prefect.discovery import ProjectModules, remembering, sharing, surroundings, witnesses
+from meta_prefect.discovery import ProjectModules, remembering, sharing, surroundings
 from meta_prefect.discovery.remembering import FlowMemory, memory_of
 from meta_prefect.errors import ConfigurationError
 from meta_prefect.interfaces.deployment import FlowFacts
 from meta_prefect.recipes.knowing import flows_of
+
+pytestmark = pytest.mark.usefixtures("process_that_begins_now")
 
 Write = Callable[[Mapping[str, str]], Path]
 
@@ -115,15 +117,6 @@ def looked_at(root: Path, memories: Path | None, *entrypoints: str) -> dict[str,
         return {one: flows.of(one).facts for one in entrypoints}
     finally:
         flows.keep()
-
-
-@pytest.fixture(autouse=True, scope="module")
-def process_that_begins_now() -> Generator[None]:
-    """What other tests have written and loaded in this process before does not count as changed during it."""
-    began = time.time_ns()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(witnesses, "_process_began", lambda: began)
-        yield
 
 
 @pytest.fixture
