@@ -254,6 +254,8 @@ class _Builder:
             return node.value
         at = self.positions.get(path, _start(node))
         kind = node.tag.removeprefix(_TAG)
+        if node.value == "NO":
+            return self._problem(at, path, "YAML reads NO as false", "Write 'NO' in quotes for Norway, or false.")
         read = {
             "null": self._constructor.construct_yaml_null,
             "bool": self._constructor.construct_yaml_bool,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from meta_prefect.discovery.sharing import modules_of, sharing_modules
 from meta_prefect.implementations.schedule.preview import Preview, preview
 from meta_prefect.implementations.schedule.resolve import Resolved, resolve
 from meta_prefect.implementations.schedule.scheduler import scheduler
@@ -80,16 +81,18 @@ async def preview_project(
     Raises:
         ValidationFailed: Something is wrong with the project.
     """
-    drafts = await drafts_offline(path, environment, names, now=wanted.now)
-    idle = [draft.deployment.full_name for draft in drafts if not draft.deployment.schedules]
-    return [found for draft in drafts for found in _of(draft, wanted)], idle
+    with sharing_modules():
+        drafts = await drafts_offline(path, environment, names, now=wanted.now)
+        found = [shown for draft in drafts for shown in _of(draft, wanted)]
+    return found, [draft.deployment.full_name for draft in drafts if not draft.deployment.schedules]
 
 
 def _of(draft: Draft, wanted: Wanted) -> Iterator[SchedulePreview]:
     deployment = draft.deployment
-    explained = [
-        found for builder in draft.builders if isinstance(builder, scheduler) for found in builder.resolved(deployment)
-    ]
+    schedulers = [builder for builder in draft.builders if isinstance(builder, scheduler)]
+    # a calendar may be a class in the project
+    with modules_of(Path(deployment.flow.source)).imported():
+        explained = [found for builder in schedulers for found in builder.resolved(deployment)]
     for schedule in deployment.schedules or ():
         # another builder may have made it, or changed it: then there is only what is stored
         known = next((found for found in explained if _is_the_same(found.schedule, schedule)), None)

@@ -198,6 +198,10 @@ WRONG = {
         FLOW + "      variables: {x: .inf}\n",
         "meta_prefect.yaml:4:19: deployments.f[0].variables.x: '.inf' cannot be stored",
     ),
+    "Norway": (
+        FLOW + "      variables: {holidays: NO}\n",
+        "meta_prefect.yaml:4:19: deployments.f[0].variables.holidays: YAML reads NO as false\n  Write 'NO' in quotes",
+    ),
     "a Python object": (FLOW + "      variables: {x: !!python/name:os.system }\n", "is not supported"),
     "a set": (
         FLOW + "      variables: {x: !!set {a}}\n",

@@ -18,6 +18,14 @@ FAR = 40 * DAY
 """No run moves further."""
 
 
+class PlainDays(set[date]):
+    """Days off that somebody listed, with Saturdays and Sundays as weekends."""
+
+    def is_working_day(self, day: date) -> bool:
+        """Whether a run may move to this day."""
+        return day.weekday() < 5 and day not in self
+
+
 def days_off(name: str, years: Sequence[int]) -> holidays.HolidayBase:
     """The library's calendar of a country (``DE``), a part of it (``DE-BY``) or a market (``NYSE``)."""
     country, _, subdivision = name.partition("-")
@@ -33,7 +41,7 @@ def run_at(wall: datetime, zone: str) -> datetime:
 
 
 def expected_runs(
-    text: str, zone: str, calendar: str | None, start: datetime, end: datetime, *, on_holiday: str = "skip"
+    text: str, zone: str, calendar: str | PlainDays | None, start: datetime, end: datetime, *, on_holiday: str = "skip"
 ) -> list[datetime]:
     """The instants from ``start`` to ``end`` at which the rrule of a user should run, days off left out or moved."""
     written = rrule.rrulestr(text, dtstart=datetime(2020, 1, 1), forceset=True)  # noqa: DTZ001
@@ -54,7 +62,7 @@ def expected_runs(
 def on_business_days(
     runs: Iterable[tuple[datetime, datetime]],
     zone: str,
-    calendar: str | None,
+    calendar: str | PlainDays | None,
     start: datetime,
     end: datetime,
     *,
@@ -63,7 +71,8 @@ def on_business_days(
 ) -> list[datetime]:
     """The instants from ``start`` to ``end`` that remain of runs, given as wall-clock time and instant, and where they move."""
     place = ZoneInfo(zone)
-    off = days_off(calendar, range((start - FAR).year, (end + FAR).year + 1)) if calendar else None
+    years = range((start - FAR).year, (end + FAR).year + 1)
+    off = days_off(calendar, years) if isinstance(calendar, str) else calendar
     step = DAY if on_holiday == "next_business_day" else -DAY
     found: set[datetime] = set()
     for wall, at in runs:

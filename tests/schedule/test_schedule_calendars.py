@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
+from stored import stored_for
 
 from meta_prefect.errors import ScheduleError
 from meta_prefect.implementations.schedule import Calendar, HolidaysSpec, make_calendar
@@ -136,7 +138,9 @@ def test_an_unknown_calendar_is_refused_with_the_nearest_name(written: object, s
         ({"land": "US"}, "Extra inputs"),
         ({"extra_dates": [20261127]}, "20261127 is no date; write for example 2026-11-27"),
         ({"extra_dates": [["2026-11-27"]]}, "is no date"),
-        (True, "Input should be"),
+        (True, "True names no calendar; write for example US"),
+        ({}, "{} names no calendar"),
+        (5, "5 names no calendar"),
     ],
 )
 def test_a_calendar_that_makes_no_sense_is_refused(written: object, said: str) -> None:
@@ -189,8 +193,134 @@ def test_an_icalendar_file_gives_the_days_of_its_events(tmp_path: Path) -> None:
     assert found.name == "company.ics"
 
 
+HARD_ICS = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//test//EN
+{zone}
+BEGIN:VEVENT
+UID:weekly
+SUMMARY:Inventory
+DTSTART;VALUE=DATE:20260105
+RRULE:FREQ=WEEKLY;COUNT=4
+RDATE;VALUE=DATE:20260220
+EXDATE;VALUE=DATE:20260112
+END:VEVENT
+BEGIN:VEVENT
+UID:weekly
+RECURRENCE-ID;VALUE=DATE:20260119
+SUMMARY:Inventory, moved
+DTSTART;VALUE=DATE:20260121
+END:VEVENT
+BEGIN:VEVENT
+UID:weekly
+RECURRENCE-ID;VALUE=DATE:20260126
+SUMMARY:Inventory
+STATUS:CANCELLED
+DTSTART;VALUE=DATE:20260126
+END:VEVENT
+BEGIN:VEVENT
+UID:cancelled
+SUMMARY:Called off
+STATUS:CANCELLED
+DTSTART;VALUE=DATE:20260303
+END:VEVENT
+BEGIN:VEVENT
+UID:utc
+SUMMARY:Whole day in Berlin
+DTSTART:20260503T220000Z
+DTEND:20260504T220000Z
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "zone"),
+    [
+        pytest.param("X-WR-TIMEZONE:Europe/Berlin", "America/New_York", id="the-calendars-zone"),
+        pytest.param("X-NOTHING:said", "Europe/Berlin", id="the-schedules-zone"),
+    ],
+)
+def test_an_icalendar_file_is_read_as_calendar_programs_read_it(tmp_path: Path, said: str, zone: str) -> None:
+    """Moved, added, excepted and cancelled occurrences count as such, and a whole day exported in UTC is one day."""
+    (tmp_path / "team.ics").write_text(HARD_ICS.format(zone=said).replace("\n", "\r\n"))
+    made = make_calendar("team.ics", zone=zone, base_dir=tmp_path)
+
+    assert made is not None
+    assert made.holidays((2026,)) == {
+        date(2026, 1, 5): "Inventory",
+        date(2026, 1, 21): "Inventory, moved",
+        date(2026, 2, 20): "Inventory",
+        date(2026, 5, 4): "Whole day in Berlin",
+    }
+
+
 def test_a_broken_icalendar_file_is_refused(tmp_path: Path) -> None:
     """What is no iCalendar file is an error, not a calendar without days."""
     (tmp_path / "broken.ics").write_text("these are not the days you are looking for")
-    with pytest.raises(ScheduleError, match=r"broken\.ics' is no iCalendar file"):
+    with pytest.raises(ScheduleError, match=r"broken\.ics' is not a valid iCalendar file"):
         calendar({"ics": "broken.ics"}, tmp_path)
+
+
+class Moments(Calendar):
+    """A calendar that gives moments instead of dates, and the same ones whatever it is asked for."""
+
+    def holidays(self, years: Iterable[int]) -> Mapping[date, str]:  # noqa: ARG002
+        return {datetime(2026, 12, day, 12, tzinfo=UTC): "closed" for day in (24, 25, 28)}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param({"python": f"{__name__}:Moments"}, id="by-path"),
+        pytest.param(({"python": f"{__name__}:Moments"}, {"extra_dates": ["2026-07-01"]}), id="joined"),
+        pytest.param(Moments(), id="in-code"),
+    ],
+)
+def test_a_calendar_of_moments_moves_no_run_onto_a_holiday(written: Any) -> None:
+    """Christmas Eve's run moves behind all days off and the weekend, although the calendar gave datetimes."""
+    (stored,) = stored_for(
+        {"cron": "0 9 * * 4", "on_holiday": "next_business_day"},
+        default_calendar=HOLIDAYS.validate_python(written) if not isinstance(written, Calendar) else written,
+        now=datetime(2026, 11, 26, tzinfo=UTC),
+    )
+
+    assert stored.rrule is not None
+    assert "RDATE:20261229T090000" in stored.rrule
+
+
+def test_excepted_dates_hold_for_every_kind_of_calendar() -> None:
+    """A day that the project excepts is a working day, also where a class of its own calls it a holiday."""
+    made = calendar({"python": f"{__name__}:Moments", "excepted_dates": ["2026-12-24"]})
+
+    assert sorted(made.holidays((2026,))) == [date(2026, 12, 25), date(2026, 12, 28)]
+    assert made.is_business_day(date(2026, 12, 24))
+
+
+class Broken(Calendar):
+    """A calendar with a bug."""
+
+    def holidays(self, years: Iterable[int]) -> Mapping[date, str]:  # noqa: ARG002
+        raise RuntimeError("no connection")
+
+
+class Texts(Calendar):
+    """A calendar that gives texts."""
+
+    def holidays(self, years: Iterable[int]) -> Any:  # noqa: ARG002
+        return {"2026-12-24": "closed"}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Broken", "the calendar Broken failed: RuntimeError: no connection"),
+        ("Texts", "the calendar Texts failed: TypeError: holidays() must return dates, not '2026-12-24'"),
+    ],
+)
+def test_an_error_in_a_calendar_of_ones_own_names_the_calendar(name: str, said: str) -> None:
+    """What the user's code raises, or returns instead of dates, is an error of that calendar."""
+    with pytest.raises(ScheduleError) as refused:
+        calendar({"python": f"{__name__}:{name}"}).holidays(YEARS)
+
+    assert str(refused.value) == said

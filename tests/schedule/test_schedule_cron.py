@@ -131,7 +131,7 @@ def test_any_cron_expression_equals_its_rrule(fields: tuple[str, ...], *, day_or
         ("0 9 * * 1#6", "there is no '1#6'"),
         ("*/0 * * * *", "step of 0"),
         ("h 9 * * *", "'h' is no minute"),
-        ("0 9 15w * *", "'15w' is no day of month\n  Prefect does not know the nearest weekday"),
+        ("0 9 15w * *", "'15w' is no day of month\n  Prefect's cron does not know the nearest weekday"),
         ("0 9 * * 5l", "'5l' is no day of week\n  The last Friday of a month is l5"),
         ("@dayly", "no cron name '@dayly'\n  Did you mean '@daily'"),
         ("0 0 31 2 *", "never fires"),

@@ -245,7 +245,7 @@ def test_a_schedule_that_says_false_has_no_holidays_despite_the_default() -> Non
 
 def test_slugs_are_the_users_or_the_kind_and_never_twice() -> None:
     """Slugs do not change from deploy to deploy; a derived one steps aside for a given one."""
-    specs = [{"rrule": SEED, "slug": "rrule-2"}, SEED, SEED]
+    specs = [{"rrule": SEED, "slug": "rrule-2", "parameters": {"x": 2}}, SEED, {"rrule": SEED, "parameters": {"x": 1}}]
 
     assert [found.slug for found in stored_for(specs, default_calendar=None, now=SUMMER)] == [
         "rrule-2",

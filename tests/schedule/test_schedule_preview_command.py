@@ -185,6 +185,28 @@ def test_the_schedules_of_a_project_are_those_that_a_deploy_stores(
     assert f"{unique}/by-hand-{env} has no schedule" in said
 
 
+CALENDAR = """
+    from datetime import date
+
+    from meta_prefect.implementations.schedule import Calendar
+
+    class Closed(Calendar):
+        def holidays(self, years):
+            return {date(2026, 11, 25): "Stocktaking"}
+"""
+
+
+def test_a_calendar_of_the_project_counts(preview: Preview, project: Callable[..., Path], unique: str) -> None:
+    """A class in the project's own module is imported from the project, wherever the command is given."""
+    with_class = FILE.replace("{cron:", f'{{holidays: {{python: "days_{unique}:Closed"}}, cron:')
+    root = project(**{"meta_prefect.yaml": with_class, "report.py": FLOW, f"days_{unique}.py": CALENDAR})
+    code, printed, _ = preview(str(root), *AT, "-n", "2")
+
+    assert code == 0
+    assert "- Wed 2026-11-25 09:00 EST" in printed
+    assert "Stocktaking" in printed
+
+
 def test_one_deployment_may_be_named(preview: Preview, project: Callable[..., Path], unique: str) -> None:
     """A name selects a deployment, and a wrong one is told the nearest."""
     root = str(project(**{"meta_prefect.yaml": FILE, "report.py": FLOW}))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
@@ -40,6 +41,11 @@ class Calendar(ABC):
         """What the report calls this calendar."""
         return type(self).__name__
 
+    @property
+    def has_weekends(self) -> bool:
+        """Whether its weekends count where it is joined with others; a mere list of days has none of its own."""
+        return True
+
 
 class LibraryCalendar(Calendar):
     """A country's or market's calendar out of the ``holidays`` library.
@@ -71,6 +77,61 @@ class LibraryCalendar(Calendar):
         return self._entity.is_weekend(day) and day not in self._entity.weekend_workdays
 
 
+class PlainCalendar(Calendar):
+    """A calendar of the user's own, with plain dates whatever it returns: a ``datetime`` never equals a ``date``.
+
+    Args:
+        calendar: The user's calendar.
+    """
+
+    def __init__(self, calendar: Calendar) -> None:
+        self._calendar = calendar
+        self._own_business_days = type(calendar).is_business_day is not Calendar.is_business_day
+
+    @property
+    def name(self) -> str:
+        """The user's name for it."""
+        return self._calendar.name
+
+    def holidays(self, years: Iterable[int]) -> Mapping[date, str]:
+        """The holidays of these years, and of no others.
+
+        Raises:
+            ScheduleError: The calendar raised an exception, or gave something other than dates with their names.
+        """
+        wanted = set(years)
+        with self._blamed():
+            found = {_plain_date(day): str(name) for day, name in self._calendar.holidays(sorted(wanted)).items()}
+        return {day: name for day, name in found.items() if day.year in wanted}
+
+    def is_weekend(self, day: date) -> bool:
+        """Whether the user's calendar has this day on its weekend."""
+        with self._blamed():
+            return self._calendar.is_weekend(day)
+
+    def is_business_day(self, day: date) -> bool:
+        """Whether the user's calendar calls this a business day, by a method of its own or by its days."""
+        if not self._own_business_days:
+            return super().is_business_day(day)
+        with self._blamed():
+            return self._calendar.is_business_day(day)
+
+    @contextmanager
+    def _blamed(self) -> Generator[None]:
+        try:
+            yield
+        except Exception as error:  # user code may raise anything
+            raise ScheduleError(f"the calendar {self.name} failed: {type(error).__name__}: {error}") from error
+
+
+def _plain_date(day: object) -> date:
+    if isinstance(day, datetime):
+        return day.date()
+    if isinstance(day, date):
+        return day
+    raise TypeError(f"holidays() must return dates, not {day!r}")
+
+
 class ListedCalendar(Calendar):
     """Days that somebody listed.
 
@@ -92,6 +153,11 @@ class ListedCalendar(Calendar):
         """The listed days of these years."""
         wanted = set(years)
         return {day: name for day, name in self._days.items() if day.year in wanted}
+
+    @property
+    def has_weekends(self) -> bool:
+        """A list of days has none."""
+        return False
 
 
 class JoinedCalendar(Calendar):
@@ -121,19 +187,27 @@ class JoinedCalendar(Calendar):
                     names[day].append(name)
         return {day: " / ".join(found) for day, found in names.items() if day not in self._excepted}
 
+    def is_business_day(self, day: date) -> bool:
+        """Whether every part calls it a business day; an excepted day is one unless it is on a weekend."""
+        if day in self._excepted:
+            return not self.is_weekend(day)
+        own = (part for part in self._parts if isinstance(part, PlainCalendar))
+        return super().is_business_day(day) and all(part.is_business_day(day) for part in own)
+
     def is_weekend(self, day: date) -> bool:
         """Whether it is on the weekend of any part. A list of dates knows nothing of weekends where others do."""
-        knowing = [part for part in self._parts if not isinstance(part, ListedCalendar)] or self._parts
+        knowing = [part for part in self._parts if part.has_weekends] or self._parts
         return any(part.is_weekend(day) for part in knowing)
 
 
 def make_calendar(
-    spec: HolidaysSpec | Calendar, *, base_dir: Path | None = None, where: str | None = None
+    spec: HolidaysSpec | Calendar, *, zone: str = "UTC", base_dir: Path | None = None, where: str | None = None
 ) -> Calendar | None:
-    """Make the calendar that a user described.
+    """Make the calendar that a user described. All its days are plain dates.
 
     Args:
         spec: A country, a market or an .ics file, an object, several, False or None for no calendar, or a ready calendar.
+        zone: The time zone of the schedule, in which events of an .ics file that are written in UTC have their dates.
         base_dir: The folder to which the path of an .ics file is relative; the working directory by default.
         where: File and key, for the error.
 
@@ -144,17 +218,17 @@ def make_calendar(
         case None | False | ():
             return None
         case Calendar():
-            return spec
+            return PlainCalendar(spec)
         case str():
-            return _named(spec, base_dir or Path(), where)
+            return _named(spec, zone, base_dir or Path(), where)
         case CalendarSpec():
-            return _described(spec, base_dir or Path(), where)
+            return _described(spec, zone, base_dir or Path(), where)
         case _:
-            parts = [make_calendar(part, base_dir=base_dir, where=where) for part in spec]
+            parts = [make_calendar(part, zone=zone, base_dir=base_dir, where=where) for part in spec]
             return JoinedCalendar([part for part in parts if part is not None])
 
 
-def _described(spec: CalendarSpec, base_dir: Path, where: str | None) -> Calendar:
+def _described(spec: CalendarSpec, zone: str, base_dir: Path, where: str | None) -> Calendar:
     parts: list[Calendar] = []
     if spec.country is not None:
         parts.append(_country(spec.country, spec, where))
@@ -163,7 +237,7 @@ def _described(spec: CalendarSpec, base_dir: Path, where: str | None) -> Calenda
     if spec.ics is not None:
         from meta_prefect.implementations.schedule.ics import read_ics
 
-        parts.append(ListedCalendar(read_ics(base_dir / spec.ics, where=where), name=Path(spec.ics).name))
+        parts.append(read_ics(base_dir / spec.ics, zone, where=where))
     if spec.python is not None:
         parts.append(_imported(spec.python, where))
     if spec.extra_dates:
@@ -171,10 +245,10 @@ def _described(spec: CalendarSpec, base_dir: Path, where: str | None) -> Calenda
     return JoinedCalendar(parts, spec.excepted_dates) if len(parts) > 1 or spec.excepted_dates else parts[0]
 
 
-def _named(name: str, base_dir: Path, where: str | None) -> Calendar:
+def _named(name: str, zone: str, base_dir: Path, where: str | None) -> Calendar:
     """A plain word: a country, ``country-subdivision``, a market, or an .ics file."""
     if name.strip().lower().endswith(".ics"):
-        return _described(CalendarSpec(ics=name.strip()), base_dir, where)
+        return _described(CalendarSpec(ics=name.strip()), zone, base_dir, where)
     countries, markets = _known_countries(), _known_markets()
     country, _, subdivision = name.partition("-")
     if name.strip().lower() in countries:
@@ -252,7 +326,7 @@ def _imported(path: str, where: str | None) -> Calendar:
     if not isinstance(made, Calendar):
         hint = f"Derive it from {Calendar.__module__}.Calendar."
         raise ScheduleError(f"{path!r} is no calendar but {type(made).__name__}", where=where, hint=hint)
-    return made
+    return PlainCalendar(made)
 
 
 @cache
@@ -292,6 +366,4 @@ def _suggest(name: str, known: Iterable[str], examples: str) -> str:
 def days_between(calendar: Calendar, first: date, last: date) -> dict[date, str]:
     """The holidays from a day to a day, both included, in order."""
     found = calendar.holidays(range(first.year, last.year + 1))
-    # a calendar of the user's own may give datetimes, which never equal a date
-    plain = {day.date() if isinstance(day, datetime) else day: name for day, name in found.items()}
-    return {day: plain[day] for day in sorted(plain) if first <= day <= last}
+    return {day: found[day] for day in sorted(found) if first <= day <= last}

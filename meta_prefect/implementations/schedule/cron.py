@@ -28,9 +28,10 @@ _LAST_DAY = -1
 # what other readers of cron take, and Prefect does not
 _FOREIGN = {
     r"[hr](\W.*)?": "Prefect does not know random or hashed values.",
-    r"\d+w|lw": "Prefect does not know the nearest weekday (W); set on_holiday: next_business_day or previous_business_day.",
     r"[0-7]l|[a-z]{3}l": "The last Friday of a month is l5.",
 }
+_NO_W = "Prefect's cron does not know the nearest weekday (W)"
+_LAST_WITH_NEIGHBOURS = 27  # in February, the 29th may be in another month
 _FIELD_COUNT = 5
 
 
@@ -144,7 +145,26 @@ def _item(field: _Field, item: str, where: str | None) -> Iterable[int]:
 
 
 def _foreign(item: str) -> str | None:
-    return next((mend for form, mend in _FOREIGN.items() if re.fullmatch(form, item)), None)
+    if item == "lw":
+        return _as_rrule(["FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1"])
+    if nearest_weekday := re.fullmatch(r"(\d{1,2})w", item):
+        return _nearest_weekday(int(nearest_weekday[1]))
+    return next((hint for form, hint in _FOREIGN.items() if re.fullmatch(form, item)), None)
+
+
+def _nearest_weekday(day: int) -> str:
+    """How to write ``15W``, the weekday of the month that is nearest to the 15th, as rrule lines."""
+    if day > _LAST_WITH_NEIGHBOURS:
+        return f"{_NO_W}."
+    # where the 1st is on a weekend, the nearest weekday of its month is the Monday after
+    mondays_and_fridays = [("MO", 2), ("MO", 3)] if day == 1 else [("FR", day - 1), ("MO", day + 1)]
+    days = [("MO,TU,WE,TH,FR", day), *mondays_and_fridays]
+    return _as_rrule([f"FREQ=MONTHLY;BYDAY={weekdays};BYMONTHDAY={at}" for weekdays, at in days])
+
+
+def _as_rrule(rules: list[str]) -> str:
+    lines = [f"RRULE:{rule};BYHOUR=9;BYMINUTE=0" for rule in rules]
+    return "\n    ".join([f"{_NO_W}; for 09:00, write this rrule:", *lines])
 
 
 def _wrapped(field: _Field, low: int, high: int, step: int) -> list[int]:

@@ -1,84 +1,115 @@
-"""Reading holidays out of an iCalendar file."""
+"""Holidays out of an iCalendar file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import date, datetime, time, timedelta
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from zoneinfo import ZoneInfo
 
 from meta_prefect.errors import ScheduleError
+from meta_prefect.implementations.schedule.calendars import Calendar
 
 if TYPE_CHECKING:
     from icalendar import Component
+    from recurring_ical_events import CalendarQuery  # pyright: ignore[reportMissingTypeStubs]
 
-# yearly events go on for ever; no schedule looks further than this
-_LAST_YEAR = 2100
+_DAY = timedelta(days=1)
 
 
-def read_ics(path: Path, *, where: str | None = None) -> dict[date, str]:
-    """Read the days on which the events of an iCalendar file lie, recurring ones until 2100.
+class IcsCalendar(Calendar):
+    """The days on which the events of an iCalendar file lie; recurring ones for ever, cancelled ones not at all.
+
+    An event with a time of day lies on the dates of its own time zone. One that is written in UTC has those of the calendar's
+    ``X-WR-TIMEZONE``, else those of the schedule: that is how programs export whole days.
+
+    Args:
+        path: The file, for names and errors.
+        events: Its events.
+        zone: The time zone of the schedule.
+        where: File and key, for errors.
+    """
+
+    def __init__(self, path: Path, events: CalendarQuery, zone: str, where: str | None) -> None:
+        self._path = path
+        self._events = events
+        self._zone = ZoneInfo(zone)
+        self._where = where
+        self._years: dict[int, dict[date, str]] = {}
+
+    @property
+    def name(self) -> str:
+        """The name of the file."""
+        return self._path.name
+
+    @property
+    def has_weekends(self) -> bool:
+        """A file of events has no weekends of its own."""
+        return False
+
+    def holidays(self, years: Iterable[int]) -> Mapping[date, str]:
+        """The days of these years on which an event lies, each with its summary.
+
+        Raises:
+            ScheduleError: An event cannot be read.
+        """
+        found: dict[date, str] = {}
+        for year in sorted(set(years)):
+            if year not in self._years:
+                self._years[year] = self._read(year)
+            found |= self._years[year]
+        return found
+
+    def _read(self, year: int) -> dict[date, str]:
+        # an event in UTC may have another date in the schedule's time zone
+        first, end = date(year, 1, 1) - _DAY, date(year + 1, 1, 1) + _DAY
+        try:
+            events = [event for event in self._events.between(first, end) if event.get("STATUS") != "CANCELLED"]
+            named = ((day, str(event.get("SUMMARY", self._path.stem))) for event in events for day in self._days(event))
+            return {day: name for day, name in sorted(named) if day.year == year}
+        except (ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+            raise _unreadable(self._path, error, self._where) from error
+
+    def _days(self, event: Component) -> Iterator[date]:
+        start, end = (self._local(cast("Any", event)[name].dt) for name in ("DTSTART", "DTEND"))
+        if not isinstance(end, datetime):
+            last = end - _DAY  # the end is exclusive
+        else:
+            last = max(start, end - timedelta(microseconds=1)).date() if isinstance(start, datetime) else end.date()
+        day = start.date() if isinstance(start, datetime) else start
+        yield day
+        while (day := day + _DAY) <= last:
+            yield day
+
+    def _local(self, moment: date) -> date:
+        if isinstance(moment, datetime) and moment.tzinfo is not None and str(moment.tzinfo) == str(UTC):
+            return moment.astimezone(self._zone)
+        return moment
+
+
+def read_ics(path: Path, zone: str = "UTC", *, where: str | None = None) -> IcsCalendar:
+    """Read an iCalendar file.
 
     Args:
         path: The .ics file.
+        zone: The time zone of the schedule, which gives events in UTC their dates.
         where: File and key, for the error.
-
-    Returns:
-        Each day with the summary of its event.
 
     Raises:
         ScheduleError: The file cannot be read, or is no iCalendar file.
     """
-    from icalendar import Calendar
+    import icalendar
+    import recurring_ical_events  # pyright: ignore[reportMissingTypeStubs]
 
     try:
-        calendar = Calendar.from_ical(path.read_bytes())
-        events = cast("Iterable[Component]", cast("Any", calendar).walk("VEVENT"))
-        return {day: str(event.get("SUMMARY", path.stem)) for event in events for day in _days_of(event)}
+        events = recurring_ical_events.of(icalendar.Calendar.from_ical(path.read_bytes()))
+        return IcsCalendar(path, events, zone, where)
     except OSError as error:
         raise ScheduleError(f"the calendar {str(path)!r} cannot be read: {error.strerror}", where=where) from None
-    except (ValueError, KeyError, IndexError, AttributeError) as error:
-        raise ScheduleError(f"{str(path)!r} is no iCalendar file: {error}", where=where) from error
+    except (ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+        raise _unreadable(path, error, where) from error
 
 
-def _days_of(event: Component) -> Iterator[date]:
-    start: Any = event.decoded("DTSTART")
-    if "DTEND" in event:
-        end: Any = event.decoded("DTEND")
-    elif "DURATION" in event:
-        end = start + event.decoded("DURATION")
-    else:
-        end = None
-    first = _as_date(start)
-    # the end is exclusive: an all-day event of one day ends on the next; without an end it lasts that day
-    length = 1 if end is None else max(1, (_as_date(end) - first).days + (1 if _within_a_day(end) else 0))
-    for begin in _occurrences(event, first):
-        for offset in range(length):
-            yield begin + timedelta(days=offset)
-
-
-def _occurrences(event: Component, first: date) -> list[date]:
-    if "RRULE" not in event:
-        return [first]
-    from dateutil.rrule import rrulestr
-
-    rule = cast("bytes", cast("Any", event)["RRULE"].to_ical()).decode()
-    midnight = datetime.combine(first, time.min)
-    without_zone = rule.replace("Z", "")
-    excluded = {_as_date(moment.dt) for dates in _as_list(event.get("EXDATE")) for moment in dates.dts}
-    found = rrulestr(without_zone, dtstart=midnight).between(midnight, datetime(_LAST_YEAR, 1, 1), inc=True)  # noqa: DTZ001
-    return [moment.date() for moment in found if moment.date() not in excluded]
-
-
-def _as_list(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return cast("list[Any]", value) if isinstance(value, list) else [value]
-
-
-def _as_date(value: date) -> date:
-    return value.date() if isinstance(value, datetime) else value
-
-
-def _within_a_day(end: date) -> bool:
-    return isinstance(end, datetime) and end.time() != time.min
+def _unreadable(path: Path, error: Exception, where: str | None) -> ScheduleError:
+    return ScheduleError(f"{str(path)!r} is not a valid iCalendar file: {error}", where=where)

@@ -21,7 +21,7 @@ from meta_prefect.implementations.schedule.days_off import LeftOut
 from meta_prefect.implementations.schedule.interval_times import interval_times
 from meta_prefect.implementations.schedule.reading import parse_recurrence
 from meta_prefect.implementations.schedule.recurrence import Recurrence, stamp
-from meta_prefect.implementations.schedule.resolve import Resolved, resolve_one
+from meta_prefect.implementations.schedule.resolve import Resolved, calendar_of, resolve_one
 from meta_prefect.implementations.schedule.spec import HolidaysSpec, ScheduleSpec, read_spec
 from meta_prefect.implementations.schedule.zones import (
     checked_zone,
@@ -110,15 +110,12 @@ def preview(
         ScheduleError: As ``resolve``.
     """
     server = prefect_version or _installed_prefect()
-    calendar = make_calendar(default_calendar, base_dir=base_dir, where=where)
-    if isinstance(schedule, Resolved):
-        found = schedule
-    elif isinstance(schedule, Schedule):
-        found = _from_stored(schedule, where)
+    if isinstance(schedule, Resolved | Schedule):
+        found = schedule if isinstance(schedule, Resolved) else _from_stored(schedule, where)
+        calendar = make_calendar(default_calendar, zone=found.zone, base_dir=base_dir, where=where)
     else:
         spec = read_spec(schedule, where=where)
-        if spec.holidays is not None:
-            calendar = make_calendar(spec.holidays, base_dir=base_dir, where=where)
+        calendar = calendar_of(spec, default_calendar, base_dir=base_dir, where=where)
         found = resolve_one(spec, calendar=calendar, now=now, where=where)
     zone = ZoneInfo(found.zone)
     if year and year < now.astimezone(zone).year:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import combinations
 from pathlib import Path
 from typing import cast
 
@@ -95,15 +96,38 @@ def resolve(
     several = specs if isinstance(specs, Sequence) and not isinstance(specs, str) else (specs,)
     read = tuple(read_spec(spec, where=where) for spec in cast("Sequence[object]", several))
     slugs = _slugs(read, where)
-    calendar = make_calendar(default_calendar, base_dir=base_dir, where=where)
     made: list[Resolved] = []
     for spec, slug in zip(read, slugs, strict=True):
         place = f"{where or 'schedule'} {slug!r}" if len(read) > 1 else where
-        own = calendar if spec.holidays is None else make_calendar(spec.holidays, base_dir=base_dir, where=place)
-        found = resolve_one(spec, calendar=own, now=now, where=place)
+        calendar = calendar_of(spec, default_calendar, base_dir=base_dir, where=place)
+        found = resolve_one(spec, calendar=calendar, now=now, where=place)
         active = spec.active if spec.active is not None else default_active
         made.append(replace(found, schedule=found.schedule.model_copy(update={"slug": slug, "active": active})))
+    _check_different([found.schedule for found in made], where)
     return tuple(made)
+
+
+def _check_different(schedules: Sequence[Schedule], where: str | None) -> None:
+    """Refuse a schedule that stands there twice: each of its runs would start twice."""
+    for one, other in combinations(schedules, 2):
+        if one == other.model_copy(update={"slug": one.slug}):
+            raise ScheduleError(
+                f"the schedules {one.slug!r} and {other.slug!r} are the same, so that each run would start twice",
+                where=where,
+                hint="Remove one of them, or give them different parameters.",
+            )
+
+
+def calendar_of(
+    spec: ScheduleSpec, default: HolidaysSpec | Calendar, *, base_dir: Path | None = None, where: str | None = None
+) -> Calendar | None:
+    """Make the calendar of one schedule: its own, else the default one, in its time zone.
+
+    Raises:
+        ScheduleError: The time zone or something in the calendar is unknown.
+    """
+    zone = checked_zone(spec.timezone, where=where)
+    return make_calendar(default if spec.holidays is None else spec.holidays, zone=zone, base_dir=base_dir, where=where)
 
 
 def resolve_one(spec: ScheduleSpec, *, calendar: Calendar | None, now: datetime, where: str | None = None) -> Resolved:

@@ -98,7 +98,16 @@ class CalendarSpec(_Spec):
         return self
 
 
-HolidaysSpec = Literal[False] | str | CalendarSpec | tuple[str | CalendarSpec, ...] | None
+def _names_a_calendar(value: object) -> object:
+    """Say in one sentence what the alternatives of the type would say in three."""
+    if value is True or (isinstance(value, int | float) and value is not False) or value in ({}, ""):
+        raise ValueError(f"{value!r} names no calendar; write for example US, NYSE or company.ics, or false for none")
+    return value
+
+
+HolidaysSpec = Annotated[
+    Literal[False] | str | CalendarSpec | tuple[str | CalendarSpec, ...] | None, BeforeValidator(_names_a_calendar)
+]
 """A calendar as it is written: a country, a market or an .ics file, an object, several of both, or False for none.
 
 None says nothing: the recipe's default applies.
