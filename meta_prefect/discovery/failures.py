@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from meta_prefect.discovery.run_guard import RunOnImport
 from meta_prefect.errors import FlowImportError
 
 _FRAMES = 5
@@ -53,6 +54,8 @@ def _hint(error: BaseException, root: Path) -> str:
         if (root / "src" / top).is_dir() or (root / "src" / f"{top}.py").is_file():
             return f"{top!r} lies in src/: install the project here and where it runs (`pip install -e .`)."
         return f"Install {top!r} where you deploy; the project's own modules are imported from {root}."
+    if isinstance(error, RunOnImport):
+        return 'Put the call below `if __name__ == "__main__":`.'
     if isinstance(error, SystemExit):
         return 'A module must not exit when it is imported: put such lines below `if __name__ == "__main__":`.'
     if isinstance(error, SyntaxError):

@@ -48,8 +48,7 @@ def check_entrypoint(root: Path, entrypoint: str, *, where: str | None = None) -
 
     Args:
         root: The project's folder.
-        entrypoint: ``path.py:function``, ``path.py:Class.method`` or ``package.module.function``; a module that lies in
-            the project is turned into its file.
+        entrypoint: ``path.py:function``, ``path.py:Class.method`` or ``package.module.function``.
         where: What names the entrypoint, for the error.
 
     Returns:
@@ -66,11 +65,11 @@ def check_entrypoint(root: Path, entrypoint: str, *, where: str | None = None) -
     tree = parse(source) if isinstance(source, bytes) else source
     if isinstance(tree, str):
         raise FlowNotFoundError(f"{file.name} cannot be read: {tree}", where=where)
-    if file.is_relative_to(root):
+    if parsed.module is None:
         before = file.relative_to(root).as_posix()
         text = f"{before}:{'.'.join(parsed.attributes)}"
-    else:
-        before, text = str(parsed.module), entrypoint
+    else:  # stays a module: it is loaded with its package, in which its relative imports work
+        before, text = parsed.module, entrypoint
     flows = {flow.entrypoint.rpartition(":")[2]: flow for flow in flows_in_tree(tree, before, file)}
     if flow := flows.get(".".join(parsed.attributes)):
         return FlowSource(flow.name, text, file, flow.line, flow.column)
@@ -81,7 +80,8 @@ def check_entrypoint(root: Path, entrypoint: str, *, where: str | None = None) -
 def _file_of(root: Path, entrypoint: Entrypoint, where: str | None) -> Path:
     if entrypoint.module is not None:
         if file := find_module(root, entrypoint.module):
-            return file
+            is_installed = not file.is_relative_to(root) or "site-packages" in file.parts
+            return file if is_installed else file_in_project(root, str(file), where=where)
         raise FlowNotFoundError(
             f"there is no module {entrypoint.module!r}, neither in {root} nor among the installed packages",
             where=where,

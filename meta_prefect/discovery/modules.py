@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from meta_prefect.discovery.entrypoints import Entrypoint, file_in_project, parse_entrypoint
 from meta_prefect.discovery.failures import import_failure
 from meta_prefect.discovery.finder import ProjectFinder
+from meta_prefect.discovery.run_guard import refusing_runs
 from meta_prefect.errors import FlowNotFoundError, ProjectFileError, nearest
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class ProjectModules:
 
     def _import(self, name: str, what: str, where: str | None) -> ModuleType:
         try:
-            return importlib.import_module(name)
+            return _imported_only(name)
         except (Exception, SystemExit) as error:
             missing = error.name if isinstance(error, ModuleNotFoundError) else None
             if missing and (name == missing or name.startswith(f"{missing}.")) and not self._raised_inside(error):
@@ -220,6 +221,15 @@ class ProjectModules:
             packages = {entry.name for entry in entries if Path(entry.path, "__init__.py").is_file()}
             self._top_names[folder] = frozenset(modules | packages)
         return self._top_names[folder]
+
+
+def _imported_only(name: str) -> ModuleType:
+    """Import a module; what it runs while it is imported is refused, also where it catches that exception."""
+    with refusing_runs() as refused:
+        module = importlib.import_module(name)
+    if refused:
+        raise refused[0]
+    return module
 
 
 def load_flow(root: Path, entrypoint: str, *, where: str | None = None) -> Flow[..., Any]:

@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 
 
 def parameter_form(flow: Flow[..., Any]) -> dict[str, Any]:
-    """The JSON schema of a flow's parameters, with the titles and help texts that their annotations give.
+    """The JSON schema of a flow's parameters as `prefect deploy` stores it, with the titles and help texts of annotations.
 
-    Prefect's own schema titles each parameter with its name, and takes help from the docstring's ``Args`` alone: what
+    Prefect is asked once the module is loaded: when a flow is decorated, models that are defined further down are not there yet.
+    Its own schema titles each parameter with its name, and takes help from the docstring's ``Args`` alone: what
     ``Annotated[int, Field(title="Workers", description="…")]`` says is lost there.
     """
-    schema: dict[str, Any] = flow.parameters.model_dump_for_openapi()
+    from prefect.utilities.callables import parameter_schema
+
+    schema: dict[str, Any] = parameter_schema(flow).model_dump(exclude_unset=True)
     properties: dict[str, dict[str, Any]] = schema.get("properties") or {}
     said = _said(flow.fn)
     if not said.keys() & properties.keys():

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.schedules import Schedule
 
-REFUSED_CHARACTERS = "/%&><"
+REFUSED_CHARACTERS = "/%&><#?"
 """Characters that Prefect refuses in the names of flows, deployments, pools and queues."""
 
 
@@ -108,7 +108,7 @@ class Deployment(BaseModel):
     @classmethod
     def _prefect_accepts(cls, name: str | None) -> str | None:
         if name and (refused := sorted(set(name) & set(REFUSED_CHARACTERS))):
-            raise ValueError(f"{name!r} holds {' '.join(refused)}, which Prefect refuses in names")
+            raise ValueError(f"{name!r} holds {' '.join(refused)}, which does not work in Prefect names")
         return name
 
     @property

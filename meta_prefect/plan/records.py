@@ -94,7 +94,7 @@ def desired_record(deployment: Deployment, live: LiveDeployment | None = None) -
         "description": normal_description(deployment.description),
         "tags": normal_tags(deployment.tags),
         "parameters": deployment.parameters,
-        "parameter_openapi_schema": deployment.form,
+        "parameter_openapi_schema": _as_stored(deployment.form, live),
         "enforce_parameter_schema": deployment.enforce_parameter_schema,
         "job_variables": deployment.job_variables,
         "work_pool_name": deployment.work_pool_name,
@@ -113,6 +113,16 @@ def desired_record(deployment: Deployment, live: LiveDeployment | None = None) -
         stored: Record = live.record["schedules"] if live else {}
         record["schedules"] = {one.slug: schedule_record(one, stored.get(one.slug)) for one in deployment.schedules}
     return record
+
+
+def _as_stored(form: Record, live: LiveDeployment | None) -> Record:
+    """A form as it is stored already, where that differs in nothing but empty parts, which clients write or leave out."""
+    stored: Record = live.record["parameter_openapi_schema"] if live else {}
+    return stored if _without_empty_parts(stored) == _without_empty_parts(form) else form
+
+
+def _without_empty_parts(form: Record) -> Record:
+    return {key: value for key, value in form.items() if value or key not in ("definitions", "required")}
 
 
 def live_deployment(answer: Record, flow_name: str) -> LiveDeployment:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from meta_prefect.discovery.relative_imports import check_loads_by_path
 from meta_prefect.errors import BuilderError, ConfigurationError, ConflictError, first_line
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.components import Component, ComponentKey, WorkerPool
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.plan.checking import check_parameters
+from meta_prefect.plan.storable import check_storable
 
 
 @dataclass(slots=True)
@@ -128,8 +131,13 @@ class Draft:
             type(deployment).model_validate(dict(deployment))
         except ValidationError as error:
             raise BuilderError(first_line(error), where=f"{self.where}: {deployment.full_name}") from None
+        if unstorable := list(check_storable(deployment)):
+            for error in unstorable:
+                self.refuse(error)
+            return
         self._make_json()
-        for error in check_parameters(deployment):
+        entrypoint = deployment.entrypoint or deployment.flow.entrypoint
+        for error in (*check_parameters(deployment), *check_loads_by_path(Path(deployment.flow.source), entrypoint)):
             self.refuse(error)
 
     def _make_json(self) -> None:

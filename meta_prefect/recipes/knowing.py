@@ -85,12 +85,14 @@ class KnownFlows:
 
     def _learned(self, entrypoint: str, where: str | None) -> KnownFlow:
         flow: Flow[..., Any] = self._modules.load_flow(entrypoint, where=where)
+        with self._modules.imported():
+            form = parameter_form(flow)
         facts = FlowFacts(
             name=flow.name,
             entrypoint=entrypoint,
             source=str(self._modules.root),
             description=flow.description,
-            parameter_schema=parameter_form(flow),
+            parameter_schema=form,
             tags=tuple(getattr(flow, "tags", ()) or ()),
             module=flow.fn.__module__,
             file=flow.fn.__code__.co_filename,

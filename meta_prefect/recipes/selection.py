@@ -43,7 +43,10 @@ class Selection(BaseModel):
 
     def may_come_from(self, entrypoint: str) -> bool:
         """Whether a flow with this entrypoint can be meant."""
-        return self.file is None or entrypoint.startswith(f"{self.file}:")
+        if self.file is None:
+            return True
+        module = self.file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        return entrypoint.startswith((f"{self.file}:", f"{module}.", f"{module}:"))
 
     def includes(self, flow: str, deployment: str) -> bool:
         """Whether a deployment is meant."""

@@ -80,9 +80,9 @@ PROJECT = {
 GOOD = {
     "a file": ("pkg/flow.py:etl", "the etl", "pkg/flow.py:etl", 3),
     "a file with dots": ("./pkg/../pkg/flow.py:etl", "the etl", "pkg/flow.py:etl", 3),
-    "a module": ("pkg.flow.etl", "the etl", "pkg/flow.py:etl", 3),
+    "a module": ("pkg.flow.etl", "the etl", "pkg.flow.etl", 3),
     "a class": ("pkg/flow.py:C.run", "run", "pkg/flow.py:C.run", 8),
-    "a class in a module": ("pkg.flow:C.run", "run", "pkg/flow.py:C.run", 8),
+    "a class in a module": ("pkg.flow:C.run", "run", "pkg.flow:C.run", 8),
     "an inherited method": ("pkg/flow.py:D.run", None, "pkg/flow.py:D.run", 9),
     "an assignment": ("pkg/flow.py:daily", None, "pkg/flow.py:daily", 10),
     "an unknown decorator": ("pkg/flow.py:custom", None, "pkg/flow.py:custom", 12),
@@ -93,11 +93,11 @@ GOOD = {
 
 @pytest.mark.parametrize(("entrypoint", "name", "text", "line"), GOOD.values(), ids=GOOD.keys())
 def test_an_entrypoint_leads_to_a_flow(write: Write, entrypoint: str, name: str | None, text: str, line: int) -> None:
-    """All forms of entrypoints are understood, and those of the project become relative paths."""
+    """All forms of entrypoints are understood; paths become relative, and modules stay modules."""
     root = write(PROJECT)
     flow = check_entrypoint(root, entrypoint)
     assert (flow.name, flow.entrypoint, flow.line) == (name, text, line)
-    assert flow.file == root / text.partition(":")[0]
+    assert flow.file == root / (text.partition(":")[0] if ".py" in text else "pkg/flow.py")
 
 
 BAD = {
@@ -113,6 +113,7 @@ BAD = {
     "above the project": ("../outside.py:etl", "'../outside.py' lies outside of the project's folder {root}"),
     "an absolute path": ("/etc/flow.py:etl", "'/etc/flow.py' lies outside of the project's folder"),
     "a link that leaves": ("link.py:etl", "'link.py' lies outside of the project's folder"),
+    "a module behind a link that leaves": ("away.outside.etl", "lies outside of the project's folder"),
     "a folder link that leaves": ("away/outside.py:etl", "lies outside of the project's folder"),
     "a broken file": ("broken.py:etl", "broken.py cannot be read: "),
 }

@@ -83,7 +83,7 @@ def test_completing_makes_another_value() -> None:
 @pytest.mark.parametrize("name", ["a/b", "a%b", "a&b", "a<b", "a>b"])
 def test_names_that_prefect_refuses_are_refused_at_once(name: str) -> None:
     """The server would answer with an internal error; here the name and the character are named."""
-    with pytest.raises(ValidationError, match="which Prefect refuses in names"):
+    with pytest.raises(ValidationError, match="which does not work in Prefect names"):
         WorkerPool(name=name)
 
 

@@ -30,7 +30,7 @@ def test_names(builder: namer, environment: str, name: str) -> None:
 
 def test_a_name_that_prefect_refuses() -> None:
     """It is refused where it is set, before anything is sent."""
-    with pytest.raises(ValidationError, match="holds /, which Prefect refuses in names"):
+    with pytest.raises(ValidationError, match="holds /, which does not work in Prefect names"):
         built(namer(name="a/b"))
 
 

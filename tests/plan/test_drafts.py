@@ -89,7 +89,7 @@ MISTAKES: dict[str, tuple[Update, str]] = {
     "raises an error of ours": (raising(RecipeError("no")), "no"),
     "returns None": (lambda _: None, "update_deployment returned None, which is no deployment"),
     "returns a dictionary": (lambda _: {"name": "x"}, "update_deployment returned {'name': 'x'}, which"),
-    "a bad name": (setting(name="a/b"), "name: 'a/b' holds /, which Prefect refuses in names (got 'a/b')"),
+    "a bad name": (setting(name="a/b"), "name: 'a/b' holds /, which does not work in Prefect names (got 'a/b')"),
     "a bad number": (setting(concurrency_limit=-1), "concurrency_limit: Input should be greater than"),
     "a field that is none": (setting(storage="s3"), "storage: "),
     "another flow": (setting(flow=a_flow(name="other")), "flow: Field is frozen"),

@@ -52,7 +52,7 @@ Environment = Annotated[dict[str, str | None], AfterValidator(_check_environment
 
 def _check_pool_name(name: str) -> str:
     if refused := sorted(set(name) & set(REFUSED_CHARACTERS)):
-        raise ValueError(f"{name!r} holds {' '.join(refused)}, which Prefect refuses in names")
+        raise ValueError(f"{name!r} holds {' '.join(refused)}, which does not work in Prefect names")
     if name.lower().startswith("prefect"):
         raise ValueError(f"{name!r}: names of work pools that start with 'prefect' are Prefect's own")
     return name

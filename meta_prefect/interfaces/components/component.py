@@ -37,7 +37,7 @@ class Component(BaseModel, ABC):
     @classmethod
     def _prefect_accepts(cls, name: str) -> str:
         if refused := sorted(set(name) & set(REFUSED_CHARACTERS)):
-            raise ValueError(f"{name!r} holds {' '.join(refused)}, which Prefect refuses in names")
+            raise ValueError(f"{name!r} holds {' '.join(refused)}, which does not work in Prefect names")
         return name
 
     @property
