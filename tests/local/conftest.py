@@ -18,7 +18,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 from meta_prefect.local.server import LocalServer, stop_server
 from meta_prefect.local.worker import stop_worker
 
-ENSURE = "from meta_prefect.local.server import ensure_server; print(ensure_server().model_dump_json())"
+ENSURE = "from meta_prefect.local.server import ensure_server; print(ensure_server(auth=False).model_dump_json())"
 SHELL = {
     "PREFECT_API_URL": "http://127.0.0.1:9/somebody-elses-api",
     "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": "*",
@@ -63,7 +63,10 @@ def home(tmp_path: Path) -> Generator[Path]:
 
 @pytest.fixture(scope="session")
 def raced(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[Path, list[LocalServer]]]:
-    """A Prefect home in which two processes asked for the server at the same moment, and what each of them got."""
+    """A Prefect home in which two processes asked for the server at the same moment, and what each of them got.
+
+    It asks for no authentication, so that what is refused is refused for another reason.
+    """
     folder = tmp_path_factory.mktemp("raced") / "home"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     environment |= SHELL | {"PREFECT_HOME": str(folder)}
