@@ -176,13 +176,22 @@ def server_environment(
     return without_prefect_settings(clean_environment(environ)) | ours
 
 
+def choose_auth_string(previous: ServerRecord | None, auth: bool | None) -> str | None:
+    """Choose what a server asks for when it starts: what it asked for before, unless something else is wanted.
+
+    Args:
+        previous: The server as it was, or None for a new one, which is given an auth string.
+        auth: Whether it shall have one; None where nothing was said.
+    """
+    had = previous.auth_string if previous else None
+    if auth is False or (auth is None and previous is not None and had is None):
+        return None
+    return had or f"meta-prefect:{secrets.token_urlsafe(24)}"
+
+
 def _start(previous: ServerRecord | None, *, auth: bool | None) -> LocalServer:
     home, former = prefect_home(), previous.url if previous else None
-    auth_string = previous.auth_string if previous else None
-    if auth or (auth is None and previous is None):
-        auth_string = auth_string or f"meta-prefect:{secrets.token_urlsafe(24)}"
-    elif auth is False:
-        auth_string = None
+    auth_string = choose_auth_string(previous, auth)
     # those of before there was a lock to watch still ask there
     stopped = stop_workers_of(former) if former else ()
     _refuse_a_second_one(home)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+from homes import copy_database, prefect_home
 
-from meta_prefect.local.server import LocalServer, stop_server
+from meta_prefect.local.server import LocalServer, ensure_server, stop_server
 from meta_prefect.local.worker import stop_worker
 
 ENSURE = "from meta_prefect.local.server import ensure_server; print(ensure_server(auth=False).model_dump_json())"
@@ -43,13 +41,6 @@ def until() -> Until:
         return value
 
     return wait
-
-
-@contextmanager
-def prefect_home(folder: Path) -> Generator[Path]:
-    """Make a folder Prefect's home, for this process, with no Prefect API configured."""
-    with temporary_settings({PREFECT_HOME: folder}, restore_defaults={PREFECT_API_URL}):
-        yield folder
 
 
 @pytest.fixture
@@ -91,11 +82,32 @@ def server(raced: tuple[Path, list[LocalServer]]) -> Generator[LocalServer]:
 
 @pytest.fixture
 def home_with_database(raced: tuple[Path, list[LocalServer]], home: Path) -> Path:
-    """A new Prefect home whose database has been migrated, so that a server starts in seconds."""
-    home.mkdir()
-    with (
-        closing(sqlite3.connect(raced[0] / "prefect.db")) as migrated,
-        closing(sqlite3.connect(home / "prefect.db")) as own,
-    ):
-        migrated.backup(own)
+    """A new Prefect home whose database has been migrated."""
+    copy_database(raced[0], home)
     return home
+
+
+@pytest.fixture(scope="session")
+def secured_home(
+    raced: tuple[Path, list[LocalServer]], tmp_path_factory: pytest.TempPathFactory
+) -> Generator[tuple[Path, LocalServer]]:
+    """A Prefect home, open to all as those of before were, and its server as it is started by default, with no umask."""
+    folder = tmp_path_factory.mktemp("secured") / "home"
+    before = os.umask(0)
+    try:
+        with prefect_home(folder):
+            copy_database(raced[0], folder)
+            started = ensure_server()
+        os.umask(before)
+        yield folder, started
+    finally:
+        os.umask(before)
+        with prefect_home(folder):
+            stop_server()
+
+
+@pytest.fixture
+def secured(secured_home: tuple[Path, LocalServer]) -> Generator[LocalServer]:
+    """The server that asks for authentication, whose home is Prefect's home during the test."""
+    with prefect_home(secured_home[0]):
+        yield secured_home[1]
