@@ -131,11 +131,15 @@ def validate(
 def server_status() -> int:
     """Say where the background server of this host is, and whether it runs."""
     from meta_prefect.local.server import server_status as read
+    from meta_prefect.local.worker import worker_status as workers
 
     output = Output()
     server = read()
     if server is None or not server.alive:
         output.say("No Prefect server runs in the background on this host.")
+        left = [worker for worker in workers() if worker.alive and server is not None and worker.api_url == server.url]
+        for worker in left:
+            output.say(f"Worker {worker.name} still asks at {worker.api_url}. Stop it: meta-prefect worker stop")
         return 1
     health = "" if server.healthy else ", but does not answer"
     output.say(f"runs{health}: {server.ui_url} (process {server.record.pid}, log {server.record.log})")

@@ -204,7 +204,7 @@ def is_alive(record: ProcessRecord) -> bool:
 
 
 def stop(record: ProcessRecord, timeout: float) -> bool:
-    """End a process and its process group: SIGTERM, and SIGKILL for those that are left after ``timeout`` seconds.
+    """End a process, its group and its children: SIGTERM to the group, SIGKILL to those left after ``timeout`` seconds.
 
     Returns:
         False where the process was not alive here; then nothing is sent to anybody, whoever has its pid now.
@@ -215,7 +215,7 @@ def stop(record: ProcessRecord, timeout: float) -> bool:
     leader = _process(record)
     if leader is None:
         return False
-    members = [leader, *_group(leader)]
+    members = [leader, *_family(leader)]
     with contextlib.suppress(ProcessLookupError):
         os.killpg(record.pid, signal.SIGTERM)
     for survivor in _wait_for_end(members, timeout):
@@ -271,13 +271,13 @@ def _runs(process: psutil.Process) -> bool:
         return False
 
 
-def _group(leader: psutil.Process) -> list[psutil.Process]:
-    """The other members of a process group, as far as they descend from its leader."""
+def _family(leader: psutil.Process) -> list[psutil.Process]:
+    """The children of a process, whatever their session (a worker's runs have their own), and its group's other descendants."""
     members: list[psutil.Process] = []
     with contextlib.suppress(psutil.NoSuchProcess):
         for child in leader.children(recursive=True):
-            with contextlib.suppress(ProcessLookupError):
-                if os.getpgid(child.pid) == leader.pid:
+            with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+                if child.ppid() == leader.pid or os.getpgid(child.pid) == leader.pid:
                     members.append(child)
     return members
 
