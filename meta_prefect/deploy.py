@@ -28,7 +28,7 @@ def deploy(
     force: bool = False,
     plan: str | None = None,
     local: bool = False,
-    auth: bool = False,
+    auth: bool | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Deploy a project, as a run of the flow ``deploy-project``.
@@ -48,7 +48,8 @@ def deploy(
         force: Prune without waiting for runs that are under way.
         plan: The id of the run whose recorded plan is applied exactly as it is; what to deploy is said there.
         local: Allow a server to be started on this host in CI, in containers and in flow runs too.
-        auth: Let a server that is started ask for an authentication string.
+        auth: Whether a server that is started on this host asks for authentication. By default a new one does, and one that
+            exists stays as it is.
         say: Tells the user what happens on the way.
 
     Returns:

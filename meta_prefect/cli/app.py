@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 from meta_prefect import __version__
 from meta_prefect.cli.bootstrap import bootstrap
 from meta_prefect.cli.history import history, rollback
+from meta_prefect.cli.opening import open_ui
 from meta_prefect.cli.options import Debug, Environment, How, What, Where, refuse_beside_plan
 from meta_prefect.cli.output import Output, report_of
 from meta_prefect.cli.recipes import recipes, schema
@@ -35,6 +36,7 @@ app.command(history)
 app.command(rollback)
 app.command(bootstrap)
 app.command(status)
+app.command(open_ui, name="open")
 app.command(schedule_app)
 app.command(server_app)
 app.command(worker_app)
@@ -129,11 +131,15 @@ def validate(
 def server_status() -> int:
     """Say where the background server of this host is, and whether it runs."""
     from meta_prefect.local.server import server_status as read
+    from meta_prefect.local.worker import worker_status as workers
 
     output = Output()
     server = read()
     if server is None or not server.alive:
         output.say("No Prefect server runs in the background on this host.")
+        left = [worker for worker in workers() if worker.alive and server is not None and worker.api_url == server.url]
+        for worker in left:
+            output.say(f"Worker {worker.name} still asks at {worker.api_url}. Stop it: meta-prefect worker stop")
         return 1
     health = "" if server.healthy else ", but does not answer"
     output.say(f"runs{health}: {server.ui_url} (process {server.record.pid}, log {server.record.log})")
@@ -142,11 +148,14 @@ def server_status() -> int:
 
 @server_app.command(name="stop")
 def server_stop() -> int:
-    """Stop the background server of this host; its data and its address are kept."""
+    """Stop the background server of this host and the workers that were started for it; its data and address are kept."""
     from meta_prefect.local.server import stop_server
 
+    output = Output()
     stopped = stop_server()
-    Output().say(f"stopped: {stopped.ui_url}" if stopped else "No Prefect server runs in the background on this host.")
+    for worker in stopped.stopped_workers if stopped else ():
+        output.say(f"stopped: {worker}")
+    output.say(f"stopped: {stopped.ui_url}" if stopped else "No Prefect server runs in the background on this host.")
     return 0
 
 

@@ -152,7 +152,7 @@ def _run(setup: Any, out: Output, *, dry_run: bool, remove: bool) -> Report:
         return await flow(setup=setup, dry_run=dry_run, remove=remove)
 
     if not (dry_run or remove):
-        with writing_api(local=False, auth=False, say=out.say), server_errors():
+        with writing_api(local=False, say=out.say), server_errors():
             return asyncio.run(run())
     with reading_api() as api, server_errors():
         if not api:

@@ -76,7 +76,7 @@ def rollback(
             with reading_api() as api:
                 report = _roll_back(deployment, to, path, dry_run=True, api=api)
         else:
-            with writing_api(local=False, auth=False, say=out.say) as api:
+            with writing_api(local=False, say=out.say) as api:
                 report = _roll_back(deployment, to, path, dry_run=False, api=api)
     if dry_run:
         out.plan(report, "text")

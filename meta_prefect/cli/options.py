@@ -91,7 +91,14 @@ class Where:
         str | None, Parameter(help="With --remote: the branch, tag or whole commit hash to deploy.")
     ] = None
     local: Annotated[Flag, Parameter(help="Allow a server to be started in CI, containers and flow runs too.")] = False
-    auth: Annotated[Flag, Parameter(help="Let a server that is started ask for an authentication string.")] = False
+    auth: Annotated[
+        bool | None,
+        Parameter(
+            negative="--no-auth",
+            show_default=False,
+            help="Whether a server that is started on this host asks for authentication. By default a new one does.",
+        ),
+    ] = None
     no_build: Annotated[Flag, Parameter(help="Build no images; they are in their registries.")] = False
 
 

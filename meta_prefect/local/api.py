@@ -16,6 +16,11 @@ MEND = (
     "Set PREFECT_API_URL, choose a profile (`prefect profile use …`), or pass --local to start a server on this host."
 )
 
+NO_AUTHENTICATION = (
+    "note: this server asks for no authentication: every user of this host can read it, and run code as you through it. "
+    "To turn authentication on: meta-prefect server stop, then meta-prefect deploy --auth"
+)
+
 
 @contextmanager
 def reading_api() -> Generator[str | None]:
@@ -34,13 +39,13 @@ def reading_api() -> Generator[str | None]:
 
 
 @contextmanager
-def writing_api(*, local: bool, auth: bool, say: Callable[[str], None]) -> Generator[str]:
+def writing_api(*, local: bool, say: Callable[[str], None], auth: bool | None = None) -> Generator[str]:
     """Use the configured API; where there is none, start or reuse a background server on this host.
 
     Args:
         local: Whether a server may be started in CI, in a container or in a flow run too.
-        auth: Whether a server that is started asks for an authentication string.
         say: Tells the user what happens.
+        auth: Whether the server asks for an authentication string. By default a new one does, and one that exists stays as it is.
 
     Yields:
         The API's address.
@@ -63,13 +68,26 @@ def writing_api(*, local: bool, auth: bool, say: Callable[[str], None]) -> Gener
             )
         say("No Prefect API is configured: starting a Prefect server on this host …")
     server = ensure_server(auth=auth)
-    verb = "started" if server.started else "runs already"
-    say(f"Prefect server on this host ({verb}): {server.ui_url}")
+    for line in _about(server):
+        say(line)
     outcome = point_profile_at(server.url, server.auth_string)
     if outcome.advice:
         say(outcome.advice)
     with _using(server):
         yield server.url
+
+
+def _about(server: LocalServer) -> Generator[str]:
+    verb = "started" if server.started else "runs already"
+    yield f"Prefect server on this host ({verb}): {server.ui_url}"
+    if server.former_url:
+        yield f"Its former address is taken by something else: {server.former_url}"
+    for name in server.stopped_workers:
+        yield f"stopped worker {name}, which still asked there"
+    if server.auth_string is None:
+        yield NO_AUTHENTICATION
+    elif server.started:
+        yield "UI: meta-prefect open"
 
 
 def _configured() -> str | None:

@@ -1,4 +1,4 @@
-"""``python -m meta_prefect.local.guarded_server HOST PORT``: Prefect's server, which answers its own pages and programs only.
+"""``python -m meta_prefect.local.guarded_server HOST PORT LOCK``: Prefect's server, for its own pages and programs only.
 
 Prefect checks neither the ``Host`` nor the ``Origin`` of a request. Any web page that the user looks at could otherwise reach
 a server on loopback, directly or by letting its own name resolve to 127.0.0.1 (DNS rebinding), and create deployments, which
@@ -8,18 +8,16 @@ run commands. Prefect's CSRF protection alone does not stop the second, and no s
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
+from pathlib import Path
 from threading import Thread
 from typing import Any, Final
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+from meta_prefect.local import lifeline
+from meta_prefect.local.door import AsgiApp, Door, Receive, Scope, Send
 
 _LOOK_SECONDS: Final = 0.2
 
@@ -80,15 +78,28 @@ def _collect_garbage() -> None:
             gc.collect(2 if counts[2] > old else 1 if counts[1] > middle else 0)
 
 
-def main(host: str, port: int) -> None:
-    """Serve Prefect's API, UI and services until a signal comes."""
+def main(host: str, port: int, lock: Path) -> None:
+    """Serve Prefect's API, UI and services until a signal comes.
+
+    Args:
+        host: The address to listen on.
+        port: The port to listen on.
+        lock: The file whose lock is held meanwhile: no two servers may share a database.
+    """
+    if not lifeline.hold(lock):
+        sys.exit("Another Prefect server uses the database of this PREFECT_HOME.")
     import uvicorn
     from prefect.server.api.server import create_app
+    from prefect.settings import get_current_settings
 
-    app: Any = OwnPagesOnly(create_app(final=True), port)
+    app: Any = create_app(final=True)
+    if (secret := get_current_settings().server.api.auth_string) is not None:
+        app = Door(app, port, secret.get_secret_value())
+    os.umask(0o077)  # not before: the UI, unpacked just now, may be shared by all users of an installation
     collect_garbage_apart()
-    uvicorn.run(app, host=host, port=port, log_level="warning", ws_ping_interval=20, ws_ping_timeout=20)
+    guarded: Any = OwnPagesOnly(app, port)
+    uvicorn.run(guarded, host=host, port=port, log_level="warning", ws_ping_interval=20, ws_ping_timeout=20)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))

@@ -1,7 +1,8 @@
 """Detached processes: started here, remembered in a file, found again by any later command.
 
 A process is the one that was started if its pid *and* its start time are those of the record: the kernel gives pids away
-again. A zombie, a process that ended and was not collected by its parent, is not alive.
+again. A zombie, a process that ended and was not collected by its parent, is not alive. The record of a process of another
+machine, boot or PID namespace says nothing about any process here.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from meta_prefect.errors import ProcessError
+from meta_prefect.local.machine import Machine, this_machine
 
 # psutil derives a start time from the boot time, which some kernels report with a jitter of a second.
 START_TIME_TOLERANCE = 2.0
@@ -38,22 +41,33 @@ class ProcessRecord(BaseModel):
         command: What was started; the first item is the executable.
         log: The file that holds its standard output and standard error.
         extra: What its starter wants to remember. May hold a secret: it is shown in no representation.
+        machine: Where it was started; None in records of before this was written down, which count as of here.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    pid: int
-    start_time: float
+    pid: int = Field(gt=0)
+    start_time: float = Field(ge=0, allow_inf_nan=False)
     command: tuple[str, ...]
     log: Path
     extra: dict[str, str] = Field(default_factory=dict, repr=False)
+    machine: Machine | None = None
+
+    @property
+    def is_of_here(self) -> bool:
+        """Whether its pid means the same process here."""
+        return self.machine in (None, this_machine())
+
+
+RecordType = TypeVar("RecordType", bound=ProcessRecord)
 
 
 def state_folder(name: str) -> Path:
     """Return ``<PREFECT_HOME>/meta-prefect/<name>``, made if need be and readable by its owner alone."""
-    folder = prefect_home() / "meta-prefect" / name
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
+    home = prefect_home()
+    for folder in (home, home / "meta-prefect", home / "meta-prefect" / name):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # parents that are made on the way are as open as any
+    return home / "meta-prefect" / name
 
 
 def prefect_home() -> Path:
@@ -80,22 +94,30 @@ def write_privately(path: Path, text: str) -> None:
         raise
 
 
-def read_record(path: Path) -> ProcessRecord | None:
+def read_record(path: Path, kind: type[RecordType] = ProcessRecord) -> RecordType | None:
     """Read a record, or None where there is none.
 
+    Args:
+        path: Its file.
+        kind: What it must hold.
+
     Raises:
-        ProcessError: The file is there and holds no record.
+        ProcessError: The file is there and holds no such record.
     """
     try:
-        return ProcessRecord.model_validate_json(path.read_bytes())
+        return kind.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValidationError):
-        raise ProcessError(
-            "this file does not hold the record of a process",
-            where=str(path),
-            hint="Delete it. A process it may have stood for has to be ended by hand.",
-        ) from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except ValidationError as error:
+        first = error.errors()[0]  # without its value: it may be the auth string
+        reason = ": ".join([*(str(part) for part in first["loc"]), first["msg"].removeprefix("Value error, ")])
+    raise ProcessError(
+        f"this file does not hold the record of a process ({reason})",
+        where=str(path),
+        hint="Delete it. A process that it may have stood for has to be ended by hand.",
+    )
 
 
 @contextlib.contextmanager
@@ -119,6 +141,8 @@ def exclusively(path: Path, what: str, *, timeout: float) -> Generator[None]:
             where=str(path),
             hint="Wait for it, or end it, then try again.",
         ) from None
+    except OSError as error:
+        raise cannot_write(path, error) from None
     try:
         yield
     finally:
@@ -138,12 +162,15 @@ def start_detached(
         extra: What to remember in its record.
 
     Raises:
-        ProcessError: The executable cannot be started.
+        ProcessError: The executable cannot be started, or its log cannot be written.
     """
-    cwd.mkdir(parents=True, exist_ok=True)
-    if log.exists():
-        log.replace(log.with_name(f"{log.name}.1"))
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+    try:
+        cwd.mkdir(parents=True, exist_ok=True)
+        if log.exists():
+            log.replace(log.with_name(f"{log.name}.1"))
+        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+    except OSError as error:
+        raise cannot_write(log, error) from None
     try:
         process = subprocess.Popen(
             list(command),
@@ -164,6 +191,7 @@ def start_detached(
         command=tuple(command),
         log=log,
         extra=dict(extra or {}),
+        machine=this_machine(),
     )
     # Collects it as soon as it ends, so that it is no zombie for as long as we live.
     threading.Thread(target=process.wait, name=f"collect {process.pid}", daemon=True).start()
@@ -171,15 +199,15 @@ def start_detached(
 
 
 def is_alive(record: ProcessRecord) -> bool:
-    """Say whether the process of this record runs: its pid with its start time, and not as a zombie."""
+    """Say whether the process of this record runs here: its pid with its start time, and not as a zombie."""
     return _process(record) is not None
 
 
 def stop(record: ProcessRecord, timeout: float) -> bool:
-    """End a process and its process group: SIGTERM, and SIGKILL for those that are left after ``timeout`` seconds.
+    """End a process, its group and its children: SIGTERM to the group, SIGKILL to those left after ``timeout`` seconds.
 
     Returns:
-        False where the process was not alive; then nothing is sent to anybody, whoever has its pid now.
+        False where the process was not alive here; then nothing is sent to anybody, whoever has its pid now.
 
     Raises:
         ProcessError: It is still there after SIGKILL.
@@ -187,7 +215,7 @@ def stop(record: ProcessRecord, timeout: float) -> bool:
     leader = _process(record)
     if leader is None:
         return False
-    members = [leader, *_group(leader)]
+    members = [leader, *_family(leader)]
     with contextlib.suppress(ProcessLookupError):
         os.killpg(record.pid, signal.SIGTERM)
     for survivor in _wait_for_end(members, timeout):
@@ -220,7 +248,14 @@ def failure(record: ProcessRecord, message: str, *, hint: str | None = None) -> 
     return ProcessError(f"{message}. Its log ends:\n{shown}", where=str(record.log), hint=hint)
 
 
+def cannot_write(path: Path, error: OSError) -> ProcessError:
+    """Make the error about a file that cannot be written: which one, and the system's reason."""
+    return ProcessError(f"cannot be written: {error.strerror or error}", where=str(error.filename or path))
+
+
 def _process(record: ProcessRecord) -> psutil.Process | None:
+    if not record.is_of_here:
+        return None
     try:
         process = psutil.Process(record.pid)
         same = abs(process.create_time() - record.start_time) < START_TIME_TOLERANCE
@@ -236,13 +271,13 @@ def _runs(process: psutil.Process) -> bool:
         return False
 
 
-def _group(leader: psutil.Process) -> list[psutil.Process]:
-    """The other members of a process group, as far as they descend from its leader."""
+def _family(leader: psutil.Process) -> list[psutil.Process]:
+    """The children of a process, whatever their session (a worker's runs have their own), and its group's other descendants."""
     members: list[psutil.Process] = []
     with contextlib.suppress(psutil.NoSuchProcess):
         for child in leader.children(recursive=True):
-            with contextlib.suppress(ProcessLookupError):
-                if os.getpgid(child.pid) == leader.pid:
+            with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+                if child.ppid() == leader.pid or os.getpgid(child.pid) == leader.pid:
                     members.append(child)
     return members
 

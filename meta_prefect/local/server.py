@@ -2,11 +2,10 @@
 
 It listens on the loopback interface and keeps its data in PREFECT_HOME's own database. What it is set to is decided here
 alone: of the user's ``PREFECT_*`` variables and profiles only PREFECT_HOME counts (who wants another server starts it himself
-and points PREFECT_API_URL at it). Its address stays the same across restarts, and so does its API auth string if it was ever
-given one.
+and points PREFECT_API_URL at it). Its address stays the same across restarts, and so does its API auth string.
 
-It refuses what another origin's page sends (CORS, CSRF protection). That alone is no defence against a page whose name is
-made to resolve to this machine (DNS rebinding): such a page is of the server's own origin to the browser. An API auth string is.
+It refuses what another origin's page sends (CORS, CSRF protection, its guard). The auth string keeps out the other users of the
+host, for whom loopback is no border. A new server has one; one that was made without stays as it is until it is asked for.
 """
 
 from __future__ import annotations
@@ -24,23 +23,29 @@ import psutil
 from pydantic import BaseModel, ConfigDict, Field
 
 from meta_prefect.errors import ProcessError
+from meta_prefect.local import lifeline
 from meta_prefect.local.environment import clean_environment, without_prefect_settings
+from meta_prefect.local.holders import server_on
 from meta_prefect.local.ports import HOST, choose_port, is_free, wait_until_free
+from meta_prefect.local.private import make_private
 from meta_prefect.local.process import (
-    ProcessRecord,
+    cannot_write,
     exclusively,
     failure,
     is_alive,
     prefect_home,
-    read_record,
     start_detached,
     state_folder,
     stop,
     write_record,
 )
+from meta_prefect.local.server_record import ServerRecord, lifeline_file, read_server, server_file
+from meta_prefect.local.sign_in import IDENTITY_PATH, prove
+from meta_prefect.local.worker import stop_workers_of
 
 START_DEADLINE = 90.0  # the first start migrates a new database: 14 to 30 s on a busy machine
 STOP_DEADLINE = 20.0
+_DISTANT_DEADLINE = 5.0
 _LOCK_TIMEOUT = 2 * START_DEADLINE
 _ATTEMPTS = 3
 _POLL = 0.2
@@ -57,66 +62,79 @@ class LocalServer(BaseModel):
         alive: Whether its process runs.
         healthy: Whether it answers.
         auth_string: Its API auth string (``user:password``), if it asks for one. Shown in no representation.
+        stopped_workers: The names of its workers that this call stopped.
+        former_url: Its former address, where this call had to start it at another one.
     """
 
     model_config = ConfigDict(frozen=True)
 
     url: str
     ui_url: str
-    record: ProcessRecord
+    record: ServerRecord
     started: bool
     alive: bool
     healthy: bool
     auth_string: str | None = Field(default=None, repr=False)
+    stopped_workers: tuple[str, ...] = ()
+    former_url: str | None = None
 
 
-def ensure_server(*, auth: bool = False) -> LocalServer:
+def ensure_server(*, auth: bool | None = None) -> LocalServer:
     """Start the background server, or find it running, and wait until it answers.
 
     Args:
-        auth: Whether it shall ask for an API auth string, made at random and kept in its state file (mode 0600).
+        auth: Whether it shall ask for an API auth string, made at random and kept in its state file (mode 0600). By default a
+            new server does, and one that exists stays as it is.
 
     Raises:
-        ProcessError: It did not start (with the last lines of its log), or it runs without an auth string where one is wanted.
+        ProcessError: It did not start (with the last lines of its log), it runs otherwise than asked for, or something else
+            uses its database.
     """
     with _lock():
-        record = read_record(_state_file())
-        if record is None or not is_alive(record):
-            return _describe(_start(record, auth=auth), started=True)
-        if auth and "auth_string" not in record.extra:
+        make_private(prefect_home())
+        record = read_server()
+        if record is None or not record.runs:
+            return _start(record, auth=auth)
+        if auth is not None and auth is not (record.auth_string is not None):
             raise ProcessError(
-                f"the local server at {_url(record)} runs without an API auth string",
-                hint="Stop it and its workers first: `meta-prefect worker stop`, `meta-prefect server stop`.",
+                f"the local server at {record.url} runs with{'out' if auth else ''} an API auth string",
+                hint="Stop it, then deploy again: "
+                f"`meta-prefect server stop`, `meta-prefect deploy --{'' if auth else 'no-'}auth`.",
             )
         try:  # who started it may still be waiting, or have been interrupted
             _wait_until_healthy(record)
         except ProcessError:
-            if is_alive(record):
+            if record.runs:
                 raise
-            return _describe(_start(record, auth=auth), started=True)  # it was just dying
-        return _describe(record, started=False)
+            return _start(record, auth=auth)  # it was just dying
+        return _describe(record)
 
 
 def server_status() -> LocalServer | None:
     """Describe the background server as it is now, or return None where none was ever started."""
-    record = read_record(_state_file())
-    return None if record is None else _describe(record, started=False)
+    record = read_server()
+    return None if record is None else _describe(record)
 
 
 def stop_server() -> LocalServer | None:
-    """Stop the background server; its data, address and auth string are kept.
+    """Stop the background server, and first the workers that were started for it; its data, address and auth string are kept.
 
     Returns:
         The server that was stopped, or None where none was running.
 
     Raises:
-        ProcessError: It does not end.
+        ProcessError: It does not end, or it runs elsewhere.
     """
     with _lock():
-        record = read_record(_state_file())
-        if record is None or not stop(record, STOP_DEADLINE):
+        record = read_server()
+        if record is None:
             return None
-        return _describe(record, started=False)
+        if record.runs and not record.is_of_here:
+            raise _out_of_sight(record, "cannot be stopped from here")
+        workers = stop_workers_of(record.url)
+        if not stop(record, STOP_DEADLINE):
+            return None
+        return _describe(record, stopped_workers=workers)
 
 
 def server_environment(
@@ -158,26 +176,31 @@ def server_environment(
     return without_prefect_settings(clean_environment(environ)) | ours
 
 
-def _start(previous: ProcessRecord | None, *, auth: bool) -> ProcessRecord:
-    home, folder = prefect_home(), state_folder("server")
-    remembered = int(previous.extra["port"]) if previous else None
-    auth_string = previous.extra.get("auth_string") if previous else None
-    if auth and auth_string is None:
-        auth_string = f"meta-prefect:{secrets.token_urlsafe(24)}"
+def choose_auth_string(previous: ServerRecord | None, auth: bool | None) -> str | None:
+    """Choose what a server asks for when it starts: what it asked for before, unless something else is wanted.
+
+    Args:
+        previous: The server as it was, or None for a new one, which is given an auth string.
+        auth: Whether it shall have one; None where nothing was said.
+    """
+    had = previous.auth_string if previous else None
+    if auth is False or (auth is None and previous is not None and had is None):
+        return None
+    return had or f"meta-prefect:{secrets.token_urlsafe(24)}"
+
+
+def _start(previous: ServerRecord | None, *, auth: bool | None) -> LocalServer:
+    home, former = prefect_home(), previous.url if previous else None
+    auth_string = choose_auth_string(previous, auth)
+    # those of before there was a lock to watch still ask there
+    stopped = stop_workers_of(former) if former else ()
+    _refuse_a_second_one(home)
+    remembered = previous.port if previous else None
     if remembered is not None:
         wait_until_free(remembered)
     for attempt in range(_ATTEMPTS):
         port = choose_port(home, remembered)
-        record = start_detached(
-            [sys.executable, "-m", "meta_prefect.local.guarded_server", HOST, str(port)],
-            env=server_environment(
-                os.environ, home=home, port=port, auth_string=auth_string, ui_folder=_ui_folder(folder)
-            ),
-            cwd=folder,  # holds no prefect.toml, .env or pyproject.toml whose settings Prefect would read
-            log=folder / "server.log",
-            extra={"port": str(port)} | ({} if auth_string is None else {"auth_string": auth_string}),
-        )
-        write_record(_state_file(), record)
+        record = _start_at(port, home, auth_string)
         try:
             _wait_until_healthy(record)
         except ProcessError:
@@ -186,36 +209,87 @@ def _start(previous: ProcessRecord | None, *, auth: bool) -> ProcessRecord:
                 raise
             remembered = None  # somebody took the port while ours was starting: try another one
         else:
-            return record
+            moved_from = former if former != record.url else None
+            return _describe(record, started=True, stopped_workers=stopped, former_url=moved_from)
     raise AssertionError("the loop returns or raises")
 
 
-def _wait_until_healthy(record: ProcessRecord) -> None:
+def _start_at(port: int, home: Path, auth_string: str | None) -> ServerRecord:
+    """Start the process and write it down, or leave nothing running."""
+    folder = state_folder("server")
+    started = start_detached(
+        [sys.executable, "-m", "meta_prefect.local.guarded_server", HOST, str(port), str(lifeline_file())],
+        env=server_environment(os.environ, home=home, port=port, auth_string=auth_string, ui_folder=_ui_folder(folder)),
+        cwd=folder,  # holds no prefect.toml, .env or pyproject.toml whose settings Prefect would read
+        log=folder / "server.log",
+        extra={"port": str(port)} | ({} if auth_string is None else {"auth_string": auth_string}),
+    )
+    try:
+        record = ServerRecord(**dict(started))
+        write_record(server_file(), record)
+    except OSError as error:  # nobody would find it again
+        stop(started, STOP_DEADLINE)
+        raise cannot_write(server_file(), error) from None
+    except BaseException:
+        stop(started, STOP_DEADLINE)
+        raise
+    return record
+
+
+def _refuse_a_second_one(home: Path) -> None:
+    """Make sure that nothing serves this home's database yet.
+
+    Raises:
+        ProcessError: Something does; it is named where it can be seen.
+    """
+    database = home / "prefect.db"
+    holder = server_on(database)
+    if holder is None and lifeline.is_held(lifeline_file()):
+        holder = "a server of Meta-Prefect, in another container or on another machine,"
+    if holder is not None:
+        raise ProcessError(
+            f"{holder} uses this database already; a second server would damage what both write",
+            where=str(database),
+            hint="End it and try again, point PREFECT_API_URL at it, or choose another PREFECT_HOME.",
+        )
+
+
+def _wait_until_healthy(record: ServerRecord) -> None:
     """Wait until the server answers on its port.
 
     Raises:
         ProcessError: Its process has ended, or it does not answer within the deadline.
     """
-    deadline = time.monotonic() + START_DEADLINE
+    deadline = time.monotonic() + (START_DEADLINE if record.is_of_here else _DISTANT_DEADLINE)
     while not _is_healthy(record):
-        if not is_alive(record):
-            raise failure(record, f"the Prefect server (pid {record.pid}) ended before it answered at {_url(record)}")
+        if not record.runs:
+            raise failure(record, f"the Prefect server (pid {record.pid}) ended before it answered at {record.url}")
         if time.monotonic() > deadline:
-            raise failure(record, f"the Prefect server did not answer at {_url(record)} within {START_DEADLINE:.0f} s")
+            if not record.is_of_here:
+                raise _out_of_sight(record, "does not answer here")
+            raise failure(record, f"the Prefect server did not answer at {record.url} within {START_DEADLINE:.0f} s")
         time.sleep(_POLL)
 
 
-def _is_healthy(record: ProcessRecord) -> bool:
+def _out_of_sight(record: ServerRecord, what: str) -> ProcessError:
+    return ProcessError(
+        f"the Prefect server of this PREFECT_HOME runs in another container or on another machine, and {what} ({record.url})",
+        where=str(server_file()),
+        hint="Stop it there (`meta-prefect server stop`), or choose another PREFECT_HOME here.",
+    )
+
+
+def _is_healthy(record: ServerRecord) -> bool:
     """Say whether our server, and not another one that took the port, answers."""
-    if not _listens(record):
+    if not (_listens(record) if record.is_of_here else _proves_itself(record)):
         return False
     try:  # without the environment's proxies, which would be asked for the loopback address
-        return httpx.get(f"{_url(record)}/health", timeout=2.0, trust_env=False).is_success
+        return httpx.get(f"{record.url}/health", timeout=2.0, trust_env=False).is_success
     except httpx.HTTPError:
         return False
 
 
-def _listens(record: ProcessRecord) -> bool:
+def _listens(record: ServerRecord) -> bool:
     if not is_alive(record):
         return False
     try:
@@ -224,28 +298,40 @@ def _listens(record: ProcessRecord) -> bool:
         return False
     except psutil.AccessDenied:  # cannot be known on this system: let the answer count
         return True
-    return any(c.status == psutil.CONN_LISTEN and c.laddr.port == int(record.extra["port"]) for c in connections)
+    return any(c.status == psutil.CONN_LISTEN and c.laddr.port == record.port for c in connections)
 
 
-def _describe(record: ProcessRecord, *, started: bool) -> LocalServer:
-    url = _url(record)
+def _proves_itself(record: ServerRecord) -> bool:
+    """Let a server whose process is out of sight show that it knows the auth string, which is not sent to it."""
+    if record.auth_string is None:
+        return record.runs
+    challenge = secrets.token_hex(16)
+    address = f"{record.url.removesuffix('/api')}{IDENTITY_PATH}"
+    try:
+        answer = httpx.get(address, params={"challenge": challenge}, timeout=2.0, trust_env=False)
+    except httpx.HTTPError:
+        return False
+    return secrets.compare_digest(answer.content, prove(record.auth_string, record.port, challenge).encode())
+
+
+def _describe(
+    record: ServerRecord,
+    *,
+    started: bool = False,
+    stopped_workers: tuple[str, ...] = (),
+    former_url: str | None = None,
+) -> LocalServer:
     return LocalServer(
-        url=url,
-        ui_url=url.removesuffix("/api"),
+        url=record.url,
+        ui_url=record.url.removesuffix("/api"),
         record=record,
         started=started,
-        alive=is_alive(record),
+        alive=record.runs,
         healthy=_is_healthy(record),
-        auth_string=record.extra.get("auth_string"),
+        auth_string=record.auth_string,
+        stopped_workers=stopped_workers,
+        former_url=former_url,
     )
-
-
-def _url(record: ProcessRecord) -> str:
-    return f"http://{HOST}:{record.extra['port']}/api"
-
-
-def _state_file() -> Path:
-    return state_folder("server") / "server.json"
 
 
 def _lock() -> AbstractContextManager[None]:

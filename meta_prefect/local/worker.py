@@ -10,17 +10,19 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from meta_prefect.errors import NoApiConfiguredError, ProcessError, nearest
 from meta_prefect.local.environment import clean_environment
+from meta_prefect.local.private import make_private
 from meta_prefect.local.process import (
     ProcessRecord,
+    cannot_write,
     exclusively,
     is_alive,
     prefect_home,
@@ -31,11 +33,23 @@ from meta_prefect.local.process import (
     tail,
     write_record,
 )
+from meta_prefect.local.server_record import lifeline_of
 
 QUERY_SECONDS = 2.0  # Prefect's default is 10: too long to watch
 STOP_DEADLINE = 15.0
 _LOCK_TIMEOUT = 60.0
 _REFUSED_IN_NAMES = re.compile(r"[/%&><\s]+")  # what Prefect refuses in names, and blanks
+
+
+class WorkerRecord(ProcessRecord):
+    """The process of a worker, with its name, its pool, the API that it polls and the host that it runs on."""
+
+    @field_validator("extra")
+    @classmethod
+    def _is_complete(cls, extra: dict[str, str]) -> dict[str, str]:
+        if missing := {"name", "pool", "api_url", "host"} - extra.keys():
+            raise ValueError(f"no {', '.join(sorted(missing))}")
+        return extra
 
 
 class WorkerProcess(BaseModel):
@@ -52,7 +66,7 @@ class WorkerProcess(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    record: ProcessRecord
+    record: WorkerRecord
     name: str
     pool: str
     api_url: str
@@ -93,7 +107,7 @@ def worker_environment(
 
 
 def ensure_worker_process(pool: str, *, api_environment: Mapping[str, str]) -> WorkerProcess:
-    """Start this host's worker for a pool, or find it alive. It outlives us.
+    """Start this host's worker for a pool, or find it alive. It outlives us; one for the background server ends with that.
 
     Args:
         pool: The name of an existing work pool of type ``process``.
@@ -115,11 +129,12 @@ def ensure_worker_process(pool: str, *, api_environment: Mapping[str, str]) -> W
     asked = "query_seconds" in settings.worker.model_fields_set
     home, name, key = prefect_home(), worker_name(pool), _key(pool, api_url)
     with _lock(key):
-        record = read_record(_record_file(key))
+        make_private(home)
+        record = read_record(_record_file(key), WorkerRecord)
         if record is not None and is_alive(record):
             return _describe(record, started=False)
-        record = start_detached(
-            [sys.executable, "-m", "prefect", "worker", "start", f"--pool={pool}", "--type=process", f"--name={name}",
+        started = start_detached(
+            [*_program(api_url), "worker", "start", f"--pool={pool}", "--type=process", f"--name={name}",
              "--install-policy=never", "--no-create-pool-if-not-found"],
             env=worker_environment(
                 os.environ,
@@ -131,15 +146,23 @@ def ensure_worker_process(pool: str, *, api_environment: Mapping[str, str]) -> W
             log=_folder() / f"{key}.log",
             extra={"name": name, "pool": pool, "api_url": api_url, "host": host_id()},
         )  # fmt: skip
-        write_record(_record_file(key), record)
+        try:
+            record = WorkerRecord(**dict(started))
+            write_record(_record_file(key), record)
+        except OSError as error:  # nobody would find it again
+            stop(started, STOP_DEADLINE)
+            raise cannot_write(_record_file(key), error) from None
+        except BaseException:
+            stop(started, STOP_DEADLINE)
+            raise
         return _describe(record, started=True)
 
 
 def worker_status() -> tuple[WorkerProcess, ...]:
     """List the workers that were started for this host and user, dead ones too, by pool and API."""
-    records = (read_record(path) for path in _folder().glob("*.json"))
+    records = (read_record(path, WorkerRecord) for path in _folder().glob("*.json"))
     # PREFECT_HOME may be shared between hosts, whose pids mean nothing here
-    ours = (record for record in records if record is not None and record.extra.get("host") == host_id())
+    ours = (record for record in records if record is not None and record.extra["host"] == host_id())
     described = (_describe(record, started=False) for record in ours)
     return tuple(sorted(described, key=lambda worker: (worker.pool, worker.api_url)))
 
@@ -153,11 +176,24 @@ def stop_worker(pool: str | None = None) -> tuple[WorkerProcess, ...]:
     Raises:
         ProcessError: No worker was ever started for that pool, or one does not end.
     """
+    return _stop(worker_status() if pool is None else _of_pool(pool))
+
+
+def stop_workers_of(api_url: str) -> tuple[str, ...]:
+    """Stop this host's workers of one Prefect API; returns the names of those that were running.
+
+    Raises:
+        ProcessError: One does not end.
+    """
+    return tuple(worker.name for worker in _stop(one for one in worker_status() if one.api_url.rstrip("/") == api_url))
+
+
+def _stop(workers: Iterable[WorkerProcess]) -> tuple[WorkerProcess, ...]:
     stopped: list[WorkerProcess] = []
-    for worker in worker_status() if pool is None else _of_pool(pool):
+    for worker in workers:
         key = _key(worker.pool, worker.api_url)
         with _lock(key):
-            record = read_record(_record_file(key))
+            record = read_record(_record_file(key), WorkerRecord)
             if record is not None and stop(record, STOP_DEADLINE):
                 stopped.append(_describe(record, started=False))
     return tuple(stopped)
@@ -173,6 +209,13 @@ def worker_log(pool: str, lines: int = 200) -> str:
     return tail(latest.record.log, lines)
 
 
+def _program(api_url: str) -> list[str]:
+    """``prefect``; for the background server the one that ends with that server."""
+    if (lock := lifeline_of(api_url)) is None:
+        return [sys.executable, "-m", "prefect"]
+    return [sys.executable, "-m", "meta_prefect.local.guarded_worker", str(lock)]
+
+
 def _of_pool(pool: str) -> tuple[WorkerProcess, ...]:
     known = worker_status()
     if found := tuple(worker for worker in known if worker.pool == pool):
@@ -183,7 +226,7 @@ def _of_pool(pool: str) -> tuple[WorkerProcess, ...]:
     )
 
 
-def _describe(record: ProcessRecord, *, started: bool) -> WorkerProcess:
+def _describe(record: WorkerRecord, *, started: bool) -> WorkerProcess:
     extra = record.extra
     return WorkerProcess(
         record=record,

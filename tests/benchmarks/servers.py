@@ -42,7 +42,7 @@ def embedded() -> Generator[str]:
     """The server that a first deploy starts."""
     with tempfile.TemporaryDirectory(prefix="meta-prefect-benchmark-") as home:
         environ = environment(Path(home))
-        code = "from meta_prefect.local.server import ensure_server; print(ensure_server().ui_url)"
+        code = "from meta_prefect.local.server import ensure_server; print(ensure_server(auth=False).ui_url)"
         done = subprocess.run([sys.executable, "-c", code], env=environ, check=True, capture_output=True, text=True)
         try:
             yield done.stdout.strip()

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+from homes import copy_database, prefect_home
 
-from meta_prefect.local.server import LocalServer, stop_server
+from meta_prefect.local.server import LocalServer, ensure_server, stop_server
 from meta_prefect.local.worker import stop_worker
 
-ENSURE = "from meta_prefect.local.server import ensure_server; print(ensure_server().model_dump_json())"
+ENSURE = "from meta_prefect.local.server import ensure_server; print(ensure_server(auth=False).model_dump_json())"
 SHELL = {
     "PREFECT_API_URL": "http://127.0.0.1:9/somebody-elses-api",
     "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": "*",
@@ -45,13 +43,6 @@ def until() -> Until:
     return wait
 
 
-@contextmanager
-def prefect_home(folder: Path) -> Generator[Path]:
-    """Make a folder Prefect's home, for this process, with no Prefect API configured."""
-    with temporary_settings({PREFECT_HOME: folder}, restore_defaults={PREFECT_API_URL}):
-        yield folder
-
-
 @pytest.fixture
 def home(tmp_path: Path) -> Generator[Path]:
     """A new Prefect home. Whatever is started from it is stopped after the test."""
@@ -63,7 +54,10 @@ def home(tmp_path: Path) -> Generator[Path]:
 
 @pytest.fixture(scope="session")
 def raced(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[Path, list[LocalServer]]]:
-    """A Prefect home in which two processes asked for the server at the same moment, and what each of them got."""
+    """A Prefect home in which two processes asked for the server at the same moment, and what each of them got.
+
+    It asks for no authentication, so that what is refused is refused for another reason.
+    """
     folder = tmp_path_factory.mktemp("raced") / "home"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     environment |= SHELL | {"PREFECT_HOME": str(folder)}
@@ -88,11 +82,32 @@ def server(raced: tuple[Path, list[LocalServer]]) -> Generator[LocalServer]:
 
 @pytest.fixture
 def home_with_database(raced: tuple[Path, list[LocalServer]], home: Path) -> Path:
-    """A new Prefect home whose database has been migrated, so that a server starts in seconds."""
-    home.mkdir()
-    with (
-        closing(sqlite3.connect(raced[0] / "prefect.db")) as migrated,
-        closing(sqlite3.connect(home / "prefect.db")) as own,
-    ):
-        migrated.backup(own)
+    """A new Prefect home whose database has been migrated."""
+    copy_database(raced[0], home)
     return home
+
+
+@pytest.fixture(scope="session")
+def secured_home(
+    raced: tuple[Path, list[LocalServer]], tmp_path_factory: pytest.TempPathFactory
+) -> Generator[tuple[Path, LocalServer]]:
+    """A Prefect home, open to all as those of before were, and its server as it is started by default, with no umask."""
+    folder = tmp_path_factory.mktemp("secured") / "home"
+    before = os.umask(0)
+    try:
+        with prefect_home(folder):
+            copy_database(raced[0], folder)
+            started = ensure_server()
+        os.umask(before)
+        yield folder, started
+    finally:
+        os.umask(before)
+        with prefect_home(folder):
+            stop_server()
+
+
+@pytest.fixture
+def secured(secured_home: tuple[Path, LocalServer]) -> Generator[LocalServer]:
+    """The server that asks for authentication, whose home is Prefect's home during the test."""
+    with prefect_home(secured_home[0]):
+        yield secured_home[1]

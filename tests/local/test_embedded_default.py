@@ -83,9 +83,9 @@ def test_two_first_deploys_start_one_server_and_one_worker(
     workers = list((user_home / "meta-prefect" / "workers").glob("*.json"))
     assert len(workers) == 1
     assert psutil.pid_exists(json.loads(workers[0].read_text())["pid"])
-    url = _server(user_home)
-    (pool,) = httpx.post(f"{url}/work_pools/filter", headers=_token(url), json={}).json()
-    online = httpx.post(f"{url}/work_pools/{pool['name']}/workers/filter", headers=_token(url), json={}).json()
+    with _client(user_home) as client:
+        (pool,) = client.post("/work_pools/filter", json={}).json()
+        online = client.post(f"/work_pools/{pool['name']}/workers/filter", json={}).json()
     assert [worker["status"] for worker in online] == ["ONLINE"]
 
 
@@ -122,11 +122,10 @@ def _pids(home: Path) -> list[Any]:
     return [json.loads(file.read_text())["pid"] for file in sorted((home / "meta-prefect").glob("*/*.json"))]
 
 
-def _server(home: Path) -> str:
-    port = json.loads((home / "meta-prefect" / "server" / "server.json").read_text())["extra"]["port"]
-    return f"http://127.0.0.1:{port}/api"
-
-
-def _token(url: str) -> dict[str, str]:
-    token = httpx.get(f"{url}/csrf-token", params={"client": "test"}).json()["token"]
-    return {"Prefect-Csrf-Client": "test", "Prefect-Csrf-Token": token}
+def _client(home: Path) -> httpx.Client:
+    state = json.loads((home / "meta-prefect" / "server" / "server.json").read_text())["extra"]
+    user, _, password = state["auth_string"].partition(":")
+    url = f"http://127.0.0.1:{state['port']}/api"
+    answer = httpx.get(f"{url}/csrf-token", params={"client": "test"}, auth=(user, password)).raise_for_status()
+    headers = {"Prefect-Csrf-Client": "test", "Prefect-Csrf-Token": answer.json()["token"]}
+    return httpx.Client(base_url=url, auth=(user, password), headers=headers)

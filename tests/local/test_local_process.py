@@ -106,6 +106,7 @@ def test_another_process_with_the_pid_is_left_alone(start: Start) -> None:
         pytest.param("echo ready; exec sleep 100", id="ends when asked"),
         pytest.param("trap '' TERM; echo ready; while :; do sleep 100; done", id="ignores SIGTERM"),
         pytest.param("sleep 100 & echo ready; wait", id="has a child"),
+        pytest.param("setsid sleep 100 & echo ready; wait", id="has a child in a session of its own"),
     ],
 )
 def test_stopping_ends_the_whole_group(start: Start, until: Until, script: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from homes import worker_of_before
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
@@ -27,6 +28,7 @@ from meta_prefect.local.server import (
     server_status,
     stop_server,
 )
+from meta_prefect.local.worker import worker_name
 
 Until = Callable[[Callable[[], Any]], Any]
 FOREIGN = {"Origin": "http://evil.example", "Referer": "http://evil.example/page"}
@@ -149,7 +151,7 @@ def test_auth_is_not_pretended(server: LocalServer) -> None:
 
 
 def test_a_server_comes_back_as_it_was(home_with_database: Path) -> None:
-    """After a restart the server has the same address and auth string; it refuses who lacks that, and stops when asked."""
+    """After a restart the server has the same address and auth string; it stops when asked, and its workers before it."""
     gone = {"port": str(choose_port(home_with_database, None)), "auth_string": "user:secret-word"}
     log = state_folder("server") / "server.log"
     record = ProcessRecord(pid=os.getpid(), start_time=1.0, command=("gone",), log=log, extra=gone)
@@ -161,9 +163,12 @@ def test_a_server_comes_back_as_it_was(home_with_database: Path) -> None:
     assert httpx.post(f"{server.url}/flows/", json={"name": "planted"}).status_code in {401, 403}
     assert httpx.get(f"{server.url}/csrf-token?client=test", auth=("user", "secret-word")).is_success
     assert "secret-word" not in repr(server) + log.read_text()
+    workers = {url: worker_of_before(url) for url in (server.url, "http://127.0.0.1:9/api")}
     stopped = stop_server()
     assert stopped is not None
     assert not stopped.alive
+    assert stopped.stopped_workers == (worker_name("of-before"),)
+    assert [is_alive(worker) for worker in workers.values()] == [False, True]
     assert stop_server() is None
 
 

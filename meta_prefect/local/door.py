@@ -1,0 +1,96 @@
+"""The page of the server through which its owner's browser comes in, and the proof of who the server is.
+
+The page itself is the same for everybody. It takes a ticket out of its own address, from the part that browsers send to nobody,
+and changes it for the API auth string, which it keeps where Prefect's UI keeps what is typed into its sign-in form. That is the
+storage of this origin: a cookie would go to every port of the host.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from meta_prefect.local.sign_in import IDENTITY_PATH, PATH, Tickets, prove
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_LONGEST: Final = 1024  # bytes of a ticket or challenge
+_SCRIPT: Final = """
+const ticket = location.hash.slice(1);
+history.replaceState(null, "", location.pathname);
+fetch(location.pathname, {method: "POST", body: ticket, cache: "no-store"})
+  .then((answer) => answer.ok ? answer.text() : Promise.reject(answer.status))
+  .then((password) => { localStorage.setItem("prefect-password", password); location.replace("/"); })
+  .catch(() => { document.body.textContent = "This link has been used, or is too old. Type: meta-prefect open"; });
+"""
+_PAGE: Final = (
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Prefect</title></head>'
+    f"<body>Opening the Prefect UI …<script>{_SCRIPT}</script></body></html>"
+)
+_ALLOWED: Final = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": f"default-src 'none'; script-src 'sha256-{_ALLOWED}'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+class Door:
+    """Answers the two paths of ours, and passes on the rest.
+
+    Args:
+        app: The application behind.
+        port: Where it listens.
+        auth_string: What its API asks for.
+    """
+
+    def __init__(self, app: AsgiApp, port: int, auth_string: str) -> None:
+        self._app, self._port, self._auth_string = app, port, auth_string
+        self._tickets = Tickets(auth_string, port)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass on."""
+        match scope["type"], scope.get("method"), scope.get("path"):
+            case "http", "GET", path if path == PATH:
+                await _answer(send, HTTPStatus.OK, _PAGE, "text/html")
+            case "http", "POST", path if path == PATH:
+                if self._tickets.spend(await _read(receive)):
+                    await _answer(send, HTTPStatus.OK, base64.b64encode(self._auth_string.encode()).decode())
+                else:
+                    await _answer(send, HTTPStatus.FORBIDDEN, "This ticket is not valid.")
+            case "http", "GET", path if path == IDENTITY_PATH:
+                challenge = parse_qs(scope["query_string"].decode("latin-1")).get("challenge", [""])[0]
+                await _answer(send, HTTPStatus.OK, prove(self._auth_string, self._port, challenge[:_LONGEST]))
+            case "http", _, path if path in (PATH, IDENTITY_PATH):
+                await _answer(send, HTTPStatus.METHOD_NOT_ALLOWED, "")
+            case _:
+                await self._app(scope, receive, send)
+
+
+async def _read(receive: Receive) -> str:
+    """The body of a request, or nothing where it is longer than any ticket."""
+    body, more = b"", True
+    while more and len(body) <= _LONGEST:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message["type"] == "http.request" and message.get("more_body", False)
+    return body.decode("latin-1") if len(body) <= _LONGEST else ""
+
+
+async def _answer(send: Send, status: HTTPStatus, text: str, kind: str = "text/plain") -> None:
+    headers = _HEADERS | {"Content-Type": f"{kind}; charset=utf-8"}
+    encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    await send({"type": "http.response.body", "body": text.encode()})

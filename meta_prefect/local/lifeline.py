@@ -1,0 +1,67 @@
+"""A lock that the server holds for as long as it lives, on a file of its PREFECT_HOME.
+
+The kernel lets go of it when the process ends, in whatever way, and wakes those who wait for it. So it says for certain whether
+the server of this home lives, also where its pid means nothing (another container, a machine that shares the folder), and no two
+servers can share one database.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from pathlib import Path
+
+_PATIENCE = 5.0  # somebody who looks whether it is held, holds it for a moment
+_POLL = 0.05
+
+
+def hold(path: Path) -> bool:
+    """Take the lock for the rest of this process's life.
+
+    Returns:
+        Whether it could be had: False where another process holds it.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + _PATIENCE
+    while not _try(descriptor, fcntl.LOCK_EX):
+        if time.monotonic() > deadline:
+            os.close(descriptor)
+            return False
+        time.sleep(_POLL)
+    return True
+
+
+def is_held(path: Path) -> bool:
+    """Say whether a living process holds the lock."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return not _try(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def wait_for_its_end(path: Path) -> None:
+    """Sleep until whoever holds the lock has ended; return at once where nobody does."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def _try(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            return False
+        raise
+    return True
