@@ -67,6 +67,10 @@ class FakeApi:
         self.workers = workers
         self.sent: list[tuple[str, str, Record]] = []
 
+    def now(self) -> datetime:
+        """This host's time."""
+        return datetime.now(UTC)
+
     async def get(self, path: str) -> Any:
         """Read one object."""
         return copy.deepcopy(self.objects.get(path))

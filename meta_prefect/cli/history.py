@@ -112,6 +112,7 @@ def _read(deployment: str, path: Path) -> Sequence[Recorded]:
 
     async def run() -> Sequence[Recorded]:
         async with connect(LocalHost()) as server:
+            await server.check()
             return history_of(deployment, [page async for page in server.read_ledgers(project.name)])
 
     with reading_api() as api:

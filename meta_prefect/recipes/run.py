@@ -83,8 +83,8 @@ async def _own_context(environment: str | None) -> DeployContext:
     """The context of a run that is started alone: for the project in the present folder."""
     async with connect(LocalHost()) as server:
         await given_source(server)
-    project = read_project(Path.cwd(), required=False)
-    return new_context(project.root, project.name, environment=environment)
+        project = read_project(Path.cwd(), required=False)
+        return new_context(project.root, project.name, environment=environment)
 
 
 def _drafts(requests: Sequence[Request], context: DeployContext, modules: ProjectModules) -> list[Draft]:

@@ -6,12 +6,16 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.records import LiveDeployment, changed_schedules
+from meta_prefect.server.clock import ServerClock
+from meta_prefect.server.csrf import CsrfToken
 from meta_prefect.server.reading import Readings
 from meta_prefect.server.requests import client_settings, leave_waiting_to_us
 
@@ -19,9 +23,25 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
 
 
-_Place = tuple[asyncio.AbstractEventLoop, str | None]
-_open_client: ContextVar[tuple[_Place, PrefectClient] | None] = ContextVar("open_client", default=None)
-"""The client that this context has open, and where it serves."""
+@dataclass(frozen=True)
+class _Connection:
+    """A client that is open.
+
+    Attributes:
+        loop: The event loop that it serves.
+        url: The API that it leads to, as the settings name it.
+        client: The client.
+        clock: The API's clock.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    url: str | None
+    client: PrefectClient
+    clock: ServerClock
+
+
+_connection: ContextVar[_Connection | None] = ContextVar("connection", default=None)
+"""What this context has open."""
 
 
 class PrefectServer(Readings):
@@ -30,12 +50,13 @@ class PrefectServer(Readings):
     Args:
         client: An open Prefect client.
         host: The processes of this host, for components that are processes.
+        clock: The API's clock.
     """
 
     is_empty = False
 
-    def __init__(self, client: PrefectClient, host: Host) -> None:
-        super().__init__(client, host)
+    def __init__(self, client: PrefectClient, host: Host, clock: ServerClock) -> None:
+        super().__init__(client, host, clock)
         self._flow_ids = {}
 
     async def flow_id(self, name: str) -> str:
@@ -102,35 +123,49 @@ async def connect(host: Host) -> AsyncGenerator[PrefectServer]:
     from prefect.settings import PREFECT_API_URL
 
     # A thread has its context from whoever started it, and an event loop of its own, which that one's client does not serve.
-    place = (asyncio.get_running_loop(), PREFECT_API_URL.value())
-    open_place, open_client = _open_client.get() or (None, None)
-    if open_client is not None and open_place == place:
-        yield PrefectServer(open_client, host)
+    loop, url = asyncio.get_running_loop(), PREFECT_API_URL.value()
+    connection = _connection.get()
+    if connection is not None and (connection.loop, connection.url) == (loop, url):
+        yield PrefectServer(connection.client, host, connection.clock)
         return
-    async with _shared_client() as client:
-        token = _open_client.set((place, client))
+    clock = ServerClock()
+    async with _shared_client(clock) as client:
+        token = _connection.set(_Connection(loop, url, client, clock))
         try:
-            yield PrefectServer(client, host)
+            yield PrefectServer(client, host, clock)
         finally:
-            _open_client.reset(token)
+            _connection.reset(token)
 
 
 @asynccontextmanager
-async def _shared_client() -> AsyncGenerator[PrefectClient]:
+async def _shared_client(clock: ServerClock) -> AsyncGenerator[PrefectClient]:
     """Open a client where Prefect's engine looks for one: each costs a TLS context and two requests."""
+    from prefect.client.base import ServerType
     from prefect.context import AsyncClientContext
+    from prefect.settings import PREFECT_CLIENT_CSRF_SUPPORT_ENABLED
+
+    csrf = CsrfToken()
+    hooks = {"request": [csrf.put_on], "response": [clock.look_at, csrf.look_at, leave_waiting_to_us]}
 
     class SharedClient(AsyncClientContext):
         def __init__(self) -> None:
-            super().__init__(httpx_settings={"event_hooks": {"response": [leave_waiting_to_us]}})
+            super().__init__(httpx_settings={"event_hooks": hooks})
             # What they are is no reason for anybody to open another one.
             self._httpx_settings = None
 
     async with AsyncExitStack() as stack:
         # `check` asks for the server's version, where that matters, and says in words what is wrong with it.
-        with client_settings(server_version_check_enabled=False)():
+        with client_settings(server_version_check_enabled=False, csrf_support_enabled=False)():
             context = await stack.enter_async_context(SharedClient())
+        if context.client.server_type is not ServerType.CLOUD and PREFECT_CLIENT_CSRF_SUPPORT_ENABLED.value():
+            csrf.fetch_with(context.client)
         yield context.client
+
+
+def server_time() -> datetime:
+    """What time it is on the server that is open in this context; on this host where none is."""
+    connection = _connection.get()
+    return datetime.now(UTC) if connection is None else connection.clock.now()
 
 
 def ui_url(kind: str, object_id: str) -> str | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from meta_prefect.local.server import LocalServer, stop_server
 from meta_prefect.local.worker import stop_worker
@@ -48,7 +48,7 @@ def until() -> Until:
 @contextmanager
 def prefect_home(folder: Path) -> Generator[Path]:
     """Make a folder Prefect's home, for this process, with no Prefect API configured."""
-    with temporary_settings({PREFECT_HOME: folder}, restore_defaults={PREFECT_API_URL}):
+    with temporary_settings({PREFECT_HOME: folder}, restore_defaults={PREFECT_API_URL, PREFECT_API_AUTH_STRING}):
         yield folder
 
 
