@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
@@ -15,32 +14,18 @@ from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.records import LiveDeployment, changed_schedules
 from meta_prefect.server.clock import ServerClock
+from meta_prefect.server.connection import Connection
 from meta_prefect.server.csrf import CsrfToken
 from meta_prefect.server.reading import Readings
 from meta_prefect.server.requests import client_settings, leave_waiting_to_us
+from meta_prefect.server.silence import begin_silence
 
 if TYPE_CHECKING:
+    import httpx
     from prefect.client.orchestration import PrefectClient
 
 
-@dataclass(frozen=True)
-class _Connection:
-    """A client that is open.
-
-    Attributes:
-        loop: The event loop that it serves.
-        url: The API that it leads to, as the settings name it.
-        client: The client.
-        clock: The API's clock.
-    """
-
-    loop: asyncio.AbstractEventLoop
-    url: str | None
-    client: PrefectClient
-    clock: ServerClock
-
-
-_connection: ContextVar[_Connection | None] = ContextVar("connection", default=None)
+_connection: ContextVar[Connection | None] = ContextVar("connection", default=None)
 """What this context has open."""
 
 
@@ -48,15 +33,14 @@ class PrefectServer(Readings):
     """The Prefect API that a run deploys to; see :class:`~meta_prefect.interfaces.api.Api`.
 
     Args:
-        client: An open Prefect client.
+        connection: An open connection to it.
         host: The processes of this host, for components that are processes.
-        clock: The API's clock.
     """
 
     is_empty = False
 
-    def __init__(self, client: PrefectClient, host: Host, clock: ServerClock) -> None:
-        super().__init__(client, host, clock)
+    def __init__(self, connection: Connection, host: Host) -> None:
+        super().__init__(connection, host)
         self._flow_ids = {}
 
     async def flow_id(self, name: str) -> str:
@@ -126,26 +110,31 @@ async def connect(host: Host) -> AsyncGenerator[PrefectServer]:
     loop, url = asyncio.get_running_loop(), PREFECT_API_URL.value()
     connection = _connection.get()
     if connection is not None and (connection.loop, connection.url) == (loop, url):
-        yield PrefectServer(connection.client, host, connection.clock)
+        yield PrefectServer(connection, host)
         return
-    clock = ServerClock()
-    async with _shared_client(clock) as client:
-        token = _connection.set(_Connection(loop, url, client, clock))
+    clock, silence = ServerClock(), begin_silence(str(url))
+    async with _shared_client(clock.look_at, silence.look_at) as client:
+        connection = Connection(loop, url, client, clock, silence)
+        token = _connection.set(connection)
         try:
-            yield PrefectServer(client, host, clock)
+            yield PrefectServer(connection, host)
         finally:
             _connection.reset(token)
 
 
 @asynccontextmanager
-async def _shared_client(clock: ServerClock) -> AsyncGenerator[PrefectClient]:
-    """Open a client where Prefect's engine looks for one: each costs a TLS context and two requests."""
+async def _shared_client(*listeners: Callable[[httpx.Response], Awaitable[None]]) -> AsyncGenerator[PrefectClient]:
+    """Open a client where Prefect's engine looks for one: each costs a TLS context and two requests.
+
+    Args:
+        listeners: Are shown each answer.
+    """
     from prefect.client.base import ServerType
     from prefect.context import AsyncClientContext
     from prefect.settings import PREFECT_CLIENT_CSRF_SUPPORT_ENABLED
 
     csrf = CsrfToken()
-    hooks = {"request": [csrf.put_on], "response": [clock.look_at, csrf.look_at, leave_waiting_to_us]}
+    hooks = {"request": [csrf.put_on], "response": [*listeners, csrf.look_at, leave_waiting_to_us]}
 
     class SharedClient(AsyncClientContext):
         def __init__(self) -> None:

@@ -24,10 +24,15 @@ _DETAILS: Final = ("detail", "exception_detail", "exception_message")
 _LOOK_AT_LINES: Final = 200
 
 
-def unreachable(url: str, error: Exception) -> UnreachableError:
-    """The error where there is no answer."""
+def unreachable(url: str, how: str) -> UnreachableError:
+    """The error where there is no answer.
+
+    Args:
+        url: The address of the API.
+        how: What happened instead, as the end of a sentence.
+    """
     return UnreachableError(
-        f"the Prefect API at {url} does not answer ({type(error).__name__}: {error})",
+        f"the Prefect API at {url} does not answer {how}",
         hint="Is the server running? `prefect config view` shows which PREFECT_API_URL is in force.",
     )
 

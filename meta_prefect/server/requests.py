@@ -6,25 +6,24 @@ seconds.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import httpx
 import tenacity
 
-from meta_prefect.errors import ConfigurationError, OverloadedError, RefusedError, TemporaryServerError
+from meta_prefect.errors import ConfigurationError, OverloadedError, RefusedError, UnreachableError
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.records import Record
-from meta_prefect.server.clock import ServerClock
+from meta_prefect.server.connection import Connection
 from meta_prefect.server.csrf import is_about_csrf
 from meta_prefect.server.refusals import TEMPORARY, no_prefect_api, refusal, unreachable
-
-if TYPE_CHECKING:
-    from prefect.client.orchestration import PrefectClient
+from meta_prefect.server.silence import FIRST_ANSWER_SECONDS, GONE_SECONDS
 
 PAGE = 200
 """The most objects that the API returns at once."""
@@ -36,9 +35,8 @@ class Requests:
     """The Prefect API, request by request; see :class:`~meta_prefect.interfaces.api.Api`.
 
     Args:
-        client: An open Prefect client.
+        connection: An open connection to it.
         host: The processes of this host, for components that are processes.
-        clock: The API's clock.
 
     Attributes:
         overloads: How often it has answered so far that it could not serve a request just then.
@@ -46,12 +44,12 @@ class Requests:
 
     is_empty = False
 
-    def __init__(self, client: PrefectClient, host: Host, clock: ServerClock) -> None:
-        self._client = client
+    def __init__(self, connection: Connection, host: Host) -> None:
+        self._client = connection.client
         self._host = host
-        self._clock = clock
+        self._clock = connection.clock
+        self._silence = connection.silence
         self._without_retries = client_settings(max_retries=0)
-        self._answered = False
         self.overloads = 0
 
     @property
@@ -146,26 +144,31 @@ class Requests:
 
     def _may_go_away(self, error: BaseException) -> bool:
         """Whether to ask again. A server that never answered is more likely a wrong address than a restart."""
-        return isinstance(error, TemporaryServerError) and (self._answered or isinstance(error, OverloadedError))
+        if isinstance(error, UnreachableError):
+            return self._silence.heard and self._silence.seconds < GONE_SECONDS
+        return isinstance(error, OverloadedError)
 
     async def _send(self, method: str, path: str, body: Record | None) -> httpx.Response:
         response = await self._send_once(method, path, body)
         if is_about_csrf(response):
             # Prefect's client would send it again, but for the retries that we switch off. A new token is fetched first.
             response = await self._send_once(method, path, body)
-        self._answered = True
         return response
 
     async def _send_once(self, method: str, path: str, body: Record | None) -> httpx.Response:
         from prefect.exceptions import PrefectHTTPStatusError
 
+        patience = None if self._silence.heard else FIRST_ANSWER_SECONDS
         try:
-            with self._without_retries():
-                return await self._client.request(cast("Any", method), cast("Any", path), json=body)
+            with self._without_retries(), self._silence.asking():
+                async with asyncio.timeout(patience):
+                    return await self._client.request(cast("Any", method), cast("Any", path), json=body)
         except PrefectHTTPStatusError as error:
             return error.response
+        except TimeoutError:
+            raise unreachable(self.url, f"within {patience} seconds") from None
         except (httpx.TransportError, OSError) as error:
-            raise unreachable(self.url, error) from error
+            raise unreachable(self.url, f"({type(error).__name__}: {error})") from error
 
     def _read(self, response: httpx.Response, method: str, path: str) -> Any:
         try:
@@ -274,4 +277,4 @@ def server_errors() -> Generator[None]:
         raise refusal(error.response, f"{request.method} {request.url.path}", url) from error
     except httpx.TransportError as error:
         url = str(error.request.url) if getattr(error, "_request", None) is not None else "PREFECT_API_URL"
-        raise unreachable(url, error) from error
+        raise unreachable(url, f"({type(error).__name__}: {error})") from error
