@@ -11,7 +11,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from meta_prefect import __version__
 from meta_prefect.cli.bootstrap import bootstrap
-from meta_prefect.cli.ending import journal
+from meta_prefect.cli.ending import INTERRUPTED, journal
 from meta_prefect.cli.history import history, rollback
 from meta_prefect.cli.options import Debug, Environment, How, What, Where, refuse_beside_plan
 from meta_prefect.cli.output import Output, Pipe, report_of
@@ -22,7 +22,6 @@ from meta_prefect.cli.status import status
 from meta_prefect.cli.worker_manifests import manifests
 from meta_prefect.errors import MetaPrefectError, TargetError, ValidationFailed
 
-_INTERRUPTED: Final = 130
 _UNREAD: Final = 141
 """What a shell says of a program that ends as nobody reads its output any more: 128 and the number of SIGPIPE."""
 
@@ -225,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.flush()
     except KeyboardInterrupt:
         output.say("\n".join(("interrupted", *journal.lines())))
-        code = _INTERRUPTED
+        code = INTERRUPTED
     except BrokenPipeError:
         # Who reads has seen enough. Python would complain at exit about what is still to be written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

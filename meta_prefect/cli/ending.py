@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +14,9 @@ from meta_prefect.steps.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from meta_prefect.server import Silence
+
+INTERRUPTED: Final = 130
+"""What a shell says of a program that Ctrl-C ended: 128 and the number of SIGINT."""
 
 _LOOK_SECONDS: Final = 0.5
 _TELL_SECONDS: Final = 4
@@ -96,8 +99,10 @@ def watching_the_server(say: Callable[[str], None], fail: Callable[[MetaPrefectE
             if gone := [silence for silence in silences if silence.is_gone]:
                 hint = "\n  ".join(journal.lines())
                 what = f"the Prefect API at {gone[0].url} has not answered for {gone[0].seconds:.0f} seconds"
-                fail(UnreachableError(what, hint=hint))
-                end_at_once(1)
+                try:
+                    fail(UnreachableError(what, hint=hint))
+                finally:
+                    end_at_once(1)
 
     watcher = Thread(target=look, name="watch the server", daemon=True)
     watcher.start()
@@ -112,5 +117,6 @@ def watching_the_server(say: Callable[[str], None], fail: Callable[[MetaPrefectE
 def end_at_once(code: int) -> None:
     """End this process without what others have registered for its end."""
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        with suppress(OSError):
+            stream.flush()
     os._exit(code)

@@ -127,9 +127,14 @@ class Output:
         with (
             self._listener(title, debug=debug) as journal.listener,
             reporting_to(journal),
-            watching_the_server(self.say, lambda error: self.fail([error])),
+            watching_the_server(self.say, self._fail_in_between),
         ):
             yield
+
+    def _fail_in_between(self, error: MetaPrefectError) -> None:
+        """Print what is wrong while a live line may be shown, as the last thing of this process."""
+        self._err.show_cursor()
+        self.fail([error])
 
     @contextmanager
     def _listener(self, title: str, *, debug: bool) -> Generator[Progress]:

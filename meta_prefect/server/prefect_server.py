@@ -120,6 +120,7 @@ async def connect(host: Host) -> AsyncGenerator[PrefectServer]:
             yield PrefectServer(connection, host)
         finally:
             _connection.reset(token)
+            silence.end()
 
 
 @asynccontextmanager

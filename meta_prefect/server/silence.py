@@ -57,6 +57,10 @@ class Silence:
         del response
         self.heard, self._since = True, None
 
+    def end(self) -> None:
+        """Nothing is asked any more."""
+        self._since = None
+
     @property
     def seconds(self) -> float:
         """For how long it has not answered."""
