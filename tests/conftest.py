@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -81,6 +82,14 @@ def process_that_begins_now() -> Generator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("meta_prefect.discovery.witnesses._process_began", lambda: began)
         yield
+
+
+@pytest.fixture
+def interruptible() -> Generator[None]:
+    """Let Ctrl-C mean something to what a test starts, also where the tests themselves run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ COMMAND = [sys.executable, "-m", "meta_prefect.cli"]
 
 
 @pytest.mark.parametrize("module", ["cyclopts", "meta_prefect.project.reading", "prefect.context"])
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_while_the_program_is_loaded(one_flow: Path, module: str) -> None:
     """Whatever is being imported at that moment, there is no traceback, and it is said that nothing was written."""
     process = subprocess.Popen(

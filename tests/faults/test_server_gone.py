@@ -57,6 +57,7 @@ def test_a_server_that_does_not_come_back(faulty_server: FaultyServer, root: Pat
     faulty_server.assert_converges(root, unique, NAMES)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c(faulty_server: FaultyServer, root: Path, unique: str) -> None:
     """It ends with the code of an interrupt, and the lock is free."""
     deploy = in_the_middle(faulty_server, root, unique)
