@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Generator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
@@ -24,23 +26,30 @@ async def _ask() -> None:
         await api.post("/deployments/filter", {})
 
 
-def _pass_on(listener: socket.socket, port: int) -> None:
-    """Answer one request by asking it of another port."""
-    client, _ = listener.accept()
-    with client, socket.create_connection(("127.0.0.1", port)) as server:
-        server.sendall(client.recv(65536))
-        client.sendall(server.recv(65536))
+class _Proxy(BaseHTTPRequestHandler):
+    """Passes requests on to a server under the name by which it was asked itself, as proxies do."""
+
+    target: str
+
+    def do_GET(self) -> None:
+        answer = httpx.get(f"{self.target}{self.path}", headers={"Host": self.headers["Host"]})
+        self.send_response(answer.status_code)
+        self.send_header("Content-Length", str(len(answer.content)))
+        self.end_headers()
+        self.wfile.write(answer.content)
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Write no log."""
 
 
 @pytest.fixture
 def proxy(server: LocalServer) -> Generator[str]:
-    """The address of the server's API behind another port, good for one request."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = int(server.ui_url.rpartition(":")[2])
-        thread = Thread(target=_pass_on, args=(listener, port), daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/api"
-        thread.join()
+    """The address of the server's API behind another port."""
+    handler = type("_Proxy", (_Proxy,), {"target": server.ui_url})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as listener:
+        Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.05}).start()
+        yield f"http://127.0.0.1:{listener.server_port}/api"
+        listener.shutdown()
 
 
 def test_through_a_proxy_no_key_is_blamed(server: LocalServer, proxy: str) -> None:
