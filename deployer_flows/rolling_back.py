@@ -91,10 +91,11 @@ async def rollback(
         async with nullcontext() if dry_run else taking_turns:
             restoration = await compare_with_recorded(deployment, to, project.name, server)
             if not dry_run and not isinstance(restoration.change, Unchanged):
+                progress().plan([deployment])
                 progress().expect(1)
                 page = await begin_page(_head(restoration.target.page), [_entry(restoration)], server)
                 deployment_id = await restore(restoration, server)
-                progress().wrote()
+                progress().wrote(deployment, "rolled back")
                 await page.close([deployment])
             else:
                 deployment_id = restoration.live.id if restoration.live else None

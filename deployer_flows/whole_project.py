@@ -19,6 +19,7 @@ from meta_prefect.errors import DeployFailed, ValidationFailed
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.local.host import LocalHost
+from meta_prefect.plan.changes import Unchanged
 from meta_prefect.plan.document import document
 from meta_prefect.plan.explain import headline, markdown, summary
 from meta_prefect.plan.recorded import Asked, RecordedPlan, check_still_holds
@@ -172,6 +173,7 @@ async def deploy_order(
     artifact_id = await store_plan(note, server)
     reports: list[Report] = []
     if not dry_run:
+        progress().plan([str(one) for one in planned.batch.deployments if not isinstance(one.change, Unchanged)])
         context = planned.context.model_copy(update={"stop_at_failure": on_error == "atomic"})
         for recipe, requests in planned.by_recipe():
             if not (context.stop_at_failure and any(report.failed for report in reports)):

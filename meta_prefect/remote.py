@@ -59,6 +59,7 @@ def deploy_remotely(path: Path, parameters: Mapping[str, Any], say: Callable[[st
 
     async def run() -> RemoteRun:
         async with connect(LocalHost()) as server:
+            await server.check()
             started = await _start(project.name, given, server)
             url = ui_url("flow-run", started["id"])
             say(f"Run: {url or started['id']}")

@@ -1,5 +1,6 @@
 """One real Prefect server for the whole test session, on loopback, with a PREFECT_HOME of its own.
 
+It is the embedded one, as a first deploy starts it, unless META_PREFECT_TEST_SERVER names another (see ``session_server.py``).
 Prefect reads its settings when it is imported, so the environment is set before anything of it is.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import socket
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,25 +19,18 @@ import uuid
 from collections.abc import Callable, Generator
 from pathlib import Path
 
-import httpx
 import pytest
-from support import SERVER_SETTINGS, Api, wait_until
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
+from session_server import SessionServer, free_port, start_session_server
+from support import Api
 
 _HOME = Path(tempfile.mkdtemp(prefix="meta-prefect-tests-"))
-_URL = f"http://127.0.0.1:{_free_port()}"
 
 for _name in [name for name in os.environ if name.startswith(("PREFECT_", "META_PREFECT__"))]:
     del os.environ[_name]
 os.environ.update(
     PREFECT_HOME=str(_HOME),
-    PREFECT_API_URL=f"{_URL}/api",
+    # Where nothing answers, until a test asks for the server.
+    PREFECT_API_URL=f"http://127.0.0.1:{free_port()}/api",
     PREFECT_SERVER_EPHEMERAL_ENABLED="false",
     PREFECT_SERVER_ANALYTICS_ENABLED="false",
     DO_NOT_TRACK="1",
@@ -44,19 +38,12 @@ os.environ.update(
     META_PREFECT__START_WORKER="true",
 )
 
-# ``prefect server start``, which does not stand still for a minute every few minutes.
-_SERVE = (
-    "from meta_prefect.local.guarded_server import collect_garbage_apart; collect_garbage_apart();"
-    "from prefect.cli import app; app()"
-)
-
-_started: list[subprocess.Popen[bytes]] = []
+_started: list[SessionServer] = []
 
 
 def _stop_what_was_started() -> None:
-    for process in _started:
-        process.terminate()
-        process.wait(timeout=30)
+    for started in _started:
+        started.stop()
     shutil.rmtree(_HOME, ignore_errors=True)
 
 
@@ -73,28 +60,18 @@ def prefect_home() -> Path:
 
 @pytest.fixture(scope="session")
 def server(prefect_home: Path) -> Generator[Api]:
-    """The session's Prefect server, started when the first test asks for it."""
-    log = prefect_home / "server.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE, "server", "start", "--host", "127.0.0.1", "--port", _URL.rpartition(":")[2]],
-            env={**os.environ, **SERVER_SETTINGS, "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(_HOME / "ui")},
-            stdout=out,
-            stderr=out,
-        )
+    """The session's Prefect server, started when the first test asks for it; from then on the environment leads to it."""
+    from prefect.context import refresh_global_settings_context
 
-    def is_healthy() -> bool:
-        assert process.poll() is None, f"the server ended: {log.read_text()[-2000:]}"
-        try:
-            return httpx.get(f"{_URL}/api/health").is_success
-        except httpx.TransportError:
-            return False
-
-    _started.append(process)
-    wait_until(is_healthy, what="the Prefect server answers", seconds=120)
-    yield Api(f"{_URL}/api")
     from meta_prefect.local.worker import stop_worker
 
+    started = start_session_server(prefect_home)
+    _started.append(started)
+    os.environ["PREFECT_API_URL"] = started.url
+    if started.auth_string is not None:
+        os.environ["PREFECT_API_AUTH_STRING"] = started.auth_string
+    refresh_global_settings_context()
+    yield Api(started.url, started.auth_string)
     stop_worker()
 
 
@@ -105,6 +82,14 @@ def process_that_begins_now() -> Generator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("meta_prefect.discovery.witnesses._process_began", lambda: began)
         yield
+
+
+@pytest.fixture
+def interruptible() -> Generator[None]:
+    """Let Ctrl-C mean something to what a test starts, also where the tests themselves run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

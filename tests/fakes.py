@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from meta_prefect.interfaces.records import Record
@@ -59,6 +59,7 @@ class FakeApi:
         objects: What there is.
         workers: The workers that each pool has seen.
         sent: The writing requests, in order: method, path and body.
+        ahead: How far its clock is ahead of this host's.
     """
 
     def __init__(self, host: FakeHost | None = None, **workers: list[Record]) -> None:
@@ -66,6 +67,11 @@ class FakeApi:
         self.objects: dict[str, Record] = {}
         self.workers = workers
         self.sent: list[tuple[str, str, Record]] = []
+        self.ahead = timedelta()
+
+    def now(self) -> datetime:
+        """The time by its clock, which may be ahead of this host's."""
+        return datetime.now(UTC) + self.ahead
 
     async def get(self, path: str) -> Any:
         """Read one object."""

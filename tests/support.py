@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -33,17 +34,29 @@ LOCAL_RUN_STEPS = (
 
 
 class Api:
-    """The session's server, asked without any client of the project."""
+    """A Prefect API, asked without any client of the project.
 
-    def __init__(self, url: str, auth: tuple[str, str] | None = None) -> None:
+    Args:
+        url: Its address.
+        auth_string: What it asks for, ``user:password``.
+    """
+
+    def __init__(self, url: str, auth_string: str | None = None) -> None:
         self.url = url
         self.ui_url = url.removesuffix("/api")
-        self._client = httpx.Client(base_url=url, timeout=60, auth=auth)
+        user, _, password = (auth_string or "").partition(":")
+        self._client = httpx.Client(base_url=url, timeout=60, auth=(user, password) if auth_string else None)
+        self._csrf: dict[str, str] = {}
 
     def _send(self, method: str, path: str, body: Any = None) -> httpx.Response:
         # SQLite makes the server answer 503 for some milliseconds while another write commits.
         def served() -> tuple[httpx.Response] | None:
-            answer = self._client.request(method, path, json=body)
+            answer = self._client.request(method, path, json=body, headers=self._csrf)
+            if answer.status_code == HTTPStatus.FORBIDDEN and "CSRF token" in answer.text:
+                client = uuid.uuid4().hex
+                token = self._client.get("/csrf-token", params={"client": client}).raise_for_status().json()["token"]
+                self._csrf = {"Prefect-Csrf-Client": client, "Prefect-Csrf-Token": token}
+                return None
             return None if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE else (answer,)
 
         return wait_until(served, what=f"{method} {path} is served", seconds=30)[0]

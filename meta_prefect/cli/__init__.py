@@ -1,5 +1,12 @@
 """``meta-prefect …``: parses, prints, sets the exit code. Everything else is imported when a command runs."""
 
-from meta_prefect.cli.app import main
+from __future__ import annotations
 
-__all__ = ["main"]
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit with its code."""
+    from meta_prefect.cli.app import main as run_command
+
+    run_command(arguments)

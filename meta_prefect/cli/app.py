@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, Parameter
 
 from meta_prefect import __version__
 from meta_prefect.cli.bootstrap import bootstrap
+from meta_prefect.cli.ending import INTERRUPTED, journal
 from meta_prefect.cli.history import history, rollback
 from meta_prefect.cli.opening import open_ui
 from meta_prefect.cli.options import Debug, Environment, How, What, Where, refuse_beside_plan
-from meta_prefect.cli.output import Output, report_of
+from meta_prefect.cli.output import Output, Pipe, report_of
 from meta_prefect.cli.recipes import recipes, schema
 from meta_prefect.cli.remote import deploy_by_deployer
 from meta_prefect.cli.schedule import schedule_app
@@ -22,11 +23,16 @@ from meta_prefect.cli.status import status
 from meta_prefect.cli.worker_manifests import manifests
 from meta_prefect.errors import MetaPrefectError, TargetError, ValidationFailed
 
+_UNREAD: Final = 141
+"""What a shell says of a program that ends as nobody reads its output any more: 128 and the number of SIGPIPE."""
+
 app = App(
     name="meta-prefect",
     version=__version__,
     help="Deploy Prefect projects with recipes written in Python, as observed Prefect flows.",
     help_format="markdown",
+    console=Pipe(),
+    suppress_keyboard_interrupt=False,  # it would end without a word
 )
 server_app = App(name="server", help="The Prefect server that runs in the background on this host.")
 worker_app = App(name="worker", help="The process workers of this host, and manifests for one in a cluster.")
@@ -221,18 +227,31 @@ def worker_logs(pool: str | None = None, /, *, lines: int = 50) -> int:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its code: 0 where all went well, 1 where something failed."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
-    output = Output()
+    output = Output(tokens)
     try:
-        code = app(tokens, result_action="return_value", exit_on_error=True)
+        code = _run(tokens, output)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        output.say("\n".join(("interrupted", *journal.lines())))
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # Who reads has seen enough. Python would complain at exit about what is still to be written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = _UNREAD
+    sys.exit(code)
+
+
+def _run(tokens: Sequence[str], output: Output) -> int:
+    try:
+        return app(tokens, result_action="return_value", exit_on_error=False, print_error=not output.is_json)
+    except CycloptsError as error:
+        # Printed already, unless a program reads the output.
+        errors: Sequence[MetaPrefectError] = [TargetError(str(error).strip())] if output.is_json else []
     except ValidationFailed as failure:
-        output.errors(failure.errors)
-        code = 1
+        errors = failure.errors
     except MetaPrefectError as error:
         if "--debug" in tokens:
             raise
-        output.errors([error])
-        code = 1
-    except KeyboardInterrupt:
-        output.say("interrupted; deploy again to finish what is left")
-        code = 130
-    sys.exit(code)
+        errors = [error]
+    output.fail(errors)
+    return 1

@@ -43,7 +43,7 @@ def history(
     if output == "json":
         out.raw(json.dumps([_as_json(one) for one in recorded], indent=2))
     elif sys.stdout.isatty():
-        _print_table(deployment, recorded)
+        _print_table(out, deployment, recorded)
     else:
         for one in recorded:
             out.raw(_as_line(one))
@@ -112,6 +112,7 @@ def _read(deployment: str, path: Path) -> Sequence[Recorded]:
 
     async def run() -> Sequence[Recorded]:
         async with connect(LocalHost()) as server:
+            await server.check()
             return history_of(deployment, [page async for page in server.read_ledgers(project.name)])
 
     with reading_api() as api:
@@ -178,8 +179,7 @@ def _as_line(recorded: Recorded) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def _print_table(deployment: str, history: Sequence[Recorded]) -> None:
-    from rich.console import Console
+def _print_table(out: Output, deployment: str, history: Sequence[Recorded]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -192,4 +192,4 @@ def _print_table(deployment: str, history: Sequence[Recorded]) -> None:
         at, *rest = (escape(cell) for cell in history_cells(recorded))
         url = _run_url(recorded)
         table.add_row(f"[link={url}]{at}[/link]" if url else at, *rest)
-    Console(highlight=False).print(table)
+    out.show(table)

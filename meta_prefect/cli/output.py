@@ -5,19 +5,23 @@ from __future__ import annotations
 import importlib
 import json
 import re
-from collections.abc import Callable, Generator, Iterable, Sequence
+import sys
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 
+from meta_prefect.cli.ending import journal, watching_the_server
 from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError
-from meta_prefect.steps.progress import Silent
+from meta_prefect.steps.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
 
     from meta_prefect.plan.document import ChangeDocument
     from meta_prefect.report import Report
@@ -55,12 +59,30 @@ def report_of(run: Callable[[], Report]) -> Report:
         return carried_by(failure)
 
 
-class Output:
-    """Standard output for results, standard error for what happens on the way."""
+class Pipe(Console):
+    """A console whose reader may go away, as `head` does."""
 
-    def __init__(self) -> None:
-        self._out = Console(highlight=False, soft_wrap=True)
-        self._err = Console(stderr=True, highlight=False, soft_wrap=True)
+    def on_broken_pipe(self) -> None:
+        """Let :func:`~meta_prefect.cli.app.main` end the command as the system would; rich exits with 1."""
+        raise BrokenPipeError
+
+
+class Output:
+    """Standard output for results, standard error for what happens on the way.
+
+    Args:
+        tokens: The command line; None means that of this process.
+    """
+
+    def __init__(self, tokens: Sequence[str] | None = None) -> None:
+        self._tokens = sys.argv[1:] if tokens is None else tokens
+        self._out = Pipe(highlight=False, soft_wrap=True)
+        self._err = Pipe(stderr=True, highlight=False, soft_wrap=True)
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the result is asked for as JSON; known also where the command line cannot be understood."""
+        return "--output=json" in self._tokens or ("--output", "json") in pairwise(self._tokens)
 
     def say(self, text: str) -> None:
         """Print a line for whoever waits."""
@@ -83,27 +105,49 @@ class Output:
         for error in errors:
             self._err.print(f"[bold red]error:[/] {escape(str(error))}")
 
+    def fail(self, errors: Sequence[MetaPrefectError]) -> None:
+        """Print what is wrong, in place of a result; as an object too where a program reads that."""
+        self.errors(errors)
+        if self.is_json:
+            self._errors_as_json(errors, {"valid": False} if "validate" in self._tokens[:1] else {})
+
+    def _errors_as_json(self, errors: Iterable[MetaPrefectError], verdict: Mapping[str, object]) -> None:
+        self.raw(json.dumps({**verdict, "errors": [_as_json(error) for error in errors]}, indent=2))
+
     @contextmanager
     def watching(self, title: str, *, debug: bool) -> Generator[None]:
         """Show how far a deploy is, on a terminal; keep Prefect's own log out of it unless it is asked for."""
         from meta_prefect.steps.progress import reporting_to, somebody_listens
 
-        if debug:
+        if not debug:
+            _quiet_prefect()
+        if somebody_listens():
             yield
             return
-        with _quiet_prefect():
-            if somebody_listens():
-                yield
-                return
-            if not self._err.is_terminal:
-                with reporting_to(_Waits(self.say)):
-                    yield
-                return
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+        with (
+            self._listener(title, debug=debug) as journal.listener,
+            reporting_to(journal),
+            watching_the_server(self.say, self._fail_in_between),
+        ):
+            yield
 
-            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-            with Progress(*columns, console=self._err, transient=True) as bar, reporting_to(_Bar(bar, title)):
-                yield
+    def _fail_in_between(self, error: MetaPrefectError) -> None:
+        """Print what is wrong while a live line may be shown, as the last thing of this process."""
+        self._err.show_cursor()
+        self.fail([error])
+
+    @contextmanager
+    def _listener(self, title: str, *, debug: bool) -> Generator[Progress]:
+        """Who is told how far a deploy is: a live line on a terminal, else what a deploy has to wait for."""
+        if debug or not self._err.is_terminal:
+            yield _Waits(self.say)
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
+        from rich.progress import Progress as Bar
+
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        with Bar(*columns, console=self._err, transient=True) as bar:
+            yield _Bar(bar, title)
 
     def report(self, report: Report, *, following: bool = True) -> None:
         """Print what happened to each deployment, and how to go on with the first one unless that is not ``following``."""
@@ -170,7 +214,7 @@ class Output:
     def findings(self, errors: Sequence[ConfigurationError], form: str) -> None:
         """Print what a check found."""
         if form == "json":
-            self.raw(json.dumps({"valid": False, "errors": [_as_json(error) for error in errors]}, indent=2))
+            self._errors_as_json(errors, {"valid": False})
         elif form == "github":
             for error in errors:
                 self.raw(_as_annotation(error))
@@ -204,7 +248,7 @@ class _Waits(Silent):
 class _Bar:
     """Shows progress on a terminal."""
 
-    def __init__(self, bar: Progress, title: str) -> None:
+    def __init__(self, bar: RichProgress, title: str) -> None:
         self._bar = bar
         self._total = 0
         self._task: TaskID = bar.add_task(title, total=None)
@@ -217,13 +261,17 @@ class _Bar:
         """Somebody else has to finish first."""
         self.step(text)
 
+    def plan(self, names: Sequence[str]) -> None:
+        """These deployments are going to be written."""
+
     def expect(self, writes: int) -> None:
         """So many more objects are going to be written."""
         self._total += writes
         self._bar.update(self._task, total=self._total)
 
-    def wrote(self) -> None:
+    def wrote(self, name: str, done: str) -> None:
         """One of them has been written."""
+        del name, done
         self._bar.advance(self._task)
 
 
@@ -245,9 +293,8 @@ def _field_lines(change: ChangeDocument) -> Generator[str]:
         yield "scheduled runs: created anew, as Prefect does at every change"
 
 
-@contextmanager
-def _quiet_prefect() -> Generator[None]:
-    """Keep Prefect's log off the terminal; the UI has it."""
+def _quiet_prefect() -> None:
+    """Keep Prefect's log off the terminal, to the very end of this process; the UI has it."""
     import logging
 
     # Sets up Prefect's logging, which would undo this later.
@@ -261,22 +308,18 @@ def _quiet_prefect() -> Generator[None]:
         for handler in logging.getLogger(name).handlers
         if isinstance(handler, PrefectConsoleHandler)
     }
-    levels = {handler: handler.level for handler in handlers}
     for handler in handlers:
         handler.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        for handler, level in levels.items():
-            handler.setLevel(level)
+    # Whatever cannot be logged or sent at the end of the process, Prefect writes to the terminal itself.
+    logging.raiseExceptions = False
 
 
-def _place(error: ConfigurationError) -> dict[str, str]:
+def _place(error: MetaPrefectError) -> dict[str, str]:
     found = _PLACE.match(error.where or "")
     return {} if found is None else {key: value for key, value in found.groupdict().items() if value is not None}
 
 
-def _as_json(error: ConfigurationError) -> dict[str, object]:
+def _as_json(error: MetaPrefectError) -> dict[str, object]:
     place = _place(error)
     return {
         "file": place.get("file"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
+import signal
 from collections.abc import Sequence
 from typing import Final
-
-from meta_prefect.cli.app import main as run_command
 
 _OBJECTS: Final = 200_000
 """So many more objects than before are a reason to look for garbage; Python's own figure is 700 to 2,000."""
@@ -15,8 +15,21 @@ _OBJECTS: Final = 200_000
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command as a process of its own, and exit with its code."""
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if ours:
+        signal.signal(signal.SIGINT, _end_at_once)
     _collect_rarely()
+    from meta_prefect.cli.app import main as run_command
+
+    if ours:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     run_command(arguments)
+
+
+def _end_at_once(*_: object) -> None:
+    """End while the program is still being loaded, where an exception might surface anywhere."""
+    os.write(2, b"interrupted\nNothing was written.\n")
+    os._exit(130)
 
 
 def _collect_rarely() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from meta_prefect.cli.ending import INTERRUPTED
 from meta_prefect.cli.options import said
 from meta_prefect.cli.output import Output
 
@@ -17,6 +18,11 @@ def deploy_by_deployer(targets: Sequence[str], **parameters: Any) -> int:
     output = Output()
     path, names = split_targets(targets)
     # What is not asked for is left to the deployer, whose form may not even offer it.
-    ended = deploy_remotely(path, {**said(parameters), **({"names": list(names)} if names else {})}, output.say)
+    asked = {**said(parameters), **({"names": list(names)} if names else {})}
+    try:
+        ended = deploy_remotely(path, asked, output.say)
+    except KeyboardInterrupt:
+        output.say("interrupted; a run that was started goes on: it can be cancelled in the Prefect UI")
+        return INTERRUPTED
     output.raw(f"{ended.state}{f': {ended.message}' if ended.message else ''}")
     return 0 if ended.succeeded else 1

@@ -68,6 +68,7 @@ def _read(targets: tuple[str, ...], env: str | None, select: tuple[str, ...]) ->
 
     async def run() -> ProjectStatus:
         async with connect(LocalHost()) as server:
+            await server.check()
             return await project_status(path, env, asked, server)
 
     with reading_api() as api:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Protocol
 
 from meta_prefect.interfaces.records import Record
@@ -49,6 +50,10 @@ class Api(Protocol):
     @property
     def host(self) -> Host:
         """The processes of this host."""
+        ...
+
+    def now(self) -> datetime:
+        """What time it is for the server. What it recorded is compared with no other clock: this host's may be days off."""
         ...
 
     async def get(self, path: str) -> Any:

@@ -57,8 +57,7 @@ async def prune_orphans(planned: ProjectPlan, report: Report, server: PrefectSer
                     detail="no longer in the project",
                 )
             )
-        finally:
-            progress().wrote()
+        progress().wrote(str(one), outcomes[-1].action)
     await page.close(outcome.deployment for outcome in outcomes if outcome.action == "deleted")
     announce_report(Report(environment=context.environment, outcomes=tuple(outcomes)), context.project)
     return report.model_copy(update={"outcomes": (*report.outcomes, *outcomes)})

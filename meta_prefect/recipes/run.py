@@ -83,8 +83,8 @@ async def _own_context(environment: str | None) -> DeployContext:
     """The context of a run that is started alone: for the project in the present folder."""
     async with connect(LocalHost()) as server:
         await given_source(server)
-    project = read_project(Path.cwd(), required=False)
-    return new_context(project.root, project.name, environment=environment)
+        project = read_project(Path.cwd(), required=False)
+        return new_context(project.root, project.name, environment=environment)
 
 
 def _drafts(requests: Sequence[Request], context: DeployContext, modules: ProjectModules) -> list[Draft]:
@@ -129,6 +129,8 @@ async def _write(
             if context.stop_at_failure and failed:
                 return _outcome(recipe, planned, "not written", detail="another deployment failed")
             outcome = await _apply(recipe, planned, server, width, broken, within)
+            if not isinstance(planned.change, Unchanged):
+                progress().wrote(str(planned), outcome.action)
             failed.extend([outcome] if outcome.action == "failed" else [])
             return outcome
 
@@ -152,7 +154,7 @@ async def _ensure(
     for planned in components:
         progress().step(f"ensure {planned}")
         await _noting_failure(ensure_component(planned, server), planned, broken)
-        progress().wrote()
+        progress().wrote(*_component_line(planned, broken))
 
 
 async def _noting_failure(writing: Any, planned: PlannedComponent, broken: dict[ComponentKey, Exception]) -> None:
@@ -191,8 +193,6 @@ async def _apply(
         failed = _outcome(recipe, planned, "failed", deployment_id, _told(error))
         untouched = isinstance(planned.change, Unchanged) or isinstance(error, MovedError)
         return failed.model_copy(update={"tried": not untouched})
-    finally:
-        progress().wrote()
     if isinstance(planned.change, Unchanged):
         return _outcome(
             recipe, planned, "unchanged", deployment_id, f"{planned.change.reason}; its builders have acted"

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from meta_prefect.server.prefect_server import PrefectServer, connect, ui_url
+from meta_prefect.server.prefect_server import PrefectServer, connect, server_time, ui_url
 from meta_prefect.server.reader import NoServer, Reader
 from meta_prefect.server.requests import server_errors
+from meta_prefect.server.silence import Silence, watched_by
 
-__all__ = ["NoServer", "PrefectServer", "Reader", "connect", "server_errors", "ui_url"]
+__all__ = [
+    "NoServer",
+    "PrefectServer",
+    "Reader",
+    "Silence",
+    "connect",
+    "server_errors",
+    "server_time",
+    "ui_url",
+    "watched_by",
+]

@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.records import LiveDeployment, changed_schedules
+from meta_prefect.server.clock import ServerClock
+from meta_prefect.server.connection import Connection
+from meta_prefect.server.csrf import CsrfToken
 from meta_prefect.server.reading import Readings
 from meta_prefect.server.requests import client_settings, leave_waiting_to_us
+from meta_prefect.server.silence import begin_silence
 
 if TYPE_CHECKING:
+    import httpx
     from prefect.client.orchestration import PrefectClient
 
 
-_Place = tuple[asyncio.AbstractEventLoop, str | None]
-_open_client: ContextVar[tuple[_Place, PrefectClient] | None] = ContextVar("open_client", default=None)
-"""The client that this context has open, and where it serves."""
+_connection: ContextVar[Connection | None] = ContextVar("connection", default=None)
+"""What this context has open."""
 
 
 class PrefectServer(Readings):
     """The Prefect API that a run deploys to; see :class:`~meta_prefect.interfaces.api.Api`.
 
     Args:
-        client: An open Prefect client.
+        connection: An open connection to it.
         host: The processes of this host, for components that are processes.
     """
 
     is_empty = False
 
-    def __init__(self, client: PrefectClient, host: Host) -> None:
-        super().__init__(client, host)
+    def __init__(self, connection: Connection, host: Host) -> None:
+        super().__init__(connection, host)
         self._flow_ids = {}
 
     async def flow_id(self, name: str) -> str:
@@ -102,35 +107,55 @@ async def connect(host: Host) -> AsyncGenerator[PrefectServer]:
     from prefect.settings import PREFECT_API_URL
 
     # A thread has its context from whoever started it, and an event loop of its own, which that one's client does not serve.
-    place = (asyncio.get_running_loop(), PREFECT_API_URL.value())
-    open_place, open_client = _open_client.get() or (None, None)
-    if open_client is not None and open_place == place:
-        yield PrefectServer(open_client, host)
+    loop, url = asyncio.get_running_loop(), PREFECT_API_URL.value()
+    connection = _connection.get()
+    if connection is not None and (connection.loop, connection.url) == (loop, url):
+        yield PrefectServer(connection, host)
         return
-    async with _shared_client() as client:
-        token = _open_client.set((place, client))
+    clock, silence = ServerClock(), begin_silence(str(url))
+    async with _shared_client(clock.look_at, silence.look_at) as client:
+        connection = Connection(loop, url, client, clock, silence)
+        token = _connection.set(connection)
         try:
-            yield PrefectServer(client, host)
+            yield PrefectServer(connection, host)
         finally:
-            _open_client.reset(token)
+            _connection.reset(token)
+            silence.end()
 
 
 @asynccontextmanager
-async def _shared_client() -> AsyncGenerator[PrefectClient]:
-    """Open a client where Prefect's engine looks for one: each costs a TLS context and two requests."""
+async def _shared_client(*listeners: Callable[[httpx.Response], Awaitable[None]]) -> AsyncGenerator[PrefectClient]:
+    """Open a client where Prefect's engine looks for one: each costs a TLS context and two requests.
+
+    Args:
+        listeners: Are shown each answer.
+    """
+    from prefect.client.base import ServerType
     from prefect.context import AsyncClientContext
+    from prefect.settings import PREFECT_CLIENT_CSRF_SUPPORT_ENABLED
+
+    csrf = CsrfToken()
+    hooks = {"request": [csrf.put_on], "response": [*listeners, csrf.look_at, leave_waiting_to_us]}
 
     class SharedClient(AsyncClientContext):
         def __init__(self) -> None:
-            super().__init__(httpx_settings={"event_hooks": {"response": [leave_waiting_to_us]}})
+            super().__init__(httpx_settings={"event_hooks": hooks})
             # What they are is no reason for anybody to open another one.
             self._httpx_settings = None
 
     async with AsyncExitStack() as stack:
         # `check` asks for the server's version, where that matters, and says in words what is wrong with it.
-        with client_settings(server_version_check_enabled=False)():
+        with client_settings(server_version_check_enabled=False, csrf_support_enabled=False)():
             context = await stack.enter_async_context(SharedClient())
+        if context.client.server_type is not ServerType.CLOUD and PREFECT_CLIENT_CSRF_SUPPORT_ENABLED.value():
+            csrf.fetch_with(context.client)
         yield context.client
+
+
+def server_time() -> datetime:
+    """What time it is on the server that is open in this context; on this host where none is."""
+    connection = _connection.get()
+    return datetime.now(UTC) if connection is None else connection.clock.now()
 
 
 def ui_url(kind: str, object_id: str) -> str | None:

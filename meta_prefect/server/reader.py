@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from meta_prefect.errors import NoApiConfiguredError
@@ -58,6 +59,10 @@ class NoServer:
     def host(self) -> Host:
         """The processes of this host."""
         return self._host
+
+    def now(self) -> datetime:
+        """What time it is on this host, as there is no other."""
+        return datetime.now(UTC)
 
     async def get(self, path: str) -> Any:
         """Find nothing."""

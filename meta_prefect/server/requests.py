@@ -6,31 +6,28 @@ seconds.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import httpx
 import tenacity
 
-from meta_prefect.errors import (
-    ConfigurationError,
-    OverloadedError,
-    RefusedError,
-    TemporaryServerError,
-    UnreachableError,
-)
+from meta_prefect.errors import ConfigurationError, OverloadedError, RefusedError, UnreachableError
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.records import Record
-
-if TYPE_CHECKING:
-    from prefect.client.orchestration import PrefectClient
+from meta_prefect.server.connection import Connection
+from meta_prefect.server.csrf import is_about_csrf
+from meta_prefect.server.refusals import TEMPORARY, no_prefect_api, refusal, unreachable
+from meta_prefect.server.silence import FIRST_ANSWER_SECONDS, GONE_SECONDS
 
 PAGE = 200
 """The most objects that the API returns at once."""
 
-_TEMPORARY = {408, 429, 502, 503, 504}
 _PATIENCE_SECONDS = 30
 
 
@@ -38,7 +35,7 @@ class Requests:
     """The Prefect API, request by request; see :class:`~meta_prefect.interfaces.api.Api`.
 
     Args:
-        client: An open Prefect client.
+        connection: An open connection to it.
         host: The processes of this host, for components that are processes.
 
     Attributes:
@@ -47,11 +44,12 @@ class Requests:
 
     is_empty = False
 
-    def __init__(self, client: PrefectClient, host: Host) -> None:
-        self._client = client
+    def __init__(self, connection: Connection, host: Host) -> None:
+        self._client = connection.client
         self._host = host
+        self._clock = connection.clock
+        self._silence = connection.silence
         self._without_retries = client_settings(max_retries=0)
-        self._answered = False
         self.overloads = 0
 
     @property
@@ -64,6 +62,10 @@ class Requests:
         """The address of the API."""
         return str(self._client.api_url).rstrip("/")
 
+    def now(self) -> datetime:
+        """What time it is there; moments that the server recorded are compared with no other clock."""
+        return self._clock.now()
+
     async def check(self) -> None:
         """Find out whether the API answers us, before anything is started that would fail in a less clear way.
 
@@ -74,7 +76,9 @@ class Requests:
         import prefect
         from prefect.client.base import ServerType
 
-        served: object = await self._request("GET", "/admin/version")
+        served: object = await self._request("GET", "/admin/version", missing_is_none=True)
+        if served is None and self._client.server_type is not ServerType.CLOUD:
+            raise no_prefect_api(self.url, "it answers 404 to GET /admin/version", await self._api_nearby())
         ours = prefect.__version__
         if self._client.server_type is ServerType.CLOUD or not isinstance(served, str):
             return  # Prefect Cloud goes with every version, and counts its own
@@ -83,6 +87,20 @@ class Requests:
                 f"the Prefect API at {self.url} is that of Prefect {served}, and Prefect {ours} is installed here",
                 hint="Install the Prefect of the server, or upgrade the server.",
             )
+
+    async def _api_nearby(self) -> str | None:
+        """The address that was probably meant: an API at the same host, where it is as a rule."""
+        from prefect.exceptions import PrefectHTTPStatusError
+
+        asked = httpx.URL(self.url)
+        origin = f"{asked.scheme}://{asked.netloc.decode('ascii')}"
+        for candidate in dict.fromkeys((f"{self.url}/api", f"{origin}/api")):
+            with contextlib.suppress(PrefectHTTPStatusError, httpx.HTTPError, ValueError):
+                with self._without_retries():
+                    answer = await self._client.request("GET", cast("Any", f"{candidate}/health"))
+                if answer.json() is True:
+                    return candidate
+        return None
 
     # --- single requests -----------------------------------------------------------------------------------------------
 
@@ -121,30 +139,48 @@ class Requests:
                 if response.status_code == HTTPStatus.NOT_FOUND and missing_is_none:
                     return None
                 self._raise_for_status(response, method, path)
-                return response.json() if response.content else None
+                return self._read(response, method, path)
         raise AssertionError("unreachable: tenacity either returns or raises")  # pragma: no cover
 
     def _may_go_away(self, error: BaseException) -> bool:
         """Whether to ask again. A server that never answered is more likely a wrong address than a restart."""
-        return isinstance(error, TemporaryServerError) and (self._answered or isinstance(error, OverloadedError))
+        if isinstance(error, UnreachableError):
+            return self._silence.heard and self._silence.seconds < GONE_SECONDS
+        return isinstance(error, OverloadedError)
 
     async def _send(self, method: str, path: str, body: Record | None) -> httpx.Response:
+        response = await self._send_once(method, path, body)
+        if is_about_csrf(response):
+            # Prefect's client would send it again, but for the retries that we switch off. A new token is fetched first.
+            response = await self._send_once(method, path, body)
+        return response
+
+    async def _send_once(self, method: str, path: str, body: Record | None) -> httpx.Response:
         from prefect.exceptions import PrefectHTTPStatusError
 
+        patience = None if self._silence.heard else FIRST_ANSWER_SECONDS
         try:
-            with self._without_retries():
-                response = await self._client.request(cast("Any", method), cast("Any", path), json=body)
+            with self._without_retries(), self._silence.asking():
+                async with asyncio.timeout(patience):
+                    return await self._client.request(cast("Any", method), cast("Any", path), json=body)
         except PrefectHTTPStatusError as error:
-            response = error.response
+            return error.response
+        except TimeoutError:
+            raise unreachable(self.url, f"within {patience} seconds") from None
         except (httpx.TransportError, OSError) as error:
-            raise _unreachable(self.url, error) from error
-        self._answered = True
-        return response
+            raise unreachable(self.url, f"({type(error).__name__}: {error})") from error
+
+    def _read(self, response: httpx.Response, method: str, path: str) -> Any:
+        try:
+            return response.json() if response.content else None
+        except ValueError:
+            kind = response.headers.get("Content-Type", "something else")
+            raise no_prefect_api(self.url, f"it answers {method} {path} with {kind}, not JSON", None) from None
 
     def _raise_for_status(self, response: httpx.Response, method: str, path: str) -> None:
         if response.is_success:
             return
-        error = _refusal(response, f"{method} {path}", self.url)
+        error = refusal(response, f"{method} {path}", self.url)
         self.overloads += isinstance(error, OverloadedError)
         raise error
 
@@ -203,7 +239,7 @@ async def leave_waiting_to_us(response: httpx.Response) -> None:
     """
     from prefect.context import get_settings_context
 
-    if response.status_code in _TEMPORARY and get_settings_context().settings.client.max_retries == 0:
+    if response.status_code in TEMPORARY and get_settings_context().settings.client.max_retries == 0:
         response.headers.setdefault("Retry-After", "0")
 
 
@@ -231,42 +267,14 @@ def server_errors() -> Generator[None]:
         ServerError: The Prefect API does not answer, cannot serve a request now, or refuses it.
     """
     from prefect.exceptions import PrefectHTTPStatusError
+    from prefect.settings import PREFECT_API_URL
 
     try:
         yield
     except PrefectHTTPStatusError as error:
         request = error.request
-        raise _refusal(error.response, f"{request.method} {request.url.path}", str(request.url)) from error
+        url = PREFECT_API_URL.value() or str(request.url)
+        raise refusal(error.response, f"{request.method} {request.url.path}", url) from error
     except httpx.TransportError as error:
         url = str(error.request.url) if getattr(error, "_request", None) is not None else "PREFECT_API_URL"
-        raise _unreachable(url, error) from error
-
-
-def _unreachable(url: str, error: Exception) -> UnreachableError:
-    return UnreachableError(
-        f"the Prefect API at {url} does not answer ({type(error).__name__}: {error})",
-        hint="Is the server running? `prefect config view` shows which PREFECT_API_URL is in force.",
-    )
-
-
-def _refusal(response: httpx.Response, request: str, url: str) -> OverloadedError | RefusedError:
-    if response.status_code in _TEMPORARY:
-        return OverloadedError(
-            f"the Prefect API answers {response.status_code} to {request}",
-            hint="Deploy again: that finishes what is left.",
-        )
-    if response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return RefusedError(
-            f"the Prefect API at {url} refuses {request} ({response.status_code}): {_detail(response)}",
-            hint="Check PREFECT_API_KEY (Prefect Cloud) or PREFECT_API_AUTH_STRING (a server of your own).",
-        )
-    return RefusedError(f"the Prefect API refused {request} ({response.status_code}): {_detail(response)}")
-
-
-def _detail(response: httpx.Response) -> str:
-    try:
-        answer = response.json()
-    except ValueError:
-        return response.text[:500]
-    detail: Any = answer.get("detail") or answer.get("exception_detail") or answer
-    return detail if isinstance(detail, str) else str(detail)[:1000]
+        raise unreachable(url, f"({type(error).__name__}: {error})") from error

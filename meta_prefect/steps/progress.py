@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
@@ -19,12 +19,16 @@ class Progress(Protocol):
         """Somebody else has to finish first, and who: told even where nobody watches each step."""
         ...
 
+    def plan(self, names: Sequence[str]) -> None:
+        """These deployments are going to be written, one after another: all that a whole deploy has planned."""
+        ...
+
     def expect(self, writes: int) -> None:
         """So many more objects are going to be written."""
         ...
 
-    def wrote(self) -> None:
-        """One of them has been written, or could not be."""
+    def wrote(self, name: str, done: str) -> None:
+        """One of them has been written, or could not be: its name, and ``created``, ``updated``, ``failed`` or the like."""
         ...
 
 
@@ -37,10 +41,13 @@ class Silent:
     def wait(self, text: str) -> None:
         """Say nothing."""
 
+    def plan(self, names: Sequence[str]) -> None:
+        """Say nothing."""
+
     def expect(self, writes: int) -> None:
         """Say nothing."""
 
-    def wrote(self) -> None:
+    def wrote(self, name: str, done: str) -> None:
         """Say nothing."""
 
 

@@ -6,7 +6,6 @@ import socket
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from logging import Logger
 
 import psutil
@@ -86,7 +85,7 @@ async def begin_page(head: PageHead, entries: Sequence[LedgerEntry], server: Pre
     page = Ledger(
         **asdict(head),
         run_id=str(run_id) if run_id else None,
-        at=datetime.now(UTC),
+        at=server.now(),
         by=await who_runs(run_id, server),
         entries=tuple(entries),
         finished=False,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
 from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.server import server_time
 from meta_prefect.settings import read_settings
 from meta_prefect.steps.fetching import origin_of
 from meta_prefect.steps.git import git_commit
@@ -53,5 +54,5 @@ def new_context(
 
 
 def clock() -> datetime:
-    """The moment of a deploy: the only place where a deploy asks what time it is."""
-    return datetime.now(UTC)
+    """The moment of a deploy, by the server's clock: the only place where a deploy asks what time it is."""
+    return server_time()

@@ -58,8 +58,7 @@ class ComposedSystem:
     @property
     def api(self) -> Api:
         """The API behind the gateway."""
-        user, _, password = SECRETS["api_auth_string"].partition(":")
-        return Api(f"http://127.0.0.1:{self.ports['gateway']}/api", auth=(user, password))
+        return Api(f"http://127.0.0.1:{self.ports['gateway']}/api", SECRETS["api_auth_string"])
 
     def _here(self, service: str, text: str) -> str:
         """A setting or argument of a container as it is on this host."""

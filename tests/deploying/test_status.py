@@ -78,9 +78,10 @@ def test_every_way_of_not_being_in_sync(server: Api, project: Project, unique: s
     assert "1 of 6 in sync in dev" in told.stdout
 
 
-def test_without_a_server_there_is_nothing_to_compare_with(project: Project, run_cli: Cli) -> None:
+def test_without_a_server_there_is_nothing_to_compare_with(project: Project, run_cli: Cli, tmp_path: Path) -> None:
     """It says how to configure one."""
-    done = run_cli("status", str(code(project, "mine = common(work)")), env={"PREFECT_API_URL": ""})
+    nowhere = {"PREFECT_API_URL": "", "PREFECT_HOME": str(tmp_path / "home")}
+    done = run_cli("status", str(code(project, "mine = common(work)")), env=nowhere)
 
     assert done.returncode == 1
     assert "no Prefect API configured" in done.stderr

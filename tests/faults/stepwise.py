@@ -6,6 +6,7 @@ Each step is a line on standard output. Whoever drives it may kill it, or do som
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from meta_prefect.cli import main
 from meta_prefect.steps.progress import reporting_to
@@ -26,12 +27,16 @@ class Stepwise:
         """Somebody else has to finish first."""
         self._wait(f"start: {text}")
 
+    def plan(self, names: Sequence[str]) -> None:
+        """Nothing to wait for."""
+
     def expect(self, writes: int) -> None:
         """Writes are to come."""
         self._wait(f"expect: {writes}")
 
-    def wrote(self) -> None:
+    def wrote(self, name: str, done: str) -> None:
         """A write has ended."""
+        del name, done
         self._wait("end")
 
 

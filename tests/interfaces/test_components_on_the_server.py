@@ -212,6 +212,17 @@ def test_a_worker_that_somebody_else_runs_is_enough() -> None:
     assert changes(WORKER, a_pool_with(an_online_worker("theirs"))) == {}
 
 
+@pytest.mark.parametrize("days", [-3, 3])
+def test_a_heartbeat_is_as_old_as_the_servers_clock_has_it(days: int) -> None:
+    """What this host's clock says does not count: it may be days away from the server's."""
+    ahead = timedelta(days=days)
+    heard, silent = ((datetime.now(UTC) + ahead - ago).isoformat() for ago in (timedelta(), timedelta(minutes=5)))
+    for last, expected in ((heard, {}), (silent, {"status": ("offline", "online")})):
+        api = a_pool_with(an_online_worker("theirs", last_heartbeat_time=last))
+        api.ahead = ahead
+        assert changes(WORKER, api) == expected
+
+
 def test_our_own_worker_is_found_again() -> None:
     """Its process lives, and it has been heard of."""
     api = a_pool_with(an_online_worker("p-worker"))

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from meta_prefect.local.process import ProcessRecord, start_detached, stop, write_record
 from meta_prefect.local.server import LocalServer
@@ -18,7 +18,7 @@ from meta_prefect.local.worker import ensure_worker_process
 @contextmanager
 def prefect_home(folder: Path) -> Generator[Path]:
     """Make a folder Prefect's home, for this process, with no Prefect API configured."""
-    with temporary_settings({PREFECT_HOME: folder}, restore_defaults={PREFECT_API_URL}):
+    with temporary_settings({PREFECT_HOME: folder}, restore_defaults={PREFECT_API_URL, PREFECT_API_AUTH_STRING}):
         yield folder
 
 

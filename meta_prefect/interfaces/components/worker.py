@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar, Self
 from urllib.parse import quote
 
@@ -98,13 +98,18 @@ async def fresh_workers(api: Api, pool: str) -> list[str]:
     if await api.get(f"/work_pools/{quote(pool)}") is None:
         return []
     found: list[dict[str, Any]] = await api.post(f"/work_pools/{quote(pool)}/workers/filter", {})
-    return [worker["name"] for worker in found if _is_fresh(worker)]
+    return [worker["name"] for worker in found if _is_fresh(worker, api.now())]
 
 
-def _is_fresh(worker: dict[str, Any]) -> bool:
-    """Whether a worker has been heard of within twice its heartbeat interval (Prefect says ONLINE for 90 seconds)."""
+def _is_fresh(worker: dict[str, Any], now: datetime) -> bool:
+    """Whether a worker has been heard of within twice its heartbeat interval (Prefect says ONLINE for 90 seconds).
+
+    Args:
+        worker: The server's record of it.
+        now: What time it is there.
+    """
     if worker.get("status") != "ONLINE" or not worker.get("last_heartbeat_time"):
         return False
     heard = datetime.fromisoformat(worker["last_heartbeat_time"])
     interval = worker.get("heartbeat_interval_seconds") or 30
-    return (datetime.now(UTC) - heard).total_seconds() < 2 * interval
+    return (now - heard).total_seconds() < 2 * interval

@@ -1,0 +1,122 @@
+"""When a command ends before its work is done: by Ctrl-C, or as the server is gone. What was written so far is always said."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Final
+
+from meta_prefect.errors import MetaPrefectError, UnreachableError
+from meta_prefect.steps.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from meta_prefect.server import Silence
+
+INTERRUPTED: Final = 130
+"""What a shell says of a program that Ctrl-C ended: 128 and the number of SIGINT."""
+
+_LOOK_SECONDS: Final = 0.5
+_TELL_SECONDS: Final = 4
+_NAMED: Final = 10
+
+
+class Journal:
+    """Remembers what a deploy was going to write, and what it wrote, while somebody else listens.
+
+    Attributes:
+        listener: Is told everything as well.
+    """
+
+    def __init__(self) -> None:
+        self.listener: Progress = Silent()
+        self._done: dict[str, str | None] = {}
+
+    def step(self, text: str) -> None:
+        """Something begins."""
+        self.listener.step(text)
+
+    def wait(self, text: str) -> None:
+        """Somebody else has to finish first."""
+        self.listener.wait(text)
+
+    def plan(self, names: Sequence[str]) -> None:
+        """These deployments are going to be written."""
+        self._done = dict.fromkeys(names) | self._done
+        self.listener.plan(names)
+
+    def expect(self, writes: int) -> None:
+        """So many more objects are going to be written."""
+        self.listener.expect(writes)
+
+    def wrote(self, name: str, done: str) -> None:
+        """One of them has been written, or could not be."""
+        self._done[name] = done
+        self.listener.wrote(name, done)
+
+    def lines(self) -> list[str]:
+        """What was written, what was not, and what to do about it."""
+        by_result: dict[str, list[str]] = {}
+        for name, done in self._done.items():
+            by_result.setdefault(done or "not written, or just being written", []).append(name)
+        if not by_result:
+            return ["Nothing was written."]
+        told = [f"{done}: {_some(names)}" for done, names in by_result.items()]
+        return [*told, "Run the same command again to finish what is left; `meta-prefect plan` shows what that is."]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
+
+
+journal: Final = Journal()
+"""What the command of this process was going to write, and what it wrote."""
+
+
+@contextmanager
+def watching_the_server(say: Callable[[str], None], fail: Callable[[MetaPrefectError], None]) -> Generator[None]:
+    """Tell for which server is waited, and end this process once it is gone: Prefect's engine would try for four minutes more.
+
+    Args:
+        say: Tells the user a line.
+        fail: Tells the user an error.
+    """
+    from meta_prefect.server import watched_by
+
+    silences: list[Silence] = []
+    over = Event()
+
+    def look() -> None:
+        told = False
+        while not over.wait(_LOOK_SECONDS):
+            silent = [silence for silence in silences if silence.seconds > _TELL_SECONDS]
+            if silent and not told:
+                say(f"waiting for the Prefect API at {silent[0].url} to answer …")
+            told = bool(silent)
+            if gone := [silence for silence in silences if silence.is_gone]:
+                hint = "\n  ".join(journal.lines())
+                what = f"the Prefect API at {gone[0].url} has not answered for {gone[0].seconds:.0f} seconds"
+                try:
+                    fail(UnreachableError(what, hint=hint))
+                finally:
+                    end_at_once(1)
+
+    watcher = Thread(target=look, name="watch the server", daemon=True)
+    watcher.start()
+    try:
+        with watched_by(silences.append):
+            yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+def end_at_once(code: int) -> None:
+    """End this process without what others have registered for its end."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code)

@@ -1,0 +1,126 @@
+"""Answers that are no success, as errors that say what is wrong and what to do about it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from meta_prefect.errors import MetaPrefectError, OverloadedError, RefusedError, UnreachableError
+from meta_prefect.server.csrf import is_about_csrf
+
+if TYPE_CHECKING:
+    import httpx
+
+TEMPORARY: Final = frozenset({408, 429, 502, 503, 504})
+"""Answers that may be another one soon."""
+
+_OWN_PAGES_ONLY: Final = "own pages only"
+"""What the server that Meta-Prefect starts answers to a request under another name than its own."""
+
+_FULL_DISK: Final = "disk is full"
+"""What SQLite says, which the server writes to its log and nowhere else."""
+
+_DETAILS: Final = ("detail", "exception_detail", "exception_message")
+_LOOK_AT_LINES: Final = 200
+
+
+def unreachable(url: str, how: str) -> UnreachableError:
+    """The error where there is no answer.
+
+    Args:
+        url: The address of the API.
+        how: What happened instead, as the end of a sentence.
+    """
+    return UnreachableError(
+        f"the Prefect API at {url} does not answer {how}",
+        hint="Is the server running? `prefect config view` shows which PREFECT_API_URL is in force.",
+    )
+
+
+def refusal(response: httpx.Response, request: str, url: str) -> OverloadedError | RefusedError:
+    """The error where the answer is no success.
+
+    Args:
+        response: The answer, which has been read.
+        request: What was asked, for example ``POST /flows/``.
+        url: The address of the API.
+    """
+    status = response.status_code
+    if status in TEMPORARY:
+        return OverloadedError(
+            f"the Prefect API answers {status} to {request}", hint="Deploy again: that finishes what is left."
+        )
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return RefusedError(
+            f"the Prefect API at {url} refuses {request} ({status}): {_detail(response)}", hint=_about_access(response)
+        )
+    return RefusedError(
+        f"the Prefect API refused {request} ({status}): {_detail(response)}", hint=_about_a_failure(response, url)
+    )
+
+
+def no_prefect_api(url: str, found: str, right: str | None) -> RefusedError:
+    """The error where something else than a Prefect API answers.
+
+    Args:
+        url: The address that was asked.
+        found: What it answered.
+        right: The address of an API that was found nearby.
+    """
+    if right is None:
+        hint = "PREFECT_API_URL ends in /api as a rule, for example http://127.0.0.1:4200/api."
+    else:
+        hint = f"A Prefect API answers at {right}: `prefect config set PREFECT_API_URL={right}`."
+    return RefusedError(f"PREFECT_API_URL={url} is not the address of a Prefect API ({found})", hint=hint)
+
+
+def _about_access(response: httpx.Response) -> str:
+    """What to do about a refusal of access; only one that is about keys is blamed on them."""
+    from prefect.client.base import ServerType, determine_server_type
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY
+
+    is_cloud = determine_server_type() is ServerType.CLOUD
+    if response.status_code == HTTPStatus.UNAUTHORIZED:
+        setting = PREFECT_API_KEY if is_cloud else PREFECT_API_AUTH_STRING
+        name = setting.name
+        kind = "Prefect Cloud" if is_cloud else "this server"
+        return f"{name} is not the one of {kind}." if setting.value() else f"Set {name}: {kind} asks for it."
+    if is_about_csrf(response):
+        return (
+            "This is its CSRF protection, and no matter of keys; a new token was refused as well. A proxy that drops the headers "
+            "Prefect-Csrf-Token and Prefect-Csrf-Client does that, and so do servers with different databases at one address."
+        )
+    if _OWN_PAGES_ONLY in response.text:
+        return (
+            "This is no matter of keys: the server that Meta-Prefect starts answers under 127.0.0.1 and localhost at its own "
+            "port, and to no proxy or other name. `meta-prefect server status` prints its address."
+        )
+    if is_cloud:
+        return "The key in PREFECT_API_KEY is known and may not do this: check its role, and the workspace in PREFECT_API_URL."
+    return "A Prefect server of your own does not answer so: ask for access at the proxy, gateway or firewall in front of it."
+
+
+def _about_a_failure(response: httpx.Response, url: str) -> str | None:
+    """What to do where the server failed; of the one that was started on this host, its log says why."""
+    from meta_prefect.local.process import tail
+    from meta_prefect.local.server import server_status
+
+    if response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return None
+    try:
+        server = server_status()
+    except MetaPrefectError:
+        server = None
+    if server is None or server.url.rstrip("/") != url.rstrip("/"):
+        return "The server failed: its log says why."
+    why = "Its disk is full" if _FULL_DISK in tail(server.record.log, _LOOK_AT_LINES) else "The server failed"
+    return f"{why}; its log: {server.record.log}"
+
+
+def _detail(response: httpx.Response) -> str:
+    try:
+        answer: Any = response.json()
+        detail: Any = next(answer[key] for key in _DETAILS if answer.get(key))
+    except (ValueError, AttributeError, StopIteration):  # not JSON, no object, or none of these in it
+        return response.text[:500]
+    return str(detail)[:1000]

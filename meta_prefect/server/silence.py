@@ -1,0 +1,92 @@
+"""For how long a server has not answered, so that whoever waits for it can be told, and need not wait for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import httpx
+
+FIRST_ANSWER_SECONDS: Final = 15
+"""How long the first answer of a server may take."""
+
+GONE_SECONDS: Final = 20
+"""After so many seconds without a connection a server is given up: long enough for it to be restarted."""
+
+_STUCK_SECONDS: Final = 60
+"""The same where it takes requests and answers none."""
+
+
+class Silence:
+    """The requests to a server that are without an answer.
+
+    Args:
+        url: The address of the API.
+
+    Attributes:
+        heard: Whether it has ever answered.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.heard = False
+        self._since: float | None = None
+        self._refused = False
+
+    @contextmanager
+    def asking(self) -> Generator[None]:
+        """A request is sent within."""
+        if self._since is None:
+            self._since, self._refused = time.monotonic(), False
+        try:
+            yield
+        except asyncio.CancelledError:
+            self._since = None
+            raise
+        except Exception:
+            self._refused = True
+            raise
+
+    async def look_at(self, response: httpx.Response) -> None:
+        """The server answers; a hook of an httpx client."""
+        del response
+        self.heard, self._since = True, None
+
+    def end(self) -> None:
+        """Nothing is asked any more."""
+        self._since = None
+
+    @property
+    def seconds(self) -> float:
+        """For how long it has not answered."""
+        return 0 if (since := self._since) is None else time.monotonic() - since
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether to give it up."""
+        return self.seconds > (GONE_SECONDS if self._refused else _STUCK_SECONDS)
+
+
+_watch: ContextVar[Callable[[Silence], None]] = ContextVar("watch", default=lambda _: None)
+
+
+@contextmanager
+def watched_by(watch: Callable[[Silence], None]) -> Generator[None]:
+    """Hand over the silence of each server that is connected to within."""
+    token = _watch.set(watch)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
+
+
+def begin_silence(url: str) -> Silence:
+    """The silence of a server that is being connected to, which is watched from now on."""
+    silence = Silence(url)
+    _watch.get()(silence)
+    return silence
