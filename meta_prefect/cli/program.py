@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 from collections.abc import Sequence
 from typing import Final
 
 from meta_prefect.cli.app import main as run_command
+from meta_prefect.cli.output import Output
+from meta_prefect.local.unreadable_home import do_without
 
 _OBJECTS: Final = 200_000
 """So many more objects than before are a reason to look for garbage; Python's own figure is 700 to 2,000."""
@@ -16,6 +19,8 @@ _OBJECTS: Final = 200_000
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command as a process of its own, and exit with its code."""
     _collect_rarely()
+    if (note := do_without(os.environ)) is not None:
+        Output().note(note)
     run_command(arguments)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
-from meta_prefect.errors import NoApiConfiguredError
+from meta_prefect.errors import NoApiConfiguredError, ProcessError
 from meta_prefect.local.guard import why_no_server
 from meta_prefect.local.profile import point_profile_at
 from meta_prefect.local.server import LocalServer, ensure_server, server_status
@@ -25,7 +25,7 @@ def reading_api() -> Generator[str | None]:
         The API's address; None where there is none.
     """
     url = _configured()
-    status = server_status()
+    status = _own_server(url)
     if status is None or not status.alive or url not in (None, status.url):
         yield None if status is not None and url == status.url else url
         return
@@ -50,7 +50,7 @@ def writing_api(*, local: bool, auth: bool, say: Callable[[str], None]) -> Gener
         ProcessError: The server did not start.
     """
     url = _configured()
-    status = server_status()
+    status = _own_server(url)
     ours = status is not None and url == status.url
     if url is not None and not ours:
         yield url
@@ -70,6 +70,16 @@ def writing_api(*, local: bool, auth: bool, say: Callable[[str], None]) -> Gener
         say(outcome.advice)
     with _using(server):
         yield server.url
+
+
+def _own_server(url: str | None) -> LocalServer | None:
+    """The background server of this PREFECT_HOME. Where another API is configured, what cannot be read of it does not matter."""
+    try:
+        return server_status()
+    except ProcessError:
+        if url is None:
+            raise
+        return None
 
 
 def _configured() -> str | None:

@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from meta_prefect.errors import ProcessError
+from meta_prefect.local.files import ELSEWHERE, cannot_write, fullness, writing
 
 # psutil derives a start time from the boot time, which some kernels report with a jitter of a second.
 START_TIME_TOLERANCE = 2.0
@@ -49,10 +50,20 @@ class ProcessRecord(BaseModel):
     extra: dict[str, str] = Field(default_factory=dict, repr=False)
 
 
+def state_path(name: str) -> Path:
+    """Return ``<PREFECT_HOME>/meta-prefect/<name>``, which need not exist: what only reads makes nothing."""
+    return prefect_home() / "meta-prefect" / name
+
+
 def state_folder(name: str) -> Path:
-    """Return ``<PREFECT_HOME>/meta-prefect/<name>``, made if need be and readable by its owner alone."""
-    folder = prefect_home() / "meta-prefect" / name
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Return ``<PREFECT_HOME>/meta-prefect/<name>``, made if need be and readable by its owner alone.
+
+    Raises:
+        ProcessError: It cannot be made.
+    """
+    folder = state_path(name)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
 
 
@@ -69,33 +80,49 @@ def write_record(path: Path, record: ProcessRecord) -> None:
 
 
 def write_privately(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old text or the new one, and that only its owner can read it (0600)."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    """Write a file so that a reader sees the old text or the new one, and that only its owner can read it (0600).
+
+    Raises:
+        ProcessError: It cannot be written.
+    """
+    with writing(path):
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
 
 
 def read_record(path: Path) -> ProcessRecord | None:
     """Read a record, or None where there is none.
 
     Raises:
-        ProcessError: The file is there and holds no record.
+        ProcessError: The file is there and holds no record, or may not be read.
     """
     try:
         return ProcessRecord.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except PermissionError:
+        raise unreadable(path) from None
     except (OSError, ValidationError):
         raise ProcessError(
             "this file does not hold the record of a process",
             where=str(path),
             hint="Delete it. A process it may have stood for has to be ended by hand.",
         ) from None
+
+
+def unreadable(path: Path) -> ProcessError:
+    """Make the error about state that belongs to another user."""
+    return ProcessError(
+        f"may not be read by the user with the id {os.geteuid()}",
+        where=str(path),
+        hint="Run this as the user who deploys here, or set PREFECT_HOME to a folder of your own.",
+    )
 
 
 @contextlib.contextmanager
@@ -108,7 +135,7 @@ def exclusively(path: Path, what: str, *, timeout: float) -> Generator[None]:
         timeout: How long to wait for another holder, in seconds.
 
     Raises:
-        ProcessError: Another process held it all that time.
+        ProcessError: Another process held it all that time, or the file cannot be written.
     """
     lock = FileLock(path, timeout=timeout, mode=0o600)
     try:
@@ -119,6 +146,8 @@ def exclusively(path: Path, what: str, *, timeout: float) -> Generator[None]:
             where=str(path),
             hint="Wait for it, or end it, then try again.",
         ) from None
+    except OSError as error:
+        raise cannot_write(path, error) from None
     try:
         yield
     finally:
@@ -138,12 +167,14 @@ def start_detached(
         extra: What to remember in its record.
 
     Raises:
-        ProcessError: The executable cannot be started.
+        ProcessError: The executable cannot be started, or its log cannot be written.
     """
-    cwd.mkdir(parents=True, exist_ok=True)
-    if log.exists():
-        log.replace(log.with_name(f"{log.name}.1"))
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+    with writing(cwd):
+        cwd.mkdir(parents=True, exist_ok=True)
+    with writing(log):
+        if log.exists():
+            log.replace(log.with_name(f"{log.name}.1"))
+        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
             list(command),
@@ -214,8 +245,11 @@ def tail(log: Path, lines: int = 15) -> str:
 
 
 def failure(record: ProcessRecord, message: str, *, hint: str | None = None) -> ProcessError:
-    """Make the error about a process: what happened, its log, and the log's last lines."""
+    """Make the error about a process: what happened, its log, and the log's last lines; and whether the disk is full."""
     last = tail(record.log)
+    if full := fullness(record.log):
+        message = f"{message}: {full}"
+        hint = f"Free some space, or {ELSEWHERE}."
     shown = "\n".join(f"    {line}" for line in last.splitlines()) if last else "    (the log is empty)"
     return ProcessError(f"{message}. Its log ends:\n{shown}", where=str(record.log), hint=hint)
 

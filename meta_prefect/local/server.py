@@ -35,6 +35,7 @@ from meta_prefect.local.process import (
     read_record,
     start_detached,
     state_folder,
+    state_path,
     stop,
     write_record,
 )
@@ -112,6 +113,8 @@ def stop_server() -> LocalServer | None:
     Raises:
         ProcessError: It does not end.
     """
+    if read_record(_state_file()) is None:  # nothing to stop: nothing to write either
+        return None
     with _lock():
         record = read_record(_state_file())
         if record is None or not stop(record, STOP_DEADLINE):
@@ -245,7 +248,7 @@ def _url(record: ProcessRecord) -> str:
 
 
 def _state_file() -> Path:
-    return state_folder("server") / "server.json"
+    return state_path("server") / "server.json"
 
 
 def _lock() -> AbstractContextManager[None]:
