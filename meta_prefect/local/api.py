@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from meta_prefect.errors import NoApiConfiguredError, ProcessError
+from meta_prefect.local.asked_settings import asked_settings, unused_settings
 from meta_prefect.local.guard import why_no_server
+from meta_prefect.local.process import prefect_home
 from meta_prefect.local.profile import point_profile_at
-from meta_prefect.local.server import LocalServer, ensure_server, server_status
+from meta_prefect.local.server import LocalServer, ensure_server, server_environment, server_status
 
 MEND = (
     "Set PREFECT_API_URL, choose a profile (`prefect profile use …`), or pass --local to start a server on this host."
@@ -29,7 +31,7 @@ def reading_api() -> Generator[str | None]:
     if status is None or not status.alive or url not in (None, status.url):
         yield None if status is not None and url == status.url else url
         return
-    with _using(status):
+    with using_server(status):
         yield status.url
 
 
@@ -65,10 +67,12 @@ def writing_api(*, local: bool, auth: bool, say: Callable[[str], None]) -> Gener
     server = ensure_server(auth=auth)
     verb = "started" if server.started else "runs already"
     say(f"Prefect server on this host ({verb}): {server.ui_url}")
+    for remark in _unused_settings(server):
+        say(remark)
     outcome = point_profile_at(server.url, server.auth_string)
     if outcome.advice:
         say(outcome.advice)
-    with _using(server):
+    with using_server(server):
         yield server.url
 
 
@@ -82,6 +86,12 @@ def _own_server(url: str | None) -> LocalServer | None:
         return None
 
 
+def _unused_settings(server: LocalServer) -> list[str]:
+    port = int(server.record.extra["port"])
+    ours = server_environment({}, home=prefect_home(), port=port)
+    return unused_settings(asked_settings(), ours, port, started=server.started)
+
+
 def _configured() -> str | None:
     from prefect.settings import get_current_settings
 
@@ -89,7 +99,8 @@ def _configured() -> str | None:
 
 
 @contextmanager
-def _using(server: LocalServer) -> Generator[None]:
+def using_server(server: LocalServer) -> Generator[None]:
+    """Let the background server be the Prefect API, whatever is configured."""
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
     updates: dict[Any, str] = {PREFECT_API_URL: server.url}

@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from meta_prefect.errors import ProcessError
+from meta_prefect.local.endings import note_stop
 from meta_prefect.local.files import ELSEWHERE, cannot_write, fullness, writing
 
 # psutil derives a start time from the boot time, which some kernels report with a jitter of a second.
@@ -218,6 +219,7 @@ def stop(record: ProcessRecord, timeout: float) -> bool:
     leader = _process(record)
     if leader is None:
         return False
+    note_stop(record)
     members = [leader, *_group(leader)]
     with contextlib.suppress(ProcessLookupError):
         os.killpg(record.pid, signal.SIGTERM)

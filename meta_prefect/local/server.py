@@ -1,9 +1,9 @@
 """The embedded default: one Prefect server on SQLite in the background, for a user who has configured no Prefect API.
 
 It listens on the loopback interface and keeps its data in PREFECT_HOME's own database. What it is set to is decided here
-alone: of the user's ``PREFECT_*`` variables and profiles only PREFECT_HOME counts (who wants another server starts it himself
-and points PREFECT_API_URL at it). Its address stays the same across restarts, and so does its API auth string if it was ever
-given one.
+alone: of the user's ``PREFECT_*`` variables and profiles only PREFECT_HOME and, at the first start, PREFECT_SERVER_API_PORT
+count (who wants another server starts it himself and points PREFECT_API_URL at it). Its address stays the same across restarts,
+and so does its API auth string if it was ever given one.
 
 It refuses what another origin's page sends (CORS, CSRF protection). That alone is no defence against a page whose name is
 made to resolve to this machine (DNS rebinding): such a page is of the server's own origin to the browser. An API auth string is.
@@ -24,6 +24,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict, Field
 
 from meta_prefect.errors import ProcessError
+from meta_prefect.local.asked_settings import asked_port
 from meta_prefect.local.environment import clean_environment, without_prefect_settings
 from meta_prefect.local.ports import HOST, choose_port, is_free, wait_until_free
 from meta_prefect.local.process import (
@@ -170,7 +171,7 @@ def _start(previous: ProcessRecord | None, *, auth: bool) -> ProcessRecord:
     if remembered is not None:
         wait_until_free(remembered)
     for attempt in range(_ATTEMPTS):
-        port = choose_port(home, remembered)
+        port = choose_port(home, remembered, asked_port())
         record = start_detached(
             [sys.executable, "-m", "meta_prefect.local.guarded_server", HOST, str(port)],
             env=server_environment(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import warnings
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,8 @@ def do_without(environ: MutableMapping[str, str]) -> str | None:
     Returns:
         What the user should know; None where the home can be read, or is yet to be made.
     """
+    # Prefect warns of a home that it cannot make, at every import; what needs one says so itself.
+    warnings.filterwarnings("ignore", message="Failed to create the Prefect home directory")
     try:
         home = Path(environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
     except RuntimeError:  # nobody knows where the user's home is
