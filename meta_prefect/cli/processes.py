@@ -20,12 +20,16 @@ def worker_line(worker: WorkerProcess) -> str:
 
 def server_lines(server: LocalServer) -> Iterator[str]:
     """Say whether the background server runs, and how it ended where it does not."""
+    from meta_prefect.local.data import what_is_kept
+    from meta_prefect.local.process import prefect_home
+
     if not server.alive:
         yield f"The Prefect server {_ended(server.record)} ({server.ui_url}{_why(server.record)})."
         yield "The next `meta-prefect deploy` starts it again, with its data and at its address."
-        return
-    health = "" if server.healthy else ", but does not answer"
-    yield f"runs{health}: {server.ui_url} (process {server.record.pid}, log {server.record.log})"
+    else:
+        health = "" if server.healthy else ", but does not answer"
+        yield f"runs{health}: {server.ui_url} (process {server.record.pid}, log {server.record.log})"
+    yield what_is_kept(prefect_home())
 
 
 def has_died(worker: WorkerProcess) -> bool:

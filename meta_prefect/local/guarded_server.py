@@ -85,8 +85,13 @@ def main(host: str, port: int) -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
+    from meta_prefect.local.data import database_of
+    from meta_prefect.local.process import prefect_home
+    from meta_prefect.local.retention import sweep_forever
+
     app: Any = OwnPagesOnly(create_app(final=True), port)
     collect_garbage_apart()
+    sweep_forever(database_of(prefect_home()))
     uvicorn.run(app, host=host, port=port, log_level="warning", ws_ping_interval=20, ws_ping_timeout=20)
 
 
