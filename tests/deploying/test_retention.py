@@ -83,7 +83,7 @@ def deployed_twice(
     reports.append(deploy([str(root)]))
 
     def is_recorded() -> bool:
-        runs = [report.run_id for report in reports]
+        runs = [str(report.run_id) for report in reports]
         asked = {"flow_runs": {"id": {"any_": runs}}}
         return len(server.post("/events/filter", filter=events_of(runs[-1]))["events"]) > 5 and bool(
             server.post("/logs/filter", **asked_logs(runs[-1])) and server.post("/flow_runs/filter", **asked)

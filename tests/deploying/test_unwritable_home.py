@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -24,6 +25,22 @@ NOT_READ = "note: PREFECT_HOME cannot be read, so no Prefect profile is used: {h
 NOT_YOURS = "may not be read by the user with the id"
 
 
+COMMANDS = """
+import contextlib, io, json, sys
+from meta_prefect.cli.program import main
+
+for command in json.load(sys.stdin):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main(command)
+        except SystemExit as ended:
+            code = ended.code
+    print(json.dumps([code, out.getvalue(), err.getvalue()]))
+"""
+"""Runs commands one after the other: loading Prefect for each of them would take most of the time."""
+
+
 class Shell:
     """A shell of an ordinary user in a project's folder, with a home.
 
@@ -38,18 +55,20 @@ class Shell:
         self._folder = folder
         self._environment = environment | {"PREFECT_HOME": str(home)}
 
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        """Run `meta-prefect`; returns exit code, output and errors."""
+    def run(self, *commands: str) -> list[tuple[int, str, str]]:
+        """Run `meta-prefect` several times; returns each exit code, output and errors."""
         done = subprocess.run(
-            as_ordinary_user(sys.executable, "-m", "meta_prefect.cli", *arguments),
+            as_ordinary_user(sys.executable, "-c", COMMANDS),
+            input=json.dumps([command.split() for command in commands]),
             cwd=self._folder,
             env=self._environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=200,
             check=False,
         )
-        return done.returncode, done.stdout, done.stderr
+        assert done.returncode == 0, done.stderr
+        return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
 
 
 @pytest.fixture(params=["missing in a read-only folder", "shut"])
@@ -85,15 +104,12 @@ def test_with_an_api_nothing_is_missing(server: Api, home: Path, folder: Path, u
     note = NOT_READ.format(home=home) if home.exists() else ""
     name = f"job/{unique}-dev"
 
-    code, out, err = shell.run("plan")
-    assert (code, "1 to create in dev" in out, "Traceback" in err) == (2, True, False), err
-    code, out, err = shell.run("deploy")
-    assert (code, f"created {name} version 1" in out, err.startswith(note)) == (0, True, True), err
+    plan, deployed, status, history = shell.run("plan", "deploy", "status", f"history {name}")
+    assert (plan[0], "1 to create in dev" in plan[1]) == (2, True), plan
+    assert (deployed[0], f"created {name} version 1" in deployed[1]) == (0, True), deployed
     assert server.deployment(name)["name"] == f"{unique}-dev"
-    code, out, err = shell.run("status")
-    assert (code, "1 of 1 in sync in dev" in out, err) == (0, True, note)
-    code, out, err = shell.run("history", name)
-    assert (code, "version 1  created" in out, err) == (0, True, note)
+    assert (status[0], "1 of 1 in sync in dev" in status[1], status[2]) == (0, True, note)
+    assert (history[0], "version 1  created" in history[1], history[2]) == (0, True, note)
     assert note or not home.exists()
 
 
@@ -102,19 +118,16 @@ def test_without_an_api_the_path_and_the_reason_are_named(home: Path, folder: Pa
     shell = Shell(home, folder, environment_of(META_PREFECT__START_WORKER="false"))
     is_shut = home.exists()
 
-    code, _, err = shell.run("deploy", "--local")
-    assert code == 1
-    assert "Traceback" not in err
+    deployed, status, stopped = shell.run("deploy --local", "server status", "worker stop")
+    assert deployed[0] == 1
     if is_shut:
-        assert f"error: {home}/meta-prefect/server/server.json: {NOT_YOURS}" in err
+        assert f"error: {home}/meta-prefect/server/server.json: {NOT_YOURS}" in deployed[2]
     else:
-        assert f"error: {home}/meta-prefect/server: cannot be written: permission denied\n" in err
-        assert "or set PREFECT_HOME to a folder elsewhere." in err
-    for command, nothing, file in (
-        (("server", "status"), "No Prefect server runs", "server/server.json"),
-        (("worker", "stop"), "No worker runs", "workers"),
+        assert f"error: {home}/meta-prefect/server: cannot be written: permission denied\n" in deployed[2]
+        assert "or set PREFECT_HOME to a folder elsewhere." in deployed[2]
+    for (code, out, err), nothing, file, none in (
+        (status, "No Prefect server runs", "server/server.json", 1),
+        (stopped, "No worker runs", "workers", 0),
     ):
-        code, out, err = shell.run(*command)
-        assert "Traceback" not in err
         assert (f"{home}/meta-prefect/{file}: {NOT_YOURS}" if is_shut else nothing) in out + err
-        assert code == (1 if is_shut or command[1] == "status" else 0)
+        assert code == (1 if is_shut else none)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_PROFILES_PATH, temporary_settings
@@ -67,7 +68,7 @@ def disk(tmp_path: Path) -> Generator[Disk]:
     found = Disk(root)
     found.mount("size=512k")
     try:
-        settings = {PREFECT_HOME: root, PREFECT_PROFILES_PATH: root / "profiles.toml"}
+        settings: dict[Any, Path] = {PREFECT_HOME: root, PREFECT_PROFILES_PATH: root / "profiles.toml"}
         with temporary_settings(settings, restore_defaults={PREFECT_API_URL}):
             yield found
     finally:
@@ -113,7 +114,8 @@ def test_a_full_disk_is_named(disk: Disk, write: Callable[[], object], expected:
     """What finds no room names its path and the way out, leaves no piece of itself, and works once there is room."""
     before = "active = 'mine'\n\n[profiles.mine]\nPREFECT_API_KEY = 'k'\n"
     (disk.root / "profiles.toml").write_text(before)
-    state_folder("server"), state_folder("profile")
+    for name in ("server", "profile"):
+        state_folder(name)
     disk.fill()
     with pytest.raises(ProcessError) as caught:
         write()

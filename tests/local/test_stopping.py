@@ -12,9 +12,8 @@ from uuid import UUID
 import psutil
 import pytest
 from prefect import get_client
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import State, StateType
 from prefect.settings import PREFECT_SERVER_API_HOST, PREFECT_SERVER_API_PORT, temporary_settings
-from prefect.states import State
 
 from meta_prefect.cli import app
 from meta_prefect.cli.under_way import UnderWay, named, refuse_to_cut_off, under_way_on
@@ -116,7 +115,7 @@ async def a_run(flow_name: str, run_name: str, server: LocalServer) -> UUID:
                 "/flow_runs/", json={"flow_id": str(flow_id), "name": run_name}
             )
             run_id = UUID(answer.raise_for_status().json()["id"])
-            await client.set_flow_run_state(run_id, State(type=StateType.RUNNING), force=True)
+            await client.set_flow_run_state(run_id, State[None](type=StateType.RUNNING), force=True)
             return run_id
 
 
@@ -166,7 +165,7 @@ def test_a_server_knows_what_is_under_way(server: LocalServer) -> None:
     assert named(tuple("abcdefghijkl")) == "a, b, c, d, e, f, g, h, i, j and 2 more"
 
 
-NOT_USED = {
+NOT_USED: dict[str, tuple[dict[str, str], list[str]]] = {
     "nothing": ({}, []),
     "the port that it has": ({"PREFECT_SERVER_API_PORT": "4200"}, []),
     "clients": ({"PREFECT_SERVER_EPHEMERAL_ENABLED": "True"}, []),
