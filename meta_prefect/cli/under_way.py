@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from meta_prefect.errors import ProcessError, ServerError
@@ -24,10 +25,12 @@ class UnderWay:
     Attributes:
         deploys: Runs of the deployer, which would be left half done.
         others: Runs of the user's flows.
+        commands: Whether a command of this host is writing through the server, with or without a run yet.
     """
 
     deploys: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    commands: bool = False
 
 
 def refuse_to_cut_off(found: UnderWay) -> None:
@@ -36,9 +39,9 @@ def refuse_to_cut_off(found: UnderWay) -> None:
     Raises:
         ProcessError: One is.
     """
-    if found.deploys:
+    if found.deploys or found.commands:
         raise ProcessError(
-            f"a deploy is under way on this server: {named(found.deploys)}",
+            f"a deploy is under way on this server: {named(found.deploys) or 'a command of this host has just begun one'}",
             hint="Wait for it; or stop the server all the same, and deploy again later: `meta-prefect server stop --force`.",
         )
 
@@ -50,16 +53,15 @@ def named(runs: tuple[str, ...]) -> str:
 
 
 def under_way_on(server: LocalServer) -> UnderWay:
-    """Find out what runs on the background server; nothing where it does not answer."""
+    """Find out what is under way on the background server; runs are known only where it answers."""
     from meta_prefect.local.api import using_server
+    from meta_prefect.local.in_use import is_in_use
 
-    if not server.healthy:
-        return UnderWay()
-    try:
-        with using_server(server):
-            return asyncio.run(_ask())
-    except ServerError:
-        return UnderWay()
+    runs = UnderWay()
+    if server.healthy:
+        with suppress(ServerError), using_server(server):
+            runs = asyncio.run(_ask())
+    return replace(runs, commands=is_in_use())
 
 
 async def _ask() -> UnderWay:

@@ -10,6 +10,7 @@ from typing import Any
 from meta_prefect.errors import NoApiConfiguredError, ProcessError
 from meta_prefect.local.asked_settings import asked_settings, unused_settings
 from meta_prefect.local.guard import why_no_server
+from meta_prefect.local.in_use import in_use
 from meta_prefect.local.process import prefect_home
 from meta_prefect.local.profile import point_profile_at
 from meta_prefect.local.server import LocalServer, ensure_server, server_environment, server_status
@@ -72,7 +73,7 @@ def writing_api(*, local: bool, auth: bool, say: Callable[[str], None]) -> Gener
     outcome = point_profile_at(server.url, server.auth_string)
     if outcome.advice:
         say(outcome.advice)
-    with using_server(server):
+    with in_use(), using_server(server):
         yield server.url
 
 

@@ -8,11 +8,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Generator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from disks import Disk, mounted
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_PROFILES_PATH, temporary_settings
 
 from meta_prefect.errors import MetaPrefectError, ProcessError
@@ -33,46 +33,13 @@ from meta_prefect.steps.fetching import fetch_source
 RECORD = ProcessRecord(pid=1, start_time=1.0, command=("x",), log=Path("log"))
 
 
-class Disk:
-    """A file system of its own, in memory.
-
-    Args:
-        root: Where it is mounted.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def mount(self, options: str) -> None:
-        """Mount it, or change how it is mounted."""
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(self.root)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
-
-    def fill(self) -> None:
-        """Leave no room."""
-        with (self.root / "filler").open("wb", buffering=0) as file, suppress(OSError):
-            while True:
-                file.write(b"x" * 4096)
-
-
 @pytest.fixture
 def disk(tmp_path: Path) -> Generator[Disk]:
     """A disk of half a megabyte that is Prefect's home."""
-    (root := tmp_path / "disk").mkdir()
-    found = Disk(root)
-    found.mount("size=512k")
-    try:
-        settings: dict[Any, Path] = {PREFECT_HOME: root, PREFECT_PROFILES_PATH: root / "profiles.toml"}
+    with mounted(tmp_path / "disk", "size=512k") as found:
+        settings: dict[Any, Path] = {PREFECT_HOME: found.root, PREFECT_PROFILES_PATH: found.root / "profiles.toml"}
         with temporary_settings(settings, restore_defaults={PREFECT_API_URL}):
             yield found
-    finally:
-        subprocess.run(["umount", str(root)], check=True)
 
 
 def write_state() -> None:
@@ -122,7 +89,7 @@ def test_a_full_disk_is_named(disk: Disk, write: Callable[[], object], expected:
     assert expected in str(caught.value)
     assert (disk.root / "profiles.toml").read_text() == before
     assert not list(disk.root.rglob(".*.json.*"))
-    (disk.root / "filler").unlink()
+    disk.make_room()
     write()
 
 

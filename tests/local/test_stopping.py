@@ -21,6 +21,7 @@ from meta_prefect.errors import ProcessError
 from meta_prefect.local.api import using_server
 from meta_prefect.local.asked_settings import asked_port, asked_settings, unused_settings
 from meta_prefect.local.endings import ending
+from meta_prefect.local.in_use import in_use
 from meta_prefect.local.ports import choose_port
 from meta_prefect.local.process import ProcessRecord, is_alive, start_detached, state_folder, stop, write_record
 from meta_prefect.local.server import LocalServer, ensure_server, server_status
@@ -162,6 +163,11 @@ def test_a_server_knows_what_is_under_way(server: LocalServer) -> None:
     ):
         refuse_to_cut_off(found)
     refuse_to_cut_off(UnderWay(others=found.others))
+    with in_use():
+        busy = under_way_on(server)
+    with pytest.raises(ProcessError, match="under way on this server: a command of this host has just begun one\n"):
+        refuse_to_cut_off(busy)
+    assert under_way_on(server) == UnderWay()
     assert named(tuple("abcdefghijkl")) == "a, b, c, d, e, f, g, h, i, j and 2 more"
 
 
