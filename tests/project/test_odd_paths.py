@@ -153,3 +153,17 @@ def test_a_deleted_folder_is_named(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr.startswith("error: the present folder has been deleted")
+
+
+def test_only_files_are_part_of_the_code(tmp_path: Path) -> None:
+    """What is no file, or leads out, nowhere or back to itself, changes no hash of the content and stops nothing."""
+    from meta_prefect.implementations.code.files import content_hash, project_files
+
+    root = project(tmp_path / "code")
+    (root / ".prefectignore").write_bytes(b"left-out\xff\n")
+    before = content_hash(str(root), "one")
+    os.mkfifo(root / "pipe")
+    for name, target in {"loop": "loop", "nowhere": "gone", "out": "/dev/zero"}.items():
+        (root / name).symlink_to(target)
+    assert content_hash(str(root), "two") == before
+    assert [path.as_posix() for path in project_files(root)] == [".prefectignore", "flow.py", "meta_prefect.yaml"]
