@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,6 +17,7 @@ from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetErro
 from meta_prefect.implementations.code.project_source import ProjectSource
 from meta_prefect.implementations.notification.watching import watch_name
 from meta_prefect.interfaces.tags import owner_tag
+from meta_prefect.local.files import scratch_folder
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.recorded import Asked
 from meta_prefect.project import Project, read_project
@@ -94,9 +94,9 @@ async def bootstrap(
         ValidationFailed: Something is wrong with the project or the setup; nothing was written.
         DeployFailed: Some deployments could not be written; it carries the report.
     """
-    with sharing_modules(), tempfile.TemporaryDirectory(prefix="meta-prefect-") as scratch:
+    with sharing_modules(), scratch_folder() as scratch:
         async with connect(LocalHost()) as server:
-            project = read_project(await _folder(setup.source, Path(scratch)), required=False)
+            project = read_project(await _folder(setup.source, scratch), required=False)
             order = _order(project, setup, remove=remove)
             taking_turns = turn(server, order.project.name, ENVIRONMENT, waiting=progress().wait)
             async with nullcontext() if dry_run else taking_turns:

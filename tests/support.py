@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 import uuid
 from collections.abc import Callable
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import pytest
 
 T = TypeVar("T")
 
@@ -121,3 +124,12 @@ def what_prefect_keeps(home: Path) -> Callable[[str], bool]:
     content = b"".join(file.read_bytes() for file in home.glob("prefect.db*"))
     assert content, "the database has been found"
     return lambda text: text.encode() in content
+
+
+def as_ordinary_user(*command: str) -> list[str]:
+    """A command as somebody runs it who has no more rights than the files' permissions give: root has all of them otherwise."""
+    if os.geteuid() != 0:
+        return list(command)
+    if not (setpriv := shutil.which("setpriv")):
+        pytest.skip("root ignores permissions here, and there is no setpriv to do without that")
+    return [setpriv, "--inh-caps=-all", "--bounding-set=-all", *command]

@@ -14,8 +14,9 @@ from meta_prefect.cli.bootstrap import bootstrap
 from meta_prefect.cli.ending import INTERRUPTED, journal
 from meta_prefect.cli.history import history, rollback
 from meta_prefect.cli.opening import open_ui
-from meta_prefect.cli.options import Debug, Environment, How, What, Where, refuse_beside_plan
+from meta_prefect.cli.options import Debug, Environment, Flag, How, What, Where, refuse_beside_plan
 from meta_prefect.cli.output import Output, Pipe, report_of
+from meta_prefect.cli.processes import has_died, server_lines, worker_line
 from meta_prefect.cli.recipes import recipes, schema
 from meta_prefect.cli.remote import deploy_by_deployer
 from meta_prefect.cli.schedule import schedule_app
@@ -141,23 +142,37 @@ def server_status() -> int:
 
     output = Output()
     server = read()
-    if server is None or not server.alive:
+    if server is None:
         output.say("No Prefect server runs in the background on this host.")
         left = [worker for worker in workers() if worker.alive and server is not None and worker.api_url == server.url]
         for worker in left:
             output.say(f"Worker {worker.name} still asks at {worker.api_url}. Stop it: meta-prefect worker stop")
         return 1
-    health = "" if server.healthy else ", but does not answer"
-    output.say(f"runs{health}: {server.ui_url} (process {server.record.pid}, log {server.record.log})")
+    for line in server_lines(server):
+        output.say(line)
     return 0 if server.healthy else 1
 
 
 @server_app.command(name="stop")
-def server_stop() -> int:
-    """Stop the background server of this host and the workers that were started for it; its data and address are kept."""
+def server_stop(
+    *,
+    force: Annotated[Flag, Parameter(help="Stop it while a deploy is under way, too.")] = False,
+) -> int:
+    """Stop the background server of this host and the workers that were started for it; its data and address are kept.
+
+    While a deploy is under way it goes on running, and the exit code is 1. Other runs that are under way are named.
+    """
+    from meta_prefect.cli.under_way import named, refuse_to_cut_off, under_way_on
+    from meta_prefect.local.server import server_status as read
     from meta_prefect.local.server import stop_server
 
     output = Output()
+    if (server := read()) is not None and server.alive:
+        found = under_way_on(server)
+        if not force:
+            refuse_to_cut_off(found)
+        if runs := (*found.deploys, *found.others):
+            output.note(f"still under way: {named(runs)}")
     stopped = stop_server()
     for worker in stopped.stopped_workers if stopped else ():
         output.say(f"stopped: {worker}")
@@ -167,7 +182,10 @@ def server_stop() -> int:
 
 @worker_app.command(name="status")
 def worker_status() -> int:
-    """List the workers of this host, and whether they run."""
+    """List the workers of this host, and whether they run.
+
+    Exits with 0 where one runs and none has ended by itself, and 1 otherwise.
+    """
     from meta_prefect.local.worker import worker_status as read
 
     output = Output()
@@ -176,9 +194,8 @@ def worker_status() -> int:
         output.say("No worker was started on this host.")
         return 1
     for worker in workers:
-        state = "runs" if worker.alive else "is dead"
-        output.say(f"{worker.name} {state} (process {worker.record.pid}, {worker.api_url}, log {worker.record.log})")
-    return 0 if all(worker.alive for worker in workers) else 1
+        output.say(worker_line(worker))
+    return 0 if any(worker.alive for worker in workers) and not any(has_died(worker) for worker in workers) else 1
 
 
 @worker_app.command(name="stop")

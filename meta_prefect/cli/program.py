@@ -19,10 +19,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if ours:
         signal.signal(signal.SIGINT, _end_at_once)
     _collect_rarely()
+    from meta_prefect.local.unreadable_home import do_without
+
+    note = do_without(os.environ)
     from meta_prefect.cli.app import main as run_command
+    from meta_prefect.cli.output import Output
 
     if ours:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if note is not None:
+        Output().note(note)
     run_command(arguments)
 
 

@@ -87,7 +87,7 @@ def _as_yaml(objects: Sequence[Record]) -> str:
             del data
             return True
 
-    return yaml.dump_all(objects, Dumper=Plain, sort_keys=False).rstrip()
+    return yaml.dump_all(objects, Dumper=Plain, sort_keys=False).rstrip()  # pyright: ignore[reportUnknownMemberType] - partly untyped in the stubs
 
 
 def _access() -> tuple[str | None, Literal["api-key", "api-auth-string"] | None]:

@@ -76,7 +76,7 @@ def file_in_project(root: Path, path: str, *, where: str | None = None) -> Path:
             where=where,
             hint="Code is only taken from the project; move the file, or name a module of an installed package.",
         )
-    if not file.is_file():
+    if not os.path.isfile(file):  # noqa: PTH113 - Path.is_file raises where a folder may not be entered
         raise FlowNotFoundError(f"there is no file {path!r} in {root}", where=where)
     return file
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from pathspec import GitIgnoreSpec
 
 FOREIGN_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages", "dist-packages"})
+SPECIAL_FOLDERS = frozenset({"/dev", "/proc", "/run", "/sys"})
+"""Where the kernel shows itself as files, without end and with side effects."""
 _MARKS_OF_OTHERS = frozenset({"pyvenv.cfg", "meta_prefect.yaml", "meta_prefect.yml"})
 
 
@@ -33,9 +35,9 @@ class _Ignores:
 def python_files(root: Path, patterns: Sequence[str] = ()) -> tuple[Path, ...]:
     """List the Python files of a project, sorted by path.
 
-    Left out are files named by ``.prefectignore`` in the project's folder or by any ``.gitignore``, virtual
-    environments, hidden folders, ``__pycache__``, ``node_modules``, ``site-packages``, folders with a project file of
-    their own, and what symbolic links point to outside of the project. A file that can be reached in two ways is listed once.
+    Left out are files named by ``.prefectignore`` in the project's folder or by any ``.gitignore``, virtual environments,
+    hidden folders, ``__pycache__``, ``node_modules``, ``site-packages``, folders with a project file of their own, ``/proc``
+    and the like, and what symbolic links point to outside of the project. A file that can be reached in two ways is listed once.
 
     Args:
         root: The project's folder.
@@ -67,10 +69,10 @@ class _Walk:
             target = os.path.realpath(link)
             if not target.startswith(self.root) or target in self._seen:
                 continue  # outside of the project, dangling into nowhere, or listed already
-            if Path(target).is_dir():
+            if os.path.isdir(target):  # noqa: PTH112 - never raises
                 if not self._left_out(f"{link}/", ignores):
                     yield from self._folder(f"{link}/", ignores)
-            elif Path(target).is_file():
+            elif os.path.isfile(target):  # noqa: PTH113
                 self._seen.add(target)
                 yield link
 
@@ -81,21 +83,21 @@ class _Walk:
         except OSError:
             return  # a folder that may not be read
         names = {entry.name for entry in entries}
-        if real in self._seen or (folder != self.root and names & _MARKS_OF_OTHERS):
+        if real in self._seen or real in SPECIAL_FOLDERS or (folder != self.root and names & _MARKS_OF_OTHERS):
             return
         self._seen.add(real)
         if ".gitignore" in names and folder != self.root and (own := _read_ignores(folder, ".gitignore")):
             ignores = (own, *ignores)
         for entry in entries:
-            is_folder = entry.is_dir()
-            if not is_folder and not (entry.name.endswith(".py") and entry.is_file()):
+            folder_here = is_folder(entry)
+            if not folder_here and not (entry.name.endswith(".py") and _is_file(entry)):
                 continue
-            path = f"{entry.path}/" if is_folder else entry.path
+            path = f"{entry.path}/" if folder_here else entry.path
             if entry.name.startswith(".") or entry.name in FOREIGN_FOLDERS or self._left_out(path, ignores):
                 continue
             if entry.is_symlink():
                 self._links.append((entry.path, ignores))
-            elif is_folder:
+            elif folder_here:
                 yield from self._folder(path, ignores)
             elif (real_path := f"{real}/{entry.name}") not in self._seen:
                 self._seen.add(real_path)
@@ -106,6 +108,21 @@ class _Walk:
         for one in (self._prefectignore, *ignores):
             if one is not None and (verdict := one.verdict(path)) is not None:
                 return verdict
+        return False
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Say whether an entry is a folder; what cannot be looked at, such as a link onto itself, is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
         return False
 
 

@@ -216,9 +216,12 @@ class ProjectModules:
     def _names_in(self, folder: Path) -> frozenset[str]:
         """List the names of modules and packages that lie in a folder."""
         if folder not in self._top_names:
-            entries = list(os.scandir(folder)) if folder.is_dir() else []
+            try:
+                entries = list(os.scandir(folder))
+            except OSError:  # no folder, or one that may not be read
+                entries = []
             modules = {entry.name.removesuffix(".py") for entry in entries if entry.name.endswith(".py")}
-            packages = {entry.name for entry in entries if Path(entry.path, "__init__.py").is_file()}
+            packages = {entry.name for entry in entries if os.path.isfile(f"{entry.path}/__init__.py")}  # noqa: PTH113 - never raises
             self._top_names[folder] = frozenset(modules | packages)
         return self._top_names[folder]
 

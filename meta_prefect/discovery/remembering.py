@@ -30,6 +30,7 @@ from meta_prefect.discovery.steadiness import changing_call
 from meta_prefect.discovery.surroundings import day, project_files, surroundings
 from meta_prefect.discovery.syntax import read_source
 from meta_prefect.discovery.witnesses import Seen, Watch, changed_since_this_process_began, look_at
+from meta_prefect.errors import ProcessError
 from meta_prefect.interfaces.deployment import FlowFacts
 from meta_prefect.settings import read_settings
 
@@ -105,7 +106,7 @@ class FlowMemory:
             _write(self._file, self._made(kept))
         except _NotRememberedError as reason:
             self._forget(str(reason))
-        except OSError as error:
+        except (OSError, ProcessError) as error:
             logger.debug("the flows of %s are not remembered: %s", self._root, error)
 
     def _made(self, learned: Mapping[str, FlowFacts]) -> Remembered:
@@ -185,12 +186,14 @@ def memory_of(root: Path) -> FlowMemory | None:
     It has none where META_PREFECT__REMEMBER_FLOWS says so, and below the folder for temporary files: copies that are fetched for
     one deploy come from there, and would leave a file each.
     """
-    from meta_prefect.local.process import state_folder
+    from meta_prefect.local.process import state_path
 
-    if not read_settings().remember_flows or root.is_relative_to(Path(tempfile.gettempdir()).resolve()):
+    if not read_settings().remember_flows:
         return None
-    try:
-        return FlowMemory(root, state_folder("flows"))
+    try:  # no folder for temporary files that can be written is an OSError too
+        if root.is_relative_to(Path(tempfile.gettempdir()).resolve()):
+            return None
+        return FlowMemory(root, state_path("flows"))
     except OSError as error:
         logger.debug("the flows of %s are not remembered: %s", root, error)
         return None
@@ -207,6 +210,7 @@ def _write(file: Path, remembered: Remembered) -> None:
     """Write a memory, and remove those of projects that are gone."""
     from meta_prefect.local.process import write_privately
 
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_privately(file, remembered.model_dump_json())
     for other in file.parent.glob("*.json"):
         with other.open("rb") as opened:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from meta_prefect.discovery.files import FOREIGN_FOLDERS
+from meta_prefect.discovery.files import FOREIGN_FOLDERS, SPECIAL_FOLDERS, is_folder
 
 MOST_FILES = 5_000
 """A project with more files is not remembered: looking at them would take longer than what it saves."""
@@ -116,7 +116,7 @@ def _walk(top: str) -> Iterator[os.DirEntry[str]]:
     while folders:
         folder = folders.pop()
         real = os.path.realpath(folder)
-        if real in seen:
+        if real in seen or real in SPECIAL_FOLDERS:
             continue  # links lead in circles
         seen.add(real)
         try:
@@ -127,10 +127,10 @@ def _walk(top: str) -> Iterator[os.DirEntry[str]]:
         if folder != top and any(entry.name == "pyvenv.cfg" for entry in entries):
             continue
         for entry in entries:
-            is_folder = entry.is_dir()
-            if is_folder and (entry.name.startswith(".") or entry.name in FOREIGN_FOLDERS):
+            folder_here = is_folder(entry)
+            if folder_here and (entry.name.startswith(".") or entry.name in FOREIGN_FOLDERS):
                 continue
-            if is_folder:
+            if folder_here:
                 folders.append(entry.path)
             yield entry
 

@@ -7,10 +7,13 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
-from meta_prefect.errors import NoApiConfiguredError
+from meta_prefect.errors import NoApiConfiguredError, ProcessError
+from meta_prefect.local.asked_settings import asked_settings, unused_settings
 from meta_prefect.local.guard import why_no_server
+from meta_prefect.local.in_use import in_use
+from meta_prefect.local.process import prefect_home
 from meta_prefect.local.profile import point_profile_at
-from meta_prefect.local.server import LocalServer, ensure_server, server_status
+from meta_prefect.local.server import LocalServer, ensure_server, server_environment, server_status
 
 MEND = (
     "Set PREFECT_API_URL, choose a profile (`prefect profile use …`), or pass --local to start a server on this host."
@@ -30,11 +33,11 @@ def reading_api() -> Generator[str | None]:
         The API's address; None where there is none.
     """
     url = _configured()
-    status = server_status()
+    status = _own_server(url)
     if status is None or not status.alive or url not in (None, status.url):
         yield None if status is not None and url == status.url else url
         return
-    with _using(status):
+    with using_server(status):
         yield status.url
 
 
@@ -55,7 +58,7 @@ def writing_api(*, local: bool, say: Callable[[str], None], auth: bool | None = 
         ProcessError: The server did not start.
     """
     url = _configured()
-    status = server_status()
+    status = _own_server(url)
     ours = status is not None and url == status.url
     if url is not None and not ours:
         yield url
@@ -73,13 +76,14 @@ def writing_api(*, local: bool, say: Callable[[str], None], auth: bool | None = 
     outcome = point_profile_at(server.url, server.auth_string)
     if outcome.advice:
         say(outcome.advice)
-    with _using(server):
+    with in_use(), using_server(server):
         yield server.url
 
 
 def _about(server: LocalServer) -> Generator[str]:
     verb = "started" if server.started else "runs already"
     yield f"Prefect server on this host ({verb}): {server.ui_url}"
+    yield from _unused_settings(server)
     if server.former_url:
         yield f"Its former address is taken by something else: {server.former_url}"
     for name in server.stopped_workers:
@@ -90,6 +94,22 @@ def _about(server: LocalServer) -> Generator[str]:
         yield "UI: meta-prefect open"
 
 
+def _own_server(url: str | None) -> LocalServer | None:
+    """The background server of this PREFECT_HOME. Where another API is configured, what cannot be read of it does not matter."""
+    try:
+        return server_status()
+    except ProcessError:
+        if url is None:
+            raise
+        return None
+
+
+def _unused_settings(server: LocalServer) -> list[str]:
+    port = server.record.port
+    ours = server_environment({}, home=prefect_home(), port=port)
+    return unused_settings(asked_settings(), ours, port, started=server.started)
+
+
 def _configured() -> str | None:
     from prefect.settings import get_current_settings
 
@@ -97,7 +117,8 @@ def _configured() -> str | None:
 
 
 @contextmanager
-def _using(server: LocalServer) -> Generator[None]:
+def using_server(server: LocalServer) -> Generator[None]:
+    """Let the background server be the Prefect API, whatever is configured."""
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
     updates: dict[Any, str] = {PREFECT_API_URL: server.url}

@@ -92,11 +92,16 @@ def main(host: str, port: int, lock: Path) -> None:
     from prefect.server.api.server import create_app
     from prefect.settings import get_current_settings
 
+    from meta_prefect.local.data import database_of
+    from meta_prefect.local.process import prefect_home
+    from meta_prefect.local.retention import sweep_forever
+
     app: Any = create_app(final=True)
     if (secret := get_current_settings().server.api.auth_string) is not None:
         app = Door(app, port, secret.get_secret_value())
     os.umask(0o077)  # not before: the UI, unpacked just now, may be shared by all users of an installation
     collect_garbage_apart()
+    sweep_forever(database_of(prefect_home()))
     guarded: Any = OwnPagesOnly(app, port)
     uvicorn.run(guarded, host=host, port=port, log_level="warning", ws_ping_interval=20, ws_ping_timeout=20)
 

@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 
 from meta_prefect.errors import ProcessError
-from meta_prefect.local.process import cannot_write, state_folder, write_privately
+from meta_prefect.local.process import state_folder, write_privately
 from meta_prefect.local.server import LocalServer, server_status
 from meta_prefect.local.sign_in import PATH, make_ticket
 
@@ -54,10 +54,7 @@ def open_in_browser(link: str) -> bool:
     if not _has_a_screen(os.environ):
         return False
     file = state_folder("server") / "open.html"
-    try:
-        write_privately(file, _PAGE.format(link=escape(link)))
-    except OSError as error:
-        raise cannot_write(file, error) from None
+    write_privately(file, _PAGE.format(link=escape(link)))
     return webbrowser.open(Path(file).as_uri())
 
 

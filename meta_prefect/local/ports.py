@@ -13,14 +13,19 @@ RELEASE_DEADLINE = 3.0
 _POLL = 0.1
 
 
-def choose_port(home: Path, remembered: int | None) -> int:
-    """Choose the port of the server: the one it had, else 4200, else one that belongs to this PREFECT_HOME, else any.
+def choose_port(home: Path, remembered: int | None, asked: int | None = None) -> int:
+    """Choose the port of the server: the one it had, else the one asked for or 4200, else the home's own, else any.
 
-    The third lies outside the range from which the system gives ports to clients, so that it is likely to be free again
+    The home's own lies outside the range from which the system gives ports to clients, so that it is likely to be free again
     after a restart.
+
+    Args:
+        home: PREFECT_HOME.
+        remembered: Where the server listened before, if it ever did: its address stays.
+        asked: Where somebody wants it to listen.
     """
     own = 4201 + int.from_bytes(hashlib.sha256(str(home).encode()).digest()[:4]) % 799
-    candidates = [remembered] if remembered is not None else [PREFERRED_PORT]
+    candidates = [remembered] if remembered is not None else [asked or PREFERRED_PORT, PREFERRED_PORT]
     return next((port for port in [*candidates, own] if is_free(port)), 0) or _any_free_port()
 
 

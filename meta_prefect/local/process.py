@@ -23,6 +23,8 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from meta_prefect.errors import ProcessError
+from meta_prefect.local.endings import note_stop
+from meta_prefect.local.files import ELSEWHERE, cannot_write, fullness, writing
 from meta_prefect.local.machine import Machine, this_machine
 
 # psutil derives a start time from the boot time, which some kernels report with a jitter of a second.
@@ -62,12 +64,22 @@ class ProcessRecord(BaseModel):
 RecordType = TypeVar("RecordType", bound=ProcessRecord)
 
 
+def state_path(name: str) -> Path:
+    """Return ``<PREFECT_HOME>/meta-prefect/<name>``, which need not exist: what only reads makes nothing."""
+    return prefect_home() / "meta-prefect" / name
+
+
 def state_folder(name: str) -> Path:
-    """Return ``<PREFECT_HOME>/meta-prefect/<name>``, made if need be and readable by its owner alone."""
-    home = prefect_home()
-    for folder in (home, home / "meta-prefect", home / "meta-prefect" / name):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # parents that are made on the way are as open as any
-    return home / "meta-prefect" / name
+    """Return ``<PREFECT_HOME>/meta-prefect/<name>``, made if need be and readable by its owner alone.
+
+    Raises:
+        ProcessError: It cannot be made.
+    """
+    made = state_path(name)
+    for folder in (prefect_home(), made.parent, made):  # parents that are made on the way are as open as any
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return made
 
 
 def prefect_home() -> Path:
@@ -83,15 +95,20 @@ def write_record(path: Path, record: ProcessRecord) -> None:
 
 
 def write_privately(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old text or the new one, and that only its owner can read it (0600)."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    """Write a file so that a reader sees the old text or the new one, and that only its owner can read it (0600).
+
+    Raises:
+        ProcessError: It cannot be written.
+    """
+    with writing(path):
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
 
 
 def read_record(path: Path, kind: type[RecordType] = ProcessRecord) -> RecordType | None:
@@ -102,12 +119,14 @@ def read_record(path: Path, kind: type[RecordType] = ProcessRecord) -> RecordTyp
         kind: What it must hold.
 
     Raises:
-        ProcessError: The file is there and holds no such record.
+        ProcessError: The file is there and holds no such record, or may not be read.
     """
     try:
         return kind.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except PermissionError:
+        raise unreadable(path) from None
     except OSError as error:
         reason = error.strerror or str(error)
     except ValidationError as error:
@@ -117,6 +136,15 @@ def read_record(path: Path, kind: type[RecordType] = ProcessRecord) -> RecordTyp
         f"this file does not hold the record of a process ({reason})",
         where=str(path),
         hint="Delete it. A process that it may have stood for has to be ended by hand.",
+    )
+
+
+def unreadable(path: Path) -> ProcessError:
+    """Make the error about state that belongs to another user."""
+    return ProcessError(
+        f"may not be read by the user with the id {os.geteuid()}",
+        where=str(path),
+        hint="Run this as the user who deploys here, or set PREFECT_HOME to a folder of your own.",
     )
 
 
@@ -130,7 +158,7 @@ def exclusively(path: Path, what: str, *, timeout: float) -> Generator[None]:
         timeout: How long to wait for another holder, in seconds.
 
     Raises:
-        ProcessError: Another process held it all that time.
+        ProcessError: Another process held it all that time, or the file cannot be written.
     """
     lock = FileLock(path, timeout=timeout, mode=0o600)
     try:
@@ -164,13 +192,12 @@ def start_detached(
     Raises:
         ProcessError: The executable cannot be started, or its log cannot be written.
     """
-    try:
+    with writing(cwd):
         cwd.mkdir(parents=True, exist_ok=True)
+    with writing(log):
         if log.exists():
             log.replace(log.with_name(f"{log.name}.1"))
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
-    except OSError as error:
-        raise cannot_write(log, error) from None
     try:
         process = subprocess.Popen(
             list(command),
@@ -215,6 +242,7 @@ def stop(record: ProcessRecord, timeout: float) -> bool:
     leader = _process(record)
     if leader is None:
         return False
+    note_stop(record)
     members = [leader, *_family(leader)]
     with contextlib.suppress(ProcessLookupError):
         os.killpg(record.pid, signal.SIGTERM)
@@ -242,15 +270,13 @@ def tail(log: Path, lines: int = 15) -> str:
 
 
 def failure(record: ProcessRecord, message: str, *, hint: str | None = None) -> ProcessError:
-    """Make the error about a process: what happened, its log, and the log's last lines."""
+    """Make the error about a process: what happened, its log, and the log's last lines; and whether the disk is full."""
     last = tail(record.log)
+    if full := fullness(record.log):
+        message = f"{message}: {full}"
+        hint = f"Free some space, or {ELSEWHERE}."
     shown = "\n".join(f"    {line}" for line in last.splitlines()) if last else "    (the log is empty)"
     return ProcessError(f"{message}. Its log ends:\n{shown}", where=str(record.log), hint=hint)
-
-
-def cannot_write(path: Path, error: OSError) -> ProcessError:
-    """Make the error about a file that cannot be written: which one, and the system's reason."""
-    return ProcessError(f"cannot be written: {error.strerror or error}", where=str(error.filename or path))
 
 
 def _process(record: ProcessRecord) -> psutil.Process | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import tempfile
 import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 PROFILE = "meta-prefect"
 DEFAULT_PROFILES = ("ephemeral", "default")
 _LOCK_TIMEOUT = 30.0
+_NOT_REPLACED = frozenset({errno.EBUSY, errno.EACCES, errno.EPERM, errno.EROFS})
+"""A file may be writable where its folder is not, or be mounted by itself."""
 
 
 class ProfileOutcome(BaseModel):
@@ -54,7 +59,6 @@ def point_profile_at(url: str, auth_string: str | None = None) -> ProfileOutcome
         PREFECT_API_URL,
         get_current_settings,
         load_profiles,
-        save_profiles,
     )
 
     path = get_current_settings().profiles_path
@@ -68,17 +72,36 @@ def point_profile_at(url: str, auth_string: str | None = None) -> ProfileOutcome
             if not chosen and _is_untouched_default(profiles):
                 profiles.set_active(PROFILE)
             if profiles.to_dict() != before:
-                save_profiles(profiles)
+                _save(profiles, path)
             if auth_string is not None:
                 path.chmod(0o600)
     except (OSError, ValueError) as error:  # tomllib's and pydantic's errors are ValueErrors
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise ProcessError(
-            f"cannot point a Prefect profile at {url}: {error}",
+            f"cannot point a Prefect profile at {url}: {reason}",
             where=str(path),
             hint=f"Mend the file, or do without the profile: export PREFECT_API_URL={url}",
         ) from None
     activated = (chosen or profiles.active_name) == PROFILE
     return ProfileOutcome(name=PROFILE, activated=activated, advice=None if activated else _advice(chosen))
+
+
+def _save(profiles: ProfilesCollection, path: Path) -> None:
+    """Write the profiles so that the old ones are still there where they cannot be written: Prefect empties the file first."""
+    from prefect.settings import PREFECT_PROFILES_PATH, save_profiles, temporary_settings
+
+    target = path.resolve()  # a link, to a file under version control perhaps, stays one
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".profiles.") as folder:
+            new = Path(folder) / target.name
+            with temporary_settings({PREFECT_PROFILES_PATH: new}):
+                save_profiles(profiles)
+            new.replace(target)
+    except OSError as error:
+        if error.errno not in _NOT_REPLACED:
+            raise
+        save_profiles(profiles)
 
 
 def _advice(chosen: str | None) -> str:

@@ -1,8 +1,9 @@
 """The embedded default: one Prefect server on SQLite in the background, for a user who has configured no Prefect API.
 
 It listens on the loopback interface and keeps its data in PREFECT_HOME's own database. What it is set to is decided here
-alone: of the user's ``PREFECT_*`` variables and profiles only PREFECT_HOME counts (who wants another server starts it himself
-and points PREFECT_API_URL at it). Its address stays the same across restarts, and so does its API auth string.
+alone: of the user's ``PREFECT_*`` variables and profiles only PREFECT_HOME and, at the first start, PREFECT_SERVER_API_PORT
+count (who wants another server starts it himself and points PREFECT_API_URL at it). Its address stays the same across restarts,
+and so does its API auth string.
 
 It refuses what another origin's page sends (CORS, CSRF protection, its guard). The auth string keeps out the other users of the
 host, for whom loopback is no border. A new server has one; one that was made without stays as it is until it is asked for.
@@ -24,12 +25,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from meta_prefect.errors import ProcessError
 from meta_prefect.local import lifeline
+from meta_prefect.local.asked_settings import asked_port
 from meta_prefect.local.environment import clean_environment, without_prefect_settings
 from meta_prefect.local.holders import server_on
 from meta_prefect.local.ports import HOST, choose_port, is_free, wait_until_free
 from meta_prefect.local.private import make_private
 from meta_prefect.local.process import (
-    cannot_write,
     exclusively,
     failure,
     is_alive,
@@ -125,6 +126,8 @@ def stop_server() -> LocalServer | None:
     Raises:
         ProcessError: It does not end, or it runs elsewhere.
     """
+    if read_server() is None:  # nothing to stop: nothing to write either
+        return None
     with _lock():
         record = read_server()
         if record is None:
@@ -199,7 +202,7 @@ def _start(previous: ServerRecord | None, *, auth: bool | None) -> LocalServer:
     if remembered is not None:
         wait_until_free(remembered)
     for attempt in range(_ATTEMPTS):
-        port = choose_port(home, remembered)
+        port = choose_port(home, remembered, asked_port())
         record = _start_at(port, home, auth_string)
         try:
             _wait_until_healthy(record)
@@ -227,10 +230,7 @@ def _start_at(port: int, home: Path, auth_string: str | None) -> ServerRecord:
     try:
         record = ServerRecord(**dict(started))
         write_record(server_file(), record)
-    except OSError as error:  # nobody would find it again
-        stop(started, STOP_DEADLINE)
-        raise cannot_write(server_file(), error) from None
-    except BaseException:
+    except BaseException:  # nobody would find it again
         stop(started, STOP_DEADLINE)
         raise
     return record

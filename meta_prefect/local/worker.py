@@ -22,15 +22,16 @@ from meta_prefect.local.environment import clean_environment
 from meta_prefect.local.private import make_private
 from meta_prefect.local.process import (
     ProcessRecord,
-    cannot_write,
     exclusively,
     is_alive,
     prefect_home,
     read_record,
     start_detached,
     state_folder,
+    state_path,
     stop,
     tail,
+    unreadable,
     write_record,
 )
 from meta_prefect.local.server_record import lifeline_of
@@ -38,6 +39,7 @@ from meta_prefect.local.server_record import lifeline_of
 QUERY_SECONDS = 2.0  # Prefect's default is 10: too long to watch
 STOP_DEADLINE = 15.0
 _LOCK_TIMEOUT = 60.0
+_WORKERS = "workers"
 _REFUSED_IN_NAMES = re.compile(r"[/%&><\s]+")  # what Prefect refuses in names, and blanks
 
 
@@ -143,24 +145,32 @@ def ensure_worker_process(pool: str, *, api_environment: Mapping[str, str]) -> W
                 query_seconds=settings.worker.query_seconds if asked else QUERY_SECONDS,
             ),
             cwd=home,
-            log=_folder() / f"{key}.log",
+            log=state_folder(_WORKERS) / f"{key}.log",
             extra={"name": name, "pool": pool, "api_url": api_url, "host": host_id()},
         )  # fmt: skip
         try:
             record = WorkerRecord(**dict(started))
             write_record(_record_file(key), record)
-        except OSError as error:  # nobody would find it again
-            stop(started, STOP_DEADLINE)
-            raise cannot_write(_record_file(key), error) from None
-        except BaseException:
+        except BaseException:  # nobody would find it again
             stop(started, STOP_DEADLINE)
             raise
         return _describe(record, started=True)
 
 
 def worker_status() -> tuple[WorkerProcess, ...]:
-    """List the workers that were started for this host and user, dead ones too, by pool and API."""
-    records = (read_record(path, WorkerRecord) for path in _folder().glob("*.json"))
+    """List the workers that were started for this host and user, those that no longer run too, by pool and API.
+
+    Raises:
+        ProcessError: What is known of them may not be read.
+    """
+    folder = state_path(_WORKERS)
+    try:
+        files = [file for file in folder.iterdir() if file.suffix == ".json"]
+    except (FileNotFoundError, NotADirectoryError):
+        files = []
+    except PermissionError:
+        raise unreadable(folder) from None
+    records = (read_record(path, WorkerRecord) for path in files)
     # PREFECT_HOME may be shared between hosts, whose pids mean nothing here
     ours = (record for record in records if record is not None and record.extra["host"] == host_id())
     described = (_describe(record, started=False) for record in ours)
@@ -248,13 +258,9 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
 
-def _folder() -> Path:
-    return state_folder("workers")
-
-
 def _record_file(key: str) -> Path:
-    return _folder() / f"{key}.json"
+    return state_path(_WORKERS) / f"{key}.json"
 
 
 def _lock(key: str) -> AbstractContextManager[None]:
-    return exclusively(_folder() / f"{key}.lock", f"the worker {key}", timeout=_LOCK_TIMEOUT)
+    return exclusively(state_folder(_WORKERS) / f"{key}.lock", f"the worker {key}", timeout=_LOCK_TIMEOUT)

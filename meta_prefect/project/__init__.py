@@ -3,9 +3,19 @@
 Nothing here runs code of the project or talks to anything but the file system.
 """
 
-from meta_prefect.project.locating import FILE_NAMES, find_project_file
+from meta_prefect.project.locating import FILE_NAMES, check_searchable, find_project_file, is_path
 from meta_prefect.project.models import Entry, Project, json_schema
 from meta_prefect.project.naming import slug
 from meta_prefect.project.reading import read_project
 
-__all__ = ["FILE_NAMES", "Entry", "Project", "find_project_file", "json_schema", "read_project", "slug"]
+__all__ = [
+    "FILE_NAMES",
+    "Entry",
+    "Project",
+    "check_searchable",
+    "find_project_file",
+    "is_path",
+    "json_schema",
+    "read_project",
+    "slug",
+]

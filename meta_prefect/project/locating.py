@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from pathlib import Path
+from typing import Final
 
 from meta_prefect.errors import ProjectFileError
 
 FILE_NAMES = ("meta_prefect.yaml", "meta_prefect.yml")
 """The names of a project file, in the order in which they are looked for."""
+
+_MARKS_OF_PROJECTS: Final = (".git", ".prefectignore", "pyproject.toml", "requirements.txt", "setup.cfg", "setup.py")
+
+_KINDS: Final = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 _WHAT_TO_WRITE = """Write one in the folder of your project, for example:
     deployments:
@@ -15,6 +28,18 @@ _WHAT_TO_WRITE = """Write one in the folder of your project, for example:
         - recipe: local_run_deployer
           variables:
             name: local-run"""
+_WHAT_TO_GIVE = "Give the folder of your project."
+
+
+def is_path(target: str) -> bool:
+    """Say whether something goes by that path, whatever it is: a link that leads nowhere is a path as well."""
+    try:
+        os.lstat(target)
+    except PermissionError:  # nobody can tell; but it was meant as a path if a folder is that far in the way
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def find_project_file(start: Path) -> Path:
@@ -29,21 +54,121 @@ def find_project_file(start: Path) -> Path:
         The absolute path; its folder is resolved, the file itself is not (it may be a symbolic link).
 
     Raises:
-        ProjectFileError: ``start`` does not exist, there is no project file, or one folder holds two.
+        ProjectFileError: ``start`` is no file or folder that can be read, there is no project file, or one folder holds two.
     """
-    if not start.exists():
-        raise ProjectFileError(f"there is no file or folder {str(start)!r}", hint="Give the folder of your project.")
-    if start.is_file() and start.suffix in {".yaml", ".yml"}:
-        return start.parent.resolve() / start.name
-    lowest = start.resolve() if start.is_dir() else start.parent.resolve()
-    highest = lowest
-    for highest in (lowest, *lowest.parents):
-        if found := [name for name in FILE_NAMES if (highest / name).is_file()]:
+    is_folder = check_place(start)
+    folder = resolved(start if is_folder else start.parent)
+    if not is_folder and start.suffix in {".yaml", ".yml"}:
+        return folder / start.name
+    highest = folder
+    for highest in (folder, *folder.parents):
+        if found := project_files_in(highest):
             return _only(highest, found)
-        if (highest / ".git").exists():
+        if _is_there(highest / ".git"):
             break
-    looked = str(lowest) if lowest == highest else f"{lowest} and above, up to {highest}"
+    looked = str(folder) if folder == highest else f"{folder} and above, up to {highest}"
     raise ProjectFileError(f"there is no {FILE_NAMES[0]} in {looked}", hint=_WHAT_TO_WRITE)
+
+
+def check_place(start: Path) -> bool:
+    """Check that something can be a project's folder or a file in it; returns whether it is a folder.
+
+    Raises:
+        ProjectFileError: It is not there, may not be looked at, or is neither a file nor a folder.
+    """
+    try:
+        kind = stat.S_IFMT(start.stat().st_mode)
+    except (OSError, ValueError) as error:
+        raise ProjectFileError(_why_not(start, error), hint=_WHAT_TO_GIVE) from None
+    if kind == stat.S_IFDIR:
+        if not os.access(start, os.R_OK | os.X_OK):
+            raise ProjectFileError(
+                f"the folder {str(start)!r} may not be read by the user with the id {os.geteuid()}",
+                hint="Let this user read it and enter it.",
+            )
+        return True
+    if kind != stat.S_IFREG:
+        raise ProjectFileError(
+            f"{str(start)!r} is {_KINDS.get(kind, 'something else')}, not a file or folder", hint=_WHAT_TO_GIVE
+        )
+    return False
+
+
+def project_files_in(folder: Path) -> list[str]:
+    """List the names of project files that a folder holds.
+
+    Raises:
+        ProjectFileError: There is one that cannot be read, such as a link that leads nowhere.
+    """
+    found = [name for name in FILE_NAMES if _is_there(folder / name)]
+    for name in found:
+        if check_place(folder / name):
+            raise ProjectFileError(f"{folder / name} is a folder, not a file", hint="Rename it.")
+    return found
+
+
+def check_searchable(folder: Path) -> None:
+    """Refuse to search a whole machine, or all that a user has, for flows: somebody stands in the wrong folder.
+
+    Raises:
+        ProjectFileError: The folder is the file system's root or the user's home, and nothing there looks like a project.
+    """
+    what = "the root of the file system" if folder == Path(folder.anchor) else "your home folder"
+    if folder not in (Path(folder.anchor), _home()) or any(_is_there(folder / name) for name in _MARKS_OF_PROJECTS):
+        return
+    raise ProjectFileError(
+        f"there is no {FILE_NAMES[0]} in {folder}, and {what} is not searched for flows",
+        hint="Change to the folder of your project, or give it: `meta-prefect … path/to/project`.",
+    )
+
+
+def _home() -> Path | None:
+    try:
+        return Path.home().resolve()
+    except (OSError, RuntimeError):
+        return None
+
+
+def resolved(folder: Path) -> Path:
+    """The folder, absolute and without links.
+
+    Raises:
+        ProjectFileError: The present folder has been deleted, or the path is no text, as Prefect's API needs it.
+    """
+    try:
+        found = folder.resolve()
+    except FileNotFoundError:
+        raise ProjectFileError("the present folder has been deleted", hint="Change to another one.") from None
+    try:
+        str(found).encode()
+    except UnicodeEncodeError:
+        raise ProjectFileError(
+            f"the path {str(found)!r} is not valid UTF-8, so it cannot be sent to a Prefect API",
+            hint="Rename the folder.",
+        ) from None
+    return found
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except OSError:
+        return False
+    return True
+
+
+def _why_not(path: Path, error: OSError | ValueError) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.ELOOP:
+        return f"{str(path)!r} is a symbolic link that leads back to itself"
+    if number == errno.ENOENT and path.is_symlink():
+        return f"{str(path)!r} is a symbolic link to {str(path.readlink())!r}, which is not there"
+    if number in {errno.ENOENT, errno.ENOTDIR}:
+        return f"there is no file or folder {str(path)!r}"
+    if number == errno.EACCES:
+        return f"{str(path)!r} may not be looked at by the user with the id {os.geteuid()}"
+    reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+    return f"{str(path)[:100]!r} cannot be looked at: {reason.lower()}"
 
 
 def _only(folder: Path, names: list[str]) -> Path:

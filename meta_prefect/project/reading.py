@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from meta_prefect.errors import ConfigurationError, ProjectFileError, ValidationFailed, nearest
 from meta_prefect.project.document import Document, describe, parse_document
-from meta_prefect.project.locating import FILE_NAMES, find_project_file
+from meta_prefect.project.locating import FILE_NAMES, check_place, find_project_file, project_files_in, resolved
 from meta_prefect.project.models import Entry, EntryModel, Project, ProjectFile
 from meta_prefect.project.naming import project_name
 
@@ -70,12 +70,12 @@ def _project_file(start: Path, *, required: bool) -> Path:
     try:
         return find_project_file(start)
     except ProjectFileError:
-        if required or not start.exists():
+        if required:
             raise
-        folder = start if start.is_dir() else start.parent
-        if any((folder / name).is_file() for name in FILE_NAMES):
+        folder = start if check_place(start) else start.parent
+        if project_files_in(folder):
             raise  # two of them
-        return folder.resolve() / FILE_NAMES[0]
+        return resolved(folder) / FILE_NAMES[0]
 
 
 def _read(file: Path) -> Document:

@@ -13,7 +13,7 @@ from meta_prefect.discovery.decorated import DecoratedFlow, decorated_flows
 from meta_prefect.discovery.modules import ProjectModules
 from meta_prefect.errors import ConfigurationError, ProjectFileError, ValidationFailed
 from meta_prefect.interfaces.flow_builder_interface import builders_of
-from meta_prefect.project import Entry, Project, read_project
+from meta_prefect.project import Entry, Project, check_searchable, read_project
 from meta_prefect.recipes.drafting import Request
 from meta_prefect.recipes.finding import Recipes
 from meta_prefect.recipes.recipe import RecipeBuilder
@@ -60,6 +60,7 @@ def requests_of(
             and said to be.
     """
     try:
+        _check_searchable(project)
         recipes = Recipes(project.recipes, modules.load_module)
     except ConfigurationError as error:
         return Requested((), (error,), (), ())
@@ -94,11 +95,21 @@ def check_before_start(path: Path) -> bool:
         ValidationFailed: The project file is wrong, or this is no project: no deployments, and no name to know any by.
     """
     project = read_project(path, required=False)
+    try:
+        _check_searchable(project)
+    except ConfigurationError as error:
+        raise ValidationFailed([error]) from None
     if project.entries or project.flows is not None or uses_meta_prefect(project.root, Recipes().packages):
         return True
     if not project.name_is_stable:
         raise ValidationFailed([nothing_to_deploy(project)])
     return False
+
+
+def _check_searchable(project: Project) -> None:
+    """Refuse to search a folder for flows that nobody takes for a project."""
+    if not project.file.exists():
+        check_searchable(project.root)
 
 
 def nothing_to_deploy(project: Project, environment: str = "", left: Sequence[str] = ()) -> ConfigurationError:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from meta_prefect.implementations.code.git import check_reference, opened_by
 from meta_prefect.implementations.code.project_source import PULL_STEP, ProjectSource
 from meta_prefect.interfaces.context import CodeOrigin
 from meta_prefect.interfaces.records import Record
+from meta_prefect.local.files import fullness, scratch_folder
 from meta_prefect.plan.recorded import RecordedPlan
 from meta_prefect.server import PrefectServer
 from meta_prefect.steps.git import git
@@ -111,8 +111,8 @@ async def project_folder(
     else:
         check_allowed(source, revision)
         wanted = plan.commit if plan is not None and plan.commit is not None else revision
-        with tempfile.TemporaryDirectory(prefix="meta-prefect-") as folder:
-            yield inside(await fetch_observed(Fetch(source, wanted, Path(folder))), path)
+        with scratch_folder() as folder:
+            yield inside(await fetch_observed(Fetch(source, wanted, folder)), path)
 
 
 def inside(root: Path, path: str) -> Path:
@@ -277,6 +277,12 @@ class _Copy:
         try:
             root = await self.make(name="default")
         except _GIT_ERRORS as failure:
+            if full := fullness(self._into):
+                return UnreachableError(
+                    f"the project cannot be fetched: {full}",
+                    where=str(self._into),
+                    hint="Free some space there, or set TMPDIR to a folder elsewhere.",
+                )
             return UnreachableError(
                 f"the project cannot be fetched: {failure if wanted is None else error}",
                 where=self._repository,

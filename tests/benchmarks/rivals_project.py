@@ -123,7 +123,7 @@ class Project:
             )
         document = {"project": "benchmark", "recipes": ["recipes"], "deployments": entries}
         (self.folder / "recipes.py").write_text(RECIPE.format(pool=POOL))
-        (self.folder / "meta_prefect.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+        (self.folder / "meta_prefect.yaml").write_text(yaml.safe_dump(document, sort_keys=False))  # pyright: ignore[reportUnknownMemberType] - partly untyped in the stubs
 
     def _write_prefects(self, items: list[tuple[str, str, str, int, str]]) -> None:
         step = {"prefect.deployments.steps.set_working_directory": {"directory": str(self.folder)}}
@@ -141,4 +141,4 @@ class Project:
             for module, _, name, n, cron in items
         ]
         document = {"name": "benchmark", "deployments": deployments}
-        (self.folder / "prefect.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+        (self.folder / "prefect.yaml").write_text(yaml.safe_dump(document, sort_keys=False))  # pyright: ignore[reportUnknownMemberType] - partly untyped in the stubs

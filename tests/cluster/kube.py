@@ -112,7 +112,7 @@ class Kube:
             "current-context": "worker",
         }
         file = folder / "kubeconfig"
-        file.write_text(yaml.safe_dump(config))
+        file.write_text(yaml.safe_dump(config))  # pyright: ignore[reportUnknownMemberType] - partly untyped in the stubs
         file.chmod(0o600)
         return file
 

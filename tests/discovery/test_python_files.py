@@ -69,6 +69,8 @@ def test_links_are_followed_inside_of_the_project_only(write: Write, tmp_path: P
         "away": tmp_path / "outside",
         "secret.py": tmp_path / "outside" / "secret.py",
         "nowhere.py": root / "missing.py",
+        "loop.py": root / "loop.py",
+        "loop": root / "loop",
     }
     for name, target in links.items():
         (root / name).symlink_to(target)

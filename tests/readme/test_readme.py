@@ -59,7 +59,7 @@ def test_the_schedules_shown_are_deployable(project: Project) -> None:
     """The annotated schedules are variables of a recipe as they stand there."""
     file = "project: shop\ndeployments: {shop: [{recipe: local_run_deployer, variables: {name: a, SCHEDULES}}]}\n"
     (schedules,) = yaml.safe_load(block("schedules.yaml")).items()
-    written = yaml.safe_dump(dict([schedules]), default_flow_style=True, width=10_000).strip().removeprefix("{")
+    written = yaml.safe_dump(dict([schedules]), default_flow_style=True, width=10_000).strip().removeprefix("{")  # pyright: ignore[reportUnknownMemberType] - partly untyped in the stubs
     root = project(
         **{
             "meta_prefect.yaml": file.replace("SCHEDULES}", written),

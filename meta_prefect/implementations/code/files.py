@@ -9,6 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from meta_prefect.errors import BuilderError
+
 IGNORE_FILE: Final = ".prefectignore"
 
 _NEVER: Final = (
@@ -27,26 +29,28 @@ _NEVER: Final = (
 def project_files(root: Path) -> Iterator[Path]:
     """Yield the files below a folder that its ``.prefectignore`` does not exclude, as paths relative to it, sorted.
 
-    Left out are also Git's and Python's own folders, virtual environments, and symbolic links that lead out of the folder.
+    Left out are also Git's and Python's own folders, virtual environments, symbolic links that lead out of the folder, back to
+    themselves or nowhere, and whatever is no file, such as a named pipe.
     """
     from pathspec import GitIgnoreSpec
 
     ignore_file = root / IGNORE_FILE
-    written = ignore_file.read_text().splitlines() if ignore_file.is_file() else []
+    written = _read(ignore_file).decode(errors="replace").splitlines() if os.path.isfile(ignore_file) else []  # noqa: PTH113
     # Ours come last, so that no `!pattern` brings them back.
     ignored = GitIgnoreSpec.from_lines([*written, *_NEVER])
-    inside = root.resolve()
+    inside = f"{os.path.realpath(root)}/".replace("//", "/")
     for folder, folders, files in os.walk(root):
         here = Path(folder).relative_to(root)
         folders[:] = sorted(
             name
             for name in folders
             if not ignored.match_file(f"{(here / name).as_posix()}/")
-            and not (Path(folder) / name / "pyvenv.cfg").exists()
+            and not os.path.exists(f"{folder}/{name}/pyvenv.cfg")  # noqa: PTH110 - Path.exists raises in a shut folder
         )
         for name in sorted(files):
             path = here / name
-            if not ignored.match_file(path.as_posix()) and (root / path).resolve().is_relative_to(inside):
+            real = os.path.realpath(root / path)  # Path.resolve raises where a link leads back to itself
+            if not ignored.match_file(path.as_posix()) and real.startswith(inside) and os.path.isfile(real):  # noqa: PTH113
                 yield path
 
 
@@ -57,10 +61,29 @@ def content_hash(root: str, deploy_id: str) -> str:
     Args:
         root: The project's folder.
         deploy_id: The deploy: within one, the files are read once.
+
+    Raises:
+        BuilderError: A file cannot be read.
     """
     del deploy_id
     digest = hashlib.sha256()
     for path in project_files(Path(root)):
-        content = hashlib.sha256((Path(root) / path).read_bytes()).hexdigest()
+        content = hashlib.sha256(_read(Path(root) / path)).hexdigest()
         digest.update(f"{path.as_posix()}\0{content}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def _read(file: Path) -> bytes:
+    """Read a file of the project.
+
+    Raises:
+        BuilderError: It cannot be read.
+    """
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise BuilderError(
+            f"cannot be read, and is part of the code: {(error.strerror or str(error)).lower()}",
+            where=str(file),
+            hint=f"Let this user read it, or name it in {IGNORE_FILE}.",
+        ) from None

@@ -1,0 +1,52 @@
+"""What is said of the processes of this host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from meta_prefect.local.process import ProcessRecord
+    from meta_prefect.local.server import LocalServer
+    from meta_prefect.local.worker import WorkerProcess
+
+
+def worker_line(worker: WorkerProcess) -> str:
+    """Say whether a worker runs, and how it ended where it does not."""
+    if worker.alive:
+        return f"{worker.name} runs (process {worker.record.pid}, {worker.api_url}, log {worker.record.log})"
+    return f"{worker.name} {_ended(worker.record)} ({worker.api_url}{_why(worker.record)})"
+
+
+def server_lines(server: LocalServer) -> Iterator[str]:
+    """Say whether the background server runs, and how it ended where it does not."""
+    from meta_prefect.local.data import what_is_kept
+    from meta_prefect.local.process import prefect_home
+
+    if not server.alive:
+        yield f"The Prefect server {_ended(server.record)} ({server.ui_url}{_why(server.record)})."
+        yield "The next `meta-prefect deploy` starts it again, with its data and at its address."
+    else:
+        health = "" if server.healthy else ", but does not answer"
+        yield f"runs{health}: {server.ui_url} (process {server.record.pid}, log {server.record.log})"
+    yield what_is_kept(prefect_home())
+
+
+def has_died(worker: WorkerProcess) -> bool:
+    """Whether a worker has ended by itself."""
+    from meta_prefect.local.endings import ending
+
+    return not worker.alive and ending(worker.record) == "died"
+
+
+def _ended(record: ProcessRecord) -> str:
+    from meta_prefect.local.endings import ending
+
+    said = {"stopped": "was stopped", "shut down": "ended when this machine was shut down", "died": "died"}
+    return said[ending(record)]
+
+
+def _why(record: ProcessRecord) -> str:
+    from meta_prefect.local.endings import ending
+
+    return f", log {record.log}" if ending(record) == "died" else ""

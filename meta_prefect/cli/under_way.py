@@ -1,0 +1,93 @@
+"""What runs on the background server: stopping it would cut that off."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from meta_prefect.errors import ProcessError, ServerError
+
+if TYPE_CHECKING:
+    from meta_prefect.interfaces.records import Record
+    from meta_prefect.local.server import LocalServer
+
+_UNDER_WAY: Final = {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}
+_MOST: Final = 200
+_NAMED: Final = 10
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """Runs that are under way, by name.
+
+    Attributes:
+        deploys: Runs of the deployer, which would be left half done.
+        others: Runs of the user's flows.
+        commands: Whether a command of this host is writing through the server, with or without a run yet.
+    """
+
+    deploys: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    commands: bool = False
+
+
+def refuse_to_cut_off(found: UnderWay) -> None:
+    """Refuse to stop a server while a deploy is under way on it.
+
+    Raises:
+        ProcessError: One is.
+    """
+    if found.deploys or found.commands:
+        raise ProcessError(
+            f"a deploy is under way on this server: {named(found.deploys) or 'a command of this host has just begun one'}",
+            hint="Wait for it; or stop the server all the same, and deploy again later: `meta-prefect server stop --force`.",
+        )
+
+
+def named(runs: tuple[str, ...]) -> str:
+    """Name some runs, and count the rest."""
+    more = len(runs) - _NAMED
+    return ", ".join(runs[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def under_way_on(server: LocalServer) -> UnderWay:
+    """Find out what is under way on the background server; runs are known only where it answers."""
+    from meta_prefect.local.api import using_server
+    from meta_prefect.local.in_use import is_in_use
+
+    runs = UnderWay()
+    if server.healthy:
+        with suppress(ServerError), using_server(server):
+            runs = asyncio.run(_ask())
+    return replace(runs, commands=is_in_use())
+
+
+async def _ask() -> UnderWay:
+    from meta_prefect.local.host import LocalHost
+    from meta_prefect.server import connect
+
+    # A run that is part of another one is named by that.
+    condition = {"flow_runs": {**_UNDER_WAY, "parent_task_run_id": {"is_null_": True}}}
+    async with connect(LocalHost()) as server:
+        runs: list[Record] = await server.post("/flow_runs/filter", {**condition, "limit": _MOST})
+        if not runs:
+            return UnderWay()
+        flows: list[Record] = await server.post(
+            "/flows/filter", {"flows": {"id": {"any_": sorted({run["flow_id"] for run in runs})}}}
+        )
+    ours = {flow["id"] for flow in flows if flow["name"] in _own_flows()}
+    return UnderWay(
+        deploys=tuple(sorted(run["name"] for run in runs if run["flow_id"] in ours)),
+        others=tuple(sorted(run["name"] for run in runs if run["flow_id"] not in ours)),
+    )
+
+
+def _own_flows() -> set[str]:
+    """The names of the flows and recipes that deploy."""
+    import deployer_flows
+    from meta_prefect.recipes.finding import Recipes
+
+    flows = {getattr(deployer_flows, name).name for name in deployer_flows.__all__}
+    return flows | {name.replace("_", "-") for name in Recipes().names}
