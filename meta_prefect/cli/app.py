@@ -144,12 +144,13 @@ def server_status() -> int:
     server = read()
     if server is None:
         output.say("No Prefect server runs in the background on this host.")
-        left = [worker for worker in workers() if worker.alive and server is not None and worker.api_url == server.url]
-        for worker in left:
-            output.say(f"Worker {worker.name} still asks at {worker.api_url}. Stop it: meta-prefect worker stop")
         return 1
     for line in server_lines(server):
         output.say(line)
+    if not server.alive:
+        for worker in workers():
+            if worker.alive and worker.api_url == server.url:
+                output.say(f"Worker {worker.name} still asks at {worker.api_url}. Stop it: meta-prefect worker stop")
     return 0 if server.healthy else 1
 
 

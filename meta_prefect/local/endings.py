@@ -20,6 +20,7 @@ _BOOT_TOLERANCE: Final = 2.0
 def note_stop(record: ProcessRecord) -> None:
     """Remember that a process is stopped on purpose. That it cannot be written keeps nothing from stopping."""
     with contextlib.suppress(OSError):
+        _mark(record).touch(mode=0o600)
         _mark(record).write_text(_told(record), encoding="utf-8")
 
 
