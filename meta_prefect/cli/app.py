@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 from meta_prefect import __version__
 from meta_prefect.cli.bootstrap import bootstrap
 from meta_prefect.cli.history import history, rollback
+from meta_prefect.cli.hold import hold, release
 from meta_prefect.cli.options import Debug, Environment, How, What, Where, refuse_beside_plan
 from meta_prefect.cli.output import Output, report_of
 from meta_prefect.cli.recipes import recipes, schema
@@ -33,6 +34,8 @@ app.command(recipes)
 app.command(schema)
 app.command(history)
 app.command(rollback)
+app.command(hold)
+app.command(release)
 app.command(bootstrap)
 app.command(status)
 app.command(schedule_app)

@@ -11,12 +11,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Literal, assert_never
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from meta_prefect.errors import MovedError
 from meta_prefect.interfaces.components import Worker
 from meta_prefect.interfaces.context import DeployContext, PlannedState
 from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.moments import Moment
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Plan, Unchanged, Update
 from meta_prefect.plan.records import desired_record
@@ -75,7 +76,7 @@ class RecordedPlan(BaseModel):
     environment: str
     deploy_id: str
     run_id: str | None
-    now: AwareDatetime
+    now: Moment
     commit: str | None
     asked: Asked
     versions: dict[str, str]
@@ -103,14 +104,6 @@ class RecordedPlan(BaseModel):
 def recorded_key(project: str, environment: str) -> str:
     """The key of the plans of a project and environment."""
     return artifact_key(f"deploy-plan-{project}-{environment}")
-
-
-def recorded_plan_of(data: Any) -> RecordedPlan | None:
-    """Read a recorded plan from the data of an artifact; None where it is none."""
-    try:
-        return RecordedPlan.model_validate(data)
-    except ValidationError:
-        return None
 
 
 def fingerprint(value: Any) -> str:

@@ -37,6 +37,7 @@ class PrefectServer(Readings):
     def __init__(self, client: PrefectClient, host: Host) -> None:
         super().__init__(client, host)
         self._flow_ids = {}
+        self.unsound = {}
 
     async def flow_id(self, name: str) -> str:
         """The id of a flow, which is registered where it is not known yet."""
