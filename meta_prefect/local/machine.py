@@ -1,58 +1,71 @@
-"""Where a process runs, so exactly that a process id means something."""
+"""Where a process id means something: this machine, since it booted, in this PID namespace.
+
+Two containers of one host, and two machines of one host name, give the same ids to different processes. Only where all three
+parts are equal may a process be looked up by the id that somebody has written down.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import socket
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-_MACHINE_IDS: Final = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
-_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
-_PID_NAMESPACE: Final = Path("/proc/self/ns/pid")
+_MACHINE_FILES: Final = ("etc/machine-id", "var/lib/dbus/machine-id")
+_BOOT_FILE: Final = "proc/sys/kernel/random/boot_id"
+_NAMESPACE_LINK: Final = "proc/self/ns/pid"
 
 
 class Machine(BaseModel):
-    """The place in which process ids are counted. A host's name is not enough: containers and machines may share one.
+    """Where a process runs. Equal values share their process ids; of different ones nothing is known.
 
     Attributes:
-        machine: The machine's own id; None where it has none, as in most containers.
-        boot: The id of this run of its kernel; None where it cannot be found out.
-        pid_namespace: The namespace of its process ids; None where it cannot be found out.
+        machine: A digest that stands for the machine; the id itself is confidential. Machines that have none are told apart by
+            their host name.
+        boot: The id of the present boot; empty where the system has none.
+        pid_namespace: The PID namespace, for example ``pid:[4026531836]``; empty where the system has none.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True)
 
-    machine: str | None = None
-    boot: str | None = None
-    pid_namespace: str | None = None
-
-    def shares_processes_with(self, other: Machine | None) -> bool:
-        """Whether a process id means the same here and there, as far as both are known."""
-        known = self.boot is not None and self.pid_namespace is not None
-        return known and other == self
+    machine: str
+    boot: str
+    pid_namespace: str
 
 
 @cache
 def this_machine() -> Machine:
-    """Where this process runs."""
-    return Machine(machine=_machine_id(), boot=_text(_BOOT_ID), pid_namespace=_link(_PID_NAMESPACE))
+    """Return where this process runs."""
+    return machine_at(Path("/"))
 
 
-def _machine_id() -> str | None:
-    return next((text for path in _MACHINE_IDS if (text := _text(path))), None)
+def machine_at(root: Path) -> Machine:
+    """Return what the file system below a root says of the machine.
+
+    Args:
+        root: The root of the file system.
+    """
+    identity = next(filter(None, (_text(root / name) for name in _MACHINE_FILES)), "") or socket.gethostname()
+    return Machine(
+        machine=hashlib.sha256(f"meta-prefect\n{identity}".encode()).hexdigest()[:16],
+        boot=_text(root / _BOOT_FILE),
+        pid_namespace=_target(root / _NAMESPACE_LINK),
+    )
 
 
-def _text(path: Path) -> str | None:
+def _text(file: Path) -> str:
     try:
-        return path.read_text().strip() or None
-    except (OSError, UnicodeDecodeError):
-        return None
-
-
-def _link(path: Path) -> str | None:
-    try:
-        return str(path.readlink())
+        return file.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
-        return None
+        return ""
+
+
+def _target(link: Path) -> str:
+    try:
+        return os.readlink(link)  # noqa: PTH115 - it leads to no path
+    except OSError:
+        return ""

@@ -387,5 +387,6 @@ def _orphans(order: Order, batch: PlannedBatch) -> tuple[list[PlannedDeletion], 
     wanted = [*map(str, batch.deployments), *replaced]
     holds = counting(batch.holds, order.context.now)
     orphans = orphans_of(batch.owned, wanted, prune=order.asked.prune, holds=holds)
-    excess = check_deletions(orphans, len(batch.owned), order.asked.max_deletes) if order.asked.prune else None
+    deletions = [one for one in orphans if isinstance(one.change, Delete)]
+    excess = check_deletions(deletions, len(batch.owned), order.asked.max_deletes) if order.asked.prune else None
     return orphans, [] if excess is None else [excess]

@@ -197,7 +197,7 @@ async def _why_broken(server: PrefectServer, holder: Holder | None, silent_for: 
     is_silent = silent_for > STALE_SECONDS
     if holder is None:
         return f"it holds no lock, and has not changed for {STALE_SECONDS} seconds" if is_silent else None
-    if this_machine().shares_processes_with(holder.machine):
+    if _can_be_seen(holder.machine):
         if not _runs(holder):
             return "its process is gone"
     elif is_silent and not _is_known_to_run(holder):
@@ -210,9 +210,15 @@ async def _why_broken(server: PrefectServer, holder: Holder | None, silent_for: 
     return None
 
 
+def _can_be_seen(machine: Machine | None) -> bool:
+    """Whether a process id means the same there as here."""
+    here = this_machine()
+    return machine == here and bool(here.boot and here.pid_namespace)
+
+
 def _is_known_to_run(holder: Holder) -> bool:
     """Whether a holder that tells no more than its host's name, as those of earlier releases, is seen to run here."""
-    is_vague = holder.machine is None or holder.machine.pid_namespace is None
+    is_vague = holder.machine is None or not holder.machine.pid_namespace
     return is_vague and holder.host == socket.gethostname() and _runs(holder)
 
 

@@ -15,6 +15,7 @@ from support import Api, wait_until
 
 from meta_prefect.errors import RefusedError
 from meta_prefect.local.host import LocalHost
+from meta_prefect.local.machine import this_machine
 from meta_prefect.server import connect
 from meta_prefect.steps import locking
 from meta_prefect.steps.locking import ourselves, release_lock_of, turn
@@ -51,8 +52,7 @@ def holder(**changes: Any) -> dict[str, Any]:
     return {**ourselves().model_dump(mode="json"), "run_id": "", **changes}
 
 
-ELSEWHERE = {"machine": "m", "boot": "b", "pid_namespace": "pid:[1]"}
-NOBODY = {"pid": 2**31 - 2, "started": 1.0}
+NOBODY: dict[str, Any] = {"pid": 2**31 - 2, "started": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -75,19 +75,16 @@ def test_foreign_content_blocks_nobody(server: Api, unique: str, value: Any) -> 
 
 
 @pytest.mark.parametrize(
-    "who",
+    "machine",
     [
-        pytest.param({"machine": ELSEWHERE}, id="another machine of our name"),
-        pytest.param(
-            {"machine": {**(ourselves().model_dump()["machine"] or {}), "pid_namespace": "pid:[1]"}},
-            id="another container",
-        ),
-        pytest.param({"machine": None}, id="an earlier release, elsewhere"),
+        pytest.param({"machine": "m", "boot": "b", "pid_namespace": "pid:[1]"}, id="another machine of our name"),
+        pytest.param({**this_machine().model_dump(), "pid_namespace": "pid:[1]"}, id="another container"),
+        pytest.param(None, id="an earlier release, elsewhere"),
     ],
 )
-def test_where_a_process_cannot_be_seen_renewal_alone_counts(server: Api, unique: str, who: dict[str, Any]) -> None:
+def test_where_a_process_cannot_be_seen_renewal_alone_counts(server: Api, unique: str, machine: Any) -> None:
     """A holder that has our host's name, but whose process ids mean nothing here, keeps its lock while it renews it."""
-    value = holder(**{**NOBODY, **who})
+    value = holder(**NOBODY, machine=machine)
     made = server.post("/variables/", name=lock_of(unique), value=value)
     waiting = threading.Thread(target=take_turn, args=(unique,))
     waiting.start()

@@ -87,8 +87,10 @@ def folder(name: str) -> dict[str, Any]:
     return {"pull_steps": [{"prefect.deployments.steps.set_working_directory": {"directory": name}}]}
 
 
-IMAGE = {"pull_steps": [], "job_variables": {"image": "shop:1"}}
-BUCKET = {"pull_steps": [{"prefect_aws.deployments.steps.pull_from_s3": {"bucket": "b", "folder": "shop/1"}}]}
+IMAGE: dict[str, Any] = {"pull_steps": [], "job_variables": {"image": "shop:1"}}
+BUCKET: dict[str, Any] = {
+    "pull_steps": [{"prefect_aws.deployments.steps.pull_from_s3": {"bucket": "b", "folder": "shop/1"}}]
+}
 
 
 @pytest.mark.parametrize(
@@ -140,7 +142,7 @@ def at_commit(one: Recorded, commit: str) -> Recorded:
     return replace(one, page=one.page.model_copy(update={"commit": commit, "run_id": commit}))
 
 
-SHELL = {"pull_steps": [{"prefect.deployments.steps.run_shell_script": {"script": "make"}}]}
+SHELL: dict[str, Any] = {"pull_steps": [{"prefect.deployments.steps.run_shell_script": {"script": "make"}}]}
 
 
 def test_a_pull_step_that_the_deployment_had_may_come_back() -> None:

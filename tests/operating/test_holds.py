@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from deployer_projects import run_deployer
+from prefect.client.schemas.objects import FlowRun
+from prefect.context import FlowRunContext
 from support import Api
 
 from deployer_flows import check_drift, deploy_project, hold, prune, rollback
@@ -19,6 +21,7 @@ from meta_prefect.deploy import deploy
 from meta_prefect.errors import ConflictError, TargetError
 from meta_prefect.plan.holds import HOLD_TAG, Hold, hold_name, read_until
 from meta_prefect.report import Report
+from meta_prefect.steps.this_run import is_automatic
 
 Project = Callable[..., Path]
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -280,3 +283,21 @@ def test_an_operator_holds_and_releases_in_the_prefect_ui(
     state, log = run_deployer(server, "hold", unique, deployment=name, release=True, told="released: ")
     assert state["type"] == "COMPLETED", log
     assert variable(server, name) is None
+
+
+@pytest.mark.parametrize(
+    ("run", "automatic"),
+    [
+        ({"auto_scheduled": True}, True),
+        ({"created_by": {"type": "AUTOMATION", "display_value": "watch"}}, True),
+        ({"created_by": {"type": "USER", "display_value": "ada"}}, False),
+        ({}, False),
+    ],
+    ids=["a schedule", "an automation", "a user", "a terminal"],
+)
+def test_who_starts_a_deploy(run: dict[str, Any], automatic: bool) -> None:
+    """What a schedule or an automation started was asked for by nobody; anything else is an explicit deploy."""
+    found = FlowRun.model_validate({"flow_id": "00000000-0000-0000-0000-000000000001", **run})
+
+    with FlowRunContext.model_construct(flow_run=found, start_time=NOW):
+        assert is_automatic() is automatic
