@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,7 +18,7 @@ from meta_prefect.plan.changes import Create, Plan, Unchanged, Update
 from meta_prefect.plan.document import document
 from meta_prefect.plan.explain import details, headline
 from meta_prefect.plan.going_back import version_to_restore
-from meta_prefect.plan.holds import Hold, StoredHold
+from meta_prefect.plan.holds import LONGEST_REASON, Hold, StoredHold
 from meta_prefect.plan.ledger import Ledger, LedgerEntry, PageHead, Recorded, history_of
 from meta_prefect.plan.records import LiveDeployment
 from meta_prefect.plan.restoring import code_remarks, diff_restored
@@ -113,16 +115,12 @@ async def rollback(
     """
     async with connect(LocalHost()) as server, project_folder(path, None, server) as folder:
         project = read_project(folder, required=False)
-        (newest, *_) = await read_history(deployment, project.name, server)
+        newest = _newest(await read_history(deployment, project.name, server))
         taking_turns = turn(server, project.name, newest.page.environment, waiting=progress().wait)
         async with nullcontext() if dry_run else taking_turns:
             held = _counting((await server.read_holds()).get(deployment))
             if held is not None and held.scope == "all" and not despite_hold:
-                raise ConflictError(
-                    f"it is {held}",
-                    where=f"deployment {deployment}",
-                    hint=f"Release it: meta-prefect release {deployment}; or roll back all the same, with --despite-hold.",
-                )
+                raise _refusal(deployment, held)
             restoration = await compare_with_recorded(
                 deployment, to, project.name, project.root, server, unconfirmed=unconfirmed
             )
@@ -143,23 +141,35 @@ async def rollback(
     return report
 
 
+def _newest(history: Sequence[Recorded]) -> Recorded:
+    """What was written last, as far as that counts."""
+    return next((one for one in history if one.doubt is None), history[0])
+
+
 def _counting(stored: StoredHold | None) -> Hold | None:
     return stored.hold if stored is not None and stored.hold.counts(clock()) else None
 
 
+def _refusal(deployment: str, held: Hold) -> ConflictError:
+    release = f"meta-prefect release {shlex.quote(deployment)}"
+    return ConflictError(
+        f"it is {held}",
+        where=f"deployment {deployment}",
+        hint=f"Release it: {release}; or roll back all the same, with --despite-hold.",
+    )
+
+
 async def _hold(restoration: Restoration, scope: Literal["automatic", "all"], server: PrefectServer) -> Hold:
     by = (await who_runs(flow_run.get_id(), server))[:300]
-    because = f"rolled back to {restoration.target}"
+    because = f"rolled back to {restoration.target}"[:LONGEST_REASON]
     return Hold(deployment=restoration.target.entry.deployment, by=by, at=clock(), because=because, scope=scope)
 
 
 def _what_holds(scope: Literal["automatic", "all"], deployment: str) -> str:
+    release = f"meta-prefect release {shlex.quote(deployment)}"
     if scope == "all":
-        return f"every deploy leaves it alone until it is released: meta-prefect release {deployment}"
-    return (
-        "scheduled and healing deploys leave it alone until somebody deploys or releases it: "
-        f"meta-prefect release {deployment}"
-    )
+        return f"every deploy leaves it alone until it is released: {release}"
+    return f"scheduled and healing deploys leave it alone until somebody deploys or releases it: {release}"
 
 
 async def _history(deployment: str, project: str, server: PrefectServer) -> tuple[Recorded, ...]:
@@ -206,7 +216,10 @@ async def compare_with_recorded(
     logger = get_run_logger()
     for line in (f"back to {target}: {headline(change)}", *details(change)):
         logger.info("%s", line)
-    remarks = [*code_remarks(target, history[0], live.record if live is not None else None), *server.unsound.values()]
+    remarks = [
+        *code_remarks(target, _newest(history), live.record if live is not None else None),
+        *server.unsound.values(),
+    ]
     return Restoration(target, live, change, tuple(remarks))
 
 

@@ -19,7 +19,7 @@ from meta_prefect.interfaces.context import DeployContext, PlannedState
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.moments import Moment
 from meta_prefect.interfaces.names import artifact_key
-from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Plan, Unchanged, Update
+from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Held, Plan, Unchanged, Update
 from meta_prefect.plan.records import desired_record
 
 ARTIFACT_TYPE: Final = "deploy-plan"
@@ -129,6 +129,9 @@ def state_of(change: Change) -> PlannedState:
         fields = getattr(change, "fields", ())
         return PlannedState(before=None, after=fingerprint([type(change).__name__, [str(field) for field in fields]]))
     match change:
+        case Held(otherwise=otherwise) if otherwise is not None:
+            # Whether somebody holds it is no part of a plan: the same plan goes on once it is released.
+            return state_of(otherwise)
         case Create(after=after):
             return PlannedState(before=None, after=fingerprint(after))
         case Update(before=before, after=after):

@@ -7,13 +7,13 @@ keys that are missing stay missing, and a known key of the wrong type makes the 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, TypeVar, cast
+from typing import Annotated, Any, Final, TypeVar, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from meta_prefect.interfaces.records import Record
 
-DEEPEST: Final = 100
+DEEPEST: Final = 200
 """So many objects and lists may stand inside each other."""
 
 
@@ -52,7 +52,7 @@ class _Deployment(_Form):
     work_queue_name: StrictStr | None = None
     paused: StrictBool = False
     concurrency_limit: Annotated[StrictInt, Field(ge=0)] | None = None
-    collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"] | None = None
+    collision_strategy: StrictStr | None = None
     grace_period_seconds: StrictInt | None = None
     schedules: dict[str, _Schedule] = {}
 
