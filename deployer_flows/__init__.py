@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from deployer_flows.deploying_itself import deployer
     from deployer_flows.docker_run import docker_run_deployer
     from deployer_flows.ecs_run import ecs_run_deployer
+    from deployer_flows.holding import hold
     from deployer_flows.kubernetes_run import kubernetes_run_deployer
     from deployer_flows.local_run import local_run_deployer
     from deployer_flows.process_run import process_run_deployer
@@ -31,6 +32,7 @@ __all__ = [
     "deployer",
     "docker_run_deployer",
     "ecs_run_deployer",
+    "hold",
     "kubernetes_run_deployer",
     "local_run_deployer",
     "process_run_deployer",
@@ -47,6 +49,7 @@ _HOMES = {
     "deployer": "deployer_flows.deploying_itself",
     "docker_run_deployer": "deployer_flows.docker_run",
     "ecs_run_deployer": "deployer_flows.ecs_run",
+    "hold": "deployer_flows.holding",
     "kubernetes_run_deployer": "deployer_flows.kubernetes_run",
     "local_run_deployer": "deployer_flows.local_run",
     "process_run_deployer": "deployer_flows.process_run",

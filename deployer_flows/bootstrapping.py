@@ -193,6 +193,7 @@ def _requests(project: Project, setup: DeployerSetup) -> Iterator[Request]:
         },
         "deployer_flows.pruning.prune": {**chosen, "hidden": unused},
         "deployer_flows.rolling_back.rollback": {"hidden": ("path",)},
+        "deployer_flows.holding.hold": {"hidden": ("path",)},
     }
     recipes = Recipes(project.recipes, modules_of(project.root).load_module)
     for one in (*Recipes().all(), *recipes.own):

@@ -141,7 +141,7 @@ async def _heal(order: Order, folder: Path, drifted: list[DeploymentStatus], ser
         # Noted first: what writes and then dies must not do so for ever.
         await store_heals(heals.with_heals(names, order.context.now), server)
         asked = Asked(names=tuple(names), only_changed=True)
-        healing = read_order(order.project, folder, environment, asked)
+        healing = read_order(order.project, folder, environment, asked).automatically()
         report = succeeded(await deploy_order(healing, None, server, dry_run=False, on_error="keep-going", force=False))
         for outcome in report.outcomes:
             if outcome.action in ("created", "updated"):

@@ -57,6 +57,7 @@ async def prune(
                     environment=where,
                     dry_run=dry_run,
                     outcomes=tuple(one for one in foreseen if one.action == "deleted"),
+                    remarks=tuple(planned.batch.remarks),
                     run_id=run_id,
                     run_url=run_url,
                 )

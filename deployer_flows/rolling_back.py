@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Annotated, Any
-from urllib.parse import quote
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from prefect import get_run_logger, task
 from prefect.runtime import flow_run
 from pydantic import Field
 
-from meta_prefect.errors import TargetError
+from meta_prefect.errors import ConflictError
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.changes import Create, Plan, Unchanged, Update
 from meta_prefect.plan.document import document
 from meta_prefect.plan.explain import details, headline
-from meta_prefect.plan.ledger import Ledger, LedgerEntry, PageHead, Recorded, history_of, version_to_restore
+from meta_prefect.plan.going_back import version_to_restore
+from meta_prefect.plan.holds import LONGEST_REASON, Hold, StoredHold
+from meta_prefect.plan.ledger import Ledger, LedgerEntry, PageHead, Recorded, history_of
 from meta_prefect.plan.records import LiveDeployment
-from meta_prefect.plan.restoring import diff_restored
+from meta_prefect.plan.restoring import code_remarks, diff_restored
 from meta_prefect.project import read_project
 from meta_prefect.recipes.observed import deploy_flow
 from meta_prefect.recipes.parameters import DryRun, ProjectPath
@@ -26,11 +30,16 @@ from meta_prefect.report import Outcome, Report, history_artifact
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.steps.failing import failing_in_words
 from meta_prefect.steps.fetching import project_folder
+from meta_prefect.steps.holding import store_hold
 from meta_prefect.steps.locking import turn
 from meta_prefect.steps.progress import progress
-from meta_prefect.steps.recording import begin_page
+from meta_prefect.steps.recording import begin_page, who_runs
+from meta_prefect.steps.restoring import check_restorable
 from meta_prefect.steps.retrying import PATIENTLY
+from meta_prefect.steps.source import clock
 from meta_prefect.steps.this_run import present_run
+
+Holding = Literal["automatic", "all", "none"]
 
 
 class Restoration:
@@ -72,24 +81,49 @@ async def rollback(
             description="The version to go back to; left empty, the one before. A dry run leaves a page `history-…` of all.",
         ),
     ] = None,
+    hold: Annotated[
+        Holding,
+        Field(
+            title="Hold afterwards",
+            description="`automatic`: scheduled and healing deploys leave it alone until somebody releases or deploys it. "
+            "`all`: so does every deploy, until it is released. `none`: the next deploy may undo the rollback.",
+        ),
+    ] = "automatic",
+    despite_hold: Annotated[
+        bool, Field(title="Despite a hold", description="Roll back also what is held from every deploy; it stays held.")
+    ] = False,
+    unconfirmed: Annotated[
+        bool,
+        Field(
+            title="Unconfirmed too",
+            description="Go back also to what is recorded of a run that is gone, which nothing confirms.",
+        ),
+    ] = False,
     path: ProjectPath = ".",
     dry_run: DryRun = False,
 ) -> Report:
     """Make a deployment what it was at a version: every field, its schedules, its pause and its limits.
 
-    A deployment that has been deleted is created again. The code that it runs, its work pool and its automations are left as
-    they are now. It takes turns with deploys of the same project and environment.
+    A deployment that has been deleted is created again. Its work pool and its automations are left as they are now, and so is
+    code that its runs take from a folder; that of a commit, or in an image, goes back with the fields. It takes turns with
+    deploys of the same project and environment, and leaves a hold.
 
     Raises:
         TargetError: No such deployment, or no such version of it, is recorded; or its work pool is gone.
-        ConflictError: The deployment belongs to another project.
+        ConflictError: The deployment belongs to another project, or is held.
+        ValidationFailed: Something of what would be written fails a check of a deploy.
     """
     async with connect(LocalHost()) as server, project_folder(path, None, server) as folder:
         project = read_project(folder, required=False)
-        (newest, *_) = await read_history(deployment, project.name, server)
+        newest = _newest(await read_history(deployment, project.name, server))
         taking_turns = turn(server, project.name, newest.page.environment, waiting=progress().wait)
         async with nullcontext() if dry_run else taking_turns:
-            restoration = await compare_with_recorded(deployment, to, project.name, server)
+            held = _counting((await server.read_holds()).get(deployment))
+            if held is not None and held.scope == "all" and not despite_hold:
+                raise _refusal(deployment, held)
+            restoration = await compare_with_recorded(
+                deployment, to, project.name, project.root, server, unconfirmed=unconfirmed
+            )
             if not dry_run and not isinstance(restoration.change, Unchanged):
                 progress().plan([deployment])
                 progress().expect(1)
@@ -99,13 +133,48 @@ async def rollback(
                 await page.close([deployment])
             else:
                 deployment_id = restoration.live.id if restoration.live else None
+            if hold != "none" and not (held is not None and held.scope == "all"):
+                restoration.remarks += (_what_holds(hold, deployment),)
+                if not dry_run:
+                    await store_hold(deployment, await _hold(restoration, hold, server), server)
             report = _report(restoration, deployment_id, dry_run=dry_run)
             await _show(report, deployment, server)
     return report
 
 
+def _newest(history: Sequence[Recorded]) -> Recorded:
+    """What was written last, as far as that counts."""
+    return next((one for one in history if one.doubt is None), history[0])
+
+
+def _counting(stored: StoredHold | None) -> Hold | None:
+    return stored.hold if stored is not None and stored.hold.counts(clock()) else None
+
+
+def _refusal(deployment: str, held: Hold) -> ConflictError:
+    release = f"meta-prefect release {shlex.quote(deployment)}"
+    return ConflictError(
+        f"it is {held}",
+        where=f"deployment {deployment}",
+        hint=f"Release it: {release}; or roll back all the same, with --despite-hold.",
+    )
+
+
+async def _hold(restoration: Restoration, scope: Literal["automatic", "all"], server: PrefectServer) -> Hold:
+    by = (await who_runs(flow_run.get_id(), server))[:300]
+    because = f"rolled back to {restoration.target}"[:LONGEST_REASON]
+    return Hold(deployment=restoration.target.entry.deployment, by=by, at=clock(), because=because, scope=scope)
+
+
+def _what_holds(scope: Literal["automatic", "all"], deployment: str) -> str:
+    release = f"meta-prefect release {shlex.quote(deployment)}"
+    if scope == "all":
+        return f"every deploy leaves it alone until it is released: {release}"
+    return f"scheduled and healing deploys leave it alone until somebody deploys or releases it: {release}"
+
+
 async def _history(deployment: str, project: str, server: PrefectServer) -> tuple[Recorded, ...]:
-    return history_of(deployment, [page async for page in server.read_ledgers(project)])
+    return history_of(deployment, [page async for page in server.read_ledger_pages(project)])
 
 
 @task(
@@ -119,7 +188,10 @@ async def read_history(deployment: str, project: str, server: PrefectServer) -> 
     history = await _history(deployment, project, server)
     urls = [ui_url("flow-run", one.page.run_id) if one.page.run_id else None for one in history]
     await server.create_artifact(history_artifact(deployment, history, urls))
-    get_run_logger().info("%s: %d entries in the ledger, the newest %s", deployment, len(history), history[0])
+    logger = get_run_logger()
+    logger.info("%s: %d entries in the ledger, the newest %s", deployment, len(history), history[0])
+    for text in server.unsound.values():
+        logger.warning("%s", text)
     return history
 
 
@@ -128,39 +200,28 @@ async def read_history(deployment: str, project: str, server: PrefectServer) -> 
     task_run_name="compare {deployment} with what is recorded",
     **PATIENTLY,
 )
-async def compare_with_recorded(deployment: str, to: str | None, project: str, server: PrefectServer) -> Restoration:
-    """Choose the version, and compare it with the live deployment; reads only.
+async def compare_with_recorded(
+    deployment: str, to: str | None, project: str, root: Path, server: PrefectServer, *, unconfirmed: bool
+) -> Restoration:
+    """Choose the version, compare it with the live deployment, and check it as a deploy would; reads only.
 
     The history is read again: while this run waited for its turn, somebody may have deployed.
     """
     progress().step("compare")
     history = await _history(deployment, project, server)
-    target = version_to_restore(history, to)
+    target = version_to_restore(history, to or None, unconfirmed=unconfirmed)
     flow_name, _, name = deployment.partition("/")
     live = (await server.read_deployments([(flow_name, name)])).get(deployment)
     change = diff_restored(target, live)
-    await _check_pool(target, server)
+    await check_restorable(target, history, live, root, server)
     logger = get_run_logger()
     for line in (f"back to {target}: {headline(change)}", *details(change)):
         logger.info("%s", line)
-    return Restoration(target, live, change, tuple(_remarks(target, history[0])))
-
-
-async def _check_pool(target: Recorded, server: PrefectServer) -> None:
-    pool = (target.entry.after or {}).get("work_pool_name")
-    if pool is not None and await server.get(f"/work_pools/{quote(pool)}") is None:
-        raise TargetError(
-            f"at {target} it ran in the work pool {pool!r}, which is gone",
-            where=f"deployment {target.entry.deployment}",
-            hint="Create the pool again, or choose another version.",
-        )
-
-
-def _remarks(target: Recorded, newest: Recorded) -> list[str]:
-    before, now = target.page.commit, newest.page.commit
-    if before is None or before == now:
-        return []
-    return [f"fields go back, files do not: {target} was deployed from commit {before}, the last one from {now}"]
+    remarks = [
+        *code_remarks(target, _newest(history), live.record if live is not None else None),
+        *server.unsound.values(),
+    ]
+    return Restoration(target, live, change, tuple(remarks))
 
 
 @task(

@@ -26,6 +26,7 @@ from meta_prefect.plan.recorded import Asked, RecordedPlan, check_still_holds
 from meta_prefect.project import read_project
 from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.drafting import Request
+from meta_prefect.recipes.ending_holds import end_holds
 from meta_prefect.recipes.interrupted import tidy_up_after_cancelling
 from meta_prefect.recipes.observed import deploy_flow
 from meta_prefect.recipes.parameters import (
@@ -115,7 +116,7 @@ async def deploy_project(
     with sharing_modules():
         async with connect(LocalHost(start_worker=read_settings().start_worker)) as server:
             recorded = await read_plan(plan, server) if plan else None
-            earlier = recorded or await plan_of_earlier_attempt(server)
+            earlier = recorded or await plan_of_earlier_attempt(asked, server)
             # An empty field of the form is an empty text.
             async with project_folder(path, revision or None, server, earlier) as folder:
                 order = await read(folder, environment, asked, earlier)
@@ -183,6 +184,8 @@ async def deploy_order(
         report = await undo(planned, report, server)
     elif not dry_run:
         report = await prune_orphans(planned, report, server, force=force)
+    if not dry_run:
+        report = await end_holds(planned.batch, report, server)
     if note.stage == "started":
         await settle_plan(artifact_id, note, [outcome.deployment for outcome in report.failed], server)
     await show_project_report(report, order.project.name, server)

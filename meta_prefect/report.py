@@ -16,8 +16,9 @@ from meta_prefect.plan.explain import shown
 from meta_prefect.plan.ledger import Recorded
 from meta_prefect.plan.status import FieldStatus, ProjectStatus
 
-Action = Literal["created", "updated", "unchanged", "deleted", "put back", "not written", "failed"]
-"""What happened: ``put back`` and ``not written`` where another deployment failed and the deploy was all or nothing."""
+Action = Literal["created", "updated", "unchanged", "deleted", "put back", "not written", "held", "failed"]
+"""What happened: ``held`` where somebody has asked for it to be left alone; ``put back`` and ``not written`` where another
+deployment failed and the deploy was all or nothing."""
 
 
 class Outcome(BaseModel):
@@ -91,6 +92,7 @@ class Report(BaseModel):
             "deleted": "to delete" if self.dry_run else "deleted",
             "put back": "put back",
             "not written": "not written",
+            "held": "held",
             "failed": "failed",
         }
         counts = [f"{len(found)} {verb}" for action, verb in verbs.items() if (found := self.only(action))]
@@ -118,6 +120,8 @@ def drift_markdown(found: ProjectStatus) -> str:
         lines += ["", f"## {one.deployment}: {one.state}", ""]
         if one.applied_at is not None:
             lines += [f"Deployed {one.applied_at:%Y-%m-%d %H:%M} UTC by {one.applied_by}.", ""]
+        if one.hold is not None:
+            lines += [f"{one.hold[:1].upper()}{one.hold[1:]}.", ""]
         if one.fields:
             lines += ["| field | last deployed | live | wanted | |", "|---|---|---|---|---|"]
             lines += [_drift_row(field) for field in one.fields]
@@ -153,6 +157,8 @@ def history_cells(recorded: Recorded) -> tuple[str, str, str, str, str, str]:
     changed = ", ".join(field.path for field in entry.fields)
     at = f"{page.at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
     action = entry.action if recorded.is_certain else f"{entry.action}? (interrupted)"
+    if recorded.doubt is not None:
+        action = f"{action} (does not count: {recorded.doubt})"
     return at, entry.version or "", action, f"{sha[:8]}{plus}{state}", page.by, changed
 
 

@@ -13,6 +13,7 @@ from meta_prefect import __version__
 from meta_prefect.cli.bootstrap import bootstrap
 from meta_prefect.cli.ending import INTERRUPTED, journal
 from meta_prefect.cli.history import history, rollback
+from meta_prefect.cli.hold import hold, release
 from meta_prefect.cli.opening import open_ui
 from meta_prefect.cli.options import Debug, Environment, Flag, How, What, Where, refuse_beside_plan
 from meta_prefect.cli.output import Output, Pipe, report_of
@@ -41,6 +42,8 @@ app.command(recipes)
 app.command(schema)
 app.command(history)
 app.command(rollback)
+app.command(hold)
+app.command(release)
 app.command(bootstrap)
 app.command(status)
 app.command(open_ui, name="open")

@@ -39,7 +39,7 @@ def history(
     """
     out = Output()
     with out.watching("Reading", debug=debug):
-        recorded = _read(deployment, path)
+        recorded, notes = _read(deployment, path)
     if output == "json":
         out.raw(json.dumps([_as_json(one) for one in recorded], indent=2))
     elif sys.stdout.isatty():
@@ -47,6 +47,8 @@ def history(
     else:
         for one in recorded:
             out.raw(_as_line(one))
+    for note in notes:
+        out.say(f"note: {note}")
     return 0
 
 
@@ -55,13 +57,25 @@ def rollback(
     /,
     *,
     to: Annotated[str | None, Parameter(help="The version; by default the last one before the current.")] = None,
+    hold: Annotated[
+        bool | None,
+        Parameter(
+            help="Hold it from every deploy until it is released, or from none; by default from scheduled and healing ones, "
+            "until somebody deploys it.",
+        ),
+    ] = None,
+    despite_hold: Annotated[Flag, Parameter(help="Roll back also what is held from every deploy.")] = False,
+    unconfirmed: Annotated[
+        Flag, Parameter(help="Go back also to what is recorded of a run that is gone, which nothing confirms.")
+    ] = False,
     path: ProjectPath = Path(),
     dry_run: Annotated[Flag, Parameter(help="Compare, and write nothing.")] = False,
     debug: Debug = False,
 ) -> int:
     """Make a deployment what it was at an earlier version: every field, its schedules, its pause and its limits.
 
-    The code that it runs, its work pool and its automations stay as they are. A deployment that was deleted is created again.
+    Its work pool and its automations stay as they are, and so do the files of a folder that its runs use; a commit that they
+    clone, or an image, goes back. A deployment that was deleted is created again.
 
     Parameters
     ----------
@@ -71,13 +85,22 @@ def rollback(
     from meta_prefect.local.api import reading_api, writing_api
 
     out = Output()
+    asked = {
+        "deployment": deployment,
+        "to": to,
+        "hold": "automatic" if hold is None else "all" if hold else "none",
+        "despite_hold": despite_hold,
+        "unconfirmed": unconfirmed,
+        "path": str(path),
+        "dry_run": dry_run,
+    }
     with out.watching("Rolling back", debug=debug):
         if dry_run:
             with reading_api() as api:
-                report = _roll_back(deployment, to, path, dry_run=True, api=api)
+                report = _roll_back(asked, api)
         else:
             with writing_api(local=False, say=out.say) as api:
-                report = _roll_back(deployment, to, path, dry_run=False, api=api)
+                report = _roll_back(asked, api)
     if dry_run:
         out.plan(report, "text")
     else:
@@ -85,7 +108,7 @@ def rollback(
     return 0
 
 
-def _roll_back(deployment: str, to: str | None, path: Path, *, dry_run: bool, api: str | None) -> Report:
+def _roll_back(asked: dict[str, Any], api: str | None) -> Report:
     from deployer_flows import rollback as flow
     from meta_prefect.local.host import LocalHost
     from meta_prefect.server import connect, server_errors
@@ -95,25 +118,34 @@ def _roll_back(deployment: str, to: str | None, path: Path, *, dry_run: bool, ap
     async def run() -> Report:
         async with connect(LocalHost()) as server:
             await server.check()
-        return await flow(deployment=deployment, to=to, path=str(path), dry_run=dry_run)
+        made: Any = await flow(**asked)
+        return made
 
     with server_errors():
         return asyncio.run(run())
 
 
-def _read(deployment: str, path: Path) -> Sequence[Recorded]:
+def _read(deployment: str, path: Path) -> tuple[Sequence[Recorded], Sequence[str]]:
+    """Read what was written of a deployment, and what else to know: its hold, and what cannot be read."""
     from meta_prefect.local.api import reading_api
     from meta_prefect.local.host import LocalHost
     from meta_prefect.plan.ledger import history_of
     from meta_prefect.project import read_project
     from meta_prefect.server import connect
+    from meta_prefect.steps.source import clock
 
     project = read_project(path, required=False)
 
-    async def run() -> Sequence[Recorded]:
+    async def run() -> tuple[Sequence[Recorded], Sequence[str]]:
         async with connect(LocalHost()) as server:
             await server.check()
-            return history_of(deployment, [page async for page in server.read_ledgers(project.name)])
+            pages = [page async for page in server.read_ledger_pages(project.name)]
+            found = (await server.read_holds()).get(deployment)
+            held = [f"{deployment} is {found.hold}"] if found is not None and found.hold.counts(clock()) else []
+            notes = [*held, *server.unsound.values()]
+            if any(page.doubt is not None for page in pages):
+                notes.append("what does not count is used by no deploy, and a rollback does not go back to it")
+            return history_of(deployment, pages), notes
 
     with reading_api() as api:
         _require(api)
@@ -142,6 +174,8 @@ def _as_json(recorded: Recorded) -> dict[str, Any]:
         "version": entry.version,
         "action": entry.action,
         "certain": recorded.is_certain,
+        "counts": recorded.doubt is None,
+        "doubt": None if recorded.doubt is None else str(recorded.doubt),
         "commit": page.commit,
         "by": page.by,
         "project": page.project,

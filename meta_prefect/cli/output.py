@@ -32,6 +32,7 @@ _MARKS = {
     "update": ("~", "yellow"),
     "next version": ("~v", "dim"),
     "unchanged": ("=", "dim"),
+    "held": ("=", "magenta"),
     "delete": ("-", "red"),
 }
 _COLORS = {
@@ -41,6 +42,7 @@ _COLORS = {
     "deleted": "red",
     "put back": "yellow",
     "not written": "dim",
+    "held": "magenta",
     "failed": "bold red",
 }
 
@@ -286,7 +288,7 @@ def _field_lines(change: ChangeDocument) -> Generator[str]:
         else:
             before = shown(field.before) if "before" in field.model_fields_set else "(none)"
             after = shown(field.after) if "after" in field.model_fields_set else "(none)"
-            yield f"{field.path}: {before} → {after}"
+            yield f"{'held back: ' if change.action == 'held' else ''}{field.path}: {before} → {after}"
     yield from kept_lines(change.kept)
     yield from (str(fires) for fires in change.next_fires)
     if change.scheduled_runs == "regenerated":

@@ -20,6 +20,7 @@ _COLORS = {
     "missing": "bold red",
     "not deployed": "yellow",
     "orphan": "magenta",
+    "held": "magenta",
 }
 
 
@@ -32,7 +33,7 @@ def status(
 ) -> int:
     """Compare what the last deploy applied, what is live, and what the project wants, field by field; writes nothing.
 
-    Exits with 0 where everything is in sync, 2 where something is not, and 1 where something is wrong.
+    Exits with 0 where everything is in sync or held, 2 where something is not, and 1 where something is wrong.
 
     Parameters
     ----------
@@ -50,7 +51,10 @@ def status(
             for field in one.fields:
                 out.raw(f"    {_field_line(field)}")
         count = sum(one.is_in_sync for one in found.deployments)
-        out.raw(f"{count} of {len(found.deployments)} in sync in {found.environment}")
+        held = sum(one.state == "held" for one in found.deployments)
+        out.raw(f"{count} of {len(found.deployments)} in sync{f', {held} held' if held else ''} in {found.environment}")
+    for remark in found.remarks:
+        out.say(f"note: {remark}")
     return 0 if found.in_sync else 2
 
 
@@ -80,7 +84,7 @@ def _read(targets: tuple[str, ...], env: str | None, select: tuple[str, ...]) ->
 def _line(one: DeploymentStatus) -> str:
     version = f" version {one.version}" if one.version else ""
     applied = f", deployed {one.applied_at:%Y-%m-%d %H:%MZ} by {one.applied_by}" if one.applied_at else ""
-    return f"{one.state}: {one.deployment}{version}{applied}"
+    return f"{one.state}: {one.deployment}{version}{applied}{f'; {one.hold}' if one.hold else ''}"
 
 
 def _field_line(field: FieldStatus) -> str:

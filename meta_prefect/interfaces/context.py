@@ -96,6 +96,11 @@ class DeployContext(BaseModel):
     build_images: bool = Field(
         default=True, title="Build images", description="Whether images are built and pushed, or only referred to."
     )
+    automatic: bool = Field(
+        default=False,
+        title="Automatic",
+        description="Whether nobody asked for this deploy: it was scheduled, or heals. What is held is then left alone.",
+    )
     adopt: bool = Field(
         default=False,
         title="Adopt",

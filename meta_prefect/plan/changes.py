@@ -81,7 +81,7 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """It is there as wanted, and is not touched.
+    """It is not touched, as it is there as wanted.
 
     Attributes:
         reason: Why nothing is done.
@@ -94,6 +94,17 @@ class Unchanged:
     live: Record
     remarks: tuple[str, ...] = ()
     kept: Record = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Unchanged):
+    """It is not touched, as somebody has asked for that; its live record is empty where it is not there.
+
+    Attributes:
+        otherwise: What would be done if it were not held.
+    """
+
+    otherwise: Change | None = None
 
 
 @dataclass(frozen=True, slots=True)

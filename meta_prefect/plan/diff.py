@@ -76,12 +76,11 @@ def unfilled_parameters(desired: Deployment) -> Iterator[str]:
 
 
 def _counted_version(desired: Deployment, live_version: str | None) -> str:
-    context = desired.context
-    if planned := context.versions.get(desired.full_name):
+    context, following = desired.context, next_integer(live_version)
+    # A recorded plan fixes when to count, never by how much.
+    if (planned := context.versions.get(desired.full_name)) is not None and planned in (live_version, following):
         return planned
-    if live_version is not None and not context.next_versions:
-        return live_version
-    return next_integer(live_version)
+    return live_version if live_version is not None and not context.next_versions else following
 
 
 def _set_by_operators(live: Record, wanted: Record) -> Record:

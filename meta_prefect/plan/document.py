@@ -7,10 +7,10 @@ from typing import Any, Literal, assert_never
 from pydantic import BaseModel, ConfigDict, Field
 
 from meta_prefect.interfaces.records import ABSENT, FieldChange
-from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Plan, Unchanged, Update
+from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Held, Plan, Unchanged, Update
 from meta_prefect.plan.fires import NextFires, next_fires
 
-Action = Literal["create", "update", "next version", "unchanged", "delete"]
+Action = Literal["create", "update", "next version", "unchanged", "held", "delete"]
 
 
 class FieldDocument(BaseModel):
@@ -35,8 +35,9 @@ class ChangeDocument(BaseModel):
     Attributes:
         kind: ``deployment``, or a component's kind.
         name: Its name; of a deployment ``flow/deployment``.
-        action: What is done. ``next version`` is an update of nothing but a version that counts deploys.
-        fields: What differs, field by field.
+        action: What is done. ``next version`` is an update of nothing but a version that counts deploys. ``held`` is nothing, as
+            somebody has asked for that.
+        fields: What differs, field by field; of what is held too.
         scheduled_runs: Whether runs that its schedules have created already stay, or are created anew.
         kept: What operators have set and keep, as the recipe does not set it: values by the place of their field.
         next_fires: The next runs of each schedule that it touches, before and after; left out where there are none.
@@ -106,6 +107,9 @@ def _change(change: Change) -> ChangeDocument:
             return ChangeDocument(
                 **common, action="next version" if counts else "update", fields=_fields(fields), **runs
             )
+        case Held(reason=reason, otherwise=otherwise):
+            fields = getattr(otherwise, "fields", ())
+            return ChangeDocument(**common, action="held", fields=_fields(fields), detail=reason, scheduled_runs="kept")
         case Unchanged(reason=reason):
             runs = {"scheduled_runs": "kept"} if is_deployment else {}
             return ChangeDocument(**common, action="unchanged", detail=reason, **runs)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
 from meta_prefect.interfaces.records import ABSENT, FieldChange
-from meta_prefect.plan.changes import Change, Create, Delete, Plan, Unchanged, Update
+from meta_prefect.plan.changes import Change, Create, Delete, Held, Plan, Unchanged, Update
 from meta_prefect.plan.fires import next_fires
 
 LONGEST_VALUE = 120
@@ -20,7 +20,8 @@ def summary(plan: Plan) -> str:
         "to create": sum(isinstance(change, Create) for change in plan),
         "to update": sum(isinstance(change, Update) for change in plan),
         "to delete": sum(isinstance(change, Delete) for change in plan),
-        "unchanged": sum(isinstance(change, Unchanged) for change in plan),
+        "unchanged": sum(isinstance(change, Unchanged) and not isinstance(change, Held) for change in plan),
+        "held": sum(isinstance(change, Held) for change in plan),
     }
     return ", ".join(f"{count} {verb}" for verb, count in counts.items() if count) or "nothing"
 
@@ -52,6 +53,8 @@ def details(change: Change) -> Iterator[str]:
             yield from (f"{field.path}: {shown(field.before)} → {shown(field.after)}" for field in fields)
             if change.subject.kind == "deployment":
                 yield "runs that its schedules have created already are created anew (Prefect does so at every change)"
+        case Held(otherwise=Update(fields=fields)):
+            yield from (f"held back: {field.path}: {shown(field.before)} → {shown(field.after)}" for field in fields)
         case Unchanged() | Delete():
             pass
         case _:

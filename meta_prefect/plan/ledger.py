@@ -6,24 +6,28 @@ to secrets, never their values, and so does the ledger.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from meta_prefect.errors import TargetError, nearest
 from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.moments import Moment
 from meta_prefect.interfaces.records import FieldChange, Record
 from meta_prefect.plan.changes import Change, Create, Delete, Unchanged, Update
 from meta_prefect.plan.ownership import DEFAULTS
 from meta_prefect.plan.records import field_changes
+from meta_prefect.plan.sound import sound_record
+from meta_prefect.plan.standing import Doubt
 from meta_prefect.project.naming import slug
 
 ARTIFACT_TYPE: Final = "ledger"
 """The type of the artifacts; the Prefect UI shows the data of a type that it does not know as JSON."""
 
 Action = Literal["created", "updated", "deleted", "rolled back"]
+StoredRecord = Annotated[Record, AfterValidator(sound_record)]
 
 
 class LedgerEntry(BaseModel):
@@ -44,8 +48,8 @@ class LedgerEntry(BaseModel):
     deployment: str
     action: Action
     version: str | None
-    before: Record | None
-    after: Record | None
+    before: StoredRecord | None
+    after: StoredRecord | None
     ours: tuple[str, ...] = ()
 
     @property
@@ -97,7 +101,7 @@ class Ledger(BaseModel):
     deploy_id: str
     run_id: str | None
     commit: str | None
-    at: AwareDatetime
+    at: Moment
     by: str
     entries: tuple[LedgerEntry, ...]
     finished: bool = True
@@ -110,10 +114,17 @@ class Ledger(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An entry with the page that it stands on."""
+    """An entry with the page that it stands on.
+
+    Attributes:
+        page: The page.
+        entry: The entry.
+        doubt: Why the page does not count; None where it does.
+    """
 
     page: Ledger
     entry: LedgerEntry
+    doubt: Doubt | None = None
 
     @property
     def is_certain(self) -> bool:
@@ -126,17 +137,28 @@ class Recorded:
         return f"version {version}" if version else f"the state of {self.page.at.isoformat(' ', 'seconds')}"
 
 
+@dataclass(frozen=True, slots=True)
+class StoredPage:
+    """A page as it is on the server.
+
+    Attributes:
+        artifact_id: The artifact that it is.
+        page: The page.
+        doubt: Why it does not count; None where it does.
+    """
+
+    artifact_id: str
+    page: Ledger
+    doubt: Doubt | None = None
+
+    def of(self, deployment: str) -> Iterator[Recorded]:
+        """What it says of a deployment."""
+        return (Recorded(self.page, entry, self.doubt) for entry in self.page.entries if entry.deployment == deployment)
+
+
 def key_prefix(project: str, environment: str | None = None) -> str:
     """What the keys of a project's ledger begin with. Other projects' keys may begin like that too."""
     return f"ledger-{slug(project)}-" + (f"{slug(environment)}-" if environment is not None else "")
-
-
-def page_of(data: Any) -> Ledger | None:
-    """Read a page from the data of an artifact; None where it is somebody else's."""
-    try:
-        return Ledger.model_validate(data)
-    except ValidationError:
-        return None
 
 
 def entry_of(change: Change, wanted: Record) -> LedgerEntry | None:
@@ -183,40 +205,18 @@ def set_by(wanted: Record) -> tuple[str, ...]:
     return tuple(sorted((*wanted, *active)))
 
 
-def history_of(deployment: str, pages: Iterable[Ledger]) -> tuple[Recorded, ...]:
-    """What was written of one deployment, in the order of the pages.
+def history_of(deployment: str, pages: Iterable[StoredPage]) -> tuple[Recorded, ...]:
+    """What was written of one deployment, in the order of the pages; also what does not count.
 
     Raises:
         TargetError: Nothing was.
     """
     pages = tuple(pages)
-    found = tuple(Recorded(page, entry) for page in pages for entry in page.entries if entry.deployment == deployment)
+    found = tuple(recorded for stored in pages for recorded in stored.of(deployment))
     if not found:
-        known = {entry.deployment for page in pages for entry in page.entries}
+        known = {entry.deployment for stored in pages for entry in stored.page.entries}
         raise TargetError(
             f"no deploy of a deployment {deployment!r} is recorded in this project",
             hint=nearest(deployment, known) or "Nothing that this project deployed is recorded on this server.",
         )
     return found
-
-
-def version_to_restore(history: Sequence[Recorded], version: str | None = None) -> Recorded:
-    """Choose what to go back to.
-
-    Args:
-        history: What was written of one deployment, newest first; not empty.
-        version: The version, of which the newest is taken where several have the same; None takes the last one before the
-            current.
-
-    Raises:
-        TargetError: There is none.
-    """
-    name = history[0].entry.deployment
-    for recorded in history[1:] if version is None else history:
-        if recorded.is_certain and recorded.entry.after is not None and version in (None, recorded.entry.version):
-            return recorded
-    if version is None:
-        raise TargetError(f"nothing before {history[0]} of {name} is recorded")
-    restorable = (one.entry.version for one in history if one.is_certain and one.entry.after is not None)
-    known = ", ".join(dict.fromkeys(one for one in restorable if one))
-    raise TargetError(f"no version {version!r} of {name} is recorded", hint=f"Known: {known or 'none'}.")

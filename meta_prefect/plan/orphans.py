@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from meta_prefect.errors import TargetError
 from meta_prefect.plan.changes import DEPLOYMENT, Delete, Subject, Unchanged
+from meta_prefect.plan.holds import Hold, held
 from meta_prefect.plan.records import LiveDeployment
 
 FEWEST_MAX_DELETES: Final = 3
@@ -18,9 +19,10 @@ class PlannedDeletion:
 
     # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
 
-    def __init__(self, live: LiveDeployment, *, prune: bool) -> None:
+    def __init__(self, live: LiveDeployment, *, prune: bool, hold: Hold | None = None) -> None:
         self.live = live
-        self.change = _deletion(live) if prune else _left_alone(live)
+        change = _deletion(live) if prune else _left_alone(live)
+        self.change = change if hold is None else held(change, hold, live.record)
 
     def __str__(self) -> str:
         return self.live.full_name
@@ -38,16 +40,23 @@ def _left_alone(live: LiveDeployment) -> Unchanged:
     return Unchanged(_subject(live), "no longer in the project; `deploy --prune` deletes it", live.record)
 
 
-def orphans_of(owned: Sequence[LiveDeployment], wanted: Iterable[str], *, prune: bool) -> list[PlannedDeletion]:
+def orphans_of(
+    owned: Sequence[LiveDeployment], wanted: Iterable[str], *, prune: bool, holds: Mapping[str, Hold] | None = None
+) -> list[PlannedDeletion]:
     """Find the deployments that are owned and not wanted.
 
     Args:
         owned: Every live deployment of the project and environment.
         wanted: What the project asks for, and whose place it takes: names as ``flow/deployment``.
         prune: Whether they are to be deleted.
+        holds: The holds that count: what is held is not deleted.
     """
-    asked = set(wanted)
-    return [PlannedDeletion(live, prune=prune) for live in owned if live.full_name not in asked]
+    asked, kept = set(wanted), holds or {}
+    return [
+        PlannedDeletion(live, prune=prune, hold=kept.get(live.full_name))
+        for live in owned
+        if live.full_name not in asked
+    ]
 
 
 def check_deletions(orphans: Sequence[PlannedDeletion], owned: int, max_deletes: int | None) -> TargetError | None:

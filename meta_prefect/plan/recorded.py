@@ -11,14 +11,15 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Literal, assert_never
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from meta_prefect.errors import MovedError
 from meta_prefect.interfaces.components import Worker
 from meta_prefect.interfaces.context import DeployContext, PlannedState
 from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.moments import Moment
 from meta_prefect.interfaces.names import artifact_key
-from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Plan, Unchanged, Update
+from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Held, Plan, Unchanged, Update
 from meta_prefect.plan.records import desired_record
 
 ARTIFACT_TYPE: Final = "deploy-plan"
@@ -75,7 +76,7 @@ class RecordedPlan(BaseModel):
     environment: str
     deploy_id: str
     run_id: str | None
-    now: AwareDatetime
+    now: Moment
     commit: str | None
     asked: Asked
     versions: dict[str, str]
@@ -105,14 +106,6 @@ def recorded_key(project: str, environment: str) -> str:
     return artifact_key(f"deploy-plan-{project}-{environment}")
 
 
-def recorded_plan_of(data: Any) -> RecordedPlan | None:
-    """Read a recorded plan from the data of an artifact; None where it is none."""
-    try:
-        return RecordedPlan.model_validate(data)
-    except ValidationError:
-        return None
-
-
 def fingerprint(value: Any) -> str:
     """A short text that is equal for equal JSON values, and otherwise differs."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
@@ -136,6 +129,9 @@ def state_of(change: Change) -> PlannedState:
         fields = getattr(change, "fields", ())
         return PlannedState(before=None, after=fingerprint([type(change).__name__, [str(field) for field in fields]]))
     match change:
+        case Held(otherwise=otherwise) if otherwise is not None:
+            # Whether somebody holds it is no part of a plan: the same plan goes on once it is released.
+            return state_of(otherwise)
         case Create(after=after):
             return PlannedState(before=None, after=fingerprint(after))
         case Update(before=before, after=after):

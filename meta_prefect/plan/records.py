@@ -202,7 +202,10 @@ def _instant(text: str | None) -> str | None:
     if text is None:
         return None
     moment = datetime.fromisoformat(text)
-    return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)).isoformat()
+    try:
+        return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)).isoformat()
+    except OverflowError:  # at the edge of the calendar
+        return text
 
 
 def without_injected_start(live: str, wanted: str) -> str:

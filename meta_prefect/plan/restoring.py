@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from meta_prefect.errors import ConflictError
-from meta_prefect.interfaces.records import ABSENT, differences_within
-from meta_prefect.interfaces.tags import owner
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+from meta_prefect.errors import ConfigurationError, ConflictError
+from meta_prefect.interfaces.records import ABSENT, Record, differences_within
+from meta_prefect.interfaces.tags import environment_tag, owner
 from meta_prefect.plan.changes import DEPLOYMENT, Create, Subject, Unchanged, Update
 from meta_prefect.plan.ledger import Recorded
 from meta_prefect.plan.records import LiveDeployment, field_changes
+
+GIT_CLONE: Final = "prefect.deployments.steps.git_clone"
+S3_PULL: Final = "prefect_aws.deployments.steps.pull_from_s3"
+FOLDER: Final = "prefect.deployments.steps.set_working_directory"
+
+KINDS_OF_STEPS: Final = frozenset({GIT_CLONE, S3_PULL, FOLDER, "meta_prefect.steps.fetching.project_source"})
+"""The pull steps that builders of this package write."""
+
+_SHORT: Final = 7
 
 
 def diff_restored(target: Recorded, live: LiveDeployment | None) -> Create | Update | Unchanged:
@@ -38,3 +51,98 @@ def diff_restored(target: Recorded, live: LiveDeployment | None) -> Create | Upd
     if not fields:
         return Unchanged(subject, f"is as it was at {target} already", live.record)
     return Update(subject, fields, live.record, {**live.record, **wanted})
+
+
+def check_owned(target: Recorded) -> Iterator[ConfigurationError]:
+    """Say where what is to be written would not be this project's, in its environment."""
+    tags: list[str] = (target.entry.after or {}).get("tags") or []
+    where = f"{target.entry.deployment} at {target}"
+    if (other := owner(tags)) != target.page.project:
+        yield ConflictError(f"it would belong to {other!r}, not to {target.page.project!r}", where=where)
+    environments = [tag for tag in tags if tag.startswith("env=")]
+    if environments not in ([], [environment_tag(target.page.environment)]):
+        yield ConflictError(f"it would be for {environments}, not for {target.page.environment!r}", where=where)
+
+
+def check_steps(target: Recorded, history: Iterable[Recorded], live: Record | None) -> Iterator[ConfigurationError]:
+    """Say which pull steps are of a kind that nothing but the one record knows of.
+
+    A pull step can run any command. So it has to be of a kind that our builders write, or that the deployment has now or is
+    known to have had by what another run has recorded.
+
+    Args:
+        target: What is to be written.
+        history: What is recorded of the deployment.
+        live: What it is now.
+    """
+    others = [one.entry for one in history if one.doubt is None and one.page.run_id != target.page.run_id]
+    records = [live, *(record for entry in others for record in (entry.before, entry.after))]
+    known = {kind for record in records if record is not None for kind in _kinds(record)}
+    for kind in _kinds(target.entry.after or {}):
+        if kind not in KINDS_OF_STEPS and kind not in known:
+            yield ConflictError(
+                f"its pull step {kind!r} is of no kind that this deployment is otherwise known to have had",
+                where=f"{target.entry.deployment} at {target}",
+                hint="Deploy that version of the project instead.",
+            )
+
+
+def _kinds(record: Record) -> Iterator[str]:
+    steps: list[Record] = record.get("pull_steps") or []
+    return (kind for step in steps for kind in step)
+
+
+def _step(record: Record | None, kind: str) -> Record | None:
+    """The arguments of a record's pull step of a kind."""
+    steps: list[Record] = (record or {}).get("pull_steps") or []
+    found: Any = next((step[kind] for step in steps if kind in step), None)
+    return cast("Record", found) if isinstance(found, dict) else None
+
+
+def _image(record: Record | None) -> object:
+    variables: Record = (record or {}).get("job_variables") or {}
+    return variables.get("image")
+
+
+def code_remarks(target: Recorded, newest: Recorded, live: Record | None) -> Iterator[str]:
+    """Say whether the code of a deployment goes back too. That depends on where its runs take it from.
+
+    Args:
+        target: What it goes back to.
+        newest: What was written last.
+        live: What it is; None where it is gone.
+    """
+    wanted = target.entry.after or {}
+    if (clone := _step(wanted, GIT_CLONE)) is not None:
+        yield from _of_git(clone, _step(live, GIT_CLONE) or {})
+    elif (pull := _step(wanted, S3_PULL)) is not None:
+        if pull != _step(live, S3_PULL):
+            yield f"its code goes back too: runs take it from {pull.get('bucket')}/{pull.get('folder')}"
+    elif (image := _image(wanted)) is not None:
+        if image != _image(live):
+            yield f"its code goes back as far as it is in the image: runs use {image}"
+    elif (folder := _step(wanted, FOLDER)) is not None:
+        before, now = target.page.commit, newest.page.commit
+        if before is not None and before != now:
+            told = f"{target} was deployed from commit {_short(before)}, the last one from {_short(now or 'none')}"
+            yield f"fields go back, files do not: runs use {folder.get('directory')} as it is then; {told}"
+
+
+def _of_git(clone: Record, live: Record) -> Iterator[str]:
+    repository = _without_user(str(clone.get("repository")))
+    commit, now = clone.get("commit_sha"), live.get("commit_sha")
+    if commit is None:
+        yield f"its code does not go back: runs clone {clone.get('branch') or 'the default branch'} of {repository} as it is then"
+    elif (commit, clone.get("repository")) != (now, live.get("repository")):
+        instead = f" instead of {_short(str(now))}" if now is not None else ""
+        yield f"its code goes back too: runs clone {repository} at commit {_short(str(commit))}{instead}"
+
+
+def _short(commit: str) -> str:
+    sha, plus, state = commit.partition("+")
+    return f"{sha[:_SHORT]}{plus}{state}"
+
+
+def _without_user(address: str) -> str:
+    parts = urlsplit(address)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.scheme == "https" else address

@@ -8,12 +8,12 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from meta_prefect.interfaces.records import ABSENT, FieldChange, Record
-from meta_prefect.plan.changes import Change, Create, Delete, Unchanged, Update
+from meta_prefect.plan.changes import Change, Create, Delete, Held, Unchanged, Update
 from meta_prefect.plan.ledger import Recorded
 from meta_prefect.plan.ownership import is_ours
 from meta_prefect.plan.records import field_changes
 
-State = Literal["in sync", "drifted", "outdated", "missing", "not deployed", "orphan"]
+State = Literal["in sync", "drifted", "outdated", "missing", "not deployed", "orphan", "held"]
 Kind = Literal["drift", "pending", "kept"]
 
 
@@ -45,12 +45,14 @@ class DeploymentStatus(BaseModel):
         deployment: ``flow/deployment``.
         state: ``in sync``: a deploy has nothing to do. ``drifted``: somebody has changed the server since the last deploy.
             ``outdated``: the project wants something that is not deployed yet. ``missing``: it was deployed and is gone.
-            ``not deployed``: it never was. ``orphan``: it is live, and no longer in the project.
+            ``not deployed``: it never was. ``orphan``: it is live, and no longer in the project. ``held``: somebody has asked
+            for it to be left alone, whatever differs.
         version: Its live version.
         fields: What is not everywhere the same.
         applied_at: When it was last deployed.
         applied_by: By whom.
         run_id: The run that did it.
+        hold: By whom it is held, until when and why.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,11 +64,17 @@ class DeploymentStatus(BaseModel):
     applied_at: AwareDatetime | None = None
     applied_by: str | None = None
     run_id: str | None = None
+    hold: str | None = None
 
     @property
     def is_in_sync(self) -> bool:
-        """Whether a deploy would leave it alone."""
+        """Whether it is as the project wants it."""
         return self.state == "in sync"
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is to be done about it: it is in sync, or held."""
+        return self.state in ("in sync", "held")
 
     @property
     def drift(self) -> tuple[FieldStatus, ...]:
@@ -81,8 +89,9 @@ class ProjectStatus(BaseModel):
         version: The version of this form.
         project: The project.
         environment: The environment.
-        in_sync: Whether a deploy would change no deployment; versions that count deploys do not count.
+        in_sync: Whether a deploy would change no deployment; versions that count deploys do not count, nor does what is held.
         deployments: Each deployment.
+        remarks: What was read and cannot be used, and how to remove it; left out where there is nothing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -92,6 +101,7 @@ class ProjectStatus(BaseModel):
     environment: str
     in_sync: bool
     deployments: tuple[DeploymentStatus, ...]
+    remarks: tuple[str, ...] = ()
 
     def as_json(self) -> str:
         """The document as JSON; what is absent is left out."""
@@ -108,6 +118,9 @@ def status_of(change: Change, wanted: Record, last: Recorded | None) -> Deployme
     """
     about: Record = {"deployment": change.subject.name, **_applied(last)}
     match change:
+        case Held(otherwise=otherwise, reason=reason) if otherwise is not None:
+            found = status_of(otherwise, wanted, last)
+            return found.model_copy(update={"state": "held", "hold": reason})
         case Create():
             was_there = last is not None and last.entry.after is not None
             return DeploymentStatus(**about, state="missing" if was_there else "not deployed")
@@ -123,7 +136,10 @@ def status_of(change: Change, wanted: Record, last: Recorded | None) -> Deployme
 def orphan_status(change: Delete | Unchanged, last: Recorded | None) -> DeploymentStatus:
     """The status of a deployment that is no longer in the project."""
     live = change.before if isinstance(change, Delete) else change.live
-    return DeploymentStatus(deployment=change.subject.name, state="orphan", version=live["version"], **_applied(last))
+    about: Record = {"deployment": change.subject.name, "version": live["version"], **_applied(last)}
+    if isinstance(change, Held):
+        return DeploymentStatus(**about, state="held", hold=change.reason)
+    return DeploymentStatus(**about, state="orphan")
 
 
 def _applied(last: Recorded | None) -> Record:

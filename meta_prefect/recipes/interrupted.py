@@ -53,9 +53,9 @@ async def _begun(plan: RecordedPlan, server: PrefectServer) -> list[tuple[str, L
     """The pages of the ledger that a deploy has begun and not finished, with their ids."""
     found: list[tuple[str, Ledger]] = []
     seen = 0
-    async for page_id, page in server.read_ledger_pages(plan.project, plan.environment):
-        if page.deploy_id == plan.deploy_id and not page.finished:
-            found.append((page_id, page))
+    async for stored in server.read_ledger_pages(plan.project, plan.environment):
+        if stored.page.deploy_id == plan.deploy_id and not stored.page.finished and stored.doubt is None:
+            found.append((stored.artifact_id, stored.page))
         seen += 1
         if seen >= _MOST_PAGES:
             break

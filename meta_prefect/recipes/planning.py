@@ -12,7 +12,8 @@ from meta_prefect.discovery.sharing import modules_of
 from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.context import DeployContext, PlannedState
-from meta_prefect.plan.changes import Change, Delete, Unchanged, Update
+from meta_prefect.plan.changes import Change, Delete, Held, Unchanged, Update
+from meta_prefect.plan.holds import counting
 from meta_prefect.plan.orphans import PlannedDeletion, check_deletions, orphans_of
 from meta_prefect.plan.recorded import Asked, RecordedPlan, fingerprint_of_wanted, state_of, states_of
 from meta_prefect.plan.resolving import Draft
@@ -63,6 +64,10 @@ class Order:
     def at(self, now: datetime) -> Order:
         """The same order at another moment."""
         return self._with(self.context.at(now))
+
+    def automatically(self) -> Order:
+        """The same order as one that nobody has started."""
+        return self._with(self.context.model_copy(update={"automatic": True}))
 
     def completing(self, unfinished: RecordedPlan) -> Order:
         """The same order as part of a deploy that did not finish."""
@@ -140,7 +145,7 @@ class ProjectPlan:
 
     def _has_to_act(self, planned: PlannedDeployment) -> bool:
         """Whether builders have something to do once a deployment is written, or still have since an earlier attempt."""
-        if not acting_builders(planned):
+        if isinstance(planned.change, Held) or not acting_builders(planned):
             return False
         return not isinstance(planned.change, Unchanged) or str(planned) in self.context.unsettled
 
@@ -174,6 +179,8 @@ class ProjectPlan:
         }
         groups: dict[int, tuple[Recipe, list[Request]]] = {}
         for request, planned in zip(self.requests, self.batch.deployments, strict=True):
+            if isinstance(planned.change, Held):
+                continue
             waits = any(component.key in needed for component in planned.draft.components)
             if waits or self._has_to_act(planned) or not isinstance(planned.change, Unchanged):
                 _, group = groups.setdefault(id(request.recipe.function), (request.recipe, []))
@@ -200,9 +207,9 @@ class ProjectPlan:
     def remarks(self) -> tuple[str, ...]:
         """What else whoever deploys should know."""
         found = (*self._order.requested.skipped, *(remark for change in self.batch.plan for remark in change.remarks))
-        left = [str(one) for one in self.batch.orphans if isinstance(one.change, Unchanged)]
+        left = [str(one) for one in self.batch.orphans if type(one.change) is Unchanged]
         orphans = [f"no longer in the project, and left alone without --prune: {', '.join(left)}"] if left else []
-        return tuple(dict.fromkeys((*found, *orphans)))
+        return tuple(dict.fromkeys((*found, *orphans, *self.batch.remarks)))
 
 
 def planned_version(change: Change) -> str | None:
@@ -216,13 +223,13 @@ def planned_version(change: Change) -> str | None:
 
 def _foreseen(request: Request, planned: PlannedDeployment, *, dry_run: bool) -> Outcome:
     change = planned.change
-    actions: dict[str, Action] = {"Create": "created", "Update": "updated", "Unchanged": "unchanged"}
+    actions: dict[str, Action] = {"Create": "created", "Update": "updated", "Unchanged": "unchanged", "Held": "held"}
     action = actions[type(change).__name__]
     live = planned.live
     return Outcome(
         deployment=str(planned),
         recipe=request.recipe.recipe_name,
-        action=action if dry_run or action == "unchanged" else "not written",
+        action=action if dry_run or isinstance(change, Unchanged) else "not written",
         version=planned_version(change) or (live.record["version"] if live else None),
         detail=change.reason
         if isinstance(change, Unchanged)
@@ -369,7 +376,7 @@ async def plan_order(order: Order, host: Host, server: Reader) -> ProjectPlan:
     return ProjectPlan(
         order,
         [request for request, begun in pairs if id(begun) in sound],
-        PlannedBatch(components, batch.deployments, orphans, batch.owned),
+        PlannedBatch(components, batch.deployments, orphans, batch.owned, batch.holds, batch.unsound),
         errors,
     )
 
@@ -378,6 +385,8 @@ def _orphans(order: Order, batch: PlannedBatch) -> tuple[list[PlannedDeletion], 
     """Find what is no longer in the project, and whether that is too much to be deleted at once."""
     replaced = [planned.predecessor.full_name for planned in batch.deployments if planned.predecessor is not None]
     wanted = [*map(str, batch.deployments), *replaced]
-    orphans = orphans_of(batch.owned, wanted, prune=order.asked.prune)
-    excess = check_deletions(orphans, len(batch.owned), order.asked.max_deletes) if order.asked.prune else None
+    holds = counting(batch.holds, order.context.now)
+    orphans = orphans_of(batch.owned, wanted, prune=order.asked.prune, holds=holds)
+    deletions = [one for one in orphans if isinstance(one.change, Delete)]
+    excess = check_deletions(deletions, len(batch.owned), order.asked.max_deletes) if order.asked.prune else None
     return orphans, [] if excess is None else [excess]

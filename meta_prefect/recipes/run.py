@@ -13,12 +13,13 @@ from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectErr
 from meta_prefect.interfaces.components import ComponentKey
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.local.host import LocalHost
-from meta_prefect.plan.changes import Change, Create, Unchanged, Update
+from meta_prefect.plan.changes import Change, Create, Held, Unchanged, Update
 from meta_prefect.plan.ledger import PageHead
 from meta_prefect.plan.resolving import Draft
 from meta_prefect.project import read_project
 from meta_prefect.recipes.announcing import announce_report
 from meta_prefect.recipes.drafting import Request, draft
+from meta_prefect.recipes.ending_holds import end_holds
 from meta_prefect.recipes.recipe import Recipe
 from meta_prefect.recipes.showing import show_report
 from meta_prefect.report import Action, Outcome, Report
@@ -55,6 +56,7 @@ async def run_recipe(
         ValidationFailed: Something is wrong with an entry; nothing was written.
         DeployFailed: Some deployments could not be written.
     """
+    is_alone = context is None
     if context is None:
         context = await _own_context(environment)
     host = LocalHost(start_worker=context.start_worker)
@@ -71,6 +73,8 @@ async def run_recipe(
         report = await _write(recipe, batch, server, context, modules.imported)
         if page is not None:
             await page.close(_written(batch, report))
+        if is_alone:
+            report = await end_holds(batch, report, server)
         key = f"{recipe.recipe_name}-{report.environment}"
         await show_report(report, key, f"Deployed by {recipe.recipe_name}: {report.count()}.", server)
         announce_report(report, context.project)
@@ -177,6 +181,8 @@ async def _apply(
     if unusable is not None:
         return _outcome(recipe, planned, "failed", detail=_told(unusable))
     deployment_id: str | None = None
+    if isinstance(planned.change, Held):
+        return _outcome(recipe, planned, "held", planned.live.id if planned.live else None, planned.change.reason)
     if isinstance(planned.change, Unchanged):
         assert planned.live is not None, "what is unchanged is there"  # noqa: S101 - for the type checker
         deployment_id = planned.live.id

@@ -27,22 +27,25 @@ async def project_status(path: Path, environment: str | None, asked: Asked, serv
         ValidationFailed: Something is wrong with the project.
     """
     with sharing_modules():
-        order = read_order(read_project(path, required=False), path, environment, asked)
+        # As a deploy that nobody starts would see it: that one honours every hold.
+        order = read_order(read_project(path, required=False), path, environment, asked).automatically()
         planned = await plan_order(order, server.host, server)
     if planned.errors:
         raise ValidationFailed(planned.errors)
     batch = planned.batch
     last = await server.read_last_entries(
-        order.project.name, [str(one) for one in (*batch.deployments, *batch.orphans)]
+        order.project.name, [str(one) for one in (*batch.deployments, *batch.orphans)], unconfirmed=True
     )
     deployments = [
         *(status_of(one.change, desired_record(one.draft.deployment), last.get(str(one))) for one in batch.deployments),
         *(orphan_status(one.change, last.get(str(one))) for one in batch.orphans),
     ]
+    remarks = {"remarks": tuple(server.unsound.values())} if server.unsound else {}
     return ProjectStatus(
         version=1,
         project=order.project.name,
         environment=order.context.environment,
-        in_sync=all(one.is_in_sync for one in deployments),
+        in_sync=all(one.is_settled for one in deployments),
         deployments=tuple(deployments),
+        **remarks,
     )

@@ -42,6 +42,7 @@ class PrefectServer(Readings):
     def __init__(self, connection: Connection, host: Host) -> None:
         super().__init__(connection, host)
         self._flow_ids = {}
+        self.unsound = {}
 
     async def flow_id(self, name: str) -> str:
         """The id of a flow, which is registered where it is not known yet."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from meta_prefect.errors import NoApiConfiguredError
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.records import Record
+from meta_prefect.plan.holds import StoredHold
 from meta_prefect.plan.ledger import Recorded
 from meta_prefect.plan.records import LiveDeployment
 from meta_prefect.server.requests import base_job_template
@@ -22,6 +24,11 @@ class Reader(Api, Protocol):
         """Whether there is nothing to read from, so that nothing can be said to be missing."""
         ...
 
+    @property
+    def unsound(self) -> Mapping[str, str]:
+        """What was read and cannot be used, by its id: what it is, and how to remove it."""
+        ...
+
     async def read_deployments(self, names: Iterable[tuple[str, str]]) -> dict[str, LiveDeployment]:
         """Read many deployments at once: those that exist, by ``flow/deployment``."""
         ...
@@ -32,6 +39,10 @@ class Reader(Api, Protocol):
 
     async def read_last_entries(self, project: str, names: Iterable[str]) -> dict[str, Recorded]:
         """Find what the last deploys wrote of deployments, each given as ``flow/deployment``."""
+        ...
+
+    async def read_holds(self) -> Mapping[str, StoredHold]:
+        """Read every hold, by ``flow/deployment``."""
         ...
 
     async def known_blocks(self, types: Iterable[str]) -> set[tuple[str, str]]:
@@ -51,6 +62,7 @@ class NoServer:
     """
 
     is_empty = True
+    unsound: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -103,6 +115,10 @@ class NoServer:
     async def read_last_entries(self, project: str, names: Iterable[str]) -> dict[str, Recorded]:
         """Find nothing."""
         del project, names
+        return {}
+
+    async def read_holds(self) -> Mapping[str, StoredHold]:
+        """Find nothing."""
         return {}
 
     async def known_blocks(self, types: Iterable[str]) -> set[tuple[str, str]]:

@@ -8,8 +8,11 @@ from typing import Final
 
 from meta_prefect.interfaces.records import Record
 from meta_prefect.interfaces.tags import environment_tag, owner_tag
-from meta_prefect.plan.ledger import ARTIFACT_TYPE, Ledger, Recorded, key_prefix, page_of
+from meta_prefect.plan.holds import HOLD_TAG, Hold, StoredHold, hold_of
+from meta_prefect.plan.ledger import ARTIFACT_TYPE, Ledger, Recorded, StoredPage, key_prefix
 from meta_prefect.plan.records import LiveDeployment, live_deployment
+from meta_prefect.plan.sound import sound_or_named, unsound_variable
+from meta_prefect.plan.standing import Doubt, doubt_about
 from meta_prefect.server.requests import PAGE, Requests
 
 LEDGER_PAGES: Final = 20
@@ -20,6 +23,8 @@ class Readings(Requests):
     """The Prefect API, as far as it is read."""
 
     _flow_ids: dict[str, str]
+    unsound: dict[str, str]
+    """What was read and cannot be used, by its id: what it is, and how to remove it."""
 
     async def read_deployments(self, names: Iterable[tuple[str, str]]) -> dict[str, LiveDeployment]:
         """Read many deployments at once.
@@ -72,29 +77,58 @@ class Readings(Requests):
         self._flow_ids |= {flow["name"]: flow["id"] for flow in flows}
         return {flow["id"]: flow["name"] for flow in flows}
 
-    async def read_ledgers(self, project: str, environment: str | None = None) -> AsyncGenerator[Ledger]:
+    async def read_ledger_pages(self, project: str, environment: str | None = None) -> AsyncGenerator[StoredPage]:
         """Read what the deploys of a project wrote, newest first, page by page; whoever has enough may stop.
+
+        Pages that do not count are among them, each with the reason. What is no sound page is left out, and named in
+        :attr:`unsound`.
 
         Args:
             project: The project.
             environment: The environment that was deployed to; None means all of them.
         """
-        async for _, page in self.read_ledger_pages(project, environment):
-            yield page
-
-    async def read_ledger_pages(
-        self, project: str, environment: str | None = None
-    ) -> AsyncGenerator[tuple[str, Ledger]]:
-        """The same, each page with the id of the artifact that it is."""
         of_ours = {"type": {"any_": [ARTIFACT_TYPE]}, "key": {"like_": f"{key_prefix(project, environment)}%"}}
-        async for artifact in self.pages("/artifacts/filter", {"artifacts": of_ours}, "CREATED_DESC", LEDGER_PAGES):
+        artifacts = self.pages("/artifacts/filter", {"artifacts": of_ours}, "CREATED_DESC", LEDGER_PAGES)
+        async for batch in _in_batches(artifacts, LEDGER_PAGES):
+            read = [(artifact, page) for artifact in batch if (page := self._page(artifact, project)) is not None]
             # A key tells less than the page: another project's may begin alike.
-            page = page_of(artifact["data"])
-            if page is not None and page.project == project and environment in (None, page.environment):
-                yield artifact["id"], page
+            ours = [pair for pair in read if pair[1].project == project and environment in (None, pair[1].environment)]
+            doubts = await self.doubts_about([(page.run_id, page.deploy_id, artifact) for artifact, page in ours])
+            for (artifact, page), doubt in zip(ours, doubts, strict=True):
+                yield StoredPage(artifact["id"], page, doubt)
+
+    def _page(self, artifact: Record, project: str) -> Ledger | None:
+        return sound_or_named(Ledger, artifact, "ledger page", self.unsound, project)
+
+    async def doubts_about(self, records: Sequence[tuple[str | None, str, Record]]) -> list[Doubt | None]:
+        """Find out which records that were read back do not count, and why; two requests for all of them.
+
+        Args:
+            records: For each the run and the deploy that it names, and the artifact that it is.
+        """
+        ids = sorted({artifact["flow_run_id"] for _, _, artifact in records if artifact.get("flow_run_id")})
+        if not ids:
+            return [doubt_about(named, deploy_id, artifact, None, None) for named, deploy_id, artifact in records]
+        condition: Record = {"flow_runs": {"id": {"any_": ids}}}
+        found: tuple[list[Record], list[Record]] = await asyncio.gather(
+            self.post("/flow_runs/filter", {**condition, "limit": PAGE}),
+            self.post("/flows/filter", {**condition, "limit": PAGE}),
+        )
+        runs = {run["id"]: run for run in found[0]}
+        flows = {flow["id"]: flow["name"] for flow in found[1]}
+        return [
+            doubt_about(
+                named,
+                deploy_id,
+                artifact,
+                run := runs.get(artifact.get("flow_run_id")),
+                flows.get((run or {}).get("flow_id")),
+            )
+            for named, deploy_id, artifact in records
+        ]
 
     async def read_last_entries(
-        self, project: str, names: Iterable[str], *, but_of: str | None = None
+        self, project: str, names: Iterable[str], *, but_of: str | None = None, unconfirmed: bool = False
     ) -> dict[str, Recorded]:
         """Find what the last deploys wrote of deployments.
 
@@ -102,6 +136,7 @@ class Readings(Requests):
             project: The project that they belong to.
             names: Deployments as ``flow/deployment``.
             but_of: A deploy whose pages do not count.
+            unconfirmed: Whether pages count whose run is gone. Only where nothing is written because of them.
 
         Returns:
             The newest entry of each that is recorded, by its name.
@@ -110,15 +145,27 @@ class Readings(Requests):
         found: dict[str, Recorded] = {}
         if not missing:
             return found
-        async for page in self.read_ledgers(project):
-            if page.deploy_id == but_of:
+        async for stored in self.read_ledger_pages(project):
+            page, doubt = stored.page, stored.doubt
+            if page.deploy_id == but_of or (doubt is not None and not (unconfirmed and doubt.run_is_gone)):
                 continue
             for entry in page.entries:
                 if entry.deployment in missing:
-                    found[entry.deployment] = Recorded(page, entry)
+                    found[entry.deployment] = Recorded(page, entry, doubt)
                     missing.discard(entry.deployment)
             if not missing:
                 break
+        return found
+
+    async def read_holds(self) -> dict[str, StoredHold]:
+        """Read every hold, by ``flow/deployment``; one request. What is no sound hold is named in :attr:`unsound`."""
+        found: dict[str, StoredHold] = {}
+        async for variable in self.pages("/variables/filter", {"variables": {"tags": {"all_": [HOLD_TAG]}}}):
+            match hold_of(variable):
+                case Hold() as hold:
+                    found[hold.deployment] = StoredHold(variable["id"], hold)
+                case why:
+                    self.unsound[variable["id"]] = unsound_variable("hold", variable, why)
         return found
 
     async def known_blocks(self, types: Iterable[str]) -> set[tuple[str, str]]:
@@ -133,6 +180,17 @@ class Readings(Requests):
     async def known_variables(self) -> set[str]:
         """The names of all Prefect variables. What they hold is not kept."""
         return {variable["name"] async for variable in self.pages("/variables/filter", {})}
+
+
+async def _in_batches(items: AsyncGenerator[Record], size: int) -> AsyncGenerator[list[Record]]:
+    batch: list[Record] = []
+    async for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _chunks(items: Sequence[str]) -> Iterator[list[str]]:

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from meta_prefect.interfaces.moments import Moment
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.records import Record
+from meta_prefect.plan.sound import sound_or_named
 from meta_prefect.server import PrefectServer
 
 MOST_HEALS: Final = 3
@@ -26,7 +28,7 @@ class Heals(BaseModel):
 
     project: str
     environment: str
-    at: dict[str, tuple[AwareDatetime, ...]] = {}
+    at: dict[str, tuple[Moment, ...]] = {}
 
     def may_heal(self, deployment: str, now: datetime) -> bool:
         """Whether a deployment may be healed once more."""
@@ -48,13 +50,14 @@ def _key(project: str, environment: str) -> str:
 
 async def read_heals(project: str, environment: str, server: PrefectServer) -> Heals:
     """Find out what was healed lately."""
-    newest: Record = await server.get(f"/artifacts/{_key(project, environment)}/latest") or {}
-    try:
-        found = Heals.model_validate(newest.get("data"))
-    except ValidationError:
-        found = None
-    if found is None or (found.project, found.environment) != (project, environment):
-        return Heals(project=project, environment=environment)
+    newest: Record | None = await server.get(f"/artifacts/{_key(project, environment)}/latest")
+    nothing = Heals(project=project, environment=environment)
+    if newest is None:
+        return nothing
+    found = sound_or_named(Heals, newest, "list of heals", server.unsound, project)
+    (doubt,) = await server.doubts_about([(newest.get("flow_run_id"), "", newest)])
+    if found is None or doubt is not None or (found.project, found.environment) != (project, environment):
+        return nothing
     return found
 
 

@@ -10,7 +10,9 @@ from prefect.runtime import flow_run
 
 from meta_prefect.errors import TargetError
 from meta_prefect.interfaces.records import Record
-from meta_prefect.plan.recorded import ARTIFACT_TYPE, RecordedPlan, recorded_key, recorded_plan_of
+from meta_prefect.plan.recorded import ARTIFACT_TYPE, Asked, RecordedPlan, recorded_key
+from meta_prefect.plan.sound import sound_or_named
+from meta_prefect.plan.standing import Doubt
 from meta_prefect.server import PrefectServer
 
 _NEWEST_FIRST: Final = "CREATED_DESC"
@@ -39,30 +41,31 @@ async def read_plan(run_id: str, server: PrefectServer) -> RecordedPlan:
     """Find the plan that a run has made.
 
     Raises:
-        TargetError: It has made none, or there is no such run.
+        TargetError: It has made none that counts, or there is no such run.
     """
+    hint = "`meta-prefect plan` prints the id to give."
     try:
         asked = str(UUID(run_id.rstrip("/").rpartition("/")[2]))
     except ValueError:
-        raise TargetError(
-            f"{run_id!r} is no flow run's id", where="--plan", hint="`meta-prefect plan` prints the id to give."
-        ) from None
-    found = await _newest({"flow_run_id": {"any_": [asked]}}, server)
+        raise TargetError(f"{run_id!r} is no flow run's id", where="--plan", hint=hint) from None
+    doubts: list[Doubt] = []
+    found = await _newest({"flow_run_id": {"any_": [asked]}}, server, doubts=doubts)
+    if found is None and doubts:
+        raise TargetError(f"the plan of the run {asked} does not count: {doubts[0]}", where="--plan", hint=hint)
     if found is None:
         raise TargetError(
-            f"the run {asked} has made no plan that is recorded on {server.url}",
-            where="--plan",
-            hint="`meta-prefect plan` prints the id to give.",
+            f"the run {asked} has made no plan that is recorded on {server.url}", where="--plan", hint=hint
         )
     return found
 
 
-async def plan_of_earlier_attempt(server: PrefectServer) -> RecordedPlan | None:
-    """The plan of this very run, where it has been started before and is retried."""
+async def plan_of_earlier_attempt(asked: Asked, server: PrefectServer) -> RecordedPlan | None:
+    """The plan of this very run, where it has been started before and is retried: it was asked for the same."""
     run_id = flow_run.get_id()
     if not run_id or int(flow_run.get_run_count() or 0) <= 1:
         return None
-    return await _newest({"flow_run_id": {"any_": [str(run_id)]}}, server)
+    found = await plan_of_run(str(run_id), server)
+    return found if found is not None and found.asked == asked else None
 
 
 async def plan_of_run(run_id: str, server: PrefectServer) -> RecordedPlan | None:
@@ -72,14 +75,37 @@ async def plan_of_run(run_id: str, server: PrefectServer) -> RecordedPlan | None
 
 async def unfinished_plan(project: str, environment: str, server: PrefectServer) -> RecordedPlan | None:
     """The plan of the last deploy of a project to an environment, where something is left of it to do."""
-    newest = await _newest({"key": {"any_": [recorded_key(project, environment)]}}, server, but_dry_runs=True)
+    about = (project, environment)
+    newest = await _newest({"key": {"any_": [recorded_key(project, environment)]}}, server, about=about)
     return newest if newest is not None and newest.stage == "started" else None
 
 
-async def _newest(condition: Record, server: PrefectServer, *, but_dry_runs: bool = False) -> RecordedPlan | None:
+async def _newest(
+    condition: Record,
+    server: PrefectServer,
+    *,
+    about: tuple[str, str] | None = None,
+    doubts: list[Doubt] | None = None,
+) -> RecordedPlan | None:
+    """The newest plan that counts.
+
+    Args:
+        condition: Which artifacts are looked at.
+        server: The Prefect API.
+        about: Take a deploy's plan of this project and environment, and no dry run's.
+        doubts: Gets why plans do not count.
+    """
     asked = {"artifacts": {"type": {"any_": [ARTIFACT_TYPE]}, **condition}}
+    project = about[0] if about else None
     async for artifact in server.pages("/artifacts/filter", asked, _NEWEST_FIRST, size=5):
-        plan = recorded_plan_of(artifact["data"])
-        if plan is not None and not (but_dry_runs and plan.stage == "planned"):
+        plan = sound_or_named(RecordedPlan, artifact, "recorded plan", server.unsound, project)
+        if plan is None or (
+            about is not None and (plan.stage == "planned" or about != (plan.project, plan.environment))
+        ):
+            continue
+        (doubt,) = await server.doubts_about([(plan.run_id, plan.deploy_id, artifact)])
+        if doubt is None:
             return plan
+        if doubts is not None:
+            doubts.append(doubt)
     return None

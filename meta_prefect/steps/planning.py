@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 
 from prefect import get_run_logger, task
 
 from meta_prefect.errors import BuilderError, ConfigurationError, MetaPrefectError
 from meta_prefect.interfaces.components import Component, WorkerPool
+from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.records import Record
-from meta_prefect.plan.changes import Change, Plan
+from meta_prefect.plan.changes import Change, Held, Plan
 from meta_prefect.plan.checking import check_job_variables
 from meta_prefect.plan.diff import diff_component, diff_deployment, needs_history
 from meta_prefect.plan.explain import summary
+from meta_prefect.plan.holds import Holds, StoredHold, held
 from meta_prefect.plan.ledger import Recorded
 from meta_prefect.plan.orphans import PlannedDeletion
 from meta_prefect.plan.records import LiveDeployment
@@ -71,6 +74,8 @@ class PlannedBatch:
         deployments: In the order in which they were asked for.
         orphans: What is no longer in the project.
         owned: What the project has on the server, as far as that was asked for.
+        holds: The holds that there are, of whatever project.
+        unsound: What was read and cannot be used, and how to remove it.
     """
 
     def __init__(
@@ -79,7 +84,11 @@ class PlannedBatch:
         deployments: Sequence[PlannedDeployment],
         orphans: Sequence[PlannedDeletion] = (),
         owned: Sequence[LiveDeployment] = (),
+        holds: Holds | None = None,
+        unsound: Sequence[str] = (),
     ) -> None:
+        self.holds: Holds = holds or {}
+        self.unsound = tuple(unsound)
         self.components = tuple(components)
         self.deployments = tuple(deployments)
         self.orphans = tuple(orphans)
@@ -94,6 +103,30 @@ class PlannedBatch:
             tuple(planned.change for planned in self.orphans),
         )
 
+    @property
+    def ending(self) -> list[tuple[str, StoredHold]]:
+        """The holds of its deployments that this deploy does not honour: it is an explicit one, or they have run out."""
+        return [
+            (str(one), found)
+            for one in self.deployments
+            if not isinstance(one.change, Held) and (found := self.holds.get(str(one))) is not None
+        ]
+
+    @property
+    def remarks(self) -> Iterator[str]:
+        """What to know of holds, and of what cannot be read."""
+        held = [change.subject.name for change in self.plan if isinstance(change, Held)]
+        if held:
+            names = ", ".join(held[:5]) + (f" and {len(held) - 5} more" if len(held) > 5 else "")
+            yield f"held, and left alone: {names}; to release: meta-prefect release {shlex.quote(held[0])}"
+        for planned in self.deployments:
+            found = self.holds.get(str(planned))
+            if found is not None and (str(planned), found) in self.ending:
+                counts = found.hold.counts(planned.draft.deployment.context.now)
+                if counts:
+                    yield f"{planned} was {found.hold}; that hold ends with this deploy"
+        yield from self.unsound
+
 
 async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None = None) -> PlannedBatch:
     """Read what there is, in batches, and compare. What cannot be planned becomes its draft's error; reads only.
@@ -103,7 +136,9 @@ async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None =
         server: What is read from.
         owner: A project and environment of which everything is read, as nearly all that is wanted will be among it.
     """
-    components, owned = await asyncio.gather(_compare_components(_sound(drafts), server), _read_owned(owner, server))
+    components, owned, holds = await asyncio.gather(
+        _compare_components(_sound(drafts), server), _read_owned(owner, server), server.read_holds()
+    )
     await _check_job_variables(_sound(drafts), components, server)
     await _check_references(_sound(drafts), server)
     sound = _sound(drafts)
@@ -121,8 +156,30 @@ async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None =
         except ConfigurationError as error:
             draft.refuse(error)
         else:
+            change = _as_held(change, wanted.context, before or old, holds)
             deployments.append(PlannedDeployment(draft, before, change, predecessor=old))
-    return PlannedBatch(components, deployments, owned=owned)
+    components = _without_those_of_held(components, sound, deployments)
+    return PlannedBatch(components, deployments, owned=owned, holds=holds, unsound=tuple(server.unsound.values()))
+
+
+def _as_held(change: Change, context: DeployContext, live: LiveDeployment | None, holds: Holds) -> Change:
+    """Let a hold of the deployment, or of the one whose place it takes, stop what would be done."""
+    names = (change.subject.name, *([live.full_name] if live is not None else []))
+    stored = next((holds[name] for name in names if name in holds), None)
+    if stored is None or not stored.hold.stops(context.now, automatic=context.automatic):
+        return change
+    return held(change, stored.hold, live.record if live is not None else None)
+
+
+def _without_those_of_held(
+    components: list[PlannedComponent], drafts: Sequence[Draft], deployments: Sequence[PlannedDeployment]
+) -> list[PlannedComponent]:
+    """Leave out what only held deployments need: for them nothing is written."""
+    left_alone = {id(one.draft) for one in deployments if isinstance(one.change, Held)}
+    if not left_alone:
+        return components
+    needed = {one.key for draft in drafts if id(draft) not in left_alone for one in draft.components}
+    return [one for one in components if one.component.key in needed]
 
 
 async def _read_owned(owner: Owner | None, server: Reader) -> list[LiveDeployment]:

@@ -11,6 +11,7 @@ from meta_prefect.server import server_time
 from meta_prefect.settings import read_settings
 from meta_prefect.steps.fetching import origin_of
 from meta_prefect.steps.git import git_commit
+from meta_prefect.steps.this_run import is_automatic
 
 
 def new_context(
@@ -50,6 +51,7 @@ def new_context(
         start_worker=settings.start_worker,
         build_images=settings.build_images,
         adopt=adopt,
+        automatic=is_automatic(),
     )
 
 

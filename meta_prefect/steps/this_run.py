@@ -24,3 +24,13 @@ def deployment_id() -> str | None:
 def deployment_name() -> str | None:
     """The name of the deployment whose run this is; None for a run that no deployment started, or where there is no run."""
     return None if deployment_id() is None else deployment.get_name()
+
+
+def is_automatic() -> bool:
+    """Whether nobody started this run: a schedule did, or an automation."""
+    context = FlowRunContext.get()
+    run = context.flow_run if context is not None else None
+    if run is None:
+        return False
+    made_by = run.created_by.type if run.created_by is not None else None
+    return bool(run.auto_scheduled) or (made_by or "").upper() in ("SCHEDULE", "AUTOMATION")

@@ -9,7 +9,7 @@ from values import a_deployment
 
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.changes import Create, Subject
-from meta_prefect.plan.ledger import Ledger, LedgerEntry, Recorded, entry_of, whole_record
+from meta_prefect.plan.ledger import Ledger, LedgerEntry, Recorded, StoredPage, entry_of, whole_record
 from meta_prefect.plan.records import LiveDeployment, desired_record
 
 NAME = "add/nightly-dev"
@@ -49,8 +49,14 @@ def a_page(*entries: LedgerEntry, **changes: Any) -> Ledger:
     return Ledger(**{**fields, **changes})
 
 
-def written(version: str | None, action: Any = "updated", **after: Any) -> Recorded:
-    """One line of that deployment's history."""
+def stored(*pages: Ledger) -> list[StoredPage]:
+    """Pages as they are read from a server that confirms them."""
+    return [StoredPage(f"a-{number}", page) for number, page in enumerate(pages)]
+
+
+def written(version: str | None, action: Any = "updated", before: str | None = None, **after: Any) -> Recorded:
+    """One line of that deployment's history; what was there before has another version, if any."""
     record = None if action == "deleted" else a_record(version=version, **after)
-    entry = LedgerEntry(deployment=NAME, action=action, version=version, before=a_record(), after=record)
+    found = None if before is None else a_record(version=before)
+    entry = LedgerEntry(deployment=NAME, action=action, version=version, before=found, after=record)
     return Recorded(a_page(entry), entry)

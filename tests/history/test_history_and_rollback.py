@@ -83,7 +83,7 @@ def pages(project: str, environment: str | None = None) -> list[Ledger]:
 
     async def read() -> list[Ledger]:
         async with connect(LocalHost()) as server:
-            return [page async for page in server.read_ledgers(project, environment)]
+            return [stored.page async for stored in server.read_ledger_pages(project, environment)]
 
     return asyncio.run(read())
 
@@ -329,3 +329,55 @@ def test_no_api_no_history(tmp_path: Path, run_cli: Cli) -> None:
 
         assert done.returncode == 1
         assert "no Prefect API" in done.stderr
+
+
+KILLED = """
+    import os
+    import signal
+    from pathlib import Path
+
+    from prefect import flow
+    from meta_prefect.implementations.infra import local_process
+    from meta_prefect.implementations.metadata import describer, versioneer
+    from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
+
+    class Deadly(FlowBuilderInterface):
+        def update_deployment(self, deployment):
+            return deployment
+
+        def after_deployment(self, deployment):
+            if Path(__file__).with_name("kills").exists():
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    @flow(name="UNIQUE")
+    def work() -> None: ...
+
+    mine = (describer(text="TEXT") | versioneer(strategy="increment") | local_process() | Deadly())(work)
+"""
+
+
+@pytest.mark.faults
+def test_a_version_that_a_killed_deploy_wrote_can_be_restored(
+    server: Api, project: Project, unique: str, run_cli: Cli
+) -> None:
+    """A deploy is killed once it has written version 2, the next one completes it, another makes 3: back is 2, by name too."""
+
+    def write(text: str) -> Path:
+        return project(**{"flows.py": KILLED.replace("TEXT", text)}, **FILE)
+
+    name = f"{unique}/mine-dev"
+    deploy([str(write("one"))])
+    root = write("two")
+    (root / "kills").touch()
+    assert run_cli("deploy", str(root)).returncode == -9
+    (root / "kills").unlink()
+    assert server.deployment(name)["version"] == "2"
+    deploy([str(root)])
+    deploy([str(write("three"))])
+    assert server.deployment(name)["version"] == "3"
+
+    (outcome,) = back(root, name).outcomes
+
+    assert (outcome.version, server.deployment(name)["description"]) == ("2", "two")
+    (named,) = back(root, name, "2").outcomes
+    assert named.action == "unchanged"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from ledger_values import NAME, a_page, a_record, created, written
+from ledger_values import NAME, a_page, a_record, created, stored
 from values import a_deployment
 
 from meta_prefect.errors import TargetError
@@ -15,13 +13,10 @@ from meta_prefect.plan.changes import Delete, Subject, Unchanged, Update
 from meta_prefect.plan.ledger import (
     Ledger,
     LedgerEntry,
-    Recorded,
     entry_of,
     history_of,
     key_prefix,
-    page_of,
     set_by,
-    version_to_restore,
 )
 from meta_prefect.plan.records import desired_record
 
@@ -34,20 +29,13 @@ def test_a_page_survives_json() -> None:
     page = a_page(created(schedules=[Schedule(slug="daily", cron="0 9 * * *")]), created(concurrency_limit=2))
 
     assert Ledger.model_validate_json(page.model_dump_json()) == page
-    assert page_of(page.model_dump(mode="json")) == page
-
-
-@pytest.mark.parametrize("data", [None, "text", [], {}, {"project": "shop"}], ids=repr)
-def test_somebody_elses_artifact_is_no_page(data: Any) -> None:
-    """An artifact that only has a similar key is left out, not an error."""
-    assert page_of(data) is None
 
 
 def test_a_page_of_a_later_release_can_be_read() -> None:
     """Fields that this release does not know are no obstacle."""
     data = {**a_page().model_dump(mode="json"), "approved_by": "grace"}
 
-    assert page_of(data) == a_page()
+    assert Ledger.model_validate(data) == a_page()
 
 
 def test_the_key_holds_only_what_prefect_accepts() -> None:
@@ -83,8 +71,11 @@ def test_an_updated_deployment_is_recorded_whole() -> None:
 
 def test_what_the_server_adds_to_a_rule_is_no_changed_field() -> None:
     """A start that the server put before a recurrence rule does not show in the history."""
-    stored = {**DAILY, "rrule": "DTSTART:20200101T000000\nFREQ=DAILY", "active": True}
-    before, after = a_record(schedules={"daily": stored}), a_record(schedules={"daily": {**DAILY, "active": True}})
+    on_the_server = {**DAILY, "rrule": "DTSTART:20200101T000000\nFREQ=DAILY", "active": True}
+    before, after = (
+        a_record(schedules={"daily": on_the_server}),
+        a_record(schedules={"daily": {**DAILY, "active": True}}),
+    )
 
     entry = entry_of(Update(SUBJECT, (), before, after), {})
 
@@ -121,7 +112,7 @@ def test_the_history_is_that_of_one_deployment() -> None:
     other = LedgerEntry(deployment="add/other-dev", action="created", version="1", before=None, after=a_record())
     second, first = a_page(other, created(version="2")), a_page(created(), other)
 
-    history = history_of(NAME, [second, first])
+    history = history_of(NAME, stored(second, first))
 
     assert [(str(one), one.page) for one in history] == [("version 2", second), ("version 1", first)]
 
@@ -134,42 +125,6 @@ def test_the_history_is_that_of_one_deployment() -> None:
 def test_an_unknown_deployment_is_named_with_the_known_ones(name: str, hint: str) -> None:
     """Whoever asks for a deployment that was never deployed learns which ones were."""
     with pytest.raises(TargetError, match=f"'{name}' is recorded") as failure:
-        history_of(name, [a_page(created())])
+        history_of(name, stored(a_page(created())))
 
     assert failure.value.hint == hint
-
-
-FIRST, SECOND, THIRD = written("1", "created"), written("2"), written("3")
-GONE = written("3", "deleted")
-AGAIN = written("1", "rolled back", description="again")
-
-
-@pytest.mark.parametrize(
-    ("history", "version", "chosen"),
-    [
-        pytest.param([THIRD, SECOND, FIRST], "1", FIRST, id="a version"),
-        pytest.param([THIRD, SECOND, FIRST], None, SECOND, id="the one before"),
-        pytest.param([AGAIN, THIRD, SECOND, FIRST], None, THIRD, id="a rollback is undone"),
-        pytest.param([AGAIN, THIRD, SECOND, FIRST], "1", AGAIN, id="the newest of equal versions"),
-        pytest.param([GONE, THIRD, SECOND], None, THIRD, id="the last before it was deleted"),
-        pytest.param([GONE, THIRD, SECOND], "3", THIRD, id="not the deletion"),
-        pytest.param([THIRD], "3", THIRD, id="the current one"),
-    ],
-)
-def test_the_version_to_restore(history: list[Recorded], version: str | None, chosen: Recorded) -> None:
-    """A named version, else the last one before the current."""
-    assert version_to_restore(history, version) is chosen
-
-
-@pytest.mark.parametrize(
-    ("history", "version", "says"),
-    [
-        pytest.param([THIRD, SECOND, FIRST], "9", r"no version '9' of add/nightly-dev .*\n  Known: 3, 2, 1\.", id="no"),
-        pytest.param([FIRST], None, "nothing before version 1 of add/nightly-dev", id="only one"),
-        pytest.param([written(None)], "1", "Known: none", id="without versions"),
-    ],
-)
-def test_a_version_that_is_not_there(history: list[Recorded], version: str | None, says: str) -> None:
-    """The error names the versions that can be restored."""
-    with pytest.raises(TargetError, match=says):
-        version_to_restore(history, version)

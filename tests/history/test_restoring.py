@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from ledger_values import NAME, a_record, live, written
 from meta_prefect.errors import ConflictError
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.changes import Create, Unchanged, Update
-from meta_prefect.plan.restoring import diff_restored
+from meta_prefect.plan.ledger import Recorded
+from meta_prefect.plan.restoring import check_steps, code_remarks, diff_restored
 
 CRON: Record = {"timezone": "UTC", "parameters": {}, "cron": "0 9 * * *", "day_or": True, "active": True}
 RULE: Record = {"timezone": "UTC", "parameters": {}, "rrule": "FREQ=DAILY", "active": True}
@@ -69,3 +71,86 @@ def test_deployments_of_others_are_refused(tags: list[str], says: str) -> None:
     """A deployment that is not this project's is not rolled back, whatever the ledger knows of its name."""
     with pytest.raises(ConflictError, match=f"deployment {NAME}: the live deployment belongs to {says}"):
         diff_restored(written("1"), live(tags=tags))
+
+
+HOST = "https://host/x.git"
+OLD, NEW = "7fd9fa7000", "a0d0b72000"
+
+
+def clone(**arguments: Any) -> dict[str, Any]:
+    """The fields of a deployment whose runs clone a repository."""
+    return {"pull_steps": [{"prefect.deployments.steps.git_clone": {"repository": HOST, **arguments}}]}
+
+
+def folder(name: str) -> dict[str, Any]:
+    """The fields of a deployment whose runs use a folder."""
+    return {"pull_steps": [{"prefect.deployments.steps.set_working_directory": {"directory": name}}]}
+
+
+IMAGE: dict[str, Any] = {"pull_steps": [], "job_variables": {"image": "shop:1"}}
+BUCKET: dict[str, Any] = {
+    "pull_steps": [{"prefect_aws.deployments.steps.pull_from_s3": {"bucket": "b", "folder": "shop/1"}}]
+}
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "says"),
+    [
+        pytest.param(
+            clone(commit_sha=OLD),
+            clone(commit_sha=NEW),
+            f"its code goes back too: runs clone {HOST} at commit 7fd9fa7 instead of a0d0b72",
+            id="a commit",
+        ),
+        pytest.param(clone(commit_sha=OLD), clone(commit_sha=OLD), None, id="the same commit"),
+        pytest.param(
+            clone(commit_sha=OLD),
+            folder("/srv"),
+            f"its code goes back too: runs clone {HOST} at commit 7fd9fa7",
+            id="to a commit",
+        ),
+        pytest.param(
+            clone(branch="main"),
+            clone(commit_sha=NEW),
+            f"its code does not go back: runs clone main of {HOST} as it is then",
+            id="a branch",
+        ),
+        pytest.param(
+            folder("/srv/shop"),
+            folder("/srv/shop"),
+            "fields go back, files do not: runs use /srv/shop as it is then; version 1 was deployed from commit 7fd9fa7, "
+            "the last one from a0d0b72+dirty",
+            id="a folder",
+        ),
+        pytest.param(
+            IMAGE, IMAGE | {"job_variables": {"image": "shop:2"}}, "it is in the image: runs use shop:1", id="an image"
+        ),
+        pytest.param(BUCKET, folder("/srv"), "its code goes back too: runs take it from b/shop/1", id="a bucket"),
+    ],
+)
+def test_a_rollback_says_whether_code_goes_back(then: dict[str, Any], now: dict[str, Any], says: str | None) -> None:
+    """That depends on where runs take their code from: a commit, an image and a copy go back, a branch and a folder do not."""
+    target, newest = at_commit(written("1", **then), OLD), at_commit(written("2", **now), f"{NEW}+dirty")
+
+    told = list(code_remarks(target, newest, live(**now).record))
+
+    assert told == [] if says is None else len(told) == 1 and told[0].endswith(says)
+
+
+def at_commit(one: Recorded, commit: str) -> Recorded:
+    """The same as deployed from a commit, by a run of its own."""
+    return replace(one, page=one.page.model_copy(update={"commit": commit, "run_id": commit}))
+
+
+SHELL: dict[str, Any] = {"pull_steps": [{"prefect.deployments.steps.run_shell_script": {"script": "make"}}]}
+
+
+def test_a_pull_step_that_the_deployment_had_may_come_back() -> None:
+    """A step of a kind that our builders do not write is restored where the server or another run's page shows it too."""
+    target = at_commit(written("1", **SHELL), OLD)
+    seen = at_commit(written("2", **SHELL), NEW)
+
+    assert len(list(check_steps(target, [target], None))) == 1
+    assert len(list(check_steps(target, [target, replace(target)], live().record))) == 1
+    assert not list(check_steps(target, [seen, target], None))
+    assert not list(check_steps(target, [target], live(**SHELL).record))

@@ -17,6 +17,7 @@ BUILT_IN = {
     "check-drift",
     "prune",
     "rollback",
+    "hold",
     "decorated-flow-deployer",
     "docker-run-deployer",
     "ecs-run-deployer",

@@ -9,7 +9,7 @@ from prefect import Flow, flow
 from pydantic import BaseModel, Field
 from values import a_deployment, a_flow
 
-from deployer_flows import check_drift, deploy_project, prune, rollback
+from deployer_flows import check_drift, deploy_project, hold, prune, rollback
 from meta_prefect.discovery.parameters import parameter_form
 from meta_prefect.errors import BuilderError
 from meta_prefect.implementations.run_settings import run_form
@@ -89,7 +89,7 @@ def test_annotations_say_what_the_form_shows() -> None:
     assert (form["plain"]["title"], form["plain"]["description"]) == ("plain", "Told in the docstring.")
 
 
-@pytest.mark.parametrize("deployed", [deploy_project, check_drift, prune, rollback], ids=lambda one: one.name)
+@pytest.mark.parametrize("deployed", [deploy_project, check_drift, prune, rollback, hold], ids=lambda one: one.name)
 def test_no_field_of_the_deployer_is_free_json(deployed: Flow[..., Any]) -> None:
     """Each is a text, a number, a switch, a choice, or a list of texts, which both UIs show as fields of their own."""
     form = parameter_form(deployed)

@@ -144,14 +144,14 @@ def test_a_token_that_opens_nothing_is_told_and_seen_nowhere(server: Api, privat
     assert wrong not in private.worker_log.read_text() + told
 
 
-@pytest.mark.parametrize("flow", ["deploy-project", "check-drift", "prune", "rollback"])
+@pytest.mark.parametrize("flow", ["deploy-project", "check-drift", "prune", "rollback", "hold"])
 def test_a_block_that_is_gone_is_named(server: Api, private: Private, flow: str) -> None:
     """Each flow of the deployer says which block is missing and how to mend it; nothing is written."""
     name = private.project.name
     save(secret(TOKEN), name)
     block = server.get(f"/block_types/slug/secret/block_documents/name/{name}")
     server.delete(f"/block_documents/{block['id']}")
-    asked = {"deployment": f"{name}/nightly-prod"} if flow == "rollback" else {"environment": "prod"}
+    asked = {"deployment": f"{name}/nightly-prod"} if flow in ("rollback", "hold") else {"environment": "prod"}
 
     state, _ = run_deployer(server, flow, name, **asked)
 

@@ -57,7 +57,13 @@ def test_the_next_integer(version: str | None, following: str) -> None:
         pytest.param(
             planned(EVERY, "6", **SAME_DEPLOY), Unchanged, "6", id="a retry finds it done and does not count on"
         ),
-        pytest.param(planned(EVERY, None, new=True, **SAME_DEPLOY), Create, "6", id="fixed for a new one"),
+        pytest.param(planned(EVERY, None, new=True, **SAME_DEPLOY), Create, "1", id="a new one begins, planned or not"),
+        pytest.param(
+            planned(EVERY, "5", versions={"add/nightly-dev": "10000"}),
+            Update,
+            "6",
+            id="a plan does not say by how much to count",
+        ),
         pytest.param(
             planned(EVERY, "5", versions={"add/other-dev": "9"}),
             Update,

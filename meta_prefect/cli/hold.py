@@ -1,0 +1,87 @@
+"""``meta-prefect hold`` and ``meta-prefect release``: leaving a deployment alone for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from meta_prefect.cli.options import Debug
+from meta_prefect.cli.output import Output
+
+if TYPE_CHECKING:
+    from meta_prefect.plan.holds import Hold
+
+ProjectPath = Annotated[Path, Parameter(name="--path", help="The project's folder, or a file in it.")]
+
+
+def hold(
+    deployment: str,
+    /,
+    *,
+    because: Annotated[str, Parameter(help="Why; whoever meets the hold reads it.")],
+    until: Annotated[
+        str | None,
+        Parameter(
+            help="Until when: `2026-12-01`, `2026-12-01T18:00+01:00`, `12h`, `3d`; by default until it is released."
+        ),
+    ] = None,
+    scope: Annotated[
+        Literal["all", "automatic"],
+        Parameter(
+            help="`all` stops every deploy; `automatic` only scheduled and healing ones, until somebody deploys it."
+        ),
+    ] = "all",
+    path: ProjectPath = Path(),
+    debug: Debug = False,
+) -> int:
+    """Leave a deployment as it is: deploys, heals and prunes do not touch it, and say who asked for that and why.
+
+    The deployment itself is not written, so its scheduled runs stay.
+
+    Parameters
+    ----------
+    deployment
+        The deployment, as `flow/deployment`.
+    """
+    out = Output()
+    with out.watching("Holding", debug=debug):
+        made = _observed(deployment=deployment, because=because, until=until, scope=scope, path=str(path))
+    out.raw(f"{deployment} is {made}")
+    return 0
+
+
+def release(deployment: str, /, *, path: ProjectPath = Path(), debug: Debug = False) -> int:
+    """End the hold of a deployment; the next deploy makes it what the project wants.
+
+    Parameters
+    ----------
+    deployment
+        The deployment, as `flow/deployment`.
+    """
+    out = Output()
+    with out.watching("Releasing", debug=debug):
+        ended = _observed(deployment=deployment, release=True, path=str(path))
+    out.raw(f"released: {deployment} was {ended}")
+    return 0
+
+
+def _observed(**parameters: Any) -> Hold:
+    from deployer_flows import hold as flow
+    from meta_prefect.errors import NoApiConfiguredError
+    from meta_prefect.local.api import MEND, reading_api
+    from meta_prefect.local.host import LocalHost
+    from meta_prefect.server import connect, server_errors
+
+    async def run() -> Hold:
+        async with connect(LocalHost()) as server:
+            await server.check()
+        made: Any = await flow(**parameters)
+        return made
+
+    with reading_api() as api, server_errors():
+        if not api:
+            raise NoApiConfiguredError("there is no Prefect API configured, so nothing to hold", hint=MEND)
+        return asyncio.run(run())

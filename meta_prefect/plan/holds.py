@@ -1,0 +1,157 @@
+"""Holds: what somebody has asked to be left alone, until when and why.
+
+A hold is a Prefect Variable of its own, never a change of the deployment: any change of a deployment deletes the runs that its
+schedules have created. All of them carry one tag, by which they are read at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from meta_prefect.interfaces.moments import Moment
+from meta_prefect.interfaces.names import artifact_key
+from meta_prefect.interfaces.records import Record
+from meta_prefect.plan.changes import Change, Held
+from meta_prefect.plan.sound import why_unsound
+
+HOLD_TAG: Final = "meta-prefect-hold"
+"""The tag of the variables that hold deployments."""
+
+LONGEST_REASON: Final = 500
+"""Characters of a reason; a variable takes less than 5,000."""
+
+_LONGEST_NAME: Final = 200
+_SHORT_DURATION: Final = re.compile(r"(?P<count>[1-9]\d{0,3})\s*(?P<unit>[mhdw])")
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+Scope = Literal["all", "automatic"]
+"""``all``: nothing writes the deployment. ``automatic``: scheduled and healing deploys do not; an explicit one ends the hold."""
+
+
+def _in_one_line(text: Any) -> Any:
+    """Text for people, in which nothing acts on a terminal."""
+    return (
+        " ".join("".join(one if one.isprintable() else " " for one in text).split()) if isinstance(text, str) else text
+    )
+
+
+OneLine = Annotated[str, BeforeValidator(_in_one_line)]
+
+
+class Hold(BaseModel):
+    """That a deployment is left alone.
+
+    Attributes:
+        deployment: ``flow/deployment``.
+        by: Who asked for it.
+        at: When.
+        until: When it ends by itself; None for never.
+        because: Why.
+        scope: Whom it stops.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    deployment: str = Field(pattern=r"^[^/]+/[^/]+$", max_length=1000)
+    by: OneLine = Field(min_length=1, max_length=300)
+    at: Moment
+    until: Moment | None = None
+    because: OneLine = Field(min_length=1, max_length=LONGEST_REASON)
+    scope: Scope = "all"
+
+    @property
+    def variable(self) -> str:
+        """The name of the variable that it is stored in."""
+        return hold_name(self.deployment)
+
+    def counts(self, now: datetime) -> bool:
+        """Whether it has not run out."""
+        return self.until is None or now < self.until
+
+    def stops(self, now: datetime, *, automatic: bool) -> bool:
+        """Whether a deploy at a moment leaves the deployment alone.
+
+        Args:
+            now: The moment.
+            automatic: Whether nobody asked for the deploy: it was scheduled, or heals.
+        """
+        return self.counts(now) and (automatic or self.scope == "all")
+
+    def __str__(self) -> str:
+        until = f" until {self.until:%Y-%m-%d %H:%M} UTC" if self.until is not None else ""
+        whom = " from scheduled and healing deploys" if self.scope == "automatic" else ""
+        return f"held{whom} by {self.by}{until}: {self.because}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHold:
+    """A hold, and the id of the variable that it is stored in."""
+
+    variable_id: str
+    hold: Hold
+
+
+Holds = Mapping[str, StoredHold]
+"""The holds that there are, by ``flow/deployment``."""
+
+
+def counting(holds: Holds, now: datetime) -> dict[str, Hold]:
+    """The holds that have not run out, by ``flow/deployment``."""
+    return {name: stored.hold for name, stored in holds.items() if stored.hold.counts(now)}
+
+
+def hold_name(deployment: str) -> str:
+    """The name of the variable that holds a deployment: readable, and its own."""
+    digest = hashlib.sha256(deployment.encode()).hexdigest()[:8]
+    return f"{artifact_key(f'meta-prefect-hold-{deployment}')[:_LONGEST_NAME].strip('-')}-{digest}"
+
+
+def hold_of(variable: Record) -> Hold | str:
+    """Read a hold from the variable that it is stored in; else why that is not possible."""
+    try:
+        hold = Hold.model_validate(variable.get("value"))
+    except ValidationError as error:
+        return why_unsound(error)
+    return hold if hold.variable == variable.get("name") else f"it is about {hold.deployment!r}"
+
+
+def held(change: Change, hold: Hold, live: Record | None) -> Held:
+    """What becomes of a change to a deployment that is held: nothing.
+
+    Args:
+        change: What would be done otherwise.
+        hold: The hold.
+        live: The deployment as it was read; None where it is not there.
+    """
+    return Held(change.subject, str(hold), live or {}, change.remarks, getattr(change, "kept", {}), change)
+
+
+def read_until(text: str, now: datetime) -> datetime:
+    """Read until when a deployment is to be held.
+
+    Args:
+        text: A date such as ``2026-12-01`` (its beginning in UTC), a time such as ``2026-12-01T18:00+01:00``, or how long:
+            ``30m``, ``12h``, ``3d``, ``2w``.
+        now: The moment from which a length counts.
+
+    Raises:
+        ValueError: It is none of these, or past.
+    """
+    wanted = text.strip()
+    if short := _SHORT_DURATION.fullmatch(wanted.lower()):
+        return now + timedelta(**{_UNITS[short["unit"]]: int(short["count"])})
+    try:
+        moment = datetime.fromisoformat(wanted)
+        moment = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is no time; write '2026-12-01', '2026-12-01T18:00+01:00', '12h' or '3d'") from None
+    if moment <= now:
+        raise ValueError(f"{text!r} is past")
+    return moment
