@@ -29,6 +29,7 @@ from meta_prefect.recipes.interrupted import tidy_up_after_cancelling
 from meta_prefect.recipes.observed import deploy_flow
 from meta_prefect.recipes.parameters import (
     Adopt,
+    Bump,
     DryRun,
     EnvironmentName,
     Force,
@@ -85,6 +86,7 @@ async def deploy_project(
     dry_run: DryRun = False,
     on_error: OnError = "stop",
     only_changed: OnlyChanged = False,
+    bump: Bump = False,
     adopt: Adopt = False,
     prune: Prune = False,
     max_deletes: MaxDeletes = None,
@@ -107,6 +109,7 @@ async def deploy_project(
         tags=tuple(tags),
         version=version or None,
         only_changed=only_changed,
+        bump=bump,
         adopt=adopt,
         prune=prune,
         max_deletes=max_deletes,

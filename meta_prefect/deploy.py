@@ -22,6 +22,7 @@ def deploy(
     dry_run: bool = False,
     on_error: OnError = "stop",
     only_changed: bool = False,
+    bump: bool = False,
     adopt: bool = False,
     prune: bool = False,
     max_deletes: int | None = None,
@@ -42,6 +43,8 @@ def deploy(
         on_error: ``stop`` writes nothing while anything is wrong with the project; ``keep-going`` deploys what is sound;
             ``atomic`` puts back what has been written once something cannot be written.
         only_changed: Leave alone what differs in nothing but a version that counts deploys.
+        bump: Let a version that counts deploys go up even where nothing else differs, though Prefect then creates the
+            scheduled runs anew.
         adopt: Take over deployments of the same name that nobody manages.
         prune: Delete the project's deployments in this environment that are no longer in it, after all else went well.
         max_deletes: Refuse to prune more; None means a fifth of the project's deployments, and at least 3.
@@ -72,6 +75,7 @@ def deploy(
         "dry_run": dry_run,
         "on_error": on_error,
         "only_changed": only_changed,
+        "bump": bump,
         "adopt": adopt,
         "prune": prune,
         "max_deletes": max_deletes,
@@ -111,6 +115,7 @@ class Parameters(TypedDict, total=False):
     dry_run: bool
     on_error: OnError
     only_changed: bool
+    bump: bool
     adopt: bool
     prune: bool
     max_deletes: int | None

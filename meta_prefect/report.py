@@ -16,8 +16,9 @@ from meta_prefect.plan.explain import shown
 from meta_prefect.plan.ledger import Recorded
 from meta_prefect.plan.status import FieldStatus, ProjectStatus
 
-Action = Literal["created", "updated", "unchanged", "deleted", "put back", "not written", "failed"]
-"""What happened: ``put back`` and ``not written`` where another deployment failed and the deploy was all or nothing."""
+Action = Literal["created", "updated", "unchanged", "next version", "deleted", "put back", "not written", "failed"]
+"""What happened: ``next version`` where a plan would write nothing but a version that counts deploys; ``put back`` and
+``not written`` where another deployment failed and the deploy was all or nothing."""
 
 
 class Outcome(BaseModel):
@@ -87,6 +88,7 @@ class Report(BaseModel):
         verbs: dict[Action, str] = {
             "created": "to create" if self.dry_run else "created",
             "updated": "to update" if self.dry_run else "updated",
+            "next version": "next version",
             "unchanged": "unchanged",
             "deleted": "to delete" if self.dry_run else "deleted",
             "put back": "put back",

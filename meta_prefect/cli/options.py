@@ -36,6 +36,9 @@ class What:
     only_changed: Annotated[
         Flag, Parameter(help="Leave alone what differs in nothing but a version that counts deploys.")
     ] = False
+    bump: Annotated[
+        Flag, Parameter(help="Count this deploy even where nothing else differs and scheduled runs are created anew.")
+    ] = False
     adopt: Annotated[Flag, Parameter(help="Take over deployments of the same name that nobody manages.")] = False
     prune: Annotated[
         Flag, Parameter(help="Delete the project's deployments that are no longer in it, after all else.")
@@ -45,7 +48,13 @@ class What:
     ] = None
 
     def given(self) -> dict[str, Any]:
-        """The options, as :func:`meta_prefect.deploy.deploy` takes them."""
+        """The options, as :func:`meta_prefect.deploy.deploy` takes them.
+
+        Raises:
+            TargetError: Two of them contradict each other.
+        """
+        if self.only_changed and self.bump:
+            raise TargetError("--only-changed and --bump contradict each other", hint="Give one of them.")
         return asdict(self)
 
 

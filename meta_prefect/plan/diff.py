@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment, VersionRule
 from meta_prefect.interfaces.records import ABSENT, Record, differences, differences_within
-from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Subject, Unchanged, Update
+from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Subject, Unchanged, Update, creates_runs
 from meta_prefect.plan.ledger import LedgerEntry
 from meta_prefect.plan.ownership import check_ownership, kept, with_given_up
 from meta_prefect.plan.records import LiveDeployment, desired_record, field_changes
@@ -53,12 +53,13 @@ def diff_deployment(
     fields = tuple(field_changes(live.record, wanted))
     version = _counted_version(desired, live.record["version"]) if isinstance(desired.version, VersionRule) else None
     counted = version is not None and (bool(fields) or desired.version is not VersionRule.NEXT_ON_CHANGE)
-    if counted:
+    keeps_version = counted and not fields and _version_stays(desired, live.record, version)
+    if counted and not keeps_version:
         wanted["version"] = version
         fields += tuple(differences(live.record["version"], version, "version"))
     theirs = kept(wanted, live)
     if not fields:
-        return Unchanged(subject, "already as wanted", live.record, remarks, theirs)
+        return Unchanged(subject, "already as wanted", live.record, remarks, theirs, keeps_version)
     after = _after(live.record, wanted)
     return Update(subject, fields, live.record, after, counted, remarks, theirs, desired.context.now)
 
@@ -82,6 +83,17 @@ def _counted_version(desired: Deployment, live_version: str | None) -> str:
     if live_version is not None and not context.next_versions:
         return live_version
     return next_integer(live_version)
+
+
+def _version_stays(desired: Deployment, live: Record, following: str | None) -> bool:
+    """Whether a counted version, the only thing to write, is not worth the scheduled runs that Prefect would delete.
+
+    A version that a plan has fixed is written, so that the plan is done as it was shown.
+    """
+    context, version = desired.context, live["version"]
+    if context.bump or desired.full_name in context.versions or not (version or "").isdecimal():
+        return False
+    return version != following and creates_runs(live)
 
 
 def _set_by_operators(live: Record, wanted: Record) -> Record:

@@ -18,11 +18,24 @@ def summary(plan: Plan) -> str:
     """``2 to create, 1 to update, 3 unchanged``."""
     counts = {
         "to create": sum(isinstance(change, Create) for change in plan),
-        "to update": sum(isinstance(change, Update) for change in plan),
+        "to update": sum(isinstance(change, Update) and not change.only_counts for change in plan),
         "to delete": sum(isinstance(change, Delete) for change in plan),
+        "next version": sum(isinstance(change, Update) and change.only_counts for change in plan),
         "unchanged": sum(isinstance(change, Unchanged) for change in plan),
     }
     return ", ".join(f"{count} {verb}" for verb, count in counts.items() if count) or "nothing"
+
+
+def kept_versions(plan: Plan) -> Iterator[str]:
+    """Say once which counted versions stay, and how to have them go up."""
+    versions = [change.live["version"] for change in plan if isinstance(change, Unchanged) and change.keeps_version]
+    if versions:
+        what = f"version kept at {versions[0]}" if len(set(versions)) == 1 else "versions kept"
+        several = f" for {len(versions)} deployments" if len(versions) > 1 else ""
+        yield (
+            f"{what}{several}: nothing else changed; --bump writes {'it' if len(versions) == 1 else 'them'} and lets Prefect "
+            "create the scheduled runs anew"
+        )
 
 
 def headline(change: Change) -> str:

@@ -45,6 +45,14 @@ OnlyChanged = Annotated[
     bool,
     Field(title="Only changed", description="Leave alone what differs in nothing but a version that counts deploys."),
 ]
+Bump = Annotated[
+    bool,
+    Field(
+        title="Count at any price",
+        description="Let a version that counts deploys go up even where nothing else differs and Prefect then creates the "
+        "scheduled runs anew.",
+    ),
+]
 Adopt = Annotated[bool, Field(title="Adopt", description="Take over deployments of the same name that nobody manages.")]
 Prune = Annotated[
     bool,

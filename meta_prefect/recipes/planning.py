@@ -12,7 +12,8 @@ from meta_prefect.discovery.sharing import modules_of
 from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.context import DeployContext, PlannedState
-from meta_prefect.plan.changes import Change, Delete, Unchanged, Update
+from meta_prefect.plan.changes import Change, Delete, Unchanged, Update, is_next_version
+from meta_prefect.plan.explain import kept_versions
 from meta_prefect.plan.orphans import PlannedDeletion, check_deletions, orphans_of
 from meta_prefect.plan.recorded import Asked, RecordedPlan, fingerprint_of_wanted, state_of, states_of
 from meta_prefect.plan.resolving import Draft
@@ -199,7 +200,11 @@ class ProjectPlan:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What else whoever deploys should know."""
-        found = (*self._order.requested.skipped, *(remark for change in self.batch.plan for remark in change.remarks))
+        found = (
+            *self._order.requested.skipped,
+            *kept_versions(self.batch.plan),
+            *(remark for change in self.batch.plan for remark in change.remarks),
+        )
         left = [str(one) for one in self.batch.orphans if isinstance(one.change, Unchanged)]
         orphans = [f"no longer in the project, and left alone without --prune: {', '.join(left)}"] if left else []
         return tuple(dict.fromkeys((*found, *orphans)))
@@ -217,7 +222,7 @@ def planned_version(change: Change) -> str | None:
 def _foreseen(request: Request, planned: PlannedDeployment, *, dry_run: bool) -> Outcome:
     change = planned.change
     actions: dict[str, Action] = {"Create": "created", "Update": "updated", "Unchanged": "unchanged"}
-    action = actions[type(change).__name__]
+    action = "next version" if dry_run and is_next_version(change) else actions[type(change).__name__]
     live = planned.live
     return Outcome(
         deployment=str(planned),
@@ -274,6 +279,7 @@ def read_order(
         environment=environment,
         next_versions=not asked.only_changed,
         adopt=asked.adopt,
+        bump=asked.bump,
     )
     said = {"tags": asked.tags, "version": asked.version}
     context = context.model_copy(update={key: value for key, value in said.items() if value})

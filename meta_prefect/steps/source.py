@@ -20,6 +20,7 @@ def new_context(
     deploy_id: str | None = None,
     next_versions: bool = True,
     adopt: bool = False,
+    bump: bool = False,
 ) -> DeployContext:
     """Fix what all runs of one deploy agree on.
 
@@ -30,6 +31,7 @@ def new_context(
         deploy_id: Names the deploy; None makes a new one.
         next_versions: Whether counted versions go up.
         adopt: Whether deployments that nobody owns may be taken over.
+        bump: Whether counted versions go up even at the price of scheduled runs.
 
     Raises:
         SettingsError: A META_PREFECT__* variable holds something that cannot be used.
@@ -49,6 +51,7 @@ def new_context(
         start_worker=settings.start_worker,
         build_images=settings.build_images,
         adopt=adopt,
+        bump=bump,
     )
 
 
