@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from socket import gethostname
 from typing import Any, Final
 
 import httpx
@@ -18,7 +19,9 @@ from meta_prefect.discovery.sharing import sharing_modules
 from meta_prefect.errors import DeployFailed, ValidationFailed
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.names import artifact_key
+from meta_prefect.interfaces.tags import DEPLOYERS, deployer_of
 from meta_prefect.local.host import LocalHost
+from meta_prefect.plan.code_moves import in_words, refused
 from meta_prefect.plan.document import document
 from meta_prefect.plan.explain import headline, markdown, summary
 from meta_prefect.plan.recorded import Asked, RecordedPlan, check_still_holds
@@ -33,6 +36,7 @@ from meta_prefect.recipes.parameters import (
     DryRun,
     EnvironmentName,
     Force,
+    LocalCode,
     MaxDeletes,
     Names,
     OnError,
@@ -88,6 +92,7 @@ async def deploy_project(
     only_changed: OnlyChanged = False,
     bump: Bump = False,
     adopt: Adopt = False,
+    local_code: LocalCode = False,
     prune: Prune = False,
     max_deletes: MaxDeletes = None,
     force: Force = False,
@@ -111,6 +116,7 @@ async def deploy_project(
         only_changed=only_changed,
         bump=bump,
         adopt=adopt,
+        local_code=local_code,
         prune=prune,
         max_deletes=max_deletes,
     )
@@ -171,6 +177,8 @@ async def deploy_order(
         raise ValidationFailed(planned.errors)
     if recorded is not None:
         check_still_holds(recorded, planned.states)
+    if not dry_run:
+        await check_code_stays(planned, order, server)
     note = planned.recorded(dry_run=dry_run)
     artifact_id = await store_plan(note, server)
     reports: list[Report] = []
@@ -188,6 +196,17 @@ async def deploy_order(
         await settle_plan(artifact_id, note, [outcome.deployment for outcome in report.failed], server)
     await show_project_report(report, order.project.name, server)
     return report
+
+
+async def check_code_stays(planned: ProjectPlan, order: Order, server: PrefectServer) -> None:
+    """Let nobody take the code of a deployer's deployments away to one host without saying so.
+
+    Raises:
+        ValidationFailed: This deploy would.
+    """
+    error = None if order.asked.local_code else refused(planned.moves, gethostname())
+    if error is not None and await server.read_owned(deployer_of(order.project.name), DEPLOYERS):
+        raise ValidationFailed([error])
 
 
 @task(name="read project", task_run_name="read project", cache_policy=NO_CACHE)
@@ -237,6 +256,9 @@ async def make_plan(order: Order, server: PrefectServer, *, completing: bool) ->
         planned = await plan_order(order.completing(unfinished), server.host, server)
     for error in planned.errors:
         logger.error("%s", error)
+    moves = tuple(in_words(planned.moves, gethostname()))
+    for told in moves:
+        logger.warning("%s", told)
     for change in planned.batch.plan:
         logger.info("%s", headline(change))
     project, environment = order.project.name, order.context.environment
@@ -245,7 +267,7 @@ async def make_plan(order: Order, server: PrefectServer, *, completing: bool) ->
             "type": "markdown",
             "key": artifact_key(f"plan-{project}-{environment}"),
             "description": summary(planned.batch.plan),
-            "data": markdown(planned.batch.plan, f"Plan for {project} in {environment}"),
+            "data": markdown(planned.batch.plan, f"Plan for {project} in {environment}", moves),
         }
     )
     return planned

@@ -24,6 +24,7 @@ def deploy(
     only_changed: bool = False,
     bump: bool = False,
     adopt: bool = False,
+    local_code: bool = False,
     prune: bool = False,
     max_deletes: int | None = None,
     force: bool = False,
@@ -46,6 +47,8 @@ def deploy(
         bump: Let a version that counts deploys go up even where nothing else differs, though Prefect then creates the
             scheduled runs anew.
         adopt: Take over deployments of the same name that nobody manages.
+        local_code: Let the code of deployments move from a shared source, such as Git, to the project's folder on this host, even
+            though the project has a deployer.
         prune: Delete the project's deployments in this environment that are no longer in it, after all else went well.
         max_deletes: Refuse to prune more; None means a fifth of the project's deployments, and at least 3.
         force: Prune without waiting for runs that are under way.
@@ -77,6 +80,7 @@ def deploy(
         "only_changed": only_changed,
         "bump": bump,
         "adopt": adopt,
+        "local_code": local_code,
         "prune": prune,
         "max_deletes": max_deletes,
         "force": force,
@@ -117,6 +121,7 @@ class Parameters(TypedDict, total=False):
     only_changed: bool
     bump: bool
     adopt: bool
+    local_code: bool
     prune: bool
     max_deletes: int | None
     force: bool

@@ -21,7 +21,7 @@ DryRun = Annotated[Flag, Parameter(help="Plan, and write nothing.")]
 Environment = Annotated[
     str | None, Parameter(name=["--env", "-e"], help="The environment; by default META_PREFECT__ENV, else dev.")
 ]
-Select = Annotated[Several, Parameter(help="Only what matches: `etl-*`, `*/nightly-*`.")]
+Select = Annotated[Several, Parameter(help="Only what matches, by flow or deployment: `etl-*`, `*/nightly-*`.")]
 
 OnError = Literal["stop", "keep-going", "atomic"]
 
@@ -40,6 +40,10 @@ class What:
         Flag, Parameter(help="Count this deploy even where nothing else differs and scheduled runs are created anew.")
     ] = False
     adopt: Annotated[Flag, Parameter(help="Take over deployments of the same name that nobody manages.")] = False
+    local_code: Annotated[
+        Flag,
+        Parameter(help="Let runs start in this folder even where the project's deployer has deployed them from Git."),
+    ] = False
     prune: Annotated[
         Flag, Parameter(help="Delete the project's deployments that are no longer in it, after all else.")
     ] = False
@@ -96,9 +100,7 @@ class Where:
     remote: Annotated[
         Flag, Parameter(help="Let the project's deployer do it (see `bootstrap`), and follow its run.")
     ] = False
-    revision: Annotated[
-        str | None, Parameter(help="With --remote: the branch, tag or whole commit hash to deploy.")
-    ] = None
+    revision: Annotated[str | None, Parameter(help="With --remote: the branch, tag or commit to deploy.")] = None
     local: Annotated[Flag, Parameter(help="Allow a server to be started in CI, containers and flow runs too.")] = False
     auth: Annotated[Flag, Parameter(help="Let a server that is started ask for an authentication string.")] = False
     no_build: Annotated[Flag, Parameter(help="Build no images; they are in their registries.")] = False

@@ -51,6 +51,8 @@ def status(
                 out.raw(f"    {_field_line(field)}")
         count = sum(one.is_in_sync for one in found.deployments)
         out.raw(f"{count} of {len(found.deployments)} in sync in {found.environment}")
+    for remark in found.remarks:
+        out.say(f"note: {remark}")
     return 0 if found.in_sync else 2
 
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 _OWNER = "meta-prefect="
 _ENVIRONMENT = "env="
+
+DEPLOYERS: Final = "deployer"
+"""The environment of a deployer's own deployments: they serve all of the project's."""
 
 
 def owner_tag(project: str) -> str:
     """The tag that marks a deployment as a project's own."""
     return f"{_OWNER}{project}"
+
+
+def deployer_of(project: str) -> str:
+    """The name under which a project's deployer owns its deployments: not the project's own, which would prune them."""
+    return f"{project}-deployer"
 
 
 def environment_tag(environment: str) -> str:

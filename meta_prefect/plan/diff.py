@@ -11,6 +11,10 @@ from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Subject, Uncha
 from meta_prefect.plan.ledger import LedgerEntry
 from meta_prefect.plan.ownership import check_ownership, kept, with_given_up
 from meta_prefect.plan.records import LiveDeployment, desired_record, field_changes
+from meta_prefect.plan.same_code import SameCode, with_live_commit
+
+SHORT = 7
+"""How many characters of a commit are shown."""
 
 
 def next_integer(version: str | None) -> str:
@@ -23,6 +27,7 @@ def diff_deployment(
     live: LiveDeployment | None,
     predecessor: LiveDeployment | None = None,
     last: LedgerEntry | None = None,
+    same_code: SameCode = lambda _: False,
 ) -> Change:
     """Compare a deployment with the live one of the same name.
 
@@ -31,6 +36,7 @@ def diff_deployment(
         live: The live one; None where there is none.
         predecessor: The live one of another name whose place a new one takes.
         last: What the last deploy wrote of it; None where that is not known, and what the recipe does not set is kept.
+        same_code: Tells whether another commit has the project's files as they are deployed.
 
     Raises:
         ConflictError: The live one belongs to another project, or to nobody and the deploy does not adopt.
@@ -48,6 +54,7 @@ def diff_deployment(
         return Create(subject, tuple(differences_within(ABSENT, wanted)), wanted, remarks, desired.context.now)
 
     check_ownership(desired, live)
+    wanted, commit = with_live_commit(desired, wanted, live.record, same_code)
     if last is not None:
         wanted = with_given_up(wanted, live.record, last.after, last.ours)
     fields = tuple(field_changes(live.record, wanted))
@@ -59,7 +66,8 @@ def diff_deployment(
         fields += tuple(differences(live.record["version"], version, "version"))
     theirs = kept(wanted, live)
     if not fields:
-        return Unchanged(subject, "already as wanted", live.record, remarks, theirs, keeps_version)
+        reason = f"code unchanged since {commit[:SHORT]}" if commit else "already as wanted"
+        return Unchanged(subject, reason, live.record, remarks, theirs, keeps_version)
     after = _after(live.record, wanted)
     return Update(subject, fields, live.record, after, counted, remarks, theirs, desired.context.now)
 

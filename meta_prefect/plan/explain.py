@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, assert_never
 
 from meta_prefect.interfaces.records import ABSENT, FieldChange
@@ -100,7 +100,8 @@ def lines(plan: Plan) -> Iterator[str]:
         yield from (f"    {detail}" for detail in details(change))
 
 
-def markdown(plan: Plan, title: str) -> str:
-    """The whole plan as markdown: a diff block, which UIs colour."""
+def markdown(plan: Plan, title: str, first: Iterable[str] = ()) -> str:
+    """The whole plan as markdown: what to know ``first``, then a diff block, which UIs colour."""
     body = "\n".join(lines(plan)) or "= nothing to deploy"
-    return f"# {title}\n\n{summary(plan)}\n\n```diff\n{body}\n```\n"
+    told = "".join(f"**{line}**\n\n" for line in first)
+    return f"# {title}\n\n{told}{summary(plan)}\n\n```diff\n{body}\n```\n"

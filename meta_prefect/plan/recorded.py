@@ -36,6 +36,7 @@ class Asked(BaseModel):
         only_changed: Whether a version that counts deploys stays where nothing else differs.
         bump: Whether a version that counts deploys goes up even at the price of scheduled runs.
         adopt: Whether to take over deployments that nobody manages.
+        local_code: Whether code that a deployer deploys from a shared source may move to a folder of this host.
         prune: Whether to delete what is no longer in the project.
         max_deletes: How many deployments that may be at most; None for a fifth, and at least 3.
     """
@@ -49,6 +50,7 @@ class Asked(BaseModel):
     only_changed: bool = False
     bump: bool = False
     adopt: bool = False
+    local_code: bool = False
     prune: bool = False
     max_deletes: int | None = Field(default=None, ge=0)
 

@@ -83,6 +83,7 @@ class ProjectStatus(BaseModel):
         environment: The environment.
         in_sync: Whether a deploy would change no deployment; versions that count deploys do not count.
         deployments: Each deployment.
+        remarks: What else to know; left out where there is nothing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -92,6 +93,7 @@ class ProjectStatus(BaseModel):
     environment: str
     in_sync: bool
     deployments: tuple[DeploymentStatus, ...]
+    remarks: tuple[str, ...] = ()
 
     def as_json(self) -> str:
         """The document as JSON; what is absent is left out."""

@@ -16,7 +16,7 @@ Revision = Annotated[
     str | None,
     Field(
         title="Branch or commit",
-        description="A branch, a tag, or a commit's whole hash; left empty, the one that the deployer was set up with.",
+        description="A branch, a tag, or a commit's hash; left empty, the one that the deployer was set up with.",
     ),
 ]
 Names = Annotated[
@@ -54,6 +54,13 @@ Bump = Annotated[
     ),
 ]
 Adopt = Annotated[bool, Field(title="Adopt", description="Take over deployments of the same name that nobody manages.")]
+LocalCode = Annotated[
+    bool,
+    Field(
+        title="Local code",
+        description="Let runs start in a folder of this host even where a deployer has deployed them from Git.",
+    ),
+]
 Prune = Annotated[
     bool,
     Field(title="Prune", description="Delete this project's deployments that are no longer in it, after all else."),

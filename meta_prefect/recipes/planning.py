@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from socket import gethostname
 
 from prefect.runtime import flow_run
 
@@ -13,6 +14,7 @@ from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetErro
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.context import DeployContext, PlannedState
 from meta_prefect.plan.changes import Change, Delete, Unchanged, Update, is_next_version
+from meta_prefect.plan.code_moves import CodeMove, in_words, moves_of
 from meta_prefect.plan.explain import kept_versions
 from meta_prefect.plan.orphans import PlannedDeletion, check_deletions, orphans_of
 from meta_prefect.plan.recorded import Asked, RecordedPlan, fingerprint_of_wanted, state_of, states_of
@@ -111,6 +113,11 @@ class ProjectPlan:
         }
 
     @property
+    def moves(self) -> tuple[CodeMove, ...]:
+        """The deployments whose code moves between a shared source and a folder."""
+        return moves_of(self.batch.plan)
+
+    @property
     def states(self) -> dict[str, PlannedState]:
         """What it saw of each object and makes of it."""
         return states_of(self.batch.plan)
@@ -201,6 +208,7 @@ class ProjectPlan:
     def remarks(self) -> tuple[str, ...]:
         """What else whoever deploys should know."""
         found = (
+            *in_words(self.moves, gethostname()),
             *self._order.requested.skipped,
             *kept_versions(self.batch.plan),
             *(remark for change in self.batch.plan for remark in change.remarks),
@@ -337,6 +345,7 @@ async def plan_order(order: Order, host: Host, server: Reader) -> ProjectPlan:
     """
     context, selection, requested = order.context, order.selection, order.requested
     errors = list(requested.errors)
+    beside = list(requested.beside)
     pairs: list[tuple[Request, Draft]] = []
     modules = modules_of(Path(context.source))
     flows = flows_of(modules)
@@ -346,17 +355,20 @@ async def plan_order(order: Order, host: Host, server: Reader) -> ProjectPlan:
             case Draft() as begun:
                 pairs.append((request, begun))
             case error:
-                errors.append(error)
+                (errors if selection.names_flow(request.flow_name) else beside).append(error)
     flows.keep()
     build([begun for _, begun in pairs], host, modules.imported)
     known = [(begun.deployment.flow.name, begun.deployment.name) for _, begun in pairs if not begun.errors]
     pairs = [
         (request, begun)
         for request, begun in pairs
-        if begun.errors or selection.includes(begun.deployment.flow.name, begun.deployment.name)
+        if (begun.errors and selection.names_flow(begun.deployment.flow.name))
+        or selection.includes(begun.deployment.flow.name, begun.deployment.name)
     ]
     if not errors and not requested.is_empty:
-        errors.extend(selection.unmatched(requested.flows, known))
+        unmatched = selection.unmatched(requested.flows, known)
+        # What is wrong with other flows may be the reason.
+        errors.extend((*unmatched, *(beside if unmatched else ())))
     is_whole = not selection and selection.file is None and order.project.name_is_stable
     owner = (order.project.name, context.environment) if is_whole else None
     batch = await compare([begun for _, begun in pairs], server, owner)
