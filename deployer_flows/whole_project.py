@@ -39,6 +39,7 @@ from meta_prefect.recipes.parameters import (
     LocalCode,
     MaxDeletes,
     Names,
+    NewEnvironment,
     OnError,
     OnErrorPolicy,
     OnlyChanged,
@@ -93,6 +94,7 @@ async def deploy_project(
     bump: Bump = False,
     adopt: Adopt = False,
     local_code: LocalCode = False,
+    new_environment: NewEnvironment = False,
     prune: Prune = False,
     max_deletes: MaxDeletes = None,
     force: Force = False,
@@ -117,6 +119,7 @@ async def deploy_project(
         bump=bump,
         adopt=adopt,
         local_code=local_code,
+        new_environment=new_environment,
         prune=prune,
         max_deletes=max_deletes,
     )

@@ -25,6 +25,7 @@ def deploy(
     bump: bool = False,
     adopt: bool = False,
     local_code: bool = False,
+    new_environment: bool = False,
     prune: bool = False,
     max_deletes: int | None = None,
     force: bool = False,
@@ -49,6 +50,7 @@ def deploy(
         adopt: Take over deployments of the same name that nobody manages.
         local_code: Let the code of deployments move from a shared source, such as Git, to the project's folder on this host, even
             though the project has a deployer.
+        new_environment: The environment is a new one of the project, though nearly the name of another.
         prune: Delete the project's deployments in this environment that are no longer in it, after all else went well.
         max_deletes: Refuse to prune more; None means a fifth of the project's deployments, and at least 3.
         force: Prune without waiting for runs that are under way.
@@ -81,6 +83,7 @@ def deploy(
         "bump": bump,
         "adopt": adopt,
         "local_code": local_code,
+        "new_environment": new_environment,
         "prune": prune,
         "max_deletes": max_deletes,
         "force": force,
@@ -122,6 +125,7 @@ class Parameters(TypedDict, total=False):
     bump: bool
     adopt: bool
     local_code: bool
+    new_environment: bool
     prune: bool
     max_deletes: int | None
     force: bool

@@ -44,6 +44,9 @@ class What:
         Flag,
         Parameter(help="Let runs start in this folder even where the project's deployer has deployed them from Git."),
     ] = False
+    new_environment: Annotated[
+        Flag, Parameter(name="--new-env", help="The environment is a new one, though nearly the name of another.")
+    ] = False
     prune: Annotated[
         Flag, Parameter(help="Delete the project's deployments that are no longer in it, after all else.")
     ] = False
@@ -117,7 +120,8 @@ def refuse_beside_plan(what: What) -> None:
     Raises:
         TargetError: It is.
     """
-    if given := [f"--{name.replace('_', '-')}" for name in said(what.given())]:
+    options = {"new_environment": "new-env"}
+    if given := [f"--{options.get(name, name.replace('_', '-'))}" for name in said(what.given())]:
         raise TargetError(
             f"--plan and {', '.join(given)} do not go together: what is deployed is recorded with the plan",
             hint="Give these options to `meta-prefect plan`.",

@@ -27,6 +27,11 @@ def environment_tag(environment: str) -> str:
     return f"{_ENVIRONMENT}{environment}"
 
 
+def environment_of(tags: Iterable[str]) -> str | None:
+    """The environment of a deployment with these tags; None where they name none."""
+    return next((tag.removeprefix(_ENVIRONMENT) for tag in tags if tag.startswith(_ENVIRONMENT)), None)
+
+
 def owner(tags: Iterable[str]) -> str | None:
     """The project that owns a deployment with these tags; None where nobody does."""
     return next((tag.removeprefix(_OWNER) for tag in tags if tag.startswith(_OWNER)), None)

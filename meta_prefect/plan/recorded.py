@@ -37,6 +37,7 @@ class Asked(BaseModel):
         bump: Whether a version that counts deploys goes up even at the price of scheduled runs.
         adopt: Whether to take over deployments that nobody manages.
         local_code: Whether code that a deployer deploys from a shared source may move to a folder of this host.
+        new_environment: Whether the environment is meant, though it is nearly the name of another one.
         prune: Whether to delete what is no longer in the project.
         max_deletes: How many deployments that may be at most; None for a fifth, and at least 3.
     """
@@ -51,6 +52,7 @@ class Asked(BaseModel):
     bump: bool = False
     adopt: bool = False
     local_code: bool = False
+    new_environment: bool = False
     prune: bool = False
     max_deletes: int | None = Field(default=None, ge=0)
 

@@ -61,6 +61,10 @@ LocalCode = Annotated[
         description="Let runs start in a folder of this host even where a deployer has deployed them from Git.",
     ),
 ]
+NewEnvironment = Annotated[
+    bool,
+    Field(title="New environment", description="The environment is a new one, though nearly the name of another."),
+]
 Prune = Annotated[
     bool,
     Field(title="Prune", description="Delete this project's deployments that are no longer in it, after all else."),

@@ -15,6 +15,7 @@ from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.context import DeployContext, PlannedState
 from meta_prefect.plan.changes import Change, Delete, Unchanged, Update, is_next_version
 from meta_prefect.plan.code_moves import CodeMove, in_words, moves_of
+from meta_prefect.plan.environments import check_environment
 from meta_prefect.plan.explain import kept_versions
 from meta_prefect.plan.orphans import PlannedDeletion, check_deletions, orphans_of
 from meta_prefect.plan.recorded import Asked, RecordedPlan, fingerprint_of_wanted, state_of, states_of
@@ -28,6 +29,7 @@ from meta_prefect.recipes.selection import Selection, select_in
 from meta_prefect.report import Action, Outcome
 from meta_prefect.server import Reader, ui_url
 from meta_prefect.steps.building import build
+from meta_prefect.steps.environments import known_environments
 from meta_prefect.steps.planning import PlannedBatch, PlannedComponent, PlannedDeployment, compare
 from meta_prefect.steps.source import new_context
 from meta_prefect.steps.writing import acting_builders
@@ -83,6 +85,7 @@ class ProjectPlan:
         requests: The sound requests, one for each of the batch's deployments.
         batch: What is to happen to each.
         errors: What is wrong with the others.
+        notes: What else to know of the whole.
     """
 
     def __init__(
@@ -91,7 +94,9 @@ class ProjectPlan:
         requests: Sequence[Request],
         batch: PlannedBatch,
         errors: Sequence[ConfigurationError],
+        notes: Sequence[str] = (),
     ) -> None:
+        self._notes = tuple(notes)
         self._order = order
         self.requests = tuple(requests)
         self.batch = batch
@@ -208,6 +213,7 @@ class ProjectPlan:
     def remarks(self) -> tuple[str, ...]:
         """What else whoever deploys should know."""
         found = (
+            *self._notes,
             *in_words(self.moves, gethostname()),
             *self._order.requested.skipped,
             *kept_versions(self.batch.plan),
@@ -373,6 +379,11 @@ async def plan_order(order: Order, host: Host, server: Reader) -> ProjectPlan:
     owner = (order.project.name, context.environment) if is_whole else None
     batch = await compare([begun for _, begun in pairs], server, owner)
     errors.extend(error for _, begun in pairs for error in begun.errors)
+    notes: list[str] = []
+    try:
+        notes.extend(await _new_environment(order, batch, server))
+    except TargetError as error:
+        errors.append(error)
     sound = {id(planned.draft) for planned in batch.deployments}
     needed = {component.key for planned in batch.deployments for component in planned.draft.components}
     components: list[PlannedComponent] = [one for one in batch.components if one.component.key in needed]
@@ -389,7 +400,24 @@ async def plan_order(order: Order, host: Host, server: Reader) -> ProjectPlan:
         [request for request, begun in pairs if id(begun) in sound],
         PlannedBatch(components, batch.deployments, orphans, batch.owned),
         errors,
+        notes,
     )
+
+
+async def _new_environment(order: Order, batch: PlannedBatch, server: Reader) -> list[str]:
+    """Say that the project has nothing in this environment yet, where it has something in others.
+
+    Raises:
+        TargetError: The environment is nearly the name of another one, and nobody has said that it is meant.
+    """
+    is_known = batch.owned or any(one.live or one.predecessor for one in batch.deployments)
+    if is_known or not batch.deployments or order.asked.new_environment:
+        return []
+    known = await known_environments(order.project.name, server)
+    if known:
+        known |= {name for entry in order.project.entries for name in entry.environments or ()}
+    told = check_environment(order.project.name, order.context.environment, known)
+    return [] if told is None else [told]
 
 
 def _orphans(order: Order, batch: PlannedBatch) -> tuple[list[PlannedDeletion], list[ConfigurationError]]:
