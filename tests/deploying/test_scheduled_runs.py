@@ -31,7 +31,7 @@ FILE = """
     deployments:
       UNIQUE:
         - recipe: local_run_deployer
-          variables: {name: monthly, schedule: "0 9 15 * *"}
+          variables: {name: weekly, schedule: "0 9 * * 2"}
 """
 
 
@@ -92,4 +92,4 @@ def test_scheduled_runs_survive_the_default_recipe(server: Api, project: Project
     assert again.remarks.count(KEPT) == 1
     assert kept == before
     assert counted.count() == "1 updated"
-    assert server.deployment(f"{unique}/monthly-prod")["version"] == "2"
+    assert server.deployment(f"{unique}/weekly-prod")["version"] == "2"

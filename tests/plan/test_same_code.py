@@ -102,6 +102,6 @@ def test_which_commits_have_the_same_files(tmp_path: Path) -> None:
     assert git("rev-list", "--count", "--all") == before
     assert not same_files(shallow / "etl", third, first)
     fourth = commit(top / "README", "elsewhere again")
-    git("pull", "-q", "--depth=1", folder=shallow)
+    git("fetch", "-q", "--depth=1", "origin", "main", folder=shallow)
     assert same_files(shallow / "etl", fourth, third)
     assert not same_files(shallow / "etl", fourth, "0" * 40)
