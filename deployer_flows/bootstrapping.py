@@ -16,7 +16,7 @@ from meta_prefect.discovery.sharing import modules_of, sharing_modules
 from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
 from meta_prefect.implementations.code.project_source import ProjectSource
 from meta_prefect.implementations.notification.watching import watch_name
-from meta_prefect.interfaces.tags import owner_tag
+from meta_prefect.interfaces.tags import DEPLOYERS, deployer_of, owner_tag
 from meta_prefect.local.files import scratch_folder
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.recorded import Asked
@@ -36,9 +36,6 @@ from meta_prefect.steps.locking import turn
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.retrying import PATIENTLY
 from meta_prefect.steps.source import new_context
-
-ENVIRONMENT: Final = "deployer"
-"""The environment of the deployer's own deployments: they serve all of the project's."""
 
 _MOST: Final = 1000
 
@@ -76,11 +73,6 @@ class DeployerSetup(BaseModel):
     timezone: str = Field(default="UTC", title="Time zone")
 
 
-def deployer_of(project: str) -> str:
-    """The name under which a project's deployer owns its deployments: not the project's own, which would prune them."""
-    return f"{project}-deployer"
-
-
 @deploy_flow(name="bootstrap", flow_run_name="bootstrap a deployer")
 @failing_in_words
 async def bootstrap(
@@ -98,7 +90,7 @@ async def bootstrap(
         async with connect(LocalHost()) as server:
             project = read_project(await _folder(setup.source, scratch), required=False)
             order = _order(project, setup, remove=remove)
-            taking_turns = turn(server, order.project.name, ENVIRONMENT, waiting=progress().wait)
+            taking_turns = turn(server, order.project.name, DEPLOYERS, waiting=progress().wait)
             async with nullcontext() if dry_run else taking_turns:
                 report = await deploy_order(order, None, server, dry_run=dry_run, on_error="stop", force=remove)
                 if not dry_run:
@@ -142,7 +134,7 @@ def _order(project: Project, setup: DeployerSetup, *, remove: bool) -> Order:
     """
     if not project.name_is_stable:
         raise ValidationFailed([_unstable(project)])
-    context = new_context(project.root, deployer_of(project.name), environment=ENVIRONMENT, next_versions=False)
+    context = new_context(project.root, deployer_of(project.name), environment=DEPLOYERS, next_versions=False)
     # META_PREFECT__VERSION and META_PREFECT__TAGS are about the project's deployments.
     context = context.model_copy(update={"version": None, "tags": (), "origin": None})
     requests = () if remove else tuple(_requests(project, setup))

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from socket import gethostname
 from typing import Any, Final
 
 import httpx
@@ -18,8 +19,10 @@ from meta_prefect.discovery.sharing import sharing_modules
 from meta_prefect.errors import DeployFailed, ValidationFailed
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.names import artifact_key
+from meta_prefect.interfaces.tags import DEPLOYERS, deployer_of
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.changes import Unchanged
+from meta_prefect.plan.code_moves import in_words, refused
 from meta_prefect.plan.document import document
 from meta_prefect.plan.explain import headline, markdown, summary
 from meta_prefect.plan.recorded import Asked, RecordedPlan, check_still_holds
@@ -31,11 +34,14 @@ from meta_prefect.recipes.interrupted import tidy_up_after_cancelling
 from meta_prefect.recipes.observed import deploy_flow
 from meta_prefect.recipes.parameters import (
     Adopt,
+    Bump,
     DryRun,
     EnvironmentName,
     Force,
+    LocalCode,
     MaxDeletes,
     Names,
+    NewEnvironment,
     OnError,
     OnErrorPolicy,
     OnlyChanged,
@@ -87,7 +93,10 @@ async def deploy_project(
     dry_run: DryRun = False,
     on_error: OnError = "stop",
     only_changed: OnlyChanged = False,
+    bump: Bump = False,
     adopt: Adopt = False,
+    local_code: LocalCode = False,
+    new_environment: NewEnvironment = False,
     prune: Prune = False,
     max_deletes: MaxDeletes = None,
     force: Force = False,
@@ -109,7 +118,10 @@ async def deploy_project(
         tags=tuple(tags),
         version=version or None,
         only_changed=only_changed,
+        bump=bump,
         adopt=adopt,
+        local_code=local_code,
+        new_environment=new_environment,
         prune=prune,
         max_deletes=max_deletes,
     )
@@ -170,26 +182,33 @@ async def deploy_order(
         raise ValidationFailed(planned.errors)
     if recorded is not None:
         check_still_holds(recorded, planned.states)
+    if not dry_run:
+        await check_code_stays(planned, order, server)
     note = planned.recorded(dry_run=dry_run)
     artifact_id = await store_plan(note, server)
-    reports: list[Report] = []
-    if not dry_run:
-        progress().plan([str(one) for one in planned.batch.deployments if not isinstance(one.change, Unchanged)])
-        context = planned.context.model_copy(update={"stop_at_failure": on_error == "atomic"})
-        for recipe, requests in planned.by_recipe():
-            if not (context.stop_at_failure and any(report.failed for report in reports)):
-                reports.append(await _run(recipe, requests, planned, context))
+    reports = [] if dry_run else await _run_recipes(planned, on_error)
     report = _whole(planned, reports, dry_run=dry_run)
-    if report.failed and on_error == "atomic":
-        report = await undo(planned, report, server)
-    elif not dry_run:
-        report = await prune_orphans(planned, report, server, force=force)
     if not dry_run:
+        if report.failed and on_error == "atomic":
+            report = await undo(planned, report, server)
+        else:
+            report = await prune_orphans(planned, report, server, force=force)
         report = await end_holds(planned.batch, report, server)
     if note.stage == "started":
         await settle_plan(artifact_id, note, [outcome.deployment for outcome in report.failed], server)
     await show_project_report(report, order.project.name, server)
     return report
+
+
+async def check_code_stays(planned: ProjectPlan, order: Order, server: PrefectServer) -> None:
+    """Let nobody take the code of a deployer's deployments away to one host without saying so.
+
+    Raises:
+        ValidationFailed: This deploy would.
+    """
+    error = None if order.asked.local_code else refused(planned.moves, gethostname())
+    if error is not None and await server.read_owned(deployer_of(order.project.name), DEPLOYERS):
+        raise ValidationFailed([error])
 
 
 @task(name="read project", task_run_name="read project", cache_policy=NO_CACHE)
@@ -239,6 +258,9 @@ async def make_plan(order: Order, server: PrefectServer, *, completing: bool) ->
         planned = await plan_order(order.completing(unfinished), server.host, server)
     for error in planned.errors:
         logger.error("%s", error)
+    moves = tuple(in_words(planned.moves, gethostname()))
+    for told in moves:
+        logger.warning("%s", told)
     for change in planned.batch.plan:
         logger.info("%s", headline(change))
     project, environment = order.project.name, order.context.environment
@@ -247,7 +269,7 @@ async def make_plan(order: Order, server: PrefectServer, *, completing: bool) ->
             "type": "markdown",
             "key": artifact_key(f"plan-{project}-{environment}"),
             "description": summary(planned.batch.plan),
-            "data": markdown(planned.batch.plan, f"Plan for {project} in {environment}"),
+            "data": markdown(planned.batch.plan, f"Plan for {project} in {environment}", moves),
         }
     )
     return planned
@@ -255,6 +277,17 @@ async def make_plan(order: Order, server: PrefectServer, *, completing: bool) ->
 
 async def _unfinished(order: Order, server: PrefectServer, *, completing: bool) -> RecordedPlan | None:
     return await unfinished_plan(order.project.name, order.context.environment, server) if completing else None
+
+
+async def _run_recipes(planned: ProjectPlan, on_error: OnErrorPolicy) -> list[Report]:
+    """Run each recipe that has something to write; after a failure none is begun where all is to be put back."""
+    progress().plan([str(one) for one in planned.batch.deployments if not isinstance(one.change, Unchanged)])
+    context = planned.context.model_copy(update={"stop_at_failure": on_error == "atomic"})
+    reports: list[Report] = []
+    for recipe, requests in planned.by_recipe():
+        if not (context.stop_at_failure and any(report.failed for report in reports)):
+            reports.append(await _run(recipe, requests, planned, context))
+    return reports
 
 
 async def _run(recipe: Recipe, requests: Sequence[Request], planned: ProjectPlan, context: DeployContext) -> Report:

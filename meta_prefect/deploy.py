@@ -22,7 +22,10 @@ def deploy(
     dry_run: bool = False,
     on_error: OnError = "stop",
     only_changed: bool = False,
+    bump: bool = False,
     adopt: bool = False,
+    local_code: bool = False,
+    new_environment: bool = False,
     prune: bool = False,
     max_deletes: int | None = None,
     force: bool = False,
@@ -42,7 +45,12 @@ def deploy(
         on_error: ``stop`` writes nothing while anything is wrong with the project; ``keep-going`` deploys what is sound;
             ``atomic`` puts back what has been written once something cannot be written.
         only_changed: Leave alone what differs in nothing but a version that counts deploys.
+        bump: Let a version that counts deploys go up even where nothing else differs, though Prefect then creates the
+            scheduled runs anew.
         adopt: Take over deployments of the same name that nobody manages.
+        local_code: Let the code of deployments move from a shared source, such as Git, to the project's folder on this host, even
+            though the project has a deployer.
+        new_environment: The environment is a new one of the project, though nearly the name of another.
         prune: Delete the project's deployments in this environment that are no longer in it, after all else went well.
         max_deletes: Refuse to prune more; None means a fifth of the project's deployments, and at least 3.
         force: Prune without waiting for runs that are under way.
@@ -73,7 +81,10 @@ def deploy(
         "dry_run": dry_run,
         "on_error": on_error,
         "only_changed": only_changed,
+        "bump": bump,
         "adopt": adopt,
+        "local_code": local_code,
+        "new_environment": new_environment,
         "prune": prune,
         "max_deletes": max_deletes,
         "force": force,
@@ -112,7 +123,10 @@ class Parameters(TypedDict, total=False):
     dry_run: bool
     on_error: OnError
     only_changed: bool
+    bump: bool
     adopt: bool
+    local_code: bool
+    new_environment: bool
     prune: bool
     max_deletes: int | None
     force: bool

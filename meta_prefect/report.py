@@ -16,9 +16,11 @@ from meta_prefect.plan.explain import shown
 from meta_prefect.plan.ledger import Recorded
 from meta_prefect.plan.status import FieldStatus, ProjectStatus
 
-Action = Literal["created", "updated", "unchanged", "deleted", "put back", "not written", "held", "failed"]
-"""What happened: ``held`` where somebody has asked for it to be left alone; ``put back`` and ``not written`` where another
-deployment failed and the deploy was all or nothing."""
+Action = Literal[
+    "created", "updated", "unchanged", "next version", "deleted", "put back", "not written", "held", "failed"
+]
+"""What happened: ``next version`` where a plan would write nothing but a version that counts deploys; ``held`` where somebody has
+asked for it to be left alone; ``put back`` and ``not written`` where another deployment failed and the deploy was all or nothing."""
 
 
 class Outcome(BaseModel):
@@ -88,6 +90,7 @@ class Report(BaseModel):
         verbs: dict[Action, str] = {
             "created": "to create" if self.dry_run else "created",
             "updated": "to update" if self.dry_run else "updated",
+            "next version": "next version",
             "unchanged": "unchanged",
             "deleted": "to delete" if self.dry_run else "deleted",
             "put back": "put back",

@@ -29,7 +29,7 @@ class Source:
         Parameter(help="The project's Git repository, instead of a folder of this host: https, ssh or file."),
     ] = None
     revision: Annotated[
-        str | None, Parameter(help="The branch, tag or whole commit hash to deploy; by default the default branch.")
+        str | None, Parameter(help="The branch, tag or commit to deploy; by default the default branch.")
     ] = None
     allow: Annotated[
         Several, Parameter(help="Patterns of what a run may name instead, such as `release/*`; by default any.")

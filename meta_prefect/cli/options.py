@@ -21,7 +21,7 @@ DryRun = Annotated[Flag, Parameter(help="Plan, and write nothing.")]
 Environment = Annotated[
     str | None, Parameter(name=["--env", "-e"], help="The environment; by default META_PREFECT__ENV, else dev.")
 ]
-Select = Annotated[Several, Parameter(help="Only what matches: `etl-*`, `*/nightly-*`.")]
+Select = Annotated[Several, Parameter(help="Only what matches, by flow or deployment: `etl-*`, `*/nightly-*`.")]
 
 OnError = Literal["stop", "keep-going", "atomic"]
 
@@ -36,7 +36,17 @@ class What:
     only_changed: Annotated[
         Flag, Parameter(help="Leave alone what differs in nothing but a version that counts deploys.")
     ] = False
+    bump: Annotated[
+        Flag, Parameter(help="Count this deploy even where nothing else differs and scheduled runs are created anew.")
+    ] = False
     adopt: Annotated[Flag, Parameter(help="Take over deployments of the same name that nobody manages.")] = False
+    local_code: Annotated[
+        Flag,
+        Parameter(help="Let runs start in this folder even where the project's deployer has deployed them from Git."),
+    ] = False
+    new_environment: Annotated[
+        Flag, Parameter(name="--new-env", help="The environment is a new one, though nearly the name of another.")
+    ] = False
     prune: Annotated[
         Flag, Parameter(help="Delete the project's deployments that are no longer in it, after all else.")
     ] = False
@@ -45,7 +55,13 @@ class What:
     ] = None
 
     def given(self) -> dict[str, Any]:
-        """The options, as :func:`meta_prefect.deploy.deploy` takes them."""
+        """The options, as :func:`meta_prefect.deploy.deploy` takes them.
+
+        Raises:
+            TargetError: Two of them contradict each other.
+        """
+        if self.only_changed and self.bump:
+            raise TargetError("--only-changed and --bump contradict each other", hint="Give one of them.")
         return asdict(self)
 
 
@@ -87,9 +103,7 @@ class Where:
     remote: Annotated[
         Flag, Parameter(help="Let the project's deployer do it (see `bootstrap`), and follow its run.")
     ] = False
-    revision: Annotated[
-        str | None, Parameter(help="With --remote: the branch, tag or whole commit hash to deploy.")
-    ] = None
+    revision: Annotated[str | None, Parameter(help="With --remote: the branch, tag or commit to deploy.")] = None
     local: Annotated[Flag, Parameter(help="Allow a server to be started in CI, containers and flow runs too.")] = False
     auth: Annotated[
         bool | None,
@@ -113,7 +127,8 @@ def refuse_beside_plan(what: What) -> None:
     Raises:
         TargetError: It is.
     """
-    if given := [f"--{name.replace('_', '-')}" for name in said(what.given())]:
+    options = {"new_environment": "new-env"}
+    if given := [f"--{options.get(name, name.replace('_', '-'))}" for name in said(what.given())]:
         raise TargetError(
             f"--plan and {', '.join(given)} do not go together: what is deployed is recorded with the plan",
             hint="Give these options to `meta-prefect plan`.",

@@ -38,6 +38,7 @@ _MARKS = {
 _COLORS = {
     "created": "green",
     "updated": "yellow",
+    "next version": "dim",
     "unchanged": "dim",
     "deleted": "red",
     "put back": "yellow",

@@ -70,6 +70,11 @@ class DeployContext(BaseModel):
         title="Count this deploy",
         description="Whether counted versions go up. An explicit deploy counts; a scheduled or healing one does not.",
     )
+    bump: bool = Field(
+        default=False,
+        title="Count at any price",
+        description="Whether counted versions go up even where nothing else differs and scheduled runs are lost by it.",
+    )
     versions: dict[str, str] = Field(
         default={},
         title="Planned versions",

@@ -77,6 +77,7 @@ class Deployment(BaseModel):
         paused: Whether its schedules are paused.
         concurrency_limit: How many runs at a time, 0 for no limit.
         collision_strategy: What happens to a run above the limit.
+        pins_each_commit: Whether each commit that is deployed is written; otherwise only one that changes a file of the project.
         renamed_from: The ``flow/deployment`` whose place it takes: what operators set on that one is carried over.
     """
 
@@ -102,6 +103,7 @@ class Deployment(BaseModel):
     paused: bool | None = None
     concurrency_limit: int | None = Field(default=None, ge=0)
     collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"] | None = None
+    pins_each_commit: bool = False
     renamed_from: str | None = None
 
     @field_validator("name", "work_pool_name", "work_queue_name")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 _OWNER = "meta-prefect="
 _ENVIRONMENT = "env="
+
+DEPLOYERS: Final = "deployer"
+"""The environment of a deployer's own deployments: they serve all of the project's."""
 
 
 def owner_tag(project: str) -> str:
@@ -13,9 +17,19 @@ def owner_tag(project: str) -> str:
     return f"{_OWNER}{project}"
 
 
+def deployer_of(project: str) -> str:
+    """The name under which a project's deployer owns its deployments: not the project's own, which would prune them."""
+    return f"{project}-deployer"
+
+
 def environment_tag(environment: str) -> str:
     """The tag that names a deployment's environment."""
     return f"{_ENVIRONMENT}{environment}"
+
+
+def environment_of(tags: Iterable[str]) -> str | None:
+    """The environment of a deployment with these tags; None where they name none."""
+    return next((tag.removeprefix(_ENVIRONMENT) for tag in tags if tag.startswith(_ENVIRONMENT)), None)
 
 
 def owner(tags: Iterable[str]) -> str | None:

@@ -12,6 +12,12 @@ from meta_prefect.interfaces.records import FieldChange, Record
 DEPLOYMENT = "deployment"
 
 
+def creates_runs(record: Record) -> bool:
+    """Whether Prefect creates runs for a deployment: it has an active schedule, and is not paused."""
+    schedules: dict[str, Record] = record.get("schedules") or {}
+    return not record.get("paused") and any(schedule.get("active", True) for schedule in schedules.values())
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What a change is about.
@@ -87,6 +93,7 @@ class Unchanged:
         reason: Why nothing is done.
         live: The record as it was read.
         kept: What operators have set and keep, by the place of its field.
+        keeps_version: Whether a version that counts deploys would have gone up, and stays for the sake of scheduled runs.
     """
 
     subject: Subject
@@ -94,6 +101,7 @@ class Unchanged:
     live: Record
     remarks: tuple[str, ...] = ()
     kept: Record = field(default_factory=dict[str, Any])
+    keeps_version: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,4 +158,9 @@ class Plan:
 
         A version that only counts deploys is none of them.
         """
-        return tuple(change for change in self.writes if not (isinstance(change, Update) and change.only_counts))
+        return tuple(change for change in self.writes if not is_next_version(change))
+
+
+def is_next_version(change: Change) -> bool:
+    """Whether nothing is to be written but a version that counts deploys."""
+    return isinstance(change, Update) and change.only_counts

@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment, VersionRule
 from meta_prefect.interfaces.records import ABSENT, Record, differences, differences_within
-from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Subject, Unchanged, Update
+from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Subject, Unchanged, Update, creates_runs
 from meta_prefect.plan.ledger import LedgerEntry
 from meta_prefect.plan.ownership import check_ownership, kept, with_given_up
 from meta_prefect.plan.records import LiveDeployment, desired_record, field_changes
+from meta_prefect.plan.same_code import SameCode, with_live_commit
+
+SHORT = 7
+"""How many characters of a commit are shown."""
 
 
 def next_integer(version: str | None) -> str:
@@ -23,6 +27,7 @@ def diff_deployment(
     live: LiveDeployment | None,
     predecessor: LiveDeployment | None = None,
     last: LedgerEntry | None = None,
+    same_code: SameCode = lambda _: False,
 ) -> Change:
     """Compare a deployment with the live one of the same name.
 
@@ -31,6 +36,7 @@ def diff_deployment(
         live: The live one; None where there is none.
         predecessor: The live one of another name whose place a new one takes.
         last: What the last deploy wrote of it; None where that is not known, and what the recipe does not set is kept.
+        same_code: Tells whether another commit has the project's files as they are deployed.
 
     Raises:
         ConflictError: The live one belongs to another project, or to nobody and the deploy does not adopt.
@@ -48,17 +54,20 @@ def diff_deployment(
         return Create(subject, tuple(differences_within(ABSENT, wanted)), wanted, remarks, desired.context.now)
 
     check_ownership(desired, live)
+    wanted, commit = with_live_commit(desired, wanted, live.record, same_code)
     if last is not None:
         wanted = with_given_up(wanted, live.record, last.after, last.ours)
     fields = tuple(field_changes(live.record, wanted))
     version = _counted_version(desired, live.record["version"]) if isinstance(desired.version, VersionRule) else None
     counted = version is not None and (bool(fields) or desired.version is not VersionRule.NEXT_ON_CHANGE)
-    if counted:
+    keeps_version = counted and not fields and _version_stays(desired, live.record, version)
+    if counted and not keeps_version:
         wanted["version"] = version
         fields += tuple(differences(live.record["version"], version, "version"))
     theirs = kept(wanted, live)
     if not fields:
-        return Unchanged(subject, "already as wanted", live.record, remarks, theirs)
+        reason = f"code unchanged since {commit[:SHORT]}" if commit else "already as wanted"
+        return Unchanged(subject, reason, live.record, remarks, theirs, keeps_version)
     after = _after(live.record, wanted)
     return Update(subject, fields, live.record, after, counted, remarks, theirs, desired.context.now)
 
@@ -81,6 +90,17 @@ def _counted_version(desired: Deployment, live_version: str | None) -> str:
     if (planned := context.versions.get(desired.full_name)) is not None and planned in (live_version, following):
         return planned
     return live_version if live_version is not None and not context.next_versions else following
+
+
+def _version_stays(desired: Deployment, live: Record, following: str | None) -> bool:
+    """Whether a counted version, the only thing to write, is not worth the scheduled runs that Prefect would delete.
+
+    A version that a plan has fixed is written, so that the plan is done as it was shown.
+    """
+    context, version = desired.context, live["version"]
+    if context.bump or desired.full_name in context.versions or not (version or "").isdecimal():
+        return False
+    return version != following and creates_runs(live)
 
 
 def _set_by_operators(live: Record, wanted: Record) -> Record:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, assert_never
 
 from meta_prefect.interfaces.records import ABSENT, FieldChange
@@ -18,12 +18,25 @@ def summary(plan: Plan) -> str:
     """``2 to create, 1 to update, 3 unchanged``."""
     counts = {
         "to create": sum(isinstance(change, Create) for change in plan),
-        "to update": sum(isinstance(change, Update) for change in plan),
+        "to update": sum(isinstance(change, Update) and not change.only_counts for change in plan),
         "to delete": sum(isinstance(change, Delete) for change in plan),
+        "next version": sum(isinstance(change, Update) and change.only_counts for change in plan),
         "unchanged": sum(isinstance(change, Unchanged) and not isinstance(change, Held) for change in plan),
         "held": sum(isinstance(change, Held) for change in plan),
     }
     return ", ".join(f"{count} {verb}" for verb, count in counts.items() if count) or "nothing"
+
+
+def kept_versions(plan: Plan) -> Iterator[str]:
+    """Say once which counted versions stay, and how to have them go up."""
+    versions = [change.live["version"] for change in plan if isinstance(change, Unchanged) and change.keeps_version]
+    if versions:
+        what = f"version kept at {versions[0]}" if len(set(versions)) == 1 else "versions kept"
+        several = f" for {len(versions)} deployments" if len(versions) > 1 else ""
+        yield (
+            f"{what}{several}: nothing else changed; --bump writes {'it' if len(versions) == 1 else 'them'} and lets Prefect "
+            "create the scheduled runs anew"
+        )
 
 
 def headline(change: Change) -> str:
@@ -90,7 +103,8 @@ def lines(plan: Plan) -> Iterator[str]:
         yield from (f"    {detail}" for detail in details(change))
 
 
-def markdown(plan: Plan, title: str) -> str:
-    """The whole plan as markdown: a diff block, which UIs colour."""
+def markdown(plan: Plan, title: str, first: Iterable[str] = ()) -> str:
+    """The whole plan as markdown: what to know ``first``, then a diff block, which UIs colour."""
     body = "\n".join(lines(plan)) or "= nothing to deploy"
-    return f"# {title}\n\n{summary(plan)}\n\n```diff\n{body}\n```\n"
+    told = "".join(f"**{line}**\n\n" for line in first)
+    return f"# {title}\n\n{told}{summary(plan)}\n\n```diff\n{body}\n```\n"

@@ -130,7 +130,7 @@ def held(change: Change, hold: Hold, live: Record | None) -> Held:
         hold: The hold.
         live: The deployment as it was read; None where it is not there.
     """
-    return Held(change.subject, str(hold), live or {}, change.remarks, getattr(change, "kept", {}), change)
+    return Held(change.subject, str(hold), live or {}, change.remarks, getattr(change, "kept", {}), otherwise=change)
 
 
 def read_until(text: str, now: datetime) -> datetime:

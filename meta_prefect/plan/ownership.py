@@ -46,7 +46,7 @@ def check_ownership(desired: Deployment, live: LiveDeployment) -> None:
             raise ConflictError(
                 f"the live deployment belongs to the project {other!r}, not to {project!r}",
                 where=where,
-                hint="Choose another name, or delete the live deployment if the project was renamed.",
+                hint=f"Choose another name; or, if this is that project, keep its name: `project: {other}` in the project file.",
             )
         case _:
             pass

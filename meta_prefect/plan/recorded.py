@@ -35,7 +35,10 @@ class Asked(BaseModel):
         tags: Further tags for every deployment, in place of META_PREFECT__TAGS.
         version: The version to set instead of the recipe's.
         only_changed: Whether a version that counts deploys stays where nothing else differs.
+        bump: Whether a version that counts deploys goes up even at the price of scheduled runs.
         adopt: Whether to take over deployments that nobody manages.
+        local_code: Whether code that a deployer deploys from a shared source may move to a folder of this host.
+        new_environment: Whether the environment is meant, though it is nearly the name of another one.
         prune: Whether to delete what is no longer in the project.
         max_deletes: How many deployments that may be at most; None for a fifth, and at least 3.
     """
@@ -47,7 +50,10 @@ class Asked(BaseModel):
     tags: tuple[str, ...] = ()
     version: str | None = None
     only_changed: bool = False
+    bump: bool = False
     adopt: bool = False
+    local_code: bool = False
+    new_environment: bool = False
     prune: bool = False
     max_deletes: int | None = Field(default=None, ge=0)
 

@@ -91,7 +91,7 @@ class ProjectStatus(BaseModel):
         environment: The environment.
         in_sync: Whether a deploy would change no deployment; versions that count deploys do not count, nor does what is held.
         deployments: Each deployment.
-        remarks: What was read and cannot be used, and how to remove it; left out where there is nothing.
+        remarks: What else to know; left out where there is nothing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -28,6 +28,7 @@ class Request:
         variables: The recipe's variables, validated.
         where: Where it was asked for.
         locate: Gives the place of a part of it.
+        flow_name: The flow's name as it was asked for, where that is known before the flow is loaded.
     """
 
     recipe: Recipe
@@ -35,6 +36,7 @@ class Request:
     variables: BaseModel
     where: str
     locate: Callable[..., str] = field(default=lambda *_: "", repr=False)
+    flow_name: str = ""
 
     def as_entry(self) -> dict[str, Any]:
         """The request as the parameter of the recipe's flow."""

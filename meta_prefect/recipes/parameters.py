@@ -16,7 +16,7 @@ Revision = Annotated[
     str | None,
     Field(
         title="Branch or commit",
-        description="A branch, a tag, or a commit's whole hash; left empty, the one that the deployer was set up with.",
+        description="A branch, a tag, or a commit's hash; left empty, the one that the deployer was set up with.",
     ),
 ]
 Names = Annotated[
@@ -45,7 +45,26 @@ OnlyChanged = Annotated[
     bool,
     Field(title="Only changed", description="Leave alone what differs in nothing but a version that counts deploys."),
 ]
+Bump = Annotated[
+    bool,
+    Field(
+        title="Count at any price",
+        description="Let a version that counts deploys go up even where nothing else differs and Prefect then creates the "
+        "scheduled runs anew.",
+    ),
+]
 Adopt = Annotated[bool, Field(title="Adopt", description="Take over deployments of the same name that nobody manages.")]
+LocalCode = Annotated[
+    bool,
+    Field(
+        title="Local code",
+        description="Let runs start in a folder of this host even where a deployer has deployed them from Git.",
+    ),
+]
+NewEnvironment = Annotated[
+    bool,
+    Field(title="New environment", description="The environment is a new one, though nearly the name of another."),
+]
 Prune = Annotated[
     bool,
     Field(title="Prune", description="Delete this project's deployments that are no longer in it, after all else."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from socket import gethostname
 
 from prefect.runtime import flow_run
 
@@ -12,7 +13,10 @@ from meta_prefect.discovery.sharing import modules_of
 from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.context import DeployContext, PlannedState
-from meta_prefect.plan.changes import Change, Delete, Held, Unchanged, Update
+from meta_prefect.plan.changes import Change, Delete, Held, Unchanged, Update, is_next_version
+from meta_prefect.plan.code_moves import CodeMove, in_words, moves_of
+from meta_prefect.plan.environments import check_environment
+from meta_prefect.plan.explain import kept_versions
 from meta_prefect.plan.holds import counting
 from meta_prefect.plan.orphans import PlannedDeletion, check_deletions, orphans_of
 from meta_prefect.plan.recorded import Asked, RecordedPlan, fingerprint_of_wanted, state_of, states_of
@@ -26,6 +30,7 @@ from meta_prefect.recipes.selection import Selection, select_in
 from meta_prefect.report import Action, Outcome
 from meta_prefect.server import Reader, ui_url
 from meta_prefect.steps.building import build
+from meta_prefect.steps.environments import known_environments
 from meta_prefect.steps.planning import PlannedBatch, PlannedComponent, PlannedDeployment, compare
 from meta_prefect.steps.source import new_context
 from meta_prefect.steps.writing import acting_builders
@@ -85,6 +90,7 @@ class ProjectPlan:
         requests: The sound requests, one for each of the batch's deployments.
         batch: What is to happen to each.
         errors: What is wrong with the others.
+        notes: What else to know of the whole.
     """
 
     def __init__(
@@ -93,7 +99,9 @@ class ProjectPlan:
         requests: Sequence[Request],
         batch: PlannedBatch,
         errors: Sequence[ConfigurationError],
+        notes: Sequence[str] = (),
     ) -> None:
+        self._notes = tuple(notes)
         self._order = order
         self.requests = tuple(requests)
         self.batch = batch
@@ -113,6 +121,11 @@ class ProjectPlan:
             for change in self.batch.plan.deployments
             if (version := planned_version(change)) is not None
         }
+
+    @property
+    def moves(self) -> tuple[CodeMove, ...]:
+        """The deployments whose code moves between a shared source and a folder."""
+        return moves_of(self.batch.plan)
 
     @property
     def states(self) -> dict[str, PlannedState]:
@@ -206,7 +219,13 @@ class ProjectPlan:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What else whoever deploys should know."""
-        found = (*self._order.requested.skipped, *(remark for change in self.batch.plan for remark in change.remarks))
+        found = (
+            *self._notes,
+            *in_words(self.moves, gethostname()),
+            *self._order.requested.skipped,
+            *kept_versions(self.batch.plan),
+            *(remark for change in self.batch.plan for remark in change.remarks),
+        )
         left = [str(one) for one in self.batch.orphans if type(one.change) is Unchanged]
         orphans = [f"no longer in the project, and left alone without --prune: {', '.join(left)}"] if left else []
         return tuple(dict.fromkeys((*found, *orphans, *self.batch.remarks)))
@@ -224,7 +243,7 @@ def planned_version(change: Change) -> str | None:
 def _foreseen(request: Request, planned: PlannedDeployment, *, dry_run: bool) -> Outcome:
     change = planned.change
     actions: dict[str, Action] = {"Create": "created", "Update": "updated", "Unchanged": "unchanged", "Held": "held"}
-    action = actions[type(change).__name__]
+    action = "next version" if dry_run and is_next_version(change) else actions[type(change).__name__]
     live = planned.live
     return Outcome(
         deployment=str(planned),
@@ -281,6 +300,7 @@ def read_order(
         environment=environment,
         next_versions=not asked.only_changed,
         adopt=asked.adopt,
+        bump=asked.bump,
     )
     said = {"tags": asked.tags, "version": asked.version}
     context = context.model_copy(update={key: value for key, value in said.items() if value})
@@ -338,6 +358,7 @@ async def plan_order(order: Order, host: Host, server: Reader) -> ProjectPlan:
     """
     context, selection, requested = order.context, order.selection, order.requested
     errors = list(requested.errors)
+    beside = list(requested.beside)
     pairs: list[tuple[Request, Draft]] = []
     modules = modules_of(Path(context.source))
     flows = flows_of(modules)
@@ -347,21 +368,29 @@ async def plan_order(order: Order, host: Host, server: Reader) -> ProjectPlan:
             case Draft() as begun:
                 pairs.append((request, begun))
             case error:
-                errors.append(error)
+                (errors if selection.names_flow(request.flow_name) else beside).append(error)
     flows.keep()
     build([begun for _, begun in pairs], host, modules.imported)
     known = [(begun.deployment.flow.name, begun.deployment.name) for _, begun in pairs if not begun.errors]
     pairs = [
         (request, begun)
         for request, begun in pairs
-        if begun.errors or selection.includes(begun.deployment.flow.name, begun.deployment.name)
+        if (begun.errors and selection.names_flow(begun.deployment.flow.name))
+        or selection.includes(begun.deployment.flow.name, begun.deployment.name)
     ]
     if not errors and not requested.is_empty:
-        errors.extend(selection.unmatched(requested.flows, known))
+        unmatched = selection.unmatched(requested.flows, known)
+        # What is wrong with other flows may be the reason.
+        errors.extend((*unmatched, *(beside if unmatched else ())))
     is_whole = not selection and selection.file is None and order.project.name_is_stable
     owner = (order.project.name, context.environment) if is_whole else None
     batch = await compare([begun for _, begun in pairs], server, owner)
     errors.extend(error for _, begun in pairs for error in begun.errors)
+    notes: list[str] = []
+    try:
+        notes.extend(await _new_environment(order, batch, server))
+    except TargetError as error:
+        errors.append(error)
     sound = {id(planned.draft) for planned in batch.deployments}
     needed = {component.key for planned in batch.deployments for component in planned.draft.components}
     components: list[PlannedComponent] = [one for one in batch.components if one.component.key in needed]
@@ -378,7 +407,24 @@ async def plan_order(order: Order, host: Host, server: Reader) -> ProjectPlan:
         [request for request, begun in pairs if id(begun) in sound],
         PlannedBatch(components, batch.deployments, orphans, batch.owned, batch.holds, batch.unsound),
         errors,
+        notes,
     )
+
+
+async def _new_environment(order: Order, batch: PlannedBatch, server: Reader) -> list[str]:
+    """Say that the project has nothing in this environment yet, where it has something in others.
+
+    Raises:
+        TargetError: The environment is nearly the name of another one, and nobody has said that it is meant.
+    """
+    is_known = batch.owned or any(one.live or one.predecessor for one in batch.deployments)
+    if is_known or not batch.deployments or order.asked.new_environment:
+        return []
+    known = await known_environments(order.project.name, server)
+    if known:
+        known |= {name for entry in order.project.entries for name in entry.environments or ()}
+    told = check_environment(order.project.name, order.context.environment, known)
+    return [] if told is None else [told]
 
 
 def _orphans(order: Order, batch: PlannedBatch) -> tuple[list[PlannedDeletion], list[ConfigurationError]]:

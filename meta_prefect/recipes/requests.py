@@ -33,12 +33,14 @@ class Requested:
         errors: What is wrong with others.
         skipped: What is left out for this environment, and why.
         flows: The flows that the project deploys, in whatever environment.
+        beside: What is wrong with flows that only a deployment's name could make part of the selection.
     """
 
     requests: tuple[Request, ...]
     errors: tuple[ConfigurationError, ...]
     skipped: tuple[str, ...]
     flows: tuple[str, ...]
+    beside: tuple[ConfigurationError, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -74,15 +76,17 @@ def requests_of(
                 f"{entry.where} counts for {', '.join(entry.environments or ())}, not for {environment}"
             )
             continue
-        collected.add(_request(entry, project, recipes, flows))
+        collected.add(_request(entry, project, recipes, flows), beside=not selection.names_flow(entry.flow))
     decorated, errors = decorated_flows(modules, project.flows, recipes.packages)
     collected.errors.extend(errors)
     for one in decorated:
         if selection.may_include(one.flow.name):
-            collected.add(_decorated_request(one, recipes))
+            collected.add(_decorated_request(one, recipes), beside=not selection.names_flow(one.flow.name))
     names = dict.fromkeys((*(entry.flow for entry in project.entries), *(one.flow.name for one in decorated)))
     requests = [request for request in collected.requests if selection.may_come_from(request.flow)]
-    return Requested(tuple(requests), tuple(collected.errors), tuple(collected.skipped), tuple(names))
+    return Requested(
+        tuple(requests), tuple(collected.errors), tuple(collected.skipped), tuple(names), tuple(collected.beside)
+    )
 
 
 def check_before_start(path: Path) -> bool:
@@ -141,12 +145,13 @@ class _Collected:
         self._environment_asked = environment_asked
         self.requests: list[Request] = []
         self.errors: list[ConfigurationError] = []
+        self.beside: list[ConfigurationError] = []
         self.skipped: list[str] = []
 
-    def add(self, found: Request | list[ConfigurationError]) -> None:
-        """Sort a finding into requests, errors and what is skipped."""
+    def add(self, found: Request | list[ConfigurationError], *, beside: bool = False) -> None:
+        """Sort a finding into requests, errors and what is skipped; errors ``beside`` the selection are kept apart."""
         if not isinstance(found, Request):
-            self.errors.extend(found)
+            (self.beside if beside else self.errors).extend(found)
             return
         pinned = found.recipe.environment(found.variables)
         if self._environment_asked and pinned not in (None, self._environment):
@@ -160,12 +165,14 @@ def _decorated_request(found: DecoratedFlow, recipes: Recipes) -> Request | list
     carried = [builder for builder in builders_of(found.flow) if isinstance(builder, RecipeBuilder)]
     if carried:
         outermost = carried[-1]
-        return Request(outermost.recipe, found.entrypoint, outermost.variables, found.entrypoint)
+        recipe, variables = outermost.recipe, outermost.variables
+        return Request(recipe, found.entrypoint, variables, found.entrypoint, flow_name=found.flow.name)
     try:
         recipe = recipes.find(DECORATED_FLOW_RECIPE, where=found.entrypoint)
     except ConfigurationError as error:
         return [error]
-    return Request(recipe, found.entrypoint, recipe.variables_model(), found.entrypoint)
+    variables = recipe.variables_model()
+    return Request(recipe, found.entrypoint, variables, found.entrypoint, flow_name=found.flow.name)
 
 
 def _request(
@@ -189,4 +196,4 @@ def _request(
         return [*errors, *checked]
     if source is None:
         return errors
-    return Request(recipe, source.entrypoint, checked, entry.where, entry.locate)
+    return Request(recipe, source.entrypoint, checked, entry.where, entry.locate, entry.flow)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
 from meta_prefect.errors import ConfigurationError, TargetError, nearest
 from meta_prefect.project import Project
+
+_SHOWN: Final = 10
+"""So many names are listed where none is near."""
 
 
 class Selection(BaseModel):
@@ -19,7 +24,8 @@ class Selection(BaseModel):
 
     Attributes:
         names: Flows (``etl``) or deployments (``etl/nightly-prod``); ``_`` and ``-`` are alike.
-        patterns: The same with wildcards ``*``, ``?`` and ``[…]``: ``etl-*``, ``*/nightly-*``.
+        patterns: The same with wildcards ``*``, ``?`` and ``[…]``: ``*/nightly-*``. One without a ``/``, such as ``etl-*``, may
+            match the flow, the deployment's own name or both together.
         file: Only flows of this file, given relative to the project's folder.
     """
 
@@ -34,11 +40,20 @@ class Selection(BaseModel):
         parts = [_normal(text).partition("/") for text in (*self.names, *self.patterns)]
         return [(flow, deployment or "*") for flow, _, deployment in parts]
 
+    @property
+    def _loose(self) -> list[str]:
+        """The patterns that may match a deployment's name, whatever its flow."""
+        return [_normal(pattern) for pattern in self.patterns if "/" not in pattern]
+
     def __bool__(self) -> bool:
         return bool(self.names or self.patterns)
 
     def may_include(self, flow: str) -> bool:
         """Whether any deployment of a flow can be meant."""
+        return bool(self._loose) or self.names_flow(flow)
+
+    def names_flow(self, flow: str) -> bool:
+        """Whether a flow is meant by its own name: what is wrong with others is of no interest."""
         return not self or any(fnmatchcase(_normal(flow), pattern) for pattern, _ in self._wanted)
 
     def may_come_from(self, entrypoint: str) -> bool:
@@ -50,8 +65,11 @@ class Selection(BaseModel):
 
     def includes(self, flow: str, deployment: str) -> bool:
         """Whether a deployment is meant."""
-        return not self or any(
-            fnmatchcase(_normal(flow), one) and fnmatchcase(_normal(deployment), other) for one, other in self._wanted
+        flow, deployment = _normal(flow), _normal(deployment)
+        return (
+            not self
+            or any(fnmatchcase(flow, one) and fnmatchcase(deployment, other) for one, other in self._wanted)
+            or any(fnmatchcase(name, one) for one in self._loose for name in (deployment, f"{flow}/{deployment}"))
         )
 
     def unmatched(self, flows: Iterable[str], deployments: Iterable[tuple[str, str]]) -> list[ConfigurationError]:
@@ -68,14 +86,22 @@ class Selection(BaseModel):
             single = Selection(patterns=(text,))
             if any(single.includes(flow, name) for flow, name in known):
                 continue
-            names = {"/".join(pair) for pair in known} if "/" in text else known_flows
+            full_names = {"/".join(pair) for pair in known}
+            names = full_names if text in self.patterns or "/" in text else known_flows
             errors.append(
                 TargetError(
                     f"nothing in this project matches {text!r}, as a path, a flow or a flow/deployment",
-                    hint=nearest(text, names),
+                    hint=_nearest(text, names or known_flows),
                 )
             )
         return errors
+
+
+def _nearest(text: str, names: set[str]) -> str:
+    """Name what is nearest to a name or a pattern; of many names a few."""
+    if len(names) <= _SHOWN or get_close_matches(text, names, n=1):
+        return nearest(text, names)
+    return f"Known: {', '.join(sorted(names)[:_SHOWN])} and {len(names) - _SHOWN} more."
 
 
 def _normal(text: str) -> str:

@@ -6,12 +6,18 @@ from pathlib import Path
 
 from meta_prefect.discovery.sharing import sharing_modules
 from meta_prefect.errors import ValidationFailed
+from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.tags import DEPLOYERS, deployer_of
+from meta_prefect.plan.changes import Change
+from meta_prefect.plan.code_moves import move_of, without_move
+from meta_prefect.plan.diff import SHORT
 from meta_prefect.plan.recorded import Asked
 from meta_prefect.plan.records import desired_record
 from meta_prefect.plan.status import ProjectStatus, orphan_status, status_of
 from meta_prefect.project import read_project
 from meta_prefect.recipes.planning import plan_order, read_order
 from meta_prefect.server import PrefectServer
+from meta_prefect.steps.git import same_files
 
 
 async def project_status(path: Path, environment: str | None, asked: Asked, server: PrefectServer) -> ProjectStatus:
@@ -36,16 +42,36 @@ async def project_status(path: Path, environment: str | None, asked: Asked, serv
     last = await server.read_last_entries(
         order.project.name, [str(one) for one in (*batch.deployments, *batch.orphans)], unconfirmed=True
     )
+    changes = [one.change for one in batch.deployments]
+    remarks: tuple[str, ...] = ()
+    moves = [move for move in planned.moves if not move.after.is_shared]
+    if moves and await server.read_owned(deployer_of(order.project.name), DEPLOYERS):
+        changes = [_as_deployer_would(change, order.context) for change in changes]
+        commits = dict.fromkeys(move.before.commit[:SHORT] for move in moves if move.before.commit)
+        remarks = (f"deployed from Git at {', '.join(commits)}",) if commits else ()
     deployments = [
-        *(status_of(one.change, desired_record(one.draft.deployment), last.get(str(one))) for one in batch.deployments),
+        *(
+            status_of(change, desired_record(one.draft.deployment), last.get(str(one)))
+            for change, one in zip(changes, batch.deployments, strict=True)
+        ),
         *(orphan_status(one.change, last.get(str(one))) for one in batch.orphans),
     ]
-    remarks = {"remarks": tuple(server.unsound.values())} if server.unsound else {}
+    remarks = (*remarks, *server.unsound.values())
     return ProjectStatus(
         version=1,
         project=order.project.name,
         environment=order.context.environment,
         in_sync=all(one.is_settled for one in deployments),
         deployments=tuple(deployments),
-        **remarks,
+        **({"remarks": remarks} if remarks else {}),
     )
+
+
+def _as_deployer_would(change: Change, context: DeployContext) -> Change:
+    """What the deployer would do with a deployment, as far as a clone can tell: only another commit of the code counts."""
+    move = move_of(change)
+    if move is None or move.after.is_shared or move.before.commit is None or context.commit is None:
+        return change
+    live = move.before.commit
+    is_same = context.commit == live or same_files(Path(context.source), context.commit, live)
+    return without_move(change) if is_same else change

@@ -33,6 +33,7 @@ from meta_prefect.steps.retrying import PATIENTLY
 from meta_prefect.steps.this_run import deployment_id
 
 _WHOLE_COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_ABBREVIATED: Final = re.compile(r"[0-9a-f]{7,39}")
 _GIT_ERRORS: Final = (RuntimeError, subprocess.CalledProcessError)
 _WHERE: Final = "branch or commit"
 _MOST_KNOWN: Final = 50
@@ -100,6 +101,7 @@ async def project_folder(
         UnreachableError: The repository does not answer.
     """
     source = await given_source(server)
+    revision = (revision or "").strip() or None
     if source is None:
         if revision is not None:
             raise ValidationFailed([_no_choice(revision, "this run deploys the folder that it was given")])
@@ -147,7 +149,7 @@ def check_allowed(source: ProjectSource, revision: str | None) -> None:
     try:
         check_reference(revision)
     except ValueError as error:
-        hint = "Write a branch, a tag, or a commit's whole hash."
+        hint = "Write a branch, a tag, or a commit's hash."
         raise ValidationFailed([TargetError(str(error), where=_WHERE, hint=hint)]) from None
     if not source.may_name(revision):
         known = (
@@ -196,7 +198,7 @@ async def fetch_source(source: ProjectSource, revision: str | None, into: Path) 
 
     Args:
         source: The repository.
-        revision: A branch, a tag, or a commit's whole hash; None means the source's own.
+        revision: A branch, a tag, or a commit's hash, which may be abbreviated; None means the source's own.
         into: A folder for the copy.
 
     Raises:
@@ -212,6 +214,8 @@ async def fetch_source(source: ProjectSource, revision: str | None, into: Path) 
         hint = "A secret holds the token alone; a block for a Git host has a token, or a user and a password."
         raise ValidationFailed([TargetError(str(error), where=f"block {source.token}", hint=hint)]) from None
     except _GIT_ERRORS as error:
+        if not is_commit and (whole := await copy.whole_commit(wanted or "")) is not None:
+            return await fetch_source(source, whole, into)
         raise await copy.why_not(wanted, error, is_commit=is_commit) from None
     if is_commit and not git(root, "branch", "--remotes", "--contains", "HEAD"):
         # Hosts of repositories give out the commits of anybody's fork under the address of the original.
@@ -269,6 +273,30 @@ class _Copy:
         storage.set_base_path(self._into)
         await storage.pull_code()
         return storage.destination.resolve()
+
+    async def whole_commit(self, abbreviated: str) -> str | None:
+        """The commit on a branch whose hash begins so; None where there is none.
+
+        Raises:
+            ValidationFailed: There are several.
+        """
+        if _ABBREVIATED.fullmatch(abbreviated) is None:
+            return None
+        try:
+            root = await self.make(name="history")
+        except _GIT_ERRORS:
+            return None
+        branches = "+refs/heads/*:refs/remotes/origin/*"
+        git(root, "fetch", "--quiet", "--unshallow", "--filter=tree:0", "origin", branches)
+        commits = (git(root, "rev-list", "--remotes") or "").splitlines()
+        match [one for one in commits if one.startswith(abbreviated)]:
+            case []:
+                return None
+            case [commit]:
+                return commit
+            case several:
+                told = f"{abbreviated!r} may be any of {', '.join(one[:12] for one in several)}"
+                raise ValidationFailed([TargetError(told, where=_WHERE, hint="Give more of the hash.")])
 
     async def why_not(
         self, wanted: str | None, error: Exception, *, is_commit: bool

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import subprocess
 from pathlib import Path
 
@@ -15,11 +17,32 @@ def git_commit(folder: Path) -> str | None:
     return f"{commit}+dirty" if changed else commit
 
 
+@functools.cache
+def same_files(folder: Path, new: str, old: str) -> bool:
+    """Whether all files below a folder are the same at two commits; remembered, so that one deploy sees one answer.
+
+    The older one has to be in the history of the newer one, or on the remote of a shallow clone: runs are to find it there.
+    """
+    if git(folder, "merge-base", "--is-ancestor", old, new) is None:
+        # Elsewhere than in a shallow clone a commit that is not in the history is none that the branch still has; and fetching
+        # one commit alone would make the clone a shallow one.
+        if git(folder, "rev-parse", "--is-shallow-repository") != "true":
+            return False
+        if git(folder, "fetch", "--quiet", "--depth=1", "origin", old) is None:
+            return False
+    return git(folder, "diff", "--quiet", old, new, "--", ".") is not None
+
+
 def git(folder: Path, *arguments: str) -> str | None:
     """What Git answers; None where it fails or is not there."""
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False, timeout=30
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+            env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

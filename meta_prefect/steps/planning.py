@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 
 from prefect import get_run_logger, task
 
@@ -23,6 +25,7 @@ from meta_prefect.plan.records import LiveDeployment
 from meta_prefect.plan.references import missing_references, references_of
 from meta_prefect.plan.resolving import Draft, shared_components
 from meta_prefect.server import PrefectServer, Reader
+from meta_prefect.steps.git import same_files
 from meta_prefect.steps.retrying import PATIENTLY
 
 Owner = tuple[str, str]
@@ -152,7 +155,9 @@ async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None =
         before = live.get(name)
         old = live.get(wanted.renamed_from or "") if before is None else None
         try:
-            change = diff_deployment(wanted, before, old, last[name].entry if name in last else None)
+            context = wanted.context
+            same_code = partial(same_files, Path(context.source), context.commit or "")
+            change = diff_deployment(wanted, before, old, last[name].entry if name in last else None, same_code)
         except ConfigurationError as error:
             draft.refuse(error)
         else:

@@ -22,6 +22,7 @@ def new_context(
     deploy_id: str | None = None,
     next_versions: bool = True,
     adopt: bool = False,
+    bump: bool = False,
 ) -> DeployContext:
     """Fix what all runs of one deploy agree on.
 
@@ -32,6 +33,7 @@ def new_context(
         deploy_id: Names the deploy; None makes a new one.
         next_versions: Whether counted versions go up.
         adopt: Whether deployments that nobody owns may be taken over.
+        bump: Whether counted versions go up even at the price of scheduled runs.
 
     Raises:
         SettingsError: A META_PREFECT__* variable holds something that cannot be used.
@@ -52,6 +54,7 @@ def new_context(
         build_images=settings.build_images,
         adopt=adopt,
         automatic=is_automatic(),
+        bump=bump,
     )
 
 

@@ -24,6 +24,15 @@ CODE = """
 """
 Project = Callable[..., Path]
 NUMBER = 20
+KEPT = "version kept at 1: nothing else changed; --bump writes it and lets Prefect create the scheduled runs anew"
+FLOW = "from prefect import flow\n\n\n@flow(name='UNIQUE')\ndef work() -> None: ...\n"
+FILE = """
+    project: UNIQUE
+    deployments:
+      UNIQUE:
+        - recipe: local_run_deployer
+          variables: {name: weekly, schedule: "0 9 * * 2"}
+"""
 
 
 def code(project: Project, *, description: str) -> Path:
@@ -60,3 +69,27 @@ def test_the_ids_of_scheduled_runs_survive(server: Api, project: Project, unique
     assert [one.action for one in changed.outcomes].count("updated") == 1
     assert len(kept) == 57
     assert kept <= scheduled().keys()
+
+
+def test_scheduled_runs_survive_the_default_recipe(server: Api, project: Project, unique: str) -> None:
+    """Deployed twice unchanged to prod, a counted version stays and so do the scheduled runs; `bump` counts all the same."""
+    root = [str(project(flow=FLOW, **{"meta_prefect.yaml": FILE}))]
+    deploy(root, env="prod")
+    of_ours = {"flows": {"name": {"any_": [unique]}}, "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+
+    def scheduled() -> set[str]:
+        return {one["id"] for one in server.post("/flow_runs/filter", **of_ours)}
+
+    before = wait_until(lambda: runs if len(runs := scheduled()) == 3 else None, what="three runs are scheduled")
+    planned = deploy(root, env="prod", dry_run=True)
+    again = deploy(root, env="prod")
+    kept = scheduled()
+    counted = deploy(root, env="prod", bump=True)
+
+    assert planned.plan is not None
+    assert not planned.plan.has_changes
+    assert planned.count() == again.count() == "1 unchanged"
+    assert again.remarks.count(KEPT) == 1
+    assert kept == before
+    assert counted.count() == "1 updated"
+    assert server.deployment(f"{unique}/weekly-prod")["version"] == "2"

@@ -22,13 +22,13 @@ def fetch(project: GitProject, into: Path, revision: str | None = None, subfolde
 
 
 def test_a_branch_a_tag_and_a_commit_can_be_named(git_project: GitProject, tmp_path: Path) -> None:
-    """Left empty it is the default branch; a branch, a tag and a whole commit hash give what they mean."""
+    """Left empty it is the default branch; a branch, a tag and a commit, abbreviated too, give what they mean."""
     first = git_project.git("rev-parse", "HEAD")
     git_project.git("push", "-q", "origin", "HEAD:refs/tags/v1")
     other = git_project.commit("on a branch", branch="release/2")
     last = git_project.commit("last")
 
-    wanted = {None: last, "release/2": other, "v1": first, first: first}
+    wanted = {None: last, "release/2": other, "v1": first, first: first, first[:7]: first, other[:12]: other}
     found = {
         revision: git_commit(fetch(git_project, tmp_path / str(number), revision))
         for number, revision in enumerate(wanted)
@@ -41,6 +41,7 @@ def test_a_branch_a_tag_and_a_commit_can_be_named(git_project: GitProject, tmp_p
     ("revision", "says"),
     [
         ("mian", r"no branch or tag 'mian' in .*\n  Did you mean 'main'\?"),
+        ("0123abc", "no branch or tag '0123abc' in"),
         ("0" * 40, "no commit '0{40}' in .*\n  Has it been pushed"),
     ],
 )
@@ -99,7 +100,9 @@ def test_what_may_not_be_named(revision: str, patterns: tuple[str, ...], says: s
         check_allowed(source, revision)
 
 
-@pytest.mark.parametrize(("revision", "patterns"), [(None, ()), ("main", ()), ("release/1", ("release/*",))])
+@pytest.mark.parametrize(
+    ("revision", "patterns"), [(None, ()), ("main", ()), ("release/1", ("release/*",)), (" main ", ("*",))]
+)
 def test_what_may_be_named(revision: str | None, patterns: tuple[str, ...]) -> None:
     """The deployer's own branch may always be named, and what a pattern matches."""
     check_allowed(ProjectSource(repository="https://example.com/x.git", revision="main", revisions=patterns), revision)

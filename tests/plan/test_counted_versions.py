@@ -9,14 +9,29 @@ from server_answer import stored
 from values import a_context, a_deployment
 
 from meta_prefect.interfaces.deployment import VersionRule
+from meta_prefect.interfaces.schedules import Schedule
 from meta_prefect.plan.changes import Change, Create, Plan, Unchanged, Update
 from meta_prefect.plan.diff import diff_deployment, next_integer
+from meta_prefect.plan.explain import kept_versions, summary
 
 
-def planned(rule: VersionRule, live: str | None, *, new: bool = False, differs: bool = False, **context: Any) -> Change:
-    """The change of a deployment whose live version is given; ``new`` where there is no live one."""
-    desired = a_deployment(version=rule, context=a_context(**context), description="New." if differs else None)
-    return diff_deployment(desired, None if new else stored(a_deployment(), version=live))
+def planned(
+    rule: VersionRule,
+    live: str | None,
+    *,
+    new: bool = False,
+    differs: bool = False,
+    active: bool | None = None,
+    paused: bool = False,
+    **context: Any,
+) -> Change:
+    """The change of a deployment whose live version is given; ``new`` where there is no live one.
+
+    ``active`` gives it a schedule that is active or not.
+    """
+    own = {} if active is None else {"schedules": [Schedule(cron="0 9 * * *", slug="nightly", active=active)]}
+    desired = a_deployment(version=rule, context=a_context(**context), description="New." if differs else None, **own)
+    return diff_deployment(desired, None if new else stored(a_deployment(**own), version=live, paused=paused))
 
 
 def version_after(change: Change) -> str | None:
@@ -64,6 +79,13 @@ def test_the_next_integer(version: str | None, following: str) -> None:
             "6",
             id="a plan does not say by how much to count",
         ),
+        pytest.param(planned(EVERY, "5", active=True), Unchanged, "5", id="scheduled runs are worth more than a count"),
+        pytest.param(planned(EVERY, "5", active=True, differs=True), Update, "6", id="they go anyway"),
+        pytest.param(planned(EVERY, "5", active=False), Update, "6", id="no runs without an active schedule"),
+        pytest.param(planned(EVERY, "5", active=True, paused=True), Update, "6", id="no runs while paused"),
+        pytest.param(planned(EVERY, "5", active=True, bump=True), Update, "6", id="asked for at any price"),
+        pytest.param(planned(EVERY, "v5", active=True), Update, "1", id="what counts nothing yet has to begin"),
+        pytest.param(planned(EVERY, "5", active=True, **SAME_DEPLOY), Update, "6", id="fixed, whatever is lost"),
         pytest.param(
             planned(EVERY, "5", versions={"add/other-dev": "9"}),
             Update,
@@ -95,6 +117,38 @@ def test_the_next_version_alone_is_no_change(change: Change, only_counts: bool) 
     plan = Plan(deployments=(change,))
     assert plan.writes == (change,)
     assert plan.changes == (() if only_counts else (change,))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        pytest.param((planned(EVERY, "5"), planned(EVERY, "5", active=True, next_versions=False)), [], id="none kept"),
+        pytest.param(
+            (planned(EVERY, "5", active=True),),
+            [
+                "version kept at 5: nothing else changed; --bump writes it and lets Prefect create the scheduled runs anew"
+            ],
+            id="one",
+        ),
+        pytest.param(
+            (planned(EVERY, "5", active=True), planned(EVERY, "6", active=True)),
+            [
+                "versions kept for 2 deployments: nothing else changed; --bump writes them and lets Prefect create the "
+                "scheduled runs anew"
+            ],
+            id="several",
+        ),
+    ],
+)
+def test_a_version_that_stays_is_said_once(changes: tuple[Change, ...], told: list[str]) -> None:
+    """One sentence for all of them, with the way to have them counted."""
+    assert list(kept_versions(Plan(deployments=changes))) == told
+
+
+def test_the_next_version_alone_is_counted_as_such() -> None:
+    """A summary calls it neither an update nor unchanged."""
+    plan = Plan(deployments=(planned(EVERY, "5"), planned(EVERY, "5", differs=True), planned(ON_CHANGE, "5")))
+    assert summary(plan) == "1 to update, 1 next version, 1 unchanged"
 
 
 def test_the_next_version_stands_last() -> None:

@@ -97,7 +97,7 @@ def test_values(value: object, text: str) -> None:
         pytest.param(Plan((Create(POOL, (), {}),), (CREATE,)), "2 to create", id="components count"),
         pytest.param(
             Plan((POOL_UPDATE,), (CREATE, UPDATE, COUNTS, DELETE, UNCHANGED)),
-            "1 to create, 3 to update, 1 to delete, 1 unchanged",
+            "1 to create, 2 to update, 1 to delete, 1 next version, 1 unchanged",
             id="all kinds",
         ),
     ],
@@ -122,7 +122,7 @@ def test_the_text_lists_components_first() -> None:
 def test_markdown() -> None:
     """The artifact in the Prefect UI: a title, the summary, and a block that is coloured as a diff."""
     assert markdown(Plan(deployments=(COUNTS,)), "Plan for dev") == (
-        "# Plan for dev\n\n1 to update\n\n```diff\n"
+        "# Plan for dev\n\n1 next version\n\n```diff\n"
         "~ update deployment add/nightly-dev: next version\n"
         '    version: "1" → "2"\n'
         f"    {REGENERATED}\n"

@@ -22,6 +22,10 @@ from meta_prefect.recipes.selection import Selection
         pytest.param(Selection(patterns=("*/nightly-*",)), "etl", "nightly-dev", True, id="a pattern for deployments"),
         pytest.param(Selection(patterns=("*/nightly-*",)), "etl", "hourly-dev", False, id="which does not match"),
         pytest.param(Selection(patterns=("etl/[nh]*",)), "etl", "hourly-dev", True, id="a set of letters"),
+        pytest.param(Selection(patterns=("*01*",)), "etl", "job-01-dev", True, id="a pattern for a deployment's name"),
+        pytest.param(Selection(patterns=("etl*dev",)), "etl", "nightly-dev", True, id="and for both together"),
+        pytest.param(Selection(patterns=("night*",)), "etl", "nightly-dev", True, id="the beginning of its name"),
+        pytest.param(Selection(names=("nightly-dev",)), "etl", "nightly-dev", False, id="a name alone is a flow's"),
         pytest.param(Selection(names=("etl",), patterns=("re*",)), "report", "x", True, id="a name or a pattern"),
         pytest.param(Selection(names=("ETL",)), "etl", "x", False, id="case matters, as in Prefect"),
     ],
@@ -38,6 +42,8 @@ def test_including(selection: Selection, flow: str, deployment: str, meant: bool
         pytest.param(Selection(names=("etl/nightly-dev",)), "etl", True, id="one of its deployments"),
         pytest.param(Selection(names=("etl/nightly-dev",)), "report", False, id="another flow's deployment"),
         pytest.param(Selection(patterns=("*/nightly-*",)), "report", True, id="any flow's"),
+        pytest.param(Selection(patterns=("*01*",)), "report", True, id="a deployment of any flow"),
+        pytest.param(Selection(patterns=("etl/*01*",)), "report", False, id="a deployment of another flow"),
     ],
 )
 def test_what_cannot_be_meant_is_known_before_anything_is_loaded(
@@ -76,8 +82,8 @@ def test_whether_anything_was_asked_for(selection: Selection, asked: bool) -> No
         pytest.param(
             Selection(names=("zzz",), patterns=("q*", "etl")),
             [
-                f"nothing in this project matches {text!r}, as a path, a flow or a flow/deployment\n  Known: etl, report."
-                for text in ("zzz", "q*")
+                f"nothing in this project matches {text!r}, as a path, a flow or a flow/deployment\n  Known: {known}."
+                for text, known in (("zzz", "etl, report"), ("q*", "etl/nightly-dev, report/weekly-dev"))
             ],
             id="two of three",
         ),

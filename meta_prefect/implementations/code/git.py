@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
@@ -37,8 +37,9 @@ def check_repository(url: str) -> str:
 
 
 def check_reference(name: str) -> str:
-    """Refuse what is no name of a branch; above all, options of git."""
-    if name.startswith("-") or not name.strip() or any(mark in name for mark in (" ", "..", "~", "^", ":", "\\")):
+    """Refuse what is no name of a branch; above all, options of git. Blanks around it are dropped."""
+    name = name.strip()
+    if name.startswith("-") or not name or any(mark in name for mark in (" ", "..", "~", "^", ":", "\\")):
         raise ValueError(f"{name!r} is no name of a branch")
     return name
 
@@ -118,6 +119,8 @@ class git_code(Builder):  # noqa: N801 - used like a function
         user: The user whose token a ``secret/…`` is; None means what the Git host wants to be told with tokens.
         folder: The project's folder in the repository.
         submodules: Whether submodules are cloned too.
+        pin: Which deploys pin their commit: ``changed`` for those in which a file of the project differs from the commit that is
+            live, or ``always``.
     """
 
     step: ClassVar[str] = "run the code from git"
@@ -129,6 +132,7 @@ class git_code(Builder):  # noqa: N801 - used like a function
     user: str | None = Field(default=None, pattern=r"^[^\s:/@]+$")
     folder: Annotated[str, AfterValidator(check_folder)] = ""
     submodules: bool = Field(default=False)
+    pin: Literal["changed", "always"] = "changed"
 
     @model_validator(mode="after")
     def _one_version(self) -> Self:
@@ -159,4 +163,5 @@ class git_code(Builder):  # noqa: N801 - used like a function
         if self.submodules:
             clone["include_submodules"] = True
         deployment.pull_steps = clone_steps(clone, token=self.token, user=self.user, folder=self.folder)
+        deployment.pins_each_commit = self.pin == "always" or self.commit is not None
         return deployment

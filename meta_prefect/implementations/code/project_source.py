@@ -30,7 +30,7 @@ class ProjectSource(BaseModel):
     Attributes:
         folder: The project's folder on the host that deploys.
         repository: The repository's address: https, ssh or file.
-        revision: The branch, tag or whole commit hash that is deployed where a run names none; None means the default branch.
+        revision: The branch, tag or commit that is deployed where a run names none; None means the default branch.
         revisions: Patterns of what a run may name instead; none allows nothing else.
         token: The saved block that opens a private repository over https, as ``<block type>/<name>``.
         subfolder: The project's folder in the repository.

@@ -1,0 +1,121 @@
+"""Deployments whose code moves between a source that all hosts share and a folder of one host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final, cast
+
+from meta_prefect.errors import ConflictError
+from meta_prefect.interfaces.records import Record
+from meta_prefect.plan.changes import Change, Plan, Unchanged, Update
+
+_CLONE: Final = "prefect.deployments.steps.git_clone"
+_FOLDER: Final = "prefect.deployments.steps.set_working_directory"
+_SHORT: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class CodePlace:
+    """Where runs get their code from.
+
+    Attributes:
+        text: The place in words.
+        is_shared: Whether all hosts can reach it.
+        commit: The commit, where it is one of a Git repository.
+    """
+
+    text: str
+    is_shared: bool
+    commit: str | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class CodeMove:
+    """One deployment's move."""
+
+    deployment: str
+    before: CodePlace
+    after: CodePlace
+
+
+def place_of(record: Record) -> CodePlace | None:
+    """Where the runs of a deployment get their code from; None where its pull steps do not say it in a way that is known."""
+    steps: list[Record] = record.get("pull_steps") or []
+    variables: Record = record.get("job_variables") or {}
+    name, inputs = next(iter(steps[0].items())) if steps and steps[0] else ("", None)
+    given: Record = cast("Record", inputs) if isinstance(inputs, dict) else {}
+    if name == _CLONE:
+        commit: Any = given.get("commit_sha")
+        at = f" @{commit[:_SHORT]}" if isinstance(commit, str) else f" @{given.get('branch') or 'HEAD'}"
+        return CodePlace(f"{given.get('repository')}{at}", True, commit if isinstance(commit, str) else None)
+    if ".pull_from_s3" in name or ".pull_from_gcs" in name or ".pull_from_azure" in name:
+        return CodePlace(f"{given.get('bucket') or given.get('container')}/{given.get('folder') or ''}", True)
+    if variables.get("image"):
+        return CodePlace(f"the image {variables['image']}", True)
+    directory: Any = given.get("directory")
+    if name == _FOLDER and isinstance(directory, str) and directory.startswith("/"):
+        return CodePlace(f"the folder {directory}", False)
+    return None
+
+
+def move_of(change: Change) -> CodeMove | None:
+    """The move of a deployment's code from a shared source to a folder of one host, or back; None where there is none."""
+    if not isinstance(change, Update):
+        return None
+    before, after = place_of(change.before), place_of(change.after)
+    if before is None or after is None or before.is_shared == after.is_shared:
+        return None
+    return CodeMove(change.subject.name, before, after)
+
+
+def moves_of(plan: Plan) -> tuple[CodeMove, ...]:
+    """All moves of a plan."""
+    return tuple(move for change in plan.deployments if (move := move_of(change)) is not None)
+
+
+def without_move(change: Change) -> Change:
+    """A change as it would be if the code came from where it comes from now."""
+    if not isinstance(change, Update):
+        return change
+    fields = tuple(field for field in change.fields if field.path.partition(".")[0] != "pull_steps")
+    after = {**change.after, "pull_steps": change.before["pull_steps"]}
+    if fields:
+        return replace(change, fields=fields, after=after)
+    return Unchanged(change.subject, "already as wanted", change.before, change.remarks, change.kept)
+
+
+def refused(moves: tuple[CodeMove, ...], host: str) -> ConflictError | None:
+    """Why code that a deployer deploys is not moved to a folder of one host unasked; None where none is.
+
+    Args:
+        moves: The moves of a plan, of a project that has a deployer.
+        host: The host that deploys.
+    """
+    to_folder = tuple(move for move in moves if not move.after.is_shared)
+    if not to_folder:
+        return None
+    return ConflictError(
+        f"{'; '.join(in_words(to_folder, host))}, and this project has a deployer in Prefect; nothing was written",
+        where=f"deployment {to_folder[0].deployment}",
+        hint="Let the deployer deploy it: --remote. If the code is to run from this folder: --local-code.",
+    )
+
+
+def in_words(moves: tuple[CodeMove, ...], host: str) -> Iterator[str]:
+    """One sentence for all deployments that move alike.
+
+    Args:
+        moves: The moves.
+        host: The host that deploys, whose folder it is.
+    """
+    alike: dict[tuple[str, str], int] = {}
+    for move in moves:
+        ends = (str(move.before), str(move.after))
+        alike[ends] = alike.get(ends, 0) + 1
+    for (before, after), count in alike.items():
+        of_host = f" of host {host}" if after.startswith("the folder ") else ""
+        yield f"code moves from {before} to {after}{of_host} for {count} deployment{'' if count == 1 else 's'}"
