@@ -16,6 +16,7 @@ from meta_prefect.plan.changes import Create, Plan, Unchanged, Update
 from meta_prefect.plan.document import document
 from meta_prefect.plan.explain import details, headline
 from meta_prefect.plan.ledger import Ledger, LedgerEntry, PageHead, Recorded, history_of, version_to_restore
+from meta_prefect.plan.outcomes import counted, done_action, planned_action
 from meta_prefect.plan.records import LiveDeployment
 from meta_prefect.plan.restoring import diff_restored
 from meta_prefect.project import read_project
@@ -24,7 +25,7 @@ from meta_prefect.recipes.parameters import DryRun, ProjectPath
 from meta_prefect.recipes.showing import show_report
 from meta_prefect.report import Outcome, Report, history_artifact
 from meta_prefect.server import PrefectServer, connect, ui_url
-from meta_prefect.steps.failing import failing_in_words
+from meta_prefect.steps.failing import failing_in_words, saying
 from meta_prefect.steps.fetching import project_folder
 from meta_prefect.steps.locking import turn
 from meta_prefect.steps.progress import progress
@@ -100,7 +101,8 @@ async def rollback(
                 deployment_id = restoration.live.id if restoration.live else None
             report = _report(restoration, deployment_id, dry_run=dry_run)
             await _show(report, deployment, server)
-    return report
+    (outcome,) = report.outcomes
+    return saying(f"{outcome.action} {deployment}: {outcome.detail}", report)
 
 
 async def _history(deployment: str, project: str, server: PrefectServer) -> tuple[Recorded, ...]:
@@ -118,7 +120,8 @@ async def read_history(deployment: str, project: str, server: PrefectServer) -> 
     history = await _history(deployment, project, server)
     urls = [ui_url("flow-run", one.page.run_id) if one.page.run_id else None for one in history]
     await server.create_artifact(history_artifact(deployment, history, urls))
-    get_run_logger().info("%s: %d entries in the ledger, the newest %s", deployment, len(history), history[0])
+    entries = counted(len(history), "entry", "entries")
+    get_run_logger().info("%s: %s in the ledger, the newest %s", deployment, entries, history[0])
     return history
 
 
@@ -203,11 +206,12 @@ def _report(restoration: Restoration, deployment_id: str | None, *, dry_run: boo
     target, change = restoration.target, restoration.change
     match change:
         case Create():
-            action, detail = "created", f"again, as it was at {target}"
+            detail = f"again, as it was at {target}"
         case Update(fields=fields):
-            action, detail = "updated", f"rolled back to {target}: {', '.join(field.path for field in fields)}"
+            back = "back" if dry_run else "rolled back"
+            detail = f"{back} to {target}: {', '.join(field.path for field in fields)}"
         case Unchanged(reason=reason):
-            action, detail = "unchanged", reason
+            detail = reason
     _, run_url = present_run()
     return Report(
         environment=target.page.environment,
@@ -216,7 +220,7 @@ def _report(restoration: Restoration, deployment_id: str | None, *, dry_run: boo
             Outcome(
                 deployment=target.entry.deployment,
                 recipe=target.page.recipe,
-                action=action,
+                action=planned_action(change) if dry_run else done_action(change),
                 version=target.entry.version,
                 detail=detail,
                 id=deployment_id,

@@ -64,6 +64,11 @@ class DeploymentStatus(BaseModel):
     run_id: str | None = None
 
     @property
+    def has_drifted(self) -> bool:
+        """Whether somebody has changed or deleted it since the last deploy."""
+        return self.state in ("drifted", "missing")
+
+    @property
     def is_in_sync(self) -> bool:
         """Whether a deploy would leave it alone."""
         return self.state == "in sync"
@@ -92,6 +97,11 @@ class ProjectStatus(BaseModel):
     environment: str
     in_sync: bool
     deployments: tuple[DeploymentStatus, ...]
+
+    @property
+    def drifted(self) -> tuple[DeploymentStatus, ...]:
+        """The deployments that somebody has changed or deleted since the last deploy."""
+        return tuple(one for one in self.deployments if one.has_drifted)
 
     def as_json(self) -> str:
         """The document as JSON; what is absent is left out."""

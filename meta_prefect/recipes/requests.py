@@ -13,6 +13,7 @@ from meta_prefect.discovery.decorated import DecoratedFlow, decorated_flows
 from meta_prefect.discovery.modules import ProjectModules
 from meta_prefect.errors import ConfigurationError, ProjectFileError, ValidationFailed
 from meta_prefect.interfaces.flow_builder_interface import builders_of
+from meta_prefect.plan.remarks import Remark
 from meta_prefect.project import Entry, Project, read_project
 from meta_prefect.recipes.drafting import Request
 from meta_prefect.recipes.finding import Recipes
@@ -37,7 +38,7 @@ class Requested:
 
     requests: tuple[Request, ...]
     errors: tuple[ConfigurationError, ...]
-    skipped: tuple[str, ...]
+    skipped: tuple[Remark, ...]
     flows: tuple[str, ...]
 
     @property
@@ -70,7 +71,7 @@ def requests_of(
             continue
         if not entry.counts_in(environment):
             collected.skipped.append(
-                f"{entry.where} counts for {', '.join(entry.environments or ())}, not for {environment}"
+                Remark(f"left out of {environment}, counts for {', '.join(entry.environments or ())}", (entry.where,))
             )
             continue
         collected.add(_request(entry, project, recipes, flows))
@@ -130,7 +131,7 @@ class _Collected:
         self._environment_asked = environment_asked
         self.requests: list[Request] = []
         self.errors: list[ConfigurationError] = []
-        self.skipped: list[str] = []
+        self.skipped: list[Remark] = []
 
     def add(self, found: Request | list[ConfigurationError]) -> None:
         """Sort a finding into requests, errors and what is skipped."""
@@ -139,7 +140,7 @@ class _Collected:
             return
         pinned = found.recipe.environment(found.variables)
         if self._environment_asked and pinned not in (None, self._environment):
-            self.skipped.append(f"{found.where} is pinned to {pinned}, and {self._environment} was asked for")
+            self.skipped.append(Remark(f"left out of {self._environment}, pinned to {pinned}", (found.where,)))
         else:
             self.requests.append(found)
 
@@ -178,4 +179,4 @@ def _request(
         return [*errors, *checked]
     if source is None:
         return errors
-    return Request(recipe, source.entrypoint, checked, entry.where, entry.locate)
+    return Request(recipe, source.entrypoint, checked, entry.where, entry.locate, entry.variables)

@@ -15,13 +15,15 @@ from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.changes import Change, Create, Unchanged, Update
 from meta_prefect.plan.ledger import PageHead
+from meta_prefect.plan.outcomes import Action, counted, done_action
+from meta_prefect.plan.remarks import is_standing, remarks_of
 from meta_prefect.plan.resolving import Draft
 from meta_prefect.project import read_project
 from meta_prefect.recipes.announcing import announce_report
 from meta_prefect.recipes.drafting import Request, draft
 from meta_prefect.recipes.recipe import Recipe
 from meta_prefect.recipes.showing import show_report
-from meta_prefect.report import Action, Outcome, Report
+from meta_prefect.report import Outcome, Report
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.steps.building import Within, build_observed
 from meta_prefect.steps.fetching import given_source
@@ -72,7 +74,7 @@ async def run_recipe(
         if page is not None:
             await page.close(_written(batch, report))
         key = f"{recipe.recipe_name}-{report.environment}"
-        await show_report(report, key, f"Deployed by {recipe.recipe_name}: {report.count()}.", server)
+        await show_report(report, key, f"Deployed by {recipe.recipe_name}: {report.in_one_line}.", server)
         announce_report(report, context.project)
     if report.failed:
         raise DeployFailed(_failure_message(report), report=report)
@@ -142,7 +144,7 @@ async def _write(
         environment=context.environment,
         outcomes=tuple(outcomes),
         components=tuple(_component_line(planned, broken) for planned in components),
-        remarks=tuple(dict.fromkeys(remark for change in batch.plan for remark in change.remarks)),
+        remarks=tuple(map(str, remarks_of(change for change in batch.plan if not is_standing(change)))),
     )
 
 
@@ -197,8 +199,7 @@ async def _apply(
         return _outcome(
             recipe, planned, "unchanged", deployment_id, f"{planned.change.reason}; its builders have acted"
         )
-    action: Action = "created" if isinstance(planned.change, Create) else "updated"
-    done = _outcome(recipe, planned, action, deployment_id, _what_changed(planned.change))
+    done = _outcome(recipe, planned, done_action(planned.change), deployment_id, _what_changed(planned.change))
     return done.model_copy(update={"tried": True})
 
 
@@ -270,4 +271,5 @@ def _told(error: Exception) -> str:
 def _failure_message(report: Report) -> str:
     first = report.failed[0]
     names = ", ".join(outcome.deployment for outcome in report.failed)
-    return f"{len(report.failed)} of {len(report.outcomes)} deployments failed: {names}. First: {first.detail}"
+    all_of_them = counted(len(report.outcomes), "deployment")
+    return f"{len(report.failed)} of {all_of_them} failed: {names}. First: {first.detail}"
