@@ -31,7 +31,7 @@ This module imports nothing of the package, so that everything may raise these.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -208,7 +208,7 @@ def nearest(value: str, known: Iterable[str]) -> str:
 
 
 @contextmanager
-def about(*keys: str, value: object = None) -> Iterator[None]:
+def about(*keys: str, value: object = None) -> Generator[None]:
     """Note of what is raised inside which value it is about; see :meth:`ConfigurationError.is_about`."""
     try:
         yield

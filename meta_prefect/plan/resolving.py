@@ -67,11 +67,14 @@ class Draft:
     def _refuse_of(self, builder: FlowBuilderInterface, error: ConfigurationError, *, named: bool = False) -> None:
         """Note what a builder has raised: at the value that it is about where that is known, else with the builder's name."""
         place = self.place_of(error)
-        error.asked_for_at(place or (self.where if named else self._builder_place(builder)))
+        if named or (place and not isinstance(error, BuilderError)):
+            error.asked_for_at(place or self.where)
+        else:
+            error.asked_for_at(self._builder_place(builder, place))
         self.errors.append(error)
 
-    def _builder_place(self, builder: FlowBuilderInterface) -> str:
-        return f"{self.where}: builder {type(builder).__name__} of {self.deployment.full_name}"
+    def _builder_place(self, builder: FlowBuilderInterface, place: str | None = None) -> str:
+        return f"{place or self.where}: builder {type(builder).__name__} of {self.deployment.full_name}"
 
     def complete(self, host: Host) -> None:
         """Fill what the builders left open, and check what no deployment can do without."""

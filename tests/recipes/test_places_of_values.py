@@ -82,13 +82,13 @@ deployments:
 @pytest.mark.parametrize(
     ("variables", "column", "key"),
     [
-        pytest.param('{name: n, schedule: {rrule: "FREQ=DAILY;BYHOUR=25"}}', 38, "schedule.rrule", id="rrule"),
-        pytest.param('{name: n, schedule: {cron: "61 * * * *"}}', 38, "schedule.cron", id="cron"),
-        pytest.param('{name: n, schedule: {interval: "every 5 seconds"}}', 38, "schedule.interval", id="interval"),
+        pytest.param('{name: n, schedule: {rrule: "FREQ=DAILY;BYHOUR=25"}}', 39, "schedule.rrule", id="rrule"),
+        pytest.param('{name: n, schedule: {cron: "61 * * * *"}}', 39, "schedule.cron", id="cron"),
+        pytest.param('{name: n, schedule: {interval: "every 5 seconds"}}', 39, "schedule.interval", id="interval"),
         pytest.param(
-            '{name: n, schedule: {cron: "@daily", timezone: Mars/A}}', 54, "schedule.timezone", id="time zone"
+            '{name: n, schedule: {cron: "@daily", timezone: Mars/A}}', 55, "schedule.timezone", id="time zone"
         ),
-        pytest.param('{name: n, schedule: {cron: "@daily", holidays: XX}}', 54, "schedule.holidays", id="holidays"),
+        pytest.param('{name: n, schedule: {cron: "@daily", holidays: XX}}', 55, "schedule.holidays", id="holidays"),
         pytest.param(
             '{name: n, schedule: {cron: "@daily", holidays: [US, XX]}}',
             69,
@@ -97,13 +97,13 @@ deployments:
         ),
         pytest.param(
             '{name: n, schedule: {cron: "@daily", holidays: {country: DE, subdivision: XX}}}',
-            78,
+            79,
             "schedule.holidays.subdivision",
             id="part of a calendar",
         ),
         pytest.param(
             '{name: n, schedule: {cron: "@daily", holidays: false, on_holiday: next_business_day}}',
-            71,
+            72,
             "schedule.on_holiday",
             id="on a holiday",
         ),
