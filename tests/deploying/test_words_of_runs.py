@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ def test_a_flow_around_it_gets_the_report(server: Api, root: Path) -> None:
     @flow
     async def around() -> tuple[Report, Any]:
         report = await deploy_project(path=str(root))
-        again: Coroutine[Any, Any, Any] = deploy_project(path=str(root), only_changed=True, return_state=True)
+        again: Any = deploy_project(path=str(root), only_changed=True, return_state=True)
         return report, await again
 
     del server

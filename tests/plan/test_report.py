@@ -74,10 +74,14 @@ def stands(*states: State) -> ProjectStatus:
     return ProjectStatus(project="p", environment="prod", in_sync=False, deployments=tuple(found))
 
 
+NOT_DEPLOYED: State = "not deployed"
+NOWHERE = stands(*[NOT_DEPLOYED] * 12)
+
+
 @pytest.mark.parametrize(
     ("found", "line", "sections"),
     [
-        pytest.param(stands(*["not deployed"] * 12), "no drift in 12 deployments", [], id="no section without drift"),
+        pytest.param(NOWHERE, "no drift in 12 deployments", [], id="no section without drift"),
         pytest.param(stands("in sync"), "no drift in 1 deployment", [], id="in sync"),
         pytest.param(stands("drifted"), "1 of 1 deployment has drifted", ["## add/0: drifted"], id="one"),
         pytest.param(
@@ -99,10 +103,7 @@ def test_drift_in_words(found: ProjectStatus, line: str, sections: list[str]) ->
 
 def test_the_others_stand_in_a_line() -> None:
     """What has not drifted is counted by how it stands."""
-    assert (
-        drift_markdown(stands(*["not deployed"] * 12)).splitlines()[-1]
-        == "- 12 not deployed: add/0, add/1, add/2 and 9 more"
-    )
+    assert drift_markdown(NOWHERE).splitlines()[-1] == "- 12 not deployed: add/0, add/1, add/2 and 9 more"
 
 
 def test_reports_of_several_recipes_join() -> None:
