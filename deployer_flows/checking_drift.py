@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from prefect import get_run_logger, task
 from pydantic import Field
@@ -13,6 +13,7 @@ from meta_prefect.discovery.sharing import sharing_modules
 from meta_prefect.errors import DriftFound
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.local.host import LocalHost
+from meta_prefect.plan.outcomes import counted, listed
 from meta_prefect.plan.recorded import Asked
 from meta_prefect.plan.status import DeploymentStatus, ProjectStatus
 from meta_prefect.project import read_project
@@ -21,10 +22,10 @@ from meta_prefect.recipes.observed import deploy_flow
 from meta_prefect.recipes.parameters import EnvironmentName, Patterns, ProjectPath
 from meta_prefect.recipes.planning import Order, read_order
 from meta_prefect.recipes.status import project_status
-from meta_prefect.report import drift_markdown
+from meta_prefect.report import Outcome, drift_in_one_line, drift_markdown
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
-from meta_prefect.steps.failing import failing_in_words
+from meta_prefect.steps.failing import failing_in_words, saying
 from meta_prefect.steps.fetching import project_folder
 from meta_prefect.steps.healing import MOST_HEALS, read_heals, store_heals
 from meta_prefect.steps.locking import turn
@@ -33,8 +34,6 @@ from meta_prefect.steps.retrying import PATIENTLY
 from meta_prefect.steps.telling import named_after_project, tell_run
 
 Policy = Literal["report", "fail", "heal"]
-
-_HEALABLE: Final = ("drifted", "missing")
 
 
 @deploy_flow(name="check-drift", flow_run_name=named_after_project("check", "in"))
@@ -73,17 +72,19 @@ async def check_drift(
             project, where = order.project.name, order.context.environment
             async with turn(server, project, where, waiting=progress().wait):
                 found = await compare_with_applied(folder, environment, asked, server)
-                drifted = [one for one in found.deployments if one.state in _HEALABLE]
+                drifted = list(found.drifted)
                 await _show(found, drifted, server)
-                if drifted and policy == "heal":
-                    await _heal(order, folder, drifted, server)
+                healed = await _heal(order, folder, drifted, server) if drifted and policy == "heal" else []
+    told = drift_in_one_line(found)
     if drifted and policy == "fail":
         raise DriftFound(
-            f"{len(drifted)} deployments have drifted: {', '.join(one.deployment for one in drifted)}",
+            f"{told}: {', '.join(one.deployment for one in drifted)}",
             where=f"{project} in {where}",
             hint="Its artifact says which fields. Deploy the project to set them right, or change it to what is live.",
         )
-    return found
+    if healed:
+        told = f"healed {len(healed)} of {counted(len(found.deployments), 'deployment')}: {listed(healed)}"
+    return saying(told, found)
 
 
 @task(
@@ -105,7 +106,8 @@ async def _show(found: ProjectStatus, drifted: list[DeploymentStatus], server: P
     for one in drifted:
         fields = ", ".join(field.path for field in one.drift)
         logger.warning("%s %s%s", one.deployment, one.state, f": {fields}" if fields else "")
-    logger.info("%d of %d have drifted in %s", len(drifted), len(found.deployments), found.environment)
+    told = drift_in_one_line(found)
+    logger.info("%s: %s", found.environment, told)
     live = await server.read_deployments([_split(one.deployment) for one in drifted])
     for one in drifted:
         payload = {"state": one.state, "fields": [field.path for field in one.drift]}
@@ -115,7 +117,7 @@ async def _show(found: ProjectStatus, drifted: list[DeploymentStatus], server: P
         {
             "type": "markdown",
             "key": artifact_key(f"drift-{found.project}-{found.environment}"),
-            "description": f"{len(drifted)} of {len(found.deployments)} deployments have drifted.",
+            "description": f"Project {found.project} in {found.environment}: {told}.",
             "data": drift_markdown(found),
         }
     )
@@ -126,8 +128,8 @@ def _split(name: str) -> tuple[str, str]:
     return flow_name, deployment_name
 
 
-async def _heal(order: Order, folder: Path, drifted: list[DeploymentStatus], server: PrefectServer) -> None:
-    """Deploy what has drifted, unless that has been done too often.
+async def _heal(order: Order, folder: Path, drifted: list[DeploymentStatus], server: PrefectServer) -> list[str]:
+    """Deploy what has drifted, unless that has been done too often; returns what was set right.
 
     Raises:
         DriftFound: Something was changed again and again after it had been healed.
@@ -137,18 +139,20 @@ async def _heal(order: Order, folder: Path, drifted: list[DeploymentStatus], ser
     heals = await read_heals(project, environment, server)
     names = [one.deployment for one in drifted if heals.may_heal(one.deployment, order.context.now)]
     given_up = [one.deployment for one in drifted if one.deployment not in names]
+    healed: list[Outcome] = []
     if names:
         # Noted first: what writes and then dies must not do so for ever.
         await store_heals(heals.with_heals(names, order.context.now), server)
         asked = Asked(names=tuple(names), only_changed=True)
         healing = read_order(order.project, folder, environment, asked).automatically()
         report = succeeded(await deploy_order(healing, None, server, dry_run=False, on_error="keep-going", force=False))
-        for outcome in report.outcomes:
-            if outcome.action in ("created", "updated"):
-                announce("healed", project, environment, outcome.deployment, outcome.id, {"fields": outcome.detail})
+        healed = [*report.only("created"), *report.only("updated")]
+        for outcome in healed:
+            announce("healed", project, environment, outcome.deployment, outcome.id, {"fields": outcome.detail})
     if given_up:
         raise DriftFound(
             f"changed again and again after being healed {MOST_HEALS} times within an hour: {', '.join(given_up)}",
             where=f"{project} in {environment}",
             hint="Find out who changes it; what else writes these deployments?",
         )
+    return [outcome.deployment for outcome in healed]

@@ -56,7 +56,7 @@ async def prune(
                 report = Report(
                     environment=where,
                     dry_run=dry_run,
-                    outcomes=tuple(one for one in foreseen if one.action == "deleted"),
+                    outcomes=tuple(one for one in foreseen if one.action == "to delete"),
                     remarks=tuple(planned.batch.remarks),
                     run_id=run_id,
                     run_url=run_url,

@@ -20,6 +20,7 @@ from meta_prefect.plan.explain import details, headline
 from meta_prefect.plan.going_back import version_to_restore
 from meta_prefect.plan.holds import LONGEST_REASON, Hold, StoredHold
 from meta_prefect.plan.ledger import Ledger, LedgerEntry, PageHead, Recorded, history_of
+from meta_prefect.plan.outcomes import counted, done_action, planned_action
 from meta_prefect.plan.records import LiveDeployment
 from meta_prefect.plan.restoring import code_remarks, diff_restored
 from meta_prefect.project import read_project
@@ -28,7 +29,7 @@ from meta_prefect.recipes.parameters import DryRun, ProjectPath
 from meta_prefect.recipes.showing import show_report
 from meta_prefect.report import Outcome, Report, history_artifact
 from meta_prefect.server import PrefectServer, connect, ui_url
-from meta_prefect.steps.failing import failing_in_words
+from meta_prefect.steps.failing import failing_in_words, saying
 from meta_prefect.steps.fetching import project_folder
 from meta_prefect.steps.holding import store_hold
 from meta_prefect.steps.locking import turn
@@ -139,7 +140,8 @@ async def rollback(
                     await store_hold(deployment, await _hold(restoration, hold, server), server)
             report = _report(restoration, deployment_id, dry_run=dry_run)
             await _show(report, deployment, server)
-    return report
+    (outcome,) = report.outcomes
+    return saying(f"{outcome.action} {deployment}: {outcome.detail}", report)
 
 
 def _newest(history: Sequence[Recorded]) -> Recorded:
@@ -189,7 +191,8 @@ async def read_history(deployment: str, project: str, server: PrefectServer) -> 
     urls = [ui_url("flow-run", one.page.run_id) if one.page.run_id else None for one in history]
     await server.create_artifact(history_artifact(deployment, history, urls))
     logger = get_run_logger()
-    logger.info("%s: %d entries in the ledger, the newest %s", deployment, len(history), history[0])
+    entries = counted(len(history), "entry", "entries")
+    logger.info("%s: %s in the ledger, the newest %s", deployment, entries, history[0])
     for text in server.unsound.values():
         logger.warning("%s", text)
     return history
@@ -265,11 +268,12 @@ def _report(restoration: Restoration, deployment_id: str | None, *, dry_run: boo
     target, change = restoration.target, restoration.change
     match change:
         case Create():
-            action, detail = "created", f"again, as it was at {target}"
+            detail = f"again, as it was at {target}"
         case Update(fields=fields):
-            action, detail = "updated", f"rolled back to {target}: {', '.join(field.path for field in fields)}"
+            back = "back" if dry_run else "rolled back"
+            detail = f"{back} to {target}: {', '.join(field.path for field in fields)}"
         case Unchanged(reason=reason):
-            action, detail = "unchanged", reason
+            detail = reason
     _, run_url = present_run()
     return Report(
         environment=target.page.environment,
@@ -278,7 +282,7 @@ def _report(restoration: Restoration, deployment_id: str | None, *, dry_run: boo
             Outcome(
                 deployment=target.entry.deployment,
                 recipe=target.page.recipe,
-                action=action,
+                action=planned_action(change) if dry_run else done_action(change),
                 version=target.entry.version,
                 detail=detail,
                 id=deployment_id,

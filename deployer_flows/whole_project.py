@@ -25,6 +25,7 @@ from meta_prefect.plan.changes import Unchanged
 from meta_prefect.plan.code_moves import in_words, refused
 from meta_prefect.plan.document import document
 from meta_prefect.plan.explain import headline, markdown, summary
+from meta_prefect.plan.outcomes import counted
 from meta_prefect.plan.recorded import Asked, RecordedPlan, check_still_holds
 from meta_prefect.project import read_project
 from meta_prefect.recipes import Recipe
@@ -150,7 +151,7 @@ def succeeded(report: Report) -> Report:
     if report.failed:
         told = "\n".join(f"  {outcome.deployment}: {outcome.detail}" for outcome in report.failed[:_TOLD])
         more = f"\n  and {len(report.failed) - _TOLD} more" if len(report.failed) > _TOLD else ""
-        raise DeployFailed(f"{len(report.failed)} deployments failed:\n{told}{more}", report=report)
+        raise DeployFailed(f"{counted(len(report.failed), 'deployment')} failed:\n{told}{more}", report=report)
     return report
 
 
@@ -225,9 +226,9 @@ async def read(path: Path, environment: str | None, asked: Asked, earlier: Recor
     order = read_order(read_project(path, required=False), path, environment, asked, earlier)
     logger = get_run_logger()
     logger.info(
-        "Project %s: %d deployments asked for in %s",
+        "Project %s: %s asked for in %s",
         order.project.name,
-        len(order.requested.requests),
+        counted(len(order.requested.requests), "deployment"),
         order.context.environment,
     )
     if earlier is not None:
@@ -342,7 +343,7 @@ def _whole(planned: ProjectPlan, reports: Sequence[Report], *, dry_run: bool) ->
     return joined.model_copy(
         update={
             "outcomes": (*(happened.get(one.deployment, one) for one in foreseen), *planned.refused()),
-            "remarks": tuple(dict.fromkeys((*planned.remarks, *joined.remarks))),
+            "remarks": planned.remarks(dry_run=dry_run),
             "run_id": run_id,
             "run_url": run_url,
             "plan": document(planned.batch.plan, run_id),

@@ -31,11 +31,14 @@ This module imports nothing of the package, so that everything may raise these.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self, TypeVar
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+
+ConfigurationErrorT = TypeVar("ConfigurationErrorT", bound="ConfigurationError")
 
 
 class MetaPrefectError(Exception):
@@ -77,7 +80,21 @@ def _rebuild(kind: type[MetaPrefectError], message: str, state: dict[str, object
 
 
 class ConfigurationError(MetaPrefectError):
-    """What the user wrote cannot be deployed as it stands; nothing was written."""
+    """What the user wrote cannot be deployed as it stands; nothing was written.
+
+    Attributes:
+        keys: The way to the value that is wrong, from a builder's argument inwards, for example ``("schedule", "rrule")``.
+        value: That value; None where it is not known.
+    """
+
+    keys: tuple[str, ...] = ()
+    value: object = None
+
+    def is_about(self, *keys: str, value: object = None) -> Self:
+        """Note which value is wrong, so that it is found where the user wrote it. What was noted first stays."""
+        if not self.keys:
+            self.keys, self.value = keys, value
+        return self
 
 
 class ProjectFileError(ConfigurationError):
@@ -190,9 +207,31 @@ def nearest(value: str, known: Iterable[str]) -> str:
     return f"Known: {', '.join(names)}." if names else ""
 
 
+@contextmanager
+def about(*keys: str, value: object = None) -> Generator[None]:
+    """Note of what is raised inside which value it is about; see :meth:`ConfigurationError.is_about`."""
+    try:
+        yield
+    except ConfigurationError as error:
+        error.is_about(*keys, value=value)
+        raise
+
+
+def hint_of(error: ValidationError) -> str | None:
+    """What the validator that found something first says to do about it."""
+    return error.errors()[0].get("ctx", {}).get("hint")
+
+
 def first_line(error: ValidationError) -> str:
     """What pydantic found first, in one line."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     return f"{place}: {message} (got {first['input']!r})" if place else message
+
+
+def noted(made: ConfigurationErrorT, error: ValidationError) -> ConfigurationErrorT:
+    """Let an error be about the value that pydantic found wrong first."""
+    first = error.errors()[0]
+    made.is_about(*map(str, first["loc"]), value=first["input"])
+    return made

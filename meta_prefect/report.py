@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC
-from typing import Final, Literal
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,13 +14,8 @@ from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.document import PlanDocument
 from meta_prefect.plan.explain import shown
 from meta_prefect.plan.ledger import Recorded
+from meta_prefect.plan.outcomes import Action, count_actions, counted, listed
 from meta_prefect.plan.status import FieldStatus, ProjectStatus
-
-Action = Literal[
-    "created", "updated", "unchanged", "next version", "deleted", "put back", "not written", "held", "failed"
-]
-"""What happened: ``next version`` where a plan would write nothing but a version that counts deploys; ``held`` where somebody has
-asked for it to be left alone; ``put back`` and ``not written`` where another deployment failed and the deploy was all or nothing."""
 
 
 class Outcome(BaseModel):
@@ -56,10 +51,11 @@ class Report(BaseModel):
 
     Attributes:
         environment: The environment it was for.
-        dry_run: Whether nothing was written, and the actions are those that a deploy would take.
+        dry_run: Whether nothing was written, and the actions are those that a deploy would take: ``to create`` and the like.
         outcomes: One for each deployment, in the order of the project.
         components: Work pools, workers and the like that were written, each with what was done.
-        remarks: What else whoever deploys should know.
+        remarks: What else whoever deploys should know, each thing once; what a deployment that is unchanged has said of itself
+            before stands in the plan only.
         run_id: The deploy's own run.
         run_url: That run in the Prefect UI.
         plan: The plan that it came from, field by field.
@@ -86,20 +82,13 @@ class Report(BaseModel):
         return tuple(outcome for outcome in self.outcomes if outcome.action == action)
 
     def count(self) -> str:
-        """``1 created, 2 updated``; with the mood of a plan for a dry run."""
-        verbs: dict[Action, str] = {
-            "created": "to create" if self.dry_run else "created",
-            "updated": "to update" if self.dry_run else "updated",
-            "next version": "next version",
-            "unchanged": "unchanged",
-            "deleted": "to delete" if self.dry_run else "deleted",
-            "put back": "put back",
-            "not written": "not written",
-            "held": "held",
-            "failed": "failed",
-        }
-        counts = [f"{len(found)} {verb}" for action, verb in verbs.items() if (found := self.only(action))]
-        return ", ".join(counts) or "nothing to deploy"
+        """``1 created, 2 updated``."""
+        return count_actions(outcome.action for outcome in self.outcomes) or "nothing to do"
+
+    @property
+    def in_one_line(self) -> str:
+        """``1 created, 2 updated in prod``: what is said of the whole, in the terminal, the log and the run's state."""
+        return f"{self.count()} in {self.environment}"
 
 
 def together(environment: str, reports: Iterable[Report], *, dry_run: bool = False) -> Report:
@@ -114,12 +103,18 @@ def together(environment: str, reports: Iterable[Report], *, dry_run: bool = Fal
     )
 
 
+def drift_in_one_line(found: ProjectStatus) -> str:
+    """``2 of 12 deployments have drifted``, or ``no drift in 12 deployments``."""
+    all_of_them = counted(len(found.deployments), "deployment")
+    if not found.drifted:
+        return f"no drift in {all_of_them}"
+    return f"{len(found.drifted)} of {all_of_them} {'has' if len(found.drifted) == 1 else 'have'} drifted"
+
+
 def drift_markdown(found: ProjectStatus) -> str:
-    """How a project stands, as a page: one section for each deployment that is not in sync, one row for each field."""
-    lines = [f"# {found.project} in {found.environment}"]
-    for one in found.deployments:
-        if one.is_in_sync:
-            continue
+    """How a project stands, as a page: a section for each deployment that has drifted, a line for each state of the others."""
+    lines = [f"# {found.project} in {found.environment}", "", f"{drift_in_one_line(found).capitalize()}."]
+    for one in found.drifted:
         lines += ["", f"## {one.deployment}: {one.state}", ""]
         if one.applied_at is not None:
             lines += [f"Deployed {one.applied_at:%Y-%m-%d %H:%M} UTC by {one.applied_by}.", ""]
@@ -128,8 +123,14 @@ def drift_markdown(found: ProjectStatus) -> str:
         if one.fields:
             lines += ["| field | last deployed | live | wanted | |", "|---|---|---|---|---|"]
             lines += [_drift_row(field) for field in one.fields]
-    count = sum(one.is_in_sync for one in found.deployments)
-    return "\n".join([*lines, "", f"{count} of {len(found.deployments)} are in sync."])
+    others: dict[str, list[str]] = {}
+    for one in found.deployments:
+        if one not in found.drifted:
+            others.setdefault(one.state, []).append(one.deployment)
+    if others:
+        lines.append("")
+    lines += [f"- {len(names)} {state}: {listed(names)}" for state, names in others.items()]
+    return "\n".join(lines)
 
 
 def _drift_row(field: FieldStatus) -> str:
@@ -180,7 +181,7 @@ def history_artifact(deployment: str, history: Sequence[Recorded], urls: Sequenc
     return {
         "type": "markdown",
         "key": artifact_key(f"history-{deployment}"),
-        "description": f"What was written of `{deployment}`, newest first: {len(history)} entries.",
+        "description": f"What was written of `{deployment}`, newest first: {counted(len(history), 'entry', 'entries')}.",
         "data": "\n".join([f"# History of {deployment}", "", *rows]),
     }
 
@@ -200,7 +201,7 @@ def report_artifact(report: Report, key: str, description: str) -> Record:
         name = f"[{outcome.deployment}]({outcome.url})" if outcome.url else outcome.deployment
         action = f"**{outcome.action}**" if outcome.action == "failed" else outcome.action
         rows.append(_row((name, action, outcome.version or "", outcome.detail, outcome.recipe)))
-    lines = [f"# {report.count()} in {report.environment}", "", *rows]
+    lines = [f"# {report.in_one_line}", "", *rows]
     if report.components:
         lines += ["", "Also written:", "", *(f"- {name}: {done}" for name, done in report.components)]
     if report.remarks:

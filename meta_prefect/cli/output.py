@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from meta_prefect.plan.document import ChangeDocument
+    from meta_prefect.plan.outcomes import Action
     from meta_prefect.report import Report
 
 _PLACE = re.compile(r"(?P<file>[^:\n]+\.ya?ml):(?P<line>\d+)(?::(?P<column>\d+))?")
@@ -35,12 +36,15 @@ _MARKS = {
     "held": ("=", "magenta"),
     "delete": ("-", "red"),
 }
-_COLORS = {
+_COLORS: dict[Action, str] = {
     "created": "green",
+    "to create": "green",
     "updated": "yellow",
     "next version": "dim",
-    "unchanged": "dim",
+    "to update": "yellow",
     "deleted": "red",
+    "to delete": "red",
+    "unchanged": "dim",
     "put back": "yellow",
     "not written": "dim",
     "held": "magenta",
@@ -165,7 +169,7 @@ class Output:
                 self.raw(f"{done} {name}")
         for remark in report.remarks:
             self._err.print(f"[yellow]note:[/] {escape(remark)}")
-        self.raw(f"{report.count()} in {report.environment}")
+        self.raw(report.in_one_line)
         if report.run_url:
             self.raw(f"Run: {report.run_url}")
         if following and not report.failed and not report.dry_run and report.outcomes:
@@ -194,7 +198,7 @@ class Output:
                 self._out.print(f"    {escape(line)}")
         for remark in report.remarks:
             self._err.print(f"[yellow]note:[/] {escape(remark)}")
-        self.raw(f"{report.count()} in {report.environment}")
+        self.raw(report.in_one_line)
         if following and report.run_id and report.plan.changes:
             self.raw(f"To apply exactly this: meta-prefect deploy --plan {report.run_id}")
 
@@ -226,11 +230,13 @@ class Output:
 
     def sound(self, report: Report, form: str) -> None:
         """Say that a check found nothing."""
+        from meta_prefect.plan.outcomes import counted
+
         names = [outcome.deployment for outcome in report.outcomes]
         if form == "json":
             self.raw(json.dumps({"valid": True, "errors": [], "deployments": names}, indent=2))
         elif form == "text":
-            self.raw(f"valid: {len(names)} deployments in {report.environment}")
+            self.raw(f"valid: {counted(len(names), 'deployment')} in {report.environment}")
 
 
 class _Waits(Silent):
@@ -280,7 +286,7 @@ class _Bar:
 
 def _field_lines(change: ChangeDocument) -> Generator[str]:
     """The lines below a change: what a new object has, or each field's before and after."""
-    from meta_prefect.plan.explain import kept_lines, shown
+    from meta_prefect.plan.explain import kept_lines, scheduled_runs_lines, shown
 
     for field in change.fields:
         if change.action == "create":
@@ -292,8 +298,8 @@ def _field_lines(change: ChangeDocument) -> Generator[str]:
             yield f"{'held back: ' if change.action == 'held' else ''}{field.path}: {before} → {after}"
     yield from kept_lines(change.kept)
     yield from (str(fires) for fires in change.next_fires)
-    if change.scheduled_runs == "regenerated":
-        yield "scheduled runs: created anew, as Prefect does at every change"
+    if change.action != "delete":
+        yield from scheduled_runs_lines(change.scheduled_runs)
 
 
 def _quiet_prefect() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
 
+from meta_prefect.errors import nearest
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
+from meta_prefect.interfaces.records import is_mapping
 
 
 class Builder(BaseModel, FlowBuilderInterface):
@@ -20,7 +24,30 @@ class Builder(BaseModel, FlowBuilderInterface):
 
     step: ClassVar[str] = ""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _say_which_arguments_there_are(cls, data: Any) -> Any:
+        """Refuse an unknown argument in words; pydantic's own do not say which ones there are."""
+        known = list(_arguments(cls))
+        for name in data if is_mapping(data) else ():
+            if name not in known:
+                said = nearest(name, known)
+                everything = f"Known: {', '.join(sorted(known))}." if known else "It takes none."
+                hint = said if said == everything else f"{said} {everything}".strip()
+                message = "{builder} takes no argument {name}"
+                raise PydanticCustomError(
+                    "unknown", message, {"builder": cls.__name__, "name": repr(name), "hint": hint}
+                )
+        return data
+
     @property
     def title(self) -> str:
         """What this step is called in the Prefect UI."""
         return self.step or super().title
+
+
+def _arguments(builder: type[Builder]) -> Iterator[str]:
+    for name, field in builder.model_fields.items():
+        alias = field.validation_alias or field.alias
+        yield name
+        yield from (str(one) for one in (alias.choices if isinstance(alias, AliasChoices) else [alias]) if one)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from meta_prefect.interfaces.records import FieldChange, Record
 
 DEPLOYMENT = "deployment"
+
+ScheduledRuns = Literal["kept", "regenerated", "deleted"]
+"""What becomes of the runs that a deployment's schedules have created already."""
 
 
 def creates_runs(record: Record) -> bool:
@@ -78,6 +81,15 @@ class Update:
     def changed(self) -> Record:
         """The whole values of the fields that differ, as they are sent."""
         return {key: self.after[key] for key in dict.fromkeys(field.path.partition(".")[0] for field in self.fields)}
+
+    @property
+    def scheduled_runs(self) -> ScheduledRuns | None:
+        """What becomes of scheduled runs: Prefect deletes them at every change. None for what is no deployment."""
+        if self.subject.kind != DEPLOYMENT:
+            return None
+        if not creates_runs(self.before):
+            return "kept"
+        return "regenerated" if creates_runs(self.after) else "deleted"
 
     @property
     def only_counts(self) -> bool:

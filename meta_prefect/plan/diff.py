@@ -81,7 +81,7 @@ def unfilled_parameters(desired: Deployment) -> Iterator[str]:
     """Say which scheduled runs will fail because a parameter that the flow needs has no value."""
     for schedule in desired.schedules or ():
         if missing := [name for name in desired.open_parameters if name not in schedule.parameters]:
-            yield f"runs of {desired.full_name} by its schedule will fail: no value for {', '.join(missing)}"
+            yield f"scheduled runs will fail (no value for {', '.join(missing)})"
 
 
 def _counted_version(desired: Deployment, live_version: str | None) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Literal, assert_never
 from pydantic import BaseModel, ConfigDict, Field
 
 from meta_prefect.interfaces.records import ABSENT, FieldChange
-from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Held, Plan, Unchanged, Update
+from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Held, Plan, ScheduledRuns, Unchanged, Update
 from meta_prefect.plan.fires import NextFires, next_fires
 
 Action = Literal["create", "update", "next version", "unchanged", "held", "delete"]
@@ -38,7 +38,7 @@ class ChangeDocument(BaseModel):
         action: What is done. ``next version`` is an update of nothing but a version that counts deploys. ``held`` is nothing, as
             somebody has asked for that.
         fields: What differs, field by field; of what is held too.
-        scheduled_runs: Whether runs that its schedules have created already stay, or are created anew.
+        scheduled_runs: Whether runs that its schedules have created already stay, are created anew, or go; none stay as well.
         kept: What operators have set and keep, as the recipe does not set it: values by the place of their field.
         next_fires: The next runs of each schedule that it touches, before and after; left out where there are none.
         detail: Why nothing is done.
@@ -51,7 +51,7 @@ class ChangeDocument(BaseModel):
     name: str
     action: Action
     fields: tuple[FieldDocument, ...] = ()
-    scheduled_runs: Literal["kept", "regenerated", "deleted"] | None = None
+    scheduled_runs: ScheduledRuns | None = None
     kept: dict[str, Any] = {}
     next_fires: tuple[NextFires, ...] = ()
     detail: str = ""
@@ -103,7 +103,7 @@ def _change(change: Change) -> ChangeDocument:
         case Create(fields=fields):
             return ChangeDocument(**common, action="create", fields=_fields(fields))
         case Update(fields=fields, only_counts=counts):
-            runs: dict[str, Any] = {"scheduled_runs": "regenerated"} if is_deployment else {}
+            runs: dict[str, Any] = {"scheduled_runs": change.scheduled_runs} if is_deployment else {}
             return ChangeDocument(
                 **common, action="next version" if counts else "update", fields=_fields(fields), **runs
             )

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, assert_never
 
 from meta_prefect.interfaces.records import ABSENT, FieldChange
-from meta_prefect.plan.changes import Change, Create, Delete, Held, Plan, Unchanged, Update
+from meta_prefect.plan.changes import Change, Create, Delete, Held, Plan, ScheduledRuns, Unchanged, Update
 from meta_prefect.plan.fires import next_fires
+from meta_prefect.plan.outcomes import count_actions, planned_action
 
 LONGEST_VALUE = 120
 """How many characters of a value are shown; the whole one is in the JSON output."""
@@ -16,15 +17,7 @@ LONGEST_VALUE = 120
 
 def summary(plan: Plan) -> str:
     """``2 to create, 1 to update, 3 unchanged``."""
-    counts = {
-        "to create": sum(isinstance(change, Create) for change in plan),
-        "to update": sum(isinstance(change, Update) and not change.only_counts for change in plan),
-        "to delete": sum(isinstance(change, Delete) for change in plan),
-        "next version": sum(isinstance(change, Update) and change.only_counts for change in plan),
-        "unchanged": sum(isinstance(change, Unchanged) and not isinstance(change, Held) for change in plan),
-        "held": sum(isinstance(change, Held) for change in plan),
-    }
-    return ", ".join(f"{count} {verb}" for verb, count in counts.items() if count) or "nothing"
+    return count_actions(map(planned_action, plan)) or "nothing"
 
 
 def kept_versions(plan: Plan) -> Iterator[str]:
@@ -64,8 +57,7 @@ def details(change: Change) -> Iterator[str]:
             yield from (f"{field.path}: {shown(field.after)}" for field in fields if _is_worth_showing(field))
         case Update(fields=fields):
             yield from (f"{field.path}: {shown(field.before)} → {shown(field.after)}" for field in fields)
-            if change.subject.kind == "deployment":
-                yield "runs that its schedules have created already are created anew (Prefect does so at every change)"
+            yield from scheduled_runs_lines(change.scheduled_runs)
         case Held(otherwise=Update(fields=fields)):
             yield from (f"held back: {field.path}: {shown(field.before)} → {shown(field.after)}" for field in fields)
         case Unchanged() | Delete():
@@ -76,6 +68,14 @@ def details(change: Change) -> Iterator[str]:
         yield from kept_lines(change.kept)
     yield from (str(fires) for fires in next_fires(change))
     yield from change.remarks
+
+
+def scheduled_runs_lines(runs: ScheduledRuns | None) -> Iterator[str]:
+    """What becomes of the runs that a deployment's schedules have created already; nothing is said of those that stay."""
+    if runs == "regenerated":
+        yield "scheduled runs: created anew, as Prefect does at every change"
+    elif runs == "deleted":
+        yield "scheduled runs: deleted, as nothing is scheduled any more"
 
 
 def kept_lines(kept: Mapping[str, Any]) -> Iterator[str]:

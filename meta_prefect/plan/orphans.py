@@ -8,6 +8,7 @@ from typing import Final
 from meta_prefect.errors import TargetError
 from meta_prefect.plan.changes import DEPLOYMENT, Delete, Subject, Unchanged
 from meta_prefect.plan.holds import Hold, held
+from meta_prefect.plan.outcomes import counted, listed
 from meta_prefect.plan.records import LiveDeployment
 
 FEWEST_MAX_DELETES: Final = 3
@@ -70,9 +71,9 @@ def check_deletions(orphans: Sequence[PlannedDeletion], owned: int, max_deletes:
     allowed = max(FEWEST_MAX_DELETES, owned // 5) if max_deletes is None else max_deletes
     if len(orphans) <= allowed:
         return None
-    names = ", ".join(str(one) for one in orphans[:5]) + (", …" if len(orphans) > 5 else "")
+    names = listed(map(str, orphans), 5)
     return TargetError(
-        f"{len(orphans)} of {owned} deployments would be deleted, and {allowed} is the most: {names}",
+        f"{len(orphans)} of {counted(owned, 'deployment')} would be deleted, and {allowed} is the most: {names}",
         where="prune",
         hint=f"If that is meant: --max-deletes {len(orphans)}.",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from meta_prefect.discovery.relative_imports import check_loads_by_path
-from meta_prefect.errors import BuilderError, ConfigurationError, ConflictError, first_line
+from meta_prefect.errors import BuilderError, ConfigurationError, ConflictError, first_line, hint_of, noted
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.components import Component, ComponentKey, WorkerPool
 from meta_prefect.interfaces.deployment import Deployment
@@ -31,6 +31,7 @@ class Draft:
         errors: What is wrong with it; builders then leave it alone.
         components: What it needs, once all builders have had their say.
         flow_requires: What the flow itself needs, such as the block of its result storage.
+        place_of: Finds where the user wrote the value that an error is about; None where that is not known.
     """
 
     where: str
@@ -39,6 +40,7 @@ class Draft:
     errors: list[ConfigurationError] = field(default_factory=list[ConfigurationError])
     components: tuple[Component, ...] = ()
     flow_requires: tuple[Component, ...] = ()
+    place_of: Callable[[ConfigurationError], str | None] = field(default=lambda _: None, repr=False)
 
     def apply(self, builder: FlowBuilderInterface) -> None:
         """Let one builder have its say; what it raises becomes this draft's error."""
@@ -48,12 +50,11 @@ class Draft:
             made = builder.update_deployment(self.deployment.private_copy())
         except ConfigurationError as error:
             # what a builder names itself, such as one schedule of several, is found through the entry
-            error.asked_for_at(self.where if error.where else self._builder_place(builder))
-            self.errors.append(error)
+            self._refuse_of(builder, error, named=error.where is not None)
         except ValidationError as error:
-            self.errors.append(BuilderError(first_line(error), where=self._builder_place(builder)))
+            self._refuse_of(builder, noted(BuilderError(first_line(error), hint=hint_of(error)), error))
         except Exception as error:  # noqa: BLE001 - a builder is other people's code: whatever it raises is reported as its own
-            self.errors.append(BuilderError(f"{type(error).__name__}: {error}", where=self._builder_place(builder)))
+            self._refuse_of(builder, BuilderError(f"{type(error).__name__}: {error}"))
         else:
             if isinstance(made, Deployment):  # pyright: ignore[reportUnnecessaryIsInstance] - builders need not be type-checked
                 self.deployment = made
@@ -66,8 +67,17 @@ class Draft:
                     )
                 )
 
-    def _builder_place(self, builder: FlowBuilderInterface) -> str:
-        return f"{self.where}: builder {type(builder).__name__} of {self.deployment.full_name}"
+    def _refuse_of(self, builder: FlowBuilderInterface, error: ConfigurationError, *, named: bool = False) -> None:
+        """Note what a builder has raised: at the value that it is about where that is known, else with the builder's name."""
+        place = self.place_of(error)
+        if named or (place and not isinstance(error, BuilderError)):
+            error.asked_for_at(place or self.where)
+        else:
+            error.asked_for_at(self._builder_place(builder, place))
+        self.errors.append(error)
+
+    def _builder_place(self, builder: FlowBuilderInterface, place: str | None = None) -> str:
+        return f"{place or self.where}: builder {type(builder).__name__} of {self.deployment.full_name}"
 
     def complete(self, host: Host) -> None:
         """Fill what the builders left open, and check what no deployment can do without."""
@@ -81,7 +91,7 @@ class Draft:
 
     def refuse(self, error: ConfigurationError) -> None:
         """Note what is wrong, and where it was asked for."""
-        error.asked_for_at(self.where)
+        error.asked_for_at(self.place_of(error) or self.where)
         self.errors.append(error)
 
     def _collect_components(self, host: Host) -> None:

@@ -67,6 +67,11 @@ class DeploymentStatus(BaseModel):
     hold: str | None = None
 
     @property
+    def has_drifted(self) -> bool:
+        """Whether somebody has changed or deleted it since the last deploy."""
+        return self.state in ("drifted", "missing")
+
+    @property
     def is_in_sync(self) -> bool:
         """Whether it is as the project wants it."""
         return self.state == "in sync"
@@ -102,6 +107,11 @@ class ProjectStatus(BaseModel):
     in_sync: bool
     deployments: tuple[DeploymentStatus, ...]
     remarks: tuple[str, ...] = ()
+
+    @property
+    def drifted(self) -> tuple[DeploymentStatus, ...]:
+        """The deployments that somebody has changed or deleted since the last deploy."""
+        return tuple(one for one in self.deployments if one.has_drifted)
 
     def as_json(self) -> str:
         """The document as JSON; what is absent is left out."""

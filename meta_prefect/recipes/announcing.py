@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from meta_prefect.plan.outcomes import Action
 from meta_prefect.report import Report
 
 Happening = Literal["applied", "failed", "deleted", "drifted", "healed"]
 
-_HAPPENINGS: Mapping[str, Happening] = {
+_HAPPENINGS: Mapping[Action, Happening] = {
     "created": "applied",
     "updated": "applied",
     "failed": "failed",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface,
 from meta_prefect.plan.resolving import Draft
 from meta_prefect.recipes.knowing import KnownFlow, flows_of
 from meta_prefect.recipes.recipe import Recipe, RecipeBuilder
+from meta_prefect.recipes.variable_errors import written_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Request:
         where: Where it was asked for.
         locate: Gives the place of a part of it.
         flow_name: The flow's name as it was asked for, where that is known before the flow is loaded.
+        written: The variables as they were written.
     """
 
     recipe: Recipe
@@ -37,6 +39,12 @@ class Request:
     where: str
     locate: Callable[..., str] = field(default=lambda *_: "", repr=False)
     flow_name: str = ""
+    written: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+
+    def place_of(self, error: ConfigurationError) -> str | None:
+        """Where the value that an error is about was written; None where that is not known, or the request is in code."""
+        place = written_at(self.written, error)
+        return self.locate("variables", *place) if place else None
 
     def as_entry(self) -> dict[str, Any]:
         """The request as the parameter of the recipe's flow."""
@@ -55,7 +63,7 @@ def draft(request: Request, context: DeployContext, modules: ProjectModules) -> 
         with modules.imported():
             builders = _chain(request, flow.builders, environment)
     except ConfigurationError as error:
-        error.asked_for_at(request.where)
+        error.asked_for_at(request.place_of(error) or request.where)
         return error
     facts = flow.facts
     if facts.source != context.source:
@@ -63,7 +71,7 @@ def draft(request: Request, context: DeployContext, modules: ProjectModules) -> 
     begun = Deployment(
         flow=facts, context=context, environment=environment, name=_default_name(request.flow, flow, environment)
     )
-    return Draft(request.where, builders, begun, flow_requires=flow.requires)
+    return Draft(request.where, builders, begun, flow_requires=flow.requires, place_of=request.place_of)
 
 
 def _default_name(entrypoint: str, flow: KnownFlow, environment: str) -> str:

@@ -11,15 +11,17 @@ from prefect.client.schemas.objects import FlowRun
 from meta_prefect.interfaces.records import Record
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.ledger import Ledger, LedgerEntry
+from meta_prefect.plan.outcomes import Action
 from meta_prefect.plan.recorded import RecordedPlan
 from meta_prefect.plan.records import LiveDeployment, field_changes
-from meta_prefect.report import Action, Outcome, Report, report_artifact
+from meta_prefect.report import Outcome, Report, report_artifact
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.steps.locking import release_lock_of
 from meta_prefect.steps.plan_records import plan_of_run
 from meta_prefect.steps.recording import OpenPage
 
 _MOST_PAGES = 50
+_TOO_LATE = "the deploy was cancelled before it was written"
 
 
 async def tidy_up_after_cancelling(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
@@ -34,13 +36,13 @@ async def tidy_up_after_cancelling(flow: Flow[..., Any], flow_run: FlowRun, stat
             return
         await release_lock_of(server, plan.project, plan.environment, str(flow_run.id))
         outcomes = [
-            outcome for page_id, page in await _begun(plan, server) for outcome in await _settle(page_id, page, server)
+            outcome for page_id, page in await _pages(plan, server) for outcome in await _settle(page_id, page, server)
         ]
         known = {outcome.deployment for outcome in outcomes}
         for name in plan.states:
             kind, _, deployment = name.partition(" ")
             if kind == "deployment" and deployment not in known and plan.states[name].before != plan.states[name].after:
-                outcomes.append(Outcome(deployment=deployment, recipe="", action="not written", detail="cancelled"))
+                outcomes.append(Outcome(deployment=deployment, recipe="", action="not written", detail=_TOO_LATE))
         report = Report(environment=plan.environment, outcomes=tuple(outcomes))
         told = (
             f"Project {plan.project} in {plan.environment}, cancelled: {report.count()}. A retry finishes what is left."
@@ -49,12 +51,12 @@ async def tidy_up_after_cancelling(flow: Flow[..., Any], flow_run: FlowRun, stat
         await server.create_artifact({**report_artifact(report, key, told), "flow_run_id": str(flow_run.id)})
 
 
-async def _begun(plan: RecordedPlan, server: PrefectServer) -> list[tuple[str, Ledger]]:
-    """The pages of the ledger that a deploy has begun and not finished, with their ids."""
+async def _pages(plan: RecordedPlan, server: PrefectServer) -> list[tuple[str, Ledger]]:
+    """The pages of the ledger that a deploy has begun, finished or not, with their ids: one for each of its recipes' runs."""
     found: list[tuple[str, Ledger]] = []
     seen = 0
     async for stored in server.read_ledger_pages(plan.project, plan.environment):
-        if stored.page.deploy_id == plan.deploy_id and not stored.page.finished and stored.doubt is None:
+        if stored.page.deploy_id == plan.deploy_id and stored.doubt is None:
             found.append((stored.artifact_id, stored.page))
         seen += 1
         if seen >= _MOST_PAGES:
@@ -63,11 +65,14 @@ async def _begun(plan: RecordedPlan, server: PrefectServer) -> list[tuple[str, L
 
 
 async def _settle(page_id: str, page: Ledger, server: PrefectServer) -> list[Outcome]:
-    """Compare what was to be written with what is there."""
+    """What a page says was written; where it is not finished, compare what was to be written with what is there."""
     names = [(name.partition("/")[0], name.partition("/")[2]) for name in _names(page.entries)]
     live = await server.read_deployments(names)
-    written = [entry for entry in page.entries if _is_written(entry, live.get(entry.deployment))]
-    await OpenPage(page_id, page, server).close([entry.deployment for entry in written])
+    if page.finished:
+        written = list(page.entries)
+    else:
+        written = [entry for entry in page.entries if _is_written(entry, live.get(entry.deployment))]
+        await OpenPage(page_id, page, server).close([entry.deployment for entry in written])
     return [_outcome(entry, entry in written, page.recipe, live.get(entry.deployment)) for entry in page.entries]
 
 
@@ -83,13 +88,13 @@ def _is_written(entry: LedgerEntry, live: LiveDeployment | None) -> bool:
 
 
 def _outcome(entry: LedgerEntry, written: bool, recipe: str, live: LiveDeployment | None) -> Outcome:
-    done: dict[str, Action] = {"created": "created", "updated": "updated", "deleted": "deleted"}
+    done: dict[str, Action] = {"created": "created", "deleted": "deleted"}
     return Outcome(
         deployment=entry.deployment,
         recipe=recipe,
         action=done.get(entry.action, "updated") if written else "not written",
         version=entry.version if written else live.record["version"] if live else None,
-        detail="before the deploy was cancelled" if written else "cancelled",
+        detail="before the deploy was cancelled" if written else _TOO_LATE,
         id=live.id if live else None,
         url=ui_url("deployment", live.id) if live else None,
     )

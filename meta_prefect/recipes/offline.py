@@ -36,7 +36,7 @@ async def plan_offline(path: Path, environment: str | None, asked: Asked, *, kee
         environment=plan.context.environment,
         dry_run=True,
         outcomes=(*plan.outcomes(dry_run=True), *plan.refused()),
-        remarks=plan.remarks,
+        remarks=plan.remarks(dry_run=True),
         plan=document(plan.batch.plan),
     )
 

@@ -13,13 +13,15 @@ from meta_prefect.discovery.sharing import modules_of
 from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.context import DeployContext, PlannedState
-from meta_prefect.plan.changes import Change, Delete, Held, Unchanged, Update, is_next_version
+from meta_prefect.plan.changes import Change, Delete, Held, Unchanged, Update
 from meta_prefect.plan.code_moves import CodeMove, in_words, moves_of
 from meta_prefect.plan.environments import check_environment
 from meta_prefect.plan.explain import kept_versions
 from meta_prefect.plan.holds import counting
 from meta_prefect.plan.orphans import PlannedDeletion, check_deletions, orphans_of
+from meta_prefect.plan.outcomes import planned_action
 from meta_prefect.plan.recorded import Asked, RecordedPlan, fingerprint_of_wanted, state_of, states_of
+from meta_prefect.plan.remarks import Remark, grouped, is_standing, remarks_of
 from meta_prefect.plan.resolving import Draft
 from meta_prefect.project import Project
 from meta_prefect.recipes.drafting import Request, draft
@@ -27,7 +29,7 @@ from meta_prefect.recipes.knowing import flows_of
 from meta_prefect.recipes.recipe import Recipe
 from meta_prefect.recipes.requests import Requested, nothing_to_deploy, requests_of
 from meta_prefect.recipes.selection import Selection, select_in
-from meta_prefect.report import Action, Outcome
+from meta_prefect.report import Outcome
 from meta_prefect.server import Reader, ui_url
 from meta_prefect.steps.building import build
 from meta_prefect.steps.environments import known_environments
@@ -216,19 +218,16 @@ class ProjectPlan:
             for error in self.errors
         )
 
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """What else whoever deploys should know."""
-        found = (
-            *self._notes,
-            *in_words(self.moves, gethostname()),
-            *self._order.requested.skipped,
-            *kept_versions(self.batch.plan),
-            *(remark for change in self.batch.plan for remark in change.remarks),
-        )
-        left = [str(one) for one in self.batch.orphans if type(one.change) is Unchanged]
-        orphans = [f"no longer in the project, and left alone without --prune: {', '.join(left)}"] if left else []
-        return tuple(dict.fromkeys((*found, *orphans, *self.batch.remarks)))
+    def remarks(self, *, dry_run: bool) -> tuple[str, ...]:
+        """What else whoever deploys should know; a deploy does not repeat what deployments that stay as they are have said."""
+        told = [change for change in self.batch.plan if dry_run or not is_standing(change)]
+        left = tuple(str(one) for one in self.batch.orphans if type(one.change) is Unchanged)
+        orphans = [Remark("no longer in the project, and left alone without --prune", left)] if left else []
+        first = map(Remark, (*self._notes, *in_words(self.moves, gethostname())))
+        versions = map(Remark, kept_versions(self.batch.plan))
+        last = map(Remark, self.batch.remarks)
+        skipped = self._order.requested.skipped
+        return tuple(map(str, grouped((*first, *skipped, *versions, *remarks_of(told), *orphans, *last))))
 
 
 def planned_version(change: Change) -> str | None:
@@ -242,8 +241,7 @@ def planned_version(change: Change) -> str | None:
 
 def _foreseen(request: Request, planned: PlannedDeployment, *, dry_run: bool) -> Outcome:
     change = planned.change
-    actions: dict[str, Action] = {"Create": "created", "Update": "updated", "Unchanged": "unchanged", "Held": "held"}
-    action = "next version" if dry_run and is_next_version(change) else actions[type(change).__name__]
+    action = planned_action(change)
     live = planned.live
     return Outcome(
         deployment=str(planned),
@@ -265,7 +263,7 @@ def _deletion(planned: PlannedDeletion) -> Outcome:
     return Outcome(
         deployment=live.full_name,
         recipe="",
-        action="deleted",
+        action=planned_action(planned.change),
         version=live.record["version"],
         detail="no longer in the project",
         id=live.id,

@@ -14,7 +14,7 @@ from prefect.flows import Flow
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import PydanticSerializationError
 
-from meta_prefect.errors import BuilderError, RecipeError, first_line
+from meta_prefect.errors import BuilderError, RecipeError, first_line, hint_of, noted
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Deployment
@@ -162,7 +162,7 @@ class Recipe(DeployFlow[..., Any]):
         except RecipeError:
             raise
         except ValidationError as error:
-            raise RecipeError(first_line(error), where=where) from None
+            raise noted(RecipeError(first_line(error), where=where, hint=hint_of(error)), error) from None
         except Exception as error:
             raise BuilderError(f"{type(error).__name__}: {error}", where=where) from error
         if not isinstance(made, FlowBuilderInterface):  # pyright: ignore[reportUnnecessaryIsInstance] - an expert's code

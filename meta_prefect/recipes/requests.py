@@ -13,6 +13,7 @@ from meta_prefect.discovery.decorated import DecoratedFlow, decorated_flows
 from meta_prefect.discovery.modules import ProjectModules
 from meta_prefect.errors import ConfigurationError, ProjectFileError, ValidationFailed
 from meta_prefect.interfaces.flow_builder_interface import builders_of
+from meta_prefect.plan.remarks import Remark
 from meta_prefect.project import Entry, Project, check_searchable, read_project
 from meta_prefect.recipes.drafting import Request
 from meta_prefect.recipes.finding import Recipes
@@ -38,7 +39,7 @@ class Requested:
 
     requests: tuple[Request, ...]
     errors: tuple[ConfigurationError, ...]
-    skipped: tuple[str, ...]
+    skipped: tuple[Remark, ...]
     flows: tuple[str, ...]
     beside: tuple[ConfigurationError, ...] = ()
 
@@ -73,7 +74,7 @@ def requests_of(
             continue
         if not entry.counts_in(environment):
             collected.skipped.append(
-                f"{entry.where} counts for {', '.join(entry.environments or ())}, not for {environment}"
+                Remark(f"left out of {environment}, counts for {', '.join(entry.environments or ())}", (entry.where,))
             )
             continue
         collected.add(_request(entry, project, recipes, flows), beside=not selection.names_flow(entry.flow))
@@ -146,7 +147,7 @@ class _Collected:
         self.requests: list[Request] = []
         self.errors: list[ConfigurationError] = []
         self.beside: list[ConfigurationError] = []
-        self.skipped: list[str] = []
+        self.skipped: list[Remark] = []
 
     def add(self, found: Request | list[ConfigurationError], *, beside: bool = False) -> None:
         """Sort a finding into requests, errors and what is skipped; errors ``beside`` the selection are kept apart."""
@@ -155,7 +156,7 @@ class _Collected:
             return
         pinned = found.recipe.environment(found.variables)
         if self._environment_asked and pinned not in (None, self._environment):
-            self.skipped.append(f"{found.where} is pinned to {pinned}, and {self._environment} was asked for")
+            self.skipped.append(Remark(f"left out of {self._environment}, pinned to {pinned}", (found.where,)))
         else:
             self.requests.append(found)
 
@@ -196,4 +197,4 @@ def _request(
         return [*errors, *checked]
     if source is None:
         return errors
-    return Request(recipe, source.entrypoint, checked, entry.where, entry.locate, entry.flow)
+    return Request(recipe, source.entrypoint, checked, entry.where, entry.locate, entry.flow, entry.variables)

@@ -15,6 +15,8 @@ from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.changes import Change, Create, Held, Unchanged, Update
 from meta_prefect.plan.ledger import PageHead
+from meta_prefect.plan.outcomes import Action, counted, done_action
+from meta_prefect.plan.remarks import is_standing, remarks_of
 from meta_prefect.plan.resolving import Draft
 from meta_prefect.project import read_project
 from meta_prefect.recipes.announcing import announce_report
@@ -22,7 +24,7 @@ from meta_prefect.recipes.drafting import Request, draft
 from meta_prefect.recipes.ending_holds import end_holds
 from meta_prefect.recipes.recipe import Recipe
 from meta_prefect.recipes.showing import show_report
-from meta_prefect.report import Action, Outcome, Report
+from meta_prefect.report import Outcome, Report
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.steps.building import Within, build_observed
 from meta_prefect.steps.fetching import given_source
@@ -76,7 +78,7 @@ async def run_recipe(
         if is_alone:
             report = await end_holds(batch, report, server)
         key = f"{recipe.recipe_name}-{report.environment}"
-        await show_report(report, key, f"Deployed by {recipe.recipe_name}: {report.count()}.", server)
+        await show_report(report, key, f"Deployed by {recipe.recipe_name}: {report.in_one_line}.", server)
         announce_report(report, context.project)
     if report.failed:
         raise DeployFailed(_failure_message(report), report=report)
@@ -148,7 +150,7 @@ async def _write(
         environment=context.environment,
         outcomes=tuple(outcomes),
         components=tuple(_component_line(planned, broken) for planned in components),
-        remarks=tuple(dict.fromkeys(remark for change in batch.plan for remark in change.remarks)),
+        remarks=tuple(map(str, remarks_of(change for change in batch.plan if not is_standing(change)))),
     )
 
 
@@ -203,8 +205,7 @@ async def _apply(
         return _outcome(
             recipe, planned, "unchanged", deployment_id, f"{planned.change.reason}; its builders have acted"
         )
-    action: Action = "created" if isinstance(planned.change, Create) else "updated"
-    done = _outcome(recipe, planned, action, deployment_id, _what_changed(planned.change))
+    done = _outcome(recipe, planned, done_action(planned.change), deployment_id, _what_changed(planned.change))
     return done.model_copy(update={"tried": True})
 
 
@@ -276,4 +277,5 @@ def _told(error: Exception) -> str:
 def _failure_message(report: Report) -> str:
     first = report.failed[0]
     names = ", ".join(outcome.deployment for outcome in report.failed)
-    return f"{len(report.failed)} of {len(report.outcomes)} deployments failed: {names}. First: {first.detail}"
+    all_of_them = counted(len(report.outcomes), "deployment")
+    return f"{len(report.failed)} of {all_of_them} failed: {names}. First: {first.detail}"

@@ -22,5 +22,5 @@ async def show_report(report: Report, key: str, description: str, server: Prefec
         logger.warning("%s", remark)
     for outcome in report.failed:
         logger.error("%s failed: %s", outcome.deployment, outcome.detail)
-    logger.info("%s in %s", report.count(), report.environment)
+    logger.info("%s", report.in_one_line)
     await server.create_artifact(report_artifact(report, key, description))

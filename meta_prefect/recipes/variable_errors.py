@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
-from meta_prefect.errors import RecipeError, nearest
+from meta_prefect.errors import ConfigurationError, RecipeError, nearest
 from meta_prefect.interfaces.records import Record, is_mapping
 
 Place = tuple[str | int, ...]
@@ -116,3 +116,52 @@ def _below(node: Record, part: str | int) -> Iterator[Record]:
         yield node["properties"][part]
     elif is_mapping(node.get("additionalProperties")):
         yield node["additionalProperties"]
+
+
+def written_at(variables: Mapping[str, Any], error: ConfigurationError) -> Place | None:
+    """Where the value that an error is about stands among the variables as they were written.
+
+    A builder does not know from which variable its argument came. What it refuses is found by being the same value, best under
+    the same key; what was read into something else, such as an interval, by its key; and what the message quotes, by that.
+
+    Returns:
+        The place; None where nothing there is meant for certain.
+    """
+    written = list(_written(variables, ()))
+    place = _of_value(written, error) or _of_key([place for place, _ in written], error.keys)
+    quoted = [
+        inner
+        for inner, value in written
+        if isinstance(value, str)
+        and value
+        and repr(value) in error.message
+        and inner[: len(place or ())] == (place or ())
+    ]
+    return quoted[0] if len(quoted) == 1 else place
+
+
+def _of_value(written: Sequence[tuple[Place, Any]], error: ConfigurationError) -> Place | None:
+    """Where the same value stands; it is as wrong in one place as in another."""
+    same = [place for place, value in written if type(value) is type(error.value) and value == error.value]
+    return next((place for place in same if place[-1] in error.keys[-1:]), same[0] if same else None)
+
+
+def _of_key(written: Sequence[Place], keys: Sequence[str]) -> Place | None:
+    """Where the innermost key stands that is there once."""
+    for key in reversed(keys):
+        alike = [place for place in written if place[-1] in (key, f"{key}s")]
+        if len(alike) == 1:
+            return alike[0]
+    return None
+
+
+def _written(value: Any, place: Place) -> Iterator[tuple[Place, Any]]:
+    """Every value, with its place."""
+    if place:
+        yield place, value
+    if is_mapping(value):
+        for key, inner in value.items():
+            yield from _written(inner, (*place, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(cast("list[Any]", value)):
+            yield from _written(inner, (*place, index))

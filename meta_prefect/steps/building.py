@@ -10,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.tags import environment_tag, owner_tag
+from meta_prefect.plan.outcomes import counted
 from meta_prefect.plan.resolving import Draft, Step, duplicate_names, steps_of
 
 Within = Callable[[], AbstractContextManager[None]]
@@ -25,7 +26,7 @@ async def run_builder(step: Step, within: Within) -> None:
     for draft, _ in step.members:
         for error in draft.errors:
             logger.error("%s", error)
-    logger.info("%s: %d deployments", step.title, len(step.members))
+    logger.info("%s: %s", step.title, counted(len(step.members), "deployment"))
 
 
 async def build_observed(drafts: Sequence[Draft], host: Host, within: Within) -> None:

@@ -14,6 +14,7 @@ from meta_prefect.interfaces.tags import owner, owner_tag
 from meta_prefect.plan.deleting import automations_of, queue_of_its_own
 from meta_prefect.plan.ledger import Recorded
 from meta_prefect.plan.orphans import PlannedDeletion
+from meta_prefect.plan.outcomes import counted, listed
 from meta_prefect.plan.records import LiveDeployment
 from meta_prefect.server import PrefectServer
 from meta_prefect.steps.progress import progress
@@ -92,14 +93,14 @@ async def _wait_for_runs(live: LiveDeployment, server: PrefectServer) -> None:
     deadline = anyio.current_time() + PATIENCE_SECONDS
     told = False
     while under_way := await _runs(live, _UNDER_WAY, server):
-        names = ", ".join(run["name"] for run in under_way[:3])
+        runs, names = counted(len(under_way), "run"), listed(run["name"] for run in under_way)
         if not told:
             told = True
-            progress().wait(f"waiting for {len(under_way)} runs of {live.full_name} to finish")
-            get_run_logger().info("waiting for %d runs of %s: %s", len(under_way), live.full_name, names)
+            progress().wait(f"waiting for {runs} of {live.full_name} to finish")
+            get_run_logger().info("waiting for %s of %s: %s", runs, live.full_name, names)
         if anyio.current_time() > deadline:
             raise MovedError(
-                f"{len(under_way)} runs are still under way ({names}); it is paused, and not deleted",
+                f"{runs} still under way ({names}); it is paused, and not deleted",
                 where=f"deployment {live.full_name}",
                 hint="Prune again once they have finished, or with --force.",
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from logging import Logger
@@ -19,6 +18,7 @@ from meta_prefect.errors import ServerError
 from meta_prefect.interfaces.api import Api
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.ledger import ARTIFACT_TYPE, Ledger, LedgerEntry, PageHead, deleted, entry_of
+from meta_prefect.plan.outcomes import count_actions
 from meta_prefect.plan.records import desired_record
 from meta_prefect.server import PrefectServer
 from meta_prefect.steps.planning import PlannedDeployment
@@ -102,8 +102,7 @@ async def begin_page(head: PageHead, entries: Sequence[LedgerEntry], server: Pre
 
 
 def _counted(page: Ledger) -> str:
-    counts = Counter(entry.action for entry in page.entries)
-    return ", ".join(f"{count} {action}" for action, count in counts.items())
+    return count_actions(entry.action for entry in page.entries)
 
 
 def _in_words(page: Ledger) -> str:

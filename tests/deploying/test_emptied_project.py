@@ -53,13 +53,13 @@ def test_pruning_shows_and_then_deletes_what_is_left(server: Api, emptied: Path,
     assert server.deployments_of(unique) == []
 
     again = run_cli("deploy", str(emptied), "--prune")
-    assert (again.returncode, "nothing to deploy" in again.stdout) == (0, True), again.stderr
+    assert (again.returncode, "nothing to do" in again.stdout) == (0, True), again.stderr
 
 
 def test_the_flow_prune_does_so_too(server: Api, emptied: Path, unique: str) -> None:
     """In the Prefect UI it is the flow `prune` that deletes what is left, once it is told to."""
     foreseen = asyncio.run(prune(path=str(emptied)))
-    assert [(one.deployment, one.action) for one in foreseen.outcomes] == [(f"{unique}/local-run-dev", "deleted")]
+    assert [(one.deployment, one.action) for one in foreseen.outcomes] == [(f"{unique}/local-run-dev", "to delete")]
     assert server.deployment(f"{unique}/local-run-dev") is not None
 
     asyncio.run(prune(path=str(emptied), dry_run=False))

@@ -61,7 +61,8 @@ def test_a_plan_names_what_is_gone_and_only_pruning_deletes_it(server: Api, proj
 
     assert before is not None
     assert any("no longer in the project" in remark and f"{unique}/goes-dev" in remark for remark in left.remarks)
-    assert actions(planned) == actions(done) == {"stays-dev": "unchanged", "goes-dev": "deleted"}
+    assert actions(planned) == {"stays-dev": "unchanged", "goes-dev": "to delete"}
+    assert actions(done) == {"stays-dev": "unchanged", "goes-dev": "deleted"}
     assert planned.plan is not None
     assert planned.plan.has_changes is True
     assert server.deployment(f"{unique}/goes-dev") is None

@@ -26,7 +26,7 @@ def test_a_sound_project_is_valid_without_any_server(one_flow: Path, run_cli: Cl
     done = run_cli("validate", str(one_flow), env=NOWHERE)
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "valid: 1 deployments in dev\n"
+    assert done.stdout == "valid: 1 deployment in dev\n"
 
 
 def test_json_tells_file_line_and_mend(broken: Path, run_cli: Cli) -> None:

@@ -66,7 +66,7 @@ def test_drift_can_fail_the_run(server: Api, deployed: Path, unique: str) -> Non
     assert check(deployed, "fail").in_sync
     drift(server, unique)
 
-    with pytest.raises(DriftFound, match=f"1 deployments have drifted: {unique}/nightly-prod"):
+    with pytest.raises(DriftFound, match=f"1 of 1 deployment has drifted: {unique}/nightly-prod"):
         check(deployed, "fail")
 
 
@@ -120,7 +120,7 @@ def test_pruning_alone(server: Api, deployed: Path, unique: str) -> None:
 
     foreseen = asyncio.run(prune(path=str(deployed), environment="prod"))
 
-    assert [(one.deployment, one.action) for one in foreseen.outcomes] == [(f"{unique}/nightly-prod", "deleted")]
+    assert [(one.deployment, one.action) for one in foreseen.outcomes] == [(f"{unique}/nightly-prod", "to delete")]
     assert server.deployment(f"{unique}/nightly-prod") is not None
     done = asyncio.run(prune(path=str(deployed), environment="prod", dry_run=False))
     assert [one.action for one in done.outcomes] == ["deleted"]

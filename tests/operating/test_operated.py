@@ -54,6 +54,54 @@ BLOCKING = """
 """
 
 
+THREE_RECIPES = """
+    import time
+    from pathlib import Path
+
+    from meta_prefect import recipe
+    from meta_prefect.implementations.infra import local_process
+    from meta_prefect.implementations.metadata import namer, versioneer
+    from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
+
+    HERE = Path("FOLDER")
+
+    class gate(FlowBuilderInterface):
+        def update_deployment(self, deployment):
+            return deployment
+
+        def after_deployment(self, deployment):
+            (HERE / "reached").touch()
+            while not (HERE / "open").exists():
+                time.sleep(0.1)
+
+    def built(name):
+        return namer(name=name) | versioneer(strategy="increment") | local_process()
+
+    @recipe
+    def first(name: str) -> FlowBuilderInterface:
+        return built(name)
+
+    @recipe
+    def second(name: str) -> FlowBuilderInterface:
+        return built(name)
+
+    @recipe
+    def third(name: str) -> FlowBuilderInterface:
+        return built(name) | gate()
+"""
+FIVE_DEPLOYMENTS = """
+    project: UNIQUE
+    recipes: [recipes]
+    deployments:
+      UNIQUE:
+        - {recipe: first, variables: {name: a}}
+        - {recipe: first, variables: {name: b}}
+        - {recipe: second, variables: {name: c}}
+        - {recipe: third, variables: {name: d}}
+        - {recipe: third, variables: {name: e}}
+"""
+
+
 @pytest.fixture
 def gated(server: Api, project: Callable[..., Path], run_cli: RunCli) -> Path:
     """A bootstrapped project of three deployments, the second of which waits after it has been written."""
@@ -106,6 +154,34 @@ def test_cancelling_leaves_a_report_and_no_lock(server: Api, gated: Path, unique
 
     assert again["type"] == "COMPLETED"
     assert names(server, unique) == {"a-dev", "b-dev", "c-dev"}
+
+
+def test_cancelling_in_the_third_recipe_counts_what_the_first_two_wrote(
+    server: Api, tmp_path: Path, unique: str, run_cli: RunCli
+) -> None:
+    """The report of a cancelled deploy from Git names as written exactly what the server holds, whichever recipe wrote it."""
+    repository = GitProject(tmp_path, unique, file=FIVE_DEPLOYMENTS)
+    repository.write(**{"recipes.py": THREE_RECIPES.replace("FOLDER", str(tmp_path))})
+    repository.commit("three recipes")
+    done = run_cli("bootstrap", "--repository", repository.url, "--revision", "main")
+    assert done.returncode == 0, done.stderr
+    run_id = start(server, "deploy-project", unique, parameters={"environment": "dev"})
+    wait_until((tmp_path / "reached").exists, what="the third recipe has written", seconds=120)
+
+    server.post(f"/flow_runs/{run_id}/set_state", state={"type": "CANCELLING", "name": "Cancelling"})
+
+    assert ended(server, run_id)["type"] == "CANCELLED"
+    told = wait_until(lambda: report(server, unique), what="the report of the cancelled deploy")
+    rows = [line for line in told.splitlines() if "/" in line and line.startswith("| ")]
+    written = {
+        name
+        for name in ("a-dev", "b-dev", "c-dev", "d-dev", "e-dev")
+        for row in rows
+        if name in row and "created" in row
+    }
+    assert written == names(server, unique) >= {"a-dev", "b-dev", "c-dev", "d-dev"}
+    assert f"cancelled: {len(written)} created, {5 - len(written)} not written" in told
+    (tmp_path / "open").touch()
 
 
 def test_a_failed_deploy_is_finished_by_a_retry(server: Api, gated: Path, unique: str) -> None:

@@ -58,7 +58,7 @@ def test_deploy_remote_follows_and_ends_as_the_run_does(deployer: GitProject, ru
     """`deploy --remote` prints the run's log, and its exit code is the run's: also where the branch does not exist."""
     done = run_cli("deploy", "--remote", "--env", "prod", "--dry-run", cwd=deployer.clone)
     assert done.returncode == 0, done.stderr
-    assert f"Project {deployer.name}: 1 deployments asked for in prod" in done.stderr
+    assert f"Project {deployer.name}: 1 deployment asked for in prod" in done.stderr
 
     failed = run_cli("deploy", "--remote", "--revision", "mian", cwd=deployer.clone)
     assert failed.returncode == 1

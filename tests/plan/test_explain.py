@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from meta_prefect.interfaces.components import WorkerPool
-from meta_prefect.interfaces.records import ABSENT, FieldChange
+from meta_prefect.interfaces.records import ABSENT, FieldChange, Record
 from meta_prefect.plan.changes import Change, Create, Delete, Plan, Subject, Unchanged, Update
 from meta_prefect.plan.diff import diff_component
+from meta_prefect.plan.document import document
 from meta_prefect.plan.explain import details, headline, lines, markdown, shown, summary
 
 ADD, POOL = Subject("deployment", "add/nightly-dev"), Subject("work pool", "p")
@@ -23,17 +24,19 @@ CREATE = Create(
     {"version": "1"},
     ("holidays until 2027 are left out",),
 )
+RUNS = {"paused": False, "schedules": {"cron": {"cron": "0 9 * * *", "active": True}}}
 UPDATE = Update(
     ADD,
     (FieldChange("parameters.x", 1, 2), FieldChange("description", "Adds.", ABSENT)),
-    {},
-    {"version": "2"},
+    RUNS,
+    {**RUNS, "version": "2"},
 )
-COUNTS = Update(ADD, (FieldChange("version", "1", "2"),), {}, {"version": "2"}, counted=True)
+COUNTS = Update(ADD, (FieldChange("version", "1", "2"),), RUNS, {**RUNS, "version": "2"}, counted=True)
 POOL_UPDATE = Update(POOL, (FieldChange("concurrency_limit", None, 3),), {}, {})
 UNCHANGED = Unchanged(ADD, "already as wanted", {"version": "1"}, ("a remark",))
 DELETE = Delete(ADD, {})
-REGENERATED = "runs that its schedules have created already are created anew (Prefect does so at every change)"
+REGENERATED = "scheduled runs: created anew, as Prefect does at every change"
+DELETED = "scheduled runs: deleted, as nothing is scheduled any more"
 
 
 @pytest.mark.parametrize(
@@ -71,6 +74,31 @@ def test_headlines(change: Change, line: str) -> None:
 def test_details(change: Change, expected: list[str]) -> None:
     """The lines below: each field, what becomes of scheduled runs, remarks."""
     assert list(details(change)) == expected
+
+
+INACTIVE = {"schedules": {"cron": {"cron": "0 9 * * *", "active": False}}}
+PAUSED = {**RUNS, "paused": True}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "runs", "expected"),
+    [
+        pytest.param(RUNS, RUNS, "regenerated", [REGENERATED], id="it is scheduled, and stays so"),
+        pytest.param(RUNS, INACTIVE, "deleted", [DELETED], id="its schedule is switched off"),
+        pytest.param(RUNS, PAUSED, "deleted", [DELETED], id="it is paused"),
+        pytest.param(RUNS, {"schedules": {}}, "deleted", [DELETED], id="its schedule goes"),
+        pytest.param({"schedules": {}}, {"schedules": {}}, "kept", [], id="it has no schedule"),
+        pytest.param(INACTIVE, INACTIVE, "kept", [], id="its schedule is inactive"),
+        pytest.param(PAUSED, PAUSED, "kept", [], id="it was paused"),
+        pytest.param(INACTIVE, RUNS, "kept", [], id="there were no runs before"),
+    ],
+)
+def test_scheduled_runs(before: Record, after: Record, runs: str, expected: list[str]) -> None:
+    """What is said of scheduled runs is true of what Prefect does with them, in the text and in the document."""
+    change = Update(ADD, (), before, after)
+
+    assert list(details(change)) == expected
+    assert document(Plan(deployments=(change,))).changes[0].scheduled_runs == runs
 
 
 @pytest.mark.parametrize(

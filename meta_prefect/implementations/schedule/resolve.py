@@ -10,7 +10,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import cast
 
-from meta_prefect.errors import ScheduleError
+from meta_prefect.errors import ScheduleError, about
 from meta_prefect.implementations.schedule.anchoring import (
     check_walk,
     earlier_starts,
@@ -99,8 +99,12 @@ def resolve(
     made: list[Resolved] = []
     for spec, slug in zip(read, slugs, strict=True):
         place = f"{where or 'schedule'} {slug!r}" if len(read) > 1 else where
-        calendar = calendar_of(spec, default_calendar, base_dir=base_dir, where=place)
-        found = resolve_one(spec, calendar=calendar, now=now, where=place)
+        calendar_place = ("schedule", "holidays") if spec.holidays is not None else ("holidays",)
+        with about(*calendar_place, value=default_calendar if spec.holidays is None else spec.holidays):
+            calendar = calendar_of(spec, default_calendar, base_dir=base_dir, where=place)
+        # What is not about another part of it is about its times.
+        with about("schedule", spec.kind, value=getattr(spec, spec.kind)):
+            found = resolve_one(spec, calendar=calendar, now=now, where=place)
         active = spec.active if spec.active is not None else default_active
         made.append(replace(found, schedule=found.schedule.model_copy(update={"slug": slug, "active": active})))
     _check_different([found.schedule for found in made], where)
@@ -138,7 +142,8 @@ def resolve_one(spec: ScheduleSpec, *, calendar: Calendar | None, now: datetime,
     """
     if now.utcoffset() is None:
         raise ValueError(f"now needs a UTC offset, got {now.isoformat()}")
-    zone = checked_zone(spec.timezone, where=where)
+    with about("schedule", "timezone", value=spec.timezone):
+        zone = checked_zone(spec.timezone, where=where)
     if spec.interval is not None:
         check_interval(spec.interval, spec.anchor_date, where=where)
     plain = Schedule(
@@ -154,7 +159,8 @@ def resolve_one(spec: ScheduleSpec, *, calendar: Calendar | None, now: datetime,
     )
     if calendar is None and spec.on_holiday != "skip":
         hint = "Write for example holidays: US, or leave on_holiday out."
-        raise ScheduleError(f"on_holiday: {spec.on_holiday} without holidays moves nothing", where=where, hint=hint)
+        error = ScheduleError(f"on_holiday: {spec.on_holiday} without holidays moves nothing", where=where, hint=hint)
+        raise error.is_about("schedule", "on_holiday", value=spec.on_holiday)
     today = wall_time(now, zone).date()
     days_off = DaysOff(zone, calendar, spec.freeze, spec.on_holiday) if calendar or spec.freeze else None
     if spec.interval is not None and days_off is None:
@@ -343,7 +349,8 @@ def _slugs(specs: Sequence[ScheduleSpec], where: str | None) -> list[str]:
     given = [spec.slug for spec in specs if spec.slug is not None]
     for slug in given:
         if given.count(slug) > 1:
-            raise ScheduleError(f"two schedules have the slug {slug!r}", where=where, hint="Give each its own.")
+            error = ScheduleError(f"two schedules have the slug {slug!r}", where=where, hint="Give each its own.")
+            raise error.is_about("schedule", "slug", value=slug)
     taken = set(given)
     slugs: list[str] = []
     for spec in specs:
