@@ -13,6 +13,7 @@ from meta_prefect.discovery.sharing import sharing_modules
 from meta_prefect.errors import DriftFound
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.local.host import LocalHost
+from meta_prefect.pages.drift_page import drift_markdown
 from meta_prefect.plan.recorded import Asked
 from meta_prefect.plan.status import DeploymentStatus, ProjectStatus
 from meta_prefect.project import read_project
@@ -21,7 +22,6 @@ from meta_prefect.recipes.observed import deploy_flow
 from meta_prefect.recipes.parameters import EnvironmentName, Patterns, ProjectPath
 from meta_prefect.recipes.planning import Order, read_order
 from meta_prefect.recipes.status import project_status
-from meta_prefect.report import drift_markdown
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
 from meta_prefect.steps.failing import failing_in_words

@@ -11,7 +11,9 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from meta_prefect.errors import TargetError
+from meta_prefect.interfaces.markdown import code
 from meta_prefect.local.host import LocalHost
+from meta_prefect.pages.history_page import history_artifact
 from meta_prefect.plan.changes import Create, Plan, Unchanged, Update
 from meta_prefect.plan.document import document
 from meta_prefect.plan.explain import details, headline
@@ -22,7 +24,7 @@ from meta_prefect.project import read_project
 from meta_prefect.recipes.observed import deploy_flow
 from meta_prefect.recipes.parameters import DryRun, ProjectPath
 from meta_prefect.recipes.showing import show_report
-from meta_prefect.report import Outcome, Report, history_artifact
+from meta_prefect.report import Outcome, Report
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.steps.failing import failing_in_words
 from meta_prefect.steps.fetching import project_folder
@@ -99,7 +101,7 @@ async def rollback(
             else:
                 deployment_id = restoration.live.id if restoration.live else None
             report = _report(restoration, deployment_id, dry_run=dry_run)
-            await _show(report, deployment, server)
+            await _show(report, restoration.target, server)
     return report
 
 
@@ -116,8 +118,7 @@ async def read_history(deployment: str, project: str, server: PrefectServer) -> 
     """Find what was written of a deployment, newest first, and leave that as a page from which to choose a version."""
     progress().step("read the history")
     history = await _history(deployment, project, server)
-    urls = [ui_url("flow-run", one.page.run_id) if one.page.run_id else None for one in history]
-    await server.create_artifact(history_artifact(deployment, history, urls))
+    await server.create_artifact(history_artifact(deployment, project, history))
     get_run_logger().info("%s: %d entries in the ledger, the newest %s", deployment, len(history), history[0])
     return history
 
@@ -229,7 +230,9 @@ def _report(restoration: Restoration, deployment_id: str | None, *, dry_run: boo
     )
 
 
-async def _show(report: Report, deployment: str, server: PrefectServer) -> None:
+async def _show(report: Report, target: Recorded, server: PrefectServer) -> None:
     (outcome,) = report.outcomes
+    project, deployment = target.page.project, outcome.deployment
     get_run_logger().info("%s %s: %s", outcome.action, deployment, outcome.detail)
-    await show_report(report, f"rollback-{deployment}", f"Rollback of `{deployment}`: {report.count()}.", server)
+    key, description = f"rollback-{project}-{deployment}", f"Rollback of {code(deployment)}: {report.count()}."
+    await show_report(report, key, description, project, target.page.commit, server)

@@ -17,6 +17,7 @@ from prefect.cache_policies import NO_CACHE
 from meta_prefect.discovery.sharing import sharing_modules
 from meta_prefect.errors import DeployFailed, ValidationFailed
 from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.markdown import escaped
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.document import document
@@ -183,7 +184,7 @@ async def deploy_order(
         report = await prune_orphans(planned, report, server, force=force)
     if note.stage == "started":
         await settle_plan(artifact_id, note, [outcome.deployment for outcome in report.failed], server)
-    await show_project_report(report, order.project.name, server)
+    await show_project_report(report, planned.context, server)
     return report
 
 
@@ -312,7 +313,8 @@ def _whole(planned: ProjectPlan, reports: Sequence[Report], *, dry_run: bool) ->
     )
 
 
-async def show_project_report(report: Report, project: str, server: PrefectServer) -> None:
+async def show_project_report(report: Report, context: DeployContext, server: PrefectServer) -> None:
     """Leave a report of a project where whoever looks at the run finds it."""
-    key, description = f"report-{project}-{report.environment}", f"Project {project} in {report.environment}"
-    await show_report(report, key, f"{description}: {report.count()}.", server)
+    key = f"report-{context.project}-{report.environment}"
+    description = f"Project {escaped(context.project)} in {escaped(report.environment)}: {report.count()}."
+    await show_report(report, key, description, context.project, context.commit, server)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC
-from typing import Final, Literal
+from collections.abc import Iterable
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from meta_prefect.errors import DeployFailed
-from meta_prefect.interfaces.names import artifact_key
-from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.document import PlanDocument
-from meta_prefect.plan.explain import shown
-from meta_prefect.plan.ledger import Recorded
-from meta_prefect.plan.status import FieldStatus, ProjectStatus
 
 Action = Literal["created", "updated", "unchanged", "deleted", "put back", "not written", "failed"]
 """What happened: ``put back`` and ``not written`` where another deployment failed and the deploy was all or nothing."""
@@ -109,29 +103,6 @@ def together(environment: str, reports: Iterable[Report], *, dry_run: bool = Fal
     )
 
 
-def drift_markdown(found: ProjectStatus) -> str:
-    """How a project stands, as a page: one section for each deployment that is not in sync, one row for each field."""
-    lines = [f"# {found.project} in {found.environment}"]
-    for one in found.deployments:
-        if one.is_in_sync:
-            continue
-        lines += ["", f"## {one.deployment}: {one.state}", ""]
-        if one.applied_at is not None:
-            lines += [f"Deployed {one.applied_at:%Y-%m-%d %H:%M} UTC by {one.applied_by}.", ""]
-        if one.fields:
-            lines += ["| field | last deployed | live | wanted | |", "|---|---|---|---|---|"]
-            lines += [_drift_row(field) for field in one.fields]
-    count = sum(one.is_in_sync for one in found.deployments)
-    return "\n".join([*lines, "", f"{count} of {len(found.deployments)} are in sync."])
-
-
-def _drift_row(field: FieldStatus) -> str:
-    values = (
-        shown(getattr(field, name)) if name in field.model_fields_set else "" for name in ("applied", "live", "wanted")
-    )
-    return _row((field.path, *values, field.kind))
-
-
 def carried_by(failure: DeployFailed) -> Report:
     """The report of a deploy that failed in part.
 
@@ -141,65 +112,3 @@ def carried_by(failure: DeployFailed) -> Report:
     if not isinstance(failure.report, Report):
         raise failure
     return failure.report
-
-
-HISTORY_COLUMNS: Final = ("When", "Version", "Action", "Commit", "By", "Changed")
-
-
-def history_cells(recorded: Recorded) -> tuple[str, str, str, str, str, str]:
-    """What a history says of one entry, in the order of its columns; the time is in UTC."""
-    page, entry = recorded.page, recorded.entry
-    sha, plus, state = (page.commit or "").partition("+")
-    changed = ", ".join(field.path for field in entry.fields)
-    at = f"{page.at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
-    action = entry.action if recorded.is_certain else f"{entry.action}? (interrupted)"
-    return at, entry.version or "", action, f"{sha[:8]}{plus}{state}", page.by, changed
-
-
-def history_artifact(deployment: str, history: Sequence[Recorded], urls: Sequence[str | None]) -> Record:
-    """What was written of a deployment, newest first, as an artifact.
-
-    Args:
-        deployment: ``flow/deployment``.
-        history: What was written.
-        urls: For each of that the page of the run that wrote it, where there is one.
-    """
-    rows = [_row(HISTORY_COLUMNS), "|---" * len(HISTORY_COLUMNS) + "|"]
-    for recorded, url in zip(history, urls, strict=True):
-        at, *rest = history_cells(recorded)
-        rows.append(_row((f"[{at}]({url})" if url else at, *rest)))
-    return {
-        "type": "markdown",
-        "key": artifact_key(f"history-{deployment}"),
-        "description": f"What was written of `{deployment}`, newest first: {len(history)} entries.",
-        "data": "\n".join([f"# History of {deployment}", "", *rows]),
-    }
-
-
-def report_artifact(report: Report, key: str, description: str) -> Record:
-    """The report as an artifact, as the API takes it: what failed comes first, and deployments link to their pages in the UI.
-
-    It is a page with a table in it; Prefect's own table artifacts show links as they are written and cut off long texts.
-
-    Args:
-        report: The report.
-        key: Under which the artifact's versions are found; made to hold only what Prefect accepts.
-        description: Markdown above the table.
-    """
-    rows = ["| deployment | result | version | detail | recipe |", "|---|---|---|---|---|"]
-    for outcome in (*report.failed, *(one for one in report.outcomes if one.action != "failed")):
-        name = f"[{outcome.deployment}]({outcome.url})" if outcome.url else outcome.deployment
-        action = f"**{outcome.action}**" if outcome.action == "failed" else outcome.action
-        rows.append(_row((name, action, outcome.version or "", outcome.detail, outcome.recipe)))
-    lines = [f"# {report.count()} in {report.environment}", "", *rows]
-    if report.components:
-        lines += ["", "Also written:", "", *(f"- {name}: {done}" for name, done in report.components)]
-    if report.remarks:
-        lines += ["", "Notes:", "", *(f"- {remark}" for remark in report.remarks)]
-    if report.run_url:
-        lines += ["", f"[The run]({report.run_url})"]
-    return {"type": "markdown", "key": artifact_key(key), "description": description, "data": "\n".join(lines)}
-
-
-def _row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", "<br>") for cell in cells) + " |"

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from meta_prefect.errors import TargetError, nearest
+from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.records import FieldChange, Record
 from meta_prefect.plan.changes import Change, Create, Delete, Unchanged, Update
@@ -123,7 +124,9 @@ class Recorded:
     def __str__(self) -> str:
         """``version 3``, or when it was written where it has no version."""
         version = self.entry.version
-        return f"version {version}" if version else f"the state of {self.page.at.isoformat(' ', 'seconds')}"
+        return (
+            f"version {short_commit(version)}" if version else f"the state of {self.page.at.isoformat(' ', 'seconds')}"
+        )
 
 
 def key_prefix(project: str, environment: str | None = None) -> str:

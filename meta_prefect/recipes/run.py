@@ -12,6 +12,7 @@ from meta_prefect.discovery.sharing import modules_of
 from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError, MovedError, ValidationFailed
 from meta_prefect.interfaces.components import ComponentKey
 from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.markdown import code
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.changes import Change, Create, Unchanged, Update
 from meta_prefect.plan.ledger import PageHead
@@ -71,8 +72,9 @@ async def run_recipe(
         report = await _write(recipe, batch, server, context, modules.imported)
         if page is not None:
             await page.close(_written(batch, report))
-        key = f"{recipe.recipe_name}-{report.environment}"
-        await show_report(report, key, f"Deployed by {recipe.recipe_name}: {report.count()}.", server)
+        key = f"report-{context.project}-{report.environment}-{recipe.recipe_name}"
+        told = f"Deployed by {code(recipe.recipe_name)}: {report.count()}."
+        await show_report(report, key, told, context.project, context.commit, server)
         announce_report(report, context.project)
     if report.failed:
         raise DeployFailed(_failure_message(report), report=report)

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from prefect import get_run_logger
 from prefect.runtime import flow_run
 
 from meta_prefect.errors import ServerError
+from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.tags import environment_tag
 from meta_prefect.server import PrefectServer
 from meta_prefect.settings import read_settings
 from meta_prefect.steps.this_run import deployment_name
-
-SHORT: Final = 7
-"""So many digits of a commit tell it from others."""
 
 
 def named_after_project(verb: str, towards: str = "to", *, dry_verb: str | None = None) -> Callable[[], str]:
@@ -40,11 +38,9 @@ def named_after_project(verb: str, towards: str = "to", *, dry_verb: str | None 
 
 
 def in_short(context: DeployContext, verb: str, towards: str = "to") -> str:
-    """``deploy etl-machine to prod @1a2b3c4``; a ``+`` at the end where files were changed since that commit."""
+    """``deploy etl-machine to prod @1a2b3c4``, with ``+dirty`` where files were changed since that commit."""
     told = f"{verb} {context.project} {towards} {context.environment}"
-    if context.commit is None:
-        return told
-    return f"{told} @{context.commit[:SHORT]}{'+' if context.commit.endswith('+dirty') else ''}"
+    return told if context.commit is None else f"{told} @{short_commit(context.commit)}"
 
 
 async def tell_run(context: DeployContext, verb: str, server: PrefectServer, towards: str = "to") -> None:

@@ -1,10 +1,11 @@
-"""What a deploy did, as a value, a line and a table."""
+"""What a deploy did, as a value and a line."""
 
 from __future__ import annotations
 
 import pytest
 
-from meta_prefect.report import Outcome, Report, artifact_key, report_artifact, together
+from meta_prefect.interfaces.names import artifact_key
+from meta_prefect.report import Outcome, Report, together
 
 CREATED = Outcome(deployment="add/a", recipe="local", action="created", version="1", url="http://ui/1")
 UPDATED = Outcome(deployment="add/b", recipe="local", action="updated", version="2", detail="description")
@@ -43,17 +44,6 @@ def test_reports_of_several_recipes_join() -> None:
         environment="dev", outcomes=(CREATED, FAILED), components=(pool,), remarks=("r", "s")
     )
     assert together("dev", [one, other]).failed == (FAILED,)
-
-
-def test_the_page_links_to_the_ui() -> None:
-    """Each deployment is a row, with a link where it has a page; what failed comes first."""
-    artifact = report_artifact(Report(environment="dev", outcomes=(CREATED, FAILED)), "local_deployer-dev", "Deployed.")
-    rows = [line for line in artifact["data"].splitlines() if line.startswith("|")]
-
-    kind = (artifact["type"], artifact["key"], artifact["description"])
-    assert kind == ("markdown", "local-deployer-dev", "Deployed.")
-    assert rows[2] == "| add/d | **failed** |  | no | team |"
-    assert rows[3].startswith("| [add/a](http://ui/1) | created |")
 
 
 @pytest.mark.parametrize(
