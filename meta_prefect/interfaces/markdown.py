@@ -12,6 +12,7 @@ from typing import Final
 # An underscore within a word is no markup, and names are full of them.
 _MARKUP: Final = re.compile(r"[\\`*\[\]<>|~&]|(?<![^\W_])_|_(?![^\W_])")
 _AT_LINE_START: Final = re.compile(r"^(\s*)([#+\-=]|\d+(?=[.)]))", re.MULTILINE)
+_BREAKABLE: Final = re.compile(r"[^\s/.,_-]*[\s/.,_-]|[^\s/.,_-]+")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -34,9 +35,22 @@ def code(text: str) -> str:
     return f"{fence}{space}{one_line}{space}{fence}" if one_line else ""
 
 
-def link(text: str, url: str | None) -> str:
-    """A link with an escaped text; without an address the text alone."""
-    return f"[{escaped(text)}](<{url}>)" if url else escaped(text)
+def link(markdown: str, url: str | None) -> str:
+    """A link on a text that is Markdown already; without an address the text alone."""
+    return f"[{markdown}](<{url}>)" if url else markdown
+
+
+def wrapped(text: str, width: int) -> str:
+    """An escaped text for a cell, broken into lines of at most so many characters: one of the UIs breaks none itself."""
+    lines = [""]
+    for piece in _BREAKABLE.findall(visible(text)):
+        for part in (piece[at : at + width] for at in range(0, len(piece), width)):
+            if len(lines[-1]) + len(part.rstrip()) > width:
+                lines.append("")
+            lines[-1] += part
+        if piece.endswith("\n"):
+            lines.append("")
+    return "<br>".join(escaped(line.rstrip()) for line in lines if line.strip())
 
 
 def row(cells: Iterable[str]) -> str:

@@ -7,13 +7,17 @@ from datetime import UTC
 from typing import Final
 
 from meta_prefect.interfaces.commits import short_commit
-from meta_prefect.interfaces.markdown import code, escaped, link, table
+from meta_prefect.interfaces.markdown import code, escaped, link, table, wrapped
 from meta_prefect.interfaces.names import artifact_key
+from meta_prefect.interfaces.places import run_page
 from meta_prefect.interfaces.records import Record
-from meta_prefect.pages.places import place
 from meta_prefect.plan.ledger import Recorded
 
 HISTORY_COLUMNS: Final = ("When", "Version", "Action", "Commit", "By", "Changed")
+
+
+_WIDTH: Final = 30
+"""Characters of a line of a cell: six columns fit beside the UI's menu in 900 pixels."""
 
 
 def history_cells(recorded: Recorded) -> tuple[str, str, str, str, str, str]:
@@ -45,4 +49,4 @@ def history_artifact(deployment: str, project: str, history: Sequence[Recorded])
 
 def _row(recorded: Recorded) -> list[str]:
     at, *rest = history_cells(recorded)
-    return [link(at, place("flow-run", recorded.page.run_id)), *(escaped(cell) for cell in rest)]
+    return [link(escaped(at), run_page(recorded.page.run_id)), *(wrapped(cell, _WIDTH) for cell in rest)]

@@ -9,14 +9,19 @@ from datetime import timedelta
 from typing import Final
 
 from meta_prefect.interfaces.commits import short_commit
-from meta_prefect.interfaces.markdown import code, escaped, link, table
+from meta_prefect.interfaces.markdown import code, escaped, link, table, wrapped
 from meta_prefect.interfaces.names import artifact_key
+from meta_prefect.interfaces.places import deployment_page, run_page
 from meta_prefect.interfaces.records import Record
-from meta_prefect.pages.places import place
 from meta_prefect.report import Outcome, Report
 
 _FOLDED: Final = "unchanged"
 """What needs no row of its own: nothing was done."""
+
+
+_NAME_WIDTH: Final = 36
+_DETAIL_WIDTH: Final = 44
+"""Characters of a line of a cell: four columns fit beside the UI's menu in 900 pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class ReportHead:
         if self.took is not None:
             yield duration(self.took)
         if self.run_id:
-            yield link("the run", place("flow-run", self.run_id))
+            yield link("the run", run_page(self.run_id))
 
 
 def duration(took: timedelta) -> str:
@@ -87,9 +92,9 @@ def report_artifact(report: Report, key: str, description: str, head: ReportHead
 
 
 def _row(outcome: Outcome) -> tuple[str, str, str, str]:
-    name = link(outcome.deployment, place("deployment", outcome.id))
+    name = link(wrapped(outcome.deployment, _NAME_WIDTH), deployment_page(outcome.id))
     action = f"**{outcome.action}**" if outcome.action == "failed" else escaped(outcome.action)
-    return name, action, escaped(short_commit(outcome.version or "")), escaped(outcome.detail)
+    return name, action, escaped(short_commit(outcome.version or "")), wrapped(outcome.detail, _DETAIL_WIDTH)
 
 
 def _unchanged(report: Report) -> list[str]:

@@ -6,12 +6,19 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
+from meta_prefect.interfaces.commits import is_commit, short_commit
+from meta_prefect.interfaces.markdown import escaped, fenced
 from meta_prefect.interfaces.records import ABSENT, FieldChange
 from meta_prefect.plan.changes import Change, Create, Delete, Plan, Unchanged, Update
 from meta_prefect.plan.fires import next_fires
+from meta_prefect.plan.grouping import COMMIT, FieldLine, Line, Section, grouped
 
 LONGEST_VALUE = 120
 """How many characters of a value are shown; the whole one is in the JSON output."""
+
+
+_CONTEXT = 24
+"""How many characters of what two long texts have in common are shown before what differs."""
 
 
 def summary(plan: Plan) -> str:
@@ -43,13 +50,13 @@ def headline(change: Change) -> str:
             assert_never(change)
 
 
-def details(change: Change) -> Iterator[str]:
+def details(change: Change) -> Iterator[Line]:
     """The lines below a headline: each field's before and after, what becomes of scheduled runs, remarks."""
     match change:
         case Create(fields=fields):
             yield from (f"{field.path}: {shown(field.after)}" for field in fields if _is_worth_showing(field))
         case Update(fields=fields):
-            yield from (f"{field.path}: {shown(field.before)} → {shown(field.after)}" for field in fields)
+            yield from (field_line(field.path, field.before, field.after) for field in fields)
             if change.subject.kind == "deployment":
                 yield "runs that its schedules have created already are created anew (Prefect does so at every change)"
         case Unchanged() | Delete():
@@ -72,22 +79,43 @@ def _is_worth_showing(field: FieldChange) -> bool:
     return field.after not in (None, "", [], {}) and not field.path.startswith("parameter_openapi_schema")
 
 
+def field_line(path: str, before: Any, after: Any) -> FieldLine:
+    """What a field was and is to be. Of long texts that begin alike, what differs is shown; commits are named as such."""
+    if is_commit(before) and is_commit(after):
+        return FieldLine(COMMIT, short_commit(before), short_commit(after))
+    if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LONGEST_VALUE:
+        both = zip(before, after, strict=False)
+        alike = next((at for at, (one, other) in enumerate(both) if one != other), 0) - _CONTEXT
+        if alike > 0:
+            before, after = f"…{before[alike:]}", f"…{after[alike:]}"
+    return FieldLine(f"{path}:", shown(before), shown(after))
+
+
 def shown(value: Any) -> str:
-    """A value in one line of bounded length."""
+    """A value in one line of bounded length; of a commit the first seven characters."""
     if value is ABSENT:
         return "(none)"
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = json.dumps(short_commit(value) if isinstance(value, str) else value, ensure_ascii=False, default=str)
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+
+
+def sections(plan: Plan) -> list[Section]:
+    """The whole plan, what several deployments have in common first."""
+    return grouped(_section(change) for change in plan)
+
+
+def _section(change: Change) -> Section:
+    mark, _, title = headline(change).partition(" ")
+    reason = change.reason if isinstance(change, Unchanged) else ""
+    return Section(mark, change.subject.kind, change.subject.name, title, reason, tuple(details(change)))
 
 
 def lines(plan: Plan) -> Iterator[str]:
     """The whole plan as plain text."""
-    for change in plan:
-        yield headline(change)
-        yield from (f"    {detail}" for detail in details(change))
+    return (line for section in sections(plan) for line in section.text())
 
 
 def markdown(plan: Plan, title: str) -> str:
-    """The whole plan as markdown: a diff block, which UIs colour."""
-    body = "\n".join(lines(plan)) or "= nothing to deploy"
-    return f"# {title}\n\n{summary(plan)}\n\n```diff\n{body}\n```\n"
+    """The whole plan as Markdown: a diff block, which viewers of Markdown can colour."""
+    body = "\n".join(line for section in sections(plan) for line in section.diff()) or "= nothing to deploy"
+    return f"# {escaped(title)}\n\n{summary(plan)}\n\n{fenced(body, 'diff')}\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meta_prefect.interfaces.commits import is_commit, short_commit
-from meta_prefect.interfaces.markdown import code, escaped, fenced, link, table
+from meta_prefect.interfaces.markdown import code, escaped, fenced, link, table, wrapped
 
 COMMIT = "7fd9fa7" + "0" * 33
 
@@ -51,8 +51,24 @@ def test_blocks_tables_and_links_hold_any_text() -> None:
         r"| x\|y | `x\|y` |",
         "| 1<br>2 |  |",
     ]
-    assert link("a]b", "../../x") == r"[a\]b](<../../x>)"
-    assert link("a*b", None) == r"a\*b"
+    assert link(escaped("a]b"), "../../x") == r"[a\]b](<../../x>)"
+    assert link("a", None) == "a"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        pytest.param("load/nightly", ["load/nightly"], id="short"),
+        pytest.param("load-orders/nightly-dev", ["load-orders/", "nightly-dev"], id="at a slash"),
+        pytest.param("schedules.cron.rrule, tags", ["schedules.", "cron.rrule,", "tags"], id="at dots and blanks"),
+        pytest.param("x" * 25, ["x" * 12, "x" * 12, "x"], id="within a word where there is no other place"),
+        pytest.param("a\nb_c|", ["a", r"b_c\|"], id="ends of lines"),
+        pytest.param("", [""], id="nothing"),
+    ],
+)
+def test_cells_are_broken_into_lines(text: str, lines: list[str]) -> None:
+    """No line of a cell is longer than asked for, and each is broken at the best place."""
+    assert wrapped(text, 12).split("<br>") == lines
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ COUNTS = Update(ADD, (FieldChange("version", "1", "2"),), {}, {"version": "2"}, 
 POOL_UPDATE = Update(POOL, (FieldChange("concurrency_limit", None, 3),), {}, {})
 UNCHANGED = Unchanged(ADD, "already as wanted", {"version": "1"}, ("a remark",))
 DELETE = Delete(ADD, {})
+COMMIT = "7fd9fa7" + "0" * 33
 REGENERATED = "runs that its schedules have created already are created anew (Prefect does so at every change)"
 
 
@@ -70,7 +71,7 @@ def test_headlines(change: Change, line: str) -> None:
 )
 def test_details(change: Change, expected: list[str]) -> None:
     """The lines below: each field, what becomes of scheduled runs, remarks."""
-    assert list(details(change)) == expected
+    assert [str(line) for line in details(change)] == expected
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,7 @@ def test_details(change: Change, expected: list[str]) -> None:
         pytest.param("Größe", '"Größe"', id="letters stay letters"),
         pytest.param({"a": [1]}, '{"a": [1]}', id="objects"),
         pytest.param("x" * 118, f'"{"x" * 118}"', id="as long as may be"),
+        pytest.param(COMMIT, '"7fd9fa7"', id="commits are short"),
         pytest.param("x" * 119, f'"{"x" * 118}…', id="longer ones are cut"),
     ],
 )
@@ -124,7 +126,8 @@ def test_markdown() -> None:
     assert markdown(Plan(deployments=(COUNTS,)), "Plan for dev") == (
         "# Plan for dev\n\n1 to update\n\n```diff\n"
         "~ update deployment add/nightly-dev: next version\n"
-        '    version: "1" → "2"\n'
+        '-   version: "1"\n'
+        '+   version: "2"\n'
         f"    {REGENERATED}\n"
         "```\n"
     )
