@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -17,12 +18,13 @@ from meta_prefect.discovery.sharing import modules_of, sharing_modules
 from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
 from meta_prefect.implementations.code.project_source import ProjectSource
 from meta_prefect.implementations.notification.watching import watch_name
+from meta_prefect.interfaces.markdown import code, escaped
 from meta_prefect.interfaces.tags import owner_tag
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.recorded import Asked
 from meta_prefect.project import Project, read_project
+from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.drafting import Request
-from meta_prefect.recipes.finding import Recipes
 from meta_prefect.recipes.observed import deploy_flow
 from meta_prefect.recipes.planning import Order
 from meta_prefect.recipes.requests import Requested, requests_of
@@ -41,6 +43,9 @@ ENVIRONMENT: Final = "deployer"
 """The environment of the deployer's own deployments: they serve all of the project's."""
 
 _MOST: Final = 1000
+
+_MOST_NAMED: Final = 12
+"""Flows that a form names."""
 
 _RUN_WHERE_THE_FOLDER_IS: Final = (DEFAULT_RECIPE, "process_run_deployer")
 """The recipes whose flows find the project's folder where they run: on this host, or at the same place on others."""
@@ -102,8 +107,8 @@ async def bootstrap(
             async with nullcontext() if dry_run else taking_turns:
                 report = await deploy_order(order, None, server, dry_run=dry_run, on_error="stop", force=remove)
                 if not dry_run:
-                    watched = setup.environments if setup.watch and not remove else ()
-                    wanted = {watch_name("check-drift", project.name, environment) for environment in watched}
+                    watches = setup.watch and not remove
+                    wanted = {watch_name("check-drift", project.name, setup.environments)} if watches else set[str]()
                     await remove_automations(order.project.name, wanted, server)
     return succeeded(report)
 
@@ -176,28 +181,8 @@ def _requests(project: Project, setup: DeployerSetup) -> Iterator[Request]:
                 )
             ]
         )
-    chosen: dict[str, Any] = {"environments": setup.environments}
-    # A folder of this host has no branches to choose among.
-    unused = ("path",) if setup.source.folder is None else ("path", "revision")
-    redeploys = _schedules(setup, setup.redeploy, "redeploy", {"only_changed": True, "on_error": "keep-going"})
-    checks = _schedules(setup, setup.check, "check", {})
-    watched = {"watched_flows": _flows_of(project, setup), "watched_environments": setup.environments}
-    entries: dict[str, dict[str, Any]] = {
-        "deployer_flows.whole_project.deploy_project": {**chosen, "hidden": unused, "schedule": redeploys},
-        "deployer_flows.checking_drift.check_drift": {
-            **chosen,
-            "hidden": ("path",),
-            "parameters": {"policy": setup.policy},
-            "schedule": checks,
-            **(watched if setup.watch else {}),
-        },
-        "deployer_flows.pruning.prune": {**chosen, "hidden": unused},
-        "deployer_flows.rolling_back.rollback": {"hidden": ("path",)},
-    }
-    recipes = Recipes(project.recipes, modules_of(project.root).load_module)
-    for one in (*Recipes().all(), *recipes.own):
-        if one.function is not deployer.function:
-            entries.setdefault(one.entrypoint, {**chosen, "hidden": ("context",), "fetch": True})
+    used = _Used.by(project, setup.environments)
+    entries = {**_operations(project, setup, used), **_recipes(project, setup, used)}
     errors: list[ConfigurationError] = []
     for entrypoint, own in entries.items():
         common = {"name": project.name, "source": setup.source, "runs_by": setup.runs_by, "variables": setup.variables}
@@ -208,6 +193,60 @@ def _requests(project: Project, setup: DeployerSetup) -> Iterator[Request]:
             errors.extend(variables)
     if errors:
         raise ValidationFailed(errors)
+
+
+def _operations(project: Project, setup: DeployerSetup, used: _Used) -> dict[str, dict[str, Any]]:
+    """What is particular to each flow that operates the whole project, by its entrypoint."""
+    name = escaped(project.name)
+    chosen: dict[str, Any] = {"environments": setup.environments}
+    # A folder of this host has no branches to choose among.
+    unused = ("path",) if setup.source.folder is None else ("path", "revision")
+    redeploys = _schedules(setup, setup.redeploy, "redeploy", {"only_changed": True, "on_error": "keep-going"})
+    checks = _schedules(setup, setup.check, "check", {})
+    watched = {"watched_flows": used.spellings, "watched_environments": setup.environments}
+    return {
+        "deployer_flows.whole_project.deploy_project": {
+            **chosen,
+            "about": f"Deploys **{name}**: all that its project file asks for, or a selection of it. Choose the environment "
+            "and submit; a dry run only plans. What is on the server as wanted is not touched.",
+            "helps": {"names": f"Only these: `flow` or `flow/deployment`; left empty, all.{used.known}"},
+            "hidden": unused,
+            "schedule": redeploys,
+        },
+        "deployer_flows.checking_drift.check_drift": {
+            **chosen,
+            "about": f"Looks for what somebody has changed or deleted by hand since **{name}** was last deployed, and "
+            "reports it, lets this run fail, or deploys it again.",
+            "hidden": ("path", "environments"),
+            "parameters": {"policy": setup.policy},
+            "schedule": checks,
+            **(watched if setup.watch else {}),
+        },
+        "deployer_flows.pruning.prune": {
+            **chosen,
+            "about": f"Deletes deployments of **{name}** that are no longer in its project file. A dry run only says which.",
+            "hidden": unused,
+        },
+        "deployer_flows.rolling_back.rollback": {
+            "about": f"Makes a deployment of **{name}** what it was before its last deploy, or at a version. A dry run says "
+            "what that would change, and leaves a page of all versions.",
+            "hidden": ("path",),
+        },
+    }
+
+
+def _recipes(project: Project, setup: DeployerSetup, used: _Used) -> dict[str, dict[str, Any]]:
+    """The recipes by which the project deploys something: each deploys what is entered in its form."""
+    return {
+        recipe.entrypoint: {
+            "environments": setup.environments,
+            "about": f"Deploys flows of **{escaped(project.name)}** that are entered in its form, without the project file, by "
+            f"{code(recipe.recipe_name)}: {escaped(recipe.summary)}",
+            "hidden": ("context",),
+            "fetch": True,
+        }
+        for recipe in used.recipes
+    }
 
 
 def _place(*keys: str | int) -> str:
@@ -236,9 +275,40 @@ def _schedules(
     ]
 
 
-def _flows_of(project: Project, setup: DeployerSetup) -> tuple[str, ...]:
-    """The names of the flows that the project deploys, in both spellings that the project file may use."""
-    requested = requests_of(
-        project, modules_of(project.root), Selection(), setup.environments[0], environment_asked=True
-    )
-    return tuple(sorted({spelling for name in requested.flows for spelling in (name, name.replace("_", "-"))}))
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """What a project deploys at present, in whatever environment.
+
+    Attributes:
+        flows: The names of its flows.
+        recipes: The recipes by which it deploys them.
+    """
+
+    flows: tuple[str, ...]
+    recipes: tuple[Recipe, ...]
+
+    @classmethod
+    def by(cls, project: Project, environments: Iterable[str]) -> _Used:
+        """What a project uses that is deployed to some environments."""
+        flows: dict[str, None] = {}
+        recipes: dict[str, Recipe] = {}
+        for environment in environments:
+            modules = modules_of(project.root)
+            found = requests_of(project, modules, Selection(), environment, environment_asked=True)
+            flows |= dict.fromkeys(found.flows)
+            recipes |= {request.recipe.entrypoint: request.recipe for request in found.requests}
+        return cls(tuple(flows), tuple(recipes.values()))
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """The names in both spellings that the project file may use."""
+        return tuple(sorted({spelling for name in self.flows for spelling in (name, name.replace("_", "-"))}))
+
+    @property
+    def known(self) -> str:
+        """The flows in a sentence for a form. No choice is made of them: a branch, or the next commit, may have others."""
+        if not self.flows:
+            return ""
+        more = len(self.flows) - _MOST_NAMED
+        named = ", ".join(code(name) for name in self.flows[:_MOST_NAMED])
+        return f" Flows at the last bootstrap: {named}{f' and {more} more' if more > 0 else ''}."

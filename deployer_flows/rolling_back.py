@@ -32,6 +32,7 @@ from meta_prefect.steps.locking import turn
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.recording import begin_page
 from meta_prefect.steps.retrying import PATIENTLY
+from meta_prefect.steps.telling import mark_run
 from meta_prefect.steps.this_run import present_run
 
 
@@ -89,6 +90,7 @@ async def rollback(
     async with connect(LocalHost()) as server, project_folder(path, None, server) as folder:
         project = read_project(folder, required=False)
         (newest, *_) = await read_history(deployment, project.name, server)
+        await mark_run(project.name, [newest.page.environment], server)
         taking_turns = turn(server, project.name, newest.page.environment, waiting=progress().wait)
         async with nullcontext() if dry_run else taking_turns:
             restoration = await compare_with_recorded(deployment, to, project.name, server)

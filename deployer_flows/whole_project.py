@@ -119,13 +119,19 @@ async def deploy_project(
             # An empty field of the form is an empty text.
             async with project_folder(path, revision or None, server, earlier) as folder:
                 order = await read(folder, environment, asked, earlier)
-                await tell_run(order.context, "plan" if dry_run else "deploy", server)
+                await tell_run(order.context, "plan" if dry_run else "deploy", server, more=selected(order))
                 taking_turns = turn(server, order.project.name, order.context.environment, waiting=progress().wait)
                 async with nullcontext() if dry_run else taking_turns:
                     report = await deploy_order(
                         order, recorded, server, dry_run=dry_run, on_error=on_error, force=force
                     )
     return succeeded(report)
+
+
+def selected(order: Order) -> str:
+    """``2 selected`` where only a part of the project was asked for, for the run's name."""
+    part = order.asked.names or order.asked.select
+    return f"{len(order.requested.requests)} selected" if part else ""
 
 
 def succeeded(report: Report) -> Report:

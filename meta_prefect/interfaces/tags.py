@@ -18,6 +18,11 @@ def environment_tag(environment: str) -> str:
     return f"{_ENVIRONMENT}{environment}"
 
 
+def without_environment(tags: Iterable[str]) -> list[str]:
+    """The tags that name no environment."""
+    return [tag for tag in tags if not tag.startswith(_ENVIRONMENT)]
+
+
 def owner(tags: Iterable[str]) -> str | None:
     """The project that owns a deployment with these tags; None where nobody does."""
     return next((tag.removeprefix(_OWNER) for tag in tags if tag.startswith(_OWNER)), None)

@@ -30,6 +30,7 @@ from meta_prefect.steps.planning import DraftBatch, PlannedBatch, PlannedCompone
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.recording import begin_page, entries_of
 from meta_prefect.steps.source import new_context
+from meta_prefect.steps.telling import tell_run
 from meta_prefect.steps.width import AHEAD, Width, each
 from meta_prefect.steps.writing import (
     AfterStep,
@@ -57,7 +58,7 @@ async def run_recipe(
         DeployFailed: Some deployments could not be written.
     """
     if context is None:
-        context = await _own_context(environment)
+        context = await _own_context(environment, f"{len(entries)} by {recipe.recipe_name}")
     host = LocalHost(start_worker=context.start_worker)
     modules = modules_of(Path(context.source))
     requests = [Request(recipe, entry.flow, entry.variables, where=entry.flow) for entry in entries]
@@ -81,12 +82,14 @@ async def run_recipe(
     return report
 
 
-async def _own_context(environment: str | None) -> DeployContext:
-    """The context of a run that is started alone: for the project in the present folder."""
+async def _own_context(environment: str | None, told: str) -> DeployContext:
+    """The context of a run that is started alone: for the project in the present folder, after which it is named."""
     async with connect(LocalHost()) as server:
         await given_source(server)
-    project = read_project(Path.cwd(), required=False)
-    return new_context(project.root, project.name, environment=environment)
+        project = read_project(Path.cwd(), required=False)
+        context = new_context(project.root, project.name, environment=environment)
+        await tell_run(context, "deploy", server, more=told)
+    return context
 
 
 def _drafts(requests: Sequence[Request], context: DeployContext, modules: ProjectModules) -> list[Draft]:
