@@ -65,6 +65,9 @@ from meta_prefect.steps.this_run import present_run
 LARGEST_PARAMETERS: Final = 400_000
 """Bytes of JSON that a recipe's run gets at most; Prefect refuses parameters above 524,288."""
 
+_NAMED: Final = 2
+"""So many of what was selected are named by a run; all of them are among its parameters."""
+
 _TOLD: Final = 5
 """So many failures are told in the run's own state; all of them stand in its report."""
 
@@ -129,9 +132,10 @@ async def deploy_project(
 
 
 def selected(order: Order) -> str:
-    """``2 selected`` where only a part of the project was asked for, for the run's name."""
-    part = order.asked.names or order.asked.select
-    return f"{len(order.requested.requests)} selected" if part else ""
+    """What was asked for where that is a part of the project, for the run's name: ``load-orders, report/* and 3 more``."""
+    asked = (*order.asked.names, *order.asked.select)
+    more = len(asked) - _NAMED
+    return f"{', '.join(asked[:_NAMED])}{f' and {more} more' if more > 0 else ''}"
 
 
 def succeeded(report: Report) -> Report:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, assert_never
+from typing import Any, assert_never, cast
 
 from meta_prefect.interfaces.commits import is_commit, short_commit
 from meta_prefect.interfaces.markdown import escaped, fenced
@@ -80,7 +80,12 @@ def _is_worth_showing(field: FieldChange) -> bool:
 
 
 def field_line(path: str, before: Any, after: Any) -> FieldLine:
-    """What a field was and is to be. Of long texts that begin alike, what differs is shown; commits are named as such."""
+    """What a field was and is to be.
+
+    Of lists and objects that differ in one place that place is shown, of long texts that begin alike what differs. Commits are
+    named as such.
+    """
+    path, before, after = _narrowed(path, before, after)
     if is_commit(before) and is_commit(after):
         return FieldLine(COMMIT, short_commit(before), short_commit(after))
     if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LONGEST_VALUE:
@@ -89,6 +94,24 @@ def field_line(path: str, before: Any, after: Any) -> FieldLine:
         if alike > 0:
             before, after = f"…{before[alike:]}", f"…{after[alike:]}"
     return FieldLine(f"{path}:", shown(before), shown(after))
+
+
+def _narrowed(path: str, before: Any, after: Any) -> tuple[str, Any, Any]:
+    """The place of the one difference within two values of the same shape, and what is there."""
+    old, new = _members(before), _members(after)
+    if old is None or new is None or old.keys() != new.keys():
+        return path, before, after
+    differing = [key for key in old if old[key] != new[key]]
+    if len(differing) != 1:
+        return path, before, after
+    (key,) = differing
+    return _narrowed(f"{path}.{key}", old[key], new[key])
+
+
+def _members(value: Any) -> dict[Any, Any] | None:
+    if isinstance(value, dict):
+        return cast("dict[Any, Any]", value)
+    return dict(enumerate(cast("list[Any]", value))) if isinstance(value, list) else None
 
 
 def shown(value: Any) -> str:
@@ -107,7 +130,8 @@ def sections(plan: Plan) -> list[Section]:
 def _section(change: Change) -> Section:
     mark, _, title = headline(change).partition(" ")
     reason = change.reason if isinstance(change, Unchanged) else ""
-    return Section(mark, change.subject.kind, change.subject.name, title, reason, tuple(details(change)))
+    below = tuple(line for line in details(change) if line not in change.remarks)
+    return Section(mark, change.subject.kind, change.subject.name, title, reason, below, change.remarks)
 
 
 def lines(plan: Plan) -> Iterator[str]:

@@ -35,12 +35,13 @@ class Section:
     """What a plan says of one object, or of several deployments at once.
 
     Attributes:
-        mark: ``+``, ``~``, ``=`` or ``-``.
+        mark: ``+``, ``~``, ``=`` or ``-``; ``!`` for a remark.
         kind: The object's kind.
         name: Its name; empty for several.
         title: What follows the mark.
         reason: Why nothing is done, where nothing is.
         lines: What stands below.
+        remarks: What else to know of it.
     """
 
     mark: str
@@ -49,6 +50,7 @@ class Section:
     title: str
     reason: str = ""
     lines: tuple[Line, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def text(self) -> Iterator[str]:
         """Plain lines."""
@@ -67,7 +69,7 @@ class Section:
 
 
 def grouped(sections: Iterable[Section]) -> list[Section]:
-    """Sections of a plan in its order, after those of what several deployments share.
+    """Sections of a plan in its order, after those of what several deployments share, and before the remarks.
 
     Each line that several deployments of one mark have stands once, below how many they are and their names. Deployments of
     which nothing else is to say have no section of their own, and those that are left alone are only counted.
@@ -89,7 +91,7 @@ def grouped(sections: Iterable[Section]) -> list[Section]:
         if not is_said:
             own.append(replace(section, lines=lines) if section.kind == DEPLOYMENT else section)
     groups = [_group(mark, names, lines) for (mark, names), lines in shared.items()]
-    return [*groups, *_counted(own)]
+    return [*groups, *_counted(own), *_remarks(sections)]
 
 
 def _deployments(sections: Iterable[Section]) -> Iterator[Section]:
@@ -110,6 +112,16 @@ def _group(mark: str, names: Sequence[str], lines: Sequence[Line]) -> Section:
     below = [line for line in lines if line is not head]
     listed = textwrap.wrap(", ".join(names), _NAMES_WIDTH, break_long_words=False, break_on_hyphens=False)
     return Section(mark, DEPLOYMENT, "", title, lines=(*(listed if _names_its(mark, lines) else ()), *below))
+
+
+def _remarks(sections: Iterable[Section]) -> Iterator[Section]:
+    """Each remark once, with the object that it is about, or how many."""
+    about: dict[str, list[str]] = {}
+    for section in sections:
+        for remark in section.remarks:
+            about.setdefault(remark, []).append(section.name)
+    for remark, names in about.items():
+        yield Section("!", "", "", f"{names[0] if len(names) == 1 else f'{len(names)} deployments'}: {remark}")
 
 
 def _counted(sections: Sequence[Section]) -> Iterator[Section]:

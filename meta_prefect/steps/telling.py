@@ -40,7 +40,7 @@ def named_after_project(verb: str, towards: str = "to", *, dry_verb: str | None 
 def in_short(
     context: DeployContext, verb: str, towards: str = "to", *, among: Sequence[str] = (), more: str = ""
 ) -> str:
-    """``deploy etl-machine to prod @1a2b3c4: 2 selected``; ``+dirty`` where files were changed since that commit.
+    """``deploy etl-machine to prod @1a2b3c4: load``; ``+dirty`` where files were changed since that commit.
 
     Args:
         context: The deploy.

@@ -11,7 +11,7 @@ from meta_prefect.plan.changes import Change, Create, Delete, Plan, Subject, Unc
 from meta_prefect.plan.explain import field_line, lines, markdown
 
 OLD, NEW = "7fd9fa7" + "0" * 33, "a0d0b72" + "0" * 33
-COMMIT = FieldChange("pull_steps.0.git_clone.commit_sha", OLD, NEW)
+COMMIT = FieldChange("pull_steps", *([{"git_clone": {"repository": "r", "commit_sha": one}}] for one in (OLD, NEW)))
 GIT_VERSION = FieldChange("version", OLD, NEW)
 RULE = FieldChange("schedules.daily.cron", "0 9 * * *", "0 10 * * *")
 COUNTED = FieldChange("version", "1", "2")
@@ -59,13 +59,13 @@ def create(name: str, **fields: object) -> Create:
             [
                 "~ 2 deployments",
                 REGENERATED,
-                "    a remark",
                 "~ update deployment a/x",
                 '    schedules.daily.cron: "0 9 * * *" → "0 10 * * *"',
                 "~ update deployment a/y",
                 '    version: "1" → "2"',
+                "! 2 deployments: a remark",
             ],
-            id="shared remarks name no deployments, as these follow",
+            id="what is shared names no deployments where these follow; remarks come last",
         ),
         pytest.param(
             [create("a/x", entrypoint="a.py:a", tags=["t"]), create("a/y", entrypoint="b.py:b", tags=["t"])],
@@ -120,6 +120,21 @@ def test_the_page_is_a_diff() -> None:
     assert page.startswith("# Plan\\_ of \\*x\\*\n\n1 to update\n\n````diff\n~ update deployment a/x\n")
     assert '-   schedules.daily.cron: "0 9 * * *"\n+   schedules.daily.cron: "0 10 * * *"\n' in page
     assert page.endswith("````\n")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        pytest.param([{"a": 1, "b": 2}], [{"a": 1, "b": 3}], "x.0.b: 2 → 3", id="one place"),
+        pytest.param({"a": 1, "b": 2}, {"a": 2, "b": 3}, 'x: {"a": 1, "b": 2} → {"a": 2, "b": 3}', id="two places"),
+        pytest.param([1], [1, 2], "x: [1] → [1, 2]", id="another shape"),
+        pytest.param({"a": OLD}, {"a": f"{NEW}+dirty"}, "commit 7fd9fa7 → a0d0b72+dirty", id="a commit"),
+        pytest.param(OLD, "1", 'x: "7fd9fa7" → "1"', id="from a commit to something else"),
+    ],
+)
+def test_the_place_that_differs_is_shown(before: object, after: object, told: str) -> None:
+    """Of a list of pull steps the one value that changes is shown, not the lists."""
+    assert str(field_line("x", before, after)) == told
 
 
 def test_of_long_texts_that_begin_alike_the_difference_is_shown() -> None:
