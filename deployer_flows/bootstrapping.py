@@ -150,10 +150,11 @@ def _order(project: Project, setup: DeployerSetup, *, remove: bool) -> Order:
     context = new_context(project.root, deployer_of(project.name), environment=ENVIRONMENT, next_versions=False)
     # META_PREFECT__VERSION and META_PREFECT__TAGS are about the project's deployments.
     context = context.model_copy(update={"version": None, "tags": (), "origin": None})
-    requests = () if remove else tuple(_requests(project, setup))
+    used = _Used((), (), ()) if remove else _Used.by(project, setup.environments)
+    requests = () if remove else tuple(_requests(project, setup, used))
     itself = project.model_copy(update={"name": context.project, "entries": ()})
     asked = Asked(only_changed=True, prune=True, max_deletes=_MOST)
-    return Order(itself, context, Selection(), Requested(requests, (), (), ()), asked)
+    return Order(itself, context, Selection(), Requested(requests, (), used.left_out, ()), asked)
 
 
 def _unstable(project: Project) -> ProjectFileError:
@@ -165,7 +166,7 @@ def _unstable(project: Project) -> ProjectFileError:
     )
 
 
-def _requests(project: Project, setup: DeployerSetup) -> Iterator[Request]:
+def _requests(project: Project, setup: DeployerSetup, used: _Used) -> Iterator[Request]:
     """One entry of the recipe `deployer` for each flow of the deployer.
 
     Raises:
@@ -181,7 +182,6 @@ def _requests(project: Project, setup: DeployerSetup) -> Iterator[Request]:
                 )
             ]
         )
-    used = _Used.by(project, setup.environments)
     entries = {**_operations(project, setup, used), **_recipes(project, setup, used)}
     errors: list[ConfigurationError] = []
     for entrypoint, own in entries.items():
@@ -282,22 +282,26 @@ class _Used:
     Attributes:
         flows: The names of its flows.
         recipes: The recipes by which it deploys them.
+        left_out: What is wrong with the others, whose recipes are not known.
     """
 
     flows: tuple[str, ...]
     recipes: tuple[Recipe, ...]
+    left_out: tuple[str, ...]
 
     @classmethod
     def by(cls, project: Project, environments: Iterable[str]) -> _Used:
         """What a project uses that is deployed to some environments."""
         flows: dict[str, None] = {}
         recipes: dict[str, Recipe] = {}
+        errors: dict[str, None] = {}
         for environment in environments:
             modules = modules_of(project.root)
             found = requests_of(project, modules, Selection(), environment, environment_asked=True)
             flows |= dict.fromkeys(found.flows)
             recipes |= {request.recipe.entrypoint: request.recipe for request in found.requests}
-        return cls(tuple(flows), tuple(recipes.values()))
+            errors |= {f"no deployer for what is wrong in the project: {error}": None for error in found.errors}
+        return cls(tuple(flows), tuple(recipes.values()), tuple(errors))
 
     @property
     def spellings(self) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from meta_prefect.interfaces.deployment import Deployment, VersionRule
 from meta_prefect.interfaces.records import ABSENT, Record, differences, differences_within
 from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Subject, Unchanged, Update
 from meta_prefect.plan.ledger import LedgerEntry
-from meta_prefect.plan.ownership import check_ownership, kept, with_given_up
-from meta_prefect.plan.records import LiveDeployment, desired_record, field_changes
+from meta_prefect.plan.ownership import check_ownership, kept, with_given_up, with_handed_on
+from meta_prefect.plan.records import LiveDeployment, chosen_slugs, desired_record, field_changes
 
 
 def next_integer(version: str | None) -> str:
@@ -37,7 +37,7 @@ def diff_deployment(
     """
     subject = Subject(DEPLOYMENT, desired.full_name)
     remarks = (*(schedule.note for schedule in desired.schedules or () if schedule.note), *unfilled_parameters(desired))
-    wanted = desired_record(desired, live)
+    wanted = desired_record(desired, live or predecessor)
     if live is None:
         if predecessor is not None:
             check_ownership(desired, predecessor)
@@ -50,6 +50,7 @@ def diff_deployment(
     check_ownership(desired, live)
     if last is not None:
         wanted = with_given_up(wanted, live.record, last.after, last.ours)
+    wanted = with_handed_on(wanted, live.record, chosen_slugs(desired.schedules or ()))
     fields = tuple(field_changes(live.record, wanted))
     version = _counted_version(desired, live.record["version"]) if isinstance(desired.version, VersionRule) else None
     counted = version is not None and (bool(fields) or desired.version is not VersionRule.NEXT_ON_CHANGE)
@@ -65,7 +66,7 @@ def diff_deployment(
 
 def needs_history(desired: Deployment, live: LiveDeployment) -> bool:
     """Whether what the last deploy wrote matters: only where something is set that the recipe does not set."""
-    return bool(kept(desired_record(desired), live))
+    return bool(kept(desired_record(desired, live), live))
 
 
 def unfilled_parameters(desired: Deployment) -> Iterator[str]:

@@ -36,7 +36,10 @@ async def project_status(path: Path, environment: str | None, asked: Asked, serv
         order.project.name, [str(one) for one in (*batch.deployments, *batch.orphans)]
     )
     deployments = [
-        *(status_of(one.change, desired_record(one.draft.deployment), last.get(str(one))) for one in batch.deployments),
+        *(
+            status_of(one.change, desired_record(one.draft.deployment, one.live), last.get(str(one)))
+            for one in batch.deployments
+        ),
         *(orphan_status(one.change, last.get(str(one))) for one in batch.orphans),
     ]
     return ProjectStatus(

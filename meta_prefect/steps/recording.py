@@ -73,7 +73,7 @@ def _logger() -> LoggingAdapter | Logger:
 
 def entries_of(planned: PlannedDeployment) -> list[LedgerEntry]:
     """What is written of a deployment, and of the one whose place it takes."""
-    entry = entry_of(planned.change, desired_record(planned.draft.deployment))
+    entry = entry_of(planned.change, desired_record(planned.draft.deployment, planned.live or planned.predecessor))
     if entry is None:
         return []
     old = planned.predecessor

@@ -67,12 +67,15 @@ def test_deployers_are_those_of_the_recipes_that_are_used(
     assert run_cli("bootstrap", str(folder_project)).returncode == 0
     assert owned(server, unique).keys() == {*OPERATIONS, "local-run-deployer"}
     file = folder_project / "meta_prefect.yaml"
-    entry = f"- {{recipe: {unique}-own, variables: {{hour: 2}}, environments: [prod]}}"
-    file.write_text(f"project: {unique}\nrecipes: [recipes]\ndeployments:\n  {unique}:\n    {entry}\n")
+    entry = "- {recipe: own, variables: {hour: 2}, environments: [prod]}"
+    wrong = "- {recipe: no_such_recipe}"
+    file.write_text(f"project: {unique}\nrecipes: [recipes]\ndeployments:\n  {unique}:\n    {entry}\n    {wrong}\n")
 
     done = run_cli("bootstrap", str(folder_project))
 
     assert done.returncode == 0, done.stderr
+    assert "no deployer for what is wrong in the project: " in done.stderr
+    assert "no_such_recipe" in done.stderr
     made = owned(server, unique)
     assert made.keys() == {*OPERATIONS, f"{unique}-own"}, "also where it counts in one environment only"
 
