@@ -40,8 +40,14 @@ def link(markdown: str, url: str | None) -> str:
     return f"[{markdown}](<{url}>)" if url else markdown
 
 
-def wrapped(text: str, width: int) -> str:
-    """An escaped text for a cell, broken into lines of at most so many characters: one of the UIs breaks none itself."""
+def wrapped(text: str, width: int, url: str | None = None) -> str:
+    """An escaped text for a cell, broken into lines of at most so many characters: one of the UIs breaks none itself.
+
+    Args:
+        text: The text.
+        width: The most characters of a line.
+        url: Where it leads; each line is a link of its own, as that UI breaks none within a link.
+    """
     lines = [""]
     for piece in _BREAKABLE.findall(visible(text)):
         for part in (piece[at : at + width] for at in range(0, len(piece), width)):
@@ -50,7 +56,7 @@ def wrapped(text: str, width: int) -> str:
             lines[-1] += part
         if piece.endswith("\n"):
             lines.append("")
-    return "<br>".join(escaped(line.rstrip()) for line in lines if line.strip())
+    return "<br>".join(link(escaped(line.rstrip()), url) for line in lines if line.strip())
 
 
 def row(cells: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from meta_prefect.plan.ledger import Recorded
 HISTORY_COLUMNS: Final = ("When", "Version", "Action", "Commit", "By", "Changed")
 
 
-_WIDTH: Final = 30
+_WIDTH: Final = 24
 """Characters of a line of a cell: six columns fit beside the UI's menu in 900 pixels."""
 
 

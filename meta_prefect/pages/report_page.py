@@ -19,8 +19,8 @@ _FOLDED: Final = "unchanged"
 """What needs no row of its own: nothing was done."""
 
 
-_NAME_WIDTH: Final = 36
-_DETAIL_WIDTH: Final = 44
+_NAME_WIDTH: Final = 30
+_DETAIL_WIDTH: Final = 34
 """Characters of a line of a cell: four columns fit beside the UI's menu in 900 pixels."""
 
 
@@ -92,7 +92,7 @@ def report_artifact(report: Report, key: str, description: str, head: ReportHead
 
 
 def _row(outcome: Outcome) -> tuple[str, str, str, str]:
-    name = link(wrapped(outcome.deployment, _NAME_WIDTH), deployment_page(outcome.id))
+    name = wrapped(outcome.deployment, _NAME_WIDTH, deployment_page(outcome.id))
     action = f"**{outcome.action}**" if outcome.action == "failed" else escaped(outcome.action)
     return name, action, escaped(short_commit(outcome.version or "")), wrapped(outcome.detail, _DETAIL_WIDTH)
 

@@ -71,6 +71,11 @@ def test_cells_are_broken_into_lines(text: str, lines: list[str]) -> None:
     assert wrapped(text, 12).split("<br>") == lines
 
 
+def test_each_line_of_a_broken_link_is_a_link() -> None:
+    """One of the UIs shows the mark of a line's end within a link as it is written."""
+    assert wrapped("load/nightly-dev", 8, "x") == "[load/](<x>)<br>[nightly-](<x>)<br>[dev](<x>)"
+
+
 @pytest.mark.parametrize(
     ("text", "short"),
     [
