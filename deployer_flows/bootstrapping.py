@@ -38,6 +38,7 @@ from meta_prefect.steps.locking import turn
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.retrying import PATIENTLY
 from meta_prefect.steps.source import new_context
+from meta_prefect.steps.telling import mark_run
 
 ENVIRONMENT: Final = "deployer"
 """The environment of the deployer's own deployments: they serve all of the project's."""
@@ -102,6 +103,8 @@ async def bootstrap(
     with sharing_modules(), tempfile.TemporaryDirectory(prefix="meta-prefect-") as scratch:
         async with connect(LocalHost()) as server:
             project = read_project(await _folder(setup.source, Path(scratch)), required=False)
+            does = "remove" if remove else "plan" if dry_run else "bootstrap"
+            await mark_run(project.name, [ENVIRONMENT], server, name=f"{does} the deployer of {project.name}")
             order = _order(project, setup, remove=remove)
             taking_turns = turn(server, order.project.name, ENVIRONMENT, waiting=progress().wait)
             async with nullcontext() if dry_run else taking_turns:
