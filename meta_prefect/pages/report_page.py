@@ -19,7 +19,7 @@ _FOLDED: Final = "unchanged"
 """What needs no row of its own: nothing was done."""
 
 
-_NAME_WIDTH: Final = 30
+_NAME_WIDTH: Final = 38
 _DETAIL_WIDTH: Final = 34
 """Characters of a line of a cell: four columns fit beside the UI's menu in 900 pixels."""
 
