@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -16,13 +17,15 @@ from meta_prefect.discovery.sharing import modules_of, sharing_modules
 from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
 from meta_prefect.implementations.code.project_source import ProjectSource
 from meta_prefect.implementations.notification.watching import watch_name
+from meta_prefect.interfaces.markdown import code, escaped
 from meta_prefect.interfaces.tags import DEPLOYERS, deployer_of, owner_tag
 from meta_prefect.local.files import scratch_folder
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.recorded import Asked
+from meta_prefect.plan.remarks import Remark
 from meta_prefect.project import Project, read_project
+from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.drafting import Request
-from meta_prefect.recipes.finding import Recipes
 from meta_prefect.recipes.observed import deploy_flow
 from meta_prefect.recipes.planning import Order
 from meta_prefect.recipes.requests import Requested, requests_of
@@ -36,8 +39,12 @@ from meta_prefect.steps.locking import turn
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.retrying import PATIENTLY
 from meta_prefect.steps.source import new_context
+from meta_prefect.steps.telling import mark_run
 
 _MOST: Final = 1000
+
+_MOST_NAMED: Final = 12
+"""Flows that a form names."""
 
 _RUN_WHERE_THE_FOLDER_IS: Final = (DEFAULT_RECIPE, "process_run_deployer")
 """The recipes whose flows find the project's folder where they run: on this host, or at the same place on others."""
@@ -89,13 +96,15 @@ async def bootstrap(
     with sharing_modules(), scratch_folder() as scratch:
         async with connect(LocalHost()) as server:
             project = read_project(await _folder(setup.source, scratch), required=False)
+            does = "remove" if remove else "plan" if dry_run else "bootstrap"
+            await mark_run(project.name, [DEPLOYERS], server, name=f"{does} the deployer of {project.name}")
             order = _order(project, setup, remove=remove)
             taking_turns = turn(server, order.project.name, DEPLOYERS, waiting=progress().wait)
             async with nullcontext() if dry_run else taking_turns:
                 report = await deploy_order(order, None, server, dry_run=dry_run, on_error="stop", force=remove)
                 if not dry_run:
-                    watched = setup.environments if setup.watch and not remove else ()
-                    wanted = {watch_name("check-drift", project.name, environment) for environment in watched}
+                    watches = setup.watch and not remove
+                    wanted = {watch_name("check-drift", project.name, setup.environments)} if watches else set[str]()
                     await remove_automations(order.project.name, wanted, server)
     return succeeded(report)
 
@@ -137,10 +146,11 @@ def _order(project: Project, setup: DeployerSetup, *, remove: bool) -> Order:
     context = new_context(project.root, deployer_of(project.name), environment=DEPLOYERS, next_versions=False)
     # META_PREFECT__VERSION and META_PREFECT__TAGS are about the project's deployments.
     context = context.model_copy(update={"version": None, "tags": (), "origin": None})
-    requests = () if remove else tuple(_requests(project, setup))
+    used = _Used((), (), ()) if remove else _Used.by(project, setup.environments)
+    requests = () if remove else tuple(_requests(project, setup, used))
     itself = project.model_copy(update={"name": context.project, "entries": ()})
     asked = Asked(only_changed=True, prune=True, max_deletes=_MOST)
-    return Order(itself, context, Selection(), Requested(requests, (), (), ()), asked)
+    return Order(itself, context, Selection(), Requested(requests, (), tuple(map(Remark, used.left_out)), ()), asked)
 
 
 def _unstable(project: Project) -> ProjectFileError:
@@ -152,7 +162,7 @@ def _unstable(project: Project) -> ProjectFileError:
     )
 
 
-def _requests(project: Project, setup: DeployerSetup) -> Iterator[Request]:
+def _requests(project: Project, setup: DeployerSetup, used: _Used) -> Iterator[Request]:
     """One entry of the recipe `deployer` for each flow of the deployer.
 
     Raises:
@@ -168,29 +178,7 @@ def _requests(project: Project, setup: DeployerSetup) -> Iterator[Request]:
                 )
             ]
         )
-    chosen: dict[str, Any] = {"environments": setup.environments}
-    # A folder of this host has no branches to choose among.
-    unused = ("path",) if setup.source.folder is None else ("path", "revision")
-    redeploys = _schedules(setup, setup.redeploy, "redeploy", {"only_changed": True, "on_error": "keep-going"})
-    checks = _schedules(setup, setup.check, "check", {})
-    watched = {"watched_flows": _flows_of(project, setup), "watched_environments": setup.environments}
-    entries: dict[str, dict[str, Any]] = {
-        "deployer_flows.whole_project.deploy_project": {**chosen, "hidden": unused, "schedule": redeploys},
-        "deployer_flows.checking_drift.check_drift": {
-            **chosen,
-            "hidden": ("path",),
-            "parameters": {"policy": setup.policy},
-            "schedule": checks,
-            **(watched if setup.watch else {}),
-        },
-        "deployer_flows.pruning.prune": {**chosen, "hidden": unused},
-        "deployer_flows.rolling_back.rollback": {"hidden": ("path",)},
-        "deployer_flows.holding.hold": {"hidden": ("path",)},
-    }
-    recipes = Recipes(project.recipes, modules_of(project.root).load_module)
-    for one in (*Recipes().all(), *recipes.own):
-        if one.function is not deployer.function:
-            entries.setdefault(one.entrypoint, {**chosen, "hidden": ("context",), "fetch": True})
+    entries = {**_operations(project, setup, used), **_recipes(project, setup, used)}
     errors: list[ConfigurationError] = []
     for entrypoint, own in entries.items():
         common = {"name": project.name, "source": setup.source, "runs_by": setup.runs_by, "variables": setup.variables}
@@ -201,6 +189,65 @@ def _requests(project: Project, setup: DeployerSetup) -> Iterator[Request]:
             errors.extend(variables)
     if errors:
         raise ValidationFailed(errors)
+
+
+def _operations(project: Project, setup: DeployerSetup, used: _Used) -> dict[str, dict[str, Any]]:
+    """What is particular to each flow that operates the whole project, by its entrypoint."""
+    name = escaped(project.name)
+    chosen: dict[str, Any] = {"environments": setup.environments}
+    # A folder of this host has no branches to choose among.
+    unused = ("path",) if setup.source.folder is None else ("path", "revision")
+    redeploys = _schedules(setup, setup.redeploy, "redeploy", {"only_changed": True, "on_error": "keep-going"})
+    checks = _schedules(setup, setup.check, "check", {})
+    watched = {"watched_flows": used.spellings, "watched_environments": setup.environments}
+    return {
+        "deployer_flows.whole_project.deploy_project": {
+            **chosen,
+            "about": f"Deploys **{name}**: all that its project file asks for, or a selection of it. Choose the environment "
+            "and submit; a dry run only plans. What is on the server as wanted is not touched.",
+            "helps": {"names": f"Only these: `flow` or `flow/deployment`; left empty, all.{used.known}"},
+            "hidden": unused,
+            "schedule": redeploys,
+        },
+        "deployer_flows.checking_drift.check_drift": {
+            **chosen,
+            "about": f"Looks for what somebody has changed or deleted by hand since **{name}** was last deployed, and "
+            "reports it, lets this run fail, or deploys it again.",
+            "hidden": ("path", "environments"),
+            "parameters": {"policy": setup.policy},
+            "schedule": checks,
+            **(watched if setup.watch else {}),
+        },
+        "deployer_flows.pruning.prune": {
+            **chosen,
+            "about": f"Deletes deployments of **{name}** that are no longer in its project file. A dry run only says which.",
+            "hidden": unused,
+        },
+        "deployer_flows.rolling_back.rollback": {
+            "about": f"Makes a deployment of **{name}** what it was before its last deploy, or at a version. A dry run says "
+            "what that would change, and leaves a page of all versions.",
+            "hidden": ("path",),
+        },
+        "deployer_flows.holding.hold": {
+            "about": f"Leaves a deployment of **{name}** alone until a time or until it is released: no deploy, heal or "
+            "prune changes it meanwhile. A switch releases it.",
+            "hidden": ("path",),
+        },
+    }
+
+
+def _recipes(project: Project, setup: DeployerSetup, used: _Used) -> dict[str, dict[str, Any]]:
+    """The recipes by which the project deploys something: each deploys what is entered in its form."""
+    return {
+        recipe.entrypoint: {
+            "environments": setup.environments,
+            "about": f"Deploys flows of **{escaped(project.name)}** that are entered in its form, without the project file, by "
+            f"{code(recipe.recipe_name)}: {escaped(recipe.summary)}",
+            "hidden": ("context",),
+            "fetch": True,
+        }
+        for recipe in used.recipes
+    }
 
 
 def _place(*keys: str | int) -> str:
@@ -229,9 +276,44 @@ def _schedules(
     ]
 
 
-def _flows_of(project: Project, setup: DeployerSetup) -> tuple[str, ...]:
-    """The names of the flows that the project deploys, in both spellings that the project file may use."""
-    requested = requests_of(
-        project, modules_of(project.root), Selection(), setup.environments[0], environment_asked=True
-    )
-    return tuple(sorted({spelling for name in requested.flows for spelling in (name, name.replace("_", "-"))}))
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """What a project deploys at present, in whatever environment.
+
+    Attributes:
+        flows: The names of its flows.
+        recipes: The recipes by which it deploys them.
+        left_out: What is wrong with the others, whose recipes are not known.
+    """
+
+    flows: tuple[str, ...]
+    recipes: tuple[Recipe, ...]
+    left_out: tuple[str, ...]
+
+    @classmethod
+    def by(cls, project: Project, environments: Iterable[str]) -> _Used:
+        """What a project uses that is deployed to some environments."""
+        flows: dict[str, None] = {}
+        recipes: dict[str, Recipe] = {}
+        errors: dict[str, None] = {}
+        for environment in environments:
+            modules = modules_of(project.root)
+            found = requests_of(project, modules, Selection(), environment, environment_asked=True)
+            flows |= dict.fromkeys(found.flows)
+            recipes |= {request.recipe.entrypoint: request.recipe for request in found.requests}
+            errors |= {f"no deployer for what is wrong in the project: {error}": None for error in found.errors}
+        return cls(tuple(flows), tuple(recipes.values()), tuple(errors))
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """The names in both spellings that the project file may use."""
+        return tuple(sorted({spelling for name in self.flows for spelling in (name, name.replace("_", "-"))}))
+
+    @property
+    def known(self) -> str:
+        """The flows in a sentence for a form. No choice is made of them: a branch, or the next commit, may have others."""
+        if not self.flows:
+            return ""
+        more = len(self.flows) - _MOST_NAMED
+        named = ", ".join(code(name) for name in self.flows[:_MOST_NAMED])
+        return f" Flows at the last bootstrap: {named}{f' and {more} more' if more > 0 else ''}."

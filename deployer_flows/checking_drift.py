@@ -8,11 +8,12 @@ from typing import Annotated, Literal
 from prefect import get_run_logger, task
 from pydantic import Field
 
-from deployer_flows.whole_project import deploy_order, succeeded
+from deployer_flows.whole_project import deploy_order, selected, succeeded
 from meta_prefect.discovery.sharing import sharing_modules
-from meta_prefect.errors import DriftFound
+from meta_prefect.errors import DriftFound, MetaPrefectError
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.local.host import LocalHost
+from meta_prefect.pages.drift_page import drift_markdown
 from meta_prefect.plan.outcomes import counted, listed
 from meta_prefect.plan.recorded import Asked
 from meta_prefect.plan.status import DeploymentStatus, ProjectStatus
@@ -22,7 +23,7 @@ from meta_prefect.recipes.observed import deploy_flow
 from meta_prefect.recipes.parameters import EnvironmentName, Patterns, ProjectPath
 from meta_prefect.recipes.planning import Order, read_order
 from meta_prefect.recipes.status import project_status
-from meta_prefect.report import Outcome, drift_in_one_line, drift_markdown
+from meta_prefect.report import Outcome, drift_in_one_line
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
 from meta_prefect.steps.failing import failing_in_words, saying
@@ -49,6 +50,10 @@ async def check_drift(
         ),
     ] = "report",
     select: Patterns = [],  # noqa: B006 - Prefect reads the default into the form, and nothing changes it
+    environments: Annotated[
+        list[str],
+        Field(title="Environments", description="All of these, one after another, in place of the one above."),
+    ] = [],  # noqa: B006
 ) -> ProjectStatus:
     """Compare what was last deployed with what is live, field by field.
 
@@ -60,7 +65,28 @@ async def check_drift(
         ValidationFailed: Something is wrong with the project.
         DriftFound: Something has drifted, and the policy is to fail; or it could not be healed.
         DeployFailed: Something that has drifted could not be written.
+
+    Returns:
+        How the project stands; of several environments the last one.
     """
+    failures: list[MetaPrefectError] = []
+    found: ProjectStatus | None = None
+    for one in environments or [environment]:
+        try:
+            found = await _check(path, one, policy, select, environments)
+        except MetaPrefectError as error:
+            # What is wrong in one environment keeps nobody from looking at the next.
+            get_run_logger().error("%s", error)
+            failures.append(error)
+    if failures or found is None:
+        raise failures[0]
+    return found
+
+
+async def _check(
+    path: str, environment: str | None, policy: Policy, select: list[str], environments: list[str]
+) -> ProjectStatus:
+    """Look at one environment, of several where these are given."""
     asked = Asked(select=tuple(select), only_changed=True)
     async with (
         connect(LocalHost(start_worker=read_settings().start_worker)) as server,
@@ -68,7 +94,7 @@ async def check_drift(
     ):
         with sharing_modules():
             order = read_order(read_project(folder, required=False), folder, environment, asked)
-            await tell_run(order.context, "check", server, "in")
+            await tell_run(order.context, "check", server, "in", among=environments, more=selected(order))
             project, where = order.project.name, order.context.environment
             async with turn(server, project, where, waiting=progress().wait):
                 found = await compare_with_applied(folder, environment, asked, server)

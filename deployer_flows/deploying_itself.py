@@ -25,6 +25,8 @@ def deployer(
     runs_by: str = DEFAULT_RECIPE,
     variables: dict[str, JsonValue] | None = None,
     environments: tuple[str, ...] = (),
+    about: str | None = None,
+    helps: dict[str, str] | None = None,
     hidden: tuple[str, ...] = (),
     parameters: dict[str, JsonValue] | None = None,
     fetch: bool = False,
@@ -43,6 +45,8 @@ def deployer(
         runs_by: The recipe that says where it runs.
         variables: The variables of that recipe.
         environments: The environments among which the form lets choose.
+        about: What it is for, in Markdown; by default what the flow's docstring says.
+        helps: Help texts of the form, by parameter.
         hidden: Parameters that the form leaves out.
         parameters: Values that the form has filled in.
         fetch: Whether the flow's own code is in the project.
@@ -57,21 +61,21 @@ def deployer(
     builders = (
         where.with_variables(**given)
         | namer(name=name, per_environment=False)
-        | describer()
+        | describer(text=about)
         | versioneer(version=__version__)
         | tags_resolver(tags=("deployer",))
         | project_source(source=source, fetch=fetch)
-        | _form(environments, hidden)
+        | _form(environments, hidden, dict(helps or {}))
         | filled_in(values=dict(parameters or {}))
         | scheduler(schedule=schedule or ())
     )
     if watched_flows:
-        builders |= watch_deployments(flows=watched_flows, environments=watched_environments)
+        builders |= watch_deployments(flows=watched_flows, environments=watched_environments, at_once=True)
     return builders
 
 
-def _form(environments: tuple[str, ...], hidden: tuple[str, ...]) -> FlowBuilderInterface:
+def _form(environments: tuple[str, ...], hidden: tuple[str, ...], helps: dict[str, str]) -> FlowBuilderInterface:
     if not environments:
-        return run_form(hidden=hidden)
-    help_texts = {"environment": "One of the environments that this deployer serves."}
-    return run_form(choices={"environment": environments}, help=help_texts, hidden=hidden)
+        return run_form(help=helps, hidden=hidden)
+    texts = {"environment": "One of the environments that this deployer serves.", **helps}
+    return run_form(choices={"environment": environments}, help=texts, hidden=hidden)

@@ -63,5 +63,5 @@ async def prune(
                 )
                 if not dry_run:
                     report = await prune_orphans(planned, report, server, force=force)
-                await show_project_report(report, project, server)
+                await show_project_report(report, order.context, server)
     return succeeded(report)

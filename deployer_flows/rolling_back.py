@@ -13,7 +13,9 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from meta_prefect.errors import ConflictError
+from meta_prefect.interfaces.markdown import code
 from meta_prefect.local.host import LocalHost
+from meta_prefect.pages.history_page import history_artifact
 from meta_prefect.plan.changes import Create, Plan, Unchanged, Update
 from meta_prefect.plan.document import document
 from meta_prefect.plan.explain import details, headline
@@ -27,7 +29,7 @@ from meta_prefect.project import read_project
 from meta_prefect.recipes.observed import deploy_flow
 from meta_prefect.recipes.parameters import DryRun, ProjectPath
 from meta_prefect.recipes.showing import show_report
-from meta_prefect.report import Outcome, Report, history_artifact
+from meta_prefect.report import Outcome, Report
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.steps.failing import failing_in_words, saying
 from meta_prefect.steps.fetching import project_folder
@@ -38,6 +40,7 @@ from meta_prefect.steps.recording import begin_page, who_runs
 from meta_prefect.steps.restoring import check_restorable
 from meta_prefect.steps.retrying import PATIENTLY
 from meta_prefect.steps.source import clock
+from meta_prefect.steps.telling import mark_run
 from meta_prefect.steps.this_run import present_run
 
 Holding = Literal["automatic", "all", "none"]
@@ -117,6 +120,7 @@ async def rollback(
     async with connect(LocalHost()) as server, project_folder(path, None, server) as folder:
         project = read_project(folder, required=False)
         newest = _newest(await read_history(deployment, project.name, server))
+        await mark_run(project.name, [newest.page.environment], server)
         taking_turns = turn(server, project.name, newest.page.environment, waiting=progress().wait)
         async with nullcontext() if dry_run else taking_turns:
             held = _counting((await server.read_holds()).get(deployment))
@@ -139,7 +143,7 @@ async def rollback(
                 if not dry_run:
                     await store_hold(deployment, await _hold(restoration, hold, server), server)
             report = _report(restoration, deployment_id, dry_run=dry_run)
-            await _show(report, deployment, server)
+            await _show(report, restoration.target, server)
     (outcome,) = report.outcomes
     return saying(f"{outcome.action} {deployment}: {outcome.detail}", report)
 
@@ -188,8 +192,7 @@ async def read_history(deployment: str, project: str, server: PrefectServer) -> 
     """Find what was written of a deployment, newest first, and leave that as a page from which to choose a version."""
     progress().step("read the history")
     history = await _history(deployment, project, server)
-    urls = [ui_url("flow-run", one.page.run_id) if one.page.run_id else None for one in history]
-    await server.create_artifact(history_artifact(deployment, history, urls))
+    await server.create_artifact(history_artifact(deployment, project, history))
     logger = get_run_logger()
     entries = counted(len(history), "entry", "entries")
     logger.info("%s: %s in the ledger, the newest %s", deployment, entries, history[0])
@@ -295,7 +298,9 @@ def _report(restoration: Restoration, deployment_id: str | None, *, dry_run: boo
     )
 
 
-async def _show(report: Report, deployment: str, server: PrefectServer) -> None:
+async def _show(report: Report, target: Recorded, server: PrefectServer) -> None:
     (outcome,) = report.outcomes
+    project, deployment = target.page.project, outcome.deployment
     get_run_logger().info("%s %s: %s", outcome.action, deployment, outcome.detail)
-    await show_report(report, f"rollback-{deployment}", f"Rollback of `{deployment}`: {report.count()}.", server)
+    key, description = f"rollback-{project}-{deployment}", f"Rollback of {code(deployment)}: {report.count()}."
+    await show_report(report, key, description, project, target.page.commit, server)

@@ -18,6 +18,7 @@ from prefect.cache_policies import NO_CACHE
 from meta_prefect.discovery.sharing import sharing_modules
 from meta_prefect.errors import DeployFailed, ValidationFailed
 from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.markdown import escaped
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.tags import DEPLOYERS, deployer_of
 from meta_prefect.local.host import LocalHost
@@ -72,6 +73,9 @@ from meta_prefect.steps.this_run import present_run
 
 LARGEST_PARAMETERS: Final = 400_000
 """Bytes of JSON that a recipe's run gets at most; Prefect refuses parameters above 524,288."""
+
+_NAMED: Final = 2
+"""So many of what was selected are named by a run; all of them are among its parameters."""
 
 _TOLD: Final = 5
 """So many failures are told in the run's own state; all of them stand in its report."""
@@ -133,13 +137,20 @@ async def deploy_project(
             # An empty field of the form is an empty text.
             async with project_folder(path, revision or None, server, earlier) as folder:
                 order = await read(folder, environment, asked, earlier)
-                await tell_run(order.context, "plan" if dry_run else "deploy", server)
+                await tell_run(order.context, "plan" if dry_run else "deploy", server, more=selected(order))
                 taking_turns = turn(server, order.project.name, order.context.environment, waiting=progress().wait)
                 async with nullcontext() if dry_run else taking_turns:
                     report = await deploy_order(
                         order, recorded, server, dry_run=dry_run, on_error=on_error, force=force
                     )
     return succeeded(report)
+
+
+def selected(order: Order) -> str:
+    """What was asked for where that is a part of the project, for the run's name: ``load-orders, report/* and 3 more``."""
+    asked = (*order.asked.names, *order.asked.select)
+    more = len(asked) - _NAMED
+    return f"{', '.join(asked[:_NAMED])}{f' and {more} more' if more > 0 else ''}"
 
 
 def succeeded(report: Report) -> Report:
@@ -197,7 +208,7 @@ async def deploy_order(
         report = await end_holds(planned.batch, report, server)
     if note.stage == "started":
         await settle_plan(artifact_id, note, [outcome.deployment for outcome in report.failed], server)
-    await show_project_report(report, order.project.name, server)
+    await show_project_report(report, planned.context, server)
     return report
 
 
@@ -351,7 +362,8 @@ def _whole(planned: ProjectPlan, reports: Sequence[Report], *, dry_run: bool) ->
     )
 
 
-async def show_project_report(report: Report, project: str, server: PrefectServer) -> None:
+async def show_project_report(report: Report, context: DeployContext, server: PrefectServer) -> None:
     """Leave a report of a project where whoever looks at the run finds it."""
-    key, description = f"report-{project}-{report.environment}", f"Project {project} in {report.environment}"
-    await show_report(report, key, f"{description}: {report.count()}.", server)
+    key = f"report-{context.project}-{report.environment}"
+    description = f"Project {escaped(context.project)} in {escaped(report.environment)}: {report.count()}."
+    await show_report(report, key, description, context.project, context.commit, server)

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC
-from typing import Final
+from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict
 
 from meta_prefect.errors import DeployFailed
-from meta_prefect.interfaces.names import artifact_key
-from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.document import PlanDocument
-from meta_prefect.plan.explain import shown
-from meta_prefect.plan.ledger import Recorded
-from meta_prefect.plan.outcomes import Action, count_actions, counted, listed
-from meta_prefect.plan.status import FieldStatus, ProjectStatus
+from meta_prefect.plan.outcomes import Action, count_actions, counted
+from meta_prefect.plan.status import ProjectStatus
 
 
 class Outcome(BaseModel):
@@ -111,35 +105,6 @@ def drift_in_one_line(found: ProjectStatus) -> str:
     return f"{len(found.drifted)} of {all_of_them} {'has' if len(found.drifted) == 1 else 'have'} drifted"
 
 
-def drift_markdown(found: ProjectStatus) -> str:
-    """How a project stands, as a page: a section for each deployment that has drifted, a line for each state of the others."""
-    lines = [f"# {found.project} in {found.environment}", "", f"{drift_in_one_line(found).capitalize()}."]
-    for one in found.drifted:
-        lines += ["", f"## {one.deployment}: {one.state}", ""]
-        if one.applied_at is not None:
-            lines += [f"Deployed {one.applied_at:%Y-%m-%d %H:%M} UTC by {one.applied_by}.", ""]
-        if one.hold is not None:
-            lines += [f"{one.hold[:1].upper()}{one.hold[1:]}.", ""]
-        if one.fields:
-            lines += ["| field | last deployed | live | wanted | |", "|---|---|---|---|---|"]
-            lines += [_drift_row(field) for field in one.fields]
-    others: dict[str, list[str]] = {}
-    for one in found.deployments:
-        if one not in found.drifted:
-            others.setdefault(one.state, []).append(one.deployment)
-    if others:
-        lines.append("")
-    lines += [f"- {len(names)} {state}: {listed(names)}" for state, names in others.items()]
-    return "\n".join(lines)
-
-
-def _drift_row(field: FieldStatus) -> str:
-    values = (
-        shown(getattr(field, name)) if name in field.model_fields_set else "" for name in ("applied", "live", "wanted")
-    )
-    return _row((field.path, *values, field.kind))
-
-
 def carried_by(failure: DeployFailed) -> Report:
     """The report of a deploy that failed in part.
 
@@ -149,67 +114,3 @@ def carried_by(failure: DeployFailed) -> Report:
     if not isinstance(failure.report, Report):
         raise failure
     return failure.report
-
-
-HISTORY_COLUMNS: Final = ("When", "Version", "Action", "Commit", "By", "Changed")
-
-
-def history_cells(recorded: Recorded) -> tuple[str, str, str, str, str, str]:
-    """What a history says of one entry, in the order of its columns; the time is in UTC."""
-    page, entry = recorded.page, recorded.entry
-    sha, plus, state = (page.commit or "").partition("+")
-    changed = ", ".join(field.path for field in entry.fields)
-    at = f"{page.at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
-    action = entry.action if recorded.is_certain else f"{entry.action}? (interrupted)"
-    if recorded.doubt is not None:
-        action = f"{action} (does not count: {recorded.doubt})"
-    return at, entry.version or "", action, f"{sha[:8]}{plus}{state}", page.by, changed
-
-
-def history_artifact(deployment: str, history: Sequence[Recorded], urls: Sequence[str | None]) -> Record:
-    """What was written of a deployment, newest first, as an artifact.
-
-    Args:
-        deployment: ``flow/deployment``.
-        history: What was written.
-        urls: For each of that the page of the run that wrote it, where there is one.
-    """
-    rows = [_row(HISTORY_COLUMNS), "|---" * len(HISTORY_COLUMNS) + "|"]
-    for recorded, url in zip(history, urls, strict=True):
-        at, *rest = history_cells(recorded)
-        rows.append(_row((f"[{at}]({url})" if url else at, *rest)))
-    return {
-        "type": "markdown",
-        "key": artifact_key(f"history-{deployment}"),
-        "description": f"What was written of `{deployment}`, newest first: {counted(len(history), 'entry', 'entries')}.",
-        "data": "\n".join([f"# History of {deployment}", "", *rows]),
-    }
-
-
-def report_artifact(report: Report, key: str, description: str) -> Record:
-    """The report as an artifact, as the API takes it: what failed comes first, and deployments link to their pages in the UI.
-
-    It is a page with a table in it; Prefect's own table artifacts show links as they are written and cut off long texts.
-
-    Args:
-        report: The report.
-        key: Under which the artifact's versions are found; made to hold only what Prefect accepts.
-        description: Markdown above the table.
-    """
-    rows = ["| deployment | result | version | detail | recipe |", "|---|---|---|---|---|"]
-    for outcome in (*report.failed, *(one for one in report.outcomes if one.action != "failed")):
-        name = f"[{outcome.deployment}]({outcome.url})" if outcome.url else outcome.deployment
-        action = f"**{outcome.action}**" if outcome.action == "failed" else outcome.action
-        rows.append(_row((name, action, outcome.version or "", outcome.detail, outcome.recipe)))
-    lines = [f"# {report.in_one_line}", "", *rows]
-    if report.components:
-        lines += ["", "Also written:", "", *(f"- {name}: {done}" for name, done in report.components)]
-    if report.remarks:
-        lines += ["", "Notes:", "", *(f"- {remark}" for remark in report.remarks)]
-    if report.run_url:
-        lines += ["", f"[The run]({report.run_url})"]
-    return {"type": "markdown", "key": artifact_key(key), "description": description, "data": "\n".join(lines)}
-
-
-def _row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", "<br>") for cell in cells) + " |"

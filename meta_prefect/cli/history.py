@@ -198,7 +198,7 @@ def _fields_as_json(fields: Iterable[FieldChange]) -> Iterable[dict[str, Any]]:
 
 
 def _as_line(recorded: Recorded) -> str:
-    from meta_prefect.report import history_cells
+    from meta_prefect.pages.history_page import history_cells
 
     at, version, action, commit, by, changed = history_cells(recorded)
     parts = (
@@ -217,7 +217,7 @@ def _print_table(out: Output, deployment: str, history: Sequence[Recorded]) -> N
     from rich.markup import escape
     from rich.table import Table
 
-    from meta_prefect.report import HISTORY_COLUMNS, history_cells
+    from meta_prefect.pages.history_page import HISTORY_COLUMNS, history_cells
 
     table = Table(title=f"History of {escape(deployment)}", title_justify="left")
     for column in HISTORY_COLUMNS:

@@ -16,6 +16,7 @@ from rich.markup import escape
 
 from meta_prefect.cli.ending import journal, watching_the_server
 from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError
+from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.steps.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -23,19 +24,14 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-    from meta_prefect.plan.document import ChangeDocument
+    from meta_prefect.plan.document import ChangeDocument, PlanDocument
+    from meta_prefect.plan.grouping import Line, Section
     from meta_prefect.plan.outcomes import Action
     from meta_prefect.report import Report
 
 _PLACE = re.compile(r"(?P<file>[^:\n]+\.ya?ml):(?P<line>\d+)(?::(?P<column>\d+))?")
-_MARKS = {
-    "create": ("+", "green"),
-    "update": ("~", "yellow"),
-    "next version": ("~v", "dim"),
-    "unchanged": ("=", "dim"),
-    "held": ("=", "magenta"),
-    "delete": ("-", "red"),
-}
+_MARKS = {"create": "+", "update": "~", "next version": "~", "unchanged": "=", "held": "=", "delete": "-"}
+_MARK_COLORS = {"+": "green", "~": "yellow", "=": "dim", "-": "red"}
 _COLORS: dict[Action, str] = {
     "created": "green",
     "to create": "green",
@@ -162,7 +158,7 @@ class Output:
             self._table(report)
         else:
             for outcome in report.outcomes:
-                version = f" version {outcome.version}" if outcome.version else ""
+                version = f" version {short_commit(outcome.version)}" if outcome.version else ""
                 detail = f" ({outcome.detail})" if outcome.detail else ""
                 self.raw(f"{outcome.action} {outcome.deployment}{version}{detail}")
             for name, done in report.components:
@@ -190,12 +186,11 @@ class Output:
         if form == "json":
             self.raw(report.plan.as_json())
             return
-        for change in report.plan.changes:
-            mark, color = _MARKS[change.action]
-            detail = f": {change.detail}" if change.detail else ": next version" if mark == "~v" else ""
-            self._out.print(f"[{color}]{mark[0]} {escape(f'{change.kind} {change.name}{detail}')}[/]")
-            for line in _field_lines(change):
-                self._out.print(f"    {escape(line)}")
+        for section in _sections(report.plan):
+            title, *below = section.text()
+            self._out.print(f"[{_MARK_COLORS[section.mark]}]{escape(title)}[/]")
+            for line in below:
+                self._out.print(escape(line))
         for remark in report.remarks:
             self._err.print(f"[yellow]note:[/] {escape(remark)}")
         self.raw(report.in_one_line)
@@ -213,7 +208,9 @@ class Output:
             name = escape(outcome.deployment)
             linked = f"[link={outcome.url}]{name}[/link]" if outcome.url else name
             color = _COLORS[outcome.action]
-            table.add_row(linked, f"[{color}]{outcome.action}[/]", outcome.version or "", escape(outcome.detail))
+            table.add_row(
+                linked, f"[{color}]{outcome.action}[/]", short_commit(outcome.version or ""), escape(outcome.detail)
+            )
         for component, done in report.components:
             table.add_row(escape(component), escape(done), "", "")
         self._out.print(table)
@@ -284,18 +281,43 @@ class _Bar:
         self._bar.advance(self._task)
 
 
-def _field_lines(change: ChangeDocument) -> Generator[str]:
+def _sections(plan: PlanDocument) -> list[Section]:
+    """A plan, what several deployments have in common first."""
+    from meta_prefect.plan.grouping import Section, grouped
+
+    return grouped(
+        Section(
+            mark=_MARKS[change.action],
+            kind=change.kind,
+            name=change.name,
+            title=f"{change.kind} {change.name}{_why(change)}",
+            reason=change.detail,
+            lines=tuple(_field_lines(change)),
+        )
+        for change in plan.changes
+    )
+
+
+def _why(change: ChangeDocument) -> str:
+    if change.detail:
+        return f": {change.detail}"
+    return ": next version" if change.action == "next version" else ""
+
+
+def _field_lines(change: ChangeDocument) -> Generator[Line]:
     """The lines below a change: what a new object has, or each field's before and after."""
-    from meta_prefect.plan.explain import kept_lines, scheduled_runs_lines, shown
+    from meta_prefect.interfaces.records import ABSENT
+    from meta_prefect.plan.explain import field_line, kept_lines, scheduled_runs_lines, shown
 
     for field in change.fields:
         if change.action == "create":
             if field.after not in (None, "", [], {}) and not field.path.startswith("parameter_openapi_schema"):
                 yield f"{field.path}: {shown(field.after)}"
         else:
-            before = shown(field.before) if "before" in field.model_fields_set else "(none)"
-            after = shown(field.after) if "after" in field.model_fields_set else "(none)"
-            yield f"{'held back: ' if change.action == 'held' else ''}{field.path}: {before} → {after}"
+            before = field.before if "before" in field.model_fields_set else ABSENT
+            after = field.after if "after" in field.model_fields_set else ABSENT
+            line = field_line(field.path, before, after)
+            yield f"held back: {line}" if change.action == "held" else line
     yield from kept_lines(change.kept)
     yield from (str(fires) for fires in change.next_fires)
     if change.action != "delete":

@@ -32,6 +32,11 @@ def environment_of(tags: Iterable[str]) -> str | None:
     return next((tag.removeprefix(_ENVIRONMENT) for tag in tags if tag.startswith(_ENVIRONMENT)), None)
 
 
+def without_environment(tags: Iterable[str]) -> list[str]:
+    """The tags that name no environment."""
+    return [tag for tag in tags if not tag.startswith(_ENVIRONMENT)]
+
+
 def owner(tags: Iterable[str]) -> str | None:
     """The project that owns a deployment with these tags; None where nobody does."""
     return next((tag.removeprefix(_OWNER) for tag in tags if tag.startswith(_OWNER)), None)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment, VersionRule
 from meta_prefect.interfaces.records import ABSENT, Record, differences, differences_within
 from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Subject, Unchanged, Update, creates_runs
 from meta_prefect.plan.ledger import LedgerEntry
-from meta_prefect.plan.ownership import check_ownership, kept, with_given_up
-from meta_prefect.plan.records import LiveDeployment, desired_record, field_changes
+from meta_prefect.plan.ownership import check_ownership, kept, with_given_up, with_handed_on
+from meta_prefect.plan.records import LiveDeployment, chosen_slugs, desired_record, field_changes
 from meta_prefect.plan.same_code import SameCode, with_live_commit
-
-SHORT = 7
-"""How many characters of a commit are shown."""
 
 
 def next_integer(version: str | None) -> str:
@@ -43,7 +41,7 @@ def diff_deployment(
     """
     subject = Subject(DEPLOYMENT, desired.full_name)
     remarks = (*(schedule.note for schedule in desired.schedules or () if schedule.note), *unfilled_parameters(desired))
-    wanted = desired_record(desired, live)
+    wanted = desired_record(desired, live or predecessor)
     if live is None:
         if predecessor is not None:
             check_ownership(desired, predecessor)
@@ -57,6 +55,7 @@ def diff_deployment(
     wanted, commit = with_live_commit(desired, wanted, live.record, same_code)
     if last is not None:
         wanted = with_given_up(wanted, live.record, last.after, last.ours)
+    wanted = with_handed_on(wanted, live.record, chosen_slugs(desired.schedules or ()))
     fields = tuple(field_changes(live.record, wanted))
     version = _counted_version(desired, live.record["version"]) if isinstance(desired.version, VersionRule) else None
     counted = version is not None and (bool(fields) or desired.version is not VersionRule.NEXT_ON_CHANGE)
@@ -66,7 +65,7 @@ def diff_deployment(
         fields += tuple(differences(live.record["version"], version, "version"))
     theirs = kept(wanted, live)
     if not fields:
-        reason = f"code unchanged since {commit[:SHORT]}" if commit else "already as wanted"
+        reason = f"code unchanged since {short_commit(commit)}" if commit else "already as wanted"
         return Unchanged(subject, reason, live.record, remarks, theirs, keeps_version)
     after = _after(live.record, wanted)
     return Update(subject, fields, live.record, after, counted, remarks, theirs, desired.context.now)
@@ -74,7 +73,7 @@ def diff_deployment(
 
 def needs_history(desired: Deployment, live: LiveDeployment) -> bool:
     """Whether what the last deploy wrote matters: only where something is set that the recipe does not set."""
-    return bool(kept(desired_record(desired), live))
+    return bool(kept(desired_record(desired, live), live))
 
 
 def unfilled_parameters(desired: Deployment) -> Iterator[str]:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, assert_never
+from typing import Any, assert_never, cast
 
+from meta_prefect.interfaces.commits import is_commit, short_commit
+from meta_prefect.interfaces.markdown import escaped, fenced
 from meta_prefect.interfaces.records import ABSENT, FieldChange
 from meta_prefect.plan.changes import Change, Create, Delete, Held, Plan, ScheduledRuns, Unchanged, Update
 from meta_prefect.plan.fires import next_fires
+from meta_prefect.plan.grouping import COMMIT, FieldLine, Line, Section, grouped
 from meta_prefect.plan.outcomes import count_actions, planned_action
 
 LONGEST_VALUE = 120
 """How many characters of a value are shown; the whole one is in the JSON output."""
+
+
+_CONTEXT = 24
+"""How many characters of what two long texts have in common are shown before what differs."""
 
 
 def summary(plan: Plan) -> str:
@@ -50,16 +57,16 @@ def headline(change: Change) -> str:
             assert_never(change)
 
 
-def details(change: Change) -> Iterator[str]:
+def details(change: Change) -> Iterator[Line]:
     """The lines below a headline: each field's before and after, what becomes of scheduled runs, remarks."""
     match change:
         case Create(fields=fields):
             yield from (f"{field.path}: {shown(field.after)}" for field in fields if _is_worth_showing(field))
         case Update(fields=fields):
-            yield from (f"{field.path}: {shown(field.before)} → {shown(field.after)}" for field in fields)
+            yield from (field_line(field.path, field.before, field.after) for field in fields)
             yield from scheduled_runs_lines(change.scheduled_runs)
         case Held(otherwise=Update(fields=fields)):
-            yield from (f"held back: {field.path}: {shown(field.before)} → {shown(field.after)}" for field in fields)
+            yield from (f"held back: {field_line(field.path, field.before, field.after)}" for field in fields)
         case Unchanged() | Delete():
             pass
         case _:
@@ -88,23 +95,68 @@ def _is_worth_showing(field: FieldChange) -> bool:
     return field.after not in (None, "", [], {}) and not field.path.startswith("parameter_openapi_schema")
 
 
+def field_line(path: str, before: Any, after: Any) -> FieldLine:
+    """What a field was and is to be.
+
+    Of lists and objects that differ in one place that place is shown, of long texts that begin alike what differs. Commits are
+    named as such.
+    """
+    path, before, after = _narrowed(path, before, after)
+    if is_commit(before) and is_commit(after):
+        return FieldLine(COMMIT, short_commit(before), short_commit(after))
+    if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LONGEST_VALUE:
+        both = zip(before, after, strict=False)
+        alike = next((at for at, (one, other) in enumerate(both) if one != other), 0) - _CONTEXT
+        if alike > 0:
+            before, after = f"…{before[alike:]}", f"…{after[alike:]}"
+    return FieldLine(f"{path}:", shown(before), shown(after))
+
+
+def _narrowed(path: str, before: Any, after: Any) -> tuple[str, Any, Any]:
+    """The place of the one difference within two values of the same shape, and what is there."""
+    old, new = _members(before), _members(after)
+    if old is None or new is None or old.keys() != new.keys():
+        return path, before, after
+    differing = [key for key in old if old[key] != new[key]]
+    if len(differing) != 1:
+        return path, before, after
+    (key,) = differing
+    return _narrowed(f"{path}.{key}", old[key], new[key])
+
+
+def _members(value: Any) -> dict[Any, Any] | None:
+    if isinstance(value, dict):
+        return cast("dict[Any, Any]", value)
+    return dict(enumerate(cast("list[Any]", value))) if isinstance(value, list) else None
+
+
 def shown(value: Any) -> str:
-    """A value in one line of bounded length."""
+    """A value in one line of bounded length; of a commit the first seven characters."""
     if value is ABSENT:
         return "(none)"
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = json.dumps(short_commit(value) if isinstance(value, str) else value, ensure_ascii=False, default=str)
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+
+
+def sections(plan: Plan) -> list[Section]:
+    """The whole plan, what several deployments have in common first."""
+    return grouped(_section(change) for change in plan)
+
+
+def _section(change: Change) -> Section:
+    mark, _, title = headline(change).partition(" ")
+    reason = change.reason if isinstance(change, Unchanged) else ""
+    below = tuple(line for line in details(change) if line not in change.remarks)
+    return Section(mark, change.subject.kind, change.subject.name, title, reason, below, change.remarks)
 
 
 def lines(plan: Plan) -> Iterator[str]:
     """The whole plan as plain text."""
-    for change in plan:
-        yield headline(change)
-        yield from (f"    {detail}" for detail in details(change))
+    return (line for section in sections(plan) for line in section.text())
 
 
 def markdown(plan: Plan, title: str, first: Iterable[str] = ()) -> str:
-    """The whole plan as markdown: what to know ``first``, then a diff block, which UIs colour."""
-    body = "\n".join(lines(plan)) or "= nothing to deploy"
-    told = "".join(f"**{line}**\n\n" for line in first)
-    return f"# {title}\n\n{told}{summary(plan)}\n\n```diff\n{body}\n```\n"
+    """The whole plan as Markdown: what to know ``first``, then a diff block, which viewers of Markdown can colour."""
+    body = "\n".join(line for section in sections(plan) for line in section.diff()) or "= nothing to deploy"
+    notes = "".join(f"**{escaped(line)}**\n\n" for line in first)
+    return f"# {escaped(title)}\n\n{notes}{summary(plan)}\n\n{fenced(body, 'diff')}\n"

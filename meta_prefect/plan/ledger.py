@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from meta_prefect.errors import TargetError, nearest
+from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.moments import Moment
 from meta_prefect.interfaces.records import FieldChange, Record
@@ -134,7 +135,9 @@ class Recorded:
     def __str__(self) -> str:
         """``version 3``, or when it was written where it has no version."""
         version = self.entry.version
-        return f"version {version}" if version else f"the state of {self.page.at.isoformat(' ', 'seconds')}"
+        return (
+            f"version {short_commit(version)}" if version else f"the state of {self.page.at.isoformat(' ', 'seconds')}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ since: then it is theirs. That is the three-way comparison of last applied, live
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from meta_prefect.errors import ConflictError
@@ -105,6 +105,27 @@ def with_given_up(wanted: Record, live: Record, last_applied: Record | None, our
         for slug, schedule in asked.items()
     }
     return {**wanted, **given_up, **({"schedules": schedules} if schedules else {})}
+
+
+def with_handed_on(wanted: Record, live: Record, chosen: Collection[str]) -> Record:
+    """Let schedules that take the place of others, all of which were switched off, stay off where the recipe says nothing.
+
+    A schedule that is named by what it says gets another name where that changes, and with it would be switched on.
+
+    Args:
+        wanted: What the recipe sets; not changed.
+        live: The live record.
+        chosen: The slugs that somebody chose: such a schedule takes no other one's place.
+    """
+    asked: dict[str, Record] = wanted.get("schedules") or {}
+    gone = [schedule for slug, schedule in live["schedules"].items() if slug not in asked]
+    if not asked or not gone or any(schedule["active"] for schedule in gone):
+        return wanted
+    schedules = {
+        slug: schedule if slug in live["schedules"] or slug in chosen else {"active": False, **schedule}
+        for slug, schedule in asked.items()
+    }
+    return {**wanted, "schedules": schedules}
 
 
 def _gave_up_activation(slug: str, live: Record, last_applied: Record, ours: tuple[str, ...]) -> bool:

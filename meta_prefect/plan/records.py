@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain, count
 from typing import Any
 
 from meta_prefect.interfaces.deployment import Deployment, VersionRule
@@ -111,7 +112,8 @@ def desired_record(deployment: Deployment, live: LiveDeployment | None = None) -
         record["collision_strategy"] = deployment.collision_strategy
     if deployment.schedules is not None:
         stored: Record = live.record["schedules"] if live else {}
-        record["schedules"] = {one.slug: schedule_record(one, stored.get(one.slug)) for one in deployment.schedules}
+        named = _named(deployment.schedules, stored)
+        record["schedules"] = {slug: schedule_record(one, stored.get(slug)) for slug, one in named.items()}
     return record
 
 
@@ -123,6 +125,28 @@ def _as_stored(form: Record, live: LiveDeployment | None) -> Record:
 
 def _without_empty_parts(form: Record) -> Record:
     return {key: value for key, value in form.items() if value or key not in ("definitions", "required")}
+
+
+def chosen_slugs(schedules: Iterable[Schedule]) -> set[str]:
+    """The slugs of schedules that are not named by what they say."""
+    return {one.slug for one in schedules if one.in_words is None}
+
+
+def _named(schedules: Iterable[Schedule], stored: Record) -> dict[str, Schedule]:
+    """The slug under which each schedule is stored: one that is live stays what it is, so that the schedule keeps its id.
+
+    A schedule whose slug nobody chose is named by what it says, unless it is live under its kind, as it once was stored.
+    """
+    schedules = tuple(schedules)
+    chosen = chosen_slugs(schedules)
+    named: dict[str, Schedule] = {}
+    for one in schedules:
+        slug = one.slug
+        if one.in_words is not None and (one.in_words in stored or one.slug not in stored):
+            others = (f"{one.in_words}-{number}" for number in count(2))
+            slug = next(name for name in chain([one.in_words], others) if name not in named and name not in chosen)
+        named[slug] = one
+    return named
 
 
 def live_deployment(answer: Record, flow_name: str) -> LiveDeployment:

@@ -8,17 +8,19 @@ from typing import Any
 from prefect import Flow, State
 from prefect.client.schemas.objects import FlowRun
 
+from meta_prefect.interfaces.markdown import escaped
 from meta_prefect.interfaces.records import Record
 from meta_prefect.local.host import LocalHost
+from meta_prefect.pages.report_page import ReportHead, report_artifact
 from meta_prefect.plan.ledger import Ledger, LedgerEntry
 from meta_prefect.plan.outcomes import Action
 from meta_prefect.plan.recorded import RecordedPlan
 from meta_prefect.plan.records import LiveDeployment, field_changes
-from meta_prefect.report import Outcome, Report, report_artifact
+from meta_prefect.report import Outcome, Report
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.steps.locking import release_lock_of
 from meta_prefect.steps.plan_records import plan_of_run
-from meta_prefect.steps.recording import OpenPage
+from meta_prefect.steps.recording import OpenPage, who_runs
 
 _MOST_PAGES = 50
 _TOO_LATE = "the deploy was cancelled before it was written"
@@ -44,11 +46,12 @@ async def tidy_up_after_cancelling(flow: Flow[..., Any], flow_run: FlowRun, stat
             if kind == "deployment" and deployment not in known and plan.states[name].before != plan.states[name].after:
                 outcomes.append(Outcome(deployment=deployment, recipe="", action="not written", detail=_TOO_LATE))
         report = Report(environment=plan.environment, outcomes=tuple(outcomes))
-        told = (
-            f"Project {plan.project} in {plan.environment}, cancelled: {report.count()}. A retry finishes what is left."
-        )
+        where = f"Project {escaped(plan.project)} in {escaped(plan.environment)}"
+        told = f"{where}, cancelled: {report.count()}. A retry finishes what is left."
         key = f"report-{plan.project}-{plan.environment}"
-        await server.create_artifact({**report_artifact(report, key, told), "flow_run_id": str(flow_run.id)})
+        run_id = str(flow_run.id)
+        head = ReportHead(plan.project, plan.commit, await who_runs(run_id, server), flow_run.total_run_time, run_id)
+        await server.create_artifact({**report_artifact(report, key, told, head), "flow_run_id": run_id})
 
 
 async def _pages(plan: RecordedPlan, server: PrefectServer) -> list[tuple[str, Ledger]]:

@@ -12,6 +12,7 @@ from meta_prefect.discovery.sharing import modules_of
 from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError, MovedError, ValidationFailed
 from meta_prefect.interfaces.components import ComponentKey
 from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.markdown import code
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.changes import Change, Create, Held, Unchanged, Update
 from meta_prefect.plan.ledger import PageHead
@@ -32,6 +33,7 @@ from meta_prefect.steps.planning import DraftBatch, PlannedBatch, PlannedCompone
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.recording import begin_page, entries_of
 from meta_prefect.steps.source import new_context
+from meta_prefect.steps.telling import tell_run
 from meta_prefect.steps.width import AHEAD, Width, each
 from meta_prefect.steps.writing import (
     AfterStep,
@@ -60,7 +62,7 @@ async def run_recipe(
     """
     is_alone = context is None
     if context is None:
-        context = await _own_context(environment)
+        context = await _own_context(environment, f"{len(entries)} by {recipe.recipe_name}")
     host = LocalHost(start_worker=context.start_worker)
     modules = modules_of(Path(context.source))
     requests = [Request(recipe, entry.flow, entry.variables, where=entry.flow) for entry in entries]
@@ -77,20 +79,23 @@ async def run_recipe(
             await page.close(_written(batch, report))
         if is_alone:
             report = await end_holds(batch, report, server)
-        key = f"{recipe.recipe_name}-{report.environment}"
-        await show_report(report, key, f"Deployed by {recipe.recipe_name}: {report.in_one_line}.", server)
+        key = f"report-{context.project}-{report.environment}-{recipe.recipe_name}"
+        told = f"Deployed by {code(recipe.recipe_name)}: {report.in_one_line}."
+        await show_report(report, key, told, context.project, context.commit, server)
         announce_report(report, context.project)
     if report.failed:
         raise DeployFailed(_failure_message(report), report=report)
     return report
 
 
-async def _own_context(environment: str | None) -> DeployContext:
-    """The context of a run that is started alone: for the project in the present folder."""
+async def _own_context(environment: str | None, told: str) -> DeployContext:
+    """The context of a run that is started alone: for the project in the present folder, after which it is named."""
     async with connect(LocalHost()) as server:
         await given_source(server)
         project = read_project(Path.cwd(), required=False)
-        return new_context(project.root, project.name, environment=environment)
+        context = new_context(project.root, project.name, environment=environment)
+        await tell_run(context, "deploy", server, more=told)
+    return context
 
 
 def _drafts(requests: Sequence[Request], context: DeployContext, modules: ProjectModules) -> list[Draft]:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from prefect import get_run_logger
 
-from meta_prefect.report import Report, report_artifact
+from meta_prefect.pages.report_page import ReportHead, report_artifact
+from meta_prefect.report import Report
 from meta_prefect.server import PrefectServer
+from meta_prefect.steps.recording import who_runs
+from meta_prefect.steps.this_run import present_run, running_for
 
 
-async def show_report(report: Report, key: str, description: str, server: PrefectServer) -> None:
+async def show_report(
+    report: Report, key: str, description: str, project: str, commit: str | None, server: PrefectServer
+) -> None:
     """Leave a report in the run's log and as an artifact.
 
     Args:
         report: The report.
         key: Under which the artifact's versions are found.
-        description: What the list of artifacts says of it.
+        description: What the list of artifacts says of it, in Markdown.
+        project: The project.
+        commit: The commit that was deployed.
         server: The Prefect API.
     """
     logger = get_run_logger()
@@ -23,4 +30,6 @@ async def show_report(report: Report, key: str, description: str, server: Prefec
     for outcome in report.failed:
         logger.error("%s failed: %s", outcome.deployment, outcome.detail)
     logger.info("%s", report.in_one_line)
-    await server.create_artifact(report_artifact(report, key, description))
+    run_id, _ = present_run()
+    head = ReportHead(project, commit, await who_runs(run_id, server), running_for(), run_id)
+    await server.create_artifact(report_artifact(report, key, description, head))

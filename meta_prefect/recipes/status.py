@@ -6,11 +6,11 @@ from pathlib import Path
 
 from meta_prefect.discovery.sharing import sharing_modules
 from meta_prefect.errors import ValidationFailed
+from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.tags import DEPLOYERS, deployer_of
 from meta_prefect.plan.changes import Change
 from meta_prefect.plan.code_moves import move_of, without_move
-from meta_prefect.plan.diff import SHORT
 from meta_prefect.plan.recorded import Asked
 from meta_prefect.plan.records import desired_record
 from meta_prefect.plan.status import ProjectStatus, orphan_status, status_of
@@ -47,11 +47,11 @@ async def project_status(path: Path, environment: str | None, asked: Asked, serv
     moves = [move for move in planned.moves if not move.after.is_shared]
     if moves and await server.read_owned(deployer_of(order.project.name), DEPLOYERS):
         changes = [_as_deployer_would(change, order.context) for change in changes]
-        commits = dict.fromkeys(move.before.commit[:SHORT] for move in moves if move.before.commit)
+        commits = dict.fromkeys(short_commit(move.before.commit) for move in moves if move.before.commit)
         remarks = (f"deployed from Git at {', '.join(commits)}",) if commits else ()
     deployments = [
         *(
-            status_of(change, desired_record(one.draft.deployment), last.get(str(one)))
+            status_of(change, desired_record(one.draft.deployment, one.live), last.get(str(one)))
             for change, one in zip(changes, batch.deployments, strict=True)
         ),
         *(orphan_status(one.change, last.get(str(one))) for one in batch.orphans),

@@ -8,6 +8,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
+from meta_prefect.interfaces.markdown import code
 from meta_prefect.interfaces.moments import Moment
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.records import Record
@@ -63,12 +64,12 @@ async def read_heals(project: str, environment: str, server: PrefectServer) -> H
 
 async def store_heals(heals: Heals, server: PrefectServer) -> None:
     """Remember what is healed now."""
-    names = ", ".join(f"`{name}`" for name in heals.at)
+    names = ", ".join(code(name) for name in heals.at)
     await server.create_artifact(
         {
             "type": _TYPE,
             "key": _key(heals.project, heals.environment),
-            "description": f"Healed within the last hour: {names}.",
+            "description": f"Data of `check-drift`: what was healed within the last hour, which is {names}.",
             "data": heals.model_dump(mode="json"),
         }
     )

@@ -9,6 +9,9 @@ from uuid import UUID
 from prefect.runtime import flow_run
 
 from meta_prefect.errors import TargetError
+from meta_prefect.interfaces.commits import short_commit
+from meta_prefect.interfaces.markdown import code, escaped, link
+from meta_prefect.interfaces.places import run_page
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.recorded import ARTIFACT_TYPE, Asked, RecordedPlan, recorded_key
 from meta_prefect.plan.sound import sound_or_named
@@ -24,10 +27,18 @@ async def store_plan(plan: RecordedPlan, server: PrefectServer) -> str:
         {
             "type": ARTIFACT_TYPE,
             "key": plan.key,
-            "description": f"The plan for {plan.project} in {plan.environment}, for `meta-prefect deploy --plan`.",
+            "description": _in_words(plan),
             "data": plan.model_dump(mode="json"),
         }
     )
+
+
+def _in_words(plan: RecordedPlan) -> str:
+    """What it is, for people: the data are for machines."""
+    commit = f" at commit {code(short_commit(plan.commit))}" if plan.commit else ""
+    where = f"{escaped(plan.project)} in {escaped(plan.environment)}"
+    page = f" To read, there is the plan of {link('its run', run_page(plan.run_id))}." if plan.run_id else ""
+    return f"Data of `meta-prefect deploy --plan`: fingerprints of the plan for {where}{commit}.{page}"
 
 
 async def settle_plan(artifact_id: str, plan: RecordedPlan, left: Collection[str], server: PrefectServer) -> None:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from logging import Logger
+from typing import Final
 
 import psutil
 from prefect import get_run_logger
@@ -16,12 +17,17 @@ from prefect.runtime import flow_run
 
 from meta_prefect.errors import ServerError
 from meta_prefect.interfaces.api import Api
+from meta_prefect.interfaces.commits import short_commit
+from meta_prefect.interfaces.markdown import code, escaped, link
+from meta_prefect.interfaces.places import run_page
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.ledger import ARTIFACT_TYPE, Ledger, LedgerEntry, PageHead, deleted, entry_of
 from meta_prefect.plan.outcomes import count_actions
 from meta_prefect.plan.records import desired_record
 from meta_prefect.server import PrefectServer
 from meta_prefect.steps.planning import PlannedDeployment
+
+_MOST_NAMED: Final = 3
 
 
 class OpenPage:
@@ -66,7 +72,7 @@ def _logger() -> LoggingAdapter | Logger:
 
 def entries_of(planned: PlannedDeployment) -> list[LedgerEntry]:
     """What is written of a deployment, and of the one whose place it takes."""
-    entry = entry_of(planned.change, desired_record(planned.draft.deployment))
+    entry = entry_of(planned.change, desired_record(planned.draft.deployment, planned.live or planned.predecessor))
     if entry is None:
         return []
     old = planned.predecessor
@@ -106,16 +112,25 @@ def _counted(page: Ledger) -> str:
 
 
 def _in_words(page: Ledger) -> str:
-    commit = f" at commit {page.commit}" if page.commit else ""
+    """What the page is, for people: the data are for machines."""
+    commit = f" at commit {code(short_commit(page.commit))}" if page.commit else ""
     verb = "wrote" if page.finished else "was about to write"
-    head = (
-        f"What {page.recipe} {verb} for {page.project} in {page.environment}{commit}, by {page.by}: {_counted(page)}."
+    where = f"{escaped(page.project)} in {escaped(page.environment)}"
+    report = f" To read, there is the report of {link('its run', run_page(page.run_id))}." if page.run_id else ""
+    return (
+        f"Data of `meta-prefect history` and `rollback`: what {code(page.recipe)} {verb} for {where}{commit}, "
+        f"by {escaped(page.by)} ({_named(page)}).{report}"
     )
-    lines = (
-        f"- `{entry.deployment}` {entry.action}{f', version {entry.version}' if entry.version else ''}"
+
+
+def _named(page: Ledger) -> str:
+    """A few deployments each with what was done to it; of many only the counts."""
+    if len(page.entries) > _MOST_NAMED:
+        return _counted(page)
+    return "; ".join(
+        f"{code(entry.deployment)} {entry.action}{f', version {short_commit(entry.version)}' if entry.version else ''}"
         for entry in page.entries
     )
-    return "\n".join((head, "", *lines))
 
 
 async def who_runs(run_id: str | None, server: Api) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from prefect.context import FlowRunContext
 from prefect.runtime import deployment, flow_run
 
@@ -12,6 +14,12 @@ def present_run() -> tuple[str | None, str | None]:
     """The id of the present run and the address of its page in the UI; None each outside of a run."""
     run_id = flow_run.get_id()
     return (str(run_id), ui_url("flow-run", str(run_id))) if run_id else (None, None)
+
+
+def running_for() -> timedelta | None:
+    """How long the present run has been running; None where there is no run."""
+    context = FlowRunContext.get()
+    return None if context is None else datetime.now(UTC) - context.start_time
 
 
 def deployment_id() -> str | None:

@@ -35,6 +35,27 @@ def load(rows: int = 10) -> int:
     \"\"\"Load rows.\"\"\"
     return rows
 """
+VERSIONED = """\
+from prefect import flow
+
+from meta_prefect.implementations.infra import local_process
+from meta_prefect.implementations.metadata import describer, namer, versioneer
+from meta_prefect.implementations.run_settings import job_variables
+
+
+@flow(name="{name}")
+def load() -> None:
+    pass
+
+
+load_all = (
+    namer(name="region-with-a-name-that-is-rather-long-as-names-go")
+    | versioneer(strategy="git")
+    | describer(text="{text}")
+    | local_process()
+    | job_variables(values={{"env": {{"A_VARIABLE_OF_THE_RUNS": "{text}"}}}})
+)(load)
+"""
 FILE = """\
 project: {name}
 deployments:
@@ -90,7 +111,25 @@ def page(chromium: Any) -> Generator[Any]:
 def deployer(server: Api, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The name of a project that has a deployer, and nothing deployed."""
     name = "shop" if KEPT else f"shop-{uuid.uuid4().hex[:6]}"
-    run_apart("bootstrap", write_project(tmp_path_factory.mktemp("project"), name, "nightly"))
+    run_apart("bootstrap", write_project(tmp_path_factory.mktemp("project"), name, "nightly"), "--watch")
+    return name
+
+
+@pytest.fixture(scope="module")
+def committed(server: Api, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a project whose deployment has a long name, a commit as its version, and two deploys in its history."""
+    name = f"committed-{uuid.uuid4().hex[:6]}"
+    root = tmp_path_factory.mktemp("committed")
+    (root / "meta_prefect.yaml").write_text(f"project: {name}\n")
+    for text in ("Load rows.", "Load more rows."):
+        (root / "flow.py").write_text(VERSIONED.format(name=name, text=text))
+        for command in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", text)):
+            who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+            subprocess.run(["git", "-C", str(root), *who, *command], check=True)
+        run_apart("deploy", str(root))
+    run_apart(
+        "rollback", f"{name}/region-with-a-name-that-is-rather-long-as-names-go-dev", "--path", str(root), "--dry-run"
+    )
     return name
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,17 @@ import pytest
 from support import Api, wait_until
 
 pytestmark = pytest.mark.browser
+
+LONG = "region-with-a-name-that-is-rather-long-as-names-go"
+
+WIDEST = """() => {
+    const table = document.querySelector("table")
+    let edge = document.documentElement.clientWidth
+    for (let box = table.parentElement; box; box = box.parentElement)
+        if (getComputedStyle(box).overflowX != "visible") edge = Math.min(edge, box.getBoundingClientRect().right)
+    return Math.max(table.getBoundingClientRect().right - edge, table.scrollWidth - table.clientWidth)
+}"""
+"""By how many pixels the table is wider than what holds it; half a pixel is rounding."""
 
 UIS = pytest.mark.parametrize("ui", ["/v2", ""], ids=["v2", "v1"])
 
@@ -64,6 +76,7 @@ def test_deploying_a_project_from_its_form(server: Api, page: Any, deployer: str
         "On errors (Optional)",
         "Prune (Optional)",
         "Leave alone what differs in nothing but a version that counts deploys.",
+        "Flows at the last bootstrap:",
     ):
         assert page.get_by_text(text).first.is_visible(), text
     assert page.get_by_text('Property is type "None"').count() == 0
@@ -100,6 +113,48 @@ def test_what_a_run_shows(server: Api, page: Any, deployer: str, pictures: Path)
     page.goto(f"{server.ui_url}/v2/artifacts/artifact/{report['id']}")
     page.get_by_text(f"{deployer}/nightly-dev").first.wait_for()
     page.screenshot(path=pictures / "report.png", full_page=True)
+
+
+@UIS
+def test_pages_fit_and_their_links_stay_in_the_readers_ui(
+    server: Api, page: Any, committed: str, pictures: Path, ui: str
+) -> None:
+    """At 900 pixels a report and a history need no scrolling sideways; a deployment's link opens it in the same UI."""
+    page.set_viewport_size({"width": 900, "height": 1000})
+    for key in (f"history-{committed}-{committed}-{LONG}-dev", f"report-{committed}-dev"):
+        (found, *_) = server.post("/artifacts/filter", artifacts={"key": {"any_": [key]}}, sort="CREATED_DESC")
+        page.goto(f"{server.ui_url}{ui}/artifacts/artifact/{found['id']}")
+        table = page.locator("table").first
+        table.wait_for()
+        page.screenshot(path=pictures / f"{key.partition('-')[0]}-{ui.strip('/') or 'v1'}-900.png")
+        assert page.evaluate(WIDEST) < 1, key
+        assert re.search(r"\b[0-9a-f]{7}\b", page.locator("body").inner_text())
+        assert not re.search(r"[0-9a-f]{40}", table.inner_text())
+
+    # The former UI opens links in another window.
+    address = page.get_by_role("link", name=f"{committed}/").first.evaluate("link => link.href")
+
+    assert address.startswith(f"{server.ui_url}{ui}/deployments/deployment/")
+    page.goto(address)
+    page.get_by_text(f"{LONG}-dev").first.wait_for()
+
+
+def test_what_is_for_machines_leads_with_words(server: Api, page: Any, committed: str) -> None:
+    """A page of the ledger begins with a sentence, and links to the run whose report is to be read."""
+    key = f"ledger-{committed}-dev-decorated-flow-deployer"
+    (found, *_) = server.post("/artifacts/filter", artifacts={"key": {"any_": [key]}}, sort="CREATED_DESC")
+    page.goto(f"{server.ui_url}/v2/artifacts/artifact/{found['id']}")
+    page.get_by_text("To read, there is the report of").wait_for()
+    page.get_by_role("link", name="its run").click()
+    page.wait_for_url(f"{server.ui_url}/v2/runs/flow-run/{found['flow_run_id']}*")
+
+
+@UIS
+def test_the_list_of_automations_says_what_they_do(server: Api, page: Any, deployer: str, ui: str) -> None:
+    """An automation tells in words what sets it off and what follows, where its trigger is only called custom."""
+    page.goto(f"{server.ui_url}{ui}/automations")
+    page.get_by_text(f"check-drift-{deployer}: when deployments in dev, prod change").first.wait_for()
+    page.get_by_text(f"check-drift/{deployer} runs for dev, prod").first.wait_for()
 
 
 @UIS

@@ -73,7 +73,7 @@ def test_a_token_is_a_reference_that_only_the_run_resolves(arguments: dict[str, 
 
 @pytest.mark.parametrize(
     ("commit", "told"),
-    [(f"{COMMIT}+dirty", "differs from its commit 0123456789ab"), (None, "is no Git repository with a commit")],
+    [(f"{COMMIT}+dirty", "differs from its commit 0123456,"), (None, "is no Git repository with a commit")],
 )
 def test_code_that_no_run_could_clone_is_refused(commit: str | None, told: str) -> None:
     """Changes that are not committed would not run; the deploy says so."""

@@ -195,7 +195,7 @@ def test_a_rollback_leaves_the_history_as_a_page(server: Api, two_versions: Path
     """Whoever has no terminal finds the versions of a deployment in what a dry run leaves, each with a link to its run."""
     back(two_versions, f"{unique}/mine-dev", dry_run=True)
 
-    page = server.get(f"/artifacts/history-{unique}-mine-dev/latest")["data"]
+    page = server.get(f"/artifacts/history-{unique}-{unique}-mine-dev/latest")["data"]
 
     *_, newest, oldest = page.splitlines()
     assert "| 2 | updated |" in newest

@@ -19,6 +19,7 @@ from values import a_context, a_deployment
 from meta_prefect.errors import MetaPrefectError
 from meta_prefect.interfaces.records import Record
 from meta_prefect.interfaces.schedules import Schedule
+from meta_prefect.pages.history_page import history_artifact
 from meta_prefect.plan.going_back import version_to_restore
 from meta_prefect.plan.holds import Hold, hold_name, hold_of
 from meta_prefect.plan.ledger import Ledger, LedgerEntry, StoredPage, history_of, whole_record
@@ -27,7 +28,6 @@ from meta_prefect.plan.recorded import Asked, RecordedPlan, check_still_holds
 from meta_prefect.plan.records import desired_record, field_changes
 from meta_prefect.plan.restoring import check_owned, check_steps, code_remarks, diff_restored
 from meta_prefect.plan.sound import DEEPEST, sound_or_named
-from meta_prefect.report import history_artifact
 from meta_prefect.steps.healing import Heals
 from meta_prefect.steps.locking import Holder, holder_of, ourselves
 
@@ -138,7 +138,7 @@ def test_history_and_rollback_bear_any_page(first: tuple[Any, Any], second: tupl
         return
     with suppress(MetaPrefectError):
         history = history_of(NAME, [StoredPage("a-1", page)])
-        history_artifact(NAME, history, [None] * len(history))
+        history_artifact(NAME, "shop", history)
         json.dumps([str(field) for one in history for field in one.entry.fields])
         for one in history:
             if one.entry.after is not None:

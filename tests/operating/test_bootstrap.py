@@ -12,19 +12,7 @@ from support import Api
 
 from meta_prefect.cli import main
 
-BUILT_IN = {
-    "deploy-project",
-    "check-drift",
-    "prune",
-    "rollback",
-    "hold",
-    "decorated-flow-deployer",
-    "docker-run-deployer",
-    "ecs-run-deployer",
-    "kubernetes-run-deployer",
-    "local-run-deployer",
-    "process-run-deployer",
-}
+OPERATIONS = {"deploy-project", "check-drift", "prune", "rollback", "hold"}
 RunCli = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -49,12 +37,14 @@ def test_a_deployer_comes_once_and_goes(server: Api, folder_project: Path, run_c
 
     assert first.returncode == 0, first.stderr
     made = owned(server, unique)
-    assert made.keys() == {*BUILT_IN, f"{unique}-own"}
+    assert made.keys() == {*OPERATIONS, "local-run-deployer"}
     assert {one["name"] for one in made.values()} == {unique}
     (redeploy,) = made["deploy-project"]["schedules"]
     assert redeploy["parameters"] == {"environment": "prod", "only_changed": True, "on_error": "keep-going"}
     assert {one["parameters"]["environment"] for one in made["check-drift"]["schedules"]} == {"dev", "prod"}
-    assert len(automations(server, unique)) == 2
+    (automation,) = automations(server, unique)
+    assert automation["name"] == f"check-drift-{unique}: when deployments in dev, prod change"
+    assert f"check-drift/{unique} runs for dev, prod" in automation["description"]
 
     again = run_cli("bootstrap", *options)
 
@@ -68,6 +58,43 @@ def test_a_deployer_comes_once_and_goes(server: Api, folder_project: Path, run_c
     assert removed.returncode == 0, removed.stderr
     assert owned(server, unique) == {}
     assert automations(server, unique) == []
+
+
+def test_deployers_are_those_of_the_recipes_that_are_used(
+    server: Api, folder_project: Path, run_cli: RunCli, unique: str
+) -> None:
+    """Bootstrapping again after a change of the project makes the deployers of its new recipes, and removes the others'."""
+    assert run_cli("bootstrap", str(folder_project)).returncode == 0
+    assert owned(server, unique).keys() == {*OPERATIONS, "local-run-deployer"}
+    file = folder_project / "meta_prefect.yaml"
+    entry = "- {recipe: own, variables: {hour: 2}, environments: [prod]}"
+    wrong = "- {recipe: no_such_recipe}"
+    file.write_text(f"project: {unique}\nrecipes: [recipes]\ndeployments:\n  {unique}:\n    {entry}\n    {wrong}\n")
+
+    done = run_cli("bootstrap", str(folder_project))
+
+    assert done.returncode == 0, done.stderr
+    assert "no deployer for what is wrong in the project: " in done.stderr
+    assert "no_such_recipe" in done.stderr
+    made = owned(server, unique)
+    assert made.keys() == {*OPERATIONS, f"{unique}-own"}, "also where it counts in one environment only"
+
+
+def test_the_list_says_what_each_deployer_is_for(
+    server: Api, folder_project: Path, run_cli: RunCli, unique: str
+) -> None:
+    """Each description names the project and what the deployment does with it; the form names the flows that are known."""
+    assert run_cli("bootstrap", str(folder_project)).returncode == 0
+
+    made = owned(server, unique)
+
+    first = {flow: one["description"].partition(".")[0] for flow, one in made.items()}
+    assert first["deploy-project"] == f"Deploys **{unique}**: all that its project file asks for, or a selection of it"
+    assert all(f"**{unique}**" in text for text in first.values()), first
+    assert not any("Raises:" in one["description"] for one in made.values())
+    names = made["deploy-project"]["parameter_openapi_schema"]["properties"]["names"]
+    assert names["description"].endswith(f"Flows at the last bootstrap: `{unique}`.")
+    assert names["items"] == {"type": "string"}, "a branch may have flows that are not known here"
 
 
 def test_the_forms_offer_what_can_be_chosen(server: Api, folder_project: Path, run_cli: RunCli, unique: str) -> None:

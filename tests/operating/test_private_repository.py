@@ -29,6 +29,9 @@ FILE = """
       UNIQUE:
         - recipe: process_run_deployer
           variables: {name: nightly, work_pool: UNIQUE}
+        - recipe: own
+          environments: [prod]
+          variables: {hour: 2}
 """
 
 

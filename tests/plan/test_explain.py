@@ -35,6 +35,7 @@ COUNTS = Update(ADD, (FieldChange("version", "1", "2"),), RUNS, {**RUNS, "versio
 POOL_UPDATE = Update(POOL, (FieldChange("concurrency_limit", None, 3),), {}, {})
 UNCHANGED = Unchanged(ADD, "already as wanted", {"version": "1"}, ("a remark",))
 DELETE = Delete(ADD, {})
+COMMIT = "7fd9fa7" + "0" * 33
 REGENERATED = "scheduled runs: created anew, as Prefect does at every change"
 DELETED = "scheduled runs: deleted, as nothing is scheduled any more"
 
@@ -73,7 +74,7 @@ def test_headlines(change: Change, line: str) -> None:
 )
 def test_details(change: Change, expected: list[str]) -> None:
     """The lines below: each field, what becomes of scheduled runs, remarks."""
-    assert list(details(change)) == expected
+    assert [str(line) for line in details(change)] == expected
 
 
 INACTIVE = {"schedules": {"cron": {"cron": "0 9 * * *", "active": False}}}
@@ -110,6 +111,7 @@ def test_scheduled_runs(before: Record, after: Record, runs: str, expected: list
         pytest.param("Größe", '"Größe"', id="letters stay letters"),
         pytest.param({"a": [1]}, '{"a": [1]}', id="objects"),
         pytest.param("x" * 118, f'"{"x" * 118}"', id="as long as may be"),
+        pytest.param(COMMIT, '"7fd9fa7"', id="commits are short"),
         pytest.param("x" * 119, f'"{"x" * 118}…', id="longer ones are cut"),
     ],
 )
@@ -152,7 +154,8 @@ def test_markdown() -> None:
     assert markdown(Plan(deployments=(COUNTS,)), "Plan for dev") == (
         "# Plan for dev\n\n1 next version\n\n```diff\n"
         "~ update deployment add/nightly-dev: next version\n"
-        '    version: "1" → "2"\n'
+        '-   version: "1"\n'
+        '+   version: "2"\n'
         f"    {REGENERATED}\n"
         "```\n"
     )

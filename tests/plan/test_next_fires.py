@@ -166,7 +166,9 @@ def test_any_deploy_moves_the_horizon_of_holidays_on() -> None:
     moved = diff_deployment(january, stored(spring))
 
     assert isinstance(diff_deployment(autumn, stored(spring)), Unchanged)
-    assert [field.path for field in getattr(moved, "fields", ())] == ["schedules.cron.rrule"]
+    assert [field.path for field in getattr(moved, "fields", ())] == [
+        "schedules.daily-0900-utc-without-holidays-of-us.rrule"
+    ]
     assert "holidays of US are left out until 2028-12-31" in moved.remarks
 
 

@@ -1,18 +1,16 @@
-"""What a deploy did, as a value, a line and a table."""
+"""What a deploy did, as a value and a line."""
 
 from __future__ import annotations
 
 import pytest
 
+from meta_prefect.pages.drift_page import drift_markdown
 from meta_prefect.plan.outcomes import ACTIONS, counted, listed
 from meta_prefect.plan.status import DeploymentStatus, FieldStatus, ProjectStatus, State
 from meta_prefect.report import (
     Outcome,
     Report,
-    artifact_key,
     drift_in_one_line,
-    drift_markdown,
-    report_artifact,
     together,
 )
 
@@ -74,8 +72,8 @@ def stands(*states: State) -> ProjectStatus:
     return ProjectStatus(project="p", environment="prod", in_sync=False, deployments=tuple(found))
 
 
-NOT_DEPLOYED: State = "not deployed"
-NOWHERE = stands(*[NOT_DEPLOYED] * 12)
+TWELVE: list[State] = ["not deployed"] * 12
+NOWHERE = stands(*TWELVE)
 
 
 @pytest.mark.parametrize(
@@ -116,17 +114,6 @@ def test_reports_of_several_recipes_join() -> None:
         environment="dev", outcomes=(CREATED, FAILED), components=(pool,), remarks=("r", "s")
     )
     assert together("dev", [one, other]).failed == (FAILED,)
-
-
-def test_the_page_links_to_the_ui() -> None:
-    """Each deployment is a row, with a link where it has a page; what failed comes first."""
-    artifact = report_artifact(Report(environment="dev", outcomes=(CREATED, FAILED)), "local_deployer-dev", "Deployed.")
-    rows = [line for line in artifact["data"].splitlines() if line.startswith("|")]
-
-    kind = (artifact["type"], artifact["key"], artifact["description"])
-    assert kind == ("markdown", "local-deployer-dev", "Deployed.")
-    assert rows[2] == "| add/d | **failed** |  | no | team |"
-    assert rows[3].startswith("| [add/a](http://ui/1) | created |")
 
 
 @pytest.mark.parametrize(

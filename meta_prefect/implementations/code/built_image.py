@@ -19,6 +19,7 @@ from meta_prefect.implementations.infra.images import ImageReference, is_reposit
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.markdown import code, escaped, table
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.records import ABSENT, FieldChange, Record
 
@@ -232,11 +233,11 @@ class BuiltImage(Component):
         from prefect.runtime import flow_run
 
         facts = {"image": self.reference, "digest": digest, "commit": self.commit}
-        lines = "\n".join(f"| {name} | `{value}` |" for name, value in facts.items() if value)
+        lines = table(("", ""), ((name, code(value)) for name, value in facts.items() if value))
         return {
             "type": "markdown",
             "key": artifact_key(f"image-{self.image}"),
-            "description": f"{self.reference} {digest or ''}".strip(),
-            "data": f"| | |\n|---|---|\n{lines}\n",
+            "description": escaped(f"{self.reference} {digest or ''}".strip()),
+            "data": "\n".join(lines),
             "flow_run_id": flow_run.get_id(),
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from meta_prefect.errors import ConfigurationError
+from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.deployment import Deployment
 
 _DIRTY: Final = "+dirty"
@@ -24,7 +25,7 @@ def committed(deployment: Deployment) -> str:
         )
     if commit.endswith(_DIRTY):
         raise ConfigurationError(
-            f"{deployment.flow.source} differs from its commit {commit.removesuffix(_DIRTY)[:12]}, which runs would use",
+            f"{deployment.flow.source} differs from its commit {short_commit(commit.removesuffix(_DIRTY))}, which runs would use",
             hint="Commit and push the changes, or name the commit that is to run.",
         )
     return commit

@@ -17,6 +17,7 @@ from meta_prefect.implementations.code.git import (
 from meta_prefect.implementations.saved_blocks import SavedCredentials
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.markdown import code
 
 PULL_STEP: Final = "meta_prefect.steps.fetching.project_source"
 """The pull step of a deployer's deployments."""
@@ -55,9 +56,9 @@ class ProjectSource(BaseModel):
 
     def __str__(self) -> str:
         if self.repository is None:
-            return f"`{self.folder}`"
-        at = f" at `{self.revision}`" if self.revision else ""
-        return f"`{self.repository}`{at}{f', folder `{self.subfolder}`' if self.subfolder else ''}"
+            return code(self.folder or "")
+        at = f" at {code(self.revision)}" if self.revision else ""
+        return f"{code(self.repository)}{at}{f', folder {code(self.subfolder)}' if self.subfolder else ''}"
 
     def may_name(self, revision: str) -> bool:
         """Whether a run may ask for a branch or commit."""

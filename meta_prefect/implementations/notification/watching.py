@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Final
+from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
@@ -16,33 +16,41 @@ PAUSE_SECONDS: Final = 30
 """Changes within so many seconds are looked at together, once they are over: a deploy of a hundred is one look."""
 
 
-def watch_name(flow: str, deployment: str, environment: str) -> str:
-    """What the automation is called that runs a deployment for an environment."""
-    return f"{flow}-{deployment}: when deployments in {environment} change"
+def watch_name(flow: str, deployment: str, environments: Iterable[str]) -> str:
+    """What the automation is called that runs a deployment for some environments."""
+    return f"{flow}-{deployment}: when deployments in {', '.join(environments)} change"
 
 
 class DeploymentWatch(OwnedAutomation):
-    """An automation that runs a deployment for one environment after deployments of some flows were changed or deleted.
+    """An automation that runs a deployment after deployments of some flows were changed or deleted.
 
     Attributes:
         flows: The flows whose deployments are watched.
-        environment: The run's parameter of that name.
+        environments: What the run is about: one as its parameter ``environment``, several as ``environments``.
         pause_seconds: How long changes are gathered.
     """
 
     flows: tuple[str, ...]
-    environment: str
+    environments: Annotated[tuple[str, ...], Field(min_length=1)]
     pause_seconds: float = Field(default=PAUSE_SECONDS, ge=0)
 
     def title(self) -> str:
         """What is run, and when."""
-        return watch_name(self.flow, self.deployment, self.environment)
+        return watch_name(self.flow, self.deployment, self.environments)
+
+    def about(self) -> str:
+        """What sets it off, and what it does."""
+        return (
+            f"When somebody changes or deletes a deployment of {', '.join(self.flows)}, {self.flow}/{self.deployment} runs "
+            f"for {', '.join(self.environments)}, {self.pause_seconds:g} seconds later and once for all changes until then."
+        )
 
     def does(self) -> RunDeployment:
-        """Run the deployment for the environment, once the changes are over."""
+        """Run the deployment for the environments, once the changes are over."""
+        one, *more = self.environments
         return RunDeployment(
             deployment=f"{self.flow}/{self.deployment}",
-            parameters={"environment": self.environment},
+            parameters={"environments": [one, *more]} if more else {"environment": one},
             after_seconds=self.pause_seconds,
         )
 
@@ -57,28 +65,32 @@ class DeploymentWatch(OwnedAutomation):
 
 
 class watch_deployments(Builder):  # noqa: N801 - used like a function
-    """Runs the deployment after somebody has changed or deleted deployments of some flows, for each of some environments.
+    """Runs the deployment after somebody has changed or deleted deployments of some flows.
 
     Attributes:
         flows: The flows whose deployments are watched. Prefect's events of deployments do not tell their tags.
-        environments: The environments, given to the runs as the parameter ``environment``.
-        pause_seconds: How long changes are gathered before the run starts.
+        environments: The environments, for each of which there is a run with the parameter ``environment``.
+        at_once: Whether there is one run for all of them instead, with the parameter ``environments``. As events do not tell
+            an environment either, each change is looked at in all of them.
+        pause_seconds: How long changes are gathered before a run starts.
     """
 
     step: ClassVar[str] = "watch deployments"
 
     flows: tuple[str, ...]
     environments: tuple[str, ...]
+    at_once: bool = False
     pause_seconds: float = Field(default=PAUSE_SECONDS, ge=0)
 
     @property
     def requires(self) -> Iterable[Component]:
-        """One automation for each environment."""
+        """One automation for each environment, or one for all."""
+        together = [self.environments] if self.at_once else [(one,) for one in self.environments]
         return [
-            DeploymentWatch(flows=self.flows, environment=environment, pause_seconds=self.pause_seconds)
-            for environment in self.environments
+            DeploymentWatch(flows=self.flows, environments=environments, pause_seconds=self.pause_seconds)
+            for environments in together
         ]
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Leave the deployment as it is: the automations stand beside it."""
+        """Leave the deployment as it is: the automation stands beside it."""
         return deployment

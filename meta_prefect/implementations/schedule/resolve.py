@@ -22,6 +22,7 @@ from meta_prefect.implementations.schedule.calendars import Calendar, make_calen
 from meta_prefect.implementations.schedule.cron import cron_to_rrule
 from meta_prefect.implementations.schedule.days_off import FROZEN, LONGEST_BREAK, DaysOff, LeftOut
 from meta_prefect.implementations.schedule.exclusions import Frame, adding_lines, excluding_lines
+from meta_prefect.implementations.schedule.in_words import in_words
 from meta_prefect.implementations.schedule.intervals import check_interval, interval_to_rrule
 from meta_prefect.implementations.schedule.reading import more_than_once_a_minute, parse_recurrence
 from meta_prefect.implementations.schedule.recurrence import DEFAULT_ANCHOR, Recurrence, stamp
@@ -106,7 +107,8 @@ def resolve(
         with about("schedule", spec.kind, value=getattr(spec, spec.kind)):
             found = resolve_one(spec, calendar=calendar, now=now, where=place)
         active = spec.active if spec.active is not None else default_active
-        made.append(replace(found, schedule=found.schedule.model_copy(update={"slug": slug, "active": active})))
+        named = {"slug": slug, "in_words": None if spec.slug else in_words(found)}
+        made.append(replace(found, schedule=found.schedule.model_copy(update={**named, "active": active})))
     _check_different([found.schedule for found in made], where)
     return tuple(made)
 

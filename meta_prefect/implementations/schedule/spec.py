@@ -180,7 +180,7 @@ class ScheduleSpec(_Spec):
         default=None,
         min_length=1,
         title="Name",
-        description="The schedule's name within its deployment. Empty means rrule, cron or interval.",
+        description="The schedule's name within its deployment. Empty means what it says, for example weekdays-0900-utc.",
     )
     holidays: HolidaysSpec = Field(
         default=None,

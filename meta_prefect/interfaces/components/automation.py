@@ -28,6 +28,11 @@ class Automation(OwnedAutomation):
         """``<flow>-<deployment>: <what it does>``."""
         return f"{self.flow}-{self.deployment}: {self.action}".replace("/", "-")
 
+    def about(self) -> str:
+        """Of which project it is, what sets it off, and what it does."""
+        states = " or ".join(self.states)
+        return f"Project {self.project}: when a run of {self.flow}/{self.deployment} is {states}, {self.action}."
+
     def does(self) -> Notify | RunDeployment:
         """What was said."""
         return self.action

@@ -47,6 +47,10 @@ class OwnedAutomation(Component):
     def event(self) -> Record:
         """What sets it off: the part of the trigger that tells which events count, how many, and within how many seconds."""
 
+    def about(self) -> str:
+        """What whoever finds it in Prefect is told of it; never a reason to write it again."""
+        return ""
+
     def completed(self, deployment: Deployment, host: Host) -> Self:
         """Take what was left open from the deployment that needs it."""
         del host
@@ -93,7 +97,7 @@ class OwnedAutomation(Component):
         action = await self.does().as_action(api)
         if action is None:
             raise ConfigurationError(f"it cannot {self.does()}: there is no such deployment", where=str(self))
-        body = {**self._wanted(), "actions": [action]}
+        body = {**self._wanted(), "description": self.about(), "actions": [action]}
         if live is None:
             await api.post("/automations/", body)
         else:

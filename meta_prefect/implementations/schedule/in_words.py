@@ -1,0 +1,76 @@
+"""The name of a schedule that has none of its own: what it says, as far as that fits into a few words.
+
+Prefect's UI cannot put an rrule with holidays into words, and shows the name instead, or what it takes the rule for.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import product
+from typing import TYPE_CHECKING, Final
+
+from meta_prefect.implementations.schedule.recurrence import Recurrence, Rule
+from meta_prefect.interfaces.names import artifact_key
+
+if TYPE_CHECKING:
+    from meta_prefect.implementations.schedule.resolve import Resolved
+
+_DAYS: Final = {"MO": "mon", "TU": "tue", "WE": "wed", "TH": "thu", "FR": "fri", "SA": "sat", "SU": "sun"}
+_SETS: Final = {tuple(_DAYS): "daily", tuple(_DAYS)[:5]: "weekdays", tuple(_DAYS)[5:]: "weekends"}
+_SAID: Final = {"FREQ", "BYDAY", "BYMONTHDAY", "BYHOUR", "BYMINUTE", "WKST"}
+_UNITS: Final = (("week", 604_800), ("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
+_MOST_TIMES: Final = 3
+
+
+def in_words(found: Resolved) -> str | None:
+    """For example ``weekdays-0900-europe-berlin-without-holidays-of-de``; None where it takes more than a few words."""
+    schedule = found.schedule
+    when = _every(schedule.interval) if schedule.interval is not None else _times(found.base)
+    if when is None:
+        return None
+    days_off = found.days_off
+    calendar = days_off.calendar if days_off is not None else None
+    if days_off is None or calendar is None:
+        without = ""
+    else:
+        without = f"{'without' if days_off.on_holiday == 'skip' else 'moving'} holidays of {calendar.name}"
+    return artifact_key(f"{when} {found.zone} {without}")
+
+
+def _times(base: Recurrence | None) -> str | None:
+    """``weekdays 0900``; None where there is more than one plain rule."""
+    if base is None or len(base.rules) != 1 or base.exrules or base.rdates or base.exdates:
+        return None
+    (rule,) = base.rules
+    if rule.parts.keys() - _SAID or rule.interval != 1:
+        return None
+    days = _days(rule)
+    hours = rule.numbers("BYHOUR") or (base.anchor.hour,)
+    minutes = rule.numbers("BYMINUTE") or (base.anchor.minute,)
+    if days is None or len(hours) * len(minutes) > _MOST_TIMES:
+        return None
+    return " ".join([days, *(f"{hour:02}{minute:02}" for hour, minute in product(sorted(hours), sorted(minutes)))])
+
+
+def _days(rule: Rule) -> str | None:
+    days, of_month = rule.parts.get("BYDAY"), rule.parts.get("BYMONTHDAY")
+    match rule.frequency, days, of_month:
+        case "DAILY", None, None:
+            return "daily"
+        case "DAILY" | "WEEKLY", str(), None:
+            wanted = days.split(",")
+            if not set(wanted) <= _DAYS.keys():
+                return None
+            named = tuple(day for day in _DAYS if day in wanted)
+            return _SETS.get(named) or " ".join(_DAYS[day] for day in named)
+        case "DAILY" | "MONTHLY", None, str() if of_month.isdigit():
+            return f"monthly day {of_month}"
+        case _:
+            return None
+
+
+def _every(interval: timedelta) -> str:
+    seconds = round(interval.total_seconds())
+    unit, size = next((unit, size) for unit, size in _UNITS if seconds % size == 0)
+    count = seconds // size
+    return f"every {unit}" if count == 1 else f"every {count} {unit}s"

@@ -1,0 +1,139 @@
+"""Saying once what several deployments of a plan have in common, so that what is special about one is seen."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from meta_prefect.plan.changes import DEPLOYMENT
+
+COMMIT: Final = "commit"
+"""The label of a field that holds a commit, wherever it is."""
+
+_NAMES_WIDTH: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class FieldLine:
+    """A field that differs, its values as they are shown."""
+
+    label: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.before} → {self.after}"
+
+
+Line = str | FieldLine
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What a plan says of one object, or of several deployments at once.
+
+    Attributes:
+        mark: ``+``, ``~``, ``=`` or ``-``; ``!`` for a remark.
+        kind: The object's kind.
+        name: Its name; empty for several.
+        title: What follows the mark.
+        reason: Why nothing is done, where nothing is.
+        lines: What stands below.
+        remarks: What else to know of it.
+    """
+
+    mark: str
+    kind: str
+    name: str
+    title: str
+    reason: str = ""
+    lines: tuple[Line, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def text(self) -> Iterator[str]:
+        """Plain lines."""
+        yield f"{self.mark} {self.title}"
+        yield from (f"    {line}" for line in self.lines)
+
+    def diff(self) -> Iterator[str]:
+        """The lines of a diff: a field's former value is taken away, the new one added."""
+        yield f"{self.mark} {self.title}"
+        for line in self.lines:
+            if isinstance(line, FieldLine):
+                yield f"-   {line.label} {line.before}"
+                yield f"+   {line.label} {line.after}"
+            else:
+                yield f"    {line}"
+
+
+def grouped(sections: Iterable[Section]) -> list[Section]:
+    """Sections of a plan in its order, after those of what several deployments share, and before the remarks.
+
+    Each line that several deployments of one mark have stands once, below how many they are and their names. Deployments of
+    which nothing else is to say have no section of their own, and those that are left alone are only counted.
+    """
+    sections = list(sections)
+    owners: dict[tuple[str, Line], list[str]] = {}
+    for section in _deployments(sections):
+        for line in dict.fromkeys(section.lines):
+            owners.setdefault((section.mark, line), []).append(section.name)
+    shared: dict[tuple[str, tuple[str, ...]], list[Line]] = {}
+    for (mark, line), names in owners.items():
+        if len(names) > 1:
+            shared.setdefault((mark, tuple(names)), []).append(line)
+    named = {(mark, name) for (mark, names), lines in shared.items() if _names_its(mark, lines) for name in names}
+    own: list[Section] = []
+    for section in sections:
+        lines = tuple(line for line in section.lines if len(owners.get((section.mark, line), ())) < 2)
+        is_said = section.kind == DEPLOYMENT and not lines and (section.mark, section.name) in named
+        if not is_said:
+            own.append(replace(section, lines=lines) if section.kind == DEPLOYMENT else section)
+    groups = [_group(mark, names, lines) for (mark, names), lines in shared.items()]
+    return [*groups, *_counted(own), *_remarks(sections)]
+
+
+def _deployments(sections: Iterable[Section]) -> Iterator[Section]:
+    return (section for section in sections if section.kind == DEPLOYMENT)
+
+
+def _names_its(mark: str, lines: Sequence[Line]) -> bool:
+    """Whether a group is about what is done to its deployments, which it names, and not only a remark on them."""
+    return mark == "+" or any(isinstance(line, FieldLine) for line in lines)
+
+
+def _group(mark: str, names: Sequence[str], lines: Sequence[Line]) -> Section:
+    count = f"{len(names)} deployments"
+    fields = [line for line in lines if isinstance(line, FieldLine)]
+    # A new commit is what most deploys are about; what else it brings along stands below.
+    head = next((line for line in fields if line.label == COMMIT), fields[0] if len(fields) == 1 else None)
+    title = f"{head} for {count}" if head else f"{count}, each with" if mark == "+" else count
+    below = [line for line in lines if line is not head]
+    listed = textwrap.wrap(", ".join(names), _NAMES_WIDTH, break_long_words=False, break_on_hyphens=False)
+    return Section(mark, DEPLOYMENT, "", title, lines=(*(listed if _names_its(mark, lines) else ()), *below))
+
+
+def _remarks(sections: Iterable[Section]) -> Iterator[Section]:
+    """Each remark once, with the object that it is about, or how many."""
+    about: dict[str, list[str]] = {}
+    for section in sections:
+        for remark in section.remarks:
+            about.setdefault(remark, []).append(section.name)
+    for remark, names in about.items():
+        yield Section("!", "", "", f"{names[0] if len(names) == 1 else f'{len(names)} deployments'}: {remark}")
+
+
+def _counted(sections: Sequence[Section]) -> Iterator[Section]:
+    """Fold deployments that are left alone for the same reason, and of which nothing else is to say."""
+    alike: dict[str, list[Section]] = {}
+    for section in _deployments(sections):
+        if section.reason and not section.lines:
+            alike.setdefault(section.reason, []).append(section)
+    for section in sections:
+        same = alike.get(section.reason, []) if section.kind == DEPLOYMENT and not section.lines else []
+        if len(same) > 1:
+            if section is same[0]:
+                yield replace(section, name="", title=f"{len(same)} deployments: {section.reason}")
+        else:
+            yield section

@@ -1,0 +1,144 @@
+"""What several deployments of a plan have in common is said once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from meta_prefect.interfaces.records import FieldChange
+from meta_prefect.plan.changes import Change, Create, Delete, Plan, Subject, Unchanged, Update
+from meta_prefect.plan.explain import field_line, lines, markdown
+
+OLD, NEW = "7fd9fa7" + "0" * 33, "a0d0b72" + "0" * 33
+COMMIT = FieldChange("pull_steps", *([{"git_clone": {"repository": "r", "commit_sha": one}}] for one in (OLD, NEW)))
+GIT_VERSION = FieldChange("version", OLD, NEW)
+RULE = FieldChange("schedules.daily.cron", "0 9 * * *", "0 10 * * *")
+COUNTED = FieldChange("version", "1", "2")
+REGENERATED = "    runs that its schedules have created already are created anew (Prefect does so at every change)"
+
+
+def deployment(name: str) -> Subject:
+    return Subject("deployment", name)
+
+
+def update(name: str, *fields: FieldChange, remarks: tuple[str, ...] = ()) -> Update:
+    return Update(deployment(name), fields, {}, {}, remarks=remarks)
+
+
+def create(name: str, **fields: object) -> Create:
+    return Create(deployment(name), tuple(FieldChange(path, None, value) for path, value in fields.items()), {})
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param(
+            [update("a/x", COMMIT, GIT_VERSION), update("a/y", RULE, COMMIT, GIT_VERSION), update("a/z", COMMIT)],
+            [
+                "~ commit 7fd9fa7 → a0d0b72 for 3 deployments",
+                "    a/x, a/y, a/z",
+                REGENERATED,
+                "~ update deployment a/y",
+                '    schedules.daily.cron: "0 9 * * *" → "0 10 * * *"',
+            ],
+            id="a new commit, and the one real change",
+        ),
+        pytest.param(
+            [update("a/x", COMMIT, COUNTED), update("a/y", COMMIT, COUNTED)],
+            [
+                "~ commit 7fd9fa7 → a0d0b72 for 2 deployments",
+                "    a/x, a/y",
+                '    version: "1" → "2"',
+                REGENERATED,
+            ],
+            id="what comes with a commit stands below it",
+        ),
+        pytest.param(
+            [update("a/x", RULE, remarks=("a remark",)), update("a/y", COUNTED, remarks=("a remark",))],
+            [
+                "~ 2 deployments",
+                REGENERATED,
+                "~ update deployment a/x",
+                '    schedules.daily.cron: "0 9 * * *" → "0 10 * * *"',
+                "~ update deployment a/y",
+                '    version: "1" → "2"',
+                "! 2 deployments: a remark",
+            ],
+            id="what is shared names no deployments where these follow; remarks come last",
+        ),
+        pytest.param(
+            [create("a/x", entrypoint="a.py:a", tags=["t"]), create("a/y", entrypoint="b.py:b", tags=["t"])],
+            [
+                "+ 2 deployments, each with",
+                "    a/x, a/y",
+                '    tags: ["t"]',
+                "+ create deployment a/x",
+                '    entrypoint: "a.py:a"',
+                "+ create deployment a/y",
+                '    entrypoint: "b.py:b"',
+            ],
+            id="new deployments",
+        ),
+        pytest.param(
+            [*(Unchanged(deployment(f"a/{name}"), "already as wanted", {}) for name in "xyz"), update("a/b", RULE)],
+            [
+                "= 3 deployments: already as wanted",
+                "~ update deployment a/b",
+                '    schedules.daily.cron: "0 9 * * *" → "0 10 * * *"',
+                REGENERATED,
+            ],
+            id="what is left alone is counted",
+        ),
+        pytest.param(
+            [Unchanged(deployment("a/x"), "already as wanted", {}), Delete(deployment("a/y"), {})],
+            ["= deployment a/x: already as wanted", "- delete deployment a/y"],
+            id="single ones stay as they are",
+        ),
+    ],
+)
+def test_a_plan_in_groups(changes: Sequence[Change], expected: list[str]) -> None:
+    """Every deployment that changes is named; what they share comes first, then what is special about one."""
+    assert list(lines(Plan(deployments=tuple(changes)))) == expected
+
+
+def test_every_name_of_a_group_is_written_in_lines_of_bounded_length() -> None:
+    """A hundred deployments take some lines of names, and none is left out."""
+    names = [f"load-orders/region-{number:03}" for number in range(100)]
+    told = list(lines(Plan(deployments=tuple(update(name, COMMIT) for name in names))))
+    assert told[0] == "~ commit 7fd9fa7 → a0d0b72 for 100 deployments"
+    assert len(told) <= 30
+    assert max(map(len, told)) <= 104
+    assert all(f"{name}," in " ".join(told) or told[-2].endswith(name) for name in names)
+
+
+def test_the_page_is_a_diff() -> None:
+    """Former values are taken away, new ones added; what holds a fence does not end the block."""
+    page = markdown(
+        Plan(deployments=(update("a/x", RULE, FieldChange("description", "a", "```\n<b>")),)), "Plan_ of *x*"
+    )
+    assert page.startswith("# Plan\\_ of \\*x\\*\n\n1 to update\n\n````diff\n~ update deployment a/x\n")
+    assert '-   schedules.daily.cron: "0 9 * * *"\n+   schedules.daily.cron: "0 10 * * *"\n' in page
+    assert page.endswith("````\n")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        pytest.param([{"a": 1, "b": 2}], [{"a": 1, "b": 3}], "x.0.b: 2 → 3", id="one place"),
+        pytest.param({"a": 1, "b": 2}, {"a": 2, "b": 3}, 'x: {"a": 1, "b": 2} → {"a": 2, "b": 3}', id="two places"),
+        pytest.param([1], [1, 2], "x: [1] → [1, 2]", id="another shape"),
+        pytest.param({"a": OLD}, {"a": f"{NEW}+dirty"}, "commit 7fd9fa7 → a0d0b72+dirty", id="a commit"),
+        pytest.param(OLD, "1", 'x: "7fd9fa7" → "1"', id="from a commit to something else"),
+    ],
+)
+def test_the_place_that_differs_is_shown(before: object, after: object, told: str) -> None:
+    """Of a list of pull steps the one value that changes is shown, not the lists."""
+    assert str(field_line("x", before, after)) == told
+
+
+def test_of_long_texts_that_begin_alike_the_difference_is_shown() -> None:
+    """Two rules of holidays differ behind what fits into a line."""
+    line = field_line("rrule", "x" * 200 + "OLD", "x" * 200 + "NEW")
+    assert (line.before[-5:], line.after[-5:]) == ('xOLD"', 'xNEW"')
+    assert len(line.before) < 40
