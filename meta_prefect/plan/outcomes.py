@@ -27,8 +27,8 @@ Action = Literal[
 ]
 """What happened, or with ``to …`` what a deploy would do.
 
-``next version`` where a plan would write nothing but a version that counts deploys; ``held`` where it is to be left alone; ``put back`` where another deployment failed and the deploy was all or nothing; ``not written`` where a deploy did
-not get to it.
+``next version`` where a plan would write nothing but a version that counts deploys; ``held`` where it is to be left alone;
+``put back`` where another deployment failed and the deploy was all or nothing; ``not written`` where a deploy did not get to it.
 """
 
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.pages.drift_page import drift_markdown
 from meta_prefect.plan.outcomes import ACTIONS, counted, listed
 from meta_prefect.plan.status import DeploymentStatus, FieldStatus, ProjectStatus, State
