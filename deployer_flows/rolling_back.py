@@ -31,6 +31,7 @@ from meta_prefect.steps.progress import progress
 from meta_prefect.steps.recording import begin_page
 from meta_prefect.steps.retrying import PATIENTLY
 from meta_prefect.steps.this_run import present_run
+from meta_prefect.texts import code
 
 
 class Restoration:
@@ -142,7 +143,7 @@ async def compare_with_recorded(deployment: str, to: str | None, project: str, s
     logger = get_run_logger()
     for line in (f"back to {target}: {headline(change)}", *details(change)):
         logger.info("%s", line)
-    return Restoration(target, live, change, tuple(_remarks(target, history[0])))
+    return Restoration(target, live, change, (*change.remarks, *_remarks(target, history[0])))
 
 
 async def _check_pool(target: Recorded, server: PrefectServer) -> None:
@@ -174,7 +175,7 @@ async def restore(restoration: Restoration, server: PrefectServer) -> str:
     change, live = restoration.change, restoration.live
     if isinstance(change, Create) or live is None:
         flow_name, _, name = restoration.target.entry.deployment.partition("/")
-        written = await server.create_deployment(flow_name, name, restoration.target.entry.after or {})
+        written = await server.create_deployment(flow_name, name, getattr(change, "after", {}))
         logger.info("created again: %s", restoration.target.entry.deployment)
         return written
     if isinstance(change, Update):
@@ -194,7 +195,7 @@ def _entry(restoration: Restoration) -> LedgerEntry:
         action="rolled back",
         version=was.version,
         before=live.record if live is not None else None,
-        after=was.after if live is None else {**live.record, **(was.after or {})},
+        after=getattr(restoration.change, "after", was.after),
         ours=was.ours,
     )
 
@@ -232,4 +233,4 @@ def _report(restoration: Restoration, deployment_id: str | None, *, dry_run: boo
 async def _show(report: Report, deployment: str, server: PrefectServer) -> None:
     (outcome,) = report.outcomes
     get_run_logger().info("%s %s: %s", outcome.action, deployment, outcome.detail)
-    await show_report(report, f"rollback-{deployment}", f"Rollback of `{deployment}`: {report.count()}.", server)
+    await show_report(report, f"rollback-{deployment}", f"Rollback of {code(deployment)}: {report.count()}.", server)

@@ -15,6 +15,7 @@ from meta_prefect.plan.document import PlanDocument
 from meta_prefect.plan.explain import shown
 from meta_prefect.plan.ledger import Recorded
 from meta_prefect.plan.status import FieldStatus, ProjectStatus
+from meta_prefect.texts import code, markdown
 
 Action = Literal["created", "updated", "unchanged", "deleted", "put back", "not written", "failed"]
 """What happened: ``put back`` and ``not written`` where another deployment failed and the deploy was all or nothing."""
@@ -111,13 +112,13 @@ def together(environment: str, reports: Iterable[Report], *, dry_run: bool = Fal
 
 def drift_markdown(found: ProjectStatus) -> str:
     """How a project stands, as a page: one section for each deployment that is not in sync, one row for each field."""
-    lines = [f"# {found.project} in {found.environment}"]
+    lines = [f"# {found.project} in {markdown(found.environment)}"]
     for one in found.deployments:
         if one.is_in_sync:
             continue
-        lines += ["", f"## {one.deployment}: {one.state}", ""]
+        lines += ["", f"## {markdown(one.deployment)}: {one.state}", ""]
         if one.applied_at is not None:
-            lines += [f"Deployed {one.applied_at:%Y-%m-%d %H:%M} UTC by {one.applied_by}.", ""]
+            lines += [f"Deployed {one.applied_at:%Y-%m-%d %H:%M} UTC by {markdown(one.applied_by or '')}.", ""]
         if one.fields:
             lines += ["| field | last deployed | live | wanted | |", "|---|---|---|---|---|"]
             lines += [_drift_row(field) for field in one.fields]
@@ -127,9 +128,10 @@ def drift_markdown(found: ProjectStatus) -> str:
 
 def _drift_row(field: FieldStatus) -> str:
     values = (
-        shown(getattr(field, name)) if name in field.model_fields_set else "" for name in ("applied", "live", "wanted")
+        markdown(shown(getattr(field, name), field.path)) if name in field.model_fields_set else ""
+        for name in ("applied", "live", "wanted")
     )
-    return _row((field.path, *values, field.kind))
+    return _row((markdown(field.path), *values, field.kind))
 
 
 def carried_by(failure: DeployFailed) -> Report:
@@ -166,13 +168,13 @@ def history_artifact(deployment: str, history: Sequence[Recorded], urls: Sequenc
     """
     rows = [_row(HISTORY_COLUMNS), "|---" * len(HISTORY_COLUMNS) + "|"]
     for recorded, url in zip(history, urls, strict=True):
-        at, *rest = history_cells(recorded)
+        at, *rest = map(markdown, history_cells(recorded))
         rows.append(_row((f"[{at}]({url})" if url else at, *rest)))
     return {
         "type": "markdown",
         "key": artifact_key(f"history-{deployment}"),
-        "description": f"What was written of `{deployment}`, newest first: {len(history)} entries.",
-        "data": "\n".join([f"# History of {deployment}", "", *rows]),
+        "description": f"What was written of {code(deployment)}, newest first: {len(history)} entries.",
+        "data": "\n".join([f"# History of {markdown(deployment)}", "", *rows]),
     }
 
 
@@ -188,18 +190,24 @@ def report_artifact(report: Report, key: str, description: str) -> Record:
     """
     rows = ["| deployment | result | version | detail | recipe |", "|---|---|---|---|---|"]
     for outcome in (*report.failed, *(one for one in report.outcomes if one.action != "failed")):
-        name = f"[{outcome.deployment}]({outcome.url})" if outcome.url else outcome.deployment
+        plain = markdown(outcome.deployment)
+        name = f"[{plain}]({outcome.url})" if outcome.url else plain
         action = f"**{outcome.action}**" if outcome.action == "failed" else outcome.action
-        rows.append(_row((name, action, outcome.version or "", outcome.detail, outcome.recipe)))
-    lines = [f"# {report.count()} in {report.environment}", "", *rows]
+        rows.append(_row((name, action, *map(_cell, (outcome.version or "", outcome.detail, outcome.recipe)))))
+    lines = [f"# {report.count()} in {markdown(report.environment)}", "", *rows]
     if report.components:
-        lines += ["", "Also written:", "", *(f"- {name}: {done}" for name, done in report.components)]
+        lines += ["", "Also written:", "", *(f"- {markdown(name)}: {_cell(done)}" for name, done in report.components)]
     if report.remarks:
-        lines += ["", "Notes:", "", *(f"- {remark}" for remark in report.remarks)]
+        lines += ["", "Notes:", "", *(f"- {_cell(remark)}" for remark in report.remarks)]
     if report.run_url:
         lines += ["", f"[The run]({report.run_url})"]
     return {"type": "markdown", "key": artifact_key(key), "description": description, "data": "\n".join(lines)}
 
 
+def _cell(text: str) -> str:
+    """A text of several lines in one of Markdown."""
+    return "<br>".join(map(markdown, text.split("\n")))
+
+
 def _row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", "<br>") for cell in cells) + " |"
+    return "| " + " | ".join(cells) + " |"

@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import shlex
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 
+from meta_prefect.cli.console import PlainConsole, indented, linked
 from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError
 from meta_prefect.steps.progress import Silent
+from meta_prefect.texts import escaped, shell
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -59,8 +61,8 @@ class Output:
     """Standard output for results, standard error for what happens on the way."""
 
     def __init__(self) -> None:
-        self._out = Console(highlight=False, soft_wrap=True)
-        self._err = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._out = PlainConsole(highlight=False, soft_wrap=True)
+        self._err = PlainConsole(stderr=True, highlight=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
         """Print a line for whoever waits."""
@@ -76,12 +78,12 @@ class Output:
 
     def note(self, text: str) -> None:
         """Print what else to know."""
-        self._err.print(f"[yellow]note:[/] {escape(text)}")
+        self._err.print(f"[yellow]note:[/] {escape(indented(text))}")
 
     def errors(self, errors: Iterable[MetaPrefectError]) -> None:
         """Print what is wrong, and the mend."""
         for error in errors:
-            self._err.print(f"[bold red]error:[/] {escape(str(error))}")
+            self._err.print(f"[bold red]error:[/] {escape(indented(str(error)))}")
 
     @contextmanager
     def watching(self, title: str, *, debug: bool) -> Generator[None]:
@@ -113,18 +115,18 @@ class Output:
             for outcome in report.outcomes:
                 version = f" version {outcome.version}" if outcome.version else ""
                 detail = f" ({outcome.detail})" if outcome.detail else ""
-                self.raw(f"{outcome.action} {outcome.deployment}{version}{detail}")
+                self.raw(indented(f"{outcome.action} {escaped(outcome.deployment)}{version}{detail}"))
             for name, done in report.components:
-                self.raw(f"{done} {name}")
+                self.raw(indented(f"{done} {escaped(name)}"))
         for remark in report.remarks:
-            self._err.print(f"[yellow]note:[/] {escape(remark)}")
+            self.note(remark)
         self.raw(f"{report.count()} in {report.environment}")
         if report.run_url:
             self.raw(f"Run: {report.run_url}")
         if following and not report.failed and not report.dry_run and report.outcomes:
             first = report.outcomes[0]
-            parameters = "".join(f" -p {name}=…" for name in first.open_parameters)
-            self.raw(f"Next: prefect deployment run '{first.deployment}'{parameters} --watch")
+            parameters = "".join(f" -p {shlex.quote(f'{name}=')}…" for name in first.open_parameters)
+            self.raw(f"Next: prefect deployment run {shell(first.deployment)}{parameters} --watch")
 
     def plan(self, report: Report, form: str, *, following: bool = True) -> None:
         """Print a plan, field by field.
@@ -142,11 +144,11 @@ class Output:
         for change in report.plan.changes:
             mark, color = _MARKS[change.action]
             detail = f": {change.detail}" if change.detail else ": next version" if mark == "~v" else ""
-            self._out.print(f"[{color}]{mark[0]} {escape(f'{change.kind} {change.name}{detail}')}[/]")
+            self._out.print(f"[{color}]{mark[0]} {escape(escaped(f'{change.kind} {change.name}{detail}'))}[/]")
             for line in _field_lines(change):
-                self._out.print(f"    {escape(line)}")
+                self._out.print(f"    {escape(escaped(line))}")
         for remark in report.remarks:
-            self._err.print(f"[yellow]note:[/] {escape(remark)}")
+            self.note(remark)
         self.raw(f"{report.count()} in {report.environment}")
         if following and report.run_id and report.plan.changes:
             self.raw(f"To apply exactly this: meta-prefect deploy --plan {report.run_id}")
@@ -159,10 +161,9 @@ class Output:
         for column in ("Deployment", "Result", "Version", "Detail"):
             table.add_column(column, overflow="fold")
         for outcome in report.outcomes:
-            name = escape(outcome.deployment)
-            linked = f"[link={outcome.url}]{name}[/link]" if outcome.url else name
             color = _COLORS[outcome.action]
-            table.add_row(linked, f"[{color}]{outcome.action}[/]", outcome.version or "", escape(outcome.detail))
+            name, version = linked(outcome.deployment, outcome.url), escape(escaped(outcome.version or ""))
+            table.add_row(name, f"[{color}]{outcome.action}[/]", version, escape(outcome.detail))
         for component, done in report.components:
             table.add_row(escape(component), escape(done), "", "")
         self._out.print(table)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
+from meta_prefect.files import read_regular
+
 FOREIGN_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages", "dist-packages"})
 _MARKS_OF_OTHERS = frozenset({"pyvenv.cfg", "meta_prefect.yaml", "meta_prefect.yml"})
 
@@ -87,8 +89,9 @@ class _Walk:
         if ".gitignore" in names and folder != self.root and (own := _read_ignores(folder, ".gitignore")):
             ignores = (own, *ignores)
         for entry in entries:
-            is_folder = entry.is_dir()
-            if not is_folder and not (entry.name.endswith(".py") and entry.is_file()):
+            # Asked of a link onto itself, an entry raises, and a path does not.
+            is_folder = Path(entry.path).is_dir() if entry.is_symlink() else entry.is_dir()
+            if not is_folder and not (entry.name.endswith(".py") and Path(entry.path).is_file()):
                 continue
             path = f"{entry.path}/" if is_folder else entry.path
             if entry.name.startswith(".") or entry.name in FOREIGN_FOLDERS or self._left_out(path, ignores):
@@ -127,7 +130,7 @@ def _ignores_above(root: str) -> tuple[_Ignores, ...]:
 
 def _read_ignores(folder: str, name: str) -> _Ignores | None:
     try:
-        text = Path(folder, name).read_text(encoding="utf-8", errors="replace")
+        text = read_regular(Path(folder, name)).decode(errors="replace")
     except OSError:
         return None
     return _Ignores(folder, _compiled(text.splitlines()))

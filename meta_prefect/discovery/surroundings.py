@@ -127,7 +127,8 @@ def _walk(top: str) -> Iterator[os.DirEntry[str]]:
         if folder != top and any(entry.name == "pyvenv.cfg" for entry in entries):
             continue
         for entry in entries:
-            is_folder = entry.is_dir()
+            # Asked of a link onto itself, an entry raises, and a path does not.
+            is_folder = Path(entry.path).is_dir() if entry.is_symlink() else entry.is_dir()
             if is_folder and (entry.name.startswith(".") or entry.name in FOREIGN_FOLDERS):
                 continue
             if is_folder:

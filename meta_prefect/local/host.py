@@ -6,7 +6,14 @@ import asyncio
 import os
 
 from meta_prefect.local.guard import why_no_worker
-from meta_prefect.local.worker import ensure_worker_process, local_pool_name, worker_name, worker_status
+from meta_prefect.local.worker import (
+    WorkerProcess,
+    ensure_worker_process,
+    local_pool_name,
+    worker_name,
+    worker_status,
+)
+from meta_prefect.redaction import without_userinfo
 
 
 class LocalHost:
@@ -29,8 +36,7 @@ class LocalHost:
 
     def worker_is_alive(self, pool: str) -> bool:
         """Whether the worker process that was started here for a pool of the present API still runs."""
-        url = _api_environment().get("PREFECT_API_URL")
-        return any(worker.alive for worker in worker_status() if worker.pool == pool and worker.api_url == url)
+        return any(worker.alive for worker in _workers_of(pool))
 
     def refusal(self) -> str | None:
         """Why no worker may be started here; None where one may."""
@@ -43,9 +49,14 @@ class LocalHost:
 
     def worker_log(self, pool: str) -> str:
         """Where that worker writes its log."""
-        url = _api_environment().get("PREFECT_API_URL")
-        logs = [worker.record.log for worker in worker_status() if worker.pool == pool and worker.api_url == url]
+        logs = [worker.record.log for worker in _workers_of(pool)]
         return str(logs[0]) if logs else "there is none"
+
+
+def _workers_of(pool: str) -> list[WorkerProcess]:
+    """The workers of this host that were started for a pool of the present API."""
+    url = without_userinfo(_api_environment().get("PREFECT_API_URL", "")).rstrip("/")
+    return [worker for worker in worker_status() if worker.pool == pool and worker.api_url.rstrip("/") == url]
 
 
 def _api_environment() -> dict[str, str]:

@@ -9,6 +9,9 @@ from typing import Any, assert_never
 from meta_prefect.interfaces.records import ABSENT, FieldChange
 from meta_prefect.plan.changes import Change, Create, Delete, Plan, Unchanged, Update
 from meta_prefect.plan.fires import next_fires
+from meta_prefect.redaction import hidden
+from meta_prefect.texts import escaped, fenced
+from meta_prefect.texts import markdown as plain
 
 LONGEST_VALUE = 120
 """How many characters of a value are shown; the whole one is in the JSON output."""
@@ -47,9 +50,9 @@ def details(change: Change) -> Iterator[str]:
     """The lines below a headline: each field's before and after, what becomes of scheduled runs, remarks."""
     match change:
         case Create(fields=fields):
-            yield from (f"{field.path}: {shown(field.after)}" for field in fields if _is_worth_showing(field))
+            yield from (f"{one.path}: {shown(one.after, one.path)}" for one in fields if _is_worth_showing(one))
         case Update(fields=fields):
-            yield from (f"{field.path}: {shown(field.before)} → {shown(field.after)}" for field in fields)
+            yield from (f"{one.path}: {shown(one.before, one.path)} → {shown(one.after, one.path)}" for one in fields)
             if change.subject.kind == "deployment":
                 yield "runs that its schedules have created already are created anew (Prefect does so at every change)"
         case Unchanged() | Delete():
@@ -64,7 +67,8 @@ def details(change: Change) -> Iterator[str]:
 
 def kept_lines(kept: Mapping[str, Any]) -> Iterator[str]:
     """What operators have set and keep."""
-    yield from (f"{path}: {shown(value)} (kept: set on the server, not by the recipe)" for path, value in kept.items())
+    said = "(kept: set on the server, not by the recipe)"
+    yield from (f"{path}: {shown(value, path)} {said}" for path, value in kept.items())
 
 
 def _is_worth_showing(field: FieldChange) -> bool:
@@ -72,22 +76,27 @@ def _is_worth_showing(field: FieldChange) -> bool:
     return field.after not in (None, "", [], {}) and not field.path.startswith("parameter_openapi_schema")
 
 
-def shown(value: Any) -> str:
-    """A value in one line of bounded length."""
+def shown(value: Any, path: str = "") -> str:
+    """A value in one line of bounded length, without secrets.
+
+    Args:
+        value: The value.
+        path: Its place, keys joined by dots.
+    """
     if value is ABSENT:
         return "(none)"
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = escaped(json.dumps(hidden(value, path), ensure_ascii=False, default=str))
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
 
 
 def lines(plan: Plan) -> Iterator[str]:
     """The whole plan as plain text."""
     for change in plan:
-        yield headline(change)
-        yield from (f"    {detail}" for detail in details(change))
+        yield escaped(headline(change))
+        yield from (f"    {escaped(detail)}" for detail in details(change))
 
 
 def markdown(plan: Plan, title: str) -> str:
     """The whole plan as markdown: a diff block, which UIs colour."""
     body = "\n".join(lines(plan)) or "= nothing to deploy"
-    return f"# {title}\n\n{summary(plan)}\n\n```diff\n{body}\n```\n"
+    return f"# {plain(title)}\n\n{summary(plan)}\n\n{fenced(body, 'diff')}\n"

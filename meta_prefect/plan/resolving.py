@@ -10,11 +10,14 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from meta_prefect.errors import BuilderError, ConfigurationError, ConflictError, first_line
+from meta_prefect.hidden_values import is_hidden
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.components import Component, ComponentKey, WorkerPool
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.plan.checking import check_parameters
+from meta_prefect.redaction import HIDDEN, remember_within
+from meta_prefect.texts import check_plain
 
 
 @dataclass(slots=True)
@@ -41,6 +44,7 @@ class Draft:
         """Let one builder have its say; what it raises becomes this draft's error."""
         if self.errors:
             return
+        remember_within(getattr(builder, "__dict__", None))
         try:
             made = builder.update_deployment(self.deployment.private_copy())
         except ConfigurationError as error:
@@ -124,11 +128,16 @@ class Draft:
                 hint="Add an infrastructure builder, for example `local_process()`.",
             )
         try:
+            check_plain(deployment.flow.name)
+        except ValueError as error:
+            raise ConfigurationError(f"the flow's name {error}", where=self.where) from None
+        try:
             # Changes in place escape validation on assignment.
             type(deployment).model_validate(dict(deployment))
         except ValidationError as error:
             raise BuilderError(first_line(error), where=f"{self.where}: {deployment.full_name}") from None
         self._make_json()
+        self._refuse_hidden()
         for error in check_parameters(deployment):
             self.refuse(error)
 
@@ -147,6 +156,17 @@ class Draft:
             raise BuilderError(
                 f"holds something that has no JSON form: {error}", where=f"{self.where}: {deployment.full_name}"
             ) from None
+
+    def _refuse_hidden(self) -> None:
+        """Refuse what was taken from a page of a run, where secrets are hidden: no run could do anything with it."""
+        deployment = self.deployment
+        for name in ("parameters", "job_variables", "pull_steps"):
+            if is_hidden(getattr(deployment, name)):
+                raise BuilderError(
+                    f"{name}: a value is {HIDDEN!r}, which is how a secret is shown",
+                    where=f"{self.where}: {deployment.full_name}",
+                    hint="Write a reference, such as '{{ prefect.blocks.secret.NAME }}', or the value itself.",
+                )
 
 
 def with_requirements(components: Iterable[Component]) -> list[Component]:

@@ -23,6 +23,7 @@ from meta_prefect.errors import (
 )
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.records import Record
+from meta_prefect.redaction import hidden, without_userinfo
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -62,7 +63,7 @@ class Requests:
     @property
     def url(self) -> str:
         """The address of the API."""
-        return str(self._client.api_url).rstrip("/")
+        return without_userinfo(str(self._client.api_url).rstrip("/"))
 
     async def check(self) -> None:
         """Find out whether the API answers us, before anything is started that would fail in a less clear way.
@@ -133,7 +134,7 @@ class Requests:
 
         try:
             with self._without_retries():
-                response = await self._client.request(cast("Any", method), cast("Any", path), json=body)
+                response = await self._client.request(cast("Any", method), cast("Any", path), json=sent(path, body))
         except PrefectHTTPStatusError as error:
             response = error.response
         except (httpx.TransportError, OSError) as error:
@@ -195,6 +196,11 @@ async def base_job_template(worker_type: str) -> Record:
     return template
 
 
+def sent(path: str, body: Record | None) -> Record | None:
+    """What is sent: to tell people of a deploy, nothing secret; what is deployed, as it is."""
+    return hidden(body) if path.startswith(("/artifacts/", "/flow_runs/")) else body
+
+
 async def leave_waiting_to_us(response: httpx.Response) -> None:
     """Let Prefect's client hand over an answer such as 503 at once; a hook of its httpx client.
 
@@ -236,10 +242,11 @@ def server_errors() -> Generator[None]:
         yield
     except PrefectHTTPStatusError as error:
         request = error.request
-        raise _refusal(error.response, f"{request.method} {request.url.path}", str(request.url)) from error
+        url = without_userinfo(str(request.url))
+        raise _refusal(error.response, f"{request.method} {request.url.path}", url) from error
     except httpx.TransportError as error:
         url = str(error.request.url) if getattr(error, "_request", None) is not None else "PREFECT_API_URL"
-        raise _unreachable(url, error) from error
+        raise _unreachable(without_userinfo(url), error) from error
 
 
 def _unreachable(url: str, error: Exception) -> UnreachableError:

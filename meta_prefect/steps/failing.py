@@ -11,6 +11,7 @@ from prefect import get_run_logger
 from prefect.states import Failed
 
 from meta_prefect.errors import MetaPrefectError
+from meta_prefect.steps.private_logs import keep_logs_private
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -18,6 +19,7 @@ R = TypeVar("R")
 
 async def in_words(body: Awaitable[R]) -> R:
     """Await the body of a flow; see :func:`failing_in_words`."""
+    keep_logs_private()
     try:
         return await body
     except MetaPrefectError as error:

@@ -23,6 +23,7 @@ from meta_prefect.plan.ledger import ARTIFACT_TYPE, Ledger, LedgerEntry, PageHea
 from meta_prefect.plan.records import desired_record
 from meta_prefect.server import PrefectServer
 from meta_prefect.steps.planning import PlannedDeployment
+from meta_prefect.texts import code, markdown
 
 
 class OpenPage:
@@ -111,10 +112,11 @@ def _in_words(page: Ledger) -> str:
     commit = f" at commit {page.commit}" if page.commit else ""
     verb = "wrote" if page.finished else "was about to write"
     head = (
-        f"What {page.recipe} {verb} for {page.project} in {page.environment}{commit}, by {page.by}: {_counted(page)}."
+        f"What {page.recipe} {verb} for {page.project} in {markdown(page.environment)}{commit}, "
+        f"by {markdown(page.by)}: {_counted(page)}."
     )
     lines = (
-        f"- `{entry.deployment}` {entry.action}{f', version {entry.version}' if entry.version else ''}"
+        f"- {code(entry.deployment)} {entry.action}{f', version {markdown(entry.version)}' if entry.version else ''}"
         for entry in page.entries
     )
     return "\n".join((head, "", *lines))

@@ -10,9 +10,11 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
-from meta_prefect.errors import BuilderError, MovedError, RefusedError
+from meta_prefect.errors import BuilderError, MetaPrefectError, MovedError, RefusedError
+from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
+from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.changes import Create, Delete, Unchanged, Update
 from meta_prefect.plan.recorded import check_not_moved
 from meta_prefect.plan.records import field_changes
@@ -33,6 +35,16 @@ async def ensure_component(planned: PlannedComponent, server: PrefectServer) -> 
     """Create or change what deployments need."""
     component, live = planned.component, planned.live
     try:
+        await _ensure(component, live, server)
+    except MetaPrefectError:
+        raise
+    except Exception as error:  # a component may be other people's code: what it raises is reported as its own
+        raise BuilderError(f"{type(error).__name__}: {error}", where=str(component)) from error
+    get_run_logger().info("%s: %s", type(planned.change).__name__.lower(), component)
+
+
+async def _ensure(component: Component, live: Record | None, server: PrefectServer) -> None:
+    try:
         await component.write(server, live)
     except RefusedError:
         # Somebody else may have made it since we looked; then it only has to be as we want it.
@@ -41,7 +53,6 @@ async def ensure_component(planned: PlannedComponent, server: PrefectServer) -> 
             raise
         if tuple(component.compare(now)):
             await component.write(server, now)
-    get_run_logger().info("%s: %s", type(planned.change).__name__.lower(), component)
 
 
 @task(name="wait until ready", task_run_name="wait for {planned}", cache_policy=NO_CACHE)

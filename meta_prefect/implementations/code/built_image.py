@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from meta_prefect.errors import ConfigurationError, MetaPrefectError
+from meta_prefect.files import place_in
 from meta_prefect.implementations.builder import Builder
 from meta_prefect.implementations.code.commits import committed
 from meta_prefect.implementations.code.files import content_hash
@@ -21,6 +22,7 @@ from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.records import ABSENT, FieldChange, Record
+from meta_prefect.texts import code
 
 
 def _check_path(path: str) -> str:
@@ -90,10 +92,17 @@ class built_image(Builder):  # noqa: N801 - used like a function
         """Let the run use the image.
 
         Raises:
-            ConfigurationError: There is no Dockerfile, or the tag is to be a commit and the folder has none.
+            ConfigurationError: There is no Dockerfile in the project, or the tag is to be a commit and the folder has none.
         """
-        folder = Path(deployment.flow.source) / self.build.context
-        if not (folder / self.build.dockerfile).is_file():
+        source = Path(deployment.flow.source)
+        folder = source / self.build.context
+        dockerfile = place_in(source, folder / self.build.dockerfile)
+        if dockerfile is None or place_in(source, folder) is None:
+            raise ConfigurationError(
+                f"{self.build.context}/{self.build.dockerfile} leads out of the project's folder {source}",
+                hint="Images are only built from files of the project; move them there.",
+            )
+        if not dockerfile.is_file():
             raise ConfigurationError(
                 f"there is no {self.build.dockerfile} in {folder}",
                 hint="Write one that copies the project, such as:\n    FROM prefecthq/prefect:3-python3.11\n    COPY . .",
@@ -232,7 +241,7 @@ class BuiltImage(Component):
         from prefect.runtime import flow_run
 
         facts = {"image": self.reference, "digest": digest, "commit": self.commit}
-        lines = "\n".join(f"| {name} | `{value}` |" for name, value in facts.items() if value)
+        lines = "\n".join(f"| {name} | {code(value)} |" for name, value in facts.items() if value)
         return {
             "type": "markdown",
             "key": artifact_key(f"image-{self.image}"),

@@ -9,6 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from meta_prefect.files import place_in, read_regular
+
 IGNORE_FILE: Final = ".prefectignore"
 
 _NEVER: Final = (
@@ -27,15 +29,15 @@ _NEVER: Final = (
 def project_files(root: Path) -> Iterator[Path]:
     """Yield the files below a folder that its ``.prefectignore`` does not exclude, as paths relative to it, sorted.
 
-    Left out are also Git's and Python's own folders, virtual environments, and symbolic links that lead out of the folder.
+    Left out are also Git's and Python's own folders, virtual environments, symbolic links that lead out of the folder or nowhere,
+    and what is no regular file.
     """
     from pathspec import GitIgnoreSpec
 
     ignore_file = root / IGNORE_FILE
-    written = ignore_file.read_text().splitlines() if ignore_file.is_file() else []
+    written = read_regular(ignore_file).decode(errors="replace").splitlines() if ignore_file.is_file() else []
     # Ours come last, so that no `!pattern` brings them back.
     ignored = GitIgnoreSpec.from_lines([*written, *_NEVER])
-    inside = root.resolve()
     for folder, folders, files in os.walk(root):
         here = Path(folder).relative_to(root)
         folders[:] = sorted(
@@ -46,7 +48,7 @@ def project_files(root: Path) -> Iterator[Path]:
         )
         for name in sorted(files):
             path = here / name
-            if not ignored.match_file(path.as_posix()) and (root / path).resolve().is_relative_to(inside):
+            if not ignored.match_file(path.as_posix()) and (root / path).is_file() and place_in(root, path) is not None:
                 yield path
 
 

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from meta_prefect.errors import ScheduleError
+from meta_prefect.files import read_regular
+from meta_prefect.texts import short
 
 if TYPE_CHECKING:
     from icalendar import Component
 
 # yearly events go on for ever; no schedule looks further than this
 _LAST_YEAR = 2100
+_MOST_DAYS = 50_000
 
 
 def read_ics(path: Path, *, where: str | None = None) -> dict[date, str]:
@@ -32,13 +35,21 @@ def read_ics(path: Path, *, where: str | None = None) -> dict[date, str]:
     from icalendar import Calendar
 
     try:
-        calendar = Calendar.from_ical(path.read_bytes())
+        calendar = Calendar.from_ical(read_regular(path))
         events = cast("Iterable[Component]", cast("Any", calendar).walk("VEVENT"))
-        return {day: str(event.get("SUMMARY", path.stem)) for event in events for day in _days_of(event)}
+        return dict(_named_days(events, path.stem))
     except OSError as error:
         raise ScheduleError(f"the calendar {str(path)!r} cannot be read: {error.strerror}", where=where) from None
     except (ValueError, KeyError, IndexError, AttributeError) as error:
-        raise ScheduleError(f"{str(path)!r} is no iCalendar file: {error}", where=where) from error
+        raise ScheduleError(f"{str(path)!r} is no iCalendar file: {short(str(error))}", where=where) from error
+
+
+def _named_days(events: Iterable[Component], default: str) -> Iterator[tuple[date, str]]:
+    days = ((day, str(event.get("SUMMARY", default))) for event in events for day in _days_of(event))
+    for number, named in enumerate(days):
+        if number == _MOST_DAYS:
+            raise ValueError(f"its events lie on more than {_MOST_DAYS:,} days")
+        yield named
 
 
 def _days_of(event: Component) -> Iterator[date]:
@@ -57,17 +68,21 @@ def _days_of(event: Component) -> Iterator[date]:
             yield begin + timedelta(days=offset)
 
 
-def _occurrences(event: Component, first: date) -> list[date]:
+def _occurrences(event: Component, first: date) -> Iterator[date]:
     if "RRULE" not in event:
-        return [first]
+        yield first
+        return
     from dateutil.rrule import rrulestr
 
     rule = cast("bytes", cast("Any", event)["RRULE"].to_ical()).decode()
     midnight = datetime.combine(first, time.min)
     without_zone = rule.replace("Z", "")
     excluded = {_as_date(moment.dt) for dates in _as_list(event.get("EXDATE")) for moment in dates.dts}
-    found = rrulestr(without_zone, dtstart=midnight).between(midnight, datetime(_LAST_YEAR, 1, 1), inc=True)  # noqa: DTZ001
-    return [moment.date() for moment in found if moment.date() not in excluded]
+    for moment in rrulestr(without_zone, dtstart=midnight):
+        if moment.year >= _LAST_YEAR:
+            return
+        if moment.date() not in excluded:
+            yield moment.date()
 
 
 def _as_list(value: Any) -> list[Any]:
