@@ -66,7 +66,7 @@ class Output:
 
     def say(self, text: str) -> None:
         """Print a line for whoever waits."""
-        self._err.print(escape(text))
+        self._err.print(escape(indented(text)))
 
     def raw(self, text: str, *, style: str = "", end: str = "\n") -> None:
         """Print a text as it is."""
@@ -293,6 +293,10 @@ def _as_annotation(error: ConfigurationError) -> str:
     """One workflow command of GitHub Actions; its escapes are those of its documentation."""
     place = _place(error)
     keys = {"file": place.get("file"), "line": place.get("line"), "col": place.get("column")}
-    properties = ",".join(f"{key}={value}" for key, value in keys.items() if value)
-    text = str(error).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return f"::error {properties}::{text}"
+    properties = ",".join(f"{key}={_in_annotation(value, ':,')}" for key, value in keys.items() if value)
+    return f"::error {properties}::{_in_annotation(str(error))}"
+
+
+def _in_annotation(text: str, more: str = "") -> str:
+    """A text in which nothing is a command, or a property of one; ``more`` are further characters to escape."""
+    return "".join(f"%{ord(sign):02X}" if sign in f"%\r\n{more}" else sign for sign in text)

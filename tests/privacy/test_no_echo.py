@@ -15,6 +15,7 @@ from values import a_deployment, a_draft
 
 from deployer_flows.bootstrapping import DeployerSetup
 from meta_prefect import recipe
+from meta_prefect.cli.program import print_traceback
 from meta_prefect.errors import MetaPrefectError, UnreachableError, first_line
 from meta_prefect.implementations.builder import Builder
 from meta_prefect.implementations.code import git_code
@@ -215,6 +216,17 @@ def test_logs_of_runs_are_clean() -> None:
     assert S not in written
     assert "\x1b" not in written
     assert "postgresql://etl:(hidden)@db" in written
+
+
+def test_a_traceback_is_clean(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither `--debug` nor a bug prints what an exception or its cause quotes."""
+    with pytest.raises(RuntimeError) as raised:
+        leaking(dsn=f"postgresql://etl:{S}@db").update_deployment(a_deployment())
+    print_traceback(raised.type, raised.value, raised.tb)
+    printed = capsys.readouterr().err
+    assert "RuntimeError: cannot connect to postgresql://etl:(hidden)@db" in printed
+    assert S not in printed
+    assert "\x1b" not in printed
 
 
 def test_an_error_hides_its_secret_from_every_side() -> None:
