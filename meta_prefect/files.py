@@ -33,6 +33,11 @@ def place_in(root: Path, path: str | Path) -> Path | None:
     return place if place.is_relative_to(root) else resolved
 
 
+def is_regular(file: Path) -> bool:
+    """Whether there is a regular file; a name that no file can have is none."""
+    return os.path.isfile(file)  # noqa: PTH113 - a path raises where its name is too long
+
+
 def read_regular(file: Path, most: int = LARGEST) -> bytes:
     """Read a file, and nothing that has no end or would have to be waited for.
 

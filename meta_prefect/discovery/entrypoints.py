@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from meta_prefect.errors import FlowNotFoundError
-from meta_prefect.files import place_in
+from meta_prefect.files import is_regular, place_in
 
 _INSTALLED_FOLDERS: Final = frozenset({"site-packages", "dist-packages"})
 
@@ -76,7 +76,7 @@ def file_in_project(root: Path, path: str, *, where: str | None = None) -> Path:
             where=where,
             hint="Code is only taken from the project; move the file, or name a module of an installed package.",
         )
-    if not file.is_file():
+    if not is_regular(file):
         raise FlowNotFoundError(f"there is no file {path!r} in {root}", where=where)
     return file
 

@@ -165,8 +165,9 @@ def test_a_device_under_a_well_known_name_is_not_read(root: Path, name: str) -> 
         ImageBuild(dockerfile="linked/Dockerfile"),
         ImageBuild(context="loop"),
         ImageBuild(dockerfile="a\0b"),
+        ImageBuild(dockerfile="a" * 5000),
     ],
-    ids=["context", "Dockerfile", "a link onto itself", "a zero byte"],
+    ids=["context", "Dockerfile", "a link onto itself", "a zero byte", "a long name"],
 )
 def test_images_are_built_from_the_project(root: Path, build: ImageBuild) -> None:
     """A Dockerfile or a folder outside of it is refused before anything is built."""

@@ -16,7 +16,7 @@ from values import a_deployment
 from meta_prefect.cli.console import PlainConsole, indented, linked
 from meta_prefect.cli.output import Output
 from meta_prefect.errors import MetaPrefectError
-from meta_prefect.interfaces.components import GlobalConcurrencyLimit, WorkerPool, WorkQueue
+from meta_prefect.interfaces.components import GlobalConcurrencyLimit, Worker, WorkerPool, WorkQueue
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.schedules import Schedule
 from meta_prefect.plan.changes import Create, Plan, Subject
@@ -148,6 +148,13 @@ def test_a_suggested_command_is_one_command(capsys: pytest.CaptureFixture[str]) 
     Output().report(Report(environment="dev", outcomes=(outcome,)))
 
     assert """prefect deployment run 'a/it'"'"'s; rm -rf x' --watch""" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("pool", "word"), [("etl", "etl"), ("my pool; rm -rf x", "'my pool; rm -rf x'")])
+def test_a_hint_is_one_command(pool: str, word: str) -> None:
+    """What is to be typed to start a worker names the pool as one word, plain where that is enough."""
+    (remark,) = Worker(pool=pool, type="process").remarks({"status": "offline", "refusal": "elsewhere"})
+    assert f"run `prefect worker start -p {word} -t process`" in remark
 
 
 def test_pages_show_names_as_names() -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from meta_prefect.errors import ConfigurationError, MetaPrefectError
-from meta_prefect.files import place_in
+from meta_prefect.files import is_regular, place_in
 from meta_prefect.implementations.builder import Builder
 from meta_prefect.implementations.code.commits import committed
 from meta_prefect.implementations.code.files import content_hash
@@ -102,7 +102,7 @@ class built_image(Builder):  # noqa: N801 - used like a function
                 f"{self.build.context}/{self.build.dockerfile} leads out of the project's folder {source}",
                 hint="Images are only built from files of the project; move them there.",
             )
-        if not dockerfile.is_file():
+        if not is_regular(dockerfile):
             raise ConfigurationError(
                 f"there is no {self.build.dockerfile} in {folder}",
                 hint="Write one that copies the project, such as:\n    FROM prefecthq/prefect:3-python3.11\n    COPY . .",
