@@ -12,6 +12,7 @@ from urllib.parse import quote
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.records import LiveDeployment, changed_schedules
+from meta_prefect.private_logs import keep_logs_private
 from meta_prefect.redaction import remember, without_userinfo
 from meta_prefect.server.reading import Readings
 from meta_prefect.server.requests import client_settings, leave_waiting_to_us
@@ -102,6 +103,7 @@ async def connect(host: Host) -> AsyncGenerator[PrefectServer]:
     """
     from prefect.settings import PREFECT_API_URL, get_current_settings
 
+    keep_logs_private()
     api = get_current_settings().api
     for opens in (api.key, api.auth_string):
         if opens is not None:

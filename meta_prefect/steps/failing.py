@@ -11,7 +11,7 @@ from prefect import get_run_logger
 from prefect.states import Failed
 
 from meta_prefect.errors import MetaPrefectError
-from meta_prefect.steps.private_logs import keep_logs_private
+from meta_prefect.private_logs import keep_logs_private
 
 P = ParamSpec("P")
 R = TypeVar("R")

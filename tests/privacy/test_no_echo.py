@@ -23,11 +23,11 @@ from meta_prefect.implementations.code.project_source import ProjectSource
 from meta_prefect.implementations.infra.worker_manifests import ClusterWorker
 from meta_prefect.implementations.run_settings import env_variables, job_variables, parameters
 from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.private_logs import keep_logs_private
 from meta_prefect.recipes.recipe import Recipe
 from meta_prefect.recipes.variables import check_variables
 from meta_prefect.server.requests import sent, server_errors
 from meta_prefect.settings import read_settings
-from meta_prefect.steps.private_logs import keep_logs_private
 
 S = "hunter2X"
 HTTPS = "https://git.example/shop.git"
