@@ -11,6 +11,7 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from meta_prefect.errors import TargetError
+from meta_prefect.hidden_values import known_by
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.changes import Create, Plan, Unchanged, Update
 from meta_prefect.plan.document import document
@@ -22,6 +23,7 @@ from meta_prefect.project import read_project
 from meta_prefect.recipes.observed import deploy_flow
 from meta_prefect.recipes.parameters import DryRun, ProjectPath
 from meta_prefect.recipes.showing import show_report
+from meta_prefect.redaction import remember
 from meta_prefect.report import Outcome, Report, history_artifact
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.steps.failing import failing_in_words
@@ -138,6 +140,9 @@ async def compare_with_recorded(deployment: str, to: str | None, project: str, s
     target = version_to_restore(history, to)
     flow_name, _, name = deployment.partition("/")
     live = (await server.read_deployments([(flow_name, name)])).get(deployment)
+    if live is not None:
+        # What a recipe took as a secret, this run has never seen; the ledger shows where it stands.
+        remember(*(text for one in history for text in known_by(one.entry.after, live.record)))
     change = diff_restored(target, live)
     await _check_pool(target, server)
     logger = get_run_logger()

@@ -58,6 +58,27 @@ def _hidden_parts(value: Any, shown: Any, path: str) -> Iterator[tuple[str, Any,
             pass
 
 
+def known_by(stored: Any, live: Any) -> Iterator[str]:
+    """The live texts that stand where a stored value has a hidden one: they are secrets, whatever their keys are called.
+
+    Args:
+        stored: A value of which secrets are hidden; None where nothing is stored.
+        live: The live value of the same place.
+    """
+    match stored, live:
+        case str(), str() if MARK.fullmatch(stored) and not is_hidden(live):
+            yield live
+        case Mapping(), Mapping():
+            there = cast("Mapping[str, Any]", live)
+            for key, inner in cast("Mapping[str, Any]", stored).items():
+                yield from known_by(inner, there.get(key))
+        case list(), list():
+            for one, other in zip(cast("list[Any]", stored), cast("list[Any]", live), strict=False):
+                yield from known_by(one, other)
+        case _:
+            pass
+
+
 def restored(stored: Any, live: Any, path: str = "") -> tuple[Any, list[str]]:
     """Fill in what is hidden of a stored value from the live one, as a hidden value itself is kept nowhere.
 

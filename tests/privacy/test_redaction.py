@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-from meta_prefect.hidden_values import is_hidden, restored, secrets_in
+from meta_prefect.hidden_values import is_hidden, known_by, restored, secrets_in
 from meta_prefect.redaction import hidden, is_secret_name, redacted, remember, remember_within, without_userinfo
 
 S = "hunter2X"
@@ -240,6 +240,14 @@ STORED = {
 def test_what_is_hidden_is_filled_in_from_what_is_live(live: Any, expected: Any, lost: list[str]) -> None:
     """What no longer is what it was is named, and never replaced by the words that hide it."""
     assert restored(hidden(STORED), live) == (expected, lost)
+
+
+def test_the_ledger_shows_where_secrets_stand() -> None:
+    """A process that has never seen a secret knows it by the mark in its place, and no text that is only partly one."""
+    stored = {"env": {"PLAIN": "(hidden 3f2a)", "X": "y"}, "url": "https://(hidden 3f2a)@x", "all": ["(hidden 3f2a)"]}
+    live = {"env": {"PLAIN": "one", "X": "z"}, "url": "https://two@x", "all": ["three", "four"]}
+    assert list(known_by(stored, live)) == ["one", "three"]
+    assert list(known_by(None, live)) == []
 
 
 @pytest.mark.parametrize(

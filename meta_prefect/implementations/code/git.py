@@ -29,7 +29,7 @@ def check_repository(url: str) -> str:
     if redacted(url) != url:
         # What was written is not shown: it holds a secret.
         raise ValueError(
-            "the address of the repository holds a user, password or token: name a saved block as `token` instead"
+            "the address of the repository holds a user or password, or a token: name a saved block as `token` instead"
         )
     parts = urlsplit(url)
     if url.startswith("-") or (parts.scheme not in ("https", "ssh", "file") and _SCP_LIKE.fullmatch(url) is None):
