@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 from prefect import get_run_logger, task
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from deployer_flows.deploying_itself import DEFAULT_RECIPE, deployer
 from deployer_flows.whole_project import deploy_order, succeeded
 from meta_prefect.discovery.sharing import modules_of, sharing_modules
 from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
+from meta_prefect.hidden_values import secrets_in
 from meta_prefect.implementations.code.project_source import ProjectSource
 from meta_prefect.implementations.notification.watching import watch_name
 from meta_prefect.interfaces.markdown import code, escaped
@@ -78,6 +79,17 @@ class DeployerSetup(BaseModel):
     policy: str = Field(default="report", title="Policy", pattern="^(report|fail|heal)$")
     watch: bool = Field(default=False, title="Watch")
     timezone: str = Field(default="UTC", title="Time zone")
+
+    @field_validator("variables")
+    @classmethod
+    def _no_secrets(cls, variables: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """Refuse what would stand in the parameters of this run, for all to read."""
+        if found := secrets_in(variables):
+            raise ValueError(
+                f"{', '.join(found)}: a secret is named, never written down, as it would be stored in the parameters of a run: "
+                "give a reference, such as '{{ prefect.blocks.secret.NAME }}'"
+            )
+        return variables
 
 
 @deploy_flow(name="bootstrap", flow_run_name="bootstrap a deployer")

@@ -13,6 +13,7 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from meta_prefect.errors import ConflictError
+from meta_prefect.hidden_values import known_by
 from meta_prefect.interfaces.markdown import code
 from meta_prefect.local.host import LocalHost
 from meta_prefect.pages.history_page import history_artifact
@@ -29,6 +30,7 @@ from meta_prefect.project import read_project
 from meta_prefect.recipes.observed import deploy_flow
 from meta_prefect.recipes.parameters import DryRun, ProjectPath
 from meta_prefect.recipes.showing import show_report
+from meta_prefect.redaction import remember
 from meta_prefect.report import Outcome, Report
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.steps.failing import failing_in_words, saying
@@ -218,12 +220,16 @@ async def compare_with_recorded(
     target = version_to_restore(history, to or None, unconfirmed=unconfirmed)
     flow_name, _, name = deployment.partition("/")
     live = (await server.read_deployments([(flow_name, name)])).get(deployment)
+    if live is not None:
+        # What a recipe took as a secret, this run has never seen; the ledger shows where it stands.
+        remember(*(text for one in history for text in known_by(one.entry.after, live.record)))
     change = diff_restored(target, live)
     await check_restorable(target, history, live, root, server)
     logger = get_run_logger()
     for line in (f"back to {target}: {headline(change)}", *details(change)):
         logger.info("%s", line)
     remarks = [
+        *change.remarks,
         *code_remarks(target, _newest(history), live.record if live is not None else None),
         *server.unsound.values(),
     ]
@@ -242,7 +248,7 @@ async def restore(restoration: Restoration, server: PrefectServer) -> str:
     change, live = restoration.change, restoration.live
     if isinstance(change, Create) or live is None:
         flow_name, _, name = restoration.target.entry.deployment.partition("/")
-        written = await server.create_deployment(flow_name, name, restoration.target.entry.after or {})
+        written = await server.create_deployment(flow_name, name, getattr(change, "after", {}))
         logger.info("created again: %s", restoration.target.entry.deployment)
         return written
     if isinstance(change, Update):
@@ -262,7 +268,7 @@ def _entry(restoration: Restoration) -> LedgerEntry:
         action="rolled back",
         version=was.version,
         before=live.record if live is not None else None,
-        after=was.after if live is None else {**live.record, **(was.after or {})},
+        after=getattr(restoration.change, "after", was.after),
         ours=was.ours,
     )
 

@@ -335,7 +335,7 @@ def _batches(requests: Sequence[Request]) -> Iterator[list[Request]]:
     size = 0
     for request in requests:
         # A planned version and two fingerprints go along with each entry.
-        cost = len(json.dumps(request.as_entry())) + 400
+        cost = len(json.dumps(request.as_entry(), default=str)) + 400
         if batch and size + cost > LARGEST_PARAMETERS:
             yield batch
             batch, size = [], 0

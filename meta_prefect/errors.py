@@ -25,20 +25,28 @@ to do about it. The command line prints exactly that and exits with 1; a traceba
     ├── DriftFound                somebody has changed what was deployed
     └── DeployFailed              some deployments could not be written; carries the report
 
-This module imports nothing of the package, so that everything may raise these.
+This module imports nothing of the package but what cleans texts, so that everything may raise these. Whatever an error quotes is
+short, without secrets and without control characters.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
+
+from meta_prefect.hidden_values import secret_values
+from meta_prefect.redaction import HIDDEN, is_secret_name
+from meta_prefect.texts import LONGEST_ERROR, presentable, quoted
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
 ConfigurationErrorT = TypeVar("ConfigurationErrorT", bound="ConfigurationError")
+_MOST_NAMES: Final = 40
+_LONGEST_PLACE: Final = 300
+_LONGEST_HINT: Final = 600
 
 
 class MetaPrefectError(Exception):
@@ -50,11 +58,14 @@ class MetaPrefectError(Exception):
         hint: What to do about it.
     """
 
+    longest: ClassVar[int | None] = LONGEST_ERROR
+    """How many characters of a message are kept; None for any number."""
+
     def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.where = where
-        self.hint = hint
+        self.message = presentable(message, longest=self.longest)
+        super().__init__(self.message)
+        self.where = where if where is None else presentable(where, longest=_LONGEST_PLACE)
+        self.hint = hint if hint is None else presentable(hint, longest=_LONGEST_HINT)
 
     def __str__(self) -> str:
         located = f"{self.where}: {self.message}" if self.where else self.message
@@ -62,6 +73,7 @@ class MetaPrefectError(Exception):
 
     def asked_for_at(self, place: str) -> None:
         """Note where the user asked for what went wrong, in front of where it went wrong."""
+        place = presentable(place, longest=_LONGEST_PLACE)
         if self.where is None:
             self.where = place
         elif not self.where.startswith(place):
@@ -140,6 +152,8 @@ class ValidationFailed(MetaPrefectError):  # noqa: N818 - a verdict, as in Prefe
         errors: The single errors, in the order in which they were found.
     """
 
+    longest = None
+
     def __init__(self, errors: Sequence[ConfigurationError]) -> None:
         # One cause may concern many deployments, such as a work pool that they share.
         self.errors = tuple({str(error): error for error in errors}.values())
@@ -190,6 +204,8 @@ class DeployFailed(MetaPrefectError):  # noqa: N818 - a verdict, as in Prefect's
         report: What happened to each deployment, a :class:`meta_prefect.report.Report`.
     """
 
+    longest = None
+
     def __init__(self, message: str, *, report: object = None) -> None:
         super().__init__(message)
         self.report = report
@@ -204,7 +220,8 @@ def nearest(value: str, known: Iterable[str]) -> str:
     names = sorted(set(known))
     if close := difflib.get_close_matches(value, names, n=1):
         return f"Did you mean {close[0]!r}?"
-    return f"Known: {', '.join(names)}." if names else ""
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"Known: {', '.join(names[:_MOST_NAMES])}{more}." if names else ""
 
 
 @contextmanager
@@ -226,8 +243,7 @@ def first_line(error: ValidationError) -> str:
     """What pydantic found first, in one line."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{place}: {message} (got {first['input']!r})" if place else message
+    return f"{place}: {said(first)} {got(first)}" if place else said(first)
 
 
 def noted(made: ConfigurationErrorT, error: ValidationError) -> ConfigurationErrorT:
@@ -235,3 +251,34 @@ def noted(made: ConfigurationErrorT, error: ValidationError) -> ConfigurationErr
     first = error.errors()[0]
     made.is_about(*map(str, first["loc"]), value=first["input"])
     return made
+
+
+def got(details: Mapping[str, Any]) -> str:
+    """What was given where pydantic found something: ``(got 'x')``, or ``(got (hidden))`` where that may be a secret.
+
+    Args:
+        details: One of the errors of a pydantic error.
+    """
+    return f"(got {HIDDEN if _is_secret(details) else quoted(details['input'], *details['loc'])})"
+
+
+def said(details: Mapping[str, Any]) -> str:
+    """What pydantic or a check of ours says of a value, without any secret that is quoted in it.
+
+    Args:
+        details: One of the errors of a pydantic error.
+    """
+    message = str(details["msg"]).removeprefix("Value error, ")
+    given: Any = details["input"]
+    secrets = [given] if _is_secret(details) and isinstance(given, str) else secret_values(given, *details["loc"])
+    for secret in secrets:
+        for written in (repr(secret), secret):
+            message = message.replace(written, HIDDEN)
+    return message
+
+
+def _is_secret(details: Mapping[str, Any]) -> bool:
+    """Whether a value stands where a secret would: also one that looks like a reference may be none."""
+    return isinstance(details["input"], str | int | float) and any(
+        is_secret_name(part) for part in details["loc"] if isinstance(part, str)
+    )

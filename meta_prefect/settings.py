@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from meta_prefect.errors import SettingsError
+from meta_prefect.errors import SettingsError, got, said
+from meta_prefect.texts import check_plain
 
 
 def split_tags(value: object) -> object:
@@ -15,6 +16,9 @@ def split_tags(value: object) -> object:
     if not isinstance(value, str):
         return value
     return tuple(dict.fromkeys(tag for part in value.split(",") if (tag := part.strip())))
+
+
+Plain = Annotated[str, AfterValidator(check_plain)]
 
 
 class Settings(BaseSettings):
@@ -31,9 +35,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="META_PREFECT__", extra="ignore", frozen=True, env_ignore_empty=True)
 
-    env: str = "dev"
-    tags: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_tags)] = ()
-    version: str | None = None
+    env: Plain = "dev"
+    tags: Annotated[tuple[Plain, ...], NoDecode, BeforeValidator(split_tags)] = ()
+    version: Plain | None = None
     start_worker: bool = True
     build_images: bool = True
     remember_flows: bool = True
@@ -50,6 +54,4 @@ def read_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         key = "__".join(str(part) for part in first["loc"]).upper()
-        raise SettingsError(
-            f"{first['msg']} (got {first['input']!r})", where=f"environment variable META_PREFECT__{key}"
-        ) from None
+        raise SettingsError(f"{said(first)} {got(first)}", where=f"environment variable META_PREFECT__{key}") from None

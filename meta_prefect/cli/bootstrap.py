@@ -169,14 +169,13 @@ def _setup(**values: Any) -> Any:
     from pydantic import ValidationError
 
     from deployer_flows.bootstrapping import DeployerSetup
-    from meta_prefect.errors import ConfigurationError, TargetError, ValidationFailed
+    from meta_prefect.errors import ConfigurationError, TargetError, ValidationFailed, said
 
     try:
         return DeployerSetup.model_validate(values)
     except ValidationError as error:
         found: list[ConfigurationError] = [
-            TargetError(one["msg"].removeprefix("Value error, "), where=f"bootstrap: {'.'.join(map(str, one['loc']))}")
-            for one in error.errors()
+            TargetError(said(one), where=f"bootstrap: {'.'.join(map(str, one['loc']))}") for one in error.errors()
         ]
         raise ValidationFailed(found) from None
 

@@ -13,8 +13,11 @@ from cyclopts import Parameter
 
 from meta_prefect.cli.options import Debug, Flag
 from meta_prefect.cli.output import Output
+from meta_prefect.texts import escaped
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from meta_prefect.interfaces.records import FieldChange
     from meta_prefect.plan.ledger import Recorded
     from meta_prefect.report import Report
@@ -43,10 +46,10 @@ def history(
     if output == "json":
         out.raw(json.dumps([_as_json(one) for one in recorded], indent=2))
     elif sys.stdout.isatty():
-        _print_table(out, deployment, recorded)
+        out.show(_table(deployment, recorded))
     else:
         for one in recorded:
-            out.raw(_as_line(one))
+            out.raw(escaped(_as_line(one)))
     for note in notes:
         out.say(f"note: {note}")
     return 0
@@ -191,10 +194,12 @@ def _as_json(recorded: Recorded) -> dict[str, Any]:
 def _fields_as_json(fields: Iterable[FieldChange]) -> Iterable[dict[str, Any]]:
     """Each field's place, before and after; what is absent is left out."""
     from meta_prefect.interfaces.records import ABSENT
+    from meta_prefect.redaction import hidden
 
     for field in fields:
         values = {"before": field.before, "after": field.after}
-        yield {"path": field.path, **{key: value for key, value in values.items() if value is not ABSENT}}
+        shown = {key: hidden(value, field.path) for key, value in values.items() if value is not ABSENT}
+        yield {"path": field.path, **shown}
 
 
 def _as_line(recorded: Recorded) -> str:
@@ -213,17 +218,17 @@ def _as_line(recorded: Recorded) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def _print_table(out: Output, deployment: str, history: Sequence[Recorded]) -> None:
+def _table(deployment: str, history: Sequence[Recorded]) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
+    from meta_prefect.cli.console import linked
     from meta_prefect.pages.history_page import HISTORY_COLUMNS, history_cells
 
     table = Table(title=f"History of {escape(deployment)}", title_justify="left")
     for column in HISTORY_COLUMNS:
         table.add_column(column, overflow="fold")
     for recorded in history:
-        at, *rest = (escape(cell) for cell in history_cells(recorded))
-        url = _run_url(recorded)
-        table.add_row(f"[link={url}]{at}[/link]" if url else at, *rest)
-    out.show(table)
+        at, *rest = history_cells(recorded)
+        table.add_row(linked(at, _run_url(recorded)), *map(escape, rest))
+    return table

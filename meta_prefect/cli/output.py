@@ -5,19 +5,21 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import shlex
 import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 
+from meta_prefect.cli.console import PlainConsole, indented, linked
 from meta_prefect.cli.ending import journal, watching_the_server
 from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.steps.progress import Progress, Silent
+from meta_prefect.texts import escaped, shell
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -62,7 +64,7 @@ def report_of(run: Callable[[], Report]) -> Report:
         return carried_by(failure)
 
 
-class Pipe(Console):
+class Pipe(PlainConsole):
     """A console whose reader may go away, as `head` does."""
 
     def on_broken_pipe(self) -> None:
@@ -89,7 +91,7 @@ class Output:
 
     def say(self, text: str) -> None:
         """Print a line for whoever waits."""
-        self._err.print(escape(text))
+        self._err.print(escape(indented(text)))
 
     def raw(self, text: str, *, style: str = "", end: str = "\n") -> None:
         """Print a text as it is."""
@@ -101,12 +103,12 @@ class Output:
 
     def note(self, text: str) -> None:
         """Print what else to know."""
-        self._err.print(f"[yellow]note:[/] {escape(text)}")
+        self._err.print(f"[yellow]note:[/] {escape(indented(text))}")
 
     def errors(self, errors: Iterable[MetaPrefectError]) -> None:
         """Print what is wrong, and the mend."""
         for error in errors:
-            self._err.print(f"[bold red]error:[/] {escape(str(error))}")
+            self._err.print(f"[bold red]error:[/] {escape(indented(str(error)))}")
 
     def fail(self, errors: Sequence[MetaPrefectError]) -> None:
         """Print what is wrong, in place of a result; as an object too where a program reads that."""
@@ -160,18 +162,18 @@ class Output:
             for outcome in report.outcomes:
                 version = f" version {short_commit(outcome.version)}" if outcome.version else ""
                 detail = f" ({outcome.detail})" if outcome.detail else ""
-                self.raw(f"{outcome.action} {outcome.deployment}{version}{detail}")
+                self.raw(indented(f"{outcome.action} {escaped(outcome.deployment)}{version}{detail}"))
             for name, done in report.components:
-                self.raw(f"{done} {name}")
+                self.raw(indented(f"{done} {escaped(name)}"))
         for remark in report.remarks:
-            self._err.print(f"[yellow]note:[/] {escape(remark)}")
+            self.note(remark)
         self.raw(report.in_one_line)
         if report.run_url:
             self.raw(f"Run: {report.run_url}")
         if following and not report.failed and not report.dry_run and report.outcomes:
             first = report.outcomes[0]
-            parameters = "".join(f" -p {name}=…" for name in first.open_parameters)
-            self.raw(f"Next: prefect deployment run '{first.deployment}'{parameters} --watch")
+            parameters = "".join(f" -p {shlex.quote(f'{name}=')}…" for name in first.open_parameters)
+            self.raw(f"Next: prefect deployment run {shell(first.deployment)}{parameters} --watch")
 
     def plan(self, report: Report, form: str, *, following: bool = True) -> None:
         """Print a plan, field by field.
@@ -188,11 +190,11 @@ class Output:
             return
         for section in _sections(report.plan):
             title, *below = section.text()
-            self._out.print(f"[{_MARK_COLORS[section.mark]}]{escape(title)}[/]")
+            self._out.print(f"[{_MARK_COLORS[section.mark]}]{escape(escaped(title))}[/]")
             for line in below:
-                self._out.print(escape(line))
+                self._out.print(escape(escaped(line)))
         for remark in report.remarks:
-            self._err.print(f"[yellow]note:[/] {escape(remark)}")
+            self.note(remark)
         self.raw(report.in_one_line)
         if following and report.run_id and report.plan.changes:
             self.raw(f"To apply exactly this: meta-prefect deploy --plan {report.run_id}")
@@ -205,12 +207,10 @@ class Output:
         for column in ("Deployment", "Result", "Version", "Detail"):
             table.add_column(column, overflow="fold")
         for outcome in report.outcomes:
-            name = escape(outcome.deployment)
-            linked = f"[link={outcome.url}]{name}[/link]" if outcome.url else name
             color = _COLORS[outcome.action]
-            table.add_row(
-                linked, f"[{color}]{outcome.action}[/]", short_commit(outcome.version or ""), escape(outcome.detail)
-            )
+            name = linked(outcome.deployment, outcome.url)
+            version = escape(escaped(short_commit(outcome.version or "")))
+            table.add_row(name, f"[{color}]{outcome.action}[/]", version, escape(outcome.detail))
         for component, done in report.components:
             table.add_row(escape(component), escape(done), "", "")
         self._out.print(table)
@@ -366,6 +366,10 @@ def _as_annotation(error: ConfigurationError) -> str:
     """One workflow command of GitHub Actions; its escapes are those of its documentation."""
     place = _place(error)
     keys = {"file": place.get("file"), "line": place.get("line"), "col": place.get("column")}
-    properties = ",".join(f"{key}={value}" for key, value in keys.items() if value)
-    text = str(error).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return f"::error {properties}::{text}"
+    properties = ",".join(f"{key}={_in_annotation(value, ':,')}" for key, value in keys.items() if value)
+    return f"::error {properties}::{_in_annotation(str(error))}"
+
+
+def _in_annotation(text: str, more: str = "") -> str:
+    """A text in which nothing is a command, or a property of one; ``more`` are further characters to escape."""
+    return "".join(f"%{ord(sign):02X}" if sign in f"%\r\n{more}" else sign for sign in text)

@@ -6,7 +6,10 @@ import atexit
 import gc
 import os
 import signal
+import sys
+import traceback
 from collections.abc import Sequence
+from types import TracebackType
 from typing import Final
 
 _OBJECTS: Final = 200_000
@@ -21,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _collect_rarely()
     from meta_prefect.local.unreadable_home import do_without
 
+    sys.excepthook = print_traceback
     note = do_without(os.environ)
     from meta_prefect.cli.app import main as run_command
     from meta_prefect.cli.output import Output
@@ -30,6 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if note is not None:
         Output().note(note)
     run_command(arguments)
+
+
+def print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print a traceback, of a bug or with ``--debug``, as all else is printed: without secrets and control characters."""
+    from meta_prefect.texts import presentable
+
+    text = "".join(traceback.format_exception(kind, error, trace))
+    sys.stderr.write(presentable(text, longest=None))
 
 
 def _end_at_once(*_: object) -> None:

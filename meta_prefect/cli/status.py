@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from meta_prefect.cli.options import Debug, Environment, Select
 from meta_prefect.cli.output import Output
+from meta_prefect.texts import escaped
 
 if TYPE_CHECKING:
     from meta_prefect.plan.status import DeploymentStatus, FieldStatus, ProjectStatus
@@ -47,9 +48,9 @@ def status(
         out.raw(found.as_json())
     else:
         for one in found.deployments:
-            out.raw(_line(one), style=_COLORS[one.state])
+            out.raw(escaped(_line(one)), style=_COLORS[one.state])
             for field in one.fields:
-                out.raw(f"    {_field_line(field)}")
+                out.raw(escaped(f"    {_field_line(field)}"))
         count = sum(one.is_in_sync for one in found.deployments)
         held = sum(one.state == "held" for one in found.deployments)
         out.raw(f"{count} of {len(found.deployments)} in sync{f', {held} held' if held else ''} in {found.environment}")
@@ -91,7 +92,9 @@ def _field_line(field: FieldStatus) -> str:
     from meta_prefect.plan.explain import shown
 
     given = {
-        name: shown(getattr(field, name)) for name in ("applied", "live", "wanted") if name in field.model_fields_set
+        name: shown(getattr(field, name), field.path)
+        for name in ("applied", "live", "wanted")
+        if name in field.model_fields_set
     }
     if field.kind == "kept":
         return f"{field.path}: {given['live']} (kept: set on the server, not by the recipe)"

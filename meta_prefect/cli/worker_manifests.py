@@ -44,7 +44,7 @@ def manifests(
     """
     from pydantic import ValidationError
 
-    from meta_prefect.errors import ConfigurationError
+    from meta_prefect.errors import ConfigurationError, got, said
     from meta_prefect.implementations.infra.worker_manifests import (
         ClusterWorker,
         Credential,
@@ -66,9 +66,7 @@ def manifests(
         worker = ClusterWorker(namespace=namespace, job_namespaces=tuple(job_namespace or ()), image=image, api_url=url)
     except ValidationError as error:
         first = error.errors()[0]
-        raise ConfigurationError(
-            f"{first['msg'].removeprefix('Value error, ')} (got {first['input']!r})", where="worker manifests"
-        ) from None
+        raise ConfigurationError(f"{said(first)} {got(first)}", where="worker manifests") from None
     completed = worker.completed(namespace)
     out = Output()
     if credential is not None:

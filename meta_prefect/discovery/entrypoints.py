@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 from meta_prefect.errors import FlowNotFoundError
+from meta_prefect.files import is_regular, place_in
+
+_INSTALLED_FOLDERS: Final = frozenset({"site-packages", "dist-packages"})
 
 
 @dataclass(frozen=True)
@@ -66,19 +69,39 @@ def file_in_project(root: Path, path: str, *, where: str | None = None) -> Path:
     Raises:
         FlowNotFoundError: There is no such file, or it lies outside of the project (where a link leads counts).
     """
-    file = Path(os.path.normpath(root / path))
-    resolved = file.resolve()
-    if not file.is_relative_to(root) and resolved.is_relative_to(root):
-        file = resolved
-    if not (file.is_relative_to(root) and resolved.is_relative_to(root)):
+    file = place_in(root, path)
+    if file is None:
         raise FlowNotFoundError(
             f"{path!r} lies outside of the project's folder {root}",
             where=where,
             hint="Code is only taken from the project; move the file, or name a module of an installed package.",
         )
-    if not os.path.isfile(file):  # noqa: PTH113 - Path.is_file raises where a folder may not be entered
+    if not is_regular(file):
         raise FlowNotFoundError(f"there is no file {path!r} in {root}", where=where)
     return file
+
+
+def check_module(root: Path, name: str, *, where: str | None = None) -> None:
+    """Check that a module that a project names is its own or an installed one.
+
+    Args:
+        root: The project's folder, resolved.
+        name: The dotted name.
+        where: What names the module, for the error.
+
+    Raises:
+        FlowNotFoundError: A link in the project leads to it, out of the project.
+    """
+    file = find_module(root, name)
+    if file is None or not file.is_relative_to(root) or place_in(root, file) is not None:
+        return
+    if not _INSTALLED_FOLDERS.isdisjoint(file.parts):
+        return  # installers link the files of packages
+    raise FlowNotFoundError(
+        f"the module {name!r} lies outside of the project's folder {root}: {file.relative_to(root)} leads there",
+        where=where,
+        hint="Code is only taken from the project; move the file, or name a module of an installed package.",
+    )
 
 
 def find_module(root: Path, name: str) -> Path | None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
+from meta_prefect.files import read_regular
+
 FOREIGN_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages", "dist-packages"})
 SPECIAL_FOLDERS = frozenset({"/dev", "/proc", "/run", "/sys"})
 """Where the kernel shows itself as files, without end and with side effects."""
@@ -144,7 +146,7 @@ def _ignores_above(root: str) -> tuple[_Ignores, ...]:
 
 def _read_ignores(folder: str, name: str) -> _Ignores | None:
     try:
-        text = Path(folder, name).read_text(encoding="utf-8", errors="replace")
+        text = read_regular(Path(folder, name)).decode(errors="replace")
     except OSError:
         return None
     return _Ignores(folder, _compiled(text.splitlines()))

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
-from meta_prefect.discovery.entrypoints import Entrypoint, file_in_project, parse_entrypoint
+from meta_prefect.discovery.entrypoints import Entrypoint, check_module, file_in_project, parse_entrypoint
 from meta_prefect.discovery.failures import import_failure
 from meta_prefect.discovery.finder import ProjectFinder
 from meta_prefect.discovery.run_guard import refusing_runs
@@ -98,6 +98,7 @@ class ProjectModules:
         """
         parsed = parse_entrypoint(entrypoint, where=where)
         if parsed.module is not None:
+            check_module(self.root, parsed.module, where=where)
             with self.imported(), self._watched():
                 return _attribute(self._import(parsed.module, parsed.module, where), parsed, where)
         file = file_in_project(self.root, str(parsed.file), where=where)
@@ -139,9 +140,13 @@ class ProjectModules:
         """Load a module of the project, or an installed one, by its dotted name.
 
         Raises:
-            ProjectFileError: There is no such module.
+            ProjectFileError: There is no such module, or it lies outside of the project.
             FlowImportError: The module raised an exception, or ended the process.
         """
+        try:
+            check_module(self.root, name, where=where)
+        except FlowNotFoundError as error:
+            raise ProjectFileError(error.message, where=where, hint=error.hint) from None
         with self.imported(), self._watched():
             try:
                 return self._import(name, name, where)

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from meta_prefect.files import read_regular
+
 
 @dataclass(frozen=True)
 class UnreadFile:
@@ -47,7 +49,7 @@ def parse(source: bytes) -> ast.Module | str:
 def read_source(file: Path) -> bytes | str:
     """Read a file; gives its content, or why it could not be read."""
     try:
-        return file.read_bytes()
+        return read_regular(file)
     except OSError as error:
         return error.strerror or str(error)
 

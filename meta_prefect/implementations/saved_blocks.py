@@ -10,6 +10,7 @@ from meta_prefect.errors import ConflictError
 from meta_prefect.interfaces.api import Api
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.records import FieldChange, Record
+from meta_prefect.redaction import remember_within
 
 
 def document_path(block_type: str, name: str) -> str:
@@ -73,4 +74,6 @@ async def load_block(reference: str) -> Any:
     import prefect_aws  # noqa: F401 - registers the types of its blocks with Prefect  # pyright: ignore
     from prefect.blocks.core import Block
 
-    return await Block.aload(reference)
+    block: Any = await Block.aload(reference)
+    remember_within(block)
+    return block

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from meta_prefect.texts import check_plain
 
 
 class PlannedState(BaseModel):
@@ -48,7 +51,9 @@ class DeployContext(BaseModel):
 
     project: str = Field(title="Project", description="The project that owns the deployments.")
     source: str = Field(title="Source", description="The folder that holds the project, on the host that deploys.")
-    environment: str = Field(title="Environment", description="The environment to deploy to, for example dev or prod.")
+    environment: Annotated[str, AfterValidator(check_plain)] = Field(
+        title="Environment", description="The environment to deploy to, for example dev or prod."
+    )
     now: AwareDatetime = Field(title="Clock", description="The moment of the deploy, with its UTC offset.")
     deploy_id: str = Field(title="Deploy", description="Names this deploy; retries of it carry the same one.")
     commit: str | None = Field(

@@ -9,10 +9,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.names import check_name
 from meta_prefect.interfaces.schedules import Schedule
-
-REFUSED_CHARACTERS = "/%&><#?"
-"""Characters that Prefect refuses in the names of flows, deployments, pools and queues."""
+from meta_prefect.texts import check_plain
 
 
 class VersionRule(Enum):
@@ -109,9 +108,15 @@ class Deployment(BaseModel):
     @field_validator("name", "work_pool_name", "work_queue_name")
     @classmethod
     def _prefect_accepts(cls, name: str | None) -> str | None:
-        if name and (refused := sorted(set(name) & set(REFUSED_CHARACTERS))):
-            raise ValueError(f"{name!r} holds {' '.join(refused)}, which does not work in Prefect names")
-        return name
+        return name and check_name(name)
+
+    @field_validator("environment", "version", "tags")
+    @classmethod
+    def _is_plain(cls, named: str | list[str] | VersionRule | None) -> str | list[str] | VersionRule | None:
+        for name in named if isinstance(named, list) else [named]:
+            if isinstance(name, str):
+                check_plain(name)
+        return named
 
     @property
     def full_name(self) -> str:

@@ -3,6 +3,23 @@
 from __future__ import annotations
 
 import re
+from typing import Final
+
+from meta_prefect.texts import check_plain
+
+_REFUSED: Final = "/%&><#?"
+"""Characters that Prefect refuses, or does not find again, in the names of flows, deployments, pools and queues."""
+
+
+def check_name(name: str) -> str:
+    """Check a name of a deployment, pool, queue or the like.
+
+    Raises:
+        ValueError: Prefect would refuse it, or it holds control characters.
+    """
+    if refused := sorted(set(name) & set(_REFUSED)):
+        raise ValueError(f"{name!r} holds {' '.join(refused)}, which does not work in Prefect names")
+    return check_plain(name)
 
 
 def artifact_key(text: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from meta_prefect.texts import check_plain
 
 
 class Schedule(BaseModel):
@@ -31,7 +33,7 @@ class Schedule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    slug: str
+    slug: Annotated[str, AfterValidator(check_plain)]
     rrule: str | None = None
     cron: str | None = None
     interval: timedelta | None = None

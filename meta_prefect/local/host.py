@@ -14,6 +14,7 @@ from meta_prefect.local.worker import (
     worker_name,
     worker_status,
 )
+from meta_prefect.redaction import without_userinfo
 
 
 class LocalHost:
@@ -36,7 +37,7 @@ class LocalHost:
 
     def worker_is_alive(self, pool: str) -> bool:
         """Whether the worker process that was started here for a pool of the present API still runs."""
-        return any(worker.alive for worker in _workers(pool))
+        return any(worker.alive for worker in _workers_of(pool))
 
     def refusal(self) -> str | None:
         """Why no worker may be started here; None where one may."""
@@ -49,15 +50,15 @@ class LocalHost:
 
     def worker_log(self, pool: str) -> str:
         """Where that worker writes its log."""
-        logs = [worker.record.log for worker in _workers(pool)]
+        logs = [worker.record.log for worker in _workers_of(pool)]
         return str(logs[0]) if logs else "there is none"
 
 
-def _workers(pool: str) -> list[WorkerProcess]:
-    """The workers that were started here for a pool of the present API, as far as that can be read."""
-    url = _api_environment().get("PREFECT_API_URL")
+def _workers_of(pool: str) -> list[WorkerProcess]:
+    """The workers of this host that were started for a pool of the present API, as far as that can be read."""
+    url = without_userinfo(_api_environment().get("PREFECT_API_URL", "")).rstrip("/")
     try:
-        return [worker for worker in worker_status() if worker.pool == pool and worker.api_url == url]
+        return [worker for worker in worker_status() if worker.pool == pool and worker.api_url.rstrip("/") == url]
     except ProcessError:
         return []
 

@@ -35,6 +35,7 @@ from meta_prefect.local.process import (
     write_record,
 )
 from meta_prefect.local.server_record import lifeline_of
+from meta_prefect.redaction import without_userinfo
 
 QUERY_SECONDS = 2.0  # Prefect's default is 10: too long to watch
 STOP_DEADLINE = 15.0
@@ -61,7 +62,7 @@ class WorkerProcess(BaseModel):
         record: Its process.
         name: The name under which the server lists it.
         pool: The work pool that it polls.
-        api_url: The Prefect API that it talks to.
+        api_url: The Prefect API that it talks to, without a user and password.
         started: Whether this call started it.
         alive: Whether its process runs.
     """
@@ -146,7 +147,7 @@ def ensure_worker_process(pool: str, *, api_environment: Mapping[str, str]) -> W
             ),
             cwd=home,
             log=state_folder(_WORKERS) / f"{key}.log",
-            extra={"name": name, "pool": pool, "api_url": api_url, "host": host_id()},
+            extra={"name": name, "pool": pool, "api_url": without_userinfo(api_url), "host": host_id()},
         )  # fmt: skip
         try:
             record = WorkerRecord(**dict(started))
@@ -242,7 +243,7 @@ def _describe(record: WorkerRecord, *, started: bool) -> WorkerProcess:
         record=record,
         name=extra["name"],
         pool=extra["pool"],
-        api_url=extra["api_url"],
+        api_url=without_userinfo(extra["api_url"]),
         started=started,
         alive=is_alive(record),
     )
@@ -251,7 +252,7 @@ def _describe(record: WorkerRecord, *, started: bool) -> WorkerProcess:
 def _key(pool: str, api_url: str) -> str:
     """The file name of a worker: readable, and told apart by pool, API and host."""
     readable = re.sub(r"[^A-Za-z0-9_-]+", "-", pool).strip("-")[:60]
-    return f"{readable}-{_digest(pool, api_url.rstrip('/'), host_id())}"
+    return f"{readable}-{_digest(pool, without_userinfo(api_url).rstrip('/'), host_id())}"
 
 
 def _digest(*parts: str) -> str:

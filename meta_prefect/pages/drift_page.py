@@ -42,4 +42,4 @@ def _lines(field: FieldStatus) -> Iterator[str]:
     yield f"{field.path} ({field.kind})"
     for name, told in _NAMES.items():
         if name in field.model_fields_set:
-            yield f"{told:<16} {shown(getattr(field, name))}"
+            yield f"{told:<16} {shown(getattr(field, name), field.path)}"

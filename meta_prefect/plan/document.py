@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from meta_prefect.interfaces.records import ABSENT, FieldChange
 from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Held, Plan, ScheduledRuns, Unchanged, Update
 from meta_prefect.plan.fires import NextFires, next_fires
+from meta_prefect.redaction import hidden
 
 Action = Literal["create", "update", "next version", "unchanged", "held", "delete"]
 
@@ -19,7 +21,7 @@ class FieldDocument(BaseModel):
     Attributes:
         path: The field's place, keys joined by dots.
         before: Its value on the server; left out where there is none.
-        after: The value it is to have; left out where it is to go.
+        after: The value it is to have; left out where it is to go. Secrets are hidden: ``(hidden 3f2a)``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -96,7 +98,7 @@ def _change(change: Change) -> ChangeDocument:
     is_deployment = change.subject.kind == DEPLOYMENT
     common: dict[str, Any] = {"kind": change.subject.kind, "name": change.subject.name, "remarks": change.remarks}
     if kept := getattr(change, "kept", None):
-        common["kept"] = kept
+        common["kept"] = {path: hidden(value, path) for path, value in kept.items()}
     if fires := tuple(next_fires(change)):
         common["next_fires"] = fires
     match change:
@@ -120,10 +122,10 @@ def _change(change: Change) -> ChangeDocument:
 
 
 def _fields(fields: tuple[FieldChange, ...]) -> tuple[FieldDocument, ...]:
-    return tuple(
-        FieldDocument(
-            path=field.path,
-            **{key: value for key, value in (("before", field.before), ("after", field.after)) if value is not ABSENT},
-        )
-        for field in fields
-    )
+    return tuple(FieldDocument(path=field.path, **dict(_values(field))) for field in fields)
+
+
+def _values(field: FieldChange) -> Iterator[tuple[str, Any]]:
+    for name, value in (("before", field.before), ("after", field.after)):
+        if value is not ABSENT:
+            yield name, hidden(value, field.path)

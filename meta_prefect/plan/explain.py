@@ -13,6 +13,8 @@ from meta_prefect.plan.changes import Change, Create, Delete, Held, Plan, Schedu
 from meta_prefect.plan.fires import next_fires
 from meta_prefect.plan.grouping import COMMIT, FieldLine, Line, Section, grouped
 from meta_prefect.plan.outcomes import count_actions, planned_action
+from meta_prefect.redaction import hidden
+from meta_prefect.texts import escaped as in_one_line
 
 LONGEST_VALUE = 120
 """How many characters of a value are shown; the whole one is in the JSON output."""
@@ -61,7 +63,7 @@ def details(change: Change) -> Iterator[Line]:
     """The lines below a headline: each field's before and after, what becomes of scheduled runs, remarks."""
     match change:
         case Create(fields=fields):
-            yield from (f"{field.path}: {shown(field.after)}" for field in fields if _is_worth_showing(field))
+            yield from (f"{one.path}: {shown(one.after, one.path)}" for one in fields if _is_worth_showing(one))
         case Update(fields=fields):
             yield from (field_line(field.path, field.before, field.after) for field in fields)
             yield from scheduled_runs_lines(change.scheduled_runs)
@@ -87,7 +89,8 @@ def scheduled_runs_lines(runs: ScheduledRuns | None) -> Iterator[str]:
 
 def kept_lines(kept: Mapping[str, Any]) -> Iterator[str]:
     """What operators have set and keep."""
-    yield from (f"{path}: {shown(value)} (kept: set on the server, not by the recipe)" for path, value in kept.items())
+    said = "(kept: set on the server, not by the recipe)"
+    yield from (f"{path}: {shown(value, path)} {said}" for path, value in kept.items())
 
 
 def _is_worth_showing(field: FieldChange) -> bool:
@@ -101,7 +104,7 @@ def field_line(path: str, before: Any, after: Any) -> FieldLine:
     Of lists and objects that differ in one place that place is shown, of long texts that begin alike what differs. Commits are
     named as such.
     """
-    path, before, after = _narrowed(path, before, after)
+    path, before, after = _narrowed(path, hidden(before, path), hidden(after, path))
     if is_commit(before) and is_commit(after):
         return FieldLine(COMMIT, short_commit(before), short_commit(after))
     if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LONGEST_VALUE:
@@ -130,11 +133,18 @@ def _members(value: Any) -> dict[Any, Any] | None:
     return dict(enumerate(cast("list[Any]", value))) if isinstance(value, list) else None
 
 
-def shown(value: Any) -> str:
-    """A value in one line of bounded length; of a commit the first seven characters."""
+def shown(value: Any, path: str = "") -> str:
+    """A value in one line of bounded length, without secrets; of a commit the first seven characters.
+
+    Args:
+        value: The value.
+        path: Its place, keys joined by dots.
+    """
     if value is ABSENT:
         return "(none)"
-    text = json.dumps(short_commit(value) if isinstance(value, str) else value, ensure_ascii=False, default=str)
+    plain = hidden(value, path)
+    short = short_commit(plain) if isinstance(plain, str) else plain
+    text = in_one_line(json.dumps(short, ensure_ascii=False, default=str))
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
 
 

@@ -12,12 +12,15 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from meta_prefect.discovery.relative_imports import check_loads_by_path
 from meta_prefect.errors import BuilderError, ConfigurationError, ConflictError, first_line, hint_of, noted
+from meta_prefect.hidden_values import is_hidden
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.components import Component, ComponentKey, WorkerPool
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.plan.checking import check_parameters
 from meta_prefect.plan.storable import check_storable
+from meta_prefect.redaction import HIDDEN, remember_within
+from meta_prefect.texts import check_plain
 
 
 @dataclass(slots=True)
@@ -46,6 +49,7 @@ class Draft:
         """Let one builder have its say; what it raises becomes this draft's error."""
         if self.errors:
             return
+        remember_within(getattr(builder, "__dict__", None))
         try:
             made = builder.update_deployment(self.deployment.private_copy())
         except ConfigurationError as error:
@@ -137,6 +141,10 @@ class Draft:
                 hint="Add an infrastructure builder, for example `local_process()`.",
             )
         try:
+            check_plain(deployment.flow.name)
+        except ValueError as error:
+            raise ConfigurationError(f"the flow's name {error}", where=self.where) from None
+        try:
             # Changes in place escape validation on assignment.
             type(deployment).model_validate(dict(deployment))
         except ValidationError as error:
@@ -146,6 +154,7 @@ class Draft:
                 self.refuse(error)
             return
         self._make_json()
+        self._refuse_hidden()
         entrypoint = deployment.entrypoint or deployment.flow.entrypoint
         for error in (*check_parameters(deployment), *check_loads_by_path(Path(deployment.flow.source), entrypoint)):
             self.refuse(error)
@@ -165,6 +174,17 @@ class Draft:
             raise BuilderError(
                 f"holds something that has no JSON form: {error}", where=f"{self.where}: {deployment.full_name}"
             ) from None
+
+    def _refuse_hidden(self) -> None:
+        """Refuse what was taken from a page of a run, where secrets are hidden: no run could do anything with it."""
+        deployment = self.deployment
+        for name in ("parameters", "job_variables", "pull_steps"):
+            if is_hidden(getattr(deployment, name)):
+                raise BuilderError(
+                    f"{name}: a value is {HIDDEN!r}, which is how a secret is shown",
+                    where=f"{self.where}: {deployment.full_name}",
+                    hint="Write a reference, such as '{{ prefect.blocks.secret.NAME }}', or the value itself.",
+                )
 
 
 def with_requirements(components: Iterable[Component]) -> list[Component]:

@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from meta_prefect.errors import ConfigurationError, ConflictError
+from meta_prefect.hidden_values import restored
 from meta_prefect.interfaces.records import ABSENT, Record, differences_within
 from meta_prefect.interfaces.tags import environment_tag, owner
 from meta_prefect.plan.changes import DEPLOYMENT, Create, Subject, Unchanged, Update
@@ -21,10 +22,13 @@ KINDS_OF_STEPS: Final = frozenset({GIT_CLONE, S3_PULL, FOLDER, "meta_prefect.ste
 """The pull steps that builders of this package write."""
 
 _SHORT: Final = 7
+_NO_SECRETS = "the ledger keeps no secrets; deploy the project to set it"
 
 
 def diff_restored(target: Recorded, live: LiveDeployment | None) -> Create | Update | Unchanged:
     """Compare a deployment with what it was: all of it, what operators set included.
+
+    The ledger keeps no secrets, so those stay as they are; a remark names each that was another one then.
 
     Args:
         target: What it was.
@@ -36,8 +40,10 @@ def diff_restored(target: Recorded, live: LiveDeployment | None) -> Create | Upd
     subject = Subject(DEPLOYMENT, target.entry.deployment)
     wanted = target.entry.after
     assert wanted is not None, "a deleted state is never chosen"  # noqa: S101 - for the type checker
+    wanted, lost = restored(wanted, None if live is None else live.record)
+    remarks = tuple(f"{path} {'is left out' if live is None else 'stays as it is'}: {_NO_SECRETS}" for path in lost)
     if live is None:
-        return Create(subject, tuple(differences_within(ABSENT, wanted)), wanted)
+        return Create(subject, tuple(differences_within(ABSENT, wanted)), wanted, remarks)
     if (other := owner(live.record["tags"])) != target.page.project:
         raise ConflictError(
             f"the live deployment belongs to {f'the project {other!r}' if other else 'nobody'}, "
@@ -49,8 +55,8 @@ def diff_restored(target: Recorded, live: LiveDeployment | None) -> Create | Upd
         )
     fields = tuple(field_changes(live.record, wanted))
     if not fields:
-        return Unchanged(subject, f"is as it was at {target} already", live.record)
-    return Update(subject, fields, live.record, {**live.record, **wanted})
+        return Unchanged(subject, f"is as it was at {target} already", live.record, remarks)
+    return Update(subject, fields, live.record, {**live.record, **wanted}, remarks=remarks)
 
 
 def check_owned(target: Recorded) -> Iterator[ConfigurationError]:

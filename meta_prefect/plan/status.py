@@ -12,6 +12,7 @@ from meta_prefect.plan.changes import Change, Create, Delete, Held, Unchanged, U
 from meta_prefect.plan.ledger import Recorded
 from meta_prefect.plan.ownership import is_ours
 from meta_prefect.plan.records import field_changes
+from meta_prefect.redaction import hidden
 
 State = Literal["in sync", "drifted", "outdated", "missing", "not deployed", "orphan", "held"]
 Kind = Literal["drift", "pending", "kept"]
@@ -169,9 +170,9 @@ def _fields(change: Update | Unchanged, live: Record, wanted: Record, last: Reco
         applied = drift.after if drift is not None else now if last is not None else ABSENT
         target = to_do.after if to_do is not None else ABSENT
         kind: Kind = "pending" if drift is None else "drift"
-        yield FieldStatus(path=path, kind=kind, **_present(applied=applied, live=now, wanted=target))
+        yield FieldStatus(path=path, kind=kind, **_present(path, applied=applied, live=now, wanted=target))
     for path, value in change.kept.items():
-        yield FieldStatus(path=path, kind="kept", live=value)
+        yield FieldStatus(path=path, kind="kept", **_present(path, live=value))
 
 
 def _pending(change: Update | Unchanged) -> Iterator[FieldChange]:
@@ -185,10 +186,11 @@ def _drifted(live: Record, wanted: Record, last: Recorded | None) -> Iterator[Fi
     if last is None or last.entry.after is None or not last.is_certain:
         return
     applied = {key: value for key, value in last.entry.after.items() if key in last.entry.ours or key == "version"}
-    for field in field_changes(live, applied):
+    # The ledger holds no secrets: both sides are compared as they may be seen.
+    for field in field_changes(hidden(live), hidden(applied)):
         if field.path == "version" or is_ours(field.path, wanted):
             yield field
 
 
-def _present(**values: Any) -> Record:
-    return {key: value for key, value in values.items() if value is not ABSENT}
+def _present(path: str, **values: Any) -> Record:
+    return {key: hidden(value, path) for key, value in values.items() if value is not ABSENT}

@@ -15,6 +15,7 @@ from yaml.constructor import SafeConstructor
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from meta_prefect.errors import ProjectFileError
+from meta_prefect.redaction import hidden
 
 KeyPath = tuple[str | int, ...]
 """The way to a value: keys of mappings and indexes of lists."""
@@ -91,9 +92,14 @@ def parse_document(name: str, content: bytes) -> Document:
     return Document(name, data, builder.positions, tuple(builder.problems))
 
 
-def describe(value: object) -> str:
-    """Show a value as it would stand in the file, shortened."""
-    text = json.dumps(value, ensure_ascii=False)
+def describe(value: object, *keys: str | int) -> str:
+    """Show a value as it would stand in the file, shortened and without secrets.
+
+    Args:
+        value: The value.
+        keys: The keys that lead to it.
+    """
+    text = json.dumps(hidden(value, *keys), ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from meta_prefect.project.document import Document, KeyPath
 from meta_prefect.project.naming import slug
+from meta_prefect.texts import check_plain
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -18,7 +19,7 @@ _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 def _filled(text: str) -> str:
     if not text.strip():
         raise PydanticCustomError("empty", "is empty")
-    return text
+    return check_plain(text)
 
 
 def _module_name(name: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from meta_prefect.errors import ProjectFileError
+from meta_prefect.files import read_regular
 
 _SECTION = re.compile(r'\s*\[\s*(?P<kind>[\w.-]+)(?:\s+"(?P<name>[^"]*)")?\s*\]')
 _URL = re.compile(r"\s*url\s*=\s*(?P<url>.*)", re.IGNORECASE)
@@ -42,7 +43,7 @@ def project_name(root: Path) -> tuple[str, bool]:
 
 def _name_in_pyproject(file: Path) -> str | None:
     try:
-        content = file.read_bytes().decode()
+        content = read_regular(file).decode()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError) as error:
@@ -66,7 +67,7 @@ def _name_of_remote(root: Path) -> str | None:
     else:
         return None
     try:
-        urls = _remote_urls(_git_config(top / ".git").read_text(errors="replace"))
+        urls = _remote_urls(_text(_git_config(top / ".git")))
     except OSError:
         return None
     url = urls.get("origin") or next(iter(urls.values()), "")
@@ -77,11 +78,15 @@ def _name_of_remote(root: Path) -> str | None:
 def _git_config(git: Path) -> Path:
     """Find the configuration of a repository; in a worktree or a submodule ``.git`` is a file that points elsewhere."""
     if git.is_file():
-        git = git.parent / git.read_text(errors="replace").removeprefix("gitdir:").strip()
+        git = git.parent / _text(git).removeprefix("gitdir:").strip()
         common = git / "commondir"
         if common.is_file():
-            git = git / common.read_text(errors="replace").strip()
+            git = git / _text(common).strip()
     return git / "config"
+
+
+def _text(file: Path) -> str:
+    return read_regular(file).decode(errors="replace")
 
 
 def _remote_urls(config: str) -> dict[str, str]:
@@ -97,5 +102,5 @@ def _remote_urls(config: str) -> dict[str, str]:
 
 def _last_segment(url: str) -> str:
     """Take the repository's name from ``https://host/org/name.git``, ``git@host:org/name`` or ``/path/name/.git``."""
-    path = url.rstrip("/").removesuffix("/.git").rstrip("/")
+    path = re.split(r"[?#]", url)[0].rstrip("/").removesuffix("/.git").rstrip("/")
     return re.split(r"[/:\\]", path)[-1].removesuffix(".git")

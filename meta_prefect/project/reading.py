@@ -8,7 +8,8 @@ from typing import cast
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from meta_prefect.errors import ConfigurationError, ProjectFileError, ValidationFailed, nearest
+from meta_prefect.errors import ConfigurationError, ProjectFileError, ValidationFailed, nearest, said
+from meta_prefect.files import read_regular
 from meta_prefect.project.document import Document, describe, parse_document
 from meta_prefect.project.locating import FILE_NAMES, check_place, find_project_file, project_files_in, resolved
 from meta_prefect.project.models import Entry, EntryModel, Project, ProjectFile
@@ -80,7 +81,7 @@ def _project_file(start: Path, *, required: bool) -> Path:
 
 def _read(file: Path) -> Document:
     try:
-        content = file.read_bytes() if file.exists() else b""
+        content = read_regular(file) if file.exists() else b""
     except OSError as error:
         raise ProjectFileError(f"it cannot be read: {error.strerror}", where=str(file)) from None
     return parse_document(file.name, content)
@@ -113,10 +114,10 @@ def _explained(document: Document, details: ErrorDetails) -> ProjectFileError:
         message = f"the key {key!r} is missing"
         path = path[:-1]
     elif kind in _EXPECTED:
-        message = f"should be {_EXPECTED[kind]}, not {'nothing' if value is None else describe(value)}"
+        message = f"should be {_EXPECTED[kind]}, not {'nothing' if value is None else describe(value, *path)}"
         hint = _mend(kind, value, is_flow=len(path) == 2 and path[0] == "deployments")
     else:
-        message = f"{details['msg']} (got {describe(value)})"
+        message = f"{said(details)} (got {describe(value, *path)})"
         hint = cast("str | None", details.get("ctx", {}).get("hint"))
     return ProjectFileError(message, where=document.locate(path), hint=hint)
 

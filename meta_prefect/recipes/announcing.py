@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from meta_prefect.plan.outcomes import Action
+from meta_prefect.redaction import hidden
 from meta_prefect.report import Report
 
 Happening = Literal["applied", "failed", "deleted", "drifted", "healed"]
@@ -43,7 +44,7 @@ def announce(
         environment: The environment.
         deployment: ``flow/deployment``.
         deployment_id: Its id; None where it is not on the server.
-        payload: What else to tell; holds no secrets.
+        payload: What else to tell.
     """
     from prefect.events import emit_event
 
@@ -58,7 +59,7 @@ def announce(
             _related("project", project, project),
             _related("environment", f"{project}.{environment}", environment),
         ],
-        payload={"project": project, "environment": environment, "deployment": deployment, **payload},
+        payload=hidden({"project": project, "environment": environment, "deployment": deployment, **payload}),
     )
 
 

@@ -13,6 +13,7 @@ from meta_prefect.interfaces.records import Record
 from meta_prefect.interfaces.short_forms import EditorSchema
 from meta_prefect.project import json_schema
 from meta_prefect.recipes.recipe import Recipe
+from meta_prefect.redaction import hidden
 
 
 class VariableDescription(BaseModel):
@@ -76,7 +77,7 @@ def describe(recipe: Recipe) -> RecipeDescription:
 
 def _variable(name: str, field: FieldInfo, schema: Record) -> VariableDescription:
     required = field.is_required()
-    default = "" if required else json.dumps(schema.get("default"), default=str)
+    default = "" if required else json.dumps(hidden(schema.get("default"), name), default=str)
     return VariableDescription(
         name=name, type=_type(schema), required=required, default=default, help=field.description or ""
     )

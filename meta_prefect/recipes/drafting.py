@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel
 
@@ -47,8 +47,24 @@ class Request:
         return self.locate("variables", *place) if place else None
 
     def as_entry(self) -> dict[str, Any]:
-        """The request as the parameter of the recipe's flow."""
-        return {"flow": self.flow, "variables": self.variables.model_dump(mode="json", exclude_unset=True)}
+        """The request as the parameter of the recipe's flow: JSON, but for values of secret types, which JSON would mask."""
+        shown = self.variables.model_dump(mode="json", exclude_unset=True)
+        return {"flow": self.flow, "variables": _unmasked(shown, self.variables.model_dump(exclude_unset=True))}
+
+
+def _unmasked(shown: Any, value: Any) -> Any:
+    """A JSON value with the secrets of secret types in their places."""
+    if hasattr(value, "get_secret_value"):
+        return value
+    match shown, value:
+        case dict(), dict():
+            inner = cast("dict[str, Any]", value)
+            return {key: _unmasked(one, inner.get(key)) for key, one in cast("dict[str, Any]", shown).items()}
+        case list(), list() | tuple():
+            pairs = zip(cast("list[Any]", shown), cast("list[Any]", value), strict=True)
+            return [_unmasked(one, other) for one, other in pairs]
+        case _:
+            return shown
 
 
 def draft(request: Request, context: DeployContext, modules: ProjectModules) -> Draft | ConfigurationError:

@@ -8,6 +8,8 @@ from typing import Any, ParamSpec, TypeVar
 from prefect.flows import Flow
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from meta_prefect.redaction import hidden
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -20,11 +22,11 @@ class DeployFlow(Flow[P, R]):
     """
 
     def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """The parameters as they are shown with the run."""
+        """The parameters as they are shown with the run: without secrets."""
         try:
-            return to_jsonable_python(parameters)
+            return hidden(to_jsonable_python(parameters))
         except PydanticSerializationError:
-            return super().serialize_parameters(parameters)
+            return hidden(super().serialize_parameters(parameters))
 
 
 def deploy_flow(**options: Any) -> Callable[[Callable[P, R]], DeployFlow[P, R]]:

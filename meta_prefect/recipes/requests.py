@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +130,7 @@ def nothing_to_deploy(project: Project, environment: str = "", left: Sequence[st
     hint = "Write a meta_prefect.yaml, or decorate a flow with a builder or with `recipe.with_variables(…)`."
     if left:
         told += f"; {project.name} still has in {environment}: {', '.join(left)}"
-        hint += f"\n  If they are to go: `meta-prefect deploy --env {environment} --prune`."
+        hint += f"\n  If they are to go: `meta-prefect deploy --env {shlex.quote(environment)} --prune`."
     return ProjectFileError(told, where=str(project.root), hint=hint)
 
 

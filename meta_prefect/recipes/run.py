@@ -43,6 +43,7 @@ from meta_prefect.steps.writing import (
     ensure_component,
     wait_for_component,
 )
+from meta_prefect.texts import presentable
 
 
 async def run_recipe(
@@ -276,7 +277,7 @@ def _component_line(planned: PlannedComponent, broken: dict[ComponentKey, Except
 
 
 def _told(error: Exception) -> str:
-    return str(error) if isinstance(error, MetaPrefectError) else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, MetaPrefectError) else presentable(f"{type(error).__name__}: {error}")
 
 
 def _failure_message(report: Report) -> str:

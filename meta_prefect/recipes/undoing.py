@@ -6,6 +6,7 @@ from meta_prefect.recipes.planning import ProjectPlan
 from meta_prefect.report import Outcome, Report
 from meta_prefect.server import PrefectServer
 from meta_prefect.steps.putting_back import put_all_back
+from meta_prefect.texts import presentable
 
 
 async def undo(planned: ProjectPlan, report: Report, server: PrefectServer) -> Report:
@@ -25,7 +26,7 @@ async def undo(planned: ProjectPlan, report: Report, server: PrefectServer) -> R
             return outcome
         error = results[outcome.deployment]
         if error is not None:
-            detail = f"could not be put back ({type(error).__name__}: {error})"
+            detail = presentable(f"could not be put back ({type(error).__name__}: {error})")
             return outcome.model_copy(update={"action": "failed", "detail": detail})
         if outcome.action == "failed":
             return outcome.model_copy(update={"detail": f"{outcome.detail} (put back as it was)"})

@@ -7,8 +7,9 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
-from meta_prefect.errors import ConfigurationError, RecipeError, nearest
+from meta_prefect.errors import ConfigurationError, RecipeError, got, nearest, said
 from meta_prefect.interfaces.records import Record, is_mapping
+from meta_prefect.redaction import HIDDEN
 
 Place = tuple[str | int, ...]
 
@@ -80,9 +81,10 @@ def _told(
                 f"{what} {place[-1]!r}", where=locate("variables", *place), hint=nearest(str(place[-1]), known)
             )
         case _:
-            messages = dict.fromkeys(str(one["msg"]).removeprefix("Value error, ") for one in errors)
+            messages = dict.fromkeys(map(said, errors))
+            is_secret = any(node.get("writeOnly") for node in _nodes_at(model.model_json_schema(), place))
             return RecipeError(
-                f"{'; or: '.join(messages)} (got {errors[0]['input']!r})",
+                f"{'; or: '.join(messages)} {f'(got {HIDDEN})' if is_secret else got(errors[0])}",
                 where=locate("variables", *place),
                 hint=f"Recipe: {recipe}.",
             )
@@ -90,11 +92,16 @@ def _told(
 
 def _names_at(schema: Record, place: Place) -> set[str]:
     """The keys that an object at a place of a JSON schema's values may have."""
+    return {name for node in _nodes_at(schema, place) for name in node.get("properties", {})}
+
+
+def _nodes_at(schema: Record, place: Place) -> list[Record]:
+    """What a JSON schema says of the values at a place."""
     nodes = list(_branches(schema, schema))
     for part in place:
         below = [inner for node in nodes for inner in _below(node, part)]
         nodes = [branch for inner in below for branch in _branches(inner, schema)]
-    return {name for node in nodes for name in node.get("properties", {})}
+    return nodes
 
 
 def _branches(node: Record, schema: Record) -> Iterator[Record]:

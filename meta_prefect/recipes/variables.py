@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from meta_prefect.errors import RecipeError
 from meta_prefect.recipes.variable_errors import told
+from meta_prefect.redaction import remember_within
 
 ENVIRONMENT_VARIABLE = "env"
 """The variable by which an entry pins its environment; a recipe that takes it always gets the environment in force."""
@@ -149,6 +150,8 @@ def check_variables(
         The validated variables, or everything that is wrong with them.
     """
     try:
-        return model.model_validate(dict(values))
+        variables = model.model_validate(dict(values))
     except ValidationError as error:
         return told(model, values, error, recipe, locate)
+    remember_within(variables)
+    return variables

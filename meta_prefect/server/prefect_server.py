@@ -13,6 +13,8 @@ from urllib.parse import quote
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.records import LiveDeployment, changed_schedules
+from meta_prefect.private_logs import keep_logs_private
+from meta_prefect.redaction import remember, without_userinfo
 from meta_prefect.server.clock import ServerClock
 from meta_prefect.server.connection import Connection
 from meta_prefect.server.csrf import CsrfToken
@@ -105,8 +107,14 @@ async def connect(host: Host) -> AsyncGenerator[PrefectServer]:
 
     Prefect's engine uses the same client for the flows that are started within.
     """
-    from prefect.settings import PREFECT_API_URL
+    from prefect.settings import PREFECT_API_URL, get_current_settings
 
+    keep_logs_private()
+    api = get_current_settings().api
+    for opens in (api.key, api.auth_string):
+        if opens is not None:
+            # Of a user and a password, the password alone is a secret too.
+            remember(opens.get_secret_value(), opens.get_secret_value().partition(":")[2])
     # A thread has its context from whoever started it, and an event loop of its own, which that one's client does not serve.
     loop, url = asyncio.get_running_loop(), PREFECT_API_URL.value()
     connection = _connection.get()
@@ -160,10 +168,11 @@ def server_time() -> datetime:
 
 
 def ui_url(kind: str, object_id: str) -> str | None:
-    """The address of an object's page in the Prefect UI; None where there is no UI."""
+    """The address of an object's page in the Prefect UI, without a password; None where there is no UI."""
     from prefect.utilities.urls import url_for
 
-    return url_for(cast("Any", kind), obj_id=object_id)
+    url = url_for(cast("Any", kind), obj_id=object_id)
+    return url and without_userinfo(url)
 
 
 def _request_body(record: Record, live: Record | None = None) -> Record:

@@ -20,6 +20,7 @@ import tenacity
 from meta_prefect.errors import ConfigurationError, OverloadedError, RefusedError, UnreachableError
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.records import Record
+from meta_prefect.redaction import hidden, without_userinfo
 from meta_prefect.server.connection import Connection
 from meta_prefect.server.csrf import is_about_csrf
 from meta_prefect.server.refusals import TEMPORARY, no_prefect_api, refusal, unreachable
@@ -60,7 +61,7 @@ class Requests:
     @property
     def url(self) -> str:
         """The address of the API."""
-        return str(self._client.api_url).rstrip("/")
+        return without_userinfo(str(self._client.api_url).rstrip("/"))
 
     def now(self) -> datetime:
         """What time it is there; moments that the server recorded are compared with no other clock."""
@@ -162,7 +163,7 @@ class Requests:
         try:
             with self._without_retries(), self._silence.asking():
                 async with asyncio.timeout(patience):
-                    return await self._client.request(cast("Any", method), cast("Any", path), json=body)
+                    return await self._client.request(cast("Any", method), cast("Any", path), json=sent(path, body))
         except PrefectHTTPStatusError as error:
             return error.response
         except TimeoutError:
@@ -231,6 +232,11 @@ async def base_job_template(worker_type: str) -> Record:
     return template
 
 
+def sent(path: str, body: Record | None) -> Record | None:
+    """What is sent: to tell people of a deploy, nothing secret; what is deployed, as it is."""
+    return hidden(body) if path.startswith(("/artifacts/", "/flow_runs/")) else body
+
+
 async def leave_waiting_to_us(response: httpx.Response) -> None:
     """Let Prefect's client hand over an answer such as 503 at once; a hook of its httpx client.
 
@@ -273,8 +279,8 @@ def server_errors() -> Generator[None]:
         yield
     except PrefectHTTPStatusError as error:
         request = error.request
-        url = PREFECT_API_URL.value() or str(request.url)
+        url = without_userinfo(PREFECT_API_URL.value() or str(request.url))
         raise refusal(error.response, f"{request.method} {request.url.path}", url) from error
     except httpx.TransportError as error:
         url = str(error.request.url) if getattr(error, "_request", None) is not None else "PREFECT_API_URL"
-        raise unreachable(url, f"({type(error).__name__}: {error})") from error
+        raise unreachable(without_userinfo(url), f"({type(error).__name__}: {error})") from error

@@ -11,6 +11,7 @@ from prefect import State, get_run_logger
 from prefect.states import Completed, Failed
 
 from meta_prefect.errors import MetaPrefectError
+from meta_prefect.private_logs import keep_logs_private
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,6 +38,7 @@ def saying(message: str, result: R) -> R:
 
 async def in_words(body: Awaitable[R]) -> R:
     """Await the body of a flow; see :func:`failing_in_words`."""
+    keep_logs_private()
     try:
         result = await body
     except MetaPrefectError as error:

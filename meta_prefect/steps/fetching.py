@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from prefect import get_run_logger, task
 from prefect.exceptions import ObjectNotFound
@@ -26,6 +26,7 @@ from meta_prefect.interfaces.context import CodeOrigin
 from meta_prefect.interfaces.records import Record
 from meta_prefect.local.files import fullness, scratch_folder
 from meta_prefect.plan.recorded import RecordedPlan
+from meta_prefect.redaction import remember, remember_within, texts_in
 from meta_prefect.server import PrefectServer
 from meta_prefect.steps.git import git
 from meta_prefect.steps.progress import progress
@@ -247,6 +248,10 @@ async def _credentials(source: ProjectSource) -> Any:
             hint="Save it in the Prefect UI under Blocks, or bootstrap the deployer again with another `--token`.",
         )
         raise ValidationFailed([error]) from None
+    found: Any = opened.get("credentials")
+    secret: Any = cast("Record", found).get("access_token", found) if isinstance(found, dict) else found
+    remember(*texts_in(secret))
+    remember_within(secret)
     return opened.get("credentials")
 
 

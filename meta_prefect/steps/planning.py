@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -252,12 +253,23 @@ async def _compare_components(drafts: Sequence[Draft], server: Reader) -> list[P
 
 
 async def _compare_component(component: Component, server: Reader) -> PlannedComponent:
-    try:
+    with reported_as(component):
         live = None if server.is_empty else await component.read(server)
         return PlannedComponent(component, live, diff_component(component, live))
+
+
+@contextmanager
+def reported_as(component: Component) -> Generator[None]:
+    """Report what a component raises as its own: it may be other people's code.
+
+    Raises:
+        BuilderError: It raised something that is no error of ours.
+    """
+    try:
+        yield
     except MetaPrefectError:
         raise
-    except Exception as error:  # a component may be other people's code: what it raises is reported as its own
+    except Exception as error:
         raise BuilderError(f"{type(error).__name__}: {error}", where=str(component)) from error
 
 

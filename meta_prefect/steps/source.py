@@ -6,12 +6,14 @@ from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
+from meta_prefect.errors import TargetError
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.server import server_time
 from meta_prefect.settings import read_settings
 from meta_prefect.steps.fetching import origin_of
 from meta_prefect.steps.git import git_commit
 from meta_prefect.steps.this_run import is_automatic
+from meta_prefect.texts import check_plain
 
 
 def new_context(
@@ -37,12 +39,17 @@ def new_context(
 
     Raises:
         SettingsError: A META_PREFECT__* variable holds something that cannot be used.
+        TargetError: The environment is no name.
     """
     settings = read_settings()
+    try:
+        environment = check_plain(environment or settings.env)
+    except ValueError as error:
+        raise TargetError(str(error), where="environment") from None
     return DeployContext(
         project=project,
         source=str(source.resolve()),
-        environment=environment or settings.env,
+        environment=environment,
         now=clock(),
         deploy_id=deploy_id or str(uuid4()),
         commit=git_commit(source),

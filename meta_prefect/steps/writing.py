@@ -11,14 +11,16 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
 from meta_prefect.errors import BuilderError, MovedError, RefusedError
+from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
+from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.changes import Create, Delete, Unchanged, Update
 from meta_prefect.plan.recorded import check_not_moved
 from meta_prefect.plan.records import field_changes
 from meta_prefect.server import PrefectServer
 from meta_prefect.steps.building import Within
-from meta_prefect.steps.planning import PlannedComponent, PlannedDeployment
+from meta_prefect.steps.planning import PlannedComponent, PlannedDeployment, reported_as
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.retrying import PATIENTLY
 from meta_prefect.steps.width import Turn
@@ -32,6 +34,12 @@ from meta_prefect.steps.width import Turn
 async def ensure_component(planned: PlannedComponent, server: PrefectServer) -> None:
     """Create or change what deployments need."""
     component, live = planned.component, planned.live
+    with reported_as(component):
+        await _ensure(component, live, server)
+    get_run_logger().info("%s: %s", type(planned.change).__name__.lower(), component)
+
+
+async def _ensure(component: Component, live: Record | None, server: PrefectServer) -> None:
     try:
         await component.write(server, live)
     except RefusedError:
@@ -41,13 +49,13 @@ async def ensure_component(planned: PlannedComponent, server: PrefectServer) -> 
             raise
         if tuple(component.compare(now)):
             await component.write(server, now)
-    get_run_logger().info("%s: %s", type(planned.change).__name__.lower(), component)
 
 
 @task(name="wait until ready", task_run_name="wait for {planned}", cache_policy=NO_CACHE)
 async def wait_for_component(planned: PlannedComponent, server: PrefectServer) -> None:
     """Wait until what was ensured does its work; beside the writing of deployments."""
-    await planned.component.wait_until_ready(server)
+    with reported_as(planned.component):
+        await planned.component.wait_until_ready(server)
     get_run_logger().info("%s is ready", planned.component)
 
 

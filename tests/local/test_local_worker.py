@@ -91,6 +91,19 @@ def test_another_apis_worker_is_another_worker(home: Path) -> None:
     assert [worker.alive for worker in worker_status()] == [False, False]
 
 
+def test_a_password_makes_no_other_worker_and_is_kept_nowhere(home: Path, until: Until) -> None:
+    """The address of one server is that with another user as well, and without any; its worker alone gets the password."""
+    access = {"PREFECT_API_URL": "http://ada:hunter2X@127.0.0.1:9/api"}
+    one = ensure_worker_process("shared", api_environment=access)
+    again = ensure_worker_process("shared", api_environment=NOWHERE)
+    assert one.started
+    assert (again.started, again.record) == (False, one.record)
+    assert one.api_url == NOWHERE["PREFECT_API_URL"]
+    until(lambda: psutil.Process(one.record.pid).environ().get("PREFECT_API_URL") == access["PREFECT_API_URL"])
+    stop_worker()
+    assert not any(b"hunter2X" in file.read_bytes() for file in home.rglob("*.json"))
+
+
 def test_a_worker_needs_an_api(home: Path) -> None:
     """Without an API's address no worker is started."""
     with pytest.raises(NoApiConfiguredError, match="needs a Prefect API"):

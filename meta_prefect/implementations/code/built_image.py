@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from meta_prefect.errors import ConfigurationError, MetaPrefectError
+from meta_prefect.files import is_regular, place_in
 from meta_prefect.implementations.builder import Builder
 from meta_prefect.implementations.code.commits import committed
 from meta_prefect.implementations.code.files import content_hash
@@ -91,10 +92,17 @@ class built_image(Builder):  # noqa: N801 - used like a function
         """Let the run use the image.
 
         Raises:
-            ConfigurationError: There is no Dockerfile, or the tag is to be a commit and the folder has none.
+            ConfigurationError: There is no Dockerfile in the project, or the tag is to be a commit and the folder has none.
         """
-        folder = Path(deployment.flow.source) / self.build.context
-        if not (folder / self.build.dockerfile).is_file():
+        source = Path(deployment.flow.source)
+        folder = source / self.build.context
+        dockerfile = place_in(source, folder / self.build.dockerfile)
+        if dockerfile is None or place_in(source, folder) is None:
+            raise ConfigurationError(
+                f"{self.build.context}/{self.build.dockerfile} leads out of the project's folder {source}",
+                hint="Images are only built from files of the project; move them there.",
+            )
+        if not is_regular(dockerfile):
             raise ConfigurationError(
                 f"there is no {self.build.dockerfile} in {folder}",
                 hint="Write one that copies the project, such as:\n    FROM prefecthq/prefect:3-python3.11\n    COPY . .",

@@ -14,6 +14,7 @@ from meta_prefect.implementations.saved_blocks import SavedCredentials
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.records import Record
+from meta_prefect.redaction import redacted
 
 _SCP_LIKE: Final = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^:]+")
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
@@ -25,12 +26,12 @@ _BLOCK: Final = re.compile(r"[a-z0-9-]+/[a-z0-9-]+")
 
 def check_repository(url: str) -> str:
     """Refuse what is no address of a Git repository, and addresses that hold a secret."""
-    parts = urlsplit(url)
-    if parts.password is not None or (parts.scheme == "https" and parts.username is not None):
+    if redacted(url) != url:
         # What was written is not shown: it holds a secret.
         raise ValueError(
-            "the address of the repository holds a user or password: name a saved block as `token` instead"
+            "the address of the repository holds a user or password, or a token: name a saved block as `token` instead"
         )
+    parts = urlsplit(url)
     if url.startswith("-") or (parts.scheme not in ("https", "ssh", "file") and _SCP_LIKE.fullmatch(url) is None):
         raise ValueError(f"{url!r} is no address of a repository: write it with https://, ssh:// or file://")
     return url

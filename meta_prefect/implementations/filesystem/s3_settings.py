@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, ValidationError
 
-from meta_prefect.errors import ConfigurationError
+from meta_prefect.errors import ConfigurationError, said
 
 AWS_CREDENTIALS: Final = "aws-credentials"
 """Prefect's block type for credentials of AWS."""
@@ -64,6 +64,6 @@ def stable_name(settings: dict[str, Any]) -> str:
 
 def as_configuration_error(error: ValidationError, where: str) -> ConfigurationError:
     """Tell the first thing that is wrong in our own words."""
-    first = error.errors(include_input=False)[0]
+    first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
-    return ConfigurationError(f"{place}: {first['msg'].removeprefix('Value error, ')}", where=where)
+    return ConfigurationError(f"{place}: {said(first)}", where=where)

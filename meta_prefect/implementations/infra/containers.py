@@ -14,7 +14,8 @@ from meta_prefect.implementations.infra.environment import ENVIRONMENT_TEMPLATE,
 from meta_prefect.implementations.infra.images import ImageReference, check_pinned
 from meta_prefect.implementations.infra.pools import JobPool
 from meta_prefect.interfaces.components import Component, Worker
-from meta_prefect.interfaces.deployment import REFUSED_CHARACTERS, Deployment
+from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.names import check_name
 from meta_prefect.interfaces.records import Record, merged
 
 CODE_IN_IMAGE: Final = [{"prefect.deployments.steps.set_working_directory": {"directory": "."}}]
@@ -51,8 +52,7 @@ Environment = Annotated[dict[str, str | None], AfterValidator(_check_environment
 
 
 def _check_pool_name(name: str) -> str:
-    if refused := sorted(set(name) & set(REFUSED_CHARACTERS)):
-        raise ValueError(f"{name!r} holds {' '.join(refused)}, which does not work in Prefect names")
+    check_name(name)
     if name.lower().startswith("prefect"):
         raise ValueError(f"{name!r}: names of work pools that start with 'prefect' are Prefect's own")
     return name

@@ -16,6 +16,7 @@ from meta_prefect.implementations.infra.worker_manifests import (
     MANAGER,
     ClusterWorker,
     Credential,
+    check_api_url,
     object_name,
     secret_manifest,
     worker_manifests,
@@ -182,6 +183,10 @@ class KubernetesWorker(Component):
                 where=str(self),
                 hint="Give its `api_url`, the address of the API as the cluster sees it.",
             )
+        try:
+            check_api_url(url)
+        except ValueError as error:
+            raise ConfigurationError(str(error), where=str(self)) from None
         if api.key is not None:
             return url, "api-key", api.key.get_secret_value()
         if api.auth_string is not None:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from meta_prefect.implementations.infra.images import ImageReference
 from meta_prefect.implementations.infra.quantities import Cpu, Memory
 from meta_prefect.interfaces.records import Record
+from meta_prefect.redaction import redacted
 
 MANAGER: Final = "meta-prefect"
 """Who the objects belong to: the manager of their fields, and the value of the label that marks them."""
@@ -59,6 +60,20 @@ Namespace = Annotated[str, AfterValidator(_check_namespace)]
 """The name of a namespace."""
 
 
+def check_api_url(url: str) -> str:
+    """Check the address at which a cluster reaches the Prefect API.
+
+    Raises:
+        ValueError: It holds a secret, which would stand in the worker's Deployment.
+    """
+    if redacted(url) != url:
+        raise ValueError(
+            "the address of the Prefect API holds a user or password, for all to read in the worker's Deployment: "
+            "give the address without, and PREFECT_API_AUTH_STRING"
+        )
+    return url
+
+
 class ClusterWorker(BaseModel):
     """How a worker in a cluster is to be.
 
@@ -78,7 +93,9 @@ class ClusterWorker(BaseModel):
     namespace: Namespace | None = None
     job_namespaces: tuple[Namespace, ...] = ()
     image: ImageReference | None = None
-    api_url: str | None = Field(default=None, pattern=r"^https?://.+/api(/.*)?$|^https://.+")
+    api_url: Annotated[str, AfterValidator(check_api_url)] | None = Field(
+        default=None, pattern=r"^https?://.+/api(/.*)?$|^https://.+"
+    )
     context: str | None = None
     cpu: Cpu = "100m"
     memory: Memory = "512Mi"

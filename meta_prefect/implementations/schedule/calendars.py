@@ -11,7 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from meta_prefect.errors import ScheduleError, nearest
+from meta_prefect.errors import FlowNotFoundError, ScheduleError, nearest
+from meta_prefect.files import place_in
 from meta_prefect.implementations.schedule.spec import CalendarSpec, HolidaysSpec
 
 if TYPE_CHECKING:
@@ -208,7 +209,8 @@ def make_calendar(
     Args:
         spec: A country, a market or an .ics file, an object, several, False or None for no calendar, or a ready calendar.
         zone: The time zone of the schedule, in which events of an .ics file that are written in UTC have their dates.
-        base_dir: The folder to which the path of an .ics file is relative; the working directory by default.
+        base_dir: The project's folder, from which alone files and modules are taken; None means the working directory, and
+            any file.
         where: File and key, for the error.
 
     Raises:
@@ -220,15 +222,15 @@ def make_calendar(
         case Calendar():
             return PlainCalendar(spec)
         case str():
-            return _named(spec, zone, base_dir or Path(), where)
+            return _named(spec, zone, base_dir, where)
         case CalendarSpec():
-            return _described(spec, zone, base_dir or Path(), where)
+            return _described(spec, zone, base_dir, where)
         case _:
             parts = [make_calendar(part, zone=zone, base_dir=base_dir, where=where) for part in spec]
             return JoinedCalendar([part for part in parts if part is not None])
 
 
-def _described(spec: CalendarSpec, zone: str, base_dir: Path, where: str | None) -> Calendar:
+def _described(spec: CalendarSpec, zone: str, base_dir: Path | None, where: str | None) -> Calendar:
     parts: list[Calendar] = []
     if spec.country is not None:
         parts.append(_country(spec.country, spec, where))
@@ -237,15 +239,15 @@ def _described(spec: CalendarSpec, zone: str, base_dir: Path, where: str | None)
     if spec.ics is not None:
         from meta_prefect.implementations.schedule.ics import read_ics
 
-        parts.append(read_ics(base_dir / spec.ics, zone, where=where))
+        parts.append(read_ics(_file(spec.ics, base_dir, where), zone, where=where))
     if spec.python is not None:
-        parts.append(_imported(spec.python, where))
+        parts.append(_imported(spec.python, base_dir, where))
     if spec.extra_dates:
         parts.append(ListedCalendar(spec.extra_dates))
     return JoinedCalendar(parts, spec.excepted_dates) if len(parts) > 1 or spec.excepted_dates else parts[0]
 
 
-def _named(name: str, zone: str, base_dir: Path, where: str | None) -> Calendar:
+def _named(name: str, zone: str, base_dir: Path | None, where: str | None) -> Calendar:
     """A plain word: a country, ``country-subdivision``, a market, or an .ics file."""
     if name.strip().lower().endswith(".ics"):
         return _described(CalendarSpec(ics=name.strip()), zone, base_dir, where)
@@ -313,10 +315,22 @@ def _categories(entity: HolidayBase, names: Sequence[str], code: str, where: str
     return tuple(names) or None
 
 
-def _imported(path: str, where: str | None) -> Calendar:
+def _file(path: str, base_dir: Path | None, where: str | None) -> Path:
+    """The file of a calendar, which a project only takes from its own folder."""
+    if base_dir is None:
+        return Path(path)
+    if (file := place_in(base_dir, path)) is None:
+        hint = "Calendars are only taken from the project; move the file there."
+        raise ScheduleError(f"{path!r} lies outside of the project's folder {base_dir}", where=where, hint=hint)
+    return file
+
+
+def _imported(path: str, base_dir: Path | None, where: str | None) -> Calendar:
     module, separator, name = path.partition(":")
     if not separator:
         module, _, name = path.rpartition(".")
+    if base_dir is not None:
+        _check_module(module, base_dir, where)
     try:
         found: object = getattr(importlib.import_module(module), name)
         made: object = found() if isinstance(found, type) else found
@@ -327,6 +341,15 @@ def _imported(path: str, where: str | None) -> Calendar:
         hint = f"Derive it from {Calendar.__module__}.Calendar."
         raise ScheduleError(f"{path!r} is no calendar but {type(made).__name__}", where=where, hint=hint)
     return PlainCalendar(made)
+
+
+def _check_module(module: str, base_dir: Path, where: str | None) -> None:
+    from meta_prefect.discovery.entrypoints import check_module
+
+    try:
+        check_module(base_dir, module)
+    except FlowNotFoundError as error:
+        raise ScheduleError(error.message, where=where, hint=error.hint) from None
 
 
 @cache

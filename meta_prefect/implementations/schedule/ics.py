@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
 from meta_prefect.errors import ScheduleError
+from meta_prefect.files import read_regular
 from meta_prefect.implementations.schedule.calendars import Calendar
+from meta_prefect.texts import short
 
 if TYPE_CHECKING:
     from icalendar import Component
     from recurring_ical_events import CalendarQuery  # pyright: ignore[reportMissingTypeStubs]
 
 _DAY = timedelta(days=1)
+_TOO_OFTEN = {"SECONDLY", "MINUTELY", "HOURLY"}
+"""An event of a calendar of days off that recurs within a day; expanding it takes hours."""
 
 
 class IcsCalendar(Calendar):
@@ -103,13 +107,27 @@ def read_ics(path: Path, zone: str = "UTC", *, where: str | None = None) -> IcsC
     import recurring_ical_events  # pyright: ignore[reportMissingTypeStubs]
 
     try:
-        events = recurring_ical_events.of(icalendar.Calendar.from_ical(path.read_bytes()))
-        return IcsCalendar(path, events, zone, where)
+        calendar: Any = icalendar.Calendar.from_ical(read_regular(path))
+        _check_recurrences(calendar.walk("VEVENT"))
+        return IcsCalendar(path, recurring_ical_events.of(calendar), zone, where)
     except OSError as error:
         raise ScheduleError(f"the calendar {str(path)!r} cannot be read: {error.strerror}", where=where) from None
     except (ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
         raise _unreadable(path, error, where) from error
 
 
+def _check_recurrences(events: Iterable[Any]) -> None:
+    """Refuse what would be expanded without end.
+
+    Raises:
+        ValueError: An event recurs more often than once a day.
+    """
+    for event in events:
+        rule: Any = event.get("RRULE")
+        frequencies = {str(one).upper() for one in rule.get("FREQ", ())} if rule is not None else set[str]()
+        if frequencies & _TOO_OFTEN:
+            raise ValueError(f"{event.get('SUMMARY', 'an event')} recurs more often than once a day")
+
+
 def _unreadable(path: Path, error: Exception, where: str | None) -> ScheduleError:
-    return ScheduleError(f"{str(path)!r} is not a valid iCalendar file: {error}", where=where)
+    return ScheduleError(f"{str(path)!r} is not a valid iCalendar file: {short(str(error))}", where=where)

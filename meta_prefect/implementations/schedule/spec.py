@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from meta_prefect.errors import ScheduleError, nearest
+from meta_prefect.errors import ScheduleError, got, nearest, said
 from meta_prefect.implementations.schedule.durations import looks_like_a_duration, read_duration
 from meta_prefect.interfaces.short_forms import NUMBER, TEXT, one_or_many, reads
 
@@ -256,6 +256,5 @@ def read_spec(value: object, *, where: str | None = None) -> ScheduleSpec:
         hint = None
         if first["type"] == "extra_forbidden":
             hint = nearest(str(first["loc"][-1]), ScheduleSpec.model_fields)
-        said = first["msg"].removeprefix("Value error, ")
-        message = f"{said} (got {first['input']!r})" if path else said
+        message = f"{said(first)} {got(first)}" if path else said(first)
         raise ScheduleError(f"{path}: {message}" if path else message, where=where, hint=hint) from None

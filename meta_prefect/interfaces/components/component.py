@@ -9,7 +9,8 @@ from typing import ClassVar, Self
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from meta_prefect.interfaces.api import Api, Host
-from meta_prefect.interfaces.deployment import REFUSED_CHARACTERS, Deployment
+from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.names import check_name
 from meta_prefect.interfaces.records import FieldChange, Record
 
 ComponentKey = tuple[str, str]
@@ -36,9 +37,7 @@ class Component(BaseModel, ABC):
     @field_validator("name")
     @classmethod
     def _prefect_accepts(cls, name: str) -> str:
-        if refused := sorted(set(name) & set(REFUSED_CHARACTERS)):
-            raise ValueError(f"{name!r} holds {' '.join(refused)}, which does not work in Prefect names")
-        return name
+        return check_name(name)
 
     @property
     def key(self) -> ComponentKey:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, ClassVar, Self
@@ -64,7 +65,7 @@ class Worker(Component):
     def remarks(self, live: Record | None) -> Iterable[str]:
         """Say what to run where no worker may be started."""
         if live is not None and live["status"] == "offline" and live["refusal"] is not None:
-            command = f"prefect worker start -p {self.pool} -t {self.type}"
+            command = f"prefect worker start -p {shlex.quote(self.pool)} -t {shlex.quote(self.type)}"
             yield f"no worker of work pool {self.pool} is online, and none is started ({live['refusal']}): run `{command}`"
 
     async def write(self, api: Api, live: Record | None) -> None:
