@@ -312,7 +312,7 @@ def _field_lines(change: ChangeDocument) -> Generator[Line]:
     for field in change.fields:
         if change.action == "create":
             if field.after not in (None, "", [], {}) and not field.path.startswith("parameter_openapi_schema"):
-                yield f"{field.path}: {shown(field.after)}"
+                yield f"{field.path}: {shown(field.after, field.path)}"
         else:
             before = field.before if "before" in field.model_fields_set else ABSENT
             after = field.after if "after" in field.model_fields_set else ABSENT

@@ -15,7 +15,8 @@ COMMIT = FieldChange("pull_steps", *([{"git_clone": {"repository": "r", "commit_
 GIT_VERSION = FieldChange("version", OLD, NEW)
 RULE = FieldChange("schedules.daily.cron", "0 9 * * *", "0 10 * * *")
 COUNTED = FieldChange("version", "1", "2")
-REGENERATED = "    runs that its schedules have created already are created anew (Prefect does so at every change)"
+REGENERATED = "    scheduled runs: created anew, as Prefect does at every change"
+SCHEDULED = {"paused": False, "schedules": {"daily": {"active": True}}}
 
 
 def deployment(name: str) -> Subject:
@@ -23,7 +24,7 @@ def deployment(name: str) -> Subject:
 
 
 def update(name: str, *fields: FieldChange, remarks: tuple[str, ...] = ()) -> Update:
-    return Update(deployment(name), fields, {}, {}, remarks=remarks)
+    return Update(deployment(name), fields, SCHEDULED, SCHEDULED, remarks=remarks)
 
 
 def create(name: str, **fields: object) -> Create:

@@ -19,10 +19,11 @@ from meta_prefect.errors import MetaPrefectError
 from meta_prefect.interfaces.components import GlobalConcurrencyLimit, Worker, WorkerPool, WorkQueue
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.schedules import Schedule
+from meta_prefect.pages.report_page import ReportHead, report_artifact
 from meta_prefect.plan.changes import Create, Plan, Subject
 from meta_prefect.plan.document import document
 from meta_prefect.plan.explain import markdown
-from meta_prefect.report import Outcome, Report, report_artifact
+from meta_prefect.report import Outcome, Report
 from meta_prefect.settings import read_settings
 from meta_prefect.steps.source import new_context
 
@@ -169,11 +170,12 @@ def test_pages_show_names_as_names() -> None:
         ),
         "key",
         "text",
+        ReportHead("shop"),
     )["data"]
     assert r"\[x\](http://evil)\|y" in page
     assert r"a<br>\# b \`\`\`" in page
     assert r"pool \[x\](y)" in page
-    assert r"\<script>" in page
+    assert r"\<script" in page
     assert r"in \*dev\*" in page
     shown = markdown(Plan(deployments=(Create(Subject("deployment", "a\n```\n# b"), (), {}),)), "Plan for `x`")
     opening, *_, closing = shown.splitlines()[4:]

@@ -117,16 +117,21 @@ def read_ics(path: Path, zone: str = "UTC", *, where: str | None = None) -> IcsC
 
 
 def _check_recurrences(events: Iterable[Any]) -> None:
-    """Refuse what would be expanded without end.
+    """Refuse what cannot be read, or would be expanded without end.
 
     Raises:
-        ValueError: An event recurs more often than once a day.
+        ValueError: An event has such a rule.
     """
     for event in events:
+        if event.errors:
+            raise ValueError(f"{event.errors[0]}")
         rule: Any = event.get("RRULE")
-        frequencies = {str(one).upper() for one in rule.get("FREQ", ())} if rule is not None else set[str]()
-        if frequencies & _TOO_OFTEN:
+        if rule is None:
+            continue
+        if {str(one).upper() for one in rule.get("FREQ", ())} & _TOO_OFTEN:
             raise ValueError(f"{event.get('SUMMARY', 'an event')} recurs more often than once a day")
+        if any(int(one) < 1 for one in rule.get("INTERVAL", (1,))):
+            raise ValueError(f"{event.get('SUMMARY', 'an event')} recurs after an interval below 1")
 
 
 def _unreadable(path: Path, error: Exception, where: str | None) -> ScheduleError:
