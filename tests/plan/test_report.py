@@ -75,7 +75,7 @@ def stands(*states: State) -> ProjectStatus:
 
 
 NOT_DEPLOYED: State = "not deployed"
-NOWHERE = stands(*[NOT_DEPLOYED] * 12)
+NOWHERE = stands(*(NOT_DEPLOYED for _ in range(12)))
 
 
 @pytest.mark.parametrize(
