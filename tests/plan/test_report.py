@@ -74,8 +74,8 @@ def stands(*states: State) -> ProjectStatus:
     return ProjectStatus(project="p", environment="prod", in_sync=False, deployments=tuple(found))
 
 
-NOT_DEPLOYED: State = "not deployed"
-NOWHERE = stands(*(NOT_DEPLOYED for _ in range(12)))
+TWELVE: list[State] = ["not deployed"] * 12
+NOWHERE = stands(*TWELVE)
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ deployments:
         pytest.param('{name: n, schedule: {cron: "@daily", holidays: XX}}', 55, "schedule.holidays", id="holidays"),
         pytest.param(
             '{name: n, schedule: {cron: "@daily", holidays: [US, XX]}}',
-            69,
+            70,
             "schedule.holidays[1]",
             id="one calendar of two",
         ),
