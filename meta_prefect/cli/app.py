@@ -253,7 +253,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = _run(tokens, output)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        output.say("\n".join(("interrupted", *journal.lines())))
+        for line in ("interrupted", *journal.lines()):
+            output.say(line)
         code = INTERRUPTED
     except BrokenPipeError:
         # Who reads has seen enough. Python would complain at exit about what is still to be written.

@@ -81,8 +81,8 @@ class Output:
 
     def __init__(self, tokens: Sequence[str] | None = None) -> None:
         self._tokens = sys.argv[1:] if tokens is None else tokens
-        self._out = Pipe(highlight=False, soft_wrap=True)
-        self._err = Pipe(stderr=True, highlight=False, soft_wrap=True)
+        self._out = Pipe(highlight=False, soft_wrap=True, emoji=False)
+        self._err = Pipe(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
     @property
     def is_json(self) -> bool:
