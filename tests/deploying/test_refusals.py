@@ -93,8 +93,8 @@ CASES = {
     "schedule parameter that the flow has not": Case(
         entry('name: b, schedule: {rrule: "FREQ=DAILY", parameters: {y: 1}}'), says=("no parameter 'y'", "x")
     ),
-    "name that Prefect refuses": Case(entry('name: "a/b"'), says=("a/b", "refuses")),
-    "name with a percent sign": Case(entry('name: "50%"'), says=("50%", "refuses")),
+    "name that Prefect refuses": Case(entry('name: "a/b"'), says=("a/b", "does not work in Prefect names")),
+    "name with a percent sign": Case(entry('name: "50%"'), says=("50%", "does not work in Prefect names")),
 }
 
 
