@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -101,6 +102,10 @@ def chromium() -> Generator[Any]:
 def page(chromium: Any) -> Generator[Any]:
     """A page of a browser that knows no other host."""
     context = chromium.new_context(viewport={"width": 1280, "height": 1400})
+    origin, password = os.environ["PREFECT_API_URL"].removesuffix("/api"), os.environ.get("PREFECT_API_AUTH_STRING")
+    if password is not None:  # as `meta-prefect open` leaves it, on the session's server alone
+        signed_in = f"localStorage.setItem('prefect-password', {json.dumps(password)})"
+        context.add_init_script(f"if (location.origin === {json.dumps(origin)}) {signed_in}")
     made = context.new_page()
     made.set_default_timeout(30_000)
     yield made

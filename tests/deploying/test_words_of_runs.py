@@ -75,6 +75,7 @@ def test_runs_say_what_they_did(server: Api, root: Path, unique: str) -> None:
         "no drift in 2 deployments",
         f"healed 1 of 2 deployments: {name}",
         "nothing to do in dev",
+        f"unchanged {name}: is as it was at version 1 already",
     ]
     assert [one.deployment for one in found.drifted] == [name]
     assert (nothing.outcomes, back.outcomes[0].action) == ((), "unchanged")

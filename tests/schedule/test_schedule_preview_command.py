@@ -227,7 +227,8 @@ def test_a_wrong_schedule_of_a_project_is_found_through_its_entry(
     code, printed, said = preview(str(root))
 
     assert (code, printed) == (1, "")
-    assert f"meta_prefect.yaml:4:7: deployments.{unique}[0]: schedule 'often': an interval of 20 s hurts" in said
+    place = f"meta_prefect.yaml:9:14: deployments.{unique}[0].variables.schedules[1].interval"
+    assert f"{place}: schedule 'often': an interval of 20 s hurts" in said
 
 
 @pytest.mark.parametrize(
