@@ -8,7 +8,7 @@ from pydantic import field_validator
 
 from meta_prefect.local import lifeline
 from meta_prefect.local.ports import HOST
-from meta_prefect.local.process import ProcessRecord, is_alive, read_record, state_folder
+from meta_prefect.local.process import ProcessRecord, is_alive, read_record, state_path
 
 _PORTS = range(1, 65536)
 
@@ -56,12 +56,12 @@ def read_server() -> ServerRecord | None:
 
 def server_file() -> Path:
     """The file that holds the record."""
-    return state_folder("server") / "server.json"
+    return state_path("server") / "server.json"
 
 
 def lifeline_file() -> Path:
     """The file that the server holds a lock on while it lives."""
-    return state_folder("server") / "running.lock"
+    return state_path("server") / "running.lock"
 
 
 def lifeline_of(api_url: str) -> Path | None:

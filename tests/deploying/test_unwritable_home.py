@@ -120,9 +120,11 @@ def test_without_an_api_the_path_and_the_reason_are_named(home: Path, folder: Pa
 
     deployed, status, stopped = shell.run("deploy --local", "server status", "worker stop")
     assert deployed[0] == 1
-    first = home / "meta-prefect" if is_shut else home
-    assert f"error: {first}: cannot be written: permission denied\n" in deployed[2]
-    assert "or set PREFECT_HOME to a folder elsewhere." in deployed[2]
+    if is_shut:
+        assert f"error: {home}/meta-prefect/server/server.json: {NOT_YOURS}" in deployed[2]
+    else:
+        assert f"error: {home}: cannot be written: permission denied\n" in deployed[2]
+        assert "or set PREFECT_HOME to a folder elsewhere." in deployed[2]
     for (code, out, err), nothing, file, none in (
         (status, "No Prefect server runs", "server/server.json", 1),
         (stopped, "No worker runs", "workers", 0),
