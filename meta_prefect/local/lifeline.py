@@ -23,6 +23,7 @@ def hold(path: Path) -> bool:
     Returns:
         Whether it could be had: False where another process holds it.
     """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + _PATIENCE
     while not _try(descriptor, fcntl.LOCK_EX):

@@ -101,6 +101,7 @@ def write_privately(path: Path, text: str) -> None:
         ProcessError: It cannot be written.
     """
     with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
