@@ -28,7 +28,7 @@ from meta_prefect.project import Project, read_project
 from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.drafting import Request
 from meta_prefect.recipes.observed import deploy_flow
-from meta_prefect.recipes.planning import Order
+from meta_prefect.recipes.order import Order
 from meta_prefect.recipes.requests import Requested, requests_of
 from meta_prefect.recipes.selection import Selection
 from meta_prefect.recipes.variables import check_variables

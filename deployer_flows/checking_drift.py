@@ -20,8 +20,8 @@ from meta_prefect.plan.status import DeploymentStatus, ProjectStatus
 from meta_prefect.project import read_project
 from meta_prefect.recipes.announcing import announce
 from meta_prefect.recipes.observed import deploy_flow
+from meta_prefect.recipes.order import Order, read_order
 from meta_prefect.recipes.parameters import EnvironmentName, Patterns, ProjectPath
-from meta_prefect.recipes.planning import Order, read_order
 from meta_prefect.recipes.status import project_status
 from meta_prefect.report import Outcome, drift_in_one_line
 from meta_prefect.server import PrefectServer, connect

@@ -34,6 +34,7 @@ from meta_prefect.recipes.drafting import Request
 from meta_prefect.recipes.ending_holds import end_holds
 from meta_prefect.recipes.interrupted import tidy_up_after_cancelling
 from meta_prefect.recipes.observed import deploy_flow
+from meta_prefect.recipes.order import Order, read_order
 from meta_prefect.recipes.parameters import (
     Adopt,
     Bump,
@@ -55,7 +56,7 @@ from meta_prefect.recipes.parameters import (
     Tags,
     Version,
 )
-from meta_prefect.recipes.planning import Order, ProjectPlan, plan_order, read_order
+from meta_prefect.recipes.planning import ProjectPlan, plan_order
 from meta_prefect.recipes.pruning import prune_orphans
 from meta_prefect.recipes.showing import show_report
 from meta_prefect.recipes.undoing import undo

@@ -12,7 +12,8 @@ from meta_prefect.plan.document import document
 from meta_prefect.plan.recorded import Asked
 from meta_prefect.plan.resolving import Draft
 from meta_prefect.project import read_project
-from meta_prefect.recipes.planning import ProjectPlan, plan_order, read_order
+from meta_prefect.recipes.order import read_order
+from meta_prefect.recipes.planning import ProjectPlan, plan_order
 from meta_prefect.report import Report
 from meta_prefect.server import NoServer
 

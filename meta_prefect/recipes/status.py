@@ -15,7 +15,8 @@ from meta_prefect.plan.recorded import Asked
 from meta_prefect.plan.records import desired_record
 from meta_prefect.plan.status import ProjectStatus, orphan_status, status_of
 from meta_prefect.project import read_project
-from meta_prefect.recipes.planning import plan_order, read_order
+from meta_prefect.recipes.order import read_order
+from meta_prefect.recipes.planning import plan_order
 from meta_prefect.server import PrefectServer
 from meta_prefect.steps.git import same_files
 

@@ -11,7 +11,7 @@ from meta_prefect.interfaces.components import OwnedAutomation
 from meta_prefect.interfaces.tags import without_environment
 from meta_prefect.plan.recorded import Asked
 from meta_prefect.project import Project
-from meta_prefect.recipes.planning import Order
+from meta_prefect.recipes.order import Order
 from meta_prefect.recipes.requests import Requested
 from meta_prefect.recipes.selection import Selection
 from meta_prefect.steps.telling import in_short
