@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -104,7 +105,8 @@ def page(chromium: Any) -> Generator[Any]:
     context = chromium.new_context(viewport={"width": 1280, "height": 1400})
     origin, password = os.environ["PREFECT_API_URL"].removesuffix("/api"), os.environ.get("PREFECT_API_AUTH_STRING")
     if password is not None:  # as `meta-prefect open` leaves it, on the session's server alone
-        signed_in = f"localStorage.setItem('prefect-password', {json.dumps(password)})"
+        encoded = base64.b64encode(password.encode()).decode()
+        signed_in = f"localStorage.setItem('prefect-password', {json.dumps(encoded)})"
         context.add_init_script(f"if (location.origin === {json.dumps(origin)}) {signed_in}")
     made = context.new_page()
     made.set_default_timeout(30_000)
