@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -21,7 +20,7 @@ from meta_prefect.plan.changes import Create, Plan, Unchanged, Update
 from meta_prefect.plan.document import document
 from meta_prefect.plan.explain import details, headline
 from meta_prefect.plan.going_back import version_to_restore
-from meta_prefect.plan.holds import LONGEST_REASON, Hold, StoredHold
+from meta_prefect.plan.holds import LONGEST_REASON, Hold, StoredHold, release_command
 from meta_prefect.plan.ledger import Ledger, LedgerEntry, PageHead, Recorded, history_of
 from meta_prefect.plan.outcomes import counted, done_action, planned_action
 from meta_prefect.plan.records import LiveDeployment
@@ -160,11 +159,10 @@ def _counting(stored: StoredHold | None) -> Hold | None:
 
 
 def _refusal(deployment: str, held: Hold) -> ConflictError:
-    release = f"meta-prefect release {shlex.quote(deployment)}"
     return ConflictError(
         f"it is {held}",
         where=f"deployment {deployment}",
-        hint=f"Release it: {release}; or roll back all the same, with --despite-hold.",
+        hint=f"Release it: {release_command(deployment)}; or roll back all the same, with --despite-hold.",
     )
 
 
@@ -175,7 +173,7 @@ async def _hold(restoration: Restoration, scope: Literal["automatic", "all"], se
 
 
 def _what_holds(scope: Literal["automatic", "all"], deployment: str) -> str:
-    release = f"meta-prefect release {shlex.quote(deployment)}"
+    release = release_command(deployment)
     if scope == "all":
         return f"every deploy leaves it alone until it is released: {release}"
     return f"scheduled and healing deploys leave it alone until somebody deploys or releases it: {release}"

@@ -1,4 +1,4 @@
-"""Text on its way to people: without secrets and control characters, of bounded length, and plain where a page is Markdown."""
+"""Text on its way to people: without secrets and control characters, and of bounded length."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ _LONGEST_LINE: Final = 600
 
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """C0, DEL, C1, line separators, marks and overrides of the direction of writing, and halves of characters."""
-
-_MARKDOWN: Final = re.compile(r"([\\`*\[\]<|]|(?<![^\W_])_|_(?![^\W_])|~(?=~)|&(?=#?\w+;)|^[#>+-])")
 
 
 def check_plain(name: str) -> str:
@@ -82,23 +80,3 @@ def short(text: str) -> str:
 def shell(text: str) -> str:
     """A text as one word of a command that is to be typed."""
     return "'" + text.replace("'", "'\"'\"'") + "'"
-
-
-def markdown(text: str) -> str:
-    """A text in one line that means nothing but itself in Markdown."""
-    return _MARKDOWN.sub(r"\\\1", escaped(text))
-
-
-def code(text: str) -> str:
-    """A text as code within a line of Markdown, whatever backticks are in it."""
-    plain = escaped(text)
-    fence = "`" * (max((len(run) for run in re.findall(r"`+", plain)), default=0) + 1)
-    pad = " " if plain.startswith("`") or plain.endswith("`") else ""
-    return f"{fence}{pad}{plain}{pad}{fence}"
-
-
-def fenced(lines: str, language: str = "") -> str:
-    """Lines as a block of code in Markdown, which nothing in them can end."""
-    body = escaped(lines, keep="\n")
-    fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", body)), default=0) + 1)
-    return f"{fence}{language}\n{body}\n{fence}"

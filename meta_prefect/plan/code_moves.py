@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from meta_prefect.errors import ConflictError
+from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.changes import Change, Plan, Unchanged, Update
 
 _CLONE: Final = "prefect.deployments.steps.git_clone"
 _FOLDER: Final = "prefect.deployments.steps.set_working_directory"
-_SHORT: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def place_of(record: Record) -> CodePlace | None:
     given: Record = cast("Record", inputs) if isinstance(inputs, dict) else {}
     if name == _CLONE:
         commit: Any = given.get("commit_sha")
-        at = f" @{commit[:_SHORT]}" if isinstance(commit, str) else f" @{given.get('branch') or 'HEAD'}"
+        at = f" @{short_commit(commit)}" if isinstance(commit, str) else f" @{given.get('branch') or 'HEAD'}"
         return CodePlace(f"{given.get('repository')}{at}", True, commit if isinstance(commit, str) else None)
     if ".pull_from_s3" in name or ".pull_from_gcs" in name or ".pull_from_azure" in name:
         return CodePlace(f"{given.get('bucket') or given.get('container')}/{given.get('folder') or ''}", True)

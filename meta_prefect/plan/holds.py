@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -120,6 +121,11 @@ def hold_of(variable: Record) -> Hold | str:
     except ValidationError as error:
         return why_unsound(error)
     return hold if hold.variable == variable.get("name") else f"it is about {hold.deployment!r}"
+
+
+def release_command(deployment: str) -> str:
+    """What to type to release a deployment."""
+    return f"meta-prefect release {shlex.quote(deployment)}"
 
 
 def held(change: Change, hold: Hold, live: Record | None) -> Held:

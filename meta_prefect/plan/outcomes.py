@@ -6,7 +6,7 @@ What is only planned has words of its own, so that no report of a dry run can be
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal, assert_never, get_args
 
 from meta_prefect.plan.changes import Change, Create, Delete, Held, Unchanged, Update, is_next_version
@@ -34,6 +34,14 @@ Action = Literal[
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 """In the order in which they are counted."""
 
+_DONE: Final[Mapping[Action, Action]] = {
+    **{action: action for action in ACTIONS},
+    "to create": "created",
+    "to update": "updated",
+    "next version": "updated",
+    "to delete": "deleted",
+}
+
 NAMED: Final = 3
 """So many names are listed; what is more is counted."""
 
@@ -57,19 +65,7 @@ def planned_action(change: Change) -> Action:
 
 def done_action(change: Change) -> Action:
     """What a deploy has done once a change is written."""
-    match change:
-        case Create():
-            return "created"
-        case Update():
-            return "updated"
-        case Delete():
-            return "deleted"
-        case Held():
-            return "held"
-        case Unchanged():
-            return "unchanged"
-        case _:
-            assert_never(change)
+    return _DONE[planned_action(change)]
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from meta_prefect.errors import ConfigurationError, ConflictError
 from meta_prefect.hidden_values import restored
+from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.records import ABSENT, Record, differences_within
 from meta_prefect.interfaces.tags import environment_tag, owner
 from meta_prefect.plan.changes import DEPLOYMENT, Create, Subject, Unchanged, Update
@@ -21,7 +22,6 @@ FOLDER: Final = "prefect.deployments.steps.set_working_directory"
 KINDS_OF_STEPS: Final = frozenset({GIT_CLONE, S3_PULL, FOLDER, "meta_prefect.steps.fetching.project_source"})
 """The pull steps that builders of this package write."""
 
-_SHORT: Final = 7
 _NO_SECRETS = "the ledger keeps no secrets; deploy the project to set it"
 
 
@@ -130,7 +130,7 @@ def code_remarks(target: Recorded, newest: Recorded, live: Record | None) -> Ite
     elif (folder := _step(wanted, FOLDER)) is not None:
         before, now = target.page.commit, newest.page.commit
         if before is not None and before != now:
-            told = f"{target} was deployed from commit {_short(before)}, the last one from {_short(now or 'none')}"
+            told = f"{target} was deployed from commit {short_commit(before)}, the last one from {short_commit(now or 'none')}"
             yield f"fields go back, files do not: runs use {folder.get('directory')} as it is then; {told}"
 
 
@@ -140,13 +140,8 @@ def _of_git(clone: Record, live: Record) -> Iterator[str]:
     if commit is None:
         yield f"its code does not go back: runs clone {clone.get('branch') or 'the default branch'} of {repository} as it is then"
     elif (commit, clone.get("repository")) != (now, live.get("repository")):
-        instead = f" instead of {_short(str(now))}" if now is not None else ""
-        yield f"its code goes back too: runs clone {repository} at commit {_short(str(commit))}{instead}"
-
-
-def _short(commit: str) -> str:
-    sha, plus, state = commit.partition("+")
-    return f"{sha[:_SHORT]}{plus}{state}"
+        instead = f" instead of {short_commit(str(now))}" if now is not None else ""
+        yield f"its code goes back too: runs clone {repository} at commit {short_commit(str(commit))}{instead}"
 
 
 def _without_user(address: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -19,7 +18,7 @@ from meta_prefect.plan.changes import Change, Held, Plan
 from meta_prefect.plan.checking import check_job_variables
 from meta_prefect.plan.diff import diff_component, diff_deployment, needs_history
 from meta_prefect.plan.explain import summary
-from meta_prefect.plan.holds import Holds, StoredHold, held
+from meta_prefect.plan.holds import Holds, StoredHold, held, release_command
 from meta_prefect.plan.ledger import Recorded
 from meta_prefect.plan.orphans import PlannedDeletion
 from meta_prefect.plan.records import LiveDeployment
@@ -122,7 +121,7 @@ class PlannedBatch:
         held = [change.subject.name for change in self.plan if isinstance(change, Held)]
         if held:
             names = ", ".join(held[:5]) + (f" and {len(held) - 5} more" if len(held) > 5 else "")
-            yield f"held, and left alone: {names}; to release: meta-prefect release {shlex.quote(held[0])}"
+            yield f"held, and left alone: {names}; to release: {release_command(held[0])}"
         for planned in self.deployments:
             found = self.holds.get(str(planned))
             if found is not None and (str(planned), found) in self.ending:
