@@ -30,7 +30,7 @@ def open_form(page: Any, server: Api, ui: str, deployment: str) -> None:
     found = server.deployment(deployment)
     page.goto(f"{server.ui_url}{ui}/deployments/deployment/{found['id']}/run")
     page.get_by_role("button", name="Submit").wait_for()
-    page.get_by_text("Environment (Optional)").wait_for()
+    page.get_by_text("Environment (Optional)", exact=True).wait_for()
 
 
 def choose_environment(page: Any, ui: str, wanted: str) -> None:
