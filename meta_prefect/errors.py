@@ -32,6 +32,7 @@ short, without secrets and without control characters.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
@@ -272,8 +273,8 @@ def said(details: Mapping[str, Any]) -> str:
     given: Any = details["input"]
     secrets = [given] if _is_secret(details) and isinstance(given, str) else secret_values(given, *details["loc"])
     for secret in secrets:
-        for written in (repr(secret), secret):
-            message = message.replace(written, HIDDEN)
+        # Where it stands alone: a secret of one letter would otherwise be found in the message's own words.
+        message = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", HIDDEN, message.replace(repr(secret), HIDDEN))
     return message
 
 

@@ -58,6 +58,16 @@ def prefect_home() -> Path:
     return _HOME
 
 
+@pytest.fixture(autouse=True)
+def secrets_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """What a test lets the package hide does not stay hidden in the tests after it."""
+    from meta_prefect import redaction
+
+    monkeypatch.setattr(redaction, "_known", vars(redaction)["_known"].copy())
+    yield
+    vars(redaction)["_pattern_of_known"].cache_clear()
+
+
 @pytest.fixture(scope="session")
 def server(prefect_home: Path) -> Generator[Api]:
     """The session's Prefect server, started when the first test asks for it; from then on the environment leads to it."""

@@ -64,7 +64,10 @@ def submit(page: Any, server: Api) -> Any:
 
 @UIS
 def test_deploying_a_project_from_its_form(server: Api, page: Any, deployer: str, pictures: Path, ui: str) -> None:
-    """The form says what each field is for; `prod` is chosen; the run completes; the deployment is live at its next version."""
+    """The form says what each field is for; `prod` is chosen; the run completes; the deployment is live.
+
+    Deployed already, it keeps its counted version: nothing else has changed, and its schedule has runs to lose.
+    """
     open_form(page, server, ui, f"deploy-project/{deployer}")
     before = server.deployment(f"{deployer}/nightly-prod")
     for text in (
@@ -88,7 +91,7 @@ def test_deploying_a_project_from_its_form(server: Api, page: Any, deployer: str
     assert run["state"]["type"] == "COMPLETED", run["state"]["message"]
     assert run["name"].startswith(f"deploy {deployer} to prod")
     live = server.deployment(f"{deployer}/nightly-prod")
-    assert int(live["version"]) == (int(before["version"]) if before else 0) + 1
+    assert live["version"] == (before["version"] if before else "1")
 
 
 def test_what_a_run_shows(server: Api, page: Any, deployer: str, pictures: Path) -> None:

@@ -74,7 +74,7 @@ def test_deployments_of_others_are_refused(tags: list[str], says: str) -> None:
 
 
 HOST = "https://host/x.git"
-OLD, NEW = "7fd9fa7000", "a0d0b72000"
+OLD, NEW = f"7fd9fa7{'0' * 33}", f"a0d0b72{'0' * 33}"
 
 
 def clone(**arguments: Any) -> dict[str, Any]:

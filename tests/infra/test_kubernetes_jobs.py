@@ -184,7 +184,7 @@ def test_outer_builders_override_and_add() -> None:
         pytest.param({"secrets": {"A": "plain"}}, "write 'secret-name/key', never the value itself", id="secret"),
         pytest.param({"env": {"1A": "x"}}, "'1A' is no name of an environment variable", id="variable"),
         pytest.param({"work_pool": "prefect-x"}, "are Prefect's own", id="pool"),
-        pytest.param({"cpus": 1}, "Extra inputs are not permitted", id="unknown argument"),
+        pytest.param({"cpus": 1}, "kubernetes takes no argument 'cpus'", id="unknown argument"),
         pytest.param({"tolerations": [{"key": "a", "operator": "Exist"}]}, "'Exists' or 'Equal'", id="operator"),
         pytest.param({"tolerations": [{"value": "a"}]}, "needs the operator Exists", id="toleration"),
         pytest.param({"pod": {"spek": {}}}, "pod has no field 'spek'. Did you mean 'spec'?", id="outline"),

@@ -131,7 +131,7 @@ def test_the_deployment_is_left_alone() -> None:
         pytest.param({"memory": "4GB"}, "unknown unit 'GB'", id="memory"),
         pytest.param({"address": "scheduler"}, "should match pattern", id="address"),
         pytest.param({"address": "tcp://a:1", "cluster_options": {"x": 1}}, "one or the other", id="address and class"),
-        pytest.param({"workers": 2}, "Extra inputs are not permitted", id="unknown"),
+        pytest.param({"workers": 2}, "dask_k8s takes no argument 'workers'", id="unknown"),
     ],
 )
 def test_what_makes_no_cluster_is_refused_where_it_is_written(arguments: dict[str, Any], told: str) -> None:
