@@ -16,6 +16,8 @@ from itertools import chain, count
 from typing import Any
 
 from meta_prefect.interfaces.deployment import Deployment, VersionRule
+from meta_prefect.interfaces.markdown import escaped
+from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.records import FieldChange, Record, differences, is_same
 from meta_prefect.interfaces.schedules import Schedule
 
@@ -114,6 +116,7 @@ def desired_record(deployment: Deployment, live: LiveDeployment | None = None) -
         stored: Record = live.record["schedules"] if live else {}
         named = _named(deployment.schedules, stored)
         record["schedules"] = {slug: schedule_record(one, stored.get(slug)) for slug, one in named.items()}
+        record["description"] = "\n\n".join(filter(None, (record["description"], *_described(named))))
     return record
 
 
@@ -142,11 +145,20 @@ def _named(schedules: Iterable[Schedule], stored: Record) -> dict[str, Schedule]
     named: dict[str, Schedule] = {}
     for one in schedules:
         slug = one.slug
-        if one.in_words is not None and (one.in_words in stored or one.slug not in stored):
-            others = (f"{one.in_words}-{number}" for number in count(2))
-            slug = next(name for name in chain([one.in_words], others) if name not in named and name not in chosen)
+        if one.in_words is not None:
+            readable = artifact_key(one.in_words.replace(":", ""))
+            if readable in stored or one.slug not in stored:
+                others = (f"{readable}-{number}" for number in count(2))
+                slug = next(name for name in chain([readable], others) if name not in named and name not in chosen)
         named[slug] = one
     return named
+
+
+def _described(named: dict[str, Schedule]) -> Iterator[str]:
+    """What rrules say that are named by it: Prefect's UI shows "every year" for one with days off, and no slug."""
+    for slug, one in named.items():
+        if one.rrule is not None and one.in_words is not None and slug != one.slug:
+            yield f"Schedule: {escaped(one.in_words)}"
 
 
 def live_deployment(answer: Record, flow_name: str) -> LiveDeployment:

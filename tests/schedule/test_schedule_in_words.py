@@ -52,6 +52,9 @@ def as_formerly(*specs: Any, holidays: str | None = None) -> Any:
         ),
         pytest.param("FREQ=DAILY;BYDAY=MO,WE,FR,SA", None, "mon-wed-fri-sat-0000-utc", id="an rrule without a time"),
         pytest.param("FREQ=WEEKLY;BYDAY=SU,SA;BYHOUR=18,6;BYMINUTE=5", None, "weekends-0605-1805-utc", id="two times"),
+        pytest.param("0 * * * *", "US", "hourly-utc-without-holidays-of-us", id="hourly"),
+        pytest.param("0,30 * * * *", "US", "hourly-at-00-30-utc-without-holidays-of-us", id="half-hourly"),
+        pytest.param("*/10 * * * *", "US", "cron", id="many minutes"),
         pytest.param("30 6 1 * *", None, "monthly-day-1-0630-utc", id="monthly"),
         pytest.param("every 15 minutes", None, "every-15-minutes-utc", id="an interval"),
         pytest.param("P1D", None, "every-day-utc", id="an interval of one day"),
@@ -64,6 +67,27 @@ def as_formerly(*specs: Any, holidays: str | None = None) -> Any:
 def test_names_say_when_runs_are(spec: Any, holidays: str | None, name: str) -> None:
     """Days, times, zone and holidays; letters, digits and hyphens."""
     assert list(desired_record(a_scheduled(spec, holidays=holidays))["schedules"]) == [name]
+
+
+@pytest.mark.parametrize(
+    ("specs", "holidays", "description"),
+    [
+        pytest.param(
+            [{"cron": "0 9 * * 1-5", "timezone": "Europe/Berlin"}],
+            "DE",
+            "About.\n\nSchedule: weekdays 09:00 Europe/Berlin without holidays of DE",
+            id="an rrule",
+        ),
+        pytest.param(["0 9 * * *"], None, "About.", id="a cron expression"),
+        pytest.param([{"cron": "0 9 * * *", "slug": "mine"}], "DE", "About.", id="a name of its own"),
+    ],
+)
+def test_the_description_says_what_no_ui_puts_into_words(specs: list[Any], holidays: str, description: str) -> None:
+    """Prefect's UI reads "every year" for an rrule with holidays, and shows no slug; a cron expression is shown as it is."""
+    wanted = a_deployment(
+        context=a_context(now=NOW), schedules=schedules(*specs, holidays=holidays), description="About."
+    )
+    assert desired_record(wanted)["description"] == description
 
 
 def test_no_two_schedules_have_one_name() -> None:

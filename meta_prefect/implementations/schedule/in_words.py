@@ -1,16 +1,16 @@
-"""The name of a schedule that has none of its own: what it says, as far as that fits into a few words.
+"""What a schedule says, as far as that fits into a few words.
 
-Prefect's UI cannot put an rrule with holidays into words, and shows the name instead, or what it takes the rule for.
+Prefect's UI cannot put an rrule with holidays into words: it reads "every year" there, or shows the schedule's name.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from meta_prefect.implementations.schedule.recurrence import Recurrence, Rule
-from meta_prefect.interfaces.names import artifact_key
 
 if TYPE_CHECKING:
     from meta_prefect.implementations.schedule.resolve import Resolved
@@ -23,7 +23,7 @@ _MOST_TIMES: Final = 3
 
 
 def in_words(found: Resolved) -> str | None:
-    """For example ``weekdays-0900-europe-berlin-without-holidays-of-de``; None where it takes more than a few words."""
+    """For example ``weekdays 09:00 Europe/Berlin without holidays of DE``; None where it takes more than a few words."""
     schedule = found.schedule
     when = _every(schedule.interval) if schedule.interval is not None else _times(found.base)
     if when is None:
@@ -33,23 +33,31 @@ def in_words(found: Resolved) -> str | None:
     if days_off is None or calendar is None:
         without = ""
     else:
-        without = f"{'without' if days_off.on_holiday == 'skip' else 'moving'} holidays of {calendar.name}"
-    return artifact_key(f"{when} {found.zone} {without}")
+        without = f" {'without' if days_off.on_holiday == 'skip' else 'moving'} holidays of {calendar.name}"
+    return f"{when} {found.zone}{without}"
 
 
 def _times(base: Recurrence | None) -> str | None:
-    """``weekdays 0900``; None where there is more than one plain rule."""
+    """``weekdays 09:00``; None where there is more than one plain rule."""
     if base is None or len(base.rules) != 1 or base.exrules or base.rdates or base.exdates:
         return None
     (rule,) = base.rules
     if rule.parts.keys() - _SAID or rule.interval != 1:
         return None
+    if rule.frequency == "HOURLY" and not rule.parts.keys() - {"FREQ", "BYMINUTE", "WKST"}:
+        minutes = rule.numbers("BYMINUTE") or (base.anchor.minute,)
+        return "hourly" if minutes == (0,) else _joined("hourly at", (f":{minute:02}" for minute in sorted(minutes)))
     days = _days(rule)
     hours = rule.numbers("BYHOUR") or (base.anchor.hour,)
     minutes = rule.numbers("BYMINUTE") or (base.anchor.minute,)
-    if days is None or len(hours) * len(minutes) > _MOST_TIMES:
+    if days is None:
         return None
-    return " ".join([days, *(f"{hour:02}{minute:02}" for hour, minute in product(sorted(hours), sorted(minutes)))])
+    return _joined(days, (f"{hour:02}:{minute:02}" for hour, minute in product(sorted(hours), sorted(minutes))))
+
+
+def _joined(first: str, times: Iterable[str]) -> str | None:
+    named = list(times)
+    return " ".join([first, *named]) if len(named) <= _MOST_TIMES else None
 
 
 def _days(rule: Rule) -> str | None:
