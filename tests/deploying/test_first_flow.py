@@ -54,7 +54,9 @@ def test_the_first_deploy_creates_the_deployment(first: Report, deployment: Any)
     assert deployment["version"] == "1"
     assert deployment["tags"] == ["env=dev", "meta-prefect=first-flow"]
     assert deployment["entrypoint"] == "flow.py:add_two_numbers_flow"
-    assert deployment["description"] == "Add two numbers."
+    assert deployment["description"].startswith(
+        "Add two numbers.\n\nSchedule: mon wed fri sat 00:00 US/Pacific without holidays"
+    )
     assert deployment["work_pool_name"] == local_pool_name()
     assert deployment["job_variables"] == {"meta_env": "dev"}
 
