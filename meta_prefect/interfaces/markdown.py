@@ -9,16 +9,17 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from meta_prefect import texts
+
 # An underscore within a word is no markup, and names are full of them.
 _MARKUP: Final = re.compile(r"[\\`*\[\]<>|~&]|(?<![^\W_])_|_(?![^\W_])")
 _AT_LINE_START: Final = re.compile(r"^(\s*)([#+\-=]|\d+(?=[.)]))", re.MULTILINE)
 _BREAKABLE: Final = re.compile(r"[^\s/.,_-]*[\s/.,_-]|[^\s/.,_-]+")
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def visible(text: str) -> str:
-    r"""The text with its control characters written out (``\x1b``); tabs and ends of lines stay."""
-    return _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), text.replace("\r\n", "\n"))
+    r"""The text with its control characters written out (``\u001b``); tabs and ends of lines stay."""
+    return texts.escaped(text.replace("\r\n", "\n"), keep="\n\t")
 
 
 def escaped(text: str) -> str:

@@ -10,7 +10,7 @@ from meta_prefect.interfaces.deployment import Deployment, VersionRule
 from meta_prefect.interfaces.records import ABSENT, Record, differences, differences_within
 from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Subject, Unchanged, Update, creates_runs
 from meta_prefect.plan.ledger import LedgerEntry
-from meta_prefect.plan.ownership import check_ownership, kept, with_given_up, with_handed_on
+from meta_prefect.plan.ownership import DEFAULTS, check_ownership, kept, with_given_up, with_handed_on
 from meta_prefect.plan.records import LiveDeployment, chosen_slugs, desired_record, field_changes
 from meta_prefect.plan.same_code import SameCode, with_live_commit
 
@@ -56,6 +56,9 @@ def diff_deployment(
     if last is not None:
         wanted = with_given_up(wanted, live.record, last.after, last.ours)
     wanted = with_handed_on(wanted, live.record, chosen_slugs(desired.schedules or ()))
+    if wanted["work_pool_name"] != live.record["work_pool_name"]:
+        # A queue belongs to its pool: in another one Prefect puts the deployment into the default queue.
+        wanted = {"work_queue_name": DEFAULTS["work_queue_name"], **wanted}
     fields = tuple(field_changes(live.record, wanted))
     version = _counted_version(desired, live.record["version"]) if isinstance(desired.version, VersionRule) else None
     counted = version is not None and (bool(fields) or desired.version is not VersionRule.NEXT_ON_CHANGE)

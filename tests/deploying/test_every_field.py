@@ -377,6 +377,62 @@ def test_every_field_changed_by_hand_or_in_code(server: Api, project: Callable[.
     assert {name: one.action for name, one in changes(root).items()} == {name_of(case): "unchanged" for case in CASES}
 
 
+WRITES: dict[str, tuple[str, str]] = {
+    "description": ("", "describer(text='new')"),
+    "version": ("", "versioneer(version='8')"),
+    "parameters": ("", "parameters(values={'n': 4})"),
+    "variables": ("", "env_variables(values={'A': 'new'})"),
+    "pool": ("in_pool('UNIQUE-a')", "in_pool('UNIQUE-b')"),
+    "limit": ("run_limit(limit=2)", "run_limit(limit=3)"),
+    "cron": ("scheduler(schedule=daily)", "scheduler(schedule={**daily, 'cron': '2 2 * * *'})"),
+}
+"""What makes a deploy write a deployment: builders before, and after."""
+
+NOT_TOGETHER = {
+    ("their_limit", "limit"),  # then it is not theirs
+    ("their_schedule", "cron"),
+    ("their_label", "cron"),  # setting a label drops schedules
+    ("their_queue", "pool"),  # a queue belongs to its pool
+}
+PAIRS = [
+    (kept, written)
+    for kept, case in CASES.items()
+    for written in WRITES
+    if case.kept and (kept, written) not in NOT_TOGETHER
+]
+
+
+def test_what_a_plan_says_is_kept_outlasts_every_write(server: Api, project: Callable[..., Path], unique: str) -> None:
+    """What operators have set is kept by a write of any other field, as planned; a queue goes with its pool, as planned too."""
+
+    def pairs(after: int) -> Path:
+        lines = [
+            f"    {kept}__{written} = (base{_joined(CASES[kept].builders)}{_joined(WRITES[written][after])})(work)\n"
+            for kept, written in PAIRS
+        ]
+        lines.append(f"    their_queue__pool = (base{_joined(WRITES['pool'][after])})(work)\n")
+        return project(**{"flows.py": CODE + "".join(lines), "meta_prefect.yaml": "project: UNIQUE\n"})
+
+    root = pairs(after=0)
+    deploy([str(root)])
+    for kept, written in [*PAIRS, ("their_queue", "pool")]:
+        found = server.deployment(f"{unique}/{name_of(f'{kept}__{written}')}")
+        CASES[kept].by_hand(Hand(server, found, f"{unique}-{written}"))
+    pairs(after=1)
+    planned = changes(root)
+
+    deploy([str(root)])
+
+    moved = planned.pop(name_of("their_queue__pool"))
+    assert "work_queue_name" not in moved.kept
+    assert {"work_pool_name", "work_queue_name"} <= {one.path for one in moved.fields}
+    left = changes(root)
+    for name, change in planned.items():
+        assert (name, change.action, left[name].action) == (name, "update", "unchanged")
+        assert (name, change.kept) == (name, left[name].kept)
+        assert change.kept, name
+
+
 def _short(path: str, *shown: str) -> str:
     """A place inside of the one that is expected counts as that one."""
     return next((one for one in shown if path == one or path.startswith(f"{one}.")), path)

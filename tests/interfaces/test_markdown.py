@@ -18,7 +18,7 @@ COMMIT = "7fd9fa7" + "0" * 33
         pytest.param("<img src=x> & [a](b)", r"\<img src=x\> \& \[a\](b)", id="HTML and links"),
         pytest.param("# a\n- b\n1. c", "\\# a\n\\- b\n1\\. c", id="starts of lines"),
         pytest.param("2026-11-26 09:00", "2026-11-26 09:00", id="times"),
-        pytest.param("a\x1b]0;b\x07", r"a\\x1b\]0;b\\x07", id="control characters"),
+        pytest.param("a\x1b]0;b\x07", r"a\\u001b\]0;b\\u0007", id="control characters"),
         pytest.param("`a`|b", r"\`a\`\|b", id="code and tables"),
     ],
 )
@@ -33,7 +33,7 @@ def test_text_is_shown_as_it_is(text: str, written: str) -> None:
         pytest.param("a/b", "`a/b`", id="plain"),
         pytest.param("a`b", "``a`b``", id="a backtick within"),
         pytest.param("`a`", "`` `a` ``", id="backticks around"),
-        pytest.param("a\nb\x00", "`a b\\x00`", id="one line"),
+        pytest.param("a\nb\x00", "`a b\\u0000`", id="one line"),
         pytest.param("", "", id="nothing"),
     ],
 )
