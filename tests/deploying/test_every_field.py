@@ -379,10 +379,8 @@ def test_every_field_changed_by_hand_or_in_code(server: Api, project: Callable[.
 
 WRITES: dict[str, tuple[str, str]] = {
     "description": ("", "describer(text='new')"),
-    "version": ("", "versioneer(version='8')"),
-    "parameters": ("", "parameters(values={'n': 4})"),
     "variables": ("", "env_variables(values={'A': 'new'})"),
-    "pool": ("in_pool('UNIQUE-a')", "in_pool('UNIQUE-b')"),
+    "pool": ("", "in_pool('UNIQUE-b')"),
     "limit": ("run_limit(limit=2)", "run_limit(limit=3)"),
     "cron": ("scheduler(schedule=daily)", "scheduler(schedule={**daily, 'cron': '2 2 * * *'})"),
 }
@@ -390,6 +388,7 @@ WRITES: dict[str, tuple[str, str]] = {
 
 NOT_TOGETHER = {
     ("their_limit", "limit"),  # then it is not theirs
+    ("their_collision", "limit"),
     ("their_schedule", "cron"),
     ("their_label", "cron"),  # setting a label drops schedules
     ("their_queue", "pool"),  # a queue belongs to its pool
@@ -404,18 +403,19 @@ PAIRS = [
 
 def test_what_a_plan_says_is_kept_outlasts_every_write(server: Api, project: Callable[..., Path], unique: str) -> None:
     """What operators have set is kept by a write of any other field, as planned; a queue goes with its pool, as planned too."""
+    pairs_of_all = [*PAIRS, ("their_queue", "pool")]
 
     def pairs(after: int) -> Path:
-        lines = [
-            f"    {kept}__{written} = (base{_joined(CASES[kept].builders)}{_joined(WRITES[written][after])})(work)\n"
-            for kept, written in PAIRS
-        ]
-        lines.append(f"    their_queue__pool = (base{_joined(WRITES['pool'][after])})(work)\n")
+        lines: list[str] = []
+        for kept, written in pairs_of_all:
+            base = "elsewhere" if written == "pool" else "base"
+            builders = f"{base}{_joined(CASES[kept].builders)}{_joined(WRITES[written][after])}"
+            lines.append(f"    {kept}__{written} = ({builders})(work)\n")
         return project(**{"flows.py": CODE + "".join(lines), "meta_prefect.yaml": "project: UNIQUE\n"})
 
     root = pairs(after=0)
     deploy([str(root)])
-    for kept, written in [*PAIRS, ("their_queue", "pool")]:
+    for kept, written in pairs_of_all:
         found = server.deployment(f"{unique}/{name_of(f'{kept}__{written}')}")
         CASES[kept].by_hand(Hand(server, found, f"{unique}-{written}"))
     pairs(after=1)

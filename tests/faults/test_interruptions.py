@@ -113,7 +113,9 @@ def test_whoever_waits_says_for_whom(faulty_server: FaultyServer, code: Code, un
 
     assert re.match(rf"start: waiting for 'deploy {unique} to dev.*' \(process \d+ on .+\) to finish", waits), waits
     assert codes == (0, 0)
-    assert {one["version"] for one in faulty_server.api.deployments_of(unique)} == {"1"}, "the second had nothing to write"
+    assert {one["version"] for one in faulty_server.api.deployments_of(unique)} == {"1"}, (
+        "the second had nothing to write"
+    )
 
 
 def test_different_projects_do_not_wait(faulty_server: FaultyServer, code: Code, tmp_path: Path, unique: str) -> None:
