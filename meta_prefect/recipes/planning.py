@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from socket import gethostname
 
 from prefect.runtime import flow_run
 
-from meta_prefect.discovery.sharing import modules_of
 from meta_prefect.errors import ConfigurationError, TargetError
 from meta_prefect.interfaces.api import Host
-from meta_prefect.interfaces.context import DeployContext, PlannedState
+from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.plan.changes import Change, Delete, Held, Unchanged, Update
 from meta_prefect.plan.code_moves import CodeMove, in_words, moves_of
 from meta_prefect.plan.environments import check_environment
@@ -19,47 +17,123 @@ from meta_prefect.plan.explain import kept_versions
 from meta_prefect.plan.holds import counting
 from meta_prefect.plan.orphans import PlannedDeletion, check_deletions, orphans_of
 from meta_prefect.plan.outcomes import planned_action
-from meta_prefect.plan.recorded import RecordedPlan, fingerprint_of_wanted, state_of, states_of
+from meta_prefect.plan.recorded import PlannedState, RecordedPlan, fingerprint_of_wanted, states_of
 from meta_prefect.plan.remarks import Remark, grouped, is_standing, remarks_of
 from meta_prefect.plan.resolving import Draft
 from meta_prefect.recipes.drafting import Request, draft
-from meta_prefect.recipes.knowing import flows_of
 from meta_prefect.recipes.order import Order
 from meta_prefect.recipes.recipe import Recipe
 from meta_prefect.recipes.requests import nothing_to_deploy
 from meta_prefect.report import Outcome
 from meta_prefect.server import Reader, ui_url
-from meta_prefect.steps.building import build
+from meta_prefect.steps.building import Within, build, build_observed
 from meta_prefect.steps.environments import known_environments
-from meta_prefect.steps.planning import PlannedBatch, PlannedComponent, PlannedDeployment, compare
+from meta_prefect.steps.planning import (
+    Found,
+    Part,
+    PlannedBatch,
+    PlannedComponent,
+    PlannedDeployment,
+    compare,
+    read_server,
+)
 from meta_prefect.steps.writing import acting_builders
+
+Planned = tuple[Request, PlannedDeployment]
+"""What was asked for, and what is to happen."""
+
+
+class Resolved:
+    """What a project wants, once all builders have had their say and before anything has been compared.
+
+    Args:
+        order: What is to be planned.
+        pairs: Each request with its draft.
+        errors: What is wrong with others.
+        beside: What is wrong with flows that only a deployment's name could make part of the selection.
+
+    Attributes:
+        order: As above.
+        within: What the project's code needs around it while it is called.
+        meant: The requests that are meant, with their drafts: names of deployments are known only now.
+        errors: What is wrong apart from these drafts.
+        wanted: A fingerprint of all that is wanted, counted versions apart.
+    """
+
+    # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
+
+    def __init__(
+        self,
+        order: Order,
+        pairs: Sequence[tuple[Request, Draft]],
+        errors: Sequence[ConfigurationError],
+        beside: Sequence[ConfigurationError],
+    ) -> None:
+        selection = order.selection
+        self.order = order
+        self.within: Within = order.flows.modules.imported
+        self.meant = [
+            (request, one)
+            for request, one in pairs
+            if (one.errors and selection.names_flow(one.deployment.flow.name))
+            or selection.includes(one.deployment.flow.name, one.deployment.name)
+        ]
+        self.errors = list(errors)
+        if not errors and not order.requested.is_empty:
+            known = [(one.deployment.flow.name, one.deployment.name) for _, one in pairs if not one.errors]
+            unmatched = selection.unmatched(order.requested.flows, known)
+            # What is wrong with other flows may be the reason.
+            self.errors = [*unmatched, *(beside if unmatched else ())]
+        self.wanted = fingerprint_of_wanted(one.deployment for one in self.drafts if not one.errors)
+
+    @property
+    def drafts(self) -> list[Draft]:
+        """The drafts that are meant."""
+        return [one for _, one in self.meant]
+
+    @property
+    def owner(self) -> tuple[str, str] | None:
+        """Project and environment, where all that they have is to be read; None where a part is planned."""
+        project, selection = self.order.project, self.order.selection
+        is_whole = not selection and selection.file is None and project.name_is_stable
+        return (project.name, self.order.context.environment) if is_whole else None
+
+    def is_completed_by(self, unfinished: RecordedPlan) -> bool:
+        """Whether this is the deploy over again that made a plan and did not finish it."""
+        return unfinished.wanted == self.wanted and unfinished.asked == self.order.asked
+
+    def complete(self, unfinished: RecordedPlan) -> None:
+        """Become part of a deploy that did not finish, with its identity and versions."""
+        self.order = self.order.completing(unfinished)
+        for one in self.drafts:
+            one.deployment = one.deployment.model_copy(update={"context": self.order.context})
 
 
 class ProjectPlan:
     """What a deploy of a project will do.
 
     Args:
-        order: What was planned.
-        requests: The sound requests, one for each of the batch's deployments.
-        batch: What is to happen to each.
+        resolved: What was planned.
+        batch: What is to happen to each of the sound drafts.
         errors: What is wrong with the others.
         notes: What else to know of the whole.
     """
 
     def __init__(
         self,
-        order: Order,
-        requests: Sequence[Request],
+        resolved: Resolved,
         batch: PlannedBatch,
         errors: Sequence[ConfigurationError],
         notes: Sequence[str] = (),
     ) -> None:
         self._notes = tuple(notes)
-        self._order = order
-        self.requests = tuple(requests)
+        self._order = resolved.order
+        requests = {id(one): request for request, one in resolved.meant}
+        self.requests = tuple(requests[id(planned.draft)] for planned in batch.deployments)
         self.batch = batch
         self.errors = tuple(errors)
-        self.wanted = fingerprint_of_wanted(planned.draft.deployment for planned in batch.deployments)
+        self.wanted = resolved.wanted
+        self.within = resolved.within
 
     @property
     def context(self) -> DeployContext:
@@ -113,29 +187,18 @@ class ProjectPlan:
         """Whether builders have something to do once a deployment is written, or still have since an earlier attempt."""
         if isinstance(planned.change, Held) or not acting_builders(planned):
             return False
-        return not isinstance(planned.change, Unchanged) or str(planned) in self.context.unsettled
+        return planned.unsettled or not isinstance(planned.change, Unchanged)
 
-    def completes(self, unfinished: RecordedPlan) -> bool:
-        """Whether this is the deploy over again that made a plan and did not finish it."""
-        return unfinished.wanted == self.wanted and unfinished.asked == self._order.asked
-
-    def pinned(self, requests: Sequence[Request], context: DeployContext) -> DeployContext:
-        """The context of a recipe's run for some requests: with what this plan fixed and saw of their deployments."""
-        meant = {id(request) for request in requests}
-        pairs = zip(self.requests, self.batch.deployments, strict=True)
-        changes = [planned.change for request, planned in pairs if id(request) in meant]
-        versions = {**context.versions, **self.versions}
-        names = [change.subject.name for change in changes]
-        return context.model_copy(
-            update={
-                "versions": {name: versions[name] for name in names if name in versions},
-                "planned": {change.subject.name: state_of(change) for change in changes},
-                "unsettled": tuple(name for name in names if name in context.unsettled),
-            }
+    def part(self, deployments: Sequence[PlannedDeployment]) -> Part:
+        """The part of the plan for some of its deployments, with what they need."""
+        needed = {component.key for planned in deployments for component in planned.draft.components}
+        return Part(
+            PlannedBatch([one for one in self.batch.components if one.component.key in needed], deployments),
+            self.within,
         )
 
-    def by_recipe(self) -> list[tuple[Recipe, list[Request]]]:
-        """The requests that lead to a write, by recipe in the order of the project.
+    def by_recipe(self) -> list[tuple[Recipe, list[Planned]]]:
+        """The requests that lead to a write, each with its plan, by recipe in the order of the project.
 
         An unchanged deployment goes along where something that it needs is to be written, such as a worker that died, or
         where its builders still have to act.
@@ -143,14 +206,14 @@ class ProjectPlan:
         needed = {
             planned.component.key for planned in self.batch.components if not isinstance(planned.change, Unchanged)
         }
-        groups: dict[int, tuple[Recipe, list[Request]]] = {}
+        groups: dict[int, tuple[Recipe, list[Planned]]] = {}
         for request, planned in zip(self.requests, self.batch.deployments, strict=True):
             if isinstance(planned.change, Held):
                 continue
             waits = any(component.key in needed for component in planned.draft.components)
             if waits or self._has_to_act(planned) or not isinstance(planned.change, Unchanged):
                 _, group = groups.setdefault(id(request.recipe.function), (request.recipe, []))
-                group.append(request)
+                group.append((request, planned))
         return list(groups.values())
 
     def outcomes(self, *, dry_run: bool) -> tuple[Outcome, ...]:
@@ -230,55 +293,65 @@ async def plan_order(order: Order, host: Host, server: Reader) -> ProjectPlan:
         host: This host.
         server: What is read from.
     """
-    context, selection, requested = order.context, order.selection, order.requested
-    errors = list(requested.errors)
-    beside = list(requested.beside)
+    pairs, errors, beside = _drafted(order)
+    build([begun for _, begun in pairs], host, order.flows.modules.imported)
+    resolved = Resolved(order, pairs, errors, beside)
+    return await plan_resolved(resolved, await read_server(resolved.drafts, server, resolved.owner), server)
+
+
+async def resolve_observed(order: Order, host: Host) -> Resolved:
+    """Ask for the builders of everything, and run them, each kind as a task of its own."""
+    pairs, errors, beside = _drafted(order)
+    await build_observed([begun for _, begun in pairs], host, order.flows.modules.imported)
+    return Resolved(order, pairs, errors, beside)
+
+
+def _drafted(
+    order: Order,
+) -> tuple[list[tuple[Request, Draft]], list[ConfigurationError], list[ConfigurationError]]:
+    """Begin every deployment that may be meant; what cannot begin is an error, of the flows that are named or beside them."""
+    requested = order.requested
     pairs: list[tuple[Request, Draft]] = []
-    modules = modules_of(Path(context.source))
-    flows = flows_of(modules)
-    flows.recall(request.flow for request in requested.requests)
+    errors, beside = list(requested.errors), list(requested.beside)
+    order.flows.recall(request.flow for request in requested.requests)
     for request in requested.requests:
-        match draft(request, context, modules):
+        match draft(request, order.context, order.flows):
             case Draft() as begun:
                 pairs.append((request, begun))
             case error:
-                (errors if selection.names_flow(request.flow_name) else beside).append(error)
-    flows.keep()
-    build([begun for _, begun in pairs], host, modules.imported)
-    known = [(begun.deployment.flow.name, begun.deployment.name) for _, begun in pairs if not begun.errors]
-    pairs = [
-        (request, begun)
-        for request, begun in pairs
-        if (begun.errors and selection.names_flow(begun.deployment.flow.name))
-        or selection.includes(begun.deployment.flow.name, begun.deployment.name)
-    ]
-    if not errors and not requested.is_empty:
-        unmatched = selection.unmatched(requested.flows, known)
-        # What is wrong with other flows may be the reason.
-        errors.extend((*unmatched, *(beside if unmatched else ())))
-    is_whole = not selection and selection.file is None and order.project.name_is_stable
-    owner = (order.project.name, context.environment) if is_whole else None
-    batch = await compare([begun for _, begun in pairs], server, owner)
-    errors.extend(error for _, begun in pairs for error in begun.errors)
+                (errors if order.selection.names_flow(request.flow_name) else beside).append(error)
+    order.flows.keep()
+    return pairs, errors, beside
+
+
+async def plan_resolved(resolved: Resolved, found: Found, server: Reader) -> ProjectPlan:
+    """Compare what builders have made with what there is.
+
+    Args:
+        resolved: What is wanted.
+        found: What there is.
+        server: Tells which environments the project is known in, where it seems to have nothing in this one.
+    """
+    order, requested = resolved.order, resolved.order.requested
+    batch = compare(resolved.drafts, found)
+    errors = [*resolved.errors, *(error for one in resolved.drafts for error in one.errors)]
     notes: list[str] = []
     try:
         notes.extend(await _new_environment(order, batch, server))
     except TargetError as error:
         errors.append(error)
-    sound = {id(planned.draft) for planned in batch.deployments}
     needed = {component.key for planned in batch.deployments for component in planned.draft.components}
     components: list[PlannedComponent] = [one for one in batch.components if one.component.key in needed]
     orphans: list[PlannedDeletion] = []
-    if not errors and is_whole:
+    if not errors and resolved.owner is not None:
         orphans, excess = _orphans(order, batch)
         errors.extend(excess)
     elif order.asked.prune:
         errors.append(TargetError("nothing is pruned while anything is wrong with the project", where="prune"))
     if requested.is_empty and not order.asked.prune:
-        errors.append(nothing_to_deploy(order.project, context.environment, [str(one) for one in orphans]))
+        errors.append(nothing_to_deploy(order.project, order.context.environment, [str(one) for one in orphans]))
     return ProjectPlan(
-        order,
-        [request for request, begun in pairs if id(begun) in sound],
+        resolved,
         PlannedBatch(components, batch.deployments, orphans, batch.owned, batch.holds, batch.unsound),
         errors,
         notes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from meta_prefect.errors import BuilderError, ConfigurationError, MetaPrefectErr
 from meta_prefect.interfaces.components import Component, WorkerPool
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.records import Record
-from meta_prefect.plan.changes import Change, Held, Plan
+from meta_prefect.plan.changes import ALREADY, Change, Held, Plan, Unchanged
 from meta_prefect.plan.checking import check_job_variables
-from meta_prefect.plan.diff import diff_component, diff_deployment, needs_history
+from meta_prefect.plan.diff import diff_component, diff_deployment, found_state, needs_history
 from meta_prefect.plan.explain import summary
 from meta_prefect.plan.holds import Holds, StoredHold, held, release_command
 from meta_prefect.plan.ledger import Recorded
@@ -25,14 +26,14 @@ from meta_prefect.plan.records import LiveDeployment
 from meta_prefect.plan.references import missing_references, references_of
 from meta_prefect.plan.resolving import Draft, shared_components
 from meta_prefect.server import PrefectServer, Reader
+from meta_prefect.steps.building import Within
 from meta_prefect.steps.git import same_files
 from meta_prefect.steps.retrying import PATIENTLY
 
 Owner = tuple[str, str]
 """A project and an environment."""
 
-# The classes below are no dataclasses on purpose: Prefect searches those, member by member, for futures when they are a task's
-# parameter.
+# The classes that are a task's parameter are no dataclasses on purpose: Prefect searches those, member by member, for futures.
 
 
 class PlannedComponent:
@@ -48,15 +49,48 @@ class PlannedComponent:
 
 
 class PlannedDeployment:
-    """A deployment with what there is of it and what is to happen."""
+    """A deployment with what there is of it and what is to happen.
+
+    Args:
+        draft: The deployment as its builders made it.
+        live: The live one; None where there is none.
+        change: What is to happen.
+        predecessor: The live one of another name whose place it takes.
+        unsettled: Whether it may have been written before without its builders having acted since.
+        has_moved: Whether somebody has changed it since it was planned, so that nothing of it is written.
+    """
 
     def __init__(
-        self, draft: Draft, live: LiveDeployment | None, change: Change, predecessor: LiveDeployment | None = None
+        self,
+        draft: Draft,
+        live: LiveDeployment | None,
+        change: Change,
+        predecessor: LiveDeployment | None = None,
+        *,
+        unsettled: bool = False,
+        has_moved: bool = False,
     ) -> None:
         self.draft = draft
         self.live = live
         self.change = change
         self.predecessor = predecessor
+        self.unsettled = unsettled
+        self.has_moved = has_moved
+
+    def seen_again(self, live: Mapping[str, LiveDeployment]) -> PlannedDeployment:
+        """The same with what there is of it now, by name: done already, to be written still, or moved."""
+        old = self.predecessor
+        found, found_old = live.get(str(self)), live.get(old.full_name) if old is not None else None
+        match found_state(self.change, found, old, found_old):
+            case "before":
+                return PlannedDeployment(self.draft, found, self.change, found_old, unsettled=self.unsettled)
+            case "after":
+                assert found is not None, "what is as planned is there"  # noqa: S101 - for the type checker
+                # An earlier attempt has written it; whether its builders have acted since nobody knows.
+                done = Unchanged(self.change.subject, ALREADY, found.record)
+                return PlannedDeployment(self.draft, found, done, unsettled=True)
+            case "moved":
+                return PlannedDeployment(self.draft, found, self.change, old, has_moved=True)
 
     def __str__(self) -> str:
         return self.draft.deployment.full_name
@@ -131,8 +165,42 @@ class PlannedBatch:
         yield from self.unsound
 
 
-async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None = None) -> PlannedBatch:
-    """Read what there is, in batches, and compare. What cannot be planned becomes its draft's error; reads only.
+@dataclass(frozen=True)
+class Part:
+    """A part of a plan that one recipe's run carries out.
+
+    Attributes:
+        batch: What is to be done.
+        within: What the project's code needs around it while it is called.
+    """
+
+    batch: PlannedBatch
+    within: Within
+
+
+@dataclass(frozen=True)
+class Found:
+    """What there is of what is wanted.
+
+    Attributes:
+        components: Each component that is needed, compared with what there is of it.
+        owned: What the project has, as far as that was asked for.
+        live: The deployments of the names that are wanted, and what the project has, by name.
+        last: What the last deploy wrote of those of which that matters, by name.
+        holds: The holds that there are, of whatever project.
+        unsound: What was read and cannot be used, and how to remove it.
+    """
+
+    components: list[PlannedComponent]
+    owned: list[LiveDeployment]
+    live: dict[str, LiveDeployment]
+    last: dict[str, Recorded]
+    holds: Holds
+    unsound: tuple[str, ...]
+
+
+async def read_server(drafts: Sequence[Draft], server: Reader, owner: Owner | None = None) -> Found:
+    """Read what there is, in batches. What cannot be deployed because of it becomes its draft's error; reads only.
 
     Args:
         drafts: What is wanted.
@@ -149,22 +217,28 @@ async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None =
     names = {pair for draft in sound for pair in _names(draft)}
     live |= await server.read_deployments([pair for pair in names if "/".join(pair) not in live])
     last = await _last_entries(sound, live, server)
+    return Found(components, owned, live, last, holds, tuple(server.unsound.values()))
+
+
+def compare(drafts: Sequence[Draft], found: Found) -> PlannedBatch:
+    """Compare what is wanted with what there is. What cannot be planned becomes its draft's error."""
+    sound = _sound(drafts)
     deployments: list[PlannedDeployment] = []
     for draft in sound:
-        wanted, name = draft.deployment, draft.deployment.full_name
-        before = live.get(name)
-        old = live.get(wanted.renamed_from or "") if before is None else None
+        wanted, name, context = draft.deployment, draft.deployment.full_name, draft.deployment.context
+        before = found.live.get(name)
+        old = found.live.get(wanted.renamed_from or "") if before is None else None
+        last = found.last[name].entry if name in found.last else None
         try:
-            context = wanted.context
             same_code = partial(same_files, Path(context.source), context.commit or "")
-            change = diff_deployment(wanted, before, old, last[name].entry if name in last else None, same_code)
+            change = diff_deployment(wanted, before, old, last, same_code)
         except ConfigurationError as error:
             draft.refuse(error)
         else:
-            change = _as_held(change, wanted.context, before or old, holds)
-            deployments.append(PlannedDeployment(draft, before, change, predecessor=old))
-    components = _without_those_of_held(components, sound, deployments)
-    return PlannedBatch(components, deployments, owned=owned, holds=holds, unsound=tuple(server.unsound.values()))
+            change = _as_held(change, context, before or old, found.holds)
+            deployments.append(PlannedDeployment(draft, before, change, old, unsettled=name in context.unsettled))
+    components = _without_those_of_held(found.components, sound, deployments)
+    return PlannedBatch(components, deployments, owned=found.owned, holds=found.holds, unsound=found.unsound)
 
 
 def _as_held(change: Change, context: DeployContext, live: LiveDeployment | None, holds: Holds) -> Change:
@@ -305,7 +379,34 @@ async def _check_job_variables(drafts: Sequence[Draft], components: Sequence[Pla
 )
 async def compare_observed(drafts: DraftBatch, server: PrefectServer) -> PlannedBatch:
     """Read what there is and compare, as a task."""
-    batch = await compare(drafts.items, server)
-    # What is to be written, one by one, stands in the plan of the deploy that this is part of, and each write says so itself.
+    batch = compare(drafts.items, await read_server(drafts.items, server))
+    # What is to be written, one by one, each write says itself.
     get_run_logger().info("%s", summary(batch.plan))
     return batch
+
+
+@task(
+    name="compare with the plan",
+    task_run_name="compare with the plan",
+    **PATIENTLY,
+)
+async def compare_with_plan(part: PlannedBatch, server: PrefectServer) -> PlannedBatch:
+    """Read a part of a plan once more before it is written: what is done already is left out, what has moved is marked.
+
+    Another recipe's run, or an earlier attempt of this one, may have written some of it.
+    """
+    names = {name for planned in part.deployments for name in _names(planned.draft)}
+    live, components = await asyncio.gather(
+        server.read_deployments(names),
+        asyncio.gather(*(_component_seen_again(one, server) for one in part.components)),
+    )
+    again = PlannedBatch(components, [planned.seen_again(live) for planned in part.deployments])
+    get_run_logger().info("%s", summary(again.plan))
+    return again
+
+
+async def _component_seen_again(planned: PlannedComponent, server: PrefectServer) -> PlannedComponent:
+    try:
+        return planned if isinstance(planned.change, Unchanged) else await _compare_component(planned.component, server)
+    except ConfigurationError:
+        return planned  # writing it meets the same, and then only what needs it fails

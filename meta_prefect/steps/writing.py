@@ -16,7 +16,6 @@ from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.changes import Create, Delete, Unchanged, Update
-from meta_prefect.plan.recorded import check_not_moved
 from meta_prefect.plan.records import field_changes
 from meta_prefect.server import PrefectServer
 from meta_prefect.steps.building import Within
@@ -75,7 +74,12 @@ async def apply_deployment(planned: PlannedDeployment, server: PrefectServer, tu
     Raises:
         MovedError: The live one is not what the plan of this deploy saw.
     """
-    check_not_moved(planned.change, planned.draft.deployment.context)
+    if planned.has_moved:
+        raise MovedError(
+            "has been changed on the server since this deploy was planned",
+            where=str(planned.change.subject),
+            hint="Nothing of it was written. Deploy again: the plan then starts from what is there now.",
+        )
     await turn.begin()
     progress().step(f"apply {planned}")
     written = await _write(planned, server)
