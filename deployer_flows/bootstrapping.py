@@ -27,7 +27,7 @@ from meta_prefect.plan.remarks import Remark
 from meta_prefect.project import Project, read_project
 from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.drafting import Request
-from meta_prefect.recipes.knowing import remembered_flows
+from meta_prefect.recipes.knowing import flows_of
 from meta_prefect.recipes.observed import deploy_flow
 from meta_prefect.recipes.order import Order
 from meta_prefect.recipes.requests import Requested, requests_of
@@ -159,7 +159,7 @@ def _order(project: Project, setup: DeployerSetup, *, remove: bool) -> Order:
     context = new_context(project.root, deployer_of(project.name), environment=DEPLOYERS, next_versions=False)
     # META_PREFECT__VERSION and META_PREFECT__TAGS are about the project's deployments.
     context = context.model_copy(update={"version": None, "tags": (), "origin": None})
-    flows = remembered_flows(project.root)
+    flows = flows_of(project.root, remembered=True)
     used = _Used((), (), ()) if remove else _Used.by(project, flows.modules, setup.environments)
     requests = () if remove else tuple(_requests(project, setup, used))
     itself = project.model_copy(update={"name": context.project, "entries": ()})

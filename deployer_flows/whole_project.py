@@ -65,7 +65,6 @@ from meta_prefect.steps.failing import failing_in_words
 from meta_prefect.steps.fetching import project_folder
 from meta_prefect.steps.locking import turn
 from meta_prefect.steps.plan_records import plan_of_earlier_attempt, read_plan, settle_plan, store_plan, unfinished_plan
-from meta_prefect.steps.planning import read_server
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.retrying import PATIENTLY
 from meta_prefect.steps.telling import named_after_project, tell_run
@@ -253,7 +252,12 @@ async def make_plan(order: Order, server: PrefectServer, *, completing: bool) ->
         completing: Whether an earlier deploy that did not finish is completed, where this is the same deploy again.
     """
     progress().step("plan")
-    return await compare_resolved(await resolve_observed(order, server.host), server, completing=completing)
+    resolved, unfinished = await asyncio.gather(
+        resolve_observed(order, server.host), _unfinished(order, server, completing=completing)
+    )
+    if unfinished is not None and resolved.completes(unfinished):
+        get_run_logger().info("completing the deploy of run %s, with its versions", unfinished.run_id)
+    return await compare_resolved(resolved, server)
 
 
 @task(
@@ -261,17 +265,10 @@ async def make_plan(order: Order, server: PrefectServer, *, completing: bool) ->
     task_run_name="plan",
     **PATIENTLY,
 )
-async def compare_resolved(resolved: Resolved, server: PrefectServer, *, completing: bool) -> ProjectPlan:
-    """Compare what is wanted with the server, and leave the plan as an artifact; see :func:`make_plan`."""
+async def compare_resolved(resolved: Resolved, server: PrefectServer) -> ProjectPlan:
+    """Compare what is wanted with the server, and leave the plan as an artifact."""
     logger = get_run_logger()
-    order = resolved.order
-    found, unfinished = await asyncio.gather(
-        read_server(resolved.drafts, server, resolved.owner), _unfinished(order, server, completing=completing)
-    )
-    if unfinished is not None and resolved.is_completed_by(unfinished):
-        logger.info("completing the deploy of run %s, with its versions", unfinished.run_id)
-        resolved.complete(unfinished)
-    planned = await plan_resolved(resolved, found, server)
+    planned = await plan_resolved(resolved, server)
     for error in planned.errors:
         logger.error("%s", error)
     moves = tuple(in_words(planned.moves, gethostname()))
@@ -279,7 +276,7 @@ async def compare_resolved(resolved: Resolved, server: PrefectServer, *, complet
         logger.warning("%s", told)
     for change in planned.batch.plan:
         logger.info("%s", headline(change))
-    project, environment = order.project.name, order.context.environment
+    project, environment = planned.context.project, planned.context.environment
     await server.create_artifact(
         {
             "type": "markdown",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.components import Component
@@ -72,22 +71,18 @@ def diff_deployment(
     return Update(subject, fields, live.record, after, counted, remarks, theirs, desired.context.now)
 
 
-def found_state(
+def is_before(
     change: Change, live: LiveDeployment | None, planned_old: LiveDeployment | None, old: LiveDeployment | None
-) -> Literal["before", "after", "moved"]:
-    """Say whether a planned deployment is still as the plan saw it, is as planned already, or has been changed by somebody.
-
-    Args:
-        change: What is planned.
-        live: The deployment as it is now; None where there is none.
-        planned_old: The one whose place it takes, as the plan saw it.
-        old: That one as it is now.
-    """
+) -> bool:
+    """Whether a deployment, and the one whose place it takes, are still what the plan saw."""
     before = getattr(change, "before", getattr(change, "live", None))
-    after: Record | None = getattr(change, "after", before)
-    if is_same(before, live and live.record) and is_same(planned_old and planned_old.record, old and old.record):
-        return "before"
-    return "after" if live and after is not None and not tuple(field_changes(live.record, after)) else "moved"
+    return is_same(before, live and live.record) and is_same(planned_old and planned_old.record, old and old.record)
+
+
+def is_after(change: Change, live: LiveDeployment) -> bool:
+    """Whether a deployment is what the plan makes of it."""
+    after: Record | None = getattr(change, "after", None)
+    return after is not None and not tuple(field_changes(live.record, after))
 
 
 def needs_history(desired: Deployment, live: LiveDeployment) -> bool:

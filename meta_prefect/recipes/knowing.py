@@ -105,7 +105,7 @@ class KnownFlows:
         return KnownFlow(facts, flow.fn.__name__, builders_of(flow), components_of(flow))
 
 
-def remembered_flows(root: Path) -> KnownFlows:
-    """The flows of a project with what earlier deploys have learned of them; begin before any of its modules is imported."""
+def flows_of(root: Path, *, remembered: bool) -> KnownFlows:
+    """The flows of a project, with or without what earlier deploys have learned of them; before its modules are imported."""
     root = root.resolve()
-    return KnownFlows(ProjectModules(root, memory_of(root)))
+    return KnownFlows(ProjectModules(root, memory_of(root) if remembered else None))

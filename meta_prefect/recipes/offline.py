@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from meta_prefect.discovery import ProjectModules
 from meta_prefect.errors import ValidationFailed
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.document import document
 from meta_prefect.plan.recorded import Asked
 from meta_prefect.project import read_project
-from meta_prefect.recipes.knowing import KnownFlows, remembered_flows
+from meta_prefect.recipes.knowing import flows_of
 from meta_prefect.recipes.order import read_order
 from meta_prefect.recipes.planning import ProjectPlan, plan_order
 from meta_prefect.report import Report
@@ -31,7 +30,7 @@ async def plan_offline(path: Path, environment: str | None, asked: Asked, *, kee
     Raises:
         ValidationFailed: Something is wrong with the project.
     """
-    plan = await _planned(path, environment, asked, flows=lambda root: KnownFlows(ProjectModules(root)))
+    plan = await _planned(path, environment, asked, remembered=False)
     if plan.errors and not keep_going:
         raise ValidationFailed(plan.errors)
     return Report(
@@ -57,22 +56,18 @@ async def sound_plan_offline(
     Raises:
         ValidationFailed: Something is wrong with the project.
     """
-    plan = await _planned(path, environment, Asked(names=tuple(names)), now=now)
+    plan = await _planned(path, environment, Asked(names=tuple(names)), remembered=True, now=now)
     if plan.errors:
         raise ValidationFailed(plan.errors)
     return plan
 
 
 async def _planned(
-    path: Path,
-    environment: str | None,
-    asked: Asked,
-    *,
-    now: datetime | None = None,
-    flows: Callable[[Path], KnownFlows] = remembered_flows,
+    path: Path, environment: str | None, asked: Asked, *, remembered: bool, now: datetime | None = None
 ) -> ProjectPlan:
     project = read_project(path, required=False)
-    order = read_order(project, path, environment, asked, flows=flows(project.root))
+    flows = flows_of(project.root, remembered=remembered)
+    order = read_order(project, path, environment, asked, flows=flows)
     if now is not None:
         order = order.at(now)
     host = LocalHost(start_worker=order.context.start_worker)

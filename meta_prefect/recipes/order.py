@@ -9,7 +9,7 @@ from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetErro
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.plan.recorded import Asked, RecordedPlan
 from meta_prefect.project import Project
-from meta_prefect.recipes.knowing import KnownFlows, remembered_flows
+from meta_prefect.recipes.knowing import KnownFlows, flows_of
 from meta_prefect.recipes.requests import Requested, requests_of
 from meta_prefect.recipes.selection import Selection, select_in
 from meta_prefect.steps.source import new_context
@@ -105,7 +105,7 @@ def read_order(
     context = context.model_copy(update={key: value for key, value in said.items() if value})
     if earlier is not None:
         context = earlier.repeated_by(context)
-    flows = flows or remembered_flows(project.root)
+    flows = flows or flows_of(project.root, remembered=True)
     requested = requests_of(
         project, flows.modules, selection, context.environment, environment_asked=environment is not None
     )

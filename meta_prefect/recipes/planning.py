@@ -26,16 +26,14 @@ from meta_prefect.recipes.recipe import Recipe
 from meta_prefect.recipes.requests import nothing_to_deploy
 from meta_prefect.report import Outcome
 from meta_prefect.server import Reader, ui_url
-from meta_prefect.steps.building import Within, build, build_observed
+from meta_prefect.steps.building import build, build_observed
 from meta_prefect.steps.environments import known_environments
 from meta_prefect.steps.planning import (
-    Found,
     Part,
     PlannedBatch,
     PlannedComponent,
     PlannedDeployment,
     compare,
-    read_server,
 )
 from meta_prefect.steps.writing import acting_builders
 
@@ -43,70 +41,69 @@ Planned = tuple[Request, PlannedDeployment]
 """What was asked for, and what is to happen."""
 
 
+class Drafted:
+    """The deployments that may be meant, begun, and what cannot begin: of the flows that are named, or beside them."""
+
+    def __init__(self, order: Order) -> None:
+        requested = order.requested
+        self.pairs: list[tuple[Request, Draft]] = []
+        self.errors, self.beside = list(requested.errors), list(requested.beside)
+        order.flows.recall(request.flow for request in requested.requests)
+        for request in requested.requests:
+            match draft(request, order.context, order.flows):
+                case Draft() as begun:
+                    self.pairs.append((request, begun))
+                case error:
+                    (self.errors if order.selection.names_flow(request.flow_name) else self.beside).append(error)
+        order.flows.keep()
+
+    @property
+    def drafts(self) -> list[Draft]:
+        """The drafts alone."""
+        return [one for _, one in self.pairs]
+
+
 class Resolved:
-    """What a project wants, once all builders have had their say and before anything has been compared.
+    """What a project wants, once all builders have had their say.
 
     Args:
         order: What is to be planned.
-        pairs: Each request with its draft.
-        errors: What is wrong with others.
-        beside: What is wrong with flows that only a deployment's name could make part of the selection.
+        drafted: What was begun for it.
 
     Attributes:
         order: As above.
-        within: What the project's code needs around it while it is called.
-        meant: The requests that are meant, with their drafts: names of deployments are known only now.
+        meant: The requests that are meant, with their drafts: the names of deployments are known only now.
         errors: What is wrong apart from these drafts.
         wanted: A fingerprint of all that is wanted, counted versions apart.
     """
 
     # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
 
-    def __init__(
-        self,
-        order: Order,
-        pairs: Sequence[tuple[Request, Draft]],
-        errors: Sequence[ConfigurationError],
-        beside: Sequence[ConfigurationError],
-    ) -> None:
-        selection = order.selection
+    def __init__(self, order: Order, drafted: Drafted) -> None:
+        selection, requested = order.selection, order.requested
         self.order = order
-        self.within: Within = order.flows.modules.imported
         self.meant = [
             (request, one)
-            for request, one in pairs
+            for request, one in drafted.pairs
             if (one.errors and selection.names_flow(one.deployment.flow.name))
             or selection.includes(one.deployment.flow.name, one.deployment.name)
         ]
-        self.errors = list(errors)
-        if not errors and not order.requested.is_empty:
-            known = [(one.deployment.flow.name, one.deployment.name) for _, one in pairs if not one.errors]
-            unmatched = selection.unmatched(order.requested.flows, known)
+        self.errors = drafted.errors
+        if not self.errors and not requested.is_empty:
+            known = [(one.deployment.flow.name, one.deployment.name) for one in drafted.drafts if not one.errors]
+            unmatched = selection.unmatched(requested.flows, known)
             # What is wrong with other flows may be the reason.
-            self.errors = [*unmatched, *(beside if unmatched else ())]
-        self.wanted = fingerprint_of_wanted(one.deployment for one in self.drafts if not one.errors)
+            self.errors = [*unmatched, *(drafted.beside if unmatched else ())]
+        self.wanted = fingerprint_of_wanted(one.deployment for _, one in self.meant if not one.errors)
 
-    @property
-    def drafts(self) -> list[Draft]:
-        """The drafts that are meant."""
-        return [one for _, one in self.meant]
-
-    @property
-    def owner(self) -> tuple[str, str] | None:
-        """Project and environment, where all that they have is to be read; None where a part is planned."""
-        project, selection = self.order.project, self.order.selection
-        is_whole = not selection and selection.file is None and project.name_is_stable
-        return (project.name, self.order.context.environment) if is_whole else None
-
-    def is_completed_by(self, unfinished: RecordedPlan) -> bool:
-        """Whether this is the deploy over again that made a plan and did not finish it."""
-        return unfinished.wanted == self.wanted and unfinished.asked == self.order.asked
-
-    def complete(self, unfinished: RecordedPlan) -> None:
-        """Become part of a deploy that did not finish, with its identity and versions."""
+    def completes(self, unfinished: RecordedPlan) -> bool:
+        """Whether this is the deploy over again that made a plan and did not finish it; becomes a part of that, if so."""
+        if (unfinished.wanted, unfinished.asked) != (self.wanted, self.order.asked):
+            return False
         self.order = self.order.completing(unfinished)
-        for one in self.drafts:
+        for _, one in self.meant:
             one.deployment = one.deployment.model_copy(update={"context": self.order.context})
+        return True
 
 
 class ProjectPlan:
@@ -133,7 +130,7 @@ class ProjectPlan:
         self.batch = batch
         self.errors = tuple(errors)
         self.wanted = resolved.wanted
-        self.within = resolved.within
+        self.within = resolved.order.flows.modules.imported
 
     @property
     def context(self) -> DeployContext:
@@ -293,48 +290,25 @@ async def plan_order(order: Order, host: Host, server: Reader) -> ProjectPlan:
         host: This host.
         server: What is read from.
     """
-    pairs, errors, beside = _drafted(order)
-    build([begun for _, begun in pairs], host, order.flows.modules.imported)
-    resolved = Resolved(order, pairs, errors, beside)
-    return await plan_resolved(resolved, await read_server(resolved.drafts, server, resolved.owner), server)
+    drafted = Drafted(order)
+    build(drafted.drafts, host, order.flows.modules.imported)
+    return await plan_resolved(Resolved(order, drafted), server)
 
 
 async def resolve_observed(order: Order, host: Host) -> Resolved:
-    """Ask for the builders of everything, and run them, each kind as a task of its own."""
-    pairs, errors, beside = _drafted(order)
-    await build_observed([begun for _, begun in pairs], host, order.flows.modules.imported)
-    return Resolved(order, pairs, errors, beside)
+    """Resolve everything in memory, each kind of builder as a task of its own."""
+    drafted = Drafted(order)
+    await build_observed(drafted.drafts, host, order.flows.modules.imported)
+    return Resolved(order, drafted)
 
 
-def _drafted(
-    order: Order,
-) -> tuple[list[tuple[Request, Draft]], list[ConfigurationError], list[ConfigurationError]]:
-    """Begin every deployment that may be meant; what cannot begin is an error, of the flows that are named or beside them."""
-    requested = order.requested
-    pairs: list[tuple[Request, Draft]] = []
-    errors, beside = list(requested.errors), list(requested.beside)
-    order.flows.recall(request.flow for request in requested.requests)
-    for request in requested.requests:
-        match draft(request, order.context, order.flows):
-            case Draft() as begun:
-                pairs.append((request, begun))
-            case error:
-                (errors if order.selection.names_flow(request.flow_name) else beside).append(error)
-    order.flows.keep()
-    return pairs, errors, beside
-
-
-async def plan_resolved(resolved: Resolved, found: Found, server: Reader) -> ProjectPlan:
-    """Compare what builders have made with what there is.
-
-    Args:
-        resolved: What is wanted.
-        found: What there is.
-        server: Tells which environments the project is known in, where it seems to have nothing in this one.
-    """
+async def plan_resolved(resolved: Resolved, server: Reader) -> ProjectPlan:
+    """Read the server in batches, and compare what builders have made with it. Reads only."""
     order, requested = resolved.order, resolved.order.requested
-    batch = compare(resolved.drafts, found)
-    errors = [*resolved.errors, *(error for one in resolved.drafts for error in one.errors)]
+    drafts = [one for _, one in resolved.meant]
+    is_whole = not order.selection and order.selection.file is None and order.project.name_is_stable
+    batch = await compare(drafts, server, (order.project.name, order.context.environment) if is_whole else None)
+    errors = [*resolved.errors, *(error for one in drafts for error in one.errors)]
     notes: list[str] = []
     try:
         notes.extend(await _new_environment(order, batch, server))
@@ -343,7 +317,7 @@ async def plan_resolved(resolved: Resolved, found: Found, server: Reader) -> Pro
     needed = {component.key for planned in batch.deployments for component in planned.draft.components}
     components: list[PlannedComponent] = [one for one in batch.components if one.component.key in needed]
     orphans: list[PlannedDeletion] = []
-    if not errors and resolved.owner is not None:
+    if not errors and is_whole:
         orphans, excess = _orphans(order, batch)
         errors.extend(excess)
     elif order.asked.prune:

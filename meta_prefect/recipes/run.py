@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from meta_prefect.discovery.modules import ProjectModules
+from prefect.utilities.annotations import quote
+
 from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError, MovedError, ValidationFailed
 from meta_prefect.interfaces.components import ComponentKey
 from meta_prefect.interfaces.context import DeployContext
@@ -22,7 +23,7 @@ from meta_prefect.project import read_project
 from meta_prefect.recipes.announcing import announce_report
 from meta_prefect.recipes.drafting import Request, draft
 from meta_prefect.recipes.ending_holds import end_holds
-from meta_prefect.recipes.knowing import KnownFlows
+from meta_prefect.recipes.knowing import flows_of
 from meta_prefect.recipes.recipe import Recipe
 from meta_prefect.recipes.showing import show_report
 from meta_prefect.report import Outcome, Report
@@ -30,7 +31,6 @@ from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.steps.building import Within, build_observed
 from meta_prefect.steps.fetching import given_source
 from meta_prefect.steps.planning import (
-    DraftBatch,
     Part,
     PlannedBatch,
     PlannedComponent,
@@ -116,7 +116,7 @@ async def _planned(recipe: Recipe, entries: Sequence[Any], context: DeployContex
     Raises:
         ValidationFailed: Something is wrong with an entry.
     """
-    flows = KnownFlows(ProjectModules(Path(context.source)))
+    flows = flows_of(Path(context.source), remembered=False)
     drafts: list[Draft] = []
     errors: list[ConfigurationError] = []
     for entry in entries:
@@ -129,7 +129,7 @@ async def _planned(recipe: Recipe, entries: Sequence[Any], context: DeployContex
         raise ValidationFailed(errors)
     await build_observed(drafts, server.host, flows.modules.imported)
     _refuse(drafts)
-    batch = await compare_observed(DraftBatch(drafts), server)
+    batch = await compare_observed(cast("list[Draft]", quote(drafts)), server)
     _refuse(drafts)
     return Part(batch, flows.modules.imported)
 

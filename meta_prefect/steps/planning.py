@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from prefect import get_run_logger, task
 
@@ -17,7 +17,7 @@ from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.changes import ALREADY, Change, Held, Plan, Unchanged
 from meta_prefect.plan.checking import check_job_variables
-from meta_prefect.plan.diff import diff_component, diff_deployment, found_state, needs_history
+from meta_prefect.plan.diff import diff_component, diff_deployment, is_after, is_before, needs_history
 from meta_prefect.plan.explain import summary
 from meta_prefect.plan.holds import Holds, StoredHold, held, release_command
 from meta_prefect.plan.ledger import Recorded
@@ -78,29 +78,17 @@ class PlannedDeployment:
         self.has_moved = has_moved
 
     def seen_again(self, live: Mapping[str, LiveDeployment]) -> PlannedDeployment:
-        """The same with what there is of it now, by name: done already, to be written still, or moved."""
-        old = self.predecessor
-        found, found_old = live.get(str(self)), live.get(old.full_name) if old is not None else None
-        match found_state(self.change, found, old, found_old):
-            case "before":
-                return PlannedDeployment(self.draft, found, self.change, found_old, unsettled=self.unsettled)
-            case "after":
-                assert found is not None, "what is as planned is there"  # noqa: S101 - for the type checker
-                # An earlier attempt has written it; whether its builders have acted since nobody knows.
-                done = Unchanged(self.change.subject, ALREADY, found.record)
-                return PlannedDeployment(self.draft, found, done, unsettled=True)
-            case "moved":
-                return PlannedDeployment(self.draft, found, self.change, old, has_moved=True)
+        """The same with what there is now, by name: done already, to be written still, or moved."""
+        now, old = live.get(str(self)), self.predecessor and live.get(self.predecessor.full_name)
+        if is_before(self.change, now, self.predecessor, old):
+            return PlannedDeployment(self.draft, now, self.change, old, unsettled=self.unsettled)
+        if now is None or not is_after(self.change, now):
+            return PlannedDeployment(self.draft, now, self.change, self.predecessor, has_moved=True)
+        # An earlier attempt has written it; whether its builders have acted since nobody knows.
+        return PlannedDeployment(self.draft, now, Unchanged(self.change.subject, ALREADY, now.record), unsettled=True)
 
     def __str__(self) -> str:
         return self.draft.deployment.full_name
-
-
-class DraftBatch:
-    """Drafts as one parameter of a task."""
-
-    def __init__(self, items: Sequence[Draft]) -> None:
-        self.items = tuple(items)
 
 
 class PlannedBatch:
@@ -165,42 +153,15 @@ class PlannedBatch:
         yield from self.unsound
 
 
-@dataclass(frozen=True)
-class Part:
-    """A part of a plan that one recipe's run carries out.
-
-    Attributes:
-        batch: What is to be done.
-        within: What the project's code needs around it while it is called.
-    """
+class Part(NamedTuple):
+    """The part of a plan that one recipe's run carries out, and what the project's code needs around it while it is called."""
 
     batch: PlannedBatch
     within: Within
 
 
-@dataclass(frozen=True)
-class Found:
-    """What there is of what is wanted.
-
-    Attributes:
-        components: Each component that is needed, compared with what there is of it.
-        owned: What the project has, as far as that was asked for.
-        live: The deployments of the names that are wanted, and what the project has, by name.
-        last: What the last deploy wrote of those of which that matters, by name.
-        holds: The holds that there are, of whatever project.
-        unsound: What was read and cannot be used, and how to remove it.
-    """
-
-    components: list[PlannedComponent]
-    owned: list[LiveDeployment]
-    live: dict[str, LiveDeployment]
-    last: dict[str, Recorded]
-    holds: Holds
-    unsound: tuple[str, ...]
-
-
-async def read_server(drafts: Sequence[Draft], server: Reader, owner: Owner | None = None) -> Found:
-    """Read what there is, in batches. What cannot be deployed because of it becomes its draft's error; reads only.
+async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None = None) -> PlannedBatch:
+    """Read what there is, in batches, and compare. What cannot be planned becomes its draft's error; reads only.
 
     Args:
         drafts: What is wanted.
@@ -217,28 +178,21 @@ async def read_server(drafts: Sequence[Draft], server: Reader, owner: Owner | No
     names = {pair for draft in sound for pair in _names(draft)}
     live |= await server.read_deployments([pair for pair in names if "/".join(pair) not in live])
     last = await _last_entries(sound, live, server)
-    return Found(components, owned, live, last, holds, tuple(server.unsound.values()))
-
-
-def compare(drafts: Sequence[Draft], found: Found) -> PlannedBatch:
-    """Compare what is wanted with what there is. What cannot be planned becomes its draft's error."""
-    sound = _sound(drafts)
     deployments: list[PlannedDeployment] = []
     for draft in sound:
         wanted, name, context = draft.deployment, draft.deployment.full_name, draft.deployment.context
-        before = found.live.get(name)
-        old = found.live.get(wanted.renamed_from or "") if before is None else None
-        last = found.last[name].entry if name in found.last else None
+        before = live.get(name)
+        old = live.get(wanted.renamed_from or "") if before is None else None
         try:
             same_code = partial(same_files, Path(context.source), context.commit or "")
-            change = diff_deployment(wanted, before, old, last, same_code)
+            change = diff_deployment(wanted, before, old, last[name].entry if name in last else None, same_code)
         except ConfigurationError as error:
             draft.refuse(error)
         else:
-            change = _as_held(change, context, before or old, found.holds)
+            change = _as_held(change, context, before or old, holds)
             deployments.append(PlannedDeployment(draft, before, change, old, unsettled=name in context.unsettled))
-    components = _without_those_of_held(found.components, sound, deployments)
-    return PlannedBatch(components, deployments, owned=found.owned, holds=found.holds, unsound=found.unsound)
+    components = _without_those_of_held(components, sound, deployments)
+    return PlannedBatch(components, deployments, owned=owned, holds=holds, unsound=tuple(server.unsound.values()))
 
 
 def _as_held(change: Change, context: DeployContext, live: LiveDeployment | None, holds: Holds) -> Change:
@@ -377,9 +331,9 @@ async def _check_job_variables(drafts: Sequence[Draft], components: Sequence[Pla
     task_run_name="compare with the server",
     **PATIENTLY,
 )
-async def compare_observed(drafts: DraftBatch, server: PrefectServer) -> PlannedBatch:
+async def compare_observed(drafts: Sequence[Draft], server: PrefectServer) -> PlannedBatch:
     """Read what there is and compare, as a task."""
-    batch = compare(drafts.items, await read_server(drafts.items, server))
+    batch = await compare(drafts, server)
     # What is to be written, one by one, each write says itself.
     get_run_logger().info("%s", summary(batch.plan))
     return batch

@@ -21,7 +21,7 @@ from meta_prefect.discovery import ProjectModules, remembering, surroundings
 from meta_prefect.discovery.remembering import FlowMemory, memory_of
 from meta_prefect.errors import ConfigurationError
 from meta_prefect.interfaces.deployment import FlowFacts
-from meta_prefect.recipes.knowing import KnownFlows, remembered_flows
+from meta_prefect.recipes.knowing import KnownFlows, flows_of
 
 pytestmark = pytest.mark.usefixtures("process_that_begins_now")
 
@@ -386,7 +386,7 @@ def test_who_has_a_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     """A deploy's flows have one unless the setting says no; temporary copies have none."""
     assert memory_of(tmp_path) is None
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    assert remembered_flows(tmp_path).modules.memory is not None
+    assert flows_of(tmp_path, remembered=True).modules.memory is not None
     monkeypatch.setenv("META_PREFECT__REMEMBER_FLOWS", "false")
     assert memory_of(tmp_path) is None
 
