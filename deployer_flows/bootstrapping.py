@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from deployer_flows.deploying_itself import DEFAULT_RECIPE, deployer
 from deployer_flows.whole_project import deploy_order, succeeded
-from meta_prefect.discovery.sharing import modules_of, sharing_modules
+from meta_prefect.discovery.modules import ProjectModules
 from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
 from meta_prefect.hidden_values import secrets_in
 from meta_prefect.implementations.code.project_source import ProjectSource
@@ -27,6 +27,7 @@ from meta_prefect.plan.remarks import Remark
 from meta_prefect.project import Project, read_project
 from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.drafting import Request
+from meta_prefect.recipes.knowing import flows_of
 from meta_prefect.recipes.observed import deploy_flow
 from meta_prefect.recipes.order import Order
 from meta_prefect.recipes.requests import Requested, requests_of
@@ -105,7 +106,7 @@ async def bootstrap(
         ValidationFailed: Something is wrong with the project or the setup; nothing was written.
         DeployFailed: Some deployments could not be written; it carries the report.
     """
-    with sharing_modules(), scratch_folder() as scratch:
+    with scratch_folder() as scratch:
         async with connect(LocalHost()) as server:
             project = read_project(await _folder(setup.source, scratch), required=False)
             does = "remove" if remove else "plan" if dry_run else "bootstrap"
@@ -158,11 +159,13 @@ def _order(project: Project, setup: DeployerSetup, *, remove: bool) -> Order:
     context = new_context(project.root, deployer_of(project.name), environment=DEPLOYERS, next_versions=False)
     # META_PREFECT__VERSION and META_PREFECT__TAGS are about the project's deployments.
     context = context.model_copy(update={"version": None, "tags": (), "origin": None})
-    used = _Used((), (), ()) if remove else _Used.by(project, setup.environments)
+    flows = flows_of(project.root, remembered=True)
+    used = _Used((), (), ()) if remove else _Used.by(project, flows.modules, setup.environments)
     requests = () if remove else tuple(_requests(project, setup, used))
     itself = project.model_copy(update={"name": context.project, "entries": ()})
     asked = Asked(only_changed=True, prune=True, max_deletes=_MOST)
-    return Order(itself, context, Selection(), Requested(requests, (), tuple(map(Remark, used.left_out)), ()), asked)
+    requested = Requested(requests, (), tuple(map(Remark, used.left_out)), ())
+    return Order(itself, context, Selection(), requested, asked, flows)
 
 
 def _unstable(project: Project) -> ProjectFileError:
@@ -303,13 +306,12 @@ class _Used:
     left_out: tuple[str, ...]
 
     @classmethod
-    def by(cls, project: Project, environments: Iterable[str]) -> _Used:
+    def by(cls, project: Project, modules: ProjectModules, environments: Iterable[str]) -> _Used:
         """What a project uses that is deployed to some environments."""
         flows: dict[str, None] = {}
         recipes: dict[str, Recipe] = {}
         errors: dict[str, None] = {}
         for environment in environments:
-            modules = modules_of(project.root)
             found = requests_of(project, modules, Selection(), environment, environment_asked=True)
             flows |= dict.fromkeys(found.flows)
             recipes |= {request.recipe.entrypoint: request.recipe for request in found.requests}

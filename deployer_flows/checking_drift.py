@@ -9,7 +9,6 @@ from prefect import get_run_logger, task
 from pydantic import Field
 
 from deployer_flows.whole_project import deploy_order, selected, succeeded
-from meta_prefect.discovery.sharing import sharing_modules
 from meta_prefect.errors import DriftFound, MetaPrefectError
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.local.host import LocalHost
@@ -92,15 +91,14 @@ async def _check(
         connect(LocalHost(start_worker=read_settings().start_worker)) as server,
         project_folder(path, None, server) as folder,
     ):
-        with sharing_modules():
-            order = read_order(read_project(folder, required=False), folder, environment, asked)
-            await tell_run(order.context, "check", server, "in", among=environments, more=selected(order))
-            project, where = order.project.name, order.context.environment
-            async with turn(server, project, where, waiting=progress().wait):
-                found = await compare_with_applied(folder, environment, asked, server)
-                drifted = list(found.drifted)
-                await _show(found, drifted, server)
-                healed = await _heal(order, folder, drifted, server) if drifted and policy == "heal" else []
+        order = read_order(read_project(folder, required=False), folder, environment, asked)
+        await tell_run(order.context, "check", server, "in", among=environments, more=selected(order))
+        project, where = order.project.name, order.context.environment
+        async with turn(server, project, where, waiting=progress().wait):
+            found = await compare_with_applied(order, server)
+            drifted = list(found.drifted)
+            await _show(found, drifted, server)
+            healed = await _heal(order, folder, drifted, server) if drifted and policy == "heal" else []
     told = drift_in_one_line(found)
     if drifted and policy == "fail":
         raise DriftFound(
@@ -118,12 +116,10 @@ async def _check(
     task_run_name="compare with what was applied",
     **PATIENTLY,
 )
-async def compare_with_applied(
-    folder: Path, environment: str | None, asked: Asked, server: PrefectServer
-) -> ProjectStatus:
+async def compare_with_applied(order: Order, server: PrefectServer) -> ProjectStatus:
     """Compare what was applied, what is live and what the project wants; reads only."""
     progress().step("compare")
-    return await project_status(folder, environment, asked, server)
+    return await project_status(order, server)
 
 
 async def _show(found: ProjectStatus, drifted: list[DeploymentStatus], server: PrefectServer) -> None:
@@ -170,7 +166,7 @@ async def _heal(order: Order, folder: Path, drifted: list[DeploymentStatus], ser
         # Noted first: what writes and then dies must not do so for ever.
         await store_heals(heals.with_heals(names, order.context.now), server)
         asked = Asked(names=tuple(names), only_changed=True)
-        healing = read_order(order.project, folder, environment, asked).automatically()
+        healing = read_order(order.project, folder, environment, asked, flows=order.flows).automatically()
         report = succeeded(await deploy_order(healing, None, server, dry_run=False, on_error="keep-going", force=False))
         healed = [*report.only("created"), *report.only("updated")]
         for outcome in healed:

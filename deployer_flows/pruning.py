@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import nullcontext
 
 from deployer_flows.whole_project import make_plan, read, show_project_report, succeeded
-from meta_prefect.discovery.sharing import sharing_modules
 from meta_prefect.errors import ValidationFailed
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.recorded import Asked
@@ -39,29 +38,28 @@ async def prune(
         DeployFailed: Some deployments could not be deleted; it carries the report.
     """
     asked = Asked(prune=True, only_changed=True, max_deletes=max_deletes)
-    with sharing_modules():
-        async with (
-            connect(LocalHost(start_worker=False)) as server,
-            project_folder(path, revision or None, server) as folder,
-        ):
-            order = await read(folder, environment, asked, None)
-            await tell_run(order.context, "plan to prune" if dry_run else "prune", server, "in")
-            project, where = order.project.name, order.context.environment
-            async with nullcontext() if dry_run else turn(server, project, where, waiting=progress().wait):
-                planned = await make_plan(order, server, completing=False)
-                if planned.errors:
-                    raise ValidationFailed(planned.errors)
-                foreseen = planned.outcomes(dry_run=True) if dry_run else ()
-                run_id, run_url = present_run()
-                report = Report(
-                    environment=where,
-                    dry_run=dry_run,
-                    outcomes=tuple(one for one in foreseen if one.action == "to delete"),
-                    remarks=tuple(planned.batch.remarks),
-                    run_id=run_id,
-                    run_url=run_url,
-                )
-                if not dry_run:
-                    report = await prune_orphans(planned, report, server, force=force)
-                await show_project_report(report, order.context, server)
+    async with (
+        connect(LocalHost(start_worker=False)) as server,
+        project_folder(path, revision or None, server) as folder,
+    ):
+        order = await read(folder, environment, asked, None)
+        await tell_run(order.context, "plan to prune" if dry_run else "prune", server, "in")
+        project, where = order.project.name, order.context.environment
+        async with nullcontext() if dry_run else turn(server, project, where, waiting=progress().wait):
+            planned = await make_plan(order, server, completing=False)
+            if planned.errors:
+                raise ValidationFailed(planned.errors)
+            foreseen = planned.outcomes(dry_run=True) if dry_run else ()
+            run_id, run_url = present_run()
+            report = Report(
+                environment=where,
+                dry_run=dry_run,
+                outcomes=tuple(one for one in foreseen if one.action == "to delete"),
+                remarks=tuple(planned.batch.remarks),
+                run_id=run_id,
+                run_url=run_url,
+            )
+            if not dry_run:
+                report = await prune_orphans(planned, report, server, force=force)
+            await show_project_report(report, order.context, server)
     return succeeded(report)

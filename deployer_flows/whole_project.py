@@ -15,7 +15,6 @@ import tenacity
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from meta_prefect.discovery.sharing import sharing_modules
 from meta_prefect.errors import DeployFailed, ValidationFailed
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.markdown import escaped
@@ -30,7 +29,6 @@ from meta_prefect.plan.outcomes import counted
 from meta_prefect.plan.recorded import Asked, RecordedPlan, check_still_holds
 from meta_prefect.project import read_project
 from meta_prefect.recipes import Recipe
-from meta_prefect.recipes.drafting import Request
 from meta_prefect.recipes.ending_holds import end_holds
 from meta_prefect.recipes.interrupted import tidy_up_after_cancelling
 from meta_prefect.recipes.observed import deploy_flow
@@ -56,7 +54,7 @@ from meta_prefect.recipes.parameters import (
     Tags,
     Version,
 )
-from meta_prefect.recipes.planning import ProjectPlan, plan_order
+from meta_prefect.recipes.planning import Planned, ProjectPlan, Resolved, plan_resolved, resolve_observed
 from meta_prefect.recipes.pruning import prune_orphans
 from meta_prefect.recipes.showing import show_report
 from meta_prefect.recipes.undoing import undo
@@ -131,19 +129,16 @@ async def deploy_project(
         prune=prune,
         max_deletes=max_deletes,
     )
-    with sharing_modules():
-        async with connect(LocalHost(start_worker=read_settings().start_worker)) as server:
-            recorded = await read_plan(plan, server) if plan else None
-            earlier = recorded or await plan_of_earlier_attempt(asked, server)
-            # An empty field of the form is an empty text.
-            async with project_folder(path, revision or None, server, earlier) as folder:
-                order = await read(folder, environment, asked, earlier)
-                await tell_run(order.context, "plan" if dry_run else "deploy", server, more=selected(order))
-                taking_turns = turn(server, order.project.name, order.context.environment, waiting=progress().wait)
-                async with nullcontext() if dry_run else taking_turns:
-                    report = await deploy_order(
-                        order, recorded, server, dry_run=dry_run, on_error=on_error, force=force
-                    )
+    async with connect(LocalHost(start_worker=read_settings().start_worker)) as server:
+        recorded = await read_plan(plan, server) if plan else None
+        earlier = recorded or await plan_of_earlier_attempt(asked, server)
+        # An empty field of the form is an empty text.
+        async with project_folder(path, revision or None, server, earlier) as folder:
+            order = await read(folder, environment, asked, earlier)
+            await tell_run(order.context, "plan" if dry_run else "deploy", server, more=selected(order))
+            taking_turns = turn(server, order.project.name, order.context.environment, waiting=progress().wait)
+            async with nullcontext() if dry_run else taking_turns:
+                report = await deploy_order(order, recorded, server, dry_run=dry_run, on_error=on_error, force=force)
     return succeeded(report)
 
 
@@ -248,13 +243,8 @@ async def read(path: Path, environment: str | None, asked: Asked, earlier: Recor
     return order
 
 
-@task(
-    name="plan",
-    task_run_name="plan",
-    **PATIENTLY,
-)
 async def make_plan(order: Order, server: PrefectServer, *, completing: bool) -> ProjectPlan:
-    """Resolve everything in memory, compare it with the server, leave the plan as an artifact.
+    """Resolve everything in memory, each kind of builder as a task, compare it with the server, leave the plan as an artifact.
 
     Args:
         order: What to plan.
@@ -262,13 +252,23 @@ async def make_plan(order: Order, server: PrefectServer, *, completing: bool) ->
         completing: Whether an earlier deploy that did not finish is completed, where this is the same deploy again.
     """
     progress().step("plan")
-    logger = get_run_logger()
-    planned, unfinished = await asyncio.gather(
-        plan_order(order, server.host, server), _unfinished(order, server, completing=completing)
+    resolved, unfinished = await asyncio.gather(
+        resolve_observed(order, server.host), _unfinished(order, server, completing=completing)
     )
-    if unfinished is not None and planned.completes(unfinished):
-        logger.info("completing the deploy of run %s, with its versions", unfinished.run_id)
-        planned = await plan_order(order.completing(unfinished), server.host, server)
+    if unfinished is not None and resolved.completes(unfinished):
+        get_run_logger().info("completing the deploy of run %s, with its versions", unfinished.run_id)
+    return await compare_resolved(resolved, server)
+
+
+@task(
+    name="plan",
+    task_run_name="plan",
+    **PATIENTLY,
+)
+async def compare_resolved(resolved: Resolved, server: PrefectServer) -> ProjectPlan:
+    """Compare what is wanted with the server, and leave the plan as an artifact."""
+    logger = get_run_logger()
+    planned = await plan_resolved(resolved, server)
     for error in planned.errors:
         logger.error("%s", error)
     moves = tuple(in_words(planned.moves, gethostname()))
@@ -276,7 +276,7 @@ async def make_plan(order: Order, server: PrefectServer, *, completing: bool) ->
         logger.warning("%s", told)
     for change in planned.batch.plan:
         logger.info("%s", headline(change))
-    project, environment = order.project.name, order.context.environment
+    project, environment = planned.context.project, planned.context.environment
     await server.create_artifact(
         {
             "type": "markdown",
@@ -295,23 +295,24 @@ async def _unfinished(order: Order, server: PrefectServer, *, completing: bool) 
 async def _run_recipes(planned: ProjectPlan, on_error: OnErrorPolicy) -> list[Report]:
     """Run each recipe that has something to write; after a failure none is begun where all is to be put back."""
     progress().plan([str(one) for one in planned.batch.deployments if not isinstance(one.change, Unchanged)])
-    context = planned.context.model_copy(update={"stop_at_failure": on_error == "atomic"})
+    # What is fixed for each deployment is in the plan, and could be more than a parameter may hold.
+    shown = planned.context.model_copy(update={"versions": dict[str, str](), "unsettled": ()})
+    context = shown.model_copy(update={"stop_at_failure": on_error == "atomic"})
     reports: list[Report] = []
-    for recipe, requests in planned.by_recipe():
+    for recipe, items in planned.by_recipe():
         if not (context.stop_at_failure and any(report.failed for report in reports)):
-            reports.append(await _run(recipe, requests, planned, context))
+            reports.append(await _run(recipe, items, planned, context))
     return reports
 
 
-async def _run(recipe: Recipe, requests: Sequence[Request], planned: ProjectPlan, context: DeployContext) -> Report:
+async def _run(recipe: Recipe, items: Sequence[Planned], planned: ProjectPlan, context: DeployContext) -> Report:
     """Run a recipe over all of its deployments that change; a failure is in its report."""
     reports: list[Report] = []
-    for batch in _batches(requests):
-        named = recipe.with_options(flow_run_name=f"{recipe.recipe_name} to {context.environment}: {len(batch)}")
+    for batch in _batches(items):
+        part = planned.part([one for _, one in batch])
+        named = recipe.carrying_out(part, f"{recipe.recipe_name} to {context.environment}: {len(batch)}")
         try:
-            reports.append(
-                await _started(named, [request.as_entry() for request in batch], planned.pinned(batch, context))
-            )
+            reports.append(await _started(named, [request.as_entry() for request, _ in batch], context))
         except DeployFailed as failure:
             reports.append(carried_by(failure))
     return together(context.environment, reports)
@@ -330,17 +331,16 @@ async def _started(recipe: Recipe, entries: list[dict[str, Any]], context: Deplo
     raise AssertionError("unreachable: tenacity either returns or raises")  # pragma: no cover
 
 
-def _batches(requests: Sequence[Request]) -> Iterator[list[Request]]:
+def _batches(items: Sequence[Planned]) -> Iterator[list[Planned]]:
     """Split requests so that each part fits into the parameters of a run."""
-    batch: list[Request] = []
+    batch: list[Planned] = []
     size = 0
-    for request in requests:
-        # A planned version and two fingerprints go along with each entry.
-        cost = len(json.dumps(request.as_entry(), default=str)) + 400
+    for item in items:
+        cost = len(json.dumps(item[0].as_entry()))
         if batch and size + cost > LARGEST_PARAMETERS:
             yield batch
             batch, size = [], 0
-        batch.append(request)
+        batch.append(item)
         size += cost
     if batch:
         yield batch

@@ -31,9 +31,8 @@ LOCAL_RUN_STEPS = (
     "resolve version",
     "run as a local process",
     "skip holidays",
-    "compare with the server",
 )
-"""What a run of ``local_run_deployer`` does before it writes, each over all the deployments."""
+"""What a deploy by ``local_run_deployer`` does before it compares, each over all the deployments."""
 
 
 class Api:

@@ -61,9 +61,9 @@ def schema(*, path: ProjectPath = Path()) -> int:
 
 
 def _recipes(path: Path) -> Recipes:
-    from meta_prefect.discovery.sharing import modules_of
+    from meta_prefect.discovery import ProjectModules
     from meta_prefect.project import read_project
     from meta_prefect.recipes.finding import Recipes
 
     project = read_project(path, required=False)
-    return Recipes(project.recipes, modules_of(project.root).load_module)
+    return Recipes(project.recipes, ProjectModules(project.root).load_module)

@@ -65,6 +65,8 @@ def _read(targets: tuple[str, ...], env: str | None, select: tuple[str, ...]) ->
     from meta_prefect.local.api import MEND, reading_api
     from meta_prefect.local.host import LocalHost
     from meta_prefect.plan.recorded import Asked
+    from meta_prefect.project import read_project
+    from meta_prefect.recipes.order import read_order
     from meta_prefect.recipes.status import project_status
     from meta_prefect.server import connect
 
@@ -74,7 +76,7 @@ def _read(targets: tuple[str, ...], env: str | None, select: tuple[str, ...]) ->
     async def run() -> ProjectStatus:
         async with connect(LocalHost()) as server:
             await server.check()
-            return await project_status(path, env, asked, server)
+            return await project_status(read_order(read_project(path, required=False), path, env, asked), server)
 
     with reading_api() as api:
         if not api:

@@ -42,13 +42,11 @@ class ProjectModules:
     Attributes:
         root: The project's folder, resolved.
         memory: As above.
-        beside: What others keep of these modules for as long as they are there, by its type.
     """
 
     def __init__(self, root: Path, memory: FlowMemory | None = None) -> None:
         self.root = root.resolve()
         self.memory = memory
-        self.beside: dict[type, object] = {}
         self._finder = ProjectFinder(self.root)
         self._modules: dict[str, ModuleType] = {}
         self._aliases: dict[Path, dict[str, ModuleType]] = {}

@@ -10,20 +10,6 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from meta_prefect.texts import check_plain
 
 
-class PlannedState(BaseModel):
-    """What a plan saw of an object and what it makes of it, as fingerprints.
-
-    Attributes:
-        before: The state that was there; None where there was none.
-        after: The state that is to be; None where it is to go.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    before: str | None = Field(title="Before")
-    after: str | None = Field(title="After")
-
-
 class CodeOrigin(BaseModel):
     """The Git repository that a deployer has fetched a project from; the commit is that of the deploy.
 
@@ -43,8 +29,7 @@ class CodeOrigin(BaseModel):
 class DeployContext(BaseModel):
     """Everything that a builder may know besides its deployment.
 
-    It travels to the recipes' runs as a parameter, so that all runs of one deploy agree on the clock, the commit and the
-    versions. A recipe that is started alone makes its own.
+    All runs of one deploy agree on the clock, the commit and the versions. A recipe that is started alone makes its own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -84,11 +69,6 @@ class DeployContext(BaseModel):
         default={},
         title="Planned versions",
         description="The counted version that the plan of this deploy fixed for each flow/deployment.",
-    )
-    planned: dict[str, PlannedState] = Field(
-        default={},
-        title="Planned states",
-        description="What the plan of this deploy saw of each flow/deployment and makes of it.",
     )
     unsettled: tuple[str, ...] = Field(
         default=(),

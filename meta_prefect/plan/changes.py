@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from meta_prefect.interfaces.records import FieldChange, Record
 
 DEPLOYMENT = "deployment"
+
+ALREADY: Final = "already as wanted"
+"""Why nothing is done where nothing differs."""
 
 ScheduledRuns = Literal["kept", "regenerated", "deleted"]
 """What becomes of the runs that a deployment's schedules have created already."""

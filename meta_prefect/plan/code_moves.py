@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from meta_prefect.errors import ConflictError
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.records import Record
-from meta_prefect.plan.changes import Change, Plan, Unchanged, Update
+from meta_prefect.plan.changes import ALREADY, Change, Plan, Unchanged, Update
 
 _CLONE: Final = "prefect.deployments.steps.git_clone"
 _FOLDER: Final = "prefect.deployments.steps.set_working_directory"
@@ -85,7 +85,7 @@ def without_move(change: Change) -> Change:
     after = {**change.after, "pull_steps": change.before["pull_steps"]}
     if fields:
         return replace(change, fields=fields, after=after)
-    return Unchanged(change.subject, "already as wanted", change.before, change.remarks, change.kept)
+    return Unchanged(change.subject, ALREADY, change.before, change.remarks, change.kept)
 
 
 def refused(moves: tuple[CodeMove, ...], host: str) -> ConflictError | None:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment, VersionRule
-from meta_prefect.interfaces.records import ABSENT, Record, differences, differences_within
-from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Subject, Unchanged, Update, creates_runs
+from meta_prefect.interfaces.records import ABSENT, Record, differences, differences_within, is_same
+from meta_prefect.plan.changes import ALREADY, DEPLOYMENT, Change, Create, Subject, Unchanged, Update, creates_runs
 from meta_prefect.plan.ledger import LedgerEntry
 from meta_prefect.plan.ownership import DEFAULTS, check_ownership, kept, with_given_up, with_handed_on
 from meta_prefect.plan.records import LiveDeployment, chosen_slugs, desired_record, field_changes
@@ -68,10 +68,24 @@ def diff_deployment(
         fields += tuple(differences(live.record["version"], version, "version"))
     theirs = kept(wanted, live)
     if not fields:
-        reason = f"code unchanged since {short_commit(commit)}" if commit else "already as wanted"
+        reason = f"code unchanged since {short_commit(commit)}" if commit else ALREADY
         return Unchanged(subject, reason, live.record, remarks, theirs, keeps_version)
     after = _after(live.record, wanted)
     return Update(subject, fields, live.record, after, counted, remarks, theirs, desired.context.now)
+
+
+def is_before(
+    change: Change, live: LiveDeployment | None, planned_old: LiveDeployment | None, old: LiveDeployment | None
+) -> bool:
+    """Whether a deployment, and the one whose place it takes, are still what the plan saw."""
+    before = getattr(change, "before", getattr(change, "live", None))
+    return is_same(before, live and live.record) and is_same(planned_old and planned_old.record, old and old.record)
+
+
+def is_after(change: Change, live: LiveDeployment) -> bool:
+    """Whether a deployment is what the plan makes of it."""
+    after: Record | None = getattr(change, "after", None)
+    return after is not None and not tuple(field_changes(live.record, after))
 
 
 def needs_history(desired: Deployment, live: LiveDeployment) -> bool:
@@ -142,5 +156,5 @@ def diff_component(component: Component, live: Record | None) -> Change:
     if live is None:
         return Create(subject, fields, after, remarks)
     if not fields:
-        return Unchanged(subject, "already as wanted", live, remarks)
+        return Unchanged(subject, ALREADY, live, remarks)
     return Update(subject, fields, live, after, remarks=remarks)

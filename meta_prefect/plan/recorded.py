@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from meta_prefect.errors import MovedError
 from meta_prefect.interfaces.components import Worker
-from meta_prefect.interfaces.context import DeployContext, PlannedState
+from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.moments import Moment
 from meta_prefect.interfaces.names import artifact_key
@@ -56,6 +56,20 @@ class Asked(BaseModel):
     new_environment: bool = False
     prune: bool = False
     max_deletes: int | None = Field(default=None, ge=0)
+
+
+class PlannedState(BaseModel):
+    """What a plan saw of an object and what it makes of it, as fingerprints.
+
+    Attributes:
+        before: The state that was there; None where there was none.
+        after: The state that is to be; None where it is to go.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    before: str | None
+    after: str | None
 
 
 class RecordedPlan(BaseModel):
@@ -178,21 +192,3 @@ def _differences(then: Mapping[str, PlannedState], now: Mapping[str, PlannedStat
             yield f"{name} has been changed on the server"
         else:
             yield f"{name} is asked for otherwise by the project"
-
-
-def check_not_moved(change: Change, context: DeployContext) -> None:
-    """Find out whether a deployment is still what the plan of this deploy saw.
-
-    Raises:
-        MovedError: Somebody has changed it since, or the project has changed.
-    """
-    planned = context.planned.get(change.subject.name)
-    found = state_of(change)
-    if planned is None or planned == found:
-        return
-    what = "has been changed on the server" if planned.before != found.before else "is asked for otherwise"
-    raise MovedError(
-        f"{what} since this deploy was planned",
-        where=str(change.subject),
-        hint="Nothing of it was written. Deploy again: the plan then starts from what is there now.",
-    )

@@ -239,10 +239,14 @@ class Step:
     def __str__(self) -> str:
         return self.title
 
-    def run(self) -> None:
-        """Apply the builders."""
+    def run(self) -> list[ConfigurationError]:
+        """Apply the builders; returns what they have raised."""
+        raised: list[ConfigurationError] = []
         for draft, builder in self.members:
+            before = len(draft.errors)
             draft.apply(builder)
+            raised.extend(draft.errors[before:])
+        return raised
 
 
 def steps_of(drafts: Sequence[Draft]) -> list[Step]:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel
 
-from meta_prefect.discovery.modules import ProjectModules
 from meta_prefect.errors import ConfigurationError
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface, flatten
 from meta_prefect.plan.resolving import Draft
-from meta_prefect.recipes.knowing import KnownFlow, flows_of
+from meta_prefect.recipes.knowing import KnownFlow, KnownFlows
 from meta_prefect.recipes.recipe import Recipe, RecipeBuilder
 from meta_prefect.recipes.variable_errors import written_at
 
@@ -47,27 +46,11 @@ class Request:
         return self.locate("variables", *place) if place else None
 
     def as_entry(self) -> dict[str, Any]:
-        """The request as the parameter of the recipe's flow: JSON, but for values of secret types, which JSON would mask."""
-        shown = self.variables.model_dump(mode="json", exclude_unset=True)
-        return {"flow": self.flow, "variables": _unmasked(shown, self.variables.model_dump(exclude_unset=True))}
+        """The request as it is shown among the parameters of the recipe's run: JSON, in which secret types are masked."""
+        return {"flow": self.flow, "variables": self.variables.model_dump(mode="json", exclude_unset=True)}
 
 
-def _unmasked(shown: Any, value: Any) -> Any:
-    """A JSON value with the secrets of secret types in their places."""
-    if hasattr(value, "get_secret_value"):
-        return value
-    match shown, value:
-        case dict(), dict():
-            inner = cast("dict[str, Any]", value)
-            return {key: _unmasked(one, inner.get(key)) for key, one in cast("dict[str, Any]", shown).items()}
-        case list(), list() | tuple():
-            pairs = zip(cast("list[Any]", shown), cast("list[Any]", value), strict=True)
-            return [_unmasked(one, other) for one, other in pairs]
-        case _:
-            return shown
-
-
-def draft(request: Request, context: DeployContext, modules: ProjectModules) -> Draft | ConfigurationError:
+def draft(request: Request, context: DeployContext, flows: KnownFlows) -> Draft | ConfigurationError:
     """Begin a deployment: load its flow and ask for its builders; what goes wrong is returned.
 
     A flow's own builders come first; the recipe's, which is asked for by name, come after them and override. Where the flow
@@ -75,8 +58,8 @@ def draft(request: Request, context: DeployContext, modules: ProjectModules) -> 
     """
     environment = request.recipe.environment(request.variables) or context.environment
     try:
-        flow = flows_of(modules).of(request.flow, where=request.where)
-        with modules.imported():
+        flow = flows.of(request.flow, where=request.where)
+        with flows.modules.imported():
             builders = _chain(request, flow.builders, environment)
     except ConfigurationError as error:
         error.asked_for_at(request.place_of(error) or request.where)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from meta_prefect.discovery.modules import ProjectModules
 from meta_prefect.discovery.parameters import parameter_form
+from meta_prefect.discovery.remembering import memory_of
 from meta_prefect.errors import FlowNotFoundError
 from meta_prefect.implementations.filesystem import components_of
 from meta_prefect.interfaces.components import Component
@@ -47,15 +49,18 @@ class KnownFlows:
 
     Args:
         modules: The project's modules.
+
+    Attributes:
+        modules: As above.
     """
 
     def __init__(self, modules: ProjectModules) -> None:
-        self._modules = modules
+        self.modules = modules
         self._known: dict[str, KnownFlow] = {}
 
     def recall(self, entrypoints: Iterable[str]) -> None:
         """Take what is remembered of some flows, if it is enough to import none of their modules."""
-        memory = self._modules.memory
+        memory = self.modules.memory
         unknown = [one for one in dict.fromkeys(entrypoints) if not self._is_at_hand(one)]
         if memory is not None and unknown and (facts := memory.recall(unknown)) is not None:
             self._known |= {one: KnownFlow(found, is_remembered=True) for one, found in facts.items()}
@@ -74,23 +79,23 @@ class KnownFlows:
     def keep(self) -> None:
         """Remember what was learned by importing."""
         learned = {one: known.facts for one, known in self._known.items() if known.can_be_remembered}
-        if self._modules.memory is not None and learned:
-            self._modules.memory.keep(learned)
+        if self.modules.memory is not None and learned:
+            self.modules.memory.keep(learned)
 
     def _is_at_hand(self, entrypoint: str) -> bool:
         try:
-            return entrypoint in self._known or self._modules.has_executed(entrypoint)
+            return entrypoint in self._known or self.modules.has_executed(entrypoint)
         except FlowNotFoundError:
             return False  # not remembered either, so that loading it says what is wrong
 
     def _learned(self, entrypoint: str, where: str | None) -> KnownFlow:
-        flow: Flow[..., Any] = self._modules.load_flow(entrypoint, where=where)
-        with self._modules.imported():
+        flow: Flow[..., Any] = self.modules.load_flow(entrypoint, where=where)
+        with self.modules.imported():
             form = parameter_form(flow)
         facts = FlowFacts(
             name=flow.name,
             entrypoint=entrypoint,
-            source=str(self._modules.root),
+            source=str(self.modules.root),
             description=flow.description,
             parameter_schema=form,
             tags=tuple(getattr(flow, "tags", ()) or ()),
@@ -100,8 +105,7 @@ class KnownFlows:
         return KnownFlow(facts, flow.fn.__name__, builders_of(flow), components_of(flow))
 
 
-def flows_of(modules: ProjectModules) -> KnownFlows:
-    """What is known of the flows in a project's modules: the same for all who share the modules."""
-    if not isinstance(known := modules.beside.get(KnownFlows), KnownFlows):
-        modules.beside[KnownFlows] = known = KnownFlows(modules)
-    return known
+def flows_of(root: Path, *, remembered: bool) -> KnownFlows:
+    """The flows of a project, with or without what earlier deploys have learned of them; before its modules are imported."""
+    root = root.resolve()
+    return KnownFlows(ProjectModules(root, memory_of(root) if remembered else None))

@@ -10,8 +10,8 @@ from meta_prefect.errors import ValidationFailed
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.document import document
 from meta_prefect.plan.recorded import Asked
-from meta_prefect.plan.resolving import Draft
 from meta_prefect.project import read_project
+from meta_prefect.recipes.knowing import flows_of
 from meta_prefect.recipes.order import read_order
 from meta_prefect.recipes.planning import ProjectPlan, plan_order
 from meta_prefect.report import Report
@@ -30,7 +30,7 @@ async def plan_offline(path: Path, environment: str | None, asked: Asked, *, kee
     Raises:
         ValidationFailed: Something is wrong with the project.
     """
-    plan = await _planned(path, environment, asked)
+    plan = await _planned(path, environment, asked, remembered=False)
     if plan.errors and not keep_going:
         raise ValidationFailed(plan.errors)
     return Report(
@@ -42,9 +42,9 @@ async def plan_offline(path: Path, environment: str | None, asked: Asked, *, kee
     )
 
 
-async def drafts_offline(
+async def sound_plan_offline(
     path: Path, environment: str | None, names: Sequence[str], *, now: datetime | None = None
-) -> list[Draft]:
+) -> ProjectPlan:
     """What the deployments of a project will be, as far as that can be said without a server.
 
     Args:
@@ -56,14 +56,18 @@ async def drafts_offline(
     Raises:
         ValidationFailed: Something is wrong with the project.
     """
-    plan = await _planned(path, environment, Asked(names=tuple(names)), now=now)
+    plan = await _planned(path, environment, Asked(names=tuple(names)), remembered=True, now=now)
     if plan.errors:
         raise ValidationFailed(plan.errors)
-    return [planned.draft for planned in plan.batch.deployments]
+    return plan
 
 
-async def _planned(path: Path, environment: str | None, asked: Asked, *, now: datetime | None = None) -> ProjectPlan:
-    order = read_order(read_project(path, required=False), path, environment, asked)
+async def _planned(
+    path: Path, environment: str | None, asked: Asked, *, remembered: bool, now: datetime | None = None
+) -> ProjectPlan:
+    project = read_project(path, required=False)
+    flows = flows_of(project.root, remembered=remembered)
+    order = read_order(project, path, environment, asked, flows=flows)
     if now is not None:
         order = order.at(now)
     host = LocalHost(start_worker=order.context.start_worker)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from meta_prefect.discovery.sharing import modules_of
 from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.plan.recorded import Asked, RecordedPlan
 from meta_prefect.project import Project
+from meta_prefect.recipes.knowing import KnownFlows, flows_of
 from meta_prefect.recipes.requests import Requested, requests_of
 from meta_prefect.recipes.selection import Selection, select_in
 from meta_prefect.steps.source import new_context
@@ -24,6 +24,7 @@ class Order:
         selection: Which deployments are meant.
         requested: What the project asks for.
         asked: What the deploy was asked to do.
+        flows: The project's flows, with its modules: no file is executed twice in one deploy.
         earlier: The plan that is applied or carried on.
     """
 
@@ -36,6 +37,7 @@ class Order:
         selection: Selection,
         requested: Requested,
         asked: Asked,
+        flows: KnownFlows,
         earlier: RecordedPlan | None = None,
     ) -> None:
         self.project = project
@@ -43,6 +45,7 @@ class Order:
         self.selection = selection
         self.requested = requested
         self.asked = asked
+        self.flows = flows
         self.earlier = earlier
 
     def at(self, now: datetime) -> Order:
@@ -58,11 +61,18 @@ class Order:
         return self._with(unfinished.completed_by(self.context), unfinished)
 
     def _with(self, context: DeployContext, earlier: RecordedPlan | None = None) -> Order:
-        return Order(self.project, context, self.selection, self.requested, self.asked, earlier or self.earlier)
+        earlier = earlier or self.earlier
+        return Order(self.project, context, self.selection, self.requested, self.asked, self.flows, earlier)
 
 
 def read_order(
-    project: Project, path: Path, environment: str | None, asked: Asked, earlier: RecordedPlan | None = None
+    project: Project,
+    path: Path,
+    environment: str | None,
+    asked: Asked,
+    earlier: RecordedPlan | None = None,
+    *,
+    flows: KnownFlows | None = None,
 ) -> Order:
     """List what a project asks for; loads its recipes, runs no flow's code.
 
@@ -72,6 +82,7 @@ def read_order(
         environment: The environment that was asked for.
         asked: What else was asked for.
         earlier: The plan that is applied or carried on: its environment, what it was asked and what it fixed hold.
+        flows: The project's flows, where they have been looked at already; None takes what is remembered of them.
 
     Raises:
         ValidationFailed: What was asked for does not go together.
@@ -94,14 +105,11 @@ def read_order(
     context = context.model_copy(update={key: value for key, value in said.items() if value})
     if earlier is not None:
         context = earlier.repeated_by(context)
+    flows = flows or flows_of(project.root, remembered=True)
     requested = requests_of(
-        project,
-        modules_of(project.root),
-        selection,
-        context.environment,
-        environment_asked=environment is not None,
+        project, flows.modules, selection, context.environment, environment_asked=environment is not None
     )
-    return Order(project, context, selection, requested, asked, earlier)
+    return Order(project, context, selection, requested, asked, flows, earlier)
 
 
 def _check_same(project: Project, environment: str | None, earlier: RecordedPlan) -> None:

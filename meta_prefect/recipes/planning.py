@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from socket import gethostname
 
 from prefect.runtime import flow_run
 
-from meta_prefect.discovery.sharing import modules_of
 from meta_prefect.errors import ConfigurationError, TargetError
 from meta_prefect.interfaces.api import Host
-from meta_prefect.interfaces.context import DeployContext, PlannedState
+from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.plan.changes import Change, Delete, Held, Unchanged, Update
 from meta_prefect.plan.code_moves import CodeMove, in_words, moves_of
 from meta_prefect.plan.environments import check_environment
@@ -19,47 +17,120 @@ from meta_prefect.plan.explain import kept_versions
 from meta_prefect.plan.holds import counting
 from meta_prefect.plan.orphans import PlannedDeletion, check_deletions, orphans_of
 from meta_prefect.plan.outcomes import planned_action
-from meta_prefect.plan.recorded import RecordedPlan, fingerprint_of_wanted, state_of, states_of
+from meta_prefect.plan.recorded import PlannedState, RecordedPlan, fingerprint_of_wanted, states_of
 from meta_prefect.plan.remarks import Remark, grouped, is_standing, remarks_of
 from meta_prefect.plan.resolving import Draft
 from meta_prefect.recipes.drafting import Request, draft
-from meta_prefect.recipes.knowing import flows_of
 from meta_prefect.recipes.order import Order
 from meta_prefect.recipes.recipe import Recipe
 from meta_prefect.recipes.requests import nothing_to_deploy
 from meta_prefect.report import Outcome
 from meta_prefect.server import Reader, ui_url
-from meta_prefect.steps.building import build
+from meta_prefect.steps.building import build, build_observed
 from meta_prefect.steps.environments import known_environments
-from meta_prefect.steps.planning import PlannedBatch, PlannedComponent, PlannedDeployment, compare
+from meta_prefect.steps.planning import (
+    Part,
+    PlannedBatch,
+    PlannedComponent,
+    PlannedDeployment,
+    compare,
+)
 from meta_prefect.steps.writing import acting_builders
+
+Planned = tuple[Request, PlannedDeployment]
+"""What was asked for, and what is to happen."""
+
+
+class Drafted:
+    """The deployments that may be meant, begun, and what cannot begin: of the flows that are named, or beside them."""
+
+    def __init__(self, order: Order) -> None:
+        requested = order.requested
+        self.pairs: list[tuple[Request, Draft]] = []
+        self.errors, self.beside = list(requested.errors), list(requested.beside)
+        order.flows.recall(request.flow for request in requested.requests)
+        for request in requested.requests:
+            match draft(request, order.context, order.flows):
+                case Draft() as begun:
+                    self.pairs.append((request, begun))
+                case error:
+                    (self.errors if order.selection.names_flow(request.flow_name) else self.beside).append(error)
+        order.flows.keep()
+
+    @property
+    def drafts(self) -> list[Draft]:
+        """The drafts alone."""
+        return [one for _, one in self.pairs]
+
+
+class Resolved:
+    """What a project wants, once all builders have had their say.
+
+    Args:
+        order: What is to be planned.
+        drafted: What was begun for it.
+
+    Attributes:
+        order: As above.
+        meant: The requests that are meant, with their drafts: the names of deployments are known only now.
+        errors: What is wrong apart from these drafts.
+        wanted: A fingerprint of all that is wanted, counted versions apart.
+    """
+
+    # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
+
+    def __init__(self, order: Order, drafted: Drafted) -> None:
+        selection, requested = order.selection, order.requested
+        self.order = order
+        self.meant = [
+            (request, one)
+            for request, one in drafted.pairs
+            if (one.errors and selection.names_flow(one.deployment.flow.name))
+            or selection.includes(one.deployment.flow.name, one.deployment.name)
+        ]
+        self.errors = drafted.errors
+        if not self.errors and not requested.is_empty:
+            known = [(one.deployment.flow.name, one.deployment.name) for one in drafted.drafts if not one.errors]
+            unmatched = selection.unmatched(requested.flows, known)
+            # What is wrong with other flows may be the reason.
+            self.errors = [*unmatched, *(drafted.beside if unmatched else ())]
+        self.wanted = fingerprint_of_wanted(one.deployment for _, one in self.meant if not one.errors)
+
+    def completes(self, unfinished: RecordedPlan) -> bool:
+        """Whether this is the deploy over again that made a plan and did not finish it; becomes a part of that, if so."""
+        if (unfinished.wanted, unfinished.asked) != (self.wanted, self.order.asked):
+            return False
+        self.order = self.order.completing(unfinished)
+        for _, one in self.meant:
+            one.deployment = one.deployment.model_copy(update={"context": self.order.context})
+        return True
 
 
 class ProjectPlan:
     """What a deploy of a project will do.
 
     Args:
-        order: What was planned.
-        requests: The sound requests, one for each of the batch's deployments.
-        batch: What is to happen to each.
+        resolved: What was planned.
+        batch: What is to happen to each of the sound drafts.
         errors: What is wrong with the others.
         notes: What else to know of the whole.
     """
 
     def __init__(
         self,
-        order: Order,
-        requests: Sequence[Request],
+        resolved: Resolved,
         batch: PlannedBatch,
         errors: Sequence[ConfigurationError],
         notes: Sequence[str] = (),
     ) -> None:
         self._notes = tuple(notes)
-        self._order = order
-        self.requests = tuple(requests)
+        self._order = resolved.order
+        requests = {id(one): request for request, one in resolved.meant}
+        self.requests = tuple(requests[id(planned.draft)] for planned in batch.deployments)
         self.batch = batch
         self.errors = tuple(errors)
-        self.wanted = fingerprint_of_wanted(planned.draft.deployment for planned in batch.deployments)
+        self.wanted = resolved.wanted
+        self.within = resolved.order.flows.modules.imported
 
     @property
     def context(self) -> DeployContext:
@@ -113,29 +184,18 @@ class ProjectPlan:
         """Whether builders have something to do once a deployment is written, or still have since an earlier attempt."""
         if isinstance(planned.change, Held) or not acting_builders(planned):
             return False
-        return not isinstance(planned.change, Unchanged) or str(planned) in self.context.unsettled
+        return planned.unsettled or not isinstance(planned.change, Unchanged)
 
-    def completes(self, unfinished: RecordedPlan) -> bool:
-        """Whether this is the deploy over again that made a plan and did not finish it."""
-        return unfinished.wanted == self.wanted and unfinished.asked == self._order.asked
-
-    def pinned(self, requests: Sequence[Request], context: DeployContext) -> DeployContext:
-        """The context of a recipe's run for some requests: with what this plan fixed and saw of their deployments."""
-        meant = {id(request) for request in requests}
-        pairs = zip(self.requests, self.batch.deployments, strict=True)
-        changes = [planned.change for request, planned in pairs if id(request) in meant]
-        versions = {**context.versions, **self.versions}
-        names = [change.subject.name for change in changes]
-        return context.model_copy(
-            update={
-                "versions": {name: versions[name] for name in names if name in versions},
-                "planned": {change.subject.name: state_of(change) for change in changes},
-                "unsettled": tuple(name for name in names if name in context.unsettled),
-            }
+    def part(self, deployments: Sequence[PlannedDeployment]) -> Part:
+        """The part of the plan for some of its deployments, with what they need."""
+        needed = {component.key for planned in deployments for component in planned.draft.components}
+        return Part(
+            PlannedBatch([one for one in self.batch.components if one.component.key in needed], deployments),
+            self.within,
         )
 
-    def by_recipe(self) -> list[tuple[Recipe, list[Request]]]:
-        """The requests that lead to a write, by recipe in the order of the project.
+    def by_recipe(self) -> list[tuple[Recipe, list[Planned]]]:
+        """The requests that lead to a write, each with its plan, by recipe in the order of the project.
 
         An unchanged deployment goes along where something that it needs is to be written, such as a worker that died, or
         where its builders still have to act.
@@ -143,14 +203,14 @@ class ProjectPlan:
         needed = {
             planned.component.key for planned in self.batch.components if not isinstance(planned.change, Unchanged)
         }
-        groups: dict[int, tuple[Recipe, list[Request]]] = {}
+        groups: dict[int, tuple[Recipe, list[Planned]]] = {}
         for request, planned in zip(self.requests, self.batch.deployments, strict=True):
             if isinstance(planned.change, Held):
                 continue
             waits = any(component.key in needed for component in planned.draft.components)
             if waits or self._has_to_act(planned) or not isinstance(planned.change, Unchanged):
                 _, group = groups.setdefault(id(request.recipe.function), (request.recipe, []))
-                group.append(request)
+                group.append((request, planned))
         return list(groups.values())
 
     def outcomes(self, *, dry_run: bool) -> tuple[Outcome, ...]:
@@ -230,42 +290,30 @@ async def plan_order(order: Order, host: Host, server: Reader) -> ProjectPlan:
         host: This host.
         server: What is read from.
     """
-    context, selection, requested = order.context, order.selection, order.requested
-    errors = list(requested.errors)
-    beside = list(requested.beside)
-    pairs: list[tuple[Request, Draft]] = []
-    modules = modules_of(Path(context.source))
-    flows = flows_of(modules)
-    flows.recall(request.flow for request in requested.requests)
-    for request in requested.requests:
-        match draft(request, context, modules):
-            case Draft() as begun:
-                pairs.append((request, begun))
-            case error:
-                (errors if selection.names_flow(request.flow_name) else beside).append(error)
-    flows.keep()
-    build([begun for _, begun in pairs], host, modules.imported)
-    known = [(begun.deployment.flow.name, begun.deployment.name) for _, begun in pairs if not begun.errors]
-    pairs = [
-        (request, begun)
-        for request, begun in pairs
-        if (begun.errors and selection.names_flow(begun.deployment.flow.name))
-        or selection.includes(begun.deployment.flow.name, begun.deployment.name)
-    ]
-    if not errors and not requested.is_empty:
-        unmatched = selection.unmatched(requested.flows, known)
-        # What is wrong with other flows may be the reason.
-        errors.extend((*unmatched, *(beside if unmatched else ())))
-    is_whole = not selection and selection.file is None and order.project.name_is_stable
-    owner = (order.project.name, context.environment) if is_whole else None
-    batch = await compare([begun for _, begun in pairs], server, owner)
-    errors.extend(error for _, begun in pairs for error in begun.errors)
+    drafted = Drafted(order)
+    build(drafted.drafts, host, order.flows.modules.imported)
+    return await plan_resolved(Resolved(order, drafted), server)
+
+
+async def resolve_observed(order: Order, host: Host) -> Resolved:
+    """Resolve everything in memory, each kind of builder as a task of its own."""
+    drafted = Drafted(order)
+    await build_observed(drafted.drafts, host, order.flows.modules.imported)
+    return Resolved(order, drafted)
+
+
+async def plan_resolved(resolved: Resolved, server: Reader) -> ProjectPlan:
+    """Read the server in batches, and compare what builders have made with it. Reads only."""
+    order, requested = resolved.order, resolved.order.requested
+    drafts = [one for _, one in resolved.meant]
+    is_whole = not order.selection and order.selection.file is None and order.project.name_is_stable
+    batch = await compare(drafts, server, (order.project.name, order.context.environment) if is_whole else None)
+    errors = [*resolved.errors, *(error for one in drafts for error in one.errors)]
     notes: list[str] = []
     try:
         notes.extend(await _new_environment(order, batch, server))
     except TargetError as error:
         errors.append(error)
-    sound = {id(planned.draft) for planned in batch.deployments}
     needed = {component.key for planned in batch.deployments for component in planned.draft.components}
     components: list[PlannedComponent] = [one for one in batch.components if one.component.key in needed]
     orphans: list[PlannedDeletion] = []
@@ -275,10 +323,9 @@ async def plan_order(order: Order, host: Host, server: Reader) -> ProjectPlan:
     elif order.asked.prune:
         errors.append(TargetError("nothing is pruned while anything is wrong with the project", where="prune"))
     if requested.is_empty and not order.asked.prune:
-        errors.append(nothing_to_deploy(order.project, context.environment, [str(one) for one in orphans]))
+        errors.append(nothing_to_deploy(order.project, order.context.environment, [str(one) for one in orphans]))
     return ProjectPlan(
-        order,
-        [request for request, begun in pairs if id(begun) in sound],
+        resolved,
         PlannedBatch(components, batch.deployments, orphans, batch.owned, batch.holds, batch.unsound),
         errors,
         notes,

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from meta_prefect.discovery.sharing import modules_of, sharing_modules
 from meta_prefect.implementations.schedule.preview import Preview, preview
 from meta_prefect.implementations.schedule.resolve import Resolved, resolve
 from meta_prefect.implementations.schedule.scheduler import scheduler
 from meta_prefect.interfaces.schedules import Schedule
 from meta_prefect.plan.resolving import Draft
-from meta_prefect.recipes.offline import drafts_offline
+from meta_prefect.recipes.offline import sound_plan_offline
 
 _EVERY_RUN = 600_000  # more than one a minute for a year
 
@@ -81,8 +80,10 @@ async def preview_project(
     Raises:
         ValidationFailed: Something is wrong with the project.
     """
-    with sharing_modules():
-        drafts = await drafts_offline(path, environment, names, now=wanted.now)
+    plan = await sound_plan_offline(path, environment, names, now=wanted.now)
+    drafts = [planned.draft for planned in plan.batch.deployments]
+    # a calendar may be a class in the project
+    with plan.within():
         found = [shown for draft in drafts for shown in _of(draft, wanted)]
     return found, [draft.deployment.full_name for draft in drafts if not draft.deployment.schedules]
 
@@ -90,9 +91,7 @@ async def preview_project(
 def _of(draft: Draft, wanted: Wanted) -> Iterator[SchedulePreview]:
     deployment = draft.deployment
     schedulers = [builder for builder in draft.builders if isinstance(builder, scheduler)]
-    # a calendar may be a class in the project
-    with modules_of(Path(deployment.flow.source)).imported():
-        explained = [found for builder in schedulers for found in builder.resolved(deployment)]
+    explained = [found for builder in schedulers for found in builder.resolved(deployment)]
     for schedule in deployment.schedules or ():
         # another builder may have made it, or changed it: then there is only what is stored
         known = next((found for found in explained if _is_the_same(found.schedule, schedule)), None)

@@ -24,6 +24,7 @@ from meta_prefect.recipes.variables import ENVIRONMENT_VARIABLE, check_json, che
 
 if TYPE_CHECKING:
     from meta_prefect.report import Report
+    from meta_prefect.steps.planning import Part
 
 RecipeFunction = Callable[..., FlowBuilderInterface]
 
@@ -69,7 +70,21 @@ class Recipe(DeployFlow[..., Any]):
         """The first line of its docstring."""
         return parse(inspect.getdoc(self.function) or "").short_description or ""
 
-    def _as_flow_function(self) -> Callable[..., Awaitable[Report]]:
+    def carrying_out(self, part: Part, run_name: str) -> Recipe:
+        """Make the flow of one run that carries out its part of a deploy's plan, as the deploy's process has made it.
+
+        The plan is no parameter: it holds other people's objects, and more than a parameter may. The function of this flow knows
+        it, so that a retry carries out the same. Its parameters show what the plan was made from, and nothing reads them.
+
+        Args:
+            part: What is to be done.
+            run_name: What the run is called.
+        """
+        made = self.with_options(flow_run_name=run_name, validate_parameters=False)
+        made.fn = self._as_flow_function(part)
+        return made
+
+    def _as_flow_function(self, part: Part | None = None) -> Callable[..., Awaitable[Report]]:
         recipe = self
 
         async def run(deployments: Any, environment: str | None = None, context: Any = None) -> Report:
@@ -77,7 +92,7 @@ class Recipe(DeployFlow[..., Any]):
             from meta_prefect.recipes.run import run_recipe
             from meta_prefect.steps.failing import in_words
 
-            return await in_words(run_recipe(recipe, deployments, context, environment))
+            return await in_words(run_recipe(recipe, deployments, context, environment, part))
 
         entries: Any = list[self.entry_model]
         run.__annotations__ = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from meta_prefect.discovery.modules import ProjectModules
-from meta_prefect.discovery.sharing import modules_of
+from prefect.utilities.annotations import quote
+
 from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError, MovedError, ValidationFailed
 from meta_prefect.interfaces.components import ComponentKey
 from meta_prefect.interfaces.context import DeployContext
@@ -23,13 +23,21 @@ from meta_prefect.project import read_project
 from meta_prefect.recipes.announcing import announce_report
 from meta_prefect.recipes.drafting import Request, draft
 from meta_prefect.recipes.ending_holds import end_holds
+from meta_prefect.recipes.knowing import flows_of
 from meta_prefect.recipes.recipe import Recipe
 from meta_prefect.recipes.showing import show_report
 from meta_prefect.report import Outcome, Report
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.steps.building import Within, build_observed
 from meta_prefect.steps.fetching import given_source
-from meta_prefect.steps.planning import DraftBatch, PlannedBatch, PlannedComponent, PlannedDeployment, compare_observed
+from meta_prefect.steps.planning import (
+    Part,
+    PlannedBatch,
+    PlannedComponent,
+    PlannedDeployment,
+    compare_observed,
+    compare_with_plan,
+)
 from meta_prefect.steps.progress import progress
 from meta_prefect.steps.recording import begin_page, entries_of
 from meta_prefect.steps.source import new_context
@@ -47,15 +55,20 @@ from meta_prefect.texts import presentable
 
 
 async def run_recipe(
-    recipe: Recipe, entries: Sequence[Any], context: DeployContext | None, environment: str | None = None
+    recipe: Recipe,
+    entries: Sequence[Any],
+    context: DeployContext | None,
+    environment: str | None = None,
+    part: Part | None = None,
 ) -> Report:
     """Deploy a list of entries; the body of every recipe's flow.
 
     Args:
         recipe: The recipe.
-        entries: Validated entries, each with ``flow`` and ``variables``.
+        entries: Entries, each with ``flow`` and ``variables``; validated, unless a part of a plan says what is to be done.
         context: The deploy that this run is part of; None makes one for the present folder.
         environment: The environment, where there is no such deploy.
+        part: What the deploy has planned for this run; None plans the entries here.
 
     Raises:
         ValidationFailed: Something is wrong with an entry; nothing was written.
@@ -64,18 +77,16 @@ async def run_recipe(
     is_alone = context is None
     if context is None:
         context = await _own_context(environment, f"{len(entries)} by {recipe.recipe_name}")
-    host = LocalHost(start_worker=context.start_worker)
-    modules = modules_of(Path(context.source))
-    requests = [Request(recipe, entry.flow, entry.variables, where=entry.flow) for entry in entries]
-    drafts = _drafts(requests, context, modules)
-    await build_observed(drafts, host, modules.imported)
-    _refuse(drafts)
-    async with connect(host) as server:
-        batch = await compare_observed(DraftBatch(drafts), server)
-        _refuse(drafts)
-        entries = [entry for planned in batch.deployments for entry in entries_of(planned)]
+    async with connect(LocalHost(start_worker=context.start_worker)) as server:
+        if part is None:
+            part = await _planned(recipe, entries, context, server)
+            batch = part.batch
+        else:
+            batch = await compare_with_plan(part.batch, server)
+        written = [one for one in batch.deployments if not one.has_moved]
+        entries = [entry for planned in written for entry in entries_of(planned)]
         page = await begin_page(PageHead.of(context, recipe.recipe_name), entries, server) if entries else None
-        report = await _write(recipe, batch, server, context, modules.imported)
+        report = await _write(recipe, batch, server, context, part.within)
         if page is not None:
             await page.close(_written(batch, report))
         if is_alone:
@@ -99,18 +110,28 @@ async def _own_context(environment: str | None, told: str) -> DeployContext:
     return context
 
 
-def _drafts(requests: Sequence[Request], context: DeployContext, modules: ProjectModules) -> list[Draft]:
+async def _planned(recipe: Recipe, entries: Sequence[Any], context: DeployContext, server: PrefectServer) -> Part:
+    """Plan some entries that no deploy has planned.
+
+    Raises:
+        ValidationFailed: Something is wrong with an entry.
+    """
+    flows = flows_of(Path(context.source), remembered=False)
     drafts: list[Draft] = []
     errors: list[ConfigurationError] = []
-    for request in requests:
-        match draft(request, context, modules):
+    for entry in entries:
+        match draft(Request(recipe, entry.flow, entry.variables, where=entry.flow), context, flows):
             case Draft() as begun:
                 drafts.append(begun)
             case error:
                 errors.append(error)
     if errors:
         raise ValidationFailed(errors)
-    return drafts
+    await build_observed(drafts, server.host, flows.modules.imported)
+    _refuse(drafts)
+    batch = await compare_observed(cast("list[Draft]", quote(drafts)), server)
+    _refuse(drafts)
+    return Part(batch, flows.modules.imported)
 
 
 def _refuse(drafts: Sequence[Draft]) -> None:
@@ -191,10 +212,10 @@ async def _apply(
     deployment_id: str | None = None
     if isinstance(planned.change, Held):
         return _outcome(recipe, planned, "held", planned.live.id if planned.live else None, planned.change.reason)
-    if isinstance(planned.change, Unchanged):
+    if isinstance(planned.change, Unchanged) and not planned.has_moved:
         assert planned.live is not None, "what is unchanged is there"  # noqa: S101 - for the type checker
         deployment_id = planned.live.id
-        if str(planned) not in planned.draft.deployment.context.unsettled:
+        if not planned.unsettled:
             return _outcome(recipe, planned, "unchanged", deployment_id, planned.change.reason)
     try:
         async with width.turn() as turn:

@@ -4,39 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from meta_prefect.discovery.sharing import sharing_modules
 from meta_prefect.errors import ValidationFailed
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.tags import DEPLOYERS, deployer_of
 from meta_prefect.plan.changes import Change
 from meta_prefect.plan.code_moves import move_of, without_move
-from meta_prefect.plan.recorded import Asked
 from meta_prefect.plan.records import desired_record
 from meta_prefect.plan.status import ProjectStatus, orphan_status, status_of
-from meta_prefect.project import read_project
-from meta_prefect.recipes.order import read_order
+from meta_prefect.recipes.order import Order
 from meta_prefect.recipes.planning import plan_order
 from meta_prefect.server import PrefectServer
 from meta_prefect.steps.git import same_files
 
 
-async def project_status(path: Path, environment: str | None, asked: Asked, server: PrefectServer) -> ProjectStatus:
+async def project_status(order: Order, server: PrefectServer) -> ProjectStatus:
     """Compare what was applied, what is live and what the project wants.
 
     Args:
-        path: The project's folder, or a file in it.
-        environment: The environment; None means META_PREFECT__ENV, else ``dev``.
-        asked: Which deployments are meant.
+        order: Which deployments are meant.
         server: The Prefect API.
 
     Raises:
         ValidationFailed: Something is wrong with the project.
     """
-    with sharing_modules():
-        # As a deploy that nobody starts would see it: that one honours every hold.
-        order = read_order(read_project(path, required=False), path, environment, asked).automatically()
-        planned = await plan_order(order, server.host, server)
+    # As a deploy that nobody starts would see it: that one honours every hold.
+    planned = await plan_order(order.automatically(), server.host, server)
     if planned.errors:
         raise ValidationFailed(planned.errors)
     batch = planned.batch

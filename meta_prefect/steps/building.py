@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
-from prefect import get_run_logger, task
+from prefect import State, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.states import Failed
 
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.tags import environment_tag, owner_tag
@@ -18,21 +20,25 @@ Within = Callable[[], AbstractContextManager[None]]
 
 
 @task(name="builder", task_run_name="{step}", cache_policy=NO_CACHE)
-async def run_builder(step: Step, within: Within) -> None:
-    """Apply one kind of builder to every deployment of the batch that has it."""
+async def run_builder(step: Step, within: Within) -> State[None] | None:
+    """Apply one kind of builder to every deployment of the batch that has it; failed where it raised for any of them."""
     with within():
-        step.run()
+        errors = step.run()
     logger = get_run_logger()
-    for draft, _ in step.members:
-        for error in draft.errors:
-            logger.error("%s", error)
+    for error in errors:
+        logger.error("%s", error)
     logger.info("%s: %s", step.title, counted(len(step.members), "deployment"))
+    if not errors:
+        return None
+    return Failed(message=f"it refused {len(errors)} of {counted(len(step.members), 'deployment')}: {errors[0]}")
 
 
 async def build_observed(drafts: Sequence[Draft], host: Host, within: Within) -> None:
     """Run all builders of a batch, each kind as a task of its own."""
     for step in steps_of(drafts):
-        await run_builder(step, within)
+        # With its state, as what it raised belongs to its drafts, and the others go on.
+        state: Any = run_builder(step, within, return_state=True)  # typed by Prefect as if it were no coroutine
+        await state
     with within():
         _finish(drafts, host)
 

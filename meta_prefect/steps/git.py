@@ -19,7 +19,7 @@ def git_commit(folder: Path) -> str | None:
 
 @functools.cache
 def same_files(folder: Path, new: str, old: str) -> bool:
-    """Whether all files below a folder are the same at two commits; remembered, so that one deploy sees one answer.
+    """Whether all files below a folder are the same at two commits; all deployments of a project ask the same.
 
     The older one has to be in the history of the newer one, or on the remote of a shallow clone: runs are to find it there.
     """

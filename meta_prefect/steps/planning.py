@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from prefect import get_run_logger, task
 
@@ -14,9 +15,9 @@ from meta_prefect.errors import BuilderError, ConfigurationError, MetaPrefectErr
 from meta_prefect.interfaces.components import Component, WorkerPool
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.records import Record
-from meta_prefect.plan.changes import Change, Held, Plan
+from meta_prefect.plan.changes import ALREADY, Change, Held, Plan, Unchanged
 from meta_prefect.plan.checking import check_job_variables
-from meta_prefect.plan.diff import diff_component, diff_deployment, needs_history
+from meta_prefect.plan.diff import diff_component, diff_deployment, is_after, is_before, needs_history
 from meta_prefect.plan.explain import summary
 from meta_prefect.plan.holds import Holds, StoredHold, held, release_command
 from meta_prefect.plan.ledger import Recorded
@@ -25,14 +26,14 @@ from meta_prefect.plan.records import LiveDeployment
 from meta_prefect.plan.references import missing_references, references_of
 from meta_prefect.plan.resolving import Draft, shared_components
 from meta_prefect.server import PrefectServer, Reader
+from meta_prefect.steps.building import Within
 from meta_prefect.steps.git import same_files
 from meta_prefect.steps.retrying import PATIENTLY
 
 Owner = tuple[str, str]
 """A project and an environment."""
 
-# The classes below are no dataclasses on purpose: Prefect searches those, member by member, for futures when they are a task's
-# parameter.
+# The classes that are a task's parameter are no dataclasses on purpose: Prefect searches those, member by member, for futures.
 
 
 class PlannedComponent:
@@ -48,25 +49,46 @@ class PlannedComponent:
 
 
 class PlannedDeployment:
-    """A deployment with what there is of it and what is to happen."""
+    """A deployment with what there is of it and what is to happen.
+
+    Args:
+        draft: The deployment as its builders made it.
+        live: The live one; None where there is none.
+        change: What is to happen.
+        predecessor: The live one of another name whose place it takes.
+        unsettled: Whether it may have been written before without its builders having acted since.
+        has_moved: Whether somebody has changed it since it was planned, so that nothing of it is written.
+    """
 
     def __init__(
-        self, draft: Draft, live: LiveDeployment | None, change: Change, predecessor: LiveDeployment | None = None
+        self,
+        draft: Draft,
+        live: LiveDeployment | None,
+        change: Change,
+        predecessor: LiveDeployment | None = None,
+        *,
+        unsettled: bool = False,
+        has_moved: bool = False,
     ) -> None:
         self.draft = draft
         self.live = live
         self.change = change
         self.predecessor = predecessor
+        self.unsettled = unsettled
+        self.has_moved = has_moved
+
+    def seen_again(self, live: Mapping[str, LiveDeployment]) -> PlannedDeployment:
+        """The same with what there is now, by name: done already, to be written still, or moved."""
+        now, old = live.get(str(self)), self.predecessor and live.get(self.predecessor.full_name)
+        if is_before(self.change, now, self.predecessor, old):
+            return PlannedDeployment(self.draft, now, self.change, old, unsettled=self.unsettled)
+        if now is None or not is_after(self.change, now):
+            return PlannedDeployment(self.draft, now, self.change, self.predecessor, has_moved=True)
+        # An earlier attempt has written it; whether its builders have acted since nobody knows.
+        return PlannedDeployment(self.draft, now, Unchanged(self.change.subject, ALREADY, now.record), unsettled=True)
 
     def __str__(self) -> str:
         return self.draft.deployment.full_name
-
-
-class DraftBatch:
-    """Drafts as one parameter of a task."""
-
-    def __init__(self, items: Sequence[Draft]) -> None:
-        self.items = tuple(items)
 
 
 class PlannedBatch:
@@ -131,6 +153,13 @@ class PlannedBatch:
         yield from self.unsound
 
 
+class Part(NamedTuple):
+    """The part of a plan that one recipe's run carries out, and what the project's code needs around it while it is called."""
+
+    batch: PlannedBatch
+    within: Within
+
+
 async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None = None) -> PlannedBatch:
     """Read what there is, in batches, and compare. What cannot be planned becomes its draft's error; reads only.
 
@@ -151,18 +180,17 @@ async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None =
     last = await _last_entries(sound, live, server)
     deployments: list[PlannedDeployment] = []
     for draft in sound:
-        wanted, name = draft.deployment, draft.deployment.full_name
+        wanted, name, context = draft.deployment, draft.deployment.full_name, draft.deployment.context
         before = live.get(name)
         old = live.get(wanted.renamed_from or "") if before is None else None
         try:
-            context = wanted.context
             same_code = partial(same_files, Path(context.source), context.commit or "")
             change = diff_deployment(wanted, before, old, last[name].entry if name in last else None, same_code)
         except ConfigurationError as error:
             draft.refuse(error)
         else:
-            change = _as_held(change, wanted.context, before or old, holds)
-            deployments.append(PlannedDeployment(draft, before, change, predecessor=old))
+            change = _as_held(change, context, before or old, holds)
+            deployments.append(PlannedDeployment(draft, before, change, old, unsettled=name in context.unsettled))
     components = _without_those_of_held(components, sound, deployments)
     return PlannedBatch(components, deployments, owned=owned, holds=holds, unsound=tuple(server.unsound.values()))
 
@@ -303,9 +331,36 @@ async def _check_job_variables(drafts: Sequence[Draft], components: Sequence[Pla
     task_run_name="compare with the server",
     **PATIENTLY,
 )
-async def compare_observed(drafts: DraftBatch, server: PrefectServer) -> PlannedBatch:
+async def compare_observed(drafts: Sequence[Draft], server: PrefectServer) -> PlannedBatch:
     """Read what there is and compare, as a task."""
-    batch = await compare(drafts.items, server)
-    # What is to be written, one by one, stands in the plan of the deploy that this is part of, and each write says so itself.
+    batch = await compare(drafts, server)
+    # What is to be written, one by one, each write says itself.
     get_run_logger().info("%s", summary(batch.plan))
     return batch
+
+
+@task(
+    name="compare with the plan",
+    task_run_name="compare with the plan",
+    **PATIENTLY,
+)
+async def compare_with_plan(part: PlannedBatch, server: PrefectServer) -> PlannedBatch:
+    """Read a part of a plan once more before it is written: what is done already is left out, what has moved is marked.
+
+    Another recipe's run, or an earlier attempt of this one, may have written some of it.
+    """
+    names = {name for planned in part.deployments for name in _names(planned.draft)}
+    live, components = await asyncio.gather(
+        server.read_deployments(names),
+        asyncio.gather(*(_component_seen_again(one, server) for one in part.components)),
+    )
+    again = PlannedBatch(components, [planned.seen_again(live) for planned in part.deployments])
+    get_run_logger().info("%s", summary(again.plan))
+    return again
+
+
+async def _component_seen_again(planned: PlannedComponent, server: PrefectServer) -> PlannedComponent:
+    try:
+        return planned if isinstance(planned.change, Unchanged) else await _compare_component(planned.component, server)
+    except ConfigurationError:
+        return planned  # writing it meets the same, and then only what needs it fails

@@ -16,8 +16,7 @@ from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.changes import Create, Delete, Unchanged, Update
-from meta_prefect.plan.recorded import check_not_moved
-from meta_prefect.plan.records import field_changes
+from meta_prefect.plan.diff import is_after
 from meta_prefect.server import PrefectServer
 from meta_prefect.steps.building import Within
 from meta_prefect.steps.planning import PlannedComponent, PlannedDeployment, reported_as
@@ -75,7 +74,12 @@ async def apply_deployment(planned: PlannedDeployment, server: PrefectServer, tu
     Raises:
         MovedError: The live one is not what the plan of this deploy saw.
     """
-    check_not_moved(planned.change, planned.draft.deployment.context)
+    if planned.has_moved:
+        raise MovedError(
+            "has been changed on the server since this deploy was planned",
+            where=str(planned.change.subject),
+            hint="Nothing of it was written. Deploy again: the plan then starts from what is there now.",
+        )
     await turn.begin()
     progress().step(f"apply {planned}")
     written = await _write(planned, server)
@@ -110,14 +114,12 @@ async def _write(planned: PlannedDeployment, server: PrefectServer) -> str:
 
 async def _written_by_an_earlier_attempt(planned: PlannedDeployment, server: PrefectServer) -> str | None:
     """The deployment's id where an attempt before this one got through and only its answer was lost."""
-    if int(task_run.get_run_count() or 0) <= 1 or not isinstance(planned.change, Create | Update):
+    if int(task_run.get_run_count() or 0) <= 1:
         return None
     name = str(planned)
     flow_name, _, deployment_name = name.partition("/")
     live = (await server.read_deployments([(flow_name, deployment_name)])).get(name)
-    if live is None or tuple(field_changes(live.record, planned.change.after)):
-        return None
-    return live.id
+    return live.id if live is not None and is_after(planned.change, live) else None
 
 
 class AfterStep:

@@ -16,6 +16,8 @@ from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.document import ChangeDocument
 from meta_prefect.plan.recorded import Asked
 from meta_prefect.plan.status import DeploymentStatus
+from meta_prefect.project import read_project
+from meta_prefect.recipes.order import read_order
 from meta_prefect.recipes.status import project_status
 from meta_prefect.server import connect
 
@@ -324,7 +326,7 @@ def statuses(root: Path) -> dict[str, DeploymentStatus]:
 
     async def read() -> dict[str, DeploymentStatus]:
         async with connect(LocalHost()) as server:
-            found = await project_status(root, None, Asked(), server)
+            found = await project_status(read_order(read_project(root), root, None, Asked()), server)
         return {one.deployment.partition("/")[2]: one for one in found.deployments}
 
     return asyncio.run(read())

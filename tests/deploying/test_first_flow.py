@@ -122,20 +122,20 @@ def test_the_worker_is_clean(server: Api, first: Report) -> None:
 
 
 def test_the_deploy_is_a_flow_of_flows(server: Api, first: Report) -> None:
-    """The API shows the deploy with one child run of its recipe and their tasks, each named for what it does, all completed."""
+    """The API shows the deploy with its builders, and one child run of its recipe, all named for what they do, all completed."""
     assert first.run_url is not None
     parent_id = first.run_url.rpartition("/")[2]
     parent = server.get(f"/flow_runs/{parent_id}")
     assert parent["name"] == "deploy first-flow to dev"
 
-    tasks = _task_names(server, parent_id, count=3)
+    tasks = _task_names(server, parent_id, count=9)
     (child_task,) = [name for name in tasks if name.startswith("local-run-deployer")]
-    assert tasks == {"read project", "plan", child_task}
+    assert tasks == {"read project", *LOCAL_RUN_STEPS, "plan", child_task}
     (child,) = server.post("/flow_runs/filter", flow_runs={"parent_flow_run_id": {"any_": [parent_id]}})
     assert child["name"] == "local_run_deployer to dev: 1"
     pool, worker = f"work pool {local_pool_name()}", next(one.name for one in worker_status())
-    assert _task_names(server, child["id"], count=11) >= {
-        *LOCAL_RUN_STEPS,
+    assert _task_names(server, child["id"], count=6) >= {
+        "compare with the plan",
         f"ensure {pool}",
         f"ensure worker {worker}",
         f"wait for worker {worker}",

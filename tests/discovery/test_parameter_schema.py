@@ -14,7 +14,7 @@ from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.changes import Unchanged
 from meta_prefect.plan.diff import diff_deployment
 from meta_prefect.plan.records import desired_record, live_deployment
-from meta_prefect.recipes.knowing import flows_of
+from meta_prefect.recipes.knowing import KnownFlows
 
 MODULE = """
     from __future__ import annotations
@@ -56,7 +56,7 @@ SIGNATURES = (
 def test_the_schema_is_the_one_that_prefect_deploy_stores(project: Callable[..., Path], parameters: str) -> None:
     """Also where a model is defined below the flow that uses it, and where there is nothing to define."""
     modules = ProjectModules(project(flows=MODULE.format(parameters=parameters)))
-    ours = flows_of(modules).of("flows.py:job").facts.parameter_schema
+    ours = KnownFlows(modules).of("flows.py:job").facts.parameter_schema
     with modules.imported():
         deployment: Any = modules.load_flow("flows.py:job").to_deployment("x")
     prefects = deployment._parameter_openapi_schema

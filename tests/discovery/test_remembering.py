@@ -17,11 +17,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from meta_prefect.discovery import ProjectModules, remembering, sharing, surroundings
+from meta_prefect.discovery import ProjectModules, remembering, surroundings
 from meta_prefect.discovery.remembering import FlowMemory, memory_of
 from meta_prefect.errors import ConfigurationError
 from meta_prefect.interfaces.deployment import FlowFacts
-from meta_prefect.recipes.knowing import flows_of
+from meta_prefect.recipes.knowing import KnownFlows, flows_of
 
 pytestmark = pytest.mark.usefixtures("process_that_begins_now")
 
@@ -111,7 +111,7 @@ def looked_at(root: Path, memories: Path | None, *entrypoints: str) -> dict[str,
     """What one deploy in a process of its own learns of some flows."""
     sys.modules.pop("common", None)
     modules = ProjectModules(root, FlowMemory(root.resolve(), memories) if memories is not None else None)
-    flows = flows_of(modules)
+    flows = KnownFlows(modules)
     flows.recall(entrypoints)
     try:
         return {one: flows.of(one).facts for one in entrypoints}
@@ -306,10 +306,10 @@ def test_a_failure_is_not_remembered(world: World) -> None:
 def test_files_that_change_during_a_deploy_are_not_remembered(world: World) -> None:
     """Facts count for the files that they were learned from."""
     world.edit("helper.py", "'old'", "'new'")
-    modules = ProjectModules(world.root, FlowMemory(world.root.resolve(), world.memories))
-    assert defaults_of(flows_of(modules).of("flow.py:work").facts)["helped"] == "new"
+    flows = KnownFlows(ProjectModules(world.root, FlowMemory(world.root.resolve(), world.memories)))
+    assert defaults_of(flows.of("flow.py:work").facts)["helped"] == "new"
     world.edit("helper.py", "'new'", "'newest'")
-    flows_of(modules).keep()
+    flows.keep()
     assert world.defaults()["helped"] == "newest"
 
 
@@ -383,13 +383,10 @@ def test_a_project_of_very_many_files_is_not_remembered(world: World, monkeypatc
 
 
 def test_who_has_a_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Within a deploy, unless the setting says no; temporary copies have none, and what shares no modules, such as a check."""
+    """A deploy's flows have one unless the setting says no; temporary copies have none."""
     assert memory_of(tmp_path) is None
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    assert sharing.modules_of(tmp_path).memory is None
-    with sharing.sharing_modules():
-        assert sharing.modules_of(tmp_path).memory is not None
-        assert sharing.modules_of(tmp_path) is sharing.modules_of(tmp_path)
+    assert flows_of(tmp_path, remembered=True).modules.memory is not None
     monkeypatch.setenv("META_PREFECT__REMEMBER_FLOWS", "false")
     assert memory_of(tmp_path) is None
 
@@ -397,7 +394,7 @@ def test_who_has_a_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_flow_is_looked_at_once_in_a_deploy(write: Write) -> None:
     """All deployments of a flow share what is known of it."""
     root = write({"flow.py": "from prefect import flow\n@flow\ndef work(x: int = 1): ...\n"})
-    flows = flows_of(ProjectModules(root))
+    flows = KnownFlows(ProjectModules(root))
     assert flows.of("flow.py:work") is flows.of("flow.py:work")
 
 

@@ -20,6 +20,7 @@ from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.plan.resolving import Draft
 from meta_prefect.recipes import Recipe, recipe
 from meta_prefect.recipes.drafting import Request, draft
+from meta_prefect.recipes.knowing import KnownFlows
 
 
 class pool_per_environment(FlowBuilderInterface):  # noqa: N801 - used like a function
@@ -86,7 +87,7 @@ def root(tmp_path: Path) -> Path:
 def drafted(root: Path, flow: str, made: Recipe, environment: str = "dev", **variables: Any) -> Draft:
     """The draft for an entry."""
     request = Request(made, f"flows.py:{flow}", made.variables_model.model_validate(variables), "here")
-    begun = draft(request, a_context(source=str(root), environment=environment), ProjectModules(root))
+    begun = draft(request, a_context(source=str(root), environment=environment), KnownFlows(ProjectModules(root)))
     assert isinstance(begun, Draft), begun
     return begun
 
@@ -167,7 +168,7 @@ def test_a_flow_that_cannot_be_loaded_is_returned_as_an_error(root: Path) -> Non
     request = Request(
         base, "flows.py:broken", base.variables_model.model_validate({"name": "x"}), "meta_prefect.yaml:3"
     )
-    error = draft(request, a_context(source=str(root)), ProjectModules(root))
+    error = draft(request, a_context(source=str(root)), KnownFlows(ProjectModules(root)))
 
     assert isinstance(error, ConfigurationError)
     assert error.where == "meta_prefect.yaml:3"
@@ -194,7 +195,7 @@ def test_a_recipe_whose_builders_refuse_its_variables(root: Path) -> None:
     """What a builder says of a value that a recipe hands on is told in one line, with the place where it was asked for."""
     request = Request(cluster, "flows.py:bare", cluster.variables_model(cpu=0), "meta_prefect.yaml:3")
 
-    error = draft(request, a_context(source=str(root)), ProjectModules(root))
+    error = draft(request, a_context(source=str(root)), KnownFlows(ProjectModules(root)))
 
     assert isinstance(error, ConfigurationError)
     assert error.where == "meta_prefect.yaml:3: recipe cluster"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from values import a_context, a_deployment
 
 from deployer_flows.whole_project import selected
+from meta_prefect.discovery import ProjectModules
 from meta_prefect.implementations.notification import notify, watch_deployments
 from meta_prefect.interfaces.components import OwnedAutomation
 from meta_prefect.interfaces.tags import without_environment
 from meta_prefect.plan.recorded import Asked
 from meta_prefect.project import Project
+from meta_prefect.recipes.knowing import KnownFlows
 from meta_prefect.recipes.order import Order
 from meta_prefect.recipes.requests import Requested
 from meta_prefect.recipes.selection import Selection
@@ -36,7 +40,8 @@ COMMIT = "1a2b3c4" + "0" * 33
 def test_a_deploys_name_tells_what_was_selected(commit: str | None, asked: Asked, name: str) -> None:
     """Project, environment, short commit, and of a selection the first ones."""
     context = a_context(project="shop", environment="prod", commit=commit)
-    order = Order(Project.model_construct(), context, Selection(), Requested((), (), (), ()), asked)
+    flows = KnownFlows(ProjectModules(Path()))
+    order = Order(Project.model_construct(), context, Selection(), Requested((), (), (), ()), asked, flows)
     assert in_short(context, "deploy", more=selected(order)) == name
 
 
