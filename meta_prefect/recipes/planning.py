@@ -12,6 +12,7 @@ from meta_prefect.discovery.sharing import modules_of
 from meta_prefect.errors import ConfigurationError, TargetError
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.context import DeployContext, PlannedState
+from meta_prefect.interfaces.tags import DEPLOYERS
 from meta_prefect.plan.changes import Change, Delete, Held, Unchanged, Update
 from meta_prefect.plan.code_moves import CodeMove, in_words, moves_of
 from meta_prefect.plan.environments import check_environment
@@ -257,12 +258,13 @@ async def plan_order(order: Order, host: Host, server: Reader) -> ProjectPlan:
         # What is wrong with other flows may be the reason.
         errors.extend((*unmatched, *(beside if unmatched else ())))
     is_whole = not selection and selection.file is None and order.project.name_is_stable
-    owner = (order.project.name, context.environment) if is_whole else None
+    owner = (order.project.names, context.environment) if is_whole else None
     batch = await compare([begun for _, begun in pairs], server, owner)
     errors.extend(error for _, begun in pairs for error in begun.errors)
     notes: list[str] = []
     try:
         notes.extend(await _new_environment(order, batch, server))
+        notes.extend(await _former_names(order, server))
     except TargetError as error:
         errors.append(error)
     sound = {id(planned.draft) for planned in batch.deployments}
@@ -294,11 +296,21 @@ async def _new_environment(order: Order, batch: PlannedBatch, server: Reader) ->
     is_known = batch.owned or any(one.live or one.predecessor for one in batch.deployments)
     if is_known or not batch.deployments or order.asked.new_environment:
         return []
-    known = await known_environments(order.project.name, server)
+    known = await known_environments(order.project.names, server)
     if known:
         known |= {name for entry in order.project.entries for name in entry.environments or ()}
     told = check_environment(order.project.name, order.context.environment, known)
     return [] if told is None else [told]
+
+
+async def _former_names(order: Order, server: Reader) -> list[str]:
+    """Say that the project's former names have served: whoever uses one of them for something else would be robbed."""
+    former = order.project.renamed_from
+    if not former or server.is_empty or order.context.environment == DEPLOYERS:
+        return []
+    if await known_environments(former, server):
+        return []
+    return [f"nothing is left of {' and '.join(map(repr, former))} on this server: `renamed_from` may be removed"]
 
 
 def _orphans(order: Order, batch: PlannedBatch) -> tuple[list[PlannedDeletion], list[ConfigurationError]]:

@@ -8,7 +8,7 @@ from meta_prefect.discovery.sharing import sharing_modules
 from meta_prefect.errors import ValidationFailed
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.context import DeployContext
-from meta_prefect.interfaces.tags import DEPLOYERS, deployer_of
+from meta_prefect.interfaces.tags import DEPLOYERS, deployers_of
 from meta_prefect.plan.changes import Change
 from meta_prefect.plan.code_moves import move_of, without_move
 from meta_prefect.plan.recorded import Asked
@@ -41,12 +41,12 @@ async def project_status(path: Path, environment: str | None, asked: Asked, serv
         raise ValidationFailed(planned.errors)
     batch = planned.batch
     last = await server.read_last_entries(
-        order.project.name, [str(one) for one in (*batch.deployments, *batch.orphans)], unconfirmed=True
+        order.project.names, [str(one) for one in (*batch.deployments, *batch.orphans)], unconfirmed=True
     )
     changes = [one.change for one in batch.deployments]
     remarks: tuple[str, ...] = ()
     moves = [move for move in planned.moves if not move.after.is_shared]
-    if moves and await server.read_owned(deployer_of(order.project.name), DEPLOYERS):
+    if moves and await server.read_owned(deployers_of(order.project.names), DEPLOYERS):
         changes = [_as_deployer_would(change, order.context) for change in changes]
         commits = dict.fromkeys(short_commit(move.before.commit) for move in moves if move.before.commit)
         remarks = (f"deployed from Git at {', '.join(commits)}",) if commits else ()

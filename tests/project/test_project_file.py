@@ -87,6 +87,18 @@ def test_everything_that_may_stand_in_a_file_is_read(tmp_path: Path) -> None:
     assert second.where == "meta_prefect.yaml:11:15: deployments.My Flow[1]"
 
 
+@pytest.mark.parametrize(
+    ("written", "former"),
+    [("", ()), ("till", ("till",)), ("[till, bank, till]", ("till", "bank")), ("[]", ())],
+    ids=["nothing", "one", "several", "an empty list"],
+)
+def test_former_names(tmp_path: Path, written: str, former: tuple[str, ...]) -> None:
+    """One name stands for a list of one, and each counts once; the present name comes first."""
+    project = read(tmp_path, f"project: shop\nrenamed_from: {written}\n{SEED}")
+
+    assert project.names == ("shop", *former)
+
+
 def test_values_stay_what_json_knows(tmp_path: Path) -> None:
     """Dates and times of day stay as they are written; YAML's numbers, booleans and nothing are read as such."""
     values = "{date: 2024-01-15, at: 9:30, moment: 2024-01-15T09:30:00Z, n: 1, x: 1.5, on: yes, none: }"
@@ -177,6 +189,24 @@ WRONG = {
         "meta_prefect.yaml:4:1: project: should be lower-case letters",
     ),
     "a number as project": (FLOW + "project: 2024\n", 'project: should be text, not 2024\n  Put it in quotes: "2024".'),
+    "a former name with a space": (
+        FLOW + "project: shop\nrenamed_from: My Till\n",
+        'meta_prefect.yaml:5:1: renamed_from: should be lower-case letters, digits and single hyphens (got "My Till")\n'
+        "  Write 'my-till'.",
+    ),
+    "a wrong name among former names": (
+        FLOW + "project: shop\nrenamed_from: [till, 7]\n",
+        "meta_prefect.yaml:5:22: renamed_from[1]: should be text, not 7",
+    ),
+    "a number as former name": (FLOW + "project: shop\nrenamed_from: 7\n", "renamed_from: should be a list, not 7"),
+    "the present name as a former one": (
+        FLOW + "project: shop\nrenamed_from: [till, shop]\n",
+        "meta_prefect.yaml:5:1: renamed_from: 'shop' is the project's present name\n  Give the name that it had before",
+    ),
+    "a former name of a project without a name of its own": (
+        FLOW + "renamed_from: till\n",
+        "meta_prefect.yaml:4:1: renamed_from: the project is named",
+    ),
     "one key twice": (
         FLOW + "      recipe: s\n",
         "meta_prefect.yaml:4:7: deployments.f[0].recipe: this key stands here twice, first in line 3",
@@ -273,7 +303,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 def test_the_schema_for_editors_names_every_key() -> None:
     """The JSON schema knows the file's keys and an entry's keys, and allows no others."""
     schema = json_schema()
-    assert set(schema["properties"]) == {"project", "recipes", "flows", "deployments"}
+    assert set(schema["properties"]) == {"project", "renamed_from", "recipes", "flows", "deployments"}
     assert set(schema["$defs"]["EntryModel"]["properties"]) == {"recipe", "variables", "entrypoint", "environments"}
     assert schema["additionalProperties"] is schema["$defs"]["EntryModel"]["additionalProperties"] is False
 
