@@ -78,7 +78,7 @@ class ProjectPlan:
 
     @property
     def moves(self) -> tuple[CodeMove, ...]:
-        """The deployments whose code moves between a shared source and a folder."""
+        """The deployments whose code moves to or from a folder."""
         return moves_of(self.batch.plan)
 
     @property

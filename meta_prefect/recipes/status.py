@@ -45,7 +45,7 @@ async def project_status(path: Path, environment: str | None, asked: Asked, serv
     )
     changes = [one.change for one in batch.deployments]
     remarks: tuple[str, ...] = ()
-    moves = [move for move in planned.moves if not move.after.is_shared]
+    moves = [move for move in planned.moves if move.leaves_shared]
     if moves and await server.read_owned(deployers_of(order.project.names), DEPLOYERS):
         changes = [_as_deployer_would(change, order.context) for change in changes]
         commits = dict.fromkeys(short_commit(move.before.commit) for move in moves if move.before.commit)
@@ -71,7 +71,7 @@ async def project_status(path: Path, environment: str | None, asked: Asked, serv
 def _as_deployer_would(change: Change, context: DeployContext) -> Change:
     """What the deployer would do with a deployment, as far as a clone can tell: only another commit of the code counts."""
     move = move_of(change)
-    if move is None or move.after.is_shared or move.before.commit is None or context.commit is None:
+    if move is None or not move.leaves_shared or move.before.commit is None or context.commit is None:
         return change
     live = move.before.commit
     is_same = context.commit == live or same_files(Path(context.source), context.commit, live)
