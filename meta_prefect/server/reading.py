@@ -90,7 +90,7 @@ class Readings(Requests):
         """
         artifacts = _newest_first([self._ledger(name, environment) for name in names])
         async for batch in _in_batches(artifacts, LEDGER_PAGES):
-            read = [(artifact, page) for artifact in batch if (page := self._page(artifact, names[0])) is not None]
+            read = [(artifact, page) for artifact in batch if (page := self._page(artifact, names)) is not None]
             # A key tells less than the page: another project's may begin alike.
             ours = [pair for pair in read if pair[1].project in names and environment in (None, pair[1].environment)]
             doubts = await self.doubts_about([(page.run_id, page.deploy_id, artifact) for artifact, page in ours])
@@ -101,8 +101,8 @@ class Readings(Requests):
         of_ours = {"type": {"any_": [ARTIFACT_TYPE]}, "key": {"like_": f"{key_prefix(project, environment)}%"}}
         return self.pages("/artifacts/filter", {"artifacts": of_ours}, "CREATED_DESC", LEDGER_PAGES)
 
-    def _page(self, artifact: Record, project: str) -> Ledger | None:
-        return sound_or_named(Ledger, artifact, "ledger page", self.unsound, project)
+    def _page(self, artifact: Record, names: Names) -> Ledger | None:
+        return sound_or_named(Ledger, artifact, "ledger page", self.unsound, names)
 
     async def doubts_about(self, records: Sequence[tuple[str | None, str, Record]]) -> list[Doubt | None]:
         """Find out which records that were read back do not count, and why; two requests for all of them.
