@@ -19,7 +19,7 @@ from meta_prefect.hidden_values import secrets_in
 from meta_prefect.implementations.code.project_source import ProjectSource
 from meta_prefect.implementations.notification.watching import watch_name
 from meta_prefect.interfaces.markdown import code, escaped
-from meta_prefect.interfaces.tags import DEPLOYERS, deployer_of, owner_tag
+from meta_prefect.interfaces.tags import DEPLOYERS, Names, deployer_of, deployers_of, owner_tags
 from meta_prefect.local.files import scratch_folder
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.recorded import Asked
@@ -111,14 +111,14 @@ async def bootstrap(
             project = read_project(await _folder(setup.source, scratch), required=False)
             does = "remove" if remove else "plan" if dry_run else "bootstrap"
             await mark_run(project.name, [DEPLOYERS], server, name=f"{does} the deployer of {project.name}")
-            order = _order(project, setup, remove=remove)
+            order = _order(project, setup, await _replaced(project, server), remove=remove)
             taking_turns = turn(server, order.project.name, DEPLOYERS, waiting=progress().wait)
             async with nullcontext() if dry_run else taking_turns:
                 report = await deploy_order(order, None, server, dry_run=dry_run, on_error="stop", force=remove)
                 if not dry_run:
                     watches = setup.watch and not remove
                     wanted = {watch_name("check-drift", project.name, setup.environments)} if watches else set[str]()
-                    await remove_automations(order.project.name, wanted, server)
+                    await remove_automations(order.project.names, wanted, server)
     return succeeded(report)
 
 
@@ -127,19 +127,27 @@ async def bootstrap(
     task_run_name="remove automations that are no longer wanted",
     **PATIENTLY,
 )
-async def remove_automations(project: str, wanted: set[str], server: PrefectServer) -> None:
+async def remove_automations(names: Names, wanted: set[str], server: PrefectServer) -> None:
     """Delete the automations of a deployer that it no longer has: they would run what is gone.
 
     Args:
-        project: The deployer.
+        names: The deployer's names.
         wanted: The names of those that stay.
         server: The Prefect API.
     """
-    condition = {"automations": {"tags": {"all_": [owner_tag(project)]}}}
+    condition = {"automations": {"tags": {"any_": owner_tags(names)}}}
     for automation in [one async for one in server.pages("/automations/filter", condition)]:
         if automation["name"] not in wanted:
             await server.delete(f"/automations/{automation['id']}")
             get_run_logger().info("deleted automation %r", automation["name"])
+
+
+async def _replaced(project: Project, server: PrefectServer) -> str | None:
+    """The former name of a project under which it still has a deployer; None where there is none."""
+    for former in project.renamed_from:
+        if await server.read_owned((deployer_of(former),), DEPLOYERS):
+            return former
+    return None
 
 
 async def _folder(source: ProjectSource, scratch: Path) -> Path:
@@ -148,24 +156,31 @@ async def _folder(source: ProjectSource, scratch: Path) -> Path:
     return await fetch_observed(Fetch(source, None, scratch))
 
 
-def _order(project: Project, setup: DeployerSetup, *, remove: bool) -> Order:
+def _order(project: Project, setup: DeployerSetup, replaced: str | None, *, remove: bool) -> Order:
     """The deployer as a project of its own, whose deployments are the deployer's flows.
+
+    What the deployer of a former name has and this one does not replace is pruned with what is no longer wanted.
 
     Raises:
         ValidationFailed: A deployer cannot be made of this.
     """
     if not project.name_is_stable:
         raise ValidationFailed([_unstable(project)])
-    context = new_context(project.root, deployer_of(project.name), environment=DEPLOYERS, next_versions=False)
+    context = new_context(project.root, deployers_of(project.names), environment=DEPLOYERS, next_versions=False)
     # META_PREFECT__VERSION and META_PREFECT__TAGS are about the project's deployments.
     context = context.model_copy(update={"version": None, "tags": (), "origin": None})
     flows = flows_of(project.root, remembered=True)
     used = _Used((), (), ()) if remove else _Used.by(project, flows.modules, setup.environments)
-    requests = () if remove else tuple(_requests(project, setup, used))
-    itself = project.model_copy(update={"name": context.project, "entries": ()})
+    requests = () if remove else tuple(_requests(project, setup, used, replaced))
+    itself = project.model_copy(
+        update={"name": context.project, "renamed_from": context.renamed_from, "entries": ()},
+    )
     asked = Asked(only_changed=True, prune=True, max_deletes=_MOST)
-    requested = Requested(requests, (), tuple(map(Remark, used.left_out)), ())
-    return Order(itself, context, Selection(), requested, asked, flows)
+    remarks = [*used.left_out]
+    if replaced is not None:
+        becomes = "removed" if remove else "replaced by this one"
+        remarks.append(f"the deployer of {replaced!r} is {becomes}, with its automations")
+    return Order(itself, context, Selection(), Requested(requests, (), tuple(map(Remark, remarks)), ()), asked, flows)
 
 
 def _unstable(project: Project) -> ProjectFileError:
@@ -177,7 +192,7 @@ def _unstable(project: Project) -> ProjectFileError:
     )
 
 
-def _requests(project: Project, setup: DeployerSetup, used: _Used) -> Iterator[Request]:
+def _requests(project: Project, setup: DeployerSetup, used: _Used, replaced: str | None) -> Iterator[Request]:
     """One entry of the recipe `deployer` for each flow of the deployer.
 
     Raises:
@@ -197,6 +212,8 @@ def _requests(project: Project, setup: DeployerSetup, used: _Used) -> Iterator[R
     errors: list[ConfigurationError] = []
     for entrypoint, own in entries.items():
         common = {"name": project.name, "source": setup.source, "runs_by": setup.runs_by, "variables": setup.variables}
+        if replaced is not None:
+            common["replaces"] = replaced
         variables = check_variables(deployer.variables_model, {**common, **own}, deployer.recipe_name, _place)
         if isinstance(variables, BaseModel):
             yield Request(deployer, entrypoint, variables, where=entrypoint)

@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from meta_prefect import __version__
 from meta_prefect.implementations.code.project_source import ProjectSource, project_source
-from meta_prefect.implementations.metadata import describer, namer, tags_resolver, versioneer
+from meta_prefect.implementations.metadata import describer, namer, renamed_from, tags_resolver, versioneer
 from meta_prefect.implementations.notification import watch_deployments
 from meta_prefect.implementations.run_settings import parameters as filled_in
 from meta_prefect.implementations.run_settings import run_form
@@ -33,6 +33,7 @@ def deployer(
     schedule: Schedules = None,
     watched_flows: tuple[str, ...] = (),
     watched_environments: tuple[str, ...] = (),
+    replaces: str | None = None,
 ) -> FlowBuilderInterface:
     """Deploy a flow of the deployer for one project, to run in Prefect.
 
@@ -53,6 +54,7 @@ def deployer(
         schedule: When it runs by itself.
         watched_flows: The flows at whose deployments' changes it runs too.
         watched_environments: The environments in which it then runs.
+        replaces: A former name of the project: its deployment, whose place this one takes, is deleted.
     """
     where = Recipes().find(runs_by, where="runs_by")
     given = dict(variables or {})
@@ -71,6 +73,8 @@ def deployer(
     )
     if watched_flows:
         builders |= watch_deployments(flows=watched_flows, environments=watched_environments, at_once=True)
+    if replaces:
+        builders |= renamed_from(name=replaces, per_environment=False)
     return builders
 
 

@@ -9,7 +9,7 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from meta_prefect.errors import ConflictError, TargetError, nearest
-from meta_prefect.interfaces.tags import owner
+from meta_prefect.interfaces.tags import Names, owner
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.holds import LONGEST_REASON, Hold, Holds, Scope, read_until
 from meta_prefect.project import read_project
@@ -63,13 +63,13 @@ async def hold(
         ConflictError: The deployment belongs to another project.
     """
     async with connect(LocalHost()) as server, project_folder(path, None, server) as folder:
-        project = read_project(folder, required=False).name
+        project = read_project(folder, required=False)
         holds = await server.read_holds()
         for text in server.unsound.values():
             get_run_logger().warning("%s", text)
         if release:
             return await _release(deployment, holds, server)
-        await _check_ours(deployment, project, server)
+        await _check_ours(deployment, project.names, server)
         asked = await _asked(deployment, because, until, scope, server)
         await store_hold(deployment, asked, server)
         return asked
@@ -101,21 +101,21 @@ async def _release(deployment: str, holds: Holds, server: PrefectServer) -> Hold
     return stored.hold
 
 
-async def _check_ours(deployment: str, project: str, server: PrefectServer) -> None:
+async def _check_ours(deployment: str, names: Names, server: PrefectServer) -> None:
     """Refuse to hold what this project does not have. What it had may be held: nobody then creates it again."""
     flow_name, _, name = deployment.partition("/")
     live = (await server.read_deployments([(flow_name, name)])).get(deployment)
     if live is None:
-        last = await server.read_last_entries(project, [deployment], unconfirmed=True)
+        last = await server.read_last_entries(names, [deployment], unconfirmed=True)
         if deployment not in last:
             raise TargetError(
                 f"there is no deployment {deployment!r}, and this project never deployed one",
                 hint="Write it as flow/deployment; `prefect deployment ls` lists what there is.",
             )
         return
-    if (other := owner(live.record["tags"])) != project:
+    if (other := owner(live.record["tags"])) not in names:
         raise ConflictError(
-            f"it belongs to {f'the project {other!r}' if other else 'nobody'}, not to {project!r}",
+            f"it belongs to {f'the project {other!r}' if other else 'nobody'}, not to {names[0]!r}",
             where=f"deployment {deployment}",
             hint="Hold it from the project that it belongs to." if other else "A deploy leaves it alone as it is.",
         )

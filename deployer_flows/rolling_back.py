@@ -14,6 +14,7 @@ from pydantic import Field
 from meta_prefect.errors import ConflictError
 from meta_prefect.hidden_values import known_by
 from meta_prefect.interfaces.markdown import code
+from meta_prefect.interfaces.tags import Names
 from meta_prefect.local.host import LocalHost
 from meta_prefect.pages.history_page import history_artifact
 from meta_prefect.plan.changes import Create, Plan, Unchanged, Update
@@ -24,7 +25,7 @@ from meta_prefect.plan.holds import LONGEST_REASON, Hold, StoredHold, release_co
 from meta_prefect.plan.ledger import Ledger, LedgerEntry, PageHead, Recorded, history_of
 from meta_prefect.plan.outcomes import counted, done_action, planned_action
 from meta_prefect.plan.records import LiveDeployment
-from meta_prefect.plan.restoring import code_remarks, diff_restored
+from meta_prefect.plan.restoring import code_remarks, diff_restored, under_present_name
 from meta_prefect.project import read_project
 from meta_prefect.recipes.observed import deploy_flow
 from meta_prefect.recipes.parameters import DryRun, ProjectPath
@@ -120,7 +121,7 @@ async def rollback(
     """
     async with connect(LocalHost()) as server, project_folder(path, None, server) as folder:
         project = read_project(folder, required=False)
-        newest = _newest(await read_history(deployment, project.name, server))
+        newest = _newest(await read_history(deployment, project.names, server))
         await mark_run(project.name, [newest.page.environment], server)
         taking_turns = turn(server, project.name, newest.page.environment, waiting=progress().wait)
         async with nullcontext() if dry_run else taking_turns:
@@ -128,7 +129,7 @@ async def rollback(
             if held is not None and held.scope == "all" and not despite_hold:
                 raise _refusal(deployment, held)
             restoration = await compare_with_recorded(
-                deployment, to, project.name, project.root, server, unconfirmed=unconfirmed
+                deployment, to, project.names, project.root, server, unconfirmed=unconfirmed
             )
             if not dry_run and not isinstance(restoration.change, Unchanged):
                 progress().plan([deployment])
@@ -179,8 +180,8 @@ def _what_holds(scope: Literal["automatic", "all"], deployment: str) -> str:
     return f"scheduled and healing deploys leave it alone until somebody deploys or releases it: {release}"
 
 
-async def _history(deployment: str, project: str, server: PrefectServer) -> tuple[Recorded, ...]:
-    return history_of(deployment, [page async for page in server.read_ledger_pages(project)])
+async def _history(deployment: str, names: Names, server: PrefectServer) -> tuple[Recorded, ...]:
+    return history_of(deployment, [page async for page in server.read_ledger_pages(names)])
 
 
 @task(
@@ -188,11 +189,11 @@ async def _history(deployment: str, project: str, server: PrefectServer) -> tupl
     task_run_name="read the history of {deployment}",
     **PATIENTLY,
 )
-async def read_history(deployment: str, project: str, server: PrefectServer) -> tuple[Recorded, ...]:
+async def read_history(deployment: str, names: Names, server: PrefectServer) -> tuple[Recorded, ...]:
     """Find what was written of a deployment, newest first, and leave that as a page from which to choose a version."""
     progress().step("read the history")
-    history = await _history(deployment, project, server)
-    await server.create_artifact(history_artifact(deployment, project, history))
+    history = await _history(deployment, names, server)
+    await server.create_artifact(history_artifact(deployment, names[0], history))
     logger = get_run_logger()
     entries = counted(len(history), "entry", "entries")
     logger.info("%s: %s in the ledger, the newest %s", deployment, entries, history[0])
@@ -207,21 +208,22 @@ async def read_history(deployment: str, project: str, server: PrefectServer) -> 
     **PATIENTLY,
 )
 async def compare_with_recorded(
-    deployment: str, to: str | None, project: str, root: Path, server: PrefectServer, *, unconfirmed: bool
+    deployment: str, to: str | None, names: Names, root: Path, server: PrefectServer, *, unconfirmed: bool
 ) -> Restoration:
     """Choose the version, compare it with the live deployment, and check it as a deploy would; reads only.
 
     The history is read again: while this run waited for its turn, somebody may have deployed.
     """
     progress().step("compare")
-    history = await _history(deployment, project, server)
-    target = version_to_restore(history, to or None, unconfirmed=unconfirmed)
+    history = await _history(deployment, names, server)
+    target = version_to_restore(history, to or None, unconfirmed=unconfirmed, former=names[1:])
+    target = under_present_name(target, names)
     flow_name, _, name = deployment.partition("/")
     live = (await server.read_deployments([(flow_name, name)])).get(deployment)
     if live is not None:
         # What a recipe took as a secret, this run has never seen; the ledger shows where it stands.
         remember(*(text for one in history for text in known_by(one.entry.after, live.record)))
-    change = diff_restored(target, live)
+    change = diff_restored(target, live, names[1:])
     await check_restorable(target, history, live, root, server)
     logger = get_run_logger()
     for line in (f"back to {target}: {headline(change)}", *details(change)):

@@ -19,7 +19,7 @@ from meta_prefect.errors import DeployFailed, ValidationFailed
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.markdown import escaped
 from meta_prefect.interfaces.names import artifact_key
-from meta_prefect.interfaces.tags import DEPLOYERS, deployer_of
+from meta_prefect.interfaces.tags import DEPLOYERS, deployers_of
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.changes import Unchanged
 from meta_prefect.plan.code_moves import in_words, refused
@@ -215,7 +215,7 @@ async def check_code_stays(planned: ProjectPlan, order: Order, server: PrefectSe
         ValidationFailed: This deploy would.
     """
     error = None if order.asked.local_code else refused(planned.moves, gethostname())
-    if error is not None and await server.read_owned(deployer_of(order.project.name), DEPLOYERS):
+    if error is not None and await server.read_owned(deployers_of(order.project.names), DEPLOYERS):
         raise ValidationFailed([error])
 
 

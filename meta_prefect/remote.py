@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from meta_prefect.errors import NoApiConfiguredError, TargetError
 from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.tags import Names
 from meta_prefect.server import PrefectServer, connect, ui_url
 
 FLOW: Final = "deploy-project"
@@ -60,7 +61,7 @@ def deploy_remotely(path: Path, parameters: Mapping[str, Any], say: Callable[[st
     async def run() -> RemoteRun:
         async with connect(LocalHost()) as server:
             await server.check()
-            started = await _start(project.name, given, server)
+            started = await _start(project.names, given, server)
             url = ui_url("flow-run", started["id"])
             say(f"Run: {url or started['id']}")
             async for line in _lines(started["id"], server):
@@ -74,11 +75,15 @@ def deploy_remotely(path: Path, parameters: Mapping[str, Any], say: Callable[[st
         return asyncio.run(run())
 
 
-async def _start(project: str, parameters: Mapping[str, Any], server: PrefectServer) -> Record:
-    deployer: Record | None = await server.get(f"/deployments/name/{FLOW}/{project}")
-    if deployer is None:
+async def _start(names: Names, parameters: Mapping[str, Any], server: PrefectServer) -> Record:
+    deployer: Record | None = None
+    # That of a former name deploys what the project is now, until `bootstrap` replaces it.
+    for project in names:
+        if (deployer := await server.get(f"/deployments/name/{FLOW}/{project}")) is not None:
+            break
+    else:
         raise TargetError(
-            f"the project {project!r} has no deployer on {server.url}", hint="Make one: `meta-prefect bootstrap`."
+            f"the project {names[0]!r} has no deployer on {server.url}", hint="Make one: `meta-prefect bootstrap`."
         )
     form: Record = deployer["parameter_openapi_schema"] or {}
     offered: Record = form.get("properties") or {}

@@ -142,7 +142,7 @@ def _read(deployment: str, path: Path) -> tuple[Sequence[Recorded], Sequence[str
     async def run() -> tuple[Sequence[Recorded], Sequence[str]]:
         async with connect(LocalHost()) as server:
             await server.check()
-            pages = [page async for page in server.read_ledger_pages(project.name)]
+            pages = [page async for page in server.read_ledger_pages(project.names)]
             found = (await server.read_holds()).get(deployment)
             held = [f"{deployment} is {found.hold}"] if found is not None and found.hold.counts(clock()) else []
             notes = [*held, *server.unsound.values()]

@@ -10,9 +10,16 @@ from pathlib import Path
 from typing import Self
 
 from meta_prefect.discovery.files import python_files
-from meta_prefect.discovery.syntax import UnreadFile, branches, dotted_name, parse, read_source
+from meta_prefect.discovery.syntax import (
+    FLOW_DECORATORS,
+    UnreadFile,
+    branches,
+    dotted_name,
+    names_bound_by,
+    parse,
+    read_source,
+)
 
-_FLOW_DECORATORS = frozenset({"prefect.flow", "prefect.flows.flow", "prefect.main.flow"})
 _STAR_SOURCES = frozenset({"prefect", "prefect.flows", "prefect.main"})
 
 
@@ -234,7 +241,7 @@ def _merge(names: _Names, others: _Names) -> None:
 def _as_decorator(meaning: str | _Decorator | None) -> _Decorator | None:
     if isinstance(meaning, _Decorator):
         return meaning
-    return _Decorator() if meaning in _FLOW_DECORATORS else None
+    return _Decorator() if meaning in FLOW_DECORATORS else None
 
 
 def _resolve(dotted: str, names: _Names) -> str | _Decorator | None:
@@ -271,17 +278,7 @@ def _string_constants(tree: ast.Module) -> dict[str, str]:
     """Find module-level names that stand for one text: bound once in the whole file, to a literal."""
     bound: Counter[str] = Counter()
     for node in ast.walk(tree):
-        match node:
-            case ast.Name(id=name, ctx=ast.Store() | ast.Del()) | ast.arg(arg=name):
-                bound[name] += 1
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-                bound[name] += 1
-            case ast.alias(name=name, asname=asname):
-                bound[asname or name.partition(".")[0]] += 1
-            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-                bound[name] += 1
-            case _:
-                pass
+        bound.update([node.arg] if isinstance(node, ast.arg) else names_bound_by(node))
     constants: dict[str, str] = {}
     for statement in tree.body:
         match statement:

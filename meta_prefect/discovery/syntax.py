@@ -11,6 +11,9 @@ from pathlib import Path
 
 from meta_prefect.files import read_regular
 
+FLOW_DECORATORS = frozenset({"prefect.flow", "prefect.flows.flow", "prefect.main.flow"})
+"""Where Prefect's decorator can be imported from."""
+
 
 @dataclass(frozen=True)
 class UnreadFile:
@@ -105,6 +108,23 @@ def bound_names(statement: ast.stmt) -> set[str]:
             return set()
 
 
+def names_bound_by(node: ast.AST) -> list[str]:
+    """List the names that a node itself binds or deletes, in whatever scope it stands; ``*`` as :func:`bound_names`."""
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return [name]
+        case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+            return [name]
+        case ast.alias(name=name, asname=asname):
+            return [asname or name.partition(".")[0]]
+        case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+            return [name]
+        case ast.MatchMapping(rest=str(name)):
+            return [name]
+        case _:
+            return []
+
+
 def _stored(targets: Sequence[ast.expr]) -> set[str]:
     return {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
 
@@ -120,11 +140,18 @@ def dotted_name(expression: ast.expr) -> str | None:
             return None
 
 
-def _is_false_on_import(test: ast.expr) -> bool:
+def is_main_guard(test: ast.expr) -> bool:
+    """Say whether a condition is ``__name__ == "__main__"``."""
     match test:
         case ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[ast.Constant(value="__main__")]):
             return True
+        case _:
+            return False
+
+
+def _is_false_on_import(test: ast.expr) -> bool:
+    match test:
         case ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING"):
             return True
         case _:
-            return False
+            return is_main_guard(test)

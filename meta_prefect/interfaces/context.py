@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from meta_prefect.interfaces.tags import Names
 from meta_prefect.texts import check_plain
 
 
@@ -35,6 +36,11 @@ class DeployContext(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     project: str = Field(title="Project", description="The project that owns the deployments.")
+    renamed_from: tuple[str, ...] = Field(
+        default=(),
+        title="Former names",
+        description="Names that the project had before: what is owned by one of these is taken over.",
+    )
     source: str = Field(title="Source", description="The folder that holds the project, on the host that deploys.")
     environment: Annotated[str, AfterValidator(check_plain)] = Field(
         title="Environment", description="The environment to deploy to, for example dev or prod."
@@ -96,6 +102,11 @@ class DeployContext(BaseModel):
         title="Adopt",
         description="Whether to take over deployments of the same name that nobody owns.",
     )
+
+    @property
+    def names(self) -> Names:
+        """The project's names, the present one first."""
+        return (self.project, *self.renamed_from)
 
     def at(self, now: datetime) -> DeployContext:
         """Return the same context at another moment."""

@@ -8,6 +8,9 @@ from typing import Final
 _OWNER = "meta-prefect="
 _ENVIRONMENT = "env="
 
+Names = tuple[str, ...]
+"""The names of one project: the present one, then those that it had before and whose deployments are its own as well."""
+
 DEPLOYERS: Final = "deployer"
 """The environment of a deployer's own deployments: they serve all of the project's."""
 
@@ -17,9 +20,25 @@ def owner_tag(project: str) -> str:
     return f"{_OWNER}{project}"
 
 
+def owner_tags(names: Names) -> list[str]:
+    """The tags of which one marks a deployment as a project's own."""
+    return [owner_tag(name) for name in names]
+
+
+def with_present_name(tags: Iterable[str], names: Names) -> list[str]:
+    """The tags with the present name of a project in place of a former one."""
+    present, former = owner_tag(names[0]), owner_tags(names[1:])
+    return list(dict.fromkeys(present if tag in former else tag for tag in tags))
+
+
 def deployer_of(project: str) -> str:
     """The name under which a project's deployer owns its deployments: not the project's own, which would prune them."""
     return f"{project}-deployer"
+
+
+def deployers_of(names: Names) -> Names:
+    """The names under which a project's deployer owns its deployments, or did."""
+    return tuple(map(deployer_of, names))
 
 
 def environment_tag(environment: str) -> str:

@@ -1,4 +1,4 @@
-"""Deployments whose code moves between a source that all hosts share and a folder of one host."""
+"""Deployments whose code moves between a source that all hosts share and a folder of one host, or between two folders."""
 
 from __future__ import annotations
 
@@ -41,6 +41,11 @@ class CodeMove:
     before: CodePlace
     after: CodePlace
 
+    @property
+    def leaves_shared(self) -> bool:
+        """Whether it is to a folder of one host, from where all hosts could reach it."""
+        return self.before.is_shared and not self.after.is_shared
+
 
 def place_of(record: Record) -> CodePlace | None:
     """Where the runs of a deployment get their code from; None where its pull steps do not say it in a way that is known."""
@@ -63,11 +68,11 @@ def place_of(record: Record) -> CodePlace | None:
 
 
 def move_of(change: Change) -> CodeMove | None:
-    """The move of a deployment's code from a shared source to a folder of one host, or back; None where there is none."""
+    """The move of a deployment's code to or from a folder of one host; None where there is none."""
     if not isinstance(change, Update):
         return None
     before, after = place_of(change.before), place_of(change.after)
-    if before is None or after is None or before.is_shared == after.is_shared:
+    if before is None or after is None or before == after or (before.is_shared and after.is_shared):
         return None
     return CodeMove(change.subject.name, before, after)
 
@@ -95,7 +100,7 @@ def refused(moves: tuple[CodeMove, ...], host: str) -> ConflictError | None:
         moves: The moves of a plan, of a project that has a deployer.
         host: The host that deploys.
     """
-    to_folder = tuple(move for move in moves if not move.after.is_shared)
+    to_folder = tuple(move for move in moves if move.leaves_shared)
     if not to_folder:
         return None
     return ConflictError(

@@ -10,7 +10,7 @@ from meta_prefect.interfaces.deployment import Deployment, VersionRule
 from meta_prefect.interfaces.records import ABSENT, Record, differences, differences_within, is_same
 from meta_prefect.plan.changes import ALREADY, DEPLOYMENT, Change, Create, Subject, Unchanged, Update, creates_runs
 from meta_prefect.plan.ledger import LedgerEntry
-from meta_prefect.plan.ownership import DEFAULTS, check_ownership, kept, with_given_up, with_handed_on
+from meta_prefect.plan.ownership import DEFAULTS, check_ownership, kept, taken_over, with_given_up, with_handed_on
 from meta_prefect.plan.records import LiveDeployment, chosen_slugs, desired_record, field_changes
 from meta_prefect.plan.same_code import SameCode, with_live_commit
 
@@ -52,6 +52,7 @@ def diff_deployment(
         return Create(subject, tuple(differences_within(ABSENT, wanted)), wanted, remarks, desired.context.now)
 
     check_ownership(desired, live)
+    remarks = (*taken_over(desired, live), *remarks)
     wanted, commit = with_live_commit(desired, wanted, live.record, same_code)
     if last is not None:
         wanted = with_given_up(wanted, live.record, last.after, last.ours)

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from meta_prefect.errors import TargetError
 from meta_prefect.interfaces.records import Record
-from meta_prefect.interfaces.tags import owner
+from meta_prefect.interfaces.tags import Names, owner
 from meta_prefect.plan.ledger import Recorded
 from meta_prefect.plan.records import field_changes
 
 
 def version_to_restore(
-    history: Sequence[Recorded], version: str | None = None, *, unconfirmed: bool = False
+    history: Sequence[Recorded], version: str | None = None, *, unconfirmed: bool = False, former: Names = ()
 ) -> Recorded:
     """Choose what to go back to.
 
@@ -21,13 +21,14 @@ def version_to_restore(
         version: The version, of which the newest is taken where several have the same; None takes the last one before the
             current.
         unconfirmed: Whether what is recorded of a run that is gone counts as well.
+        former: The names that the project had before.
 
     Raises:
         TargetError: There is none.
     """
     name = history[0].entry.deployment
     counting = [one for one in history if one.doubt is None or (unconfirmed and one.doubt.run_is_gone)]
-    states = list(_states(counting))
+    states = list(_states(counting, former))
     current = next((one.entry for one in counting), None)
     for state in states:
         if state.entry is not current if version is None else state.entry.version == version:
@@ -46,7 +47,7 @@ def version_to_restore(
     raise TargetError(f"{wanted} of {name} is recorded", hint=hint)
 
 
-def _states(history: Sequence[Recorded]) -> Iterator[Recorded]:
+def _states(history: Sequence[Recorded], former: Names) -> Iterator[Recorded]:
     """The states in which a deployment was live, newest first: what was written, and what the next write found.
 
     What a killed deploy was about to write was live where a later page found just that. A version that a later page found, and
@@ -59,12 +60,12 @@ def _states(history: Sequence[Recorded]) -> Iterator[Recorded]:
             finder = one if found is None else finder
             continue
         if one.is_certain and finder is not None and found is not None and not _has_version_of(found, one.entry.after):
-            yield from _as_found(finder, found)
+            yield from _as_found(finder, found, former)
         if one.entry.after is not None:
             yield one
         finder = one
     if finder is not None and finder.entry.before is not None:
-        yield from _as_found(finder, finder.entry.before)
+        yield from _as_found(finder, finder.entry.before, former)
 
 
 def _is(found: Record | None, written: Record | None) -> bool:
@@ -75,9 +76,9 @@ def _has_version_of(found: Record, written: Record | None) -> bool:
     return written is not None and found.get("version") == written.get("version")
 
 
-def _as_found(finder: Recorded, found: Record) -> Iterator[Recorded]:
+def _as_found(finder: Recorded, found: Record, former: Names) -> Iterator[Recorded]:
     """What a page found as a state of its own. From which commit it came is not known."""
-    if owner(found.get("tags") or ()) == finder.page.project:
+    if owner(found.get("tags") or ()) in (finder.page.project, *former):
         entry = finder.entry.model_copy(
             update={"action": "updated", "version": found.get("version"), "before": None, "after": found}
         )

@@ -19,7 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from meta_prefect.interfaces.moments import Moment
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.records import Record
-from meta_prefect.plan.changes import Change, Held
+from meta_prefect.plan.changes import Change, Held, Unchanged
 from meta_prefect.plan.sound import why_unsound
 
 HOLD_TAG: Final = "meta-prefect-hold"
@@ -136,7 +136,9 @@ def held(change: Change, hold: Hold, live: Record | None) -> Held:
         hold: The hold.
         live: The deployment as it was read; None where it is not there.
     """
-    return Held(change.subject, str(hold), live or {}, change.remarks, getattr(change, "kept", {}), otherwise=change)
+    # What is said of a change does not hold where it is not made.
+    remarks = change.remarks if isinstance(change, Unchanged) else ()
+    return Held(change.subject, str(hold), live or {}, remarks, getattr(change, "kept", {}), otherwise=change)
 
 
 def read_until(text: str, now: datetime) -> datetime:

@@ -28,7 +28,7 @@ DEFAULTS: Final[Record] = {
 
 
 def check_ownership(desired: Deployment, live: LiveDeployment) -> None:
-    """Find out whether a live deployment may be written for a project.
+    """Find out whether a live deployment may be written for a project. What belongs to a former name of it is its own.
 
     Raises:
         ConflictError: It belongs to another project or environment, or to nobody and the deploy does not adopt.
@@ -42,11 +42,12 @@ def check_ownership(desired: Deployment, live: LiveDeployment) -> None:
                 where=where,
                 hint="Take it over with --adopt, or choose another name.",
             )
-        case str(other) if other != project:
+        case str(other) if other not in desired.context.names:
             raise ConflictError(
                 f"the live deployment belongs to the project {other!r}, not to {project!r}",
                 where=where,
-                hint=f"Choose another name; or, if this is that project, keep its name: `project: {other}` in the project file.",
+                hint=f"In the project file: `project: {other}` to keep that name, or `renamed_from: {other}` if this project had "
+                "it before. To have both on this server, give this deployment another name.",
             )
         case _:
             pass
@@ -57,6 +58,12 @@ def check_ownership(desired: Deployment, live: LiveDeployment) -> None:
             where=where,
             hint="Let its name tell its environment, as `namer` does.",
         )
+
+
+def taken_over(desired: Deployment, live: LiveDeployment) -> Iterator[str]:
+    """Say that a live deployment belongs to a former name of the project."""
+    if (former := owner(live.record["tags"])) in desired.context.renamed_from:
+        yield f"taken over from the project {former!r}"
 
 
 def kept(wanted: Record, live: LiveDeployment) -> Record:

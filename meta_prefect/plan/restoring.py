@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -10,7 +11,7 @@ from meta_prefect.errors import ConfigurationError, ConflictError
 from meta_prefect.hidden_values import restored
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.records import ABSENT, Record, differences_within
-from meta_prefect.interfaces.tags import environment_tag, owner
+from meta_prefect.interfaces.tags import Names, environment_tag, owner, with_present_name
 from meta_prefect.plan.changes import DEPLOYMENT, Create, Subject, Unchanged, Update
 from meta_prefect.plan.ledger import Recorded
 from meta_prefect.plan.records import LiveDeployment, field_changes
@@ -25,7 +26,21 @@ KINDS_OF_STEPS: Final = frozenset({GIT_CLONE, S3_PULL, FOLDER, "meta_prefect.ste
 _NO_SECRETS = "the ledger keeps no secrets; deploy the project to set it"
 
 
-def diff_restored(target: Recorded, live: LiveDeployment | None) -> Create | Update | Unchanged:
+def under_present_name(target: Recorded, names: Names) -> Recorded:
+    """What was recorded, as it would be now: marked with the present name of the project where it has a former one.
+
+    The page belongs to one of the names already. A mark of anybody else stays, and :func:`check_owned` refuses it.
+    """
+    record = target.entry.after
+    if record is None or len(names) == 1:
+        return target
+    tags = with_present_name(record.get("tags") or [], names)
+    page = target.page.model_copy(update={"project": names[0]})
+    entry = target.entry.model_copy(update={"after": {**record, "tags": tags}})
+    return replace(target, page=page, entry=entry)
+
+
+def diff_restored(target: Recorded, live: LiveDeployment | None, former: Names = ()) -> Create | Update | Unchanged:
     """Compare a deployment with what it was: all of it, what operators set included.
 
     The ledger keeps no secrets, so those stay as they are; a remark names each that was another one then.
@@ -33,6 +48,7 @@ def diff_restored(target: Recorded, live: LiveDeployment | None) -> Create | Upd
     Args:
         target: What it was.
         live: What it is; None where it is gone, and is to be created again.
+        former: The names that the project had before.
 
     Raises:
         ConflictError: The live one belongs to another project, or to nobody.
@@ -44,7 +60,7 @@ def diff_restored(target: Recorded, live: LiveDeployment | None) -> Create | Upd
     remarks = tuple(f"{path} {'is left out' if live is None else 'stays as it is'}: {_NO_SECRETS}" for path in lost)
     if live is None:
         return Create(subject, tuple(differences_within(ABSENT, wanted)), wanted, remarks)
-    if (other := owner(live.record["tags"])) != target.page.project:
+    if (other := owner(live.record["tags"])) not in (target.page.project, *former):
         raise ConflictError(
             f"the live deployment belongs to {f'the project {other!r}' if other else 'nobody'}, "
             f"not to {target.page.project!r}",

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, TypeVar, cast
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.tags import Names
 
 DEEPEST: Final = 200
 """So many objects and lists may stand inside each other."""
@@ -119,7 +120,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def sound_or_named(
-    model: type[M], artifact: Record, what: str, unsound: dict[str, str], project: str | None
+    model: type[M], artifact: Record, what: str, unsound: dict[str, str], names: Names | None
 ) -> M | None:
     """Read what an artifact holds; what is unsound is named, unless it says itself that it belongs to another project.
 
@@ -128,7 +129,7 @@ def sound_or_named(
         artifact: The artifact.
         what: What to call it.
         unsound: Where it is named: by its id, with the way to remove it.
-        project: The project whose artifacts are read; None means any.
+        names: The names of the project whose artifacts are read; None means any project.
     """
     data: Any = artifact.get("data")
     if is_too_deep(data):
@@ -138,8 +139,7 @@ def sound_or_named(
             return model.model_validate(data)
         except ValidationError as error:
             why = why_unsound(error)
-    named = cast("Record", data).get("project", project) if isinstance(data, dict) else project
-    if project is None or named == project:
+    if names is None or not isinstance(data, dict) or cast("Record", data).get("project", names[0]) in names:
         unsound[artifact["id"]] = (
             f"the {what} {artifact['id']} ({artifact.get('key')}) is left out, as it cannot be read ({why}); "
             f"to remove it: prefect artifact delete --id {artifact['id']}"

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Self, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 from pydantic_core import PydanticCustomError
 
+from meta_prefect.interfaces.tags import Names
 from meta_prefect.project.document import Document, KeyPath
 from meta_prefect.project.naming import slug
 from meta_prefect.texts import check_plain
@@ -38,7 +39,12 @@ def _project_name(name: str) -> str:
     return name
 
 
+def _one_or_several(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
 Text = Annotated[str, AfterValidator(_filled)]
+ProjectName = Annotated[str, AfterValidator(_project_name)]
 
 
 class FileModel(BaseModel):
@@ -79,8 +85,11 @@ def _not_empty(entries: tuple[EntryModel, ...]) -> tuple[EntryModel, ...]:
 class ProjectFile(FileModel):
     """A project file as a whole."""
 
-    project: Annotated[str, AfterValidator(_project_name)] | None = Field(
+    project: ProjectName | None = Field(
         default=None, description="The project's name: it marks the deployments that the project owns."
+    )
+    renamed_from: Annotated[tuple[ProjectName, ...], BeforeValidator(_one_or_several, str | tuple[str, ...])] = Field(
+        default=(), description="The name that the project had before, or several: their deployments are taken over."
     )
     recipes: tuple[Annotated[str, AfterValidator(_module_name)], ...] = Field(
         default=(), description="Modules to load recipes from: the project's own ones, or installed ones."
@@ -146,6 +155,7 @@ class Project(BaseModel):
         file: The project file, or where it would be.
         name: The project's name, in lower-case letters, digits and hyphens.
         name_is_stable: Whether the name would be the same in another copy of the folder (a folder's own name would not).
+        renamed_from: The names that it had before.
         recipes: Names of modules to load recipes from.
         flows: Patterns of files to look for decorated flows in; None where the file does not say.
         entries: The deployments that the file asks for, in its order.
@@ -157,9 +167,15 @@ class Project(BaseModel):
     file: Path
     name: str
     name_is_stable: bool
+    renamed_from: tuple[str, ...] = ()
     recipes: tuple[str, ...] = ()
     flows: tuple[str, ...] | None = None
     entries: tuple[Entry, ...] = ()
+
+    @property
+    def names(self) -> Names:
+        """Its names, the present one first."""
+        return (self.name, *self.renamed_from)
 
 
 def json_schema() -> dict[str, Any]:

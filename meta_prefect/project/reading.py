@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -50,6 +51,7 @@ def read_project(start: Path, *, required: bool = True) -> Project:
             name, stable = project_name(file.parent)
         except ProjectFileError as error:
             errors.append(error)
+    errors.extend(_check_former_names(document, model.renamed_from, name, stable=stable))
     if errors:
         raise ValidationFailed(errors)
     return Project(
@@ -57,6 +59,7 @@ def read_project(start: Path, *, required: bool = True) -> Project:
         file=file,
         name=name,
         name_is_stable=stable,
+        renamed_from=tuple(dict.fromkeys(model.renamed_from)),
         recipes=model.recipes,
         flows=model.flows,
         entries=tuple(
@@ -65,6 +68,26 @@ def read_project(start: Path, *, required: bool = True) -> Project:
             for index, entry in enumerate(entries)
         ),
     )
+
+
+def _check_former_names(
+    document: Document, former: tuple[str, ...], name: str, *, stable: bool
+) -> Iterator[ProjectFileError]:
+    """Say why the deployments of a former name cannot be taken over."""
+    where = document.locate(("renamed_from",))
+    if name in former:
+        yield ProjectFileError(
+            f"{name!r} is the project's present name",
+            where=where,
+            hint="Give the name that it had before; or remove the key.",
+        )
+    elif former and not stable:
+        yield ProjectFileError(
+            f"the project is named {name!r} after its folder, so that another folder of that name would take over the same "
+            "deployments",
+            where=where,
+            hint=f"Write `project: {name}` as well.",
+        )
 
 
 def _project_file(start: Path, *, required: bool) -> Path:
@@ -106,6 +129,8 @@ def _explained(document: Document, details: ErrorDetails) -> ProjectFileError:
     path, kind, value = details["loc"], details["type"], details["input"]
     key = path[-1] if path else ""
     fields = EntryModel.model_fields if len(path) > 3 else ProjectFile.model_fields
+    if path and path not in document.positions and isinstance(path[-1], int):
+        path = path[:-1]  # one value that stands for a list of one
     hint: str | None = None
     if kind == "extra_forbidden":
         message = f"unknown key {key!r}"

@@ -58,7 +58,7 @@ async def _pages(plan: RecordedPlan, server: PrefectServer) -> list[tuple[str, L
     """The pages of the ledger that a deploy has begun, finished or not, with their ids: one for each of its recipes' runs."""
     found: list[tuple[str, Ledger]] = []
     seen = 0
-    async for stored in server.read_ledger_pages(plan.project, plan.environment):
+    async for stored in server.read_ledger_pages((plan.project,), plan.environment):
         if stored.page.deploy_id == plan.deploy_id and stored.doubt is None:
             found.append((stored.artifact_id, stored.page))
         seen += 1

@@ -95,7 +95,7 @@ def read_order(
         raise ValidationFailed([error])
     context = new_context(
         project.root,
-        project.name,
+        project.names,
         environment=environment,
         next_versions=not asked.only_changed,
         adopt=asked.adopt,

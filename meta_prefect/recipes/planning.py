@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 from meta_prefect.errors import ConfigurationError, TargetError
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.tags import DEPLOYERS
 from meta_prefect.plan.changes import Change, Delete, Held, Unchanged, Update
 from meta_prefect.plan.code_moves import CodeMove, in_words, moves_of
 from meta_prefect.plan.environments import check_environment
@@ -148,7 +149,7 @@ class ProjectPlan:
 
     @property
     def moves(self) -> tuple[CodeMove, ...]:
-        """The deployments whose code moves between a shared source and a folder."""
+        """The deployments whose code moves to or from a folder."""
         return moves_of(self.batch.plan)
 
     @property
@@ -307,11 +308,12 @@ async def plan_resolved(resolved: Resolved, server: Reader) -> ProjectPlan:
     order, requested = resolved.order, resolved.order.requested
     drafts = [one for _, one in resolved.meant]
     is_whole = not order.selection and order.selection.file is None and order.project.name_is_stable
-    batch = await compare(drafts, server, (order.project.name, order.context.environment) if is_whole else None)
+    batch = await compare(drafts, server, (order.project.names, order.context.environment) if is_whole else None)
     errors = [*resolved.errors, *(error for one in drafts for error in one.errors)]
     notes: list[str] = []
     try:
         notes.extend(await _new_environment(order, batch, server))
+        notes.extend(await _former_names(order, server))
     except TargetError as error:
         errors.append(error)
     needed = {component.key for planned in batch.deployments for component in planned.draft.components}
@@ -341,11 +343,21 @@ async def _new_environment(order: Order, batch: PlannedBatch, server: Reader) ->
     is_known = batch.owned or any(one.live or one.predecessor for one in batch.deployments)
     if is_known or not batch.deployments or order.asked.new_environment:
         return []
-    known = await known_environments(order.project.name, server)
+    known = await known_environments(order.project.names, server)
     if known:
         known |= {name for entry in order.project.entries for name in entry.environments or ()}
     told = check_environment(order.project.name, order.context.environment, known)
     return [] if told is None else [told]
+
+
+async def _former_names(order: Order, server: Reader) -> list[str]:
+    """Say that the project's former names have served: whoever uses one of them for something else would be robbed."""
+    former = order.project.renamed_from
+    if not former or server.is_empty or order.context.environment == DEPLOYERS:
+        return []
+    if await known_environments(former, server):
+        return []
+    return [f"nothing is left of {' and '.join(map(repr, former))} on this server: `renamed_from` may be removed"]
 
 
 def _orphans(order: Order, batch: PlannedBatch) -> tuple[list[PlannedDeletion], list[ConfigurationError]]:

@@ -39,7 +39,7 @@ async def prune_orphans(planned: ProjectPlan, report: Report, server: PrefectSer
         get_run_logger().warning("nothing is pruned, as something has failed")
         return report.model_copy(update={"remarks": (*report.remarks, "nothing was pruned, as something has failed")})
     progress().expect(len(orphans))
-    last = await server.read_last_entries(context.project, map(str, orphans))
+    last = await server.read_last_entries(context.names, map(str, orphans))
     for one in orphans:
         if (recorded := last.get(str(one))) is not None:
             # What a recipe took as a secret when it was deployed, this process has never seen.
@@ -50,7 +50,7 @@ async def prune_orphans(planned: ProjectPlan, report: Report, server: PrefectSer
     outcomes: list[Outcome] = []
     for one in orphans:
         try:
-            await delete_orphan(one, last.get(str(one)), context.project, server, force=force)
+            await delete_orphan(one, last.get(str(one)), context.names, server, force=force)
         except Exception as error:  # noqa: BLE001 - reported with the deployment; the task's run holds the traceback
             told = (
                 str(error) if isinstance(error, MetaPrefectError) else presentable(f"{type(error).__name__}: {error}")

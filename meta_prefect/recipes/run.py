@@ -105,7 +105,7 @@ async def _own_context(environment: str | None, told: str) -> DeployContext:
     async with connect(LocalHost()) as server:
         await given_source(server)
         project = read_project(Path.cwd(), required=False)
-        context = new_context(project.root, project.name, environment=environment)
+        context = new_context(project.root, project.names, environment=environment)
         await tell_run(context, "deploy", server, more=told)
     return context
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from meta_prefect.errors import ValidationFailed
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.context import DeployContext
-from meta_prefect.interfaces.tags import DEPLOYERS, deployer_of
+from meta_prefect.interfaces.tags import DEPLOYERS, deployers_of
 from meta_prefect.plan.changes import Change
 from meta_prefect.plan.code_moves import move_of, without_move
 from meta_prefect.plan.records import desired_record
@@ -34,12 +34,12 @@ async def project_status(order: Order, server: PrefectServer) -> ProjectStatus:
         raise ValidationFailed(planned.errors)
     batch = planned.batch
     last = await server.read_last_entries(
-        order.project.name, [str(one) for one in (*batch.deployments, *batch.orphans)], unconfirmed=True
+        order.project.names, [str(one) for one in (*batch.deployments, *batch.orphans)], unconfirmed=True
     )
     changes = [one.change for one in batch.deployments]
     remarks: tuple[str, ...] = ()
-    moves = [move for move in planned.moves if not move.after.is_shared]
-    if moves and await server.read_owned(deployer_of(order.project.name), DEPLOYERS):
+    moves = [move for move in planned.moves if move.leaves_shared]
+    if moves and await server.read_owned(deployers_of(order.project.names), DEPLOYERS):
         changes = [_as_deployer_would(change, order.context) for change in changes]
         commits = dict.fromkeys(short_commit(move.before.commit) for move in moves if move.before.commit)
         remarks = (f"deployed from Git at {', '.join(commits)}",) if commits else ()
@@ -64,7 +64,7 @@ async def project_status(order: Order, server: PrefectServer) -> ProjectStatus:
 def _as_deployer_would(change: Change, context: DeployContext) -> Change:
     """What the deployer would do with a deployment, as far as a clone can tell: only another commit of the code counts."""
     move = move_of(change)
-    if move is None or move.after.is_shared or move.before.commit is None or context.commit is None:
+    if move is None or not move.leaves_shared or move.before.commit is None or context.commit is None:
         return change
     live = move.before.commit
     is_same = context.commit == live or same_files(Path(context.source), context.commit, live)

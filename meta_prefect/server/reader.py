@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from meta_prefect.errors import NoApiConfiguredError
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.tags import Names
 from meta_prefect.plan.holds import StoredHold
 from meta_prefect.plan.ledger import Recorded
 from meta_prefect.plan.records import LiveDeployment
@@ -33,11 +34,11 @@ class Reader(Api, Protocol):
         """Read many deployments at once: those that exist, by ``flow/deployment``."""
         ...
 
-    async def read_owned(self, project: str, environment: str) -> list[LiveDeployment]:
+    async def read_owned(self, names: Names, environment: str) -> list[LiveDeployment]:
         """Read every deployment of a project in an environment, by its tags, in the order of names."""
         ...
 
-    async def read_last_entries(self, project: str, names: Iterable[str]) -> dict[str, Recorded]:
+    async def read_last_entries(self, names: Names, deployments: Iterable[str]) -> dict[str, Recorded]:
         """Find what the last deploys wrote of deployments, each given as ``flow/deployment``."""
         ...
 
@@ -107,14 +108,14 @@ class NoServer:
         del names
         return {}
 
-    async def read_owned(self, project: str, environment: str) -> list[LiveDeployment]:
+    async def read_owned(self, names: Names, environment: str) -> list[LiveDeployment]:
         """Find nothing."""
-        del project, environment
+        del names, environment
         return []
 
-    async def read_last_entries(self, project: str, names: Iterable[str]) -> dict[str, Recorded]:
+    async def read_last_entries(self, names: Names, deployments: Iterable[str]) -> dict[str, Recorded]:
         """Find nothing."""
-        del project, names
+        del names, deployments
         return {}
 
     async def read_holds(self) -> Mapping[str, StoredHold]:

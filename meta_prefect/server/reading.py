@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Final
 
 from meta_prefect.interfaces.records import Record
-from meta_prefect.interfaces.tags import environment_tag, owner_tag
+from meta_prefect.interfaces.tags import Names, environment_tag, owner_tags
 from meta_prefect.plan.holds import HOLD_TAG, Hold, StoredHold, hold_of
 from meta_prefect.plan.ledger import ARTIFACT_TYPE, Ledger, Recorded, StoredPage, key_prefix
 from meta_prefect.plan.records import LiveDeployment, live_deployment
@@ -53,9 +54,9 @@ class Readings(Requests):
             await self._read_flow_names_by({"flows": {"name": {"any_": chunk}}})
         return {flow_id: name for name, flow_id in self._flow_ids.items()}
 
-    async def read_owned(self, project: str, environment: str) -> list[LiveDeployment]:
+    async def read_owned(self, names: Names, environment: str) -> list[LiveDeployment]:
         """Read every deployment of a project in an environment, by its tags, in the order of names."""
-        of_owner = {"deployments": {"tags": {"all_": [owner_tag(project), environment_tag(environment)]}}}
+        of_owner = {"deployments": {"tags": {"any_": owner_tags(names), "all_": [environment_tag(environment)]}}}
         answers, flow_names = await asyncio.gather(
             self._all("/deployments/filter", of_owner), self._read_flow_names_by(of_owner)
         )
@@ -77,28 +78,31 @@ class Readings(Requests):
         self._flow_ids |= {flow["name"]: flow["id"] for flow in flows}
         return {flow["id"]: flow["name"] for flow in flows}
 
-    async def read_ledger_pages(self, project: str, environment: str | None = None) -> AsyncGenerator[StoredPage]:
+    async def read_ledger_pages(self, names: Names, environment: str | None = None) -> AsyncGenerator[StoredPage]:
         """Read what the deploys of a project wrote, newest first, page by page; whoever has enough may stop.
 
         Pages that do not count are among them, each with the reason. What is no sound page is left out, and named in
         :attr:`unsound`.
 
         Args:
-            project: The project.
+            names: The project's names; what was written under a former one counts as well.
             environment: The environment that was deployed to; None means all of them.
         """
-        of_ours = {"type": {"any_": [ARTIFACT_TYPE]}, "key": {"like_": f"{key_prefix(project, environment)}%"}}
-        artifacts = self.pages("/artifacts/filter", {"artifacts": of_ours}, "CREATED_DESC", LEDGER_PAGES)
+        artifacts = _newest_first([self._ledger(name, environment) for name in names])
         async for batch in _in_batches(artifacts, LEDGER_PAGES):
-            read = [(artifact, page) for artifact in batch if (page := self._page(artifact, project)) is not None]
+            read = [(artifact, page) for artifact in batch if (page := self._page(artifact, names)) is not None]
             # A key tells less than the page: another project's may begin alike.
-            ours = [pair for pair in read if pair[1].project == project and environment in (None, pair[1].environment)]
+            ours = [pair for pair in read if pair[1].project in names and environment in (None, pair[1].environment)]
             doubts = await self.doubts_about([(page.run_id, page.deploy_id, artifact) for artifact, page in ours])
             for (artifact, page), doubt in zip(ours, doubts, strict=True):
                 yield StoredPage(artifact["id"], page, doubt)
 
-    def _page(self, artifact: Record, project: str) -> Ledger | None:
-        return sound_or_named(Ledger, artifact, "ledger page", self.unsound, project)
+    def _ledger(self, project: str, environment: str | None) -> AsyncGenerator[Record]:
+        of_ours = {"type": {"any_": [ARTIFACT_TYPE]}, "key": {"like_": f"{key_prefix(project, environment)}%"}}
+        return self.pages("/artifacts/filter", {"artifacts": of_ours}, "CREATED_DESC", LEDGER_PAGES)
+
+    def _page(self, artifact: Record, names: Names) -> Ledger | None:
+        return sound_or_named(Ledger, artifact, "ledger page", self.unsound, names)
 
     async def doubts_about(self, records: Sequence[tuple[str | None, str, Record]]) -> list[Doubt | None]:
         """Find out which records that were read back do not count, and why; two requests for all of them.
@@ -128,24 +132,24 @@ class Readings(Requests):
         ]
 
     async def read_last_entries(
-        self, project: str, names: Iterable[str], *, but_of: str | None = None, unconfirmed: bool = False
+        self, names: Names, deployments: Iterable[str], *, but_of: str | None = None, unconfirmed: bool = False
     ) -> dict[str, Recorded]:
         """Find what the last deploys wrote of deployments.
 
         Args:
-            project: The project that they belong to.
-            names: Deployments as ``flow/deployment``.
+            names: The names of the project that they belong to.
+            deployments: Deployments as ``flow/deployment``.
             but_of: A deploy whose pages do not count.
             unconfirmed: Whether pages count whose run is gone. Only where nothing is written because of them.
 
         Returns:
             The newest entry of each that is recorded, by its name.
         """
-        missing = set(names)
+        missing = set(deployments)
         found: dict[str, Recorded] = {}
         if not missing:
             return found
-        async for stored in self.read_ledger_pages(project):
+        async for stored in self.read_ledger_pages(names):
             page, doubt = stored.page, stored.doubt
             if page.deploy_id == but_of or (doubt is not None and not (unconfirmed and doubt.run_is_gone)):
                 continue
@@ -180,6 +184,21 @@ class Readings(Requests):
     async def known_variables(self) -> set[str]:
         """The names of all Prefect variables. What they hold is not kept."""
         return {variable["name"] async for variable in self.pages("/variables/filter", {})}
+
+
+async def _newest_first(sources: Sequence[AsyncGenerator[Record]]) -> AsyncGenerator[Record]:
+    """What is newest first in each of several sources, newest first altogether; what several have comes once."""
+    seen: set[str] = set()
+    heads = [(source, first) for source in sources if (first := await anext(source, None)) is not None]
+    while heads:
+        heads.sort(key=lambda head: datetime.fromisoformat(head[1]["created"]))
+        source, newest = heads.pop()
+        if newest["id"] not in seen:
+            seen.add(newest["id"])
+            yield newest
+        # Only now: whoever has enough does not wait for another page.
+        if (following := await anext(source, None)) is not None:
+            heads.append((source, following))
 
 
 async def _in_batches(items: AsyncGenerator[Record], size: int) -> AsyncGenerator[list[Record]]:

@@ -10,7 +10,7 @@ from prefect import get_run_logger, task
 
 from meta_prefect.errors import MovedError
 from meta_prefect.interfaces.records import Record
-from meta_prefect.interfaces.tags import owner, owner_tag
+from meta_prefect.interfaces.tags import Names, owner, owner_tags
 from meta_prefect.plan.deleting import automations_of, queue_of_its_own
 from meta_prefect.plan.ledger import Recorded
 from meta_prefect.plan.orphans import PlannedDeletion
@@ -33,14 +33,14 @@ _UNDER_WAY: Final = ("PENDING", "RUNNING", "PAUSED", "CANCELLING")
     **PATIENTLY,
 )
 async def delete_orphan(
-    planned: PlannedDeletion, last: Recorded | None, project: str, server: PrefectServer, *, force: bool
+    planned: PlannedDeletion, last: Recorded | None, names: Names, server: PrefectServer, *, force: bool
 ) -> None:
     """Pause a deployment, cancel what is scheduled, let runs under way finish, then delete it with what only it used.
 
     Args:
         planned: The deployment.
         last: What the last deploy wrote of it, which tells whether its queue is its own.
-        project: The project that owns it.
+        names: The names of the project that owns it.
         server: The Prefect API.
         force: Whether runs that are under way are left to themselves.
 
@@ -54,22 +54,22 @@ async def delete_orphan(
     if live is None:
         logger.info("%s is gone already", name)
         return
-    if owner(live.record["tags"]) != project:
+    if owner(live.record["tags"]) not in names:
         raise MovedError("it does not belong to this project any more", where=f"deployment {name}")
     if not live.record["paused"]:
         await server.update_deployment(live, {"paused": True})
     cancelled = await _cancel_scheduled_runs(live, server)
     if not force:
         await _wait_for_runs(live, server)
-    gone = await delete_with_its_own(live, project, server)
+    gone = await delete_with_its_own(live, names, server)
     if (queue := queue_of_its_own(live, last)) is not None and await _delete_queue(live, queue, server):
         gone.append(f"work queue {queue}")
     logger.info("deleted %s: %d scheduled runs cancelled%s", name, cancelled, "".join(f", {one}" for one in gone))
 
 
-async def delete_with_its_own(live: LiveDeployment, project: str, server: PrefectServer) -> list[str]:
+async def delete_with_its_own(live: LiveDeployment, names: Names, server: PrefectServer) -> list[str]:
     """Delete a deployment with the automations of the project that watch only it; returns what else was deleted."""
-    ours = {"automations": {"tags": {"all_": [owner_tag(project)]}}}
+    ours = {"automations": {"tags": {"any_": owner_tags(names)}}}
     found: list[Record] = [one async for one in server.pages("/automations/filter", ours)]
     automations = automations_of(live, found)
     for automation in automations:

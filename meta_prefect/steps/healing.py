@@ -55,7 +55,7 @@ async def read_heals(project: str, environment: str, server: PrefectServer) -> H
     nothing = Heals(project=project, environment=environment)
     if newest is None:
         return nothing
-    found = sound_or_named(Heals, newest, "list of heals", server.unsound, project)
+    found = sound_or_named(Heals, newest, "list of heals", server.unsound, (project,))
     (doubt,) = await server.doubts_about([(newest.get("flow_run_id"), "", newest)])
     if found is None or doubt is not None or (found.project, found.environment) != (project, environment):
         return nothing

@@ -111,7 +111,8 @@ async def turn(
 
     Args:
         server: The Prefect API.
-        project: The project.
+        project: The project. Its present name is enough: a deploy under a former one sees before each write that what it
+            planned has another owner by now, and fails there.
         environment: The environment.
         waiting: Is told for whom we wait.
     """

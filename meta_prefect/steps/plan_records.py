@@ -107,9 +107,9 @@ async def _newest(
         doubts: Gets why plans do not count.
     """
     asked = {"artifacts": {"type": {"any_": [ARTIFACT_TYPE]}, **condition}}
-    project = about[0] if about else None
+    names = (about[0],) if about else None
     async for artifact in server.pages("/artifacts/filter", asked, _NEWEST_FIRST, size=5):
-        plan = sound_or_named(RecordedPlan, artifact, "recorded plan", server.unsound, project)
+        plan = sound_or_named(RecordedPlan, artifact, "recorded plan", server.unsound, names)
         if plan is None or (
             about is not None and (plan.stage == "planned" or about != (plan.project, plan.environment))
         ):

@@ -15,6 +15,7 @@ from meta_prefect.errors import BuilderError, ConfigurationError, MetaPrefectErr
 from meta_prefect.interfaces.components import Component, WorkerPool
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.tags import Names
 from meta_prefect.plan.changes import ALREADY, Change, Held, Plan, Unchanged
 from meta_prefect.plan.checking import check_job_variables
 from meta_prefect.plan.diff import diff_component, diff_deployment, is_after, is_before, needs_history
@@ -30,8 +31,8 @@ from meta_prefect.steps.building import Within
 from meta_prefect.steps.git import same_files
 from meta_prefect.steps.retrying import PATIENTLY
 
-Owner = tuple[str, str]
-"""A project and an environment."""
+Owner = tuple[Names, str]
+"""A project's names and an environment."""
 
 # The classes that are a task's parameter are no dataclasses on purpose: Prefect searches those, member by member, for futures.
 
@@ -223,14 +224,14 @@ async def _last_entries(
     drafts: Sequence[Draft], live: Mapping[str, LiveDeployment], server: Reader
 ) -> dict[str, Recorded]:
     """Read the ledger for those deployments of which it matters what the last deploy set, which are few."""
-    names: dict[str, list[str]] = {}
+    names: dict[Names, list[str]] = {}
     for draft in drafts:
         found = live.get(draft.deployment.full_name)
         if found is not None and needs_history(draft.deployment, found):
-            names.setdefault(draft.deployment.context.project, []).append(found.full_name)
+            names.setdefault(draft.deployment.context.names, []).append(found.full_name)
     entries: dict[str, Recorded] = {}
-    for project, asked in names.items():
-        entries |= await server.read_last_entries(project, asked)
+    for of_project, asked in names.items():
+        entries |= await server.read_last_entries(of_project, asked)
     return entries
 
 

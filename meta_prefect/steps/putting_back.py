@@ -12,6 +12,7 @@ from prefect import get_run_logger, task
 
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.tags import Names
 from meta_prefect.plan.ledger import LedgerEntry, PageHead, Recorded
 from meta_prefect.plan.records import LiveDeployment, field_changes
 from meta_prefect.server import PrefectServer
@@ -30,7 +31,7 @@ RECIPE = "put back"
     task_run_name="put back {planned}",
     **PATIENTLY,
 )
-async def put_back(planned: PlannedDeployment, project: str, server: PrefectServer) -> bool:
+async def put_back(planned: PlannedDeployment, names: Names, server: PrefectServer) -> bool:
     """Make one deployment what it was before this deploy; returns whether anything had to be written.
 
     Its fields, schedules, pause and limits go back; the ids of its scheduled runs do not. One that was created is deleted, with
@@ -48,7 +49,7 @@ async def put_back(planned: PlannedDeployment, project: str, server: PrefectServ
         did = True
     if planned.live is None:
         if live is not None:
-            await delete_with_its_own(live, project, server)
+            await delete_with_its_own(live, names, server)
             did = True
     elif live is None:
         await server.create_deployment(flow_name, deployment_name, planned.live.record)
@@ -78,13 +79,13 @@ async def put_all_back(
     Returns:
         What went wrong with each, by its name; None where it is as it was.
     """
-    last = await server.read_last_entries(context.project, map(str, written), but_of=context.deploy_id)
+    last = await server.read_last_entries(context.names, map(str, written), but_of=context.deploy_id)
     entries = [_entry(planned, last.get(str(planned))) for planned in written]
     page = await begin_page(PageHead.of(context, RECIPE), entries, server)
     results: dict[str, Exception | None] = {}
     for planned in reversed(written):
         try:
-            await put_back(planned, context.project, server)
+            await put_back(planned, context.names, server)
         except Exception as error:  # noqa: BLE001 - the others go back all the same; the task's run holds the traceback
             results[str(planned)] = error
         else:

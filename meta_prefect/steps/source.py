@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from meta_prefect.errors import TargetError
 from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.tags import Names
 from meta_prefect.server import server_time
 from meta_prefect.settings import read_settings
 from meta_prefect.steps.fetching import origin_of
@@ -18,7 +19,7 @@ from meta_prefect.texts import check_plain
 
 def new_context(
     source: Path,
-    project: str,
+    names: Names,
     *,
     environment: str | None = None,
     deploy_id: str | None = None,
@@ -30,7 +31,7 @@ def new_context(
 
     Args:
         source: The project's folder.
-        project: The project that owns the deployments.
+        names: The names of the project that owns the deployments.
         environment: The environment that was asked for; None takes META_PREFECT__ENV, else ``dev``.
         deploy_id: Names the deploy; None makes a new one.
         next_versions: Whether counted versions go up.
@@ -47,7 +48,8 @@ def new_context(
     except ValueError as error:
         raise TargetError(str(error), where="environment") from None
     return DeployContext(
-        project=project,
+        project=names[0],
+        renamed_from=names[1:],
         source=str(source.resolve()),
         environment=environment,
         now=clock(),

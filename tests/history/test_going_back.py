@@ -104,6 +104,17 @@ def test_a_state_that_was_nobodys_is_none_to_go_back_to() -> None:
         version_to_restore([Recorded(a_page(entry), entry)])
 
 
+def test_a_state_of_a_former_name_is_one_to_go_back_to() -> None:
+    """What the first deploy under another name found was the project's own, where it is known to have had that name."""
+    found = a_record(version="1", tags=["meta-prefect=till", "env=dev"])
+    entry = LedgerEntry(deployment=NAME, action="updated", version="2", before=found, after=a_record(version="2"))
+    history = [Recorded(a_page(entry), entry)]
+
+    assert version_to_restore(history, former=("till",)).entry.after == found
+    with pytest.raises(TargetError, match="nothing before version 2"):
+        version_to_restore(history, former=("bank",))
+
+
 def test_what_does_not_count_is_passed_over_and_named() -> None:
     """A page that somebody else wrote is no state to go back to; the error says why."""
     planted = doubtful(written("2", before="1"), "not written by the run that it names")

@@ -83,7 +83,7 @@ def pages(project: str, environment: str | None = None) -> list[Ledger]:
 
     async def read() -> list[Ledger]:
         async with connect(LocalHost()) as server:
-            return [stored.page async for stored in server.read_ledger_pages(project, environment)]
+            return [stored.page async for stored in server.read_ledger_pages((project,), environment)]
 
     return asyncio.run(read())
 

@@ -12,7 +12,7 @@ from meta_prefect.errors import ConflictError
 from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.changes import Create, Unchanged, Update
 from meta_prefect.plan.ledger import Recorded
-from meta_prefect.plan.restoring import check_steps, code_remarks, diff_restored
+from meta_prefect.plan.restoring import check_owned, check_steps, code_remarks, diff_restored, under_present_name
 
 CRON: Record = {"timezone": "UTC", "parameters": {}, "cron": "0 9 * * *", "day_or": True, "active": True}
 RULE: Record = {"timezone": "UTC", "parameters": {}, "rrule": "FREQ=DAILY", "active": True}
@@ -71,6 +71,44 @@ def test_deployments_of_others_are_refused(tags: list[str], says: str) -> None:
     """A deployment that is not this project's is not rolled back, whatever the ledger knows of its name."""
     with pytest.raises(ConflictError, match=f"deployment {NAME}: the live deployment belongs to {says}"):
         diff_restored(written("1"), live(tags=tags))
+
+
+RENAMED = ("shop", "till")
+
+
+def of_till(**changes: Any) -> Recorded:
+    """What the project wrote while it was called ``till``."""
+    fields: dict[str, Any] = {"tags": ["meta-prefect=till", "env=dev", "a"], **changes}
+    found = written("1", **fields)
+    return replace(found, page=found.page.model_copy(update={"project": "till"}))
+
+
+@pytest.mark.parametrize("owner", ["shop", "till"])
+def test_what_a_former_name_wrote_goes_back_under_the_present_one(owner: str) -> None:
+    """The mark of the former name is never written again, whether or not the deployment has been taken over; the rest is."""
+    target = under_present_name(of_till(description="old"), RENAMED)
+
+    change = diff_restored(target, live(version="1", tags=[f"meta-prefect={owner}", "env=dev"]), ("till",))
+
+    assert isinstance(change, Update)
+    assert change.after["tags"] == ["meta-prefect=shop", "env=dev", "a"]
+    assert change.after["description"] == "old"
+    assert list(check_owned(target)) == []
+
+
+@pytest.mark.parametrize(
+    ("tags", "says"),
+    [
+        pytest.param(["meta-prefect=bank", "env=dev"], "it would belong to 'bank', not to 'shop'", id="another owner"),
+        pytest.param(["env=dev"], "it would belong to None, not to 'shop'", id="no owner"),
+        pytest.param(["meta-prefect=till", "env=prod"], "it would be for", id="another environment"),
+    ],
+)
+def test_what_a_former_name_s_page_may_not_bring(tags: list[str], says: str) -> None:
+    """A page of a former name is checked like any other."""
+    (error,) = check_owned(under_present_name(of_till(tags=tags), RENAMED))
+
+    assert says in str(error)
 
 
 HOST = "https://host/x.git"

@@ -1,4 +1,4 @@
-"""Code that moves between a source that all hosts share and a folder of one host."""
+"""Code that moves between a source that all hosts share and a folder of one host, or between two folders."""
 
 from __future__ import annotations
 
@@ -58,7 +58,11 @@ def moved(before: list[Any], after: list[Any], image: str | None = None) -> Chan
             ["code moves from the folder /srv/shop to https://git.example/shop.git @7fd9fa7 for 1 deployment"],
             id="back",
         ),
-        pytest.param(moved(FOLDER, ELSEWHERE), [], id="another folder"),
+        pytest.param(
+            moved(FOLDER, ELSEWHERE),
+            ["code moves from the folder /srv/shop to the folder /srv/other of host h for 1 deployment"],
+            id="another folder",
+        ),
         pytest.param(moved(GIT, S3), [], id="both are shared"),
         pytest.param(moved(OWN, FOLDER), [], id="from nobody knows where"),
         pytest.param(moved(GIT, GIT), [], id="unchanged"),
@@ -81,7 +85,8 @@ def test_only_the_way_to_a_folder_is_refused() -> None:
     assert error is not None
     assert "--remote" in str(error)
     assert "--local-code" in str(error)
-    assert refused(moves_of(Plan(deployments=(moved(FOLDER, GIT),))), "h") is None
+    for change in (moved(FOLDER, GIT), moved(FOLDER, ELSEWHERE)):
+        assert refused(moves_of(Plan(deployments=(change,))), "h") is None
 
 
 def test_a_change_without_its_move() -> None:

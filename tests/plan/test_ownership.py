@@ -12,6 +12,7 @@ from meta_prefect.errors import ConflictError
 from meta_prefect.interfaces.tags import environment_tag, owner, owner_tag
 from meta_prefect.plan.changes import Unchanged, Update
 from meta_prefect.plan.diff import diff_deployment
+from meta_prefect.plan.holds import Hold, held
 
 
 def test_the_two_tags() -> None:
@@ -57,6 +58,49 @@ def test_nobody_s_deployment_is_taken_over_on_demand() -> None:
     assert isinstance(change, Update)
     assert [field.path for field in change.fields] == ["tags"]
     assert owner(change.after["tags"]) == "shop"
+
+
+def test_a_former_name_s_deployment_is_taken_over() -> None:
+    """What belongs to a name that the project had before gets the present one, and the plan says from where it comes."""
+    context = a_context(renamed_from=("bank", "till"))
+
+    change = diff_deployment(
+        a_deployment(context=context), stored(a_deployment(), tags=["meta-prefect=till", "env=dev"])
+    )
+
+    assert isinstance(change, Update)
+    assert [field.path for field in change.fields] == ["tags"]
+    assert owner(change.after["tags"]) == "shop"
+    assert change.remarks == ("taken over from the project 'till'",)
+    assert diff_deployment(a_deployment(context=context), stored(a_deployment())).remarks == ()
+
+
+def test_another_environment_s_deployment_of_a_former_name_is_not_taken() -> None:
+    """A former name changes nothing about which environment a deployment is for."""
+    live = stored(a_deployment(), tags=["meta-prefect=till", "env=prod"])
+
+    with pytest.raises(ConflictError, match="is for 'env=prod', and this deploy for 'env=dev'"):
+        diff_deployment(a_deployment(context=a_context(renamed_from=("till",))), live)
+
+
+def test_what_to_do_about_another_name_is_one_hint() -> None:
+    """The line that keeps the name, the line that says it is a former one, and what to do where both are wanted."""
+    with pytest.raises(ConflictError) as refused:
+        diff_deployment(a_deployment(), stored(a_deployment(), tags=["meta-prefect=bank", "env=dev"]))
+
+    assert refused.value.hint == (
+        "In the project file: `project: bank` to keep that name, or `renamed_from: bank` if this project had it before. "
+        "To have both on this server, give this deployment another name."
+    )
+
+
+def test_held_deployments_of_a_former_name_are_not_taken_over() -> None:
+    """What is left alone stays with the former name, and nothing is said of a change that is not made."""
+    context = a_context(renamed_from=("till",))
+    live = stored(a_deployment(), tags=["meta-prefect=till", "env=dev"])
+    hold = Hold(deployment="add/nightly-dev", by="ada@host", at=context.now, because="frozen")
+
+    assert held(diff_deployment(a_deployment(context=context), live), hold, live.record).remarks == ()
 
 
 @pytest.mark.parametrize("context", [{}, {"adopt": True}], ids=["as always", "with adopt"])

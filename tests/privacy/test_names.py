@@ -64,7 +64,7 @@ def test_settings_name_nothing_with_control_characters(variable: str, monkeypatc
 def test_an_environment_that_is_asked_for_holds_none(tmp_path: Path) -> None:
     """Neither `--env` nor the form lets one in."""
     with pytest.raises(MetaPrefectError, match=r"'a\\u202eb' holds control characters"):
-        new_context(tmp_path, "shop", environment="a\u202eb")
+        new_context(tmp_path, ("shop",), environment="a\u202eb")
 
 
 FLOW = 'from prefect import flow\n\n@flow(name="{name}")\ndef work() -> None: ...\n'

@@ -6,6 +6,7 @@ import json
 import pickle
 from pathlib import Path
 
+import jsonschema
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -85,6 +86,19 @@ def test_everything_that_may_stand_in_a_file_is_read(tmp_path: Path) -> None:
     assert second.variables == {"cpu": 2, "tags": ["a"]}
     assert [entry.counts_in("dev") for entry in project.entries] == [False, True]
     assert second.where == "meta_prefect.yaml:11:15: deployments.My Flow[1]"
+
+
+@pytest.mark.parametrize(
+    ("written", "former"),
+    [("till", ("till",)), ("[till, bank, till]", ("till", "bank")), ("[]", ())],
+    ids=["one", "several", "an empty list"],
+)
+def test_former_names(tmp_path: Path, written: str, former: tuple[str, ...]) -> None:
+    """One name stands for a list of one, and each counts once; the present name comes first."""
+    text = f"project: shop\nrenamed_from: {written}\n{SEED}"
+
+    assert read(tmp_path, text).names == ("shop", *former)
+    jsonschema.validate(parse_document("meta_prefect.yaml", text.encode()).data, json_schema())
 
 
 def test_values_stay_what_json_knows(tmp_path: Path) -> None:
@@ -177,6 +191,24 @@ WRONG = {
         "meta_prefect.yaml:4:1: project: should be lower-case letters",
     ),
     "a number as project": (FLOW + "project: 2024\n", 'project: should be text, not 2024\n  Put it in quotes: "2024".'),
+    "a former name with a space": (
+        FLOW + "project: shop\nrenamed_from: My Till\n",
+        'meta_prefect.yaml:5:1: renamed_from: should be lower-case letters, digits and single hyphens (got "My Till")\n'
+        "  Write 'my-till'.",
+    ),
+    "a wrong name among former names": (
+        FLOW + "project: shop\nrenamed_from: [till, 7]\n",
+        "meta_prefect.yaml:5:22: renamed_from[1]: should be text, not 7",
+    ),
+    "a number as former name": (FLOW + "project: shop\nrenamed_from: 7\n", "renamed_from: should be a list, not 7"),
+    "the present name as a former one": (
+        FLOW + "project: shop\nrenamed_from: [till, shop]\n",
+        "meta_prefect.yaml:5:1: renamed_from: 'shop' is the project's present name\n  Give the name that it had before",
+    ),
+    "a former name of a project without a name of its own": (
+        FLOW + "renamed_from: till\n",
+        "meta_prefect.yaml:4:1: renamed_from: the project is named",
+    ),
     "one key twice": (
         FLOW + "      recipe: s\n",
         "meta_prefect.yaml:4:7: deployments.f[0].recipe: this key stands here twice, first in line 3",
@@ -273,7 +305,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 def test_the_schema_for_editors_names_every_key() -> None:
     """The JSON schema knows the file's keys and an entry's keys, and allows no others."""
     schema = json_schema()
-    assert set(schema["properties"]) == {"project", "recipes", "flows", "deployments"}
+    assert set(schema["properties"]) == {"project", "renamed_from", "recipes", "flows", "deployments"}
     assert set(schema["$defs"]["EntryModel"]["properties"]) == {"recipe", "variables", "entrypoint", "environments"}
     assert schema["additionalProperties"] is schema["$defs"]["EntryModel"]["additionalProperties"] is False
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support import Api
 
 from meta_prefect.deploy import validate
 from meta_prefect.project import read_project
@@ -33,6 +34,56 @@ def test_the_first_example_is_the_sample_project() -> None:
     folder = README.parent / "tests" / "projects" / "first_flow"
     assert block("flow.py") == (folder / "flow.py").read_text()
     assert block("meta_prefect.yaml") == (folder / "meta_prefect.yaml").read_text()
+
+
+def test_followed_from_top_to_bottom_on_one_server_each_command_succeeds(server: Api, tmp_path: Path) -> None:
+    """The sample project, then the same in a folder of one's own, a run, production, and the recipe of one's own beside it."""
+    text = README.read_text()
+    sections = text[text.index("## Try it") : text.index("## Commands")]
+    commands = re.findall(
+        r"(?:^\$ |uv run |`)((?:meta-prefect deploy|prefect deployment run)\b[^`\n]*)", sections, re.MULTILINE
+    )
+    assert commands == [
+        "meta-prefect deploy tests/projects/first_flow",
+        "meta-prefect deploy",
+        "prefect deployment run add-two-numbers-flow/local-run-dev -p x=1 -p y=2 --watch",
+        "meta-prefect deploy --env prod",
+    ]
+    for name in ("flow.py", "meta_prefect.yaml"):
+        (tmp_path / name).write_text(block(name))
+
+    _, moved, *_ = [
+        followed(command, README.parent if "tests/projects" in command else tmp_path) for command in commands
+    ]
+    for name in ("recipes.py", "flows.py"):
+        (tmp_path / name).write_text(block(name))
+    own = followed("meta-prefect deploy", tmp_path)
+
+    assert (
+        f"code moves from the folder {README.parent}/tests/projects/first_flow to the folder {tmp_path} of host"
+        in moved
+    )
+    assert "updated add-two-numbers-flow/local-run-dev" in moved
+    assert {"ingest/nightly-dev", "ingest/early-dev"} <= set(re.findall(r"created (\S+)", own)), own
+    for name in (
+        "add-two-numbers-flow/local-run-dev",
+        "add-two-numbers-flow/local-run-prod",
+        "ingest/nightly-dev",
+        "ingest/early-dev",
+    ):
+        # Other tests follow the first steps too, on a server where nobody has.
+        server.delete(f"/deployments/{server.deployment(name)['id']}")
+
+
+def followed(command: str, folder: Path) -> str:
+    """Type a command in a folder; it succeeds. Returns what it prints."""
+    program, *arguments = shlex.split(command)
+    module = {"meta-prefect": "meta_prefect.cli", "prefect": "prefect"}[program]
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=240
+    )
+    assert done.returncode == 0, (command, done.stdout, done.stderr)
+    return done.stdout + done.stderr
 
 
 def test_the_recipe_deploys_the_flows_below_it(project: Project) -> None:

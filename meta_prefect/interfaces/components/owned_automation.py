@@ -6,13 +6,15 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
+from pydantic import Field
+
 from meta_prefect.errors import ConfigurationError
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.components.automation_actions import Notify, RunDeployment
 from meta_prefect.interfaces.components.component import Component
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.records import ABSENT, FieldChange, Record, differences_within
-from meta_prefect.interfaces.tags import owner_tag
+from meta_prefect.interfaces.tags import owner_tag, owner_tags
 
 
 class OwnedAutomation(Component):
@@ -26,6 +28,7 @@ class OwnedAutomation(Component):
         flow: The deployment's flow; left empty, that of the deployment that needs this.
         deployment: The deployment; left empty, the one that needs this.
         project: The project that owns it, which is that of the deployment that needs this.
+        former_projects: The names that this project had before: an automation that is marked with one gets the present mark.
     """
 
     kind: ClassVar[str] = "automation"
@@ -34,6 +37,7 @@ class OwnedAutomation(Component):
     flow: str = ""
     deployment: str = ""
     project: str = ""
+    former_projects: tuple[str, ...] = Field(default=(), exclude=True)
 
     @abstractmethod
     def title(self) -> str:
@@ -56,7 +60,12 @@ class OwnedAutomation(Component):
         del host
         flow, name = self.flow or deployment.flow.name, self.deployment or deployment.name
         known = self.model_copy(
-            update={"flow": flow, "deployment": name, "project": deployment.context.project},
+            update={
+                "flow": flow,
+                "deployment": name,
+                "project": deployment.context.project,
+                "former_projects": deployment.context.renamed_from,
+            },
         )
         return known.model_copy(update={"name": self.name or known.title()})
 
@@ -73,7 +82,8 @@ class OwnedAutomation(Component):
         A deployment that it runs may be created by the same deploy: it is looked up again when this is written.
         """
         found: list[Record] = await api.post("/automations/filter", {"automations": {"name": {"any_": [self.name]}}})
-        own = [one for one in found if owner_tag(self.project) in one.get("tags", ())]
+        names = (self.project, *self.former_projects)
+        own = [one for tag in owner_tags(names) for one in found if tag in one.get("tags", ())]
         wanted = await self.does().as_action(api)
         return {**normal_automation(own[0]), "wanted_action": wanted} if own else None
 
