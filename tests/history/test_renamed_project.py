@@ -87,6 +87,8 @@ def test_a_renamed_project_keeps_what_it_has(
         deploy([str(code(project, NEW, second, NEXT))])
 
     root = code(project, RENAMED, second, NEXT)
+    told(capsys, "hold", other, "--because", "it is the project's own", "--path", str(root))
+    told(capsys, "release", other, "--path", str(root))
     status = told(capsys, "status", str(root), code=2)
     planned = told(capsys, "plan", str(root), code=2)
     done = deploy([str(root)], prune=True)
@@ -134,11 +136,13 @@ def test_a_renamed_project_s_deployer_takes_the_place_of_the_old_one(
     server.patch(f"/deployments/{check['id']}", paused=True)
     root = code(project, RENAMED, STAYS)
 
+    asked = told(capsys, "deploy", str(root), "--remote", "--env", "nowhere", code=1)
     planned = told(capsys, "bootstrap", str(root), *options, "--dry-run", code=2)
     between = owners(server, "check-drift").get(old)
     done = told(capsys, "bootstrap", str(root), *options)
 
     assert f"the deployer of '{old}' is replaced by this one, with its automations" in planned
+    assert f"the deployer of {old} does not deploy to 'nowhere'" in asked, "until then it is the project's own"
     assert f"takes the place of check-drift/{old}, which is deleted" in planned
     assert between == f"{old}-deployer"
     assert f"the deployer of '{old}' is replaced by this one, with its automations" in done
