@@ -169,7 +169,7 @@ def _order(project: Project, setup: DeployerSetup, replaced: str | None, *, remo
     context = new_context(project.root, deployers_of(project.names), environment=DEPLOYERS, next_versions=False)
     # META_PREFECT__VERSION and META_PREFECT__TAGS are about the project's deployments.
     context = context.model_copy(update={"version": None, "tags": (), "origin": None})
-    flows = flows_of(project.root, remembered=True)
+    flows = flows_of(project.root, from_source=True)
     used = _Used((), (), ()) if remove else _Used.by(project, flows.modules, setup.environments)
     requests = () if remove else tuple(_requests(project, setup, used, replaced))
     itself = project.model_copy(

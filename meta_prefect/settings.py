@@ -30,7 +30,6 @@ class Settings(BaseSettings):
         version: ``META_PREFECT__VERSION``, overrides the version that a recipe would set.
         start_worker: ``META_PREFECT__START_WORKER``; with false no worker process is started on this host.
         build_images: ``META_PREFECT__BUILD_IMAGES``; with false images are made elsewhere, and only referred to.
-        remember_flows: ``META_PREFECT__REMEMBER_FLOWS``; with false flows are imported at every deploy.
     """
 
     model_config = SettingsConfigDict(env_prefix="META_PREFECT__", extra="ignore", frozen=True, env_ignore_empty=True)
@@ -40,7 +39,6 @@ class Settings(BaseSettings):
     version: Plain | None = None
     start_worker: bool = True
     build_images: bool = True
-    remember_flows: bool = True
 
 
 def read_settings() -> Settings:

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import time
 import uuid
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -83,15 +82,6 @@ def server(prefect_home: Path) -> Generator[Api]:
     refresh_global_settings_context()
     yield Api(started.url, started.auth_string)
     stop_worker()
-
-
-@pytest.fixture(scope="module")
-def process_that_begins_now() -> Generator[None]:
-    """What other tests have written and loaded in this process before does not count as changed during it."""
-    began = time.time_ns()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("meta_prefect.discovery.witnesses._process_began", lambda: began)
-        yield
 
 
 @pytest.fixture

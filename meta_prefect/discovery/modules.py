@@ -7,13 +7,20 @@ import os
 import sys
 import threading
 from collections.abc import Generator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
-from meta_prefect.discovery.entrypoints import Entrypoint, check_module, file_in_project, parse_entrypoint
+from meta_prefect.discovery.entrypoints import (
+    Entrypoint,
+    check_module,
+    file_in_project,
+    find_module,
+    parse_entrypoint,
+)
 from meta_prefect.discovery.failures import import_failure
 from meta_prefect.discovery.finder import ProjectFinder
 from meta_prefect.discovery.run_guard import refusing_runs
@@ -22,10 +29,25 @@ from meta_prefect.errors import FlowNotFoundError, ProjectFileError, nearest
 if TYPE_CHECKING:
     from prefect import Flow
 
-    from meta_prefect.discovery.remembering import FlowMemory
-
 _LOCK = threading.RLock()  # there is one sys.modules
 _active: list[tuple[ProjectModules, Path]] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a project holds what an entrypoint names.
+
+    Attributes:
+        name: The name under which the module is executed.
+        file: Its file.
+        beside: The names of modules that come before others where it imports something.
+        has_been_executed: Whether that has happened, so that loading it runs nothing.
+    """
+
+    name: str
+    file: Path
+    beside: frozenset[str]
+    has_been_executed: bool
 
 
 class ProjectModules:
@@ -37,16 +59,13 @@ class ProjectModules:
 
     Args:
         root: The project's folder.
-        memory: What is remembered of its flows, where anything may be.
 
     Attributes:
         root: The project's folder, resolved.
-        memory: As above.
     """
 
-    def __init__(self, root: Path, memory: FlowMemory | None = None) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root.resolve()
-        self.memory = memory
         self._finder = ProjectFinder(self.root)
         self._modules: dict[str, ModuleType] = {}
         self._aliases: dict[Path, dict[str, ModuleType]] = {}
@@ -97,23 +116,32 @@ class ProjectModules:
         parsed = parse_entrypoint(entrypoint, where=where)
         if parsed.module is not None:
             check_module(self.root, parsed.module, where=where)
-            with self.imported(), self._watched():
+            with self.imported():
                 return _attribute(self._import(parsed.module, parsed.module, where), parsed, where)
         file = file_in_project(self.root, str(parsed.file), where=where)
-        with self.imported(file.parent), self._watched():
+        with self.imported(file.parent):
             module = self._import(self._finder.name_of(file), file.relative_to(self.root).as_posix(), where)
             return _attribute(module, parsed, where)
 
-    def has_executed(self, entrypoint: str) -> bool:
-        """Say whether the module of an entrypoint has been executed, so that loading it runs nothing.
+    def place_of(self, entrypoint: str) -> Place | None:
+        """Find the file that loading an entrypoint would execute; None where that is none of the project's.
 
         Raises:
-            FlowNotFoundError: There is no such file.
+            FlowNotFoundError: There is no such file, or it lies outside of the project.
         """
         parsed = parse_entrypoint(entrypoint)
-        if parsed.file is None:
-            return str(parsed.module) in self._modules
-        return self._finder.name_of(file_in_project(self.root, parsed.file)) in self._modules
+        if parsed.module is not None:
+            check_module(self.root, parsed.module)
+            file = find_module(self.root, parsed.module)
+        else:
+            file = file_in_project(self.root, str(parsed.file))
+        if file is None or not self._finder.owns(str(file)):
+            return None
+        with self.imported(file.parent):
+            name = self._finder.name_of(file)
+        if parsed.module not in (None, name):
+            return None
+        return Place(name, file, self._names_in(self.root) | self._names_in(file.parent), name in self._modules)
 
     def load_flow(self, entrypoint: str, *, where: str | None = None) -> Flow[..., Any]:
         """Load a flow.
@@ -145,15 +173,12 @@ class ProjectModules:
             check_module(self.root, name, where=where)
         except FlowNotFoundError as error:
             raise ProjectFileError(error.message, where=where, hint=error.hint) from None
-        with self.imported(), self._watched():
+        with self.imported():
             try:
                 return self._import(name, name, where)
             except FlowNotFoundError as error:
                 known = sorted(self._names_in(self.root))
                 raise ProjectFileError(error.message, where=where, hint=nearest(name, known) or None) from None
-
-    def _watched(self) -> AbstractContextManager[None]:
-        return nullcontext() if self.memory is None else self.memory.watching()
 
     def _import(self, name: str, what: str, where: str | None) -> ModuleType:
         try:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic.fields import FieldInfo
 
-if TYPE_CHECKING:
-    from prefect import Flow
 
-
-def parameter_form(flow: Flow[..., Any]) -> dict[str, Any]:
-    """The JSON schema of a flow's parameters as `prefect deploy` stores it, with the titles and help texts of annotations.
+def parameter_form(function: Callable[..., Any]) -> dict[str, Any]:
+    """The JSON schema of a function's parameters as `prefect deploy` stores it, with titles and help texts of annotations.
 
     Prefect is asked once the module is loaded: when a flow is decorated, models that are defined further down are not there yet.
     Its own schema titles each parameter with its name, and takes help from the docstring's ``Args`` alone: what
@@ -21,9 +18,9 @@ def parameter_form(flow: Flow[..., Any]) -> dict[str, Any]:
     """
     from prefect.utilities.callables import parameter_schema
 
-    schema: dict[str, Any] = parameter_schema(flow).model_dump(exclude_unset=True)
+    schema: dict[str, Any] = parameter_schema(function).model_dump(exclude_unset=True)
     properties: dict[str, dict[str, Any]] = schema.get("properties") or {}
-    said = _said(flow.fn)
+    said = _said(function)
     if not said.keys() & properties.keys():
         return schema
     described = {name: {**text, **said.get(name, {})} for name, text in properties.items()}

@@ -1,4 +1,8 @@
-"""What is known of a project's flows: each is looked at once in a deploy, and remembered for later ones."""
+"""What is known of a project's flows in one deploy: from their source where that makes it certain, else by importing them.
+
+Real flow modules import libraries for seconds, which a deploy that finds nothing to do need not wait for. What it does write is
+imported before: a module that cannot be imported is then an error, and what the import gives is what counts.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from meta_prefect.discovery.modules import ProjectModules
 from meta_prefect.discovery.parameters import parameter_form
-from meta_prefect.discovery.remembering import memory_of
-from meta_prefect.errors import FlowNotFoundError
+from meta_prefect.discovery.static_facts import StaticFacts
+from meta_prefect.errors import ConfigurationError
 from meta_prefect.implementations.filesystem import components_of
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import FlowFacts
@@ -29,19 +33,14 @@ class KnownFlow:
         function: The name of its function, where it was imported.
         builders: The builders that it carries.
         requires: What it needs itself, such as the block of its result storage.
-        is_remembered: Whether an earlier deploy has learned this, so that its module was not imported.
+        is_imported: Whether its module was imported; else its source alone was read.
     """
 
     facts: FlowFacts
     function: str = ""
     builders: tuple[FlowBuilderInterface, ...] = ()
     requires: tuple[Component, ...] = ()
-    is_remembered: bool = False
-
-    @property
-    def can_be_remembered(self) -> bool:
-        """Whether the facts are all there is to it: builders and components are objects of its module."""
-        return not (self.builders or self.requires or self.is_remembered)
+    is_imported: bool = True
 
 
 class KnownFlows:
@@ -49,24 +48,26 @@ class KnownFlows:
 
     Args:
         modules: The project's modules.
+        source: What their source makes certain; None leaves all to importing.
 
     Attributes:
         modules: As above.
     """
 
-    def __init__(self, modules: ProjectModules) -> None:
+    def __init__(self, modules: ProjectModules, source: StaticFacts | None = None) -> None:
         self.modules = modules
+        self._source = source
         self._known: dict[str, KnownFlow] = {}
+        self._to_import: set[str] = set()
 
-    def recall(self, entrypoints: Iterable[str]) -> None:
-        """Take what is remembered of some flows, if it is enough to import none of their modules."""
-        memory = self.modules.memory
-        unknown = [one for one in dict.fromkeys(entrypoints) if not self._is_at_hand(one)]
-        if memory is not None and unknown and (facts := memory.recall(unknown)) is not None:
-            self._known |= {one: KnownFlow(found, is_remembered=True) for one, found in facts.items()}
+    def read(self, entrypoints: Iterable[str]) -> None:
+        """Read what some flows are from their source, where that makes it certain."""
+        for one in set(entrypoints) - self._known.keys() - self._to_import:
+            if self._source is not None and (facts := self._source.of(one)):
+                self._known[one] = KnownFlow(facts, is_imported=False)
 
     def of(self, entrypoint: str, *, where: str | None = None) -> KnownFlow:
-        """What is known of a flow; its module is imported if need be.
+        """What is known of a flow; its module is imported where nothing is.
 
         Raises:
             FlowNotFoundError: There is no such file, module or attribute, or it is no flow.
@@ -76,22 +77,29 @@ class KnownFlows:
             self._known[entrypoint] = self._learned(entrypoint, where)
         return self._known[entrypoint]
 
-    def keep(self) -> None:
-        """Remember what was learned by importing."""
-        learned = {one: known.facts for one, known in self._known.items() if known.can_be_remembered}
-        if self.modules.memory is not None and learned:
-            self.modules.memory.keep(learned)
+    def confirm(self, entrypoints: Iterable[str]) -> bool:
+        """Import those of some flows of which the source alone was read.
 
-    def _is_at_hand(self, entrypoint: str) -> bool:
+        Returns:
+            Whether each of them is what its source says. If not, it has to be asked for again.
+        """
+        read = {one: self._known[one].facts for one in entrypoints if not self._known[one].is_imported}
+        self._to_import |= read.keys()
+        for one in read:
+            del self._known[one]
+        return all([self._is_nothing_but(facts) for facts in read.values()])  # noqa: C419 - all of them are imported
+
+    def _is_nothing_but(self, facts: FlowFacts) -> bool:
         try:
-            return entrypoint in self._known or self.modules.has_executed(entrypoint)
-        except FlowNotFoundError:
-            return False  # not remembered either, so that loading it says what is wrong
+            flow = self.of(facts.entrypoint)
+        except ConfigurationError:
+            return False  # raised again where it can be said what asks for the flow
+        return flow.facts == facts and not flow.builders and not flow.requires
 
     def _learned(self, entrypoint: str, where: str | None) -> KnownFlow:
         flow: Flow[..., Any] = self.modules.load_flow(entrypoint, where=where)
         with self.modules.imported():
-            form = parameter_form(flow)
+            form = parameter_form(flow.fn)
         facts = FlowFacts(
             name=flow.name,
             entrypoint=entrypoint,
@@ -105,7 +113,7 @@ class KnownFlows:
         return KnownFlow(facts, flow.fn.__name__, builders_of(flow), components_of(flow))
 
 
-def flows_of(root: Path, *, remembered: bool) -> KnownFlows:
-    """The flows of a project, with or without what earlier deploys have learned of them; before its modules are imported."""
-    root = root.resolve()
-    return KnownFlows(ProjectModules(root, memory_of(root) if remembered else None))
+def flows_of(root: Path, *, from_source: bool) -> KnownFlows:
+    """The flows of a project, read from their source where that makes certain what they are, or all of them imported."""
+    modules = ProjectModules(root)
+    return KnownFlows(modules, StaticFacts(modules) if from_source else None)

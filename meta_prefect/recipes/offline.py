@@ -30,7 +30,7 @@ async def plan_offline(path: Path, environment: str | None, asked: Asked, *, kee
     Raises:
         ValidationFailed: Something is wrong with the project.
     """
-    plan = await _planned(path, environment, asked, remembered=False)
+    plan = await _planned(path, environment, asked, from_source=False)
     if plan.errors and not keep_going:
         raise ValidationFailed(plan.errors)
     return Report(
@@ -56,17 +56,17 @@ async def sound_plan_offline(
     Raises:
         ValidationFailed: Something is wrong with the project.
     """
-    plan = await _planned(path, environment, Asked(names=tuple(names)), remembered=True, now=now)
+    plan = await _planned(path, environment, Asked(names=tuple(names)), from_source=True, now=now)
     if plan.errors:
         raise ValidationFailed(plan.errors)
     return plan
 
 
 async def _planned(
-    path: Path, environment: str | None, asked: Asked, *, remembered: bool, now: datetime | None = None
+    path: Path, environment: str | None, asked: Asked, *, from_source: bool, now: datetime | None = None
 ) -> ProjectPlan:
     project = read_project(path, required=False)
-    flows = flows_of(project.root, remembered=remembered)
+    flows = flows_of(project.root, from_source=from_source)
     order = read_order(project, path, environment, asked, flows=flows)
     if now is not None:
         order = order.at(now)

@@ -82,7 +82,7 @@ def read_order(
         environment: The environment that was asked for.
         asked: What else was asked for.
         earlier: The plan that is applied or carried on: its environment, what it was asked and what it fixed hold.
-        flows: The project's flows, where they have been looked at already; None takes what is remembered of them.
+        flows: The project's flows, where they have been looked at already; None begins with their source.
 
     Raises:
         ValidationFailed: What was asked for does not go together.
@@ -105,7 +105,7 @@ def read_order(
     context = context.model_copy(update={key: value for key, value in said.items() if value})
     if earlier is not None:
         context = earlier.repeated_by(context)
-    flows = flows or flows_of(project.root, remembered=True)
+    flows = flows or flows_of(project.root, from_source=True)
     requested = requests_of(
         project, flows.modules, selection, context.environment, environment_asked=environment is not None
     )

@@ -49,14 +49,13 @@ class Drafted:
         requested = order.requested
         self.pairs: list[tuple[Request, Draft]] = []
         self.errors, self.beside = list(requested.errors), list(requested.beside)
-        order.flows.recall(request.flow for request in requested.requests)
+        order.flows.read(request.flow for request in requested.requests)
         for request in requested.requests:
             match draft(request, order.context, order.flows):
                 case Draft() as begun:
                     self.pairs.append((request, begun))
                 case error:
                     (self.errors if order.selection.names_flow(request.flow_name) else self.beside).append(error)
-        order.flows.keep()
 
     @property
     def drafts(self) -> list[Draft]:
@@ -304,11 +303,17 @@ async def resolve_observed(order: Order, host: Host) -> Resolved:
 
 
 async def plan_resolved(resolved: Resolved, server: Reader) -> ProjectPlan:
-    """Read the server in batches, and compare what builders have made with it. Reads only."""
+    """Read the server in batches, and compare what builders have made with it. Reads only.
+
+    The flows of what is to be written are imported; where one is not what its source says, everything is resolved anew.
+    """
     order, requested = resolved.order, resolved.order.requested
     drafts = [one for _, one in resolved.meant]
     is_whole = not order.selection and order.selection.file is None and order.project.name_is_stable
     batch = await compare(drafts, server, (order.project.names, order.context.environment) if is_whole else None)
+    written = [one for one in batch.deployments if not isinstance(one.change, Unchanged | Held)]
+    if not server.is_empty and not order.flows.confirm(one.draft.deployment.flow.entrypoint for one in written):
+        return await plan_order(order, server.host, server)
     errors = [*resolved.errors, *(error for one in drafts for error in one.errors)]
     notes: list[str] = []
     try:

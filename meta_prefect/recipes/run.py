@@ -116,7 +116,7 @@ async def _planned(recipe: Recipe, entries: Sequence[Any], context: DeployContex
     Raises:
         ValidationFailed: Something is wrong with an entry.
     """
-    flows = flows_of(Path(context.source), remembered=False)
+    flows = flows_of(Path(context.source), from_source=False)
     drafts: list[Draft] = []
     errors: list[ConfigurationError] = []
     for entry in entries:

@@ -239,7 +239,7 @@ def main() -> None:
     if started:
         console.print(starts.table(started))
     for server in servers:
-        # Not below the folder for temporary files: what lies there is never remembered, and projects lie elsewhere.
+        # Not below the folder for temporary files: projects lie elsewhere.
         scratch = tempfile.TemporaryDirectory(prefix=".meta-prefect-benchmark-", dir=Path.home())
         with SERVERS[server]() as url, scratch as folder:
             arena = Arena(server, url, Path(folder), options)

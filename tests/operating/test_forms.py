@@ -82,7 +82,7 @@ def described(
 
 def test_annotations_say_what_the_form_shows() -> None:
     """Titles and help texts of annotations, which Prefect drops, are shown; docstrings still count."""
-    form = parameter_form(described)["properties"]
+    form = parameter_form(described.fn)["properties"]
 
     assert (form["count"]["title"], form["count"]["description"]) == ("How many", "At least one.")
     assert form["count"]["default"] == 1
@@ -92,7 +92,7 @@ def test_annotations_say_what_the_form_shows() -> None:
 @pytest.mark.parametrize("deployed", [deploy_project, check_drift, prune, rollback, hold], ids=lambda one: one.name)
 def test_no_field_of_the_deployer_is_free_json(deployed: Flow[..., Any]) -> None:
     """Each is a text, a number, a switch, a choice, or a list of texts, which both UIs show as fields of their own."""
-    form = parameter_form(deployed)
+    form = parameter_form(deployed.fn)
 
     assert not form.get("definitions")
     for name, field in form["properties"].items():

@@ -1,8 +1,9 @@
-"""Deploys of an unchanged project do not import its flows; whatever checks a project does."""
+"""What a deploy does not write it does not import, and what it writes is imported before."""
 
 from __future__ import annotations
 
-import tempfile
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +11,8 @@ import pytest
 from support import Api
 
 from meta_prefect.deploy import deploy, validate
+from meta_prefect.errors import ValidationFailed
 from meta_prefect.report import Report
-
-pytestmark = pytest.mark.usefixtures("process_that_begins_now")
 
 FLOW = """
     from prefect import flow
@@ -37,10 +37,8 @@ FILE = """
 
 
 @pytest.fixture
-def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the flow's module leaves a mark whenever it is imported. The test's projects do not count as temporary."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    (tmp_path / "temporary").mkdir()
+def ran(tmp_path: Path) -> Path:
+    """Where the flow's module leaves a mark whenever it is imported."""
     return tmp_path / "ran"
 
 
@@ -49,49 +47,48 @@ def actions(report: Report) -> set[str]:
     return {outcome.action for outcome in report.outcomes}
 
 
-def test_an_unchanged_project_is_deployed_without_importing_its_flows(
-    server: Api, project: Callable[..., Path], ran: Path, unique: str
+def test_what_is_unchanged_is_not_imported(
+    server: Api,
+    project: Callable[..., Path],
+    run_cli: Callable[..., subprocess.CompletedProcess[str]],
+    ran: Path,
+    tmp_path: Path,
+    unique: str,
 ) -> None:
-    """Plans and deploys use what an earlier one learned; a change of a default is seen and deployed."""
+    """Nothing is remembered for that; a change is imported and then deployed, or refused where it cannot be imported."""
     root = project(flow=FLOW.replace("RAN", str(ran)), **{"meta_prefect.yaml": FILE})
 
     first = deploy([str(root)])
     again = deploy([str(root)], only_changed=True)
-    planned = deploy([str(root)], dry_run=True, only_changed=True)
+    assert [actions(one) for one in (first, again)] == [{"created"}, {"unchanged"}]
 
-    assert [actions(one) for one in (first, again, planned)] == [{"created"}, {"unchanged"}, {"unchanged"}]
+    shutil.copytree(root, tmp_path / "copy")
+    shutil.rmtree(root)
+    shutil.move(tmp_path / "copy", root)
+    home = {"PREFECT_HOME": str(tmp_path / "home"), "META_PREFECT__START_WORKER": "false"}
+    elsewhere = run_cli("deploy", str(root), "--only-changed", "--dry-run", env=home)
+    assert elsewhere.stdout.count("unchanged") >= 2, elsewhere.stdout + elsewhere.stderr
     assert ran.read_text() == "x"
 
     flow = root / "flow.py"
     flow.write_text(flow.read_text().replace("y: int = 1", "y: int = 2"))
     changed = deploy([str(root)], only_changed=True)
-
     assert actions(changed) == {"updated"}
     assert "parameter_openapi_schema" in changed.outcomes[0].detail
     schema = server.deployment(f"{unique}/one-dev")["parameter_openapi_schema"]
     assert schema["properties"]["y"]["default"] == 2
-    assert actions(deploy([str(root)], only_changed=True)) == {"unchanged"}
     assert ran.read_text() == "xx"
+
+    flow.write_text(flow.read_text().replace("y: int = 2", "y: int = 3") + "\n1 / 0\n")
+    with pytest.raises(ValidationFailed, match="division"):
+        deploy([str(root)], only_changed=True)
+    assert ran.read_text() == "xxx"
 
 
 def test_a_check_always_imports(project: Callable[..., Path], ran: Path) -> None:
     """Whoever asks whether a project is sound wants its modules to be run."""
     root = project(flow=FLOW.replace("RAN", str(ran)), **{"meta_prefect.yaml": FILE})
 
-    for _ in range(2):
-        validate([str(root)])
+    validate([str(root)])
 
-    assert ran.read_text() == "xx"
-
-
-def test_the_setting_turns_it_off(
-    server: Api, project: Callable[..., Path], ran: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With META_PREFECT__REMEMBER_FLOWS=false every deploy imports."""
-    monkeypatch.setenv("META_PREFECT__REMEMBER_FLOWS", "false")
-    root = project(flow=FLOW.replace("RAN", str(ran)), **{"meta_prefect.yaml": FILE})
-
-    for _ in range(2):
-        deploy([str(root)], dry_run=True)
-
-    assert ran.read_text() == "xx"
+    assert ran.read_text() == "x"
