@@ -7,6 +7,7 @@ from meta_prefect.implementations.code.built_image import image_to_build
 from meta_prefect.implementations.concurrency import run_limit
 from meta_prefect.implementations.infra import docker
 from meta_prefect.implementations.infra.containers import Environment
+from meta_prefect.implementations.infra.docker_volumes import Volumes
 from meta_prefect.implementations.infra.images import ImageReference
 from meta_prefect.implementations.infra.quantities import Cpu, Memory
 from meta_prefect.implementations.metadata import describer, namer, tags_resolver, versioneer
@@ -24,7 +25,7 @@ def docker_run_deployer(
     memory: Memory | None = None,
     env_vars: Environment | None = None,
     networks: tuple[str, ...] = (),
-    volumes: tuple[str, ...] = (),
+    volumes: Volumes = (),
     build: ImageBuild | None = None,
     work_pool: str = "docker",
     schedule: ScheduleVariable = None,
@@ -45,7 +46,8 @@ def docker_run_deployer(
         memory: Memory that each run may use at most, such as 1536Mi; a plain number means gibibytes.
         env_vars: Environment variables of each run.
         networks: Docker networks that the container joins.
-        volumes: Volumes and folders of the worker's host, as ``name-or-path:/path/in/the/container``.
+        volumes: Volumes and folders of the worker's host, as ``name-or-path:/path/in/the/container``,
+            ``:ro`` after it to read only.
         build: How an image with the project's code is built and pushed at each deploy that changes it; ``image`` then has no
             tag. Left empty, no image is built.
         work_pool: The work pool that runs it.

@@ -48,7 +48,8 @@ def recipes(
             out.raw(f"  {variable.name}: {variable.type}, {need}")
             if variable.help:
                 out.raw(f"      {variable.help}")
-        out.raw(f"\nBuilders\n  {' | '.join(one.builders)}\n\nIn the project file\n{one.example}")
+        steps = " | ".join(one.builders) or "depend on the values of the variables"
+        out.raw(f"\nBuilders\n  {steps}\n\nIn the project file\n{one.example}")
     return 0
 
 

@@ -76,6 +76,7 @@ class Deployment(BaseModel):
         paused: Whether its schedules are paused.
         concurrency_limit: How many runs at a time, 0 for no limit.
         collision_strategy: What happens to a run above the limit.
+        grace_period_seconds: How long a run that has a slot may take to start.
         pins_each_commit: Whether each commit that is deployed is written; otherwise only one that changes a file of the project.
         renamed_from: The ``flow/deployment`` whose place it takes: what operators set on that one is carried over.
     """
@@ -102,6 +103,7 @@ class Deployment(BaseModel):
     paused: bool | None = None
     concurrency_limit: int | None = Field(default=None, ge=0)
     collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"] | None = None
+    grace_period_seconds: int | None = Field(default=None, ge=60, le=86400)
     pins_each_commit: bool = False
     renamed_from: str | None = None
 

@@ -112,6 +112,8 @@ def desired_record(deployment: Deployment, live: LiveDeployment | None = None) -
         record["concurrency_limit"] = deployment.concurrency_limit or None
     if deployment.collision_strategy is not None:
         record["collision_strategy"] = deployment.collision_strategy
+    if deployment.grace_period_seconds is not None:
+        record["grace_period_seconds"] = deployment.grace_period_seconds
     if deployment.schedules is not None:
         stored: Record = live.record["schedules"] if live else {}
         named = _named(deployment.schedules, stored)

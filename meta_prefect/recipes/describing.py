@@ -98,6 +98,8 @@ def _type(schema: Record) -> str:
 
 def _sample(schema: Record) -> Any:
     """A value that a variable could have, for an example."""
+    if examples := schema.get("examples"):
+        return examples[0]
     samples: dict[str, Any] = {"string": "…", "integer": 1, "number": 1.0, "boolean": True, "array": [], "object": {}}
     alternatives: list[Record] = schema.get("anyOf", [schema])
     return samples.get(str(alternatives[0].get("type")), "…")

@@ -292,7 +292,7 @@ def _what_changed(change: Change) -> str:
 
 def _component_line(planned: PlannedComponent, broken: dict[ComponentKey, Exception]) -> tuple[str, str]:
     if planned.component.key in broken:
-        return (str(planned), f"failed: {_told(broken[planned.component.key])}")
+        return (str(planned), f"failed: {_told(broken[planned.component.key]).removeprefix(f'{planned}: ')}")
     created, updated = planned.component.verbs
     return (str(planned), created if isinstance(planned.change, Create) else updated)
 

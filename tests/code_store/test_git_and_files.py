@@ -95,6 +95,10 @@ def test_code_that_no_run_could_clone_is_refused(commit: str | None, told: str) 
             {"repository": HTTPS, "branch": "a", "commit": "abcdef1"}, "either `commit` or `branch`", id="both"
         ),
         pytest.param({"repository": HTTPS, "folder": "../x"}, "leaves the repository", id="folder"),
+        pytest.param({"repository": HTTPS, "directories": ["--x"]}, "leaves the repository", id="directory"),
+        pytest.param(
+            {"repository": HTTPS, "directories": ["lib"], "folder": "library"}, "do not hold the project's", id="apart"
+        ),
         pytest.param({"repository": HTTPS, "token": "ghp_x"}, "named, never written down", id="token"),
         pytest.param({"repository": HTTPS, "user": "x"}, "goes with a token in a secret block", id="user alone"),
         pytest.param({"repository": "file:///srv/a", "token": "secret/x"}, "over https", id="token without https"),
@@ -109,22 +113,29 @@ def test_what_git_must_not_be_told_is_refused_where_it_is_written(arguments: dic
 def test_prefects_own_step_clones_the_pinned_commit(
     server: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Although the branch has moved on, the run gets the commit of the deploy, and starts in the project's folder."""
+    """Although the branch has moved on, the run gets the commit of the deploy, and starts in the project's folder.
+
+    Of the repository's folders it has those that were named.
+    """
     repository, run = tmp_path / "shop", tmp_path / "run"
-    (repository / "flows").mkdir(parents=True)
+    for folder in ("flows", "lib", "movies"):
+        (repository / folder).mkdir(parents=True)
     run.mkdir()
     git(repository, "init", "--quiet")
     for text in ("old", "new"):
-        (repository / "flows" / "flow.py").write_text(text)
+        for folder in ("flows", "lib", "movies"):
+            (repository / folder / "flow.py").write_text(text)
         git(repository, "add", ".")
         git(repository, "commit", "--quiet", "-m", text)
     commit = git(repository, "rev-parse", "HEAD~1")
-    builder = git_code(repository=repository.as_uri(), folder="flows")
+    builder = git_code(repository=repository.as_uri(), folder="flows", directories=("flows", "lib"))
     steps = builder.update_deployment(a_deployment(context=a_context(commit=commit))).pull_steps
 
     monkeypatch.chdir(run)
     output = asyncio.run(run_steps(steps))
-    assert (run / output["directory"] / "flow.py").read_text() == "old"
+    cloned = run / output["directory"]
+    assert (cloned / "flow.py").read_text() == "old"
+    assert sorted(path.name for path in cloned.parent.iterdir() if path.is_dir()) == [".git", "flows", "lib"]
 
 
 def test_code_in_the_image_can_be_in_a_folder_of_its_own() -> None:

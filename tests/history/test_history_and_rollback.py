@@ -122,9 +122,11 @@ def test_a_rollback_restores_the_first_of_three_versions(
     """After three deploys, rolling back to the first brings back all of its fields, and the history shows four entries."""
     name = f"{unique}/mine-dev"
     first = "scheduler(schedule={'slug': 'a', 'rrule': 'FREQ=DAILY;BYHOUR=9', 'timezone': 'Europe/Paris'})"
-    root = code(project, f"mine = (at('1') | {first} | run_limit(limit=2, collision='CANCEL_NEW'))(work)")
+    limit = "run_limit(limit=2, collision='CANCEL_NEW', grace_period=120)"
+    root = code(project, f"mine = (at('1') | {first} | {limit})(work)")
     deploy([str(root)])
     wanted = stored(server, name)
+    assert wanted["concurrency_options"] == {"collision_strategy": "CANCEL_NEW", "grace_period_seconds": 120}
     server.patch(f"/deployments/{server.deployment(name)['id']}", paused=True)
     second = "scheduler(schedule=[{'slug': 'a', 'cron': '0 9 * * *'}, {'slug': 'b', 'cron': '0 10 * * *'}])"
     code(project, f"mine = (at('2') | {second} | describer(text='second') | work_queue(name='UNIQUE'))(work)")

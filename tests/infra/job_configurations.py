@@ -11,13 +11,13 @@ from prefect.client.schemas.objects import Flow, FlowRun, WorkPool
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.workers.base import BaseJobConfiguration
 
-from meta_prefect.implementations.infra.containers import ContainerBuilder
-from meta_prefect.implementations.infra.pools import JobPool
+from meta_prefect.interfaces.components import WorkerPool
 from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.interfaces.records import Record
 
 
-async def template_of(builder: ContainerBuilder) -> Record:
+async def template_of(builder: FlowBuilderInterface) -> Record:
     """The template of a builder's pool, made from Prefect's own."""
     from prefect.workers.utilities import get_default_base_job_template_for_infrastructure_type
 
@@ -25,7 +25,7 @@ async def template_of(builder: ContainerBuilder) -> Record:
         async def base_job_template(self, worker_type: str) -> Any:
             return await get_default_base_job_template_for_infrastructure_type(worker_type)
 
-    (pool,) = (one for one in builder.requires if isinstance(one, JobPool))
+    (pool,) = (one for one in builder.requires if isinstance(one, WorkerPool))
     api: Any = PrefectsTemplates()
     return await pool.template_to_be(api, None)
 
@@ -44,7 +44,7 @@ def prepared(kind: type[BaseJobConfiguration], template: Record, job_variables: 
     return asyncio.run(prepare())
 
 
-def prepared_from(kind: type[BaseJobConfiguration], builder: ContainerBuilder, deployment: Deployment) -> Any:
+def prepared_from(kind: type[BaseJobConfiguration], builder: FlowBuilderInterface, deployment: Deployment) -> Any:
     """A worker's job configuration for a deployment that a builder has updated."""
     made = builder.update_deployment(deployment)
     return prepared(kind, asyncio.run(template_of(builder)), made.job_variables)

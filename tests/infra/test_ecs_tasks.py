@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -14,34 +13,16 @@ from typing import Any, cast
 
 import httpx
 import pytest
-from infra.job_configurations import prepared, prepared_from, read_back, template_of
+from infra.job_configurations import prepared, read_back
 from prefect.client.schemas.objects import FlowRun
 from prefect_aws.workers.ecs_worker import ECSJobConfiguration, ECSWorker  # pyright: ignore[reportMissingTypeStubs]
 from support import Api, wait_until
-from values import a_deployment
 
 from meta_prefect.deploy import deploy
-from meta_prefect.implementations.infra import Network, ecs
 from meta_prefect.interfaces.records import Record
-from meta_prefect.plan.checking import check_job_variables
 
 ROLE = "arn:aws:iam::123456789012:role"
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:shop"
-
-FULL: dict[str, Any] = {
-    "image": "registry.example/shop:1.4.2",
-    "cpu": 0.5,
-    "memory": 1,
-    "cluster": "shop",
-    "task_role": f"{ROLE}/shop",
-    "execution_role": f"{ROLE}/ecs",
-    "family": "shop",
-    "env": {"STAGE": "blue"},
-    "secrets": {"TOKEN": SECRET},
-    "network": {"vpc_id": "vpc-1", "subnets": ["subnet-1"], "security_groups": ["sg-1"], "public_ip": False},
-    "ephemeral_storage": 50,
-    "labels": {"team": "shop"},
-}
 
 PROJECT = """
     project: UNIQUE
@@ -146,56 +127,3 @@ def test_the_worker_registers_the_task_definition_that_was_asked_for(
     env = {one["name"]: one["value"] for one in override["environment"]}
     assert env | {"META_PREFECT__ENV": "dev", "STAGE": "blue"} == env
     assert override["command"] == ["prefect", "flow-run", "execute"]
-
-
-def test_the_job_is_as_asked_for(server: Api) -> None:
-    """Everything that can be said arrives in the worker's configuration."""
-    configuration = prepared_from(ECSJobConfiguration, ecs(**FULL), a_deployment(environment="prod"))
-    definition, request = configuration.task_definition, configuration.task_run_request
-    assert (definition["cpu"], definition["memory"], definition["family"]) == (512, 1024, "shop")
-    assert definition["ephemeralStorage"] == {"sizeInGiB": 50}
-    assert request["overrides"]["taskRoleArn"] == f"{ROLE}/shop"
-    assert (request["launchType"], request["cluster"]) == ("FARGATE", "shop")
-    assert configuration.network_configuration == {
-        "subnets": ["subnet-1"],
-        "securityGroups": ["sg-1"],
-        "assignPublicIp": "DISABLED",
-    }
-    assert configuration.env | {"META_PREFECT__ENV": "prod", "STAGE": "blue"} == configuration.env
-    assert configuration.labels["team"] == "shop"
-
-
-def test_every_job_variable_fits_the_template() -> None:
-    """What the builder sets is declared by the pool's template, with the right type."""
-    deployment = ecs(**FULL).update_deployment(a_deployment())
-    assert list(check_job_variables(deployment, asyncio.run(template_of(ecs())))) == []
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        pytest.param({"cpu": 3}, "Fargate has no tasks with 3 CPUs, but with 0.25, 0.5, 1, 2, 4, 8, 16", id="cpu"),
-        pytest.param({"cpu": 1, "memory": 1}, "the closest is 2048Mi", id="too little memory"),
-        pytest.param({"cpu": 0.25, "memory": "3Gi"}, "(it offers 512Mi to 2048Mi)", id="too much memory"),
-        pytest.param({"memory": 12}, "with 1 CPUs and 12288Mi of memory, the closest is 8192Mi", id="memory alone"),
-        pytest.param({"secrets": {"A": SECRET}}, "need an `execution_role`", id="secrets without a role"),
-        pytest.param({"secrets": {"A": "hunter2"}}, "never the value itself", id="secret"),
-        pytest.param({"task_role": "shop"}, "'shop' is no role", id="role"),
-        pytest.param({"network": {"vpc_id": "vpc-1", "public_ip": False}}, "name those too", id="network"),
-        pytest.param({"launch_type": "LAMBDA"}, "'FARGATE', 'FARGATE_SPOT', 'EC2' or 'EXTERNAL'", id="launch type"),
-    ],
-)
-def test_what_aws_would_not_take_is_refused_where_it_is_written(arguments: dict[str, Any], told: str) -> None:
-    """A size that Fargate has not, or a wrong reference, is refused at once with the closest right one."""
-    with pytest.raises(ValueError, match=re.escape(told)):
-        ecs(**arguments)
-
-
-def test_other_launch_types_take_any_size() -> None:
-    """Only Fargate has fixed sizes."""
-    assert ecs(cpu=3, memory=5, launch_type="EC2").job_variables({})["memory"] == 5120
-
-
-def test_a_network_without_subnets_is_the_whole_vpc() -> None:
-    """Prefect's worker then takes the subnets of the VPC."""
-    assert ecs(network=Network(vpc_id="vpc-1")).job_variables({})["vpc_id"] == "vpc-1"

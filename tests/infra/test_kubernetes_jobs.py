@@ -25,7 +25,9 @@ FULL: dict[str, Any] = {
     "cpu": 0.8,
     "memory": 1.5,
     "cpu_limit": 2,
+    "memory_limit": 2,
     "gpus": 1,
+    "image_pull_policy": "Always",
     "image": "registry.example/shop:1.4.2",
     "namespace": "shop",
     "service_account": "shop-runner",
@@ -67,11 +69,15 @@ def job(server: Api) -> Record:
 
 def test_the_container_is_as_asked_for(job: Record) -> None:
     """CPU, memory, image, variables, Secrets and the patch of the first container arrive in the job."""
+    assert set(FULL) | {"work_pool", "worker"} == set(kubernetes.model_fields), (
+        "each field has its place in these tests"
+    )
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert container["resources"] == {
         "requests": {"cpu": "800m", "memory": "1536Mi", "ephemeral-storage": "1Gi"},
-        "limits": {"cpu": "2", "memory": "1536Mi", "nvidia.com/gpu": "1"},
+        "limits": {"cpu": "2", "memory": "2Gi", "nvidia.com/gpu": "1"},
     }
+    assert container["imagePullPolicy"] == "Always"
     assert container["image"] == "registry.example/shop:1.4.2"
     env = {one["name"]: one.get("value", one.get("valueFrom")) for one in container["env"]}
     assert len(env) == len(container["env"]), "no variable is there twice"

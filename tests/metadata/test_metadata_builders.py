@@ -101,6 +101,8 @@ def test_a_limit_that_is_not_set_is_left_alone() -> None:
         pytest.param(namer, {"name": "a", "per_env": False}, "per_env", id="an unknown argument"),
         pytest.param(run_limit, {"limit": -1}, "greater than or equal to 0", id="a negative limit"),
         pytest.param(run_limit, {"collision": "WAIT"}, "'ENQUEUE' or 'CANCEL_NEW'", id="an unknown strategy"),
+        pytest.param(run_limit, {"grace_period": 5}, "greater than or equal to 60", id="too short a grace period"),
+        pytest.param(run_limit, {"limit": 0, "grace_period": 60}, "belongs to a limit", id="a grace period alone"),
         pytest.param(versioneer, {"strategy": "incremental"}, "'increment'", id="an unknown version strategy"),
     ],
 )

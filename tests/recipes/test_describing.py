@@ -6,9 +6,18 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator
 
-from deployer_flows import decorated_flow_deployer, local_run_deployer
+from deployer_flows import (
+    decorated_flow_deployer,
+    docker_run_deployer,
+    ecs_run_deployer,
+    kubernetes_run_deployer,
+    local_run_deployer,
+    process_run_deployer,
+)
+from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.describing import describe, project_schema
 
 SCHEMA = project_schema([local_run_deployer, decorated_flow_deployer])
@@ -25,6 +34,17 @@ def test_a_recipe_is_described_for_whoever_wants_to_use_it() -> None:
     assert variables["unique"].help.startswith("Whether only one run happens at a time")
     assert told.builders[:2] == ("name", "describe")
     assert told.example.startswith("- recipe: local_run_deployer")
+
+
+@pytest.mark.parametrize(
+    "recipe", [docker_run_deployer, ecs_run_deployer, kubernetes_run_deployer, process_run_deployer]
+)
+def test_the_builders_of_every_recipe_are_told(recipe: Recipe) -> None:
+    """Required variables have an example that the recipe takes, so that its chain and its entry can be shown."""
+    told = describe(recipe)
+
+    assert any(step.startswith("run ") for step in told.builders)
+    assert yaml.safe_load(told.example)[0]["variables"].keys() == {one.name for one in told.variables if one.required}
 
 
 def entry(**variables: Any) -> dict[str, Any]:

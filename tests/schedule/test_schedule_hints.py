@@ -76,5 +76,57 @@ def test_a_schedule_that_stands_there_twice_is_refused() -> None:
 
     with pytest.raises(ScheduleError, match="the schedules 'cron' and 'cron-2' are the same"):
         stored_for([nightly, dict(nightly)], default_calendar=None, now=NOW)
+    with pytest.raises(ScheduleError, match="the schedules 'cron' and 'mine' are the same"):
+        stored_for([nightly, {**nightly, "slug": "mine"}], default_calendar=None, now=NOW)
     stored = stored_for([nightly, {**nightly, "parameters": {"region": "eu"}}], default_calendar=None, now=NOW)
     assert [schedule.slug for schedule in stored] == ["cron", "cron-2"]
+
+
+@pytest.mark.parametrize(
+    ("cron", "told"),
+    [
+        ("*/7 * * * *", "minute */7 starts over at each hour: the run after minute 56 is 4 minutes later, not 7"),
+        (
+            "*/59 9-17 * * 1-5",
+            "minute */59 starts over at each hour: the run after minute 59 is 1 minute later, not 59",
+        ),
+        ("0 2/5 * * *", "hour 2/5 starts over at midnight: the run after hour 22 is 4 hours later, not 5"),
+        ("0 0 */2 * *", "day of month */2 starts over on the 1st of each month, whatever the last gap is"),
+        ("*/15 */6 * * *", None),
+        ("5/15 * * * *", None),
+        ("*/7 9 * * *", None),
+        ("0 */5 * * 1#2", None),
+        ("@daily", None),
+    ],
+)
+def test_a_step_that_does_not_divide_its_field_is_told(cron: str, told: str | None) -> None:
+    """The last gap of each hour, day or month is shorter or longer than the step says: a plan notes it."""
+    (stored,) = stored_for({"cron": cron}, default_calendar=None, now=NOW)
+
+    assert stored.note == told
+
+
+@pytest.mark.parametrize(
+    ("calendar", "told"),
+    [
+        ("GB", "each region of GB has further holidays: write for example GB-ENG or GB-NIR"),
+        (["NYSE", "DE"], "each region of DE has further holidays: write for example DE-BB or DE-BE"),
+        ({"country": "GB", "subdivision": "SCT"}, None),
+        ("US", None),
+        ("FR", None),
+        ("NYSE", None),
+    ],
+)
+def test_a_country_whose_own_holidays_are_those_of_no_region_is_told(calendar: object, told: str | None) -> None:
+    """Who writes GB leaves out holidays of England too: a plan notes it, where it is so of every region."""
+    (stored,) = stored_for({"cron": "0 9 * * *", "holidays": calendar}, default_calendar=None, now=NOW)
+
+    assert (stored.note or "").partition("; ")[2] == (told or "")
+
+
+def test_a_wrong_time_zone_is_found_at_its_own_key() -> None:
+    """With holidays or without, the error is about the time zone."""
+    with pytest.raises(ScheduleError, match="no time zone named 'Europe/Berln'") as refused:
+        stored_for({"cron": "0 9 * * *", "timezone": "Europe/Berln", "holidays": "DE"}, default_calendar=None, now=NOW)
+
+    assert refused.value.keys == ("schedule", "timezone")

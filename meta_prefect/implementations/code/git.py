@@ -54,9 +54,13 @@ def check_commit(commit: str) -> str:
 
 def check_folder(folder: str) -> str:
     """Refuse a folder that leaves the repository."""
-    if folder.startswith("/") or ".." in folder.split("/"):
+    if folder.startswith(("/", "-")) or ".." in folder.split("/"):
         raise ValueError(f"{folder!r} leaves the repository: write a path within it")
     return folder.strip("/")
+
+
+def _is_within(folder: str, other: str) -> bool:
+    return folder == other or folder.startswith(f"{other}/")
 
 
 def check_token(reference: str) -> str:
@@ -120,6 +124,7 @@ class git_code(Builder):  # noqa: N801 - used like a function
         user: The user whose token a ``secret/…`` is; None means what the Git host wants to be told with tokens.
         folder: The project's folder in the repository.
         submodules: Whether submodules are cloned too.
+        directories: Folders of the repository that are checked out, beside the files at its top; none means everything.
         pin: Which deploys pin their commit: ``changed`` for those in which a file of the project differs from the commit that is
             live, or ``always``.
     """
@@ -133,12 +138,15 @@ class git_code(Builder):  # noqa: N801 - used like a function
     user: str | None = Field(default=None, pattern=r"^[^\s:/@]+$")
     folder: Annotated[str, AfterValidator(check_folder)] = ""
     submodules: bool = Field(default=False)
+    directories: tuple[Annotated[str, AfterValidator(check_folder)], ...] = ()
     pin: Literal["changed", "always"] = "changed"
 
     @model_validator(mode="after")
     def _one_version(self) -> Self:
         if self.commit is not None and self.branch is not None:
             raise ValueError("give either `commit` or `branch`")
+        if self.directories and self.folder and not any(_is_within(self.folder, one) for one in self.directories):
+            raise ValueError(f"`directories` do not hold the project's `folder` {self.folder!r}: name it too")
         if self.user is not None and not (self.token or "").startswith("secret/"):
             raise ValueError("`user` goes with a token in a secret block; other blocks have a user of their own")
         if self.token is not None and not self.repository.startswith("https://"):
@@ -163,6 +171,8 @@ class git_code(Builder):  # noqa: N801 - used like a function
             clone["commit_sha"] = self.commit or committed(deployment)
         if self.submodules:
             clone["include_submodules"] = True
+        if self.directories:
+            clone["directories"] = list(self.directories)
         deployment.pull_steps = clone_steps(clone, token=self.token, user=self.user, folder=self.folder)
         deployment.pins_each_commit = self.pin == "always" or self.commit is not None
         return deployment

@@ -4,9 +4,20 @@ Nothing heavier than pydantic is imported with these names: a flow's image pays 
 """
 
 from meta_prefect.implementations.infra.docker_containers import docker
-from meta_prefect.implementations.infra.ecs_tasks import Network, ecs
+from meta_prefect.implementations.infra.ecs_tasks import CapacityProvider, Network, ecs
 from meta_prefect.implementations.infra.kubernetes_jobs import Toleration, eks, kubernetes
 from meta_prefect.implementations.infra.process import local_process, process
 from meta_prefect.implementations.infra.worker_manifests import ClusterWorker
 
-__all__ = ["ClusterWorker", "Network", "Toleration", "docker", "ecs", "eks", "kubernetes", "local_process", "process"]
+__all__ = [
+    "CapacityProvider",
+    "ClusterWorker",
+    "Network",
+    "Toleration",
+    "docker",
+    "ecs",
+    "eks",
+    "kubernetes",
+    "local_process",
+    "process",
+]

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from decimal import Decimal
+from typing import Any, ClassVar, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from meta_prefect.errors import ConfigurationError
 from meta_prefect.implementations.infra.containers import CONTAINER_TEMPLATE, ContainerBuilder, PoolName
+from meta_prefect.implementations.infra.docker_arguments import (
+    OWN_VARIABLES,
+    as_job_variable,
+    check_arguments,
+    check_arguments_deeply,
+)
+from meta_prefect.implementations.infra.docker_volumes import Volumes, read_volume
 from meta_prefect.implementations.infra.quantities import Cpu, Memory, read_cpu, read_memory
+from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.records import Record, merged
-
-_VOLUME: Final = re.compile(r"(?P<source>[^:]+):(?P<target>/[^:]*)(?::(?P<mode>ro|rw|z|Z|ro,z|ro,Z))?")
 
 _NANO: Final = 10**9
 
-
-def _check_volumes(volumes: tuple[str, ...]) -> tuple[str, ...]:
-    for volume in volumes:
-        if _VOLUME.fullmatch(volume) is None:
-            raise ValueError(
-                f"{volume!r} is no volume: write 'name-or-path:/path/in/the/container', ':ro' after it to read only"
-            )
-    return volumes
+_LEAST_CPU: Final = Decimal("0.01")
+_LEAST_MEMORY: Final = 6 * 2**20
 
 
 class docker(ContainerBuilder):  # noqa: N801 - used like a function
@@ -34,7 +35,8 @@ class docker(ContainerBuilder):  # noqa: N801 - used like a function
         image_pull_policy: When the image is pulled; None means if it is not there or has the tag ``latest``.
         networks: Docker networks that the container joins.
         network_mode: ``host``, ``bridge`` or another mode; not together with networks.
-        volumes: Volumes and folders of the worker's host: ``name-or-path:/path/in/the/container``, ``:ro`` to read only.
+        volumes: Volumes and folders of the worker's host: ``name-or-path:/path/in/the/container``, then options such as
+            ``:ro`` or ``:nocopy``.
         auto_remove: Whether a finished container is removed.
         labels: Labels of the containers.
         container: Further arguments of docker-py's ``containers.create``.
@@ -49,7 +51,7 @@ class docker(ContainerBuilder):  # noqa: N801 - used like a function
     image_pull_policy: Literal["IfNotPresent", "Always", "IfPossible", "Never"] | None = None
     networks: tuple[str, ...] = ()
     network_mode: str | None = Field(default=None, min_length=1)
-    volumes: Annotated[tuple[str, ...], AfterValidator(_check_volumes)] = ()
+    volumes: Volumes = ()
     auto_remove: bool | None = None
     labels: dict[str, str] = Field(default={})
     container: dict[str, Any] = Field(default={})
@@ -59,7 +61,25 @@ class docker(ContainerBuilder):  # noqa: N801 - used like a function
     def _docker_accepts(self) -> Self:
         if self.networks and self.network_mode is not None:
             raise ValueError("give either `networks` or `network_mode`")
+        if self.cpu is not None and read_cpu(self.cpu) < _LEAST_CPU:
+            raise ValueError(f"cpu: {self.cpu} is less than 0.01, the least that Docker gives")
+        if self.memory is not None and read_memory(self.memory) < _LEAST_MEMORY:
+            raise ValueError(f"memory: {self.memory} is less than 6Mi, the least that Docker gives")
+        check_arguments(self.container)
         return self
+
+    def update_deployment(self, deployment: Deployment) -> Deployment:
+        """Set pool, job variables and, where no inner builder did, the place of the code.
+
+        Raises:
+            ConfigurationError: Docker would not take it, or the image has no tag in production.
+        """
+        made = super().update_deployment(deployment)
+        try:
+            check_arguments_deeply(made.job_variables)
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from None
+        return made
 
     def job_variables(self, given: Record) -> Record:
         """What this builder sets."""
@@ -71,14 +91,23 @@ class docker(ContainerBuilder):  # noqa: N801 - used like a function
             "auto_remove": self.auto_remove,
         }
         result: Record = {name: value for name, value in chosen.items() if value is not None}
-        for name, added in (("networks", self.networks), ("volumes", self.volumes)):
+        volumes = [read_volume(text) for text in self.volumes]
+        plain = [volume.text for volume in volumes if volume.mount is None]
+        for name, added in (("networks", self.networks), ("volumes", plain)):
             if added:
                 result[name] = list(dict.fromkeys((*given.get(name, []), *added)))
         if self.labels:
             result["labels"] = {**given.get("labels", {}), **self.labels}
         arguments: Record = dict(self.container)
+        for name in OWN_VARIABLES:
+            if name in arguments:
+                result[name] = as_job_variable(arguments.pop(name))
+        known: Record = given.get("container_create_kwargs") or {}
+        if mounts := [volume.mount for volume in volumes if volume.mount is not None]:
+            there = arguments.get("mounts", known.get("mounts", []))
+            arguments["mounts"] = [*there, *(mount for mount in mounts if mount not in there)]
         if self.cpu is not None:
             arguments["nano_cpus"] = int(read_cpu(self.cpu) * _NANO)
         if arguments:
-            result["container_create_kwargs"] = merged(given.get("container_create_kwargs") or {}, arguments)
+            result["container_create_kwargs"] = merged(known, arguments)
         return result

@@ -8,36 +8,25 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from meta_prefect.errors import ConfigurationError
 from meta_prefect.implementations.infra.containers import (
     CONTAINER_TEMPLATE,
     ContainerBuilder,
     PoolName,
     check_variable_names,
 )
+from meta_prefect.implementations.infra.ecs_limits import FARGATE_PROVIDERS, refusals
 from meta_prefect.implementations.infra.quantities import Cpu, Memory, mebibytes, read_cpu
 from meta_prefect.interfaces.records import Record, merged
 
-_GIBIBYTE: Final = 1024
-
-FARGATE_MEMORY: Final = {
-    256: (512, 1024, 2048),
-    512: tuple(range(1 * _GIBIBYTE, 4 * _GIBIBYTE + 1, _GIBIBYTE)),
-    1024: tuple(range(2 * _GIBIBYTE, 8 * _GIBIBYTE + 1, _GIBIBYTE)),
-    2048: tuple(range(4 * _GIBIBYTE, 16 * _GIBIBYTE + 1, _GIBIBYTE)),
-    4096: tuple(range(8 * _GIBIBYTE, 30 * _GIBIBYTE + 1, _GIBIBYTE)),
-    8192: tuple(range(16 * _GIBIBYTE, 60 * _GIBIBYTE + 1, 4 * _GIBIBYTE)),
-    16384: tuple(range(32 * _GIBIBYTE, 120 * _GIBIBYTE + 1, 8 * _GIBIBYTE)),
-}
-"""What Fargate offers: mebibytes of memory by CPU units, of which a CPU has 1024."""
-
-DEFAULT_CPU_UNITS: Final = 1024
-"""CPU units of a task that says nothing, by prefect-aws."""
-
-DEFAULT_MEBIBYTES: Final = 2048
-"""Memory of a task that says nothing, by prefect-aws."""
-
 _ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/.+")
 _SECRET: Final = re.compile(r"arn:aws[a-z-]*:(?:secretsmanager|ssm):.+")
+
+_WORKER_SECRETS: Final = {
+    "PREFECT_API_KEY": "prefect_api_key_secret_arn",
+    "PREFECT_API_AUTH_STRING": "prefect_api_auth_string_secret_arn",
+}
+"""What the worker hands to each task itself, and takes from a secret in place of its own settings only by these job variables."""
 
 _ECS_TEMPLATE: Final[Record] = {
     "variables": {
@@ -56,10 +45,17 @@ _ECS_TEMPLATE: Final[Record] = {
                 "minimum": 21,
                 "maximum": 200,
             },
+            "network_mode": {
+                "type": "string",
+                "title": "Network mode",
+                "description": "Network mode of tasks that are not on Fargate; ECS takes subnets with awsvpc only.",
+                "enum": ["awsvpc", "bridge", "host", "none"],
+            },
         }
     },
     "job_configuration": {
         "task_definition": {
+            "networkMode": "{{ network_mode }}",
             # The container may use all of its task's memory.
             "containerDefinitions": {"0": {"secrets": "{{ secret_env }}", "memory": "{{ memory }}"}},
             "ephemeralStorage": {"sizeInGiB": "{{ ephemeral_storage }}"},
@@ -95,34 +91,52 @@ class Network(BaseModel):
 
     Attributes:
         vpc_id: The VPC.
-        subnets: Subnets of the VPC; none means all of them.
+        subnets: Subnets of the VPC; none means all of them, which is for Fargate only.
         security_groups: Security groups; none means the VPC's own.
-        public_ip: Whether tasks get a public address, without which they reach the Prefect API through a NAT gateway only.
+        public_ip: Whether tasks get a public address, without which they reach the Prefect API through a NAT gateway only; None
+            means on Fargate, as others cannot have one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     vpc_id: str = Field(pattern=r"^vpc-[0-9a-z]+$")
-    subnets: tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-z]+$")], ...] = ()
-    security_groups: tuple[Annotated[str, Field(pattern=r"^sg-[0-9a-z]+$")], ...] = ()
-    public_ip: bool = True
+    subnets: tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-z]+$")], ...] = Field(default=(), max_length=16)
+    security_groups: tuple[Annotated[str, Field(pattern=r"^sg-[0-9a-z]+$")], ...] = Field(default=(), max_length=5)
+    public_ip: bool | None = None
 
-    def job_variables(self) -> Record:
+    def job_variables(self, launch_type: str) -> Record:
         """As prefect-aws takes it."""
         if not self.subnets:
             return {"vpc_id": self.vpc_id}
+        public_ip = launch_type in FARGATE_PROVIDERS if self.public_ip is None else self.public_ip
         configuration: Record = {
             "subnets": list(self.subnets),
             "securityGroups": list(self.security_groups),
-            "assignPublicIp": "ENABLED" if self.public_ip else "DISABLED",
+            "assignPublicIp": "ENABLED" if public_ip else "DISABLED",
         }
         return {"vpc_id": self.vpc_id, "network_configuration": configuration}
 
     @model_validator(mode="after")
     def _needs_subnets(self) -> Self:
-        if not self.subnets and (self.security_groups or not self.public_ip):
+        if not self.subnets and (self.security_groups or self.public_ip is False):
             raise ValueError("`security_groups` and `public_ip` are for chosen `subnets`: name those too")
         return self
+
+
+class CapacityProvider(BaseModel):
+    """One of the capacity providers among which ECS chooses.
+
+    Attributes:
+        name: ``FARGATE``, ``FARGATE_SPOT``, or the name of one that the cluster has.
+        weight: Its share of the tasks.
+        base: How many tasks it gets before shares count.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1)
+    weight: int = Field(default=1, ge=0, le=1000)
+    base: int = Field(default=0, ge=0, le=100_000)
 
 
 class ecs(ContainerBuilder):  # noqa: N801 - used like a function
@@ -132,12 +146,13 @@ class ecs(ContainerBuilder):  # noqa: N801 - used like a function
         cpu: CPUs: a number (``0.5``) or text (``"500m"``); Fargate has certain sizes only.
         memory: Memory: a number of gibibytes (``1.5``) or text with a unit; Fargate has certain sizes for each CPU only.
         launch_type: What the tasks run on.
+        capacity_providers: The capacity providers among which ECS chooses, all of the launch type ``FARGATE`` or ``EC2``.
         cluster: Name or ARN of the cluster; None means the pool's, else the account's own.
         task_role: The ARN of the role that the flow acts as.
         execution_role: The ARN of the role that pulls the image, reads secrets and writes logs.
         family: The family of the task definition; None gives each deployment its own.
         secrets: Environment variables from Secrets Manager or Parameter Store, by ARN. Needs an execution role.
-        network: Where the tasks are in the network; None means the account's own VPC.
+        network: Where the tasks are in the network; None means the account's own VPC, or on EC2 that of the instance.
         logs: Whether the container's output goes to CloudWatch. Needs an execution role.
         ephemeral_storage: GiB of disk of a Fargate task; None means Fargate's own 20.
         labels: Tags of the tasks.
@@ -150,6 +165,7 @@ class ecs(ContainerBuilder):  # noqa: N801 - used like a function
     cpu: Cpu | None = None
     memory: Memory | None = None
     launch_type: Literal["FARGATE", "FARGATE_SPOT", "EC2", "EXTERNAL"] = "FARGATE"
+    capacity_providers: tuple[CapacityProvider, ...] = Field(default=(), max_length=20)
     cluster: str | None = Field(default=None, min_length=1)
     task_role: RoleArn | None = None
     execution_role: RoleArn | None = None
@@ -163,10 +179,8 @@ class ecs(ContainerBuilder):  # noqa: N801 - used like a function
 
     @model_validator(mode="after")
     def _aws_accepts(self) -> Self:
-        if (self.secrets or self.logs) and self.execution_role is None:
-            raise ValueError("`secrets` and `logs` need an `execution_role` that may read or write them")
-        if self.launch_type.startswith("FARGATE") and (self.cpu is not None or self.memory is not None):
-            check_fargate_size(self.cpu_units or DEFAULT_CPU_UNITS, self.mebibytes or DEFAULT_MEBIBYTES)
+        for refusal in refusals({"env": self.env, **self._chosen({})}):
+            raise ValueError(refusal)
         return self
 
     @property
@@ -180,7 +194,17 @@ class ecs(ContainerBuilder):  # noqa: N801 - used like a function
         return None if self.memory is None else mebibytes(self.memory)
 
     def job_variables(self, given: Record) -> Record:
-        """What this builder sets."""
+        """What this builder sets.
+
+        Raises:
+            ConfigurationError: AWS would not take it together with what inner builders have set.
+        """
+        chosen = self._chosen(given)
+        for refusal in refusals({**given, **chosen}):
+            raise ConfigurationError(refusal)
+        return chosen
+
+    def _chosen(self, given: Record) -> Record:
         chosen: dict[str, Any] = {
             "cpu": self.cpu_units,
             "memory": self.mebibytes,
@@ -193,34 +217,21 @@ class ecs(ContainerBuilder):  # noqa: N801 - used like a function
             "ephemeral_storage": self.ephemeral_storage,
         }
         result: Record = {name: value for name, value in chosen.items() if value is not None}
+        if self.capacity_providers:
+            result["capacity_provider_strategy"] = [
+                {"capacityProvider": one.name, "weight": one.weight, "base": one.base}
+                for one in self.capacity_providers
+            ]
         if self.network is not None:
-            result |= self.network.job_variables()
-        if self.secrets:
+            result |= self.network.job_variables(self.launch_type)
+        if self.launch_type == "EC2" and "vpc_id" in {**given, **result}:
+            result["network_mode"] = "awsvpc"  # the only one with subnets; on Fargate the only one there is
+        arns = dict(self.secrets)
+        result |= {variable: arns.pop(name) for name, variable in _WORKER_SECRETS.items() if name in arns}
+        if arns:
             known = {one["name"]: one for one in given.get("secret_env", [])}
-            added = {name: {"name": name, "valueFrom": arn} for name, arn in self.secrets.items()}
+            added = {name: {"name": name, "valueFrom": arn} for name, arn in arns.items()}
             result["secret_env"] = list({**known, **added}.values())
         if self.labels:
             result["labels"] = {**given.get("labels", {}), **self.labels}
         return result
-
-
-def check_fargate_size(cpu_units: int, memory: int) -> None:
-    """Check that Fargate has tasks of a size.
-
-    Args:
-        cpu_units: CPU, in units of which a CPU has 1024.
-        memory: Memory in mebibytes.
-
-    Raises:
-        ValueError: It has none.
-    """
-    if cpu_units not in FARGATE_MEMORY:
-        sizes = ", ".join(f"{units / 1024:g}" for units in FARGATE_MEMORY)
-        raise ValueError(f"Fargate has no tasks with {cpu_units / 1024:g} CPUs, but with {sizes}")
-    offered = FARGATE_MEMORY[cpu_units]
-    if memory not in offered:
-        close = min(offered, key=lambda size: (abs(size - memory), -size))
-        raise ValueError(
-            f"Fargate has no tasks with {cpu_units / 1024:g} CPUs and {memory}Mi of memory, the closest is {close}Mi "
-            f"(it offers {offered[0]}Mi to {offered[-1]}Mi)"
-        )

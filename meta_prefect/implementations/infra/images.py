@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from meta_prefect.errors import ConfigurationError
 
@@ -25,7 +25,7 @@ def _check(reference: str) -> str:
     return reference
 
 
-ImageReference = Annotated[str, AfterValidator(_check)]
+ImageReference = Annotated[str, AfterValidator(_check), Field(examples=["registry.example/name:1.4.2"])]
 """``registry/name:tag`` or ``registry/name@sha256:…``; or a reference to a Prefect variable that holds one."""
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SATURDAY = 5
 _LONGEST_CODE = 5
+_SAMPLE_YEARS = (2026, 2027)
 
 
 class Calendar(ABC):
@@ -43,6 +44,11 @@ class Calendar(ABC):
         return type(self).__name__
 
     @property
+    def remark(self) -> str:
+        """What one should know of it where it is named; empty where there is nothing."""
+        return ""
+
+    @property
     def has_weekends(self) -> bool:
         """Whether its weekends count where it is joined with others; a mere list of days has none of its own."""
         return True
@@ -54,16 +60,26 @@ class LibraryCalendar(Calendar):
     Args:
         name: What the report calls it.
         entity: The library's object. It is filled year by year as years are asked for.
+        regions: The regions of a country each of which has more holidays than the whole, which therefore are those of none.
     """
 
-    def __init__(self, name: str, entity: HolidayBase) -> None:
+    def __init__(self, name: str, entity: HolidayBase, regions: Sequence[str] = ()) -> None:
         self._name = name
         self._entity = entity
+        self._regions = regions
 
     @property
     def name(self) -> str:
         """The code by which the user asked for it, for example ``US-CA``."""
         return self._name
+
+    @property
+    def remark(self) -> str:
+        """That regional holidays are not among these, where each region has some."""
+        if not self._regions:
+            return ""
+        examples = " or ".join(f"{self._name}-{region}" for region in self._regions[:2])
+        return f"each region of {self._name} has further holidays: write for example {examples}"
 
     def holidays(self, years: Iterable[int]) -> Mapping[date, str]:
         """The library's holidays of these years; New Year observed on 31 December belongs to the old year."""
@@ -178,6 +194,11 @@ class JoinedCalendar(Calendar):
         """The names of the parts."""
         return " + ".join(part.name for part in self._parts)
 
+    @property
+    def remark(self) -> str:
+        """What one should know of its parts."""
+        return "; ".join(part.remark for part in self._parts if part.remark)
+
     def holidays(self, years: Iterable[int]) -> Mapping[date, str]:
         """The holidays of every part; where two name the same day, both names."""
         wanted = tuple(years)
@@ -277,7 +298,18 @@ def _country(name: str, spec: CalendarSpec, where: str | None) -> Calendar:
     subdivision = _subdivision(plain, spec.subdivision, code, where)
     categories = _categories(plain, spec.categories, code, where)
     entity = holidays.country_holidays(code, subdiv=subdivision, observed=spec.observed, categories=categories)
-    return LibraryCalendar(f"{code}-{subdivision}" if subdivision else code, entity)
+    regions = () if subdivision or spec.categories else _regions_with_more(code)
+    return LibraryCalendar(f"{code}-{subdivision}" if subdivision else code, entity, regions)
+
+
+@cache
+def _regions_with_more(code: str) -> tuple[str, ...]:
+    """A country's regions, where each of them has holidays that the country as a whole has not; else none."""
+    import holidays
+
+    national = holidays.country_holidays(code, years=_SAMPLE_YEARS)
+    own = (holidays.country_holidays(code, subdiv=region, years=_SAMPLE_YEARS) for region in national.subdivisions)
+    return tuple(national.subdivisions) if all(set(region) - set(national) for region in own) else ()
 
 
 def _market(name: str, spec: CalendarSpec, where: str | None) -> Calendar:

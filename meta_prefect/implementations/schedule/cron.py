@@ -92,6 +92,33 @@ def cron_to_rrule(cron: str, *, day_or: bool = True, where: str | None = None) -
     return "\n".join(f"RRULE:{rule}" for rule in rules) if either else next(rules)
 
 
+def uneven_steps(cron: str) -> list[str]:
+    """Say where a step such as ``*/7`` does not divide its field, so that one gap is another than the step."""
+    fields = _ALIASES.get(cron.strip().lower(), cron.strip().lower()).split()
+    minute, hour, day, _, weekday = fields
+    told: list[str] = []
+    if len(_values(_HOUR, hour, None)) > 1:
+        told += _uneven(_MINUTE, minute, "each hour")
+    if weekday in {"*", "?"} or "," in weekday or "-" in weekday:
+        told += _uneven(_HOUR, hour, "midnight")
+    if (step := re.fullmatch(r"\*/(\d+)", day)) and int(step[1]) > 1:
+        told.append(f"day of month {day} starts over on the 1st of each month, whatever the last gap is")
+    return told
+
+
+def _uneven(field: _Field, text: str, place: str) -> list[str]:
+    shape = re.fullmatch(r"(\*|\d+)/(\d+)", text)
+    if shape is None:
+        return []
+    step, first = int(shape[2]), field.low if shape[1] == "*" else int(shape[1])
+    *_, last = range(first, field.high + 1, step)
+    gap = field.size - last + first
+    if gap == step:
+        return []
+    later = f"{gap} {field.name}{'s' if gap > 1 else ''} later, not {step}"
+    return [f"{field.name} {text} starts over at {place}: the run after {field.name} {last} is {later}"]
+
+
 def _split(cron: str, where: str | None) -> list[str]:
     wanted = cron.strip().lower()
     if wanted.startswith("@") and wanted not in _ALIASES:

@@ -19,7 +19,7 @@ from meta_prefect.implementations.schedule.anchoring import (
     walk_a_day,
 )
 from meta_prefect.implementations.schedule.calendars import Calendar, make_calendar
-from meta_prefect.implementations.schedule.cron import cron_to_rrule
+from meta_prefect.implementations.schedule.cron import cron_to_rrule, uneven_steps
 from meta_prefect.implementations.schedule.days_off import FROZEN, LONGEST_BREAK, DaysOff, LeftOut
 from meta_prefect.implementations.schedule.exclusions import Frame, adding_lines, excluding_lines
 from meta_prefect.implementations.schedule.in_words import in_words
@@ -101,6 +101,8 @@ def resolve(
     for spec, slug in zip(read, slugs, strict=True):
         place = f"{where or 'schedule'} {slug!r}" if len(read) > 1 else where
         calendar_place = ("schedule", "holidays") if spec.holidays is not None else ("holidays",)
+        with about("schedule", "timezone", value=spec.timezone):
+            checked_zone(spec.timezone, where=place)
         with about(*calendar_place, value=default_calendar if spec.holidays is None else spec.holidays):
             calendar = calendar_of(spec, default_calendar, base_dir=base_dir, where=place)
         # What is not about another part of it is about its times.
@@ -116,7 +118,7 @@ def resolve(
 def _check_different(schedules: Sequence[Schedule], where: str | None) -> None:
     """Refuse a schedule that stands there twice: each of its runs would start twice."""
     for one, other in combinations(schedules, 2):
-        if one == other.model_copy(update={"slug": one.slug}):
+        if one == other.model_copy(update={"slug": one.slug, "in_words": one.in_words}):
             raise ScheduleError(
                 f"the schedules {one.slug!r} and {other.slug!r} are the same, so that each run would start twice",
                 where=where,
@@ -174,10 +176,13 @@ def resolve_one(spec: ScheduleSpec, *, calendar: Calendar | None, now: datetime,
     if days_off is None:
         start = start_needed(base, today, alone=True)
         stored = _stored(plain, plain.rrule, base, start, today, start_at) if plain.rrule else plain
+        stored = stored.model_copy(update={"note": _note(spec, None, None)})
         if plain.rrule and _room(stored.rrule or "") < 0:
             raise _too_long(stored.rrule or "", where)
         return Resolved(stored, zone, base, base=base)
-    return _without_days_off(plain, base, stored_zone, days_off, today, start_at, where)
+    found = _without_days_off(plain, base, stored_zone, days_off, today, start_at, where)
+    note = _note(spec, days_off, found.until)
+    return replace(found, schedule=found.schedule.model_copy(update={"note": note}))
 
 
 def _as_recurrence(
@@ -270,9 +275,8 @@ def _without_days_off(
         frame = Frame(start or base.anchor, datetime.min if start else base.anchor, first)  # noqa: DTZ901 - wall-clock time
         text = _assemble(base, left_out, kept, added, frame)
         if text is not None:
-            update = {"timezone": stored_zone, "note": _note(days_off, last)}
-            cleared = {"cron": None, "interval": None, "anchor_date": None, "day_or": True}
-            stored = _stored(plain.model_copy(update={**cleared, **update}), text, base, start, today, start_at)
+            update = {"timezone": stored_zone, "cron": None, "interval": None, "anchor_date": None, "day_or": True}
+            stored = _stored(plain.model_copy(update=update), text, base, start, today, start_at)
             recurrence = parse_recurrence(stored.rrule or "", where=where)
             return Resolved(stored, days_off.zone, recurrence, days_off, base, last)
     if plain.interval is None:
@@ -337,7 +341,15 @@ def _check_some_remain(
         raise ScheduleError(message, where=where, hint="Set holidays: false, or on_holiday: next_business_day.")
 
 
-def _note(days_off: DaysOff, last: date) -> str:
+def _note(spec: ScheduleSpec, days_off: DaysOff | None, last: date | None) -> str | None:
+    """What a plan says about a schedule."""
+    calendar = days_off.calendar if days_off else None
+    told = [_left_out(days_off, last) if days_off and last else "", calendar.remark if calendar else ""]
+    told += uneven_steps(spec.cron) if spec.cron else []
+    return "; ".join(filter(None, told)) or None
+
+
+def _left_out(days_off: DaysOff, last: date) -> str:
     holidays = f"holidays of {days_off.calendar.name}" if days_off.calendar else ""
     frozen = "frozen days" if days_off.freeze else ""
     if holidays and days_off.on_holiday != "skip":
