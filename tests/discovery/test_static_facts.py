@@ -270,7 +270,7 @@ def test_the_module_is_named_as_when_it_is_imported(write: Write, files: Mapping
     assert read == imported
 
 
-ELSEWHERE = {
+ELSEWHERE: dict[str, tuple[dict[str, str], str]] = {
     "an installed module": ({}, "prefect.flows.load_flow"),
     "a module that the project hides": (
         {"pydantic.py": "", "flows.py": module(before="from pydantic import Field", parameters="x=Field(default=1)")},
@@ -284,7 +284,7 @@ ELSEWHERE = {
 @pytest.mark.parametrize(("files", "entrypoint"), ELSEWHERE.values(), ids=ELSEWHERE.keys())
 def test_what_lies_elsewhere_is_not_read(write: Write, files: Mapping[str, str], entrypoint: str) -> None:
     """What is not in the project, or what the project may hide, is left to importing and its errors."""
-    assert StaticFacts(ProjectModules(write(files | {"other.py": ""}))).of(entrypoint) is None
+    assert StaticFacts(ProjectModules(write({**files, "other.py": ""}))).of(entrypoint) is None
 
 
 def test_a_module_that_was_executed_is_not_read(write: Write) -> None:
