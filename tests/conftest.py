@@ -58,12 +58,14 @@ def prefect_home() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def secrets_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+def secrets_of_its_own() -> Generator[None]:
     """What a test lets the package hide does not stay hidden in the tests after it."""
     from meta_prefect import redaction
 
-    monkeypatch.setattr(redaction, "_known", vars(redaction)["_known"].copy())
+    known: set[str] = vars(redaction)["_known"]
+    before = known.copy()
     yield
+    known.intersection_update(before)
     vars(redaction)["_pattern_of_known"].cache_clear()
 
 

@@ -11,6 +11,7 @@ from support import Api, run_deployment, wait_until
 
 from meta_prefect.deploy import deploy
 from meta_prefect.errors import DeployFailed, MetaPrefectError
+from meta_prefect.report import carried_by
 
 CODE = """
     from prefect import flow
@@ -176,7 +177,7 @@ def test_an_automation_that_cannot_be_written_is_named_once(server: Api, project
         deploy([str(root)])
 
     name = f"automation {unique}-mine-dev: run {unique}-gone"
-    said = [what for which, what in failed.value.report.components if which == name]
+    said = [what for which, what in carried_by(failed.value).components if which == name]
     assert said == [f"failed: it cannot run {unique}/gone: there is no such deployment"]
 
 

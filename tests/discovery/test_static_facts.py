@@ -284,7 +284,7 @@ ELSEWHERE: dict[str, tuple[dict[str, str], str]] = {
 @pytest.mark.parametrize(("files", "entrypoint"), ELSEWHERE.values(), ids=ELSEWHERE.keys())
 def test_what_lies_elsewhere_is_not_read(write: Write, files: dict[str, str], entrypoint: str) -> None:
     """What is not in the project, or what the project may hide, is left to importing and its errors."""
-    assert StaticFacts(ProjectModules(write(files | {"other.py": ""}))).of(entrypoint) is None
+    assert StaticFacts(ProjectModules(write({**files, "other.py": ""}))).of(entrypoint) is None
 
 
 def test_a_module_that_was_executed_is_not_read(write: Write) -> None:

@@ -223,12 +223,7 @@ def modules(draw: st.DrawFn) -> tuple[str, bool]:
 
 
 @seed(SEED)
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    print_blob=True,
-)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 @given(made=modules())
 @pytest.mark.filterwarnings("ignore")
 def test_what_is_read_is_what_importing_gives(made: tuple[str, bool]) -> None:
