@@ -177,7 +177,7 @@ def test_a_flow_of_a_class_of_its_own_keeps_it() -> None:
     assert builders_of(made) == (NAMER,)
 
 
-@pytest.mark.parametrize("thing", [3, "add", None, [add]], ids=str)
+@pytest.mark.parametrize("thing", [3, "add", None, [add]], ids=["a number", "a text", "nothing", "a list"])
 def test_something_else_is_refused(thing: Any) -> None:
     """Whatever is no flow, builder or decorator is an error that says what a builder is for."""
     with pytest.raises(BuilderError, match="builder name: cannot be applied to") as refused:
