@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
@@ -43,11 +43,20 @@ class Written:
         Parameter(negative="", help="Its holidays: `US`, `DE-BY`, `NYSE`, `company.ics`; several are joined."),
     ] = None
     on_holiday: Annotated[
+        Literal["skip", "next_business_day", "previous_business_day", "only"] | None,
+        Parameter(help="What happens to a run on a holiday; `only`: it runs on no other day."),
+    ] = None
+    on_weekend: Annotated[
         Literal["skip", "next_business_day", "previous_business_day"] | None,
-        Parameter(help="What happens to a run on a holiday."),
+        Parameter(help="What happens to a run on a weekend."),
+    ] = None
+    business_day: Annotated[
+        list[int] | None,
+        Parameter(negative="", help="Of its times, only those on this business day of a month; -1 is the last."),
     ] = None
     freeze: Annotated[
-        list[str] | None, Parameter(negative="", help="Days without runs: `2026-12-20 to 2027-01-03`.")
+        list[str] | None,
+        Parameter(negative="", help="Days without runs: `2026-12-20 to 2027-01-03`, each year `12-20 to 01-03`."),
     ] = None
 
     def spec(self) -> dict[str, Any]:
@@ -168,6 +177,7 @@ def _lines(preview: Preview, wanted: int) -> Iterator[tuple[str, bool]]:
     for skipped in preview.skipped:
         if skipped.moved_to is not None and not skipped.joins:
             instead.setdefault(skipped.moved_to, []).append(_told(skipped.at))
+    because = dict(zip(preview.fires, preview.because, strict=False))
     ordered = sorted(runs, key=lambda pair: pair[0].astimezone(UTC))
     for reason, alike in groupby(ordered, key=lambda pair: None if pair[1] is None else _reason(pair[1])):
         moments = [at for at, _ in alike]
@@ -181,7 +191,8 @@ def _lines(preview: Preview, wanted: int) -> Iterator[tuple[str, bool]]:
         else:
             for at, line in zip(moments, shown, strict=True):
                 moved_here = " and ".join(instead.get(at, ()))
-                yield f"  {line}{f'   instead of {moved_here}' if moved_here else ''}", False
+                why = f"instead of {moved_here}" if moved_here else because.get(at, "")
+                yield f"  {line}{f'   {why}' if why else ''}", False
     if len(preview.fires) < wanted:
         yield "  no further run" if preview.fires else "  no run", False
     if (following := preview.next_skipped) is not None:
@@ -215,7 +226,10 @@ def _as_json(one: SchedulePreview) -> dict[str, Any]:
         "timezone": shown.timezone,
         "stored": kept,
         "note": stored.note,
-        "fires": [{"at": run.isoformat(), "local": run.astimezone().isoformat()} for run in shown.fires],
+        "fires": [
+            {"at": run.isoformat(), "local": run.astimezone().isoformat(), **({"because": why} if why else {})}
+            for run, why in zip_longest(shown.fires, shown.because)
+        ],
         "skipped": [_skipped_as_json(run) for run in shown.skipped],
         "next_skipped": None if shown.next_skipped is None else _skipped_as_json(shown.next_skipped),
         "remarks": list(shown.remarks),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import takewhile
 from typing import Any, cast
@@ -41,13 +41,20 @@ def run_at(wall: datetime, zone: str) -> datetime:
 
 
 def expected_runs(
-    text: str, zone: str, calendar: str | PlainDays | None, start: datetime, end: datetime, *, on_holiday: str = "skip"
+    text: str,
+    zone: str,
+    calendar: str | PlainDays | None,
+    start: datetime,
+    end: datetime,
+    *,
+    on_holiday: str = "skip",
+    on_weekend: str | None = None,
 ) -> list[datetime]:
     """The instants from ``start`` to ``end`` at which the rrule of a user should run, days off left out or moved."""
     written = rrule.rrulestr(text, dtstart=datetime(2020, 1, 1), forceset=True)  # noqa: DTZ001
     first, last = start.replace(tzinfo=None) - FAR, end.replace(tzinfo=None) + FAR
     walls = [wall for wall in takewhile(lambda wall: wall <= last, iter(written)) if wall >= first]
-    excluded = _excluded(text, last) if on_holiday != "skip" else set[datetime]()
+    excluded = _excluded(text, last) if {on_holiday, on_weekend} - {"skip", None} else set[datetime]()
     return on_business_days(
         ((wall, run_at(wall, zone)) for wall in walls),
         zone,
@@ -55,8 +62,16 @@ def expected_runs(
         start,
         end,
         on_holiday=on_holiday,
+        on_weekend=on_weekend,
         excluded=excluded,
     )
+
+
+def runs_on(text: str, zone: str, start: datetime, end: datetime, wanted: Callable[[date], bool]) -> list[datetime]:
+    """The instants from ``start`` to ``end`` at which the rrule of a user runs on certain local days."""
+    place = ZoneInfo(zone)
+    every = expected_runs(text, zone, None, start, end)
+    return [run for run in every if wanted(run.astimezone(place).date())]
 
 
 def on_business_days(
@@ -67,19 +82,20 @@ def on_business_days(
     end: datetime,
     *,
     on_holiday: str = "skip",
+    on_weekend: str | None = None,
     excluded: Collection[datetime] = (),
 ) -> list[datetime]:
     """The instants from ``start`` to ``end`` that remain of runs, given as wall-clock time and instant, and where they move."""
     place = ZoneInfo(zone)
     years = range((start - FAR).year, (end + FAR).year + 1)
     off = days_off(calendar, years) if isinstance(calendar, str) else calendar
-    step = DAY if on_holiday == "next_business_day" else -DAY
     found: set[datetime] = set()
     for wall, at in runs:
         day = at.astimezone(place).date()
-        if off is None or day not in off:
+        if off is None or (day not in off and (on_weekend is None or off.is_working_day(day))):
             found.add(at)
-        elif on_holiday != "skip":
+        elif (policy := on_holiday if day in off else on_weekend) != "skip":
+            step = DAY if policy == "next_business_day" else -DAY
             goal = day + step
             while not off.is_working_day(goal):
                 goal += step

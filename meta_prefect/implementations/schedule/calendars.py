@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 _SATURDAY = 5
 _LONGEST_CODE = 5
+_DELIMITER = "; "
+_IN_PARENTHESES = re.compile(r"\s*\([^()]*\)$")
 _SAMPLE_YEARS = (2026, 2027)
+_YEARS_OF_NAMES = 6
 
 
 class Calendar(ABC):
@@ -61,12 +65,23 @@ class LibraryCalendar(Calendar):
         name: What the report calls it.
         entity: The library's object. It is filled year by year as years are asked for.
         regions: The regions of a country each of which has more holidays than the whole, which therefore are those of none.
+        excepted: Names of holidays that are none, in lower case.
+        translations: The same entity in other languages, in which such a name may be written.
     """
 
-    def __init__(self, name: str, entity: HolidayBase, regions: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        entity: HolidayBase,
+        regions: Sequence[str] = (),
+        excepted: Iterable[str] = (),
+        translations: Sequence[HolidayBase] = (),
+    ) -> None:
         self._name = name
         self._entity = entity
         self._regions = regions
+        self._excepted = frozenset(excepted)
+        self._translations = translations
 
     @property
     def name(self) -> str:
@@ -86,8 +101,25 @@ class LibraryCalendar(Calendar):
         wanted = set(years)
         # asking for a day fills its year; the next year may add its New Year's observed day to this one
         for year in sorted(wanted | {year + 1 for year in wanted}):
-            self._entity.get(date(year, 1, 1))
-        return {day: name for day, name in self._entity.items() if day.year in wanted}
+            for entity in (self._entity, *self._translations):
+                entity.get(date(year, 1, 1))
+        named = {day: name for day, name in self._entity.items() if day.year in wanted}
+        return {day: name for day, whole in named.items() if (name := self._without_excepted(day, whole))}
+
+    def _without_excepted(self, day: date, name: str) -> str:
+        """The name of a day without those of its holidays that are excepted; empty where none is left."""
+        if not self._excepted:
+            return name
+        names = name.split(_DELIMITER)
+        others = [parts for one in self._translations if len(parts := one[day].split(_DELIMITER)) == len(names)]
+        meant = [{plain_name(one) for one in alike} for alike in zip(names, *others, strict=True)]
+        return _DELIMITER.join(one for one, alike in zip(names, meant, strict=True) if not alike & self._excepted)
+
+    def names(self, years: Iterable[int]) -> set[str]:
+        """The names of its holidays of these years, as they are written in any language; what is excepted counts."""
+        self.holidays(tuple(years))
+        entities = (self._entity, *self._translations)
+        return {_plain(one) for entity in entities for name in entity.values() for one in name.split(_DELIMITER)}
 
     def is_weekend(self, day: date) -> bool:
         """Whether it is one of the entity's own weekend days, and not a working day by decree."""
@@ -299,7 +331,47 @@ def _country(name: str, spec: CalendarSpec, where: str | None) -> Calendar:
     categories = _categories(plain, spec.categories, code, where)
     entity = holidays.country_holidays(code, subdiv=subdivision, observed=spec.observed, categories=categories)
     regions = () if subdivision or spec.categories else _regions_with_more(code)
-    return LibraryCalendar(f"{code}-{subdivision}" if subdivision else code, entity, regions)
+    shown = f"{code}-{subdivision}" if subdivision else code
+    if not spec.except_holidays:
+        return LibraryCalendar(shown, entity, regions)
+    translations = [
+        holidays.country_holidays(
+            code, subdiv=subdivision, observed=spec.observed, categories=categories, language=language
+        )
+        for language in entity.supported_languages
+    ]
+    return _excepting(LibraryCalendar(shown, entity, regions, _plain_names(spec), translations), spec, where)
+
+
+def _plain_names(spec: CalendarSpec) -> set[str]:
+    return {plain_name(name) for name in spec.except_holidays}
+
+
+def _excepting(calendar: LibraryCalendar, spec: CalendarSpec, where: str | None) -> LibraryCalendar:
+    """The calendar, once it is clear that it knows each holiday that is excepted."""
+    this_year = datetime.now(UTC).year
+    known = {name.casefold(): name for name in calendar.names(range(this_year - 1, this_year + _YEARS_OF_NAMES))}
+    for name in spec.except_holidays:
+        if plain_name(name) not in known:
+            hint = _nearest_name(name, known)
+            message = f"except_holidays: the calendar {calendar.name} has no holiday {name!r}"
+            raise ScheduleError(message, where=where, hint=hint)
+    return calendar
+
+
+def _nearest_name(name: str, known: Mapping[str, str]) -> str:
+    said = nearest(plain_name(name), known)
+    close = said.split("'")[1] if said.startswith("Did") and "'" in said else ""
+    return f"Did you mean {known[close]!r}?" if close in known else f"It has {', '.join(sorted(known.values()))}."
+
+
+def plain_name(name: str) -> str:
+    """A holiday's name as it is compared: in lower case, without a remark such as ``(observed)``."""
+    return _plain(name).casefold()
+
+
+def _plain(name: str) -> str:
+    return _IN_PARENTHESES.sub("", name.strip())
 
 
 @cache
@@ -322,7 +394,8 @@ def _market(name: str, spec: CalendarSpec, where: str | None) -> Calendar:
         raise ScheduleError(f"no market named {name!r}", where=where, hint=hint)
     categories = _categories(holidays.financial_holidays(code), spec.categories, code, where)
     entity = holidays.financial_holidays(code, observed=spec.observed, categories=categories)
-    return LibraryCalendar(name.strip().upper(), entity)
+    calendar = LibraryCalendar(name.strip().upper(), entity, excepted=_plain_names(spec))
+    return _excepting(calendar, spec, where) if spec.except_holidays else calendar
 
 
 def _subdivision(entity: HolidayBase, name: str | None, country: str, where: str | None) -> str | None:

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
 
-from meta_prefect.implementations.schedule.calendars import Calendar, days_between
+from meta_prefect.implementations.schedule.calendars import Calendar, ListedCalendar, days_between
 from meta_prefect.implementations.schedule.recurrence import Recurrence
 from meta_prefect.implementations.schedule.spec import FreezeWindow
 from meta_prefect.implementations.schedule.zones import instant_after_gap, instant_of, local_day, wall_time
 
-OnHoliday = Literal["skip", "next_business_day", "previous_business_day"]
+OnWeekend = Literal["skip", "next_business_day", "previous_business_day"]
+OnHoliday = OnWeekend | Literal["only"]
 
 FROZEN = "freeze"
 """The reason of a frozen day."""
+
+WEEKEND = "weekend"
+"""The reason of a day on the weekend."""
+
+NOT_CHOSEN = "not chosen"
+"""The reason of a day that a schedule of chosen days passes over."""
+
+_PLAIN_WEEK = ListedCalendar({})
+_FORWARD, _BACK = "next_business_day", "previous_business_day"
 
 LONGEST_BREAK = timedelta(days=31)
 """No calendar has a longer row of days off; a run is never moved further."""
 
 _DAY = timedelta(days=1)
+
+
+def _days(first: date, last: date) -> Iterator[date]:
+    return (first + offset * _DAY for offset in range((last - first).days + 1))
 
 
 @dataclass(frozen=True)
@@ -46,37 +60,79 @@ class DaysOff:
         zone: The time zone in which a run has its date.
         calendar: The calendar of holidays, if any.
         freeze: Spans of days on which nothing runs.
-        on_holiday: What happens to a run on a holiday; on a frozen day it is always left out. A run that moves keeps its
-            local time; where the clocks skip that on the business day (at midnight), it runs as much later, on that day.
+        on_holiday: What happens to a run on a holiday, also where that is on a weekend; on a frozen day it is always left out.
+            A run that moves keeps its local time; where the clocks skip that on the business day (at midnight), it runs as
+            much later, on that day. With ``only``, there are runs on holidays and on no other day.
+        on_weekend: What happens to a run on the calendar's weekend; None lets it be.
+        business_days: Business days of a month, from its end where they are negative: there are runs on no other day.
     """
 
     zone: str
     calendar: Calendar | None
     freeze: Sequence[FreezeWindow] = ()
     on_holiday: OnHoliday = "skip"
+    on_weekend: OnWeekend | None = None
+    business_days: Sequence[int] = ()
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it names the days with runs, not those without."""
+        return self.on_holiday == "only" or bool(self.business_days)
+
+    @property
+    def moves(self) -> bool:
+        """Whether a run may move to another day."""
+        return bool({self.on_holiday, self.on_weekend} & {_FORWARD, _BACK})
+
+    @property
+    def _week(self) -> Calendar:
+        return self.calendar or _PLAIN_WEEK
 
     def reasons(self, first: date, last: date) -> dict[date, str]:
         """The days off from a day to a day, each with its reason."""
-        found = days_between(self.calendar, first, last) if self.calendar else {}
-        return {**found, **dict.fromkeys(self._frozen(first, last), FROZEN)}
+        frozen = dict.fromkeys(self._frozen(first, last), FROZEN)
+        if self.chooses:
+            chosen = self.chosen(first, last)
+            return {**{day: NOT_CHOSEN for day in _days(first, last) if day not in chosen}, **frozen}
+        holidays = days_between(self.calendar, first, last) if self.calendar else {}
+        weekends = [day for day in _days(first, last) if self._week.is_weekend(day)] if self.on_weekend else []
+        return {**dict.fromkeys(weekends, WEEKEND), **holidays, **frozen}
+
+    def chosen(self, first: date, last: date) -> dict[date, str]:
+        """The days with runs from a day to a day, each with the reason why, where the schedule chooses days. Frozen ones too."""
+        if not self.business_days:
+            return days_between(self.calendar, first, last) if self.calendar else {}
+        found: dict[date, str] = {}
+        month = first.replace(day=1)
+        while month <= last:
+            following = (month + LONGEST_BREAK).replace(day=1)
+            days = [day for day in _days(month, following - _DAY) if self._week.is_business_day(day)]
+            for number in self.business_days:
+                if abs(number) <= len(days):
+                    day = days[number - 1 if number > 0 else number]
+                    found[day] = f"business day {days.index(day) + 1} of {len(days)}"
+            month = following
+        return {day: why for day, why in sorted(found.items()) if first <= day <= last}
 
     def _frozen(self, first: date, last: date) -> Iterable[date]:
         for window in self.freeze:
-            begin, end = max(first, window.first_day), min(last, window.last_day)
-            yield from (begin + offset * _DAY for offset in range((end - begin).days + 1))
+            for begin, end in window.spans(first, last):
+                yield from _days(begin, end)
 
     def _is_frozen(self, day: date) -> bool:
-        return any(window.first_day <= day <= window.last_day for window in self.freeze)
+        return any(True for window in self.freeze for _ in window.spans(day, day))
 
-    def business_day(self, holiday: date) -> date | None:
-        """The day to which a run on a holiday moves, or None where there is none or it is frozen."""
-        if self.calendar is None or self.on_holiday == "skip" or self._is_frozen(holiday):
+    def business_day(self, day_off: date) -> date | None:
+        """The day to which a run on a day off moves, or None where there is none or it is frozen."""
+        is_holiday = self.calendar is not None and day_off in self.calendar.holidays([day_off.year])
+        policy = self.on_holiday if is_holiday else self.on_weekend
+        if policy not in (_FORWARD, _BACK) or self._is_frozen(day_off):
             return None
-        step = _DAY if self.on_holiday == "next_business_day" else -_DAY
-        day = holiday + step
-        while not self.calendar.is_business_day(day):
+        step = _DAY if policy == _FORWARD else -_DAY
+        day = day_off + step
+        while not self._week.is_business_day(day):
             day += step
-            if abs(day - holiday) > LONGEST_BREAK:
+            if abs(day - day_off) > LONGEST_BREAK:
                 return None
         return None if self._is_frozen(day) else day
 
@@ -105,9 +161,15 @@ class DaysOff:
         ]
         return left_out, [wall for wall, day in named if day not in reasons]
 
+    def on_chosen_days(self, recurrence: Recurrence, stored_zone: str, first: date, last: date) -> list[datetime]:
+        """The runs from a day to a day that are on the chosen days; the arguments are those of ``leave_out``."""
+        chosen = self.chosen(first, last).keys() - set(self._frozen(first, last))
+        around = {day + offset * _DAY for day in chosen for offset in (-1, 0, 1)}
+        return [wall for wall in recurrence.on_days(around) if self._day_of(wall, stored_zone) in chosen]
+
     def moved_into(self, recurrence: Recurrence, stored_zone: str, first: date, last: date) -> set[datetime]:
         """The runs that move to a day from ``first`` to ``last`` and were not there already."""
-        if self.on_holiday == "skip" or self.calendar is None:
+        if not self.moves:
             return set()
         left_out, _ = self.leave_out(recurrence, stored_zone, first - LONGEST_BREAK, last + LONGEST_BREAK)
         targets = {run.moved_to for run in left_out if run.moved_to is not None}

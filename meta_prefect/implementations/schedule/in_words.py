@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from meta_prefect.implementations.schedule.recurrence import Recurrence, Rule
 
 if TYPE_CHECKING:
+    from meta_prefect.implementations.schedule.days_off import DaysOff
     from meta_prefect.implementations.schedule.resolve import Resolved
 
 _DAYS: Final = {"MO": "mon", "TU": "tue", "WE": "wed", "TH": "thu", "FR": "fri", "SA": "sat", "SU": "sun"}
@@ -28,13 +29,20 @@ def in_words(found: Resolved) -> str | None:
     when = _every(schedule.interval) if schedule.interval is not None else _times(found.base)
     if when is None:
         return None
-    days_off = found.days_off
-    calendar = days_off.calendar if days_off is not None else None
-    if days_off is None or calendar is None:
-        without = ""
-    else:
-        without = f" {'without' if days_off.on_holiday == 'skip' else 'moving'} holidays of {calendar.name}"
-    return f"{when} {found.zone}{without}"
+    return f"{when} {found.zone} {_days_off(found.days_off)}".strip()
+
+
+def _days_off(days_off: DaysOff | None) -> str:
+    if days_off is None:
+        return ""
+    done = {"skip": "without", "only": "only"}
+    weekends = f"{done.get(days_off.on_weekend, 'moving')} weekends" if days_off.on_weekend else ""
+    numbers = " ".join(f"last {-number}" if number < 0 else str(number) for number in days_off.business_days)
+    business_days = f"business day {numbers}" if numbers else ""
+    holidays = (
+        f"{done.get(days_off.on_holiday, 'moving')} holidays of {days_off.calendar.name}" if days_off.calendar else ""
+    )
+    return " ".join(filter(None, (business_days, weekends, holidays)))
 
 
 def _times(base: Recurrence | None) -> str | None:

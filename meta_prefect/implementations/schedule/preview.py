@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from importlib.metadata import version
@@ -17,7 +17,7 @@ from meta_prefect.errors import ScheduleError
 from meta_prefect.implementations.schedule.calendars import Calendar, days_between, make_calendar
 from meta_prefect.implementations.schedule.clock_remarks import clock_remarks, moved_remarks
 from meta_prefect.implementations.schedule.cron import cron_to_rrule
-from meta_prefect.implementations.schedule.days_off import LeftOut
+from meta_prefect.implementations.schedule.days_off import NOT_CHOSEN, LeftOut
 from meta_prefect.implementations.schedule.interval_times import interval_times
 from meta_prefect.implementations.schedule.reading import parse_recurrence
 from meta_prefect.implementations.schedule.recurrence import Recurrence, stamp
@@ -71,6 +71,7 @@ class Preview(_Value):
         next_skipped: Where there are none, the next run that is left out; None if that is not known.
         remarks: Where the server does what one might not expect: clock changes, limits of what is worked out.
         until: The last day to which days off are worked out; None where there are none.
+        because: Why each of the runs happens, where the schedule runs on chosen days only.
     """
 
     timezone: str
@@ -79,6 +80,7 @@ class Preview(_Value):
     next_skipped: SkippedRun | None = None
     remarks: tuple[str, ...] = ()
     until: date | None = None
+    because: tuple[str, ...] = ()
 
 
 def preview(
@@ -136,14 +138,23 @@ def preview(
     ]
     if len(fires) > most and year:
         remarks.append(f"only the first {most:,} runs are shown")
+    shown = tuple(run.astimezone(zone) for run in fires[: most if year else count])
     return Preview(
         timezone=found.zone,
-        fires=tuple(run.astimezone(zone) for run in fires[: most if year else count]),
+        fires=shown,
+        because=tuple(_because(found, shown)),
         skipped=skipped,
         next_skipped=None if skipped or year else _next_skipped(found, end, calendar),
         remarks=tuple(remarks),
         until=found.until,
     )
+
+
+def _because(found: Resolved, runs: Sequence[datetime]) -> Iterator[str]:
+    if not runs or found.days_off is None or not found.days_off.chooses:
+        return
+    chosen = found.days_off.chosen(runs[0].date(), runs[-1].date())
+    yield from (chosen.get(run.date(), "") for run in runs)
 
 
 def _next_skipped(found: Resolved, after: datetime, calendar: Calendar | None) -> SkippedRun | None:
@@ -226,7 +237,8 @@ def _left_out(
     if found.days_off is not None:
         begin, end = _day(first, found.zone), _day(last, found.zone)
         end = min(end, found.until or end)
-        return found.days_off.leave_out(base, zone, begin, end)[0] if end >= begin else []
+        left_out = found.days_off.leave_out(base, zone, begin, end)[0] if end >= begin else []
+        return [run for run in left_out if run.reason != NOT_CHOSEN]
     recurrence = found.recurrence
     if recurrence is None or (recurrence.exrules, recurrence.exdates) == (base.exrules, base.exdates):
         return []

@@ -163,10 +163,13 @@ def resolve_one(spec: ScheduleSpec, *, calendar: Calendar | None, now: datetime,
     )
     if calendar is None and spec.on_holiday != "skip":
         hint = "Write for example holidays: US, or leave on_holiday out."
-        error = ScheduleError(f"on_holiday: {spec.on_holiday} without holidays moves nothing", where=where, hint=hint)
+        in_vain = "runs never" if spec.on_holiday == "only" else "moves nothing"
+        error = ScheduleError(f"on_holiday: {spec.on_holiday} without holidays {in_vain}", where=where, hint=hint)
         raise error.is_about("schedule", "on_holiday", value=spec.on_holiday)
     today = wall_time(now, zone).date()
-    days_off = DaysOff(zone, calendar, spec.freeze, spec.on_holiday) if calendar or spec.freeze else None
+    days_off = None
+    if calendar or spec.freeze or spec.on_weekend or spec.business_day:
+        days_off = DaysOff(zone, calendar, spec.freeze, spec.on_holiday, spec.on_weekend, spec.business_day)
     if spec.interval is not None and days_off is None:
         return Resolved(plain, zone, None)
     base, stored_zone, start_at = _as_recurrence(spec, zone, today, where)
@@ -265,15 +268,16 @@ def _without_days_off(
     where: str | None,
 ) -> Resolved:
     for first, last in _windows(today, days_off):
-        left_out, kept = days_off.leave_out(base, stored_zone, first, last)
+        chosen = days_off.on_chosen_days(base, stored_zone, first, last) if days_off.chooses else None
+        left_out, kept = days_off.leave_out(base, stored_zone, first, last) if chosen is None else ([], chosen)
         if not kept:
             _check_some_remain(base, stored_zone, days_off, first, last, where)
         added = days_off.moved_into(base, stored_zone, first, last)
-        changed = bool(left_out or added)
+        changed = bool(left_out or added or days_off.chooses)
         start = start_at(today) if plain.interval else start_needed(base, today, alone=not changed)
         # what lies before a start of ours is past; that it is named too keeps the lines the same when the start moves on
         frame = Frame(start or base.anchor, datetime.min if start else base.anchor, first)  # noqa: DTZ901 - wall-clock time
-        text = _assemble(base, left_out, kept, added, frame)
+        text = _assemble(base, left_out, kept, added, frame) if chosen is None else _listed(base, chosen, frame)
         if text is not None:
             update = {"timezone": stored_zone, "cron": None, "interval": None, "anchor_date": None, "day_or": True}
             stored = _stored(plain.model_copy(update=update), text, base, start, today, start_at)
@@ -282,7 +286,7 @@ def _without_days_off(
     if plain.interval is None:
         raise _too_long(base.text, where)
     # an interval that drifts is on other times of each day off; one that does not is a few rules
-    others = "fewer holidays" if days_off.on_holiday == "skip" else "on_holiday: skip"
+    others = "skip in place of a business day" if days_off.moves else "fewer holidays"
     raise _too_long(base.text, where, hint=f"Choose an interval that divides an hour or a day, or {others}.")
 
 
@@ -303,6 +307,13 @@ def _assemble(
     return None
 
 
+def _listed(base: Recurrence, chosen: Collection[datetime], frame: Frame) -> str | None:
+    """The plainest lines that fit and name the chosen times and no other; or None."""
+    begin = [f"DTSTART:{stamp(base.dtstart)}"] if base.dtstart else []
+    texts = ("\n".join([*begin, *lines]) for lines in adding_lines(chosen, frame))
+    return next((text for text in texts if _room(text) >= 0), None)
+
+
 def _room(text: str) -> int:
     """How many characters Prefect leaves beside the DTSTART line that these lines get from us or from it."""
     return MAX_RRULE_LENGTH - len(text) - (0 if "DTSTART" in text.upper() else len(_INJECTED))
@@ -319,7 +330,9 @@ def _windows(today: date, days_off: DaysOff) -> list[tuple[date, date]]:
     if last - today < _SHORTEST_HORIZON:
         last = date(today.year + 2, 3, 1) - timedelta(days=1)
     furthest = date(today.year + _FURTHEST_YEARS, 12, 31)
-    wanted = max([last, *(min(furthest, window.last_day) for window in days_off.freeze)])
+    wanted = max(
+        [last, *(end for window in days_off.freeze for _, end in window.spans(today, furthest) if window.has_year)]
+    )
     least = (today + _SHORTEST_HORIZON).replace(day=28) + timedelta(days=4)
     month_end = least.replace(day=1) - timedelta(days=1)
     this_month = today.replace(day=1)
@@ -330,6 +343,10 @@ def _check_some_remain(
     base: Recurrence, stored_zone: str, days_off: DaysOff, first: date, last: date, where: str | None
 ) -> None:
     """Refuse a schedule all of whose runs are on holidays, for years: it would never run."""
+    if days_off.chooses:
+        what = "business day" if days_off.business_days else "holiday"
+        message = f"no run of {base.text!r} from {first} to {last} is on such a {what}"
+        raise ScheduleError(message, where=where, hint="Let it run every day, at the times that are meant.")
     far = last.replace(year=last.year + _YEARS_TO_SEARCH, day=1)
     left_out, _ = days_off.leave_out(base, stored_zone, first, far)
     if not left_out or any(run.moved_to or run.reason == FROZEN for run in left_out):
@@ -337,8 +354,9 @@ def _check_some_remain(
     begin, end = datetime.combine(first, time.min), datetime.combine(far, time.max)
     if len(base.following(begin, len(left_out) + 1, until=end)) <= len(left_out):
         name = days_off.calendar.name if days_off.calendar else FROZEN
-        message = f"every run of {base.text!r} until {far} falls on a holiday ({name})"
-        raise ScheduleError(message, where=where, hint="Set holidays: false, or on_holiday: next_business_day.")
+        message = f"every run of {base.text!r} until {far} falls on a {'day off' if days_off.on_weekend else 'holiday'} ({name})"
+        other = "on_weekend" if days_off.on_weekend else "on_holiday"
+        raise ScheduleError(message, where=where, hint=f"Set holidays: false, or {other}: next_business_day.")
 
 
 def _note(spec: ScheduleSpec, days_off: DaysOff | None, last: date | None) -> str | None:
@@ -352,10 +370,21 @@ def _note(spec: ScheduleSpec, days_off: DaysOff | None, last: date | None) -> st
 def _left_out(days_off: DaysOff, last: date) -> str:
     holidays = f"holidays of {days_off.calendar.name}" if days_off.calendar else ""
     frozen = "frozen days" if days_off.freeze else ""
-    if holidays and days_off.on_holiday != "skip":
-        moved = f"{holidays} are moved to the {days_off.on_holiday.replace('_', ' ')}"
-        return f"{moved}{f', {frozen} are left out,' if frozen else ''} until {last}"
-    return f"{' and '.join(filter(None, (holidays, frozen)))} are left out until {last}"
+    if days_off.chooses:
+        numbers = " and ".join(map(str, days_off.business_days))
+        what = (
+            f"on business day {numbers} of a month ({holidays or 'Monday to Friday'})" if numbers else f"on {holidays}"
+        )
+        return f"runs {what} only{f', {frozen} are left out,' if frozen else ''} until {last}"
+    policies = {"weekends": days_off.on_weekend, holidays: days_off.on_holiday if holidays else None, frozen: "skip"}
+    by_policy: dict[str, list[str]] = {}
+    for what, policy in policies.items():
+        if what and policy:
+            by_policy.setdefault(policy, []).append(what)
+    out = by_policy.pop("skip", [])
+    said = [f"{' and '.join(moved)} are moved to the {policy.replace('_', ' ')}" for policy, moved in by_policy.items()]
+    said += [f"{' and '.join(out)} are left out"] if out else []
+    return f"{', '.join(said)}{',' if len(said) > 1 else ''} until {last}"
 
 
 def _slugs(specs: Sequence[ScheduleSpec], where: str | None) -> list[str]:

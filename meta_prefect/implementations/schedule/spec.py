@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     field_validator,
     model_validator,
@@ -58,6 +61,11 @@ class CalendarSpec(_Spec):
     excepted_dates: Annotated[tuple[date, ...], BeforeValidator(one_or_many)] = Field(
         default=(), title="Excepted dates", description="Days that the calendar calls holidays and that are none here."
     )
+    except_holidays: Annotated[tuple[str, ...], BeforeValidator(one_or_many)] = Field(
+        default=(),
+        title="Excepted holidays",
+        description="Holidays of the country or market that are none here, by name and in every year, for example Columbus Day.",
+    )
     ics: str | None = Field(
         default=None,
         title="iCalendar file",
@@ -95,6 +103,8 @@ class CalendarSpec(_Spec):
             raise ValueError("an empty calendar; name a country, market, ics, python or extra_dates")
         if self.subdivision is not None and self.country is None:
             raise ValueError(f"subdivision {self.subdivision!r} needs a country")
+        if self.except_holidays and self.country is None and self.market is None:
+            raise ValueError("except_holidays needs a country or a market; elsewhere write excepted_dates")
         return self
 
 
@@ -105,8 +115,30 @@ def _names_a_calendar(value: object) -> object:
     return value
 
 
+def _form_of(value: object) -> str:
+    """Which alternative is meant: what is wrong is then said of that one alone."""
+    match value:
+        case Mapping() | CalendarSpec():
+            return "calendar"
+        case list() | tuple():
+            return "several"
+        case False:
+            return "none"
+        case _:
+            return "name"
+
+
+_Calendar = Annotated[Annotated[str, Tag("name")] | Annotated[CalendarSpec, Tag("calendar")], Discriminator(_form_of)]
 HolidaysSpec = Annotated[
-    Literal[False] | str | CalendarSpec | tuple[str | CalendarSpec, ...] | None, BeforeValidator(_names_a_calendar)
+    Annotated[
+        Annotated[Literal[False], Tag("none")]
+        | Annotated[str, Tag("name")]
+        | Annotated[CalendarSpec, Tag("calendar")]
+        | Annotated[tuple[_Calendar, ...], Tag("several")],
+        Discriminator(_form_of),
+    ]
+    | None,
+    BeforeValidator(_names_a_calendar),
 ]
 """A calendar as it is written: a country, a market or an .ics file, an object, several of both, or False for none.
 
@@ -114,11 +146,18 @@ None says nothing: the recipe's default applies.
 """
 
 
-class FreezeWindow(_Spec):
-    """Days on which nothing runs, both ends included. As a short string: ``2026-12-20 to 2027-01-03``."""
+_MONTH_DAY = r"(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+MonthDay = Annotated[str, Field(pattern=f"^{_MONTH_DAY}$")]
+"""A day of every year, ``12-20``."""
 
-    first_day: date = Field(alias="from", title="From", description="The first day without runs.")
-    last_day: date = Field(alias="to", title="To", description="The last day without runs.")
+
+class FreezeWindow(_Spec):
+    """Days on which nothing runs, both ends included: ``2026-12-20 to 2027-01-03``, or of every year: ``12-20 to 01-03``."""
+
+    first_day: date | MonthDay = Field(
+        alias="from", title="From", description="The first day without runs; without a year, every year."
+    )
+    last_day: date | MonthDay = Field(alias="to", title="To", description="The last day without runs.")
 
     @model_validator(mode="before")
     @classmethod
@@ -129,20 +168,66 @@ class FreezeWindow(_Spec):
         if not isinstance(value, str):
             return value
         days = re.split(r"\s+to\s+|\s*\.\.\s*|\s+-\s+", value.strip())
-        if len(days) > 2 or not all(re.fullmatch(r"\d{4}-\d{2}-\d{2}", day) for day in days):
-            raise ValueError(f"{value!r} is no span of days; write for example '2026-12-20 to 2027-01-03'")
+        if len(days) > 2 or not all(re.fullmatch(rf"\d{{4}}-\d{{2}}-\d{{2}}|{_MONTH_DAY}", day) for day in days):
+            example = "write for example '2026-12-20 to 2027-01-03', or '12-20 to 01-03' for every year"
+            raise ValueError(f"{value!r} is no span of days; {example}")
         return {"from": days[0], "to": days[-1]}
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        if self.last_day < self.first_day:
-            raise ValueError(f"the freeze ends on {self.last_day}, before it starts on {self.first_day}")
+        match self.first_day, self.last_day:
+            case date() as first, date() as last if last < first:
+                raise ValueError(f"the freeze ends on {last}, before it starts on {first}")
+            case str() as first, str() as last:
+                _check_every_year(first, last)
+            case (str(), date()) | (date(), str()):
+                raise ValueError(f"give both {self.first_day} and {self.last_day} a year, or neither")
+            case _:
+                pass
         return self
+
+    @property
+    def has_year(self) -> bool:
+        """Whether it happens once."""
+        return isinstance(self.first_day, date)
+
+    def spans(self, first: date, last: date) -> Iterator[tuple[date, date]]:
+        """The first and last frozen day of each time that it happens within two days, as far as they are within them."""
+        spans: list[tuple[date, date]] = []
+        if isinstance(self.first_day, date) and isinstance(self.last_day, date):
+            spans = [(self.first_day, self.last_day)]
+        else:
+            over_new_year = str(self.last_day) < str(self.first_day)
+            for year in range(first.year - 1, last.year + 1):
+                begin = date.fromisoformat(f"{year}-{self.first_day}")
+                spans.append((begin, date.fromisoformat(f"{year + over_new_year}-{self.last_day}")))
+        for begin, end in spans:
+            if end >= first and begin <= last:
+                yield max(begin, first), min(end, last)
+
+
+def _check_every_year(*days: str) -> None:
+    for day in days:
+        try:
+            date.fromisoformat(f"2027-{day}")
+        except ValueError:
+            raise ValueError(f"{day} is no day of every year") from None
 
 
 @reads(TEXT, NUMBER)
 def _read_interval(value: object) -> object:
     return read_duration(value) if isinstance(value, str) else value
+
+
+def _check_business_day(number: int) -> int:
+    if not 1 <= abs(number) <= _MOST_BUSINESS_DAYS:
+        raise ValueError(f"no month has a business day {number}; 1 is its first, -1 its last")
+    return number
+
+
+_MOST_BUSINESS_DAYS = 31
+BusinessDay = Annotated[int, Field(strict=True), AfterValidator(_check_business_day)]
+"""Which business day of a month, from its end where it is negative."""
 
 
 class ScheduleSpec(_Spec):
@@ -188,13 +273,26 @@ class ScheduleSpec(_Spec):
         description="Days without runs: a country (US; quote 'NO'), a market (NYSE), an .ics file, an object, a list of them, or "
         "false for none. Empty means the recipe's default.",
     )
-    on_holiday: Literal["skip", "next_business_day", "previous_business_day"] = Field(
+    on_holiday: Literal["skip", "next_business_day", "previous_business_day", "only"] = Field(
         default="skip",
         title="On a holiday",
-        description="Leave the run out, or move it to a business day, where it starts at the same local time.",
+        description="Leave the run out, or move it to a business day, where it starts at the same local time; or run on holidays "
+        "only.",
+    )
+    on_weekend: Literal["skip", "next_business_day", "previous_business_day"] | None = Field(
+        default=None,
+        title="On a weekend",
+        description="The same for weekends, which are the calendar's own. Empty means that runs happen there too.",
+    )
+    business_day: Annotated[tuple[BusinessDay, ...], BeforeValidator(one_or_many)] = Field(
+        default=(),
+        title="Business days of the month",
+        description="Of these times, only those on such business days of their month: 1 is the first, -1 the last.",
     )
     freeze: Annotated[tuple[FreezeWindow, ...], BeforeValidator(one_or_many)] = Field(
-        default=(), title="Freeze", description="Spans of days without any run, for example 2026-12-20 to 2027-01-03."
+        default=(),
+        title="Freeze",
+        description="Spans of days without any run: 2026-12-20 to 2027-01-03, or each year 12-20 to 01-03.",
     )
 
     @model_validator(mode="before")
@@ -213,6 +311,15 @@ class ScheduleSpec(_Spec):
             raise ValueError(f"anchor_date belongs to an interval; this schedule is {kinds[0]}")
         if not self.day_or and self.cron is None:
             raise ValueError(f"day_or belongs to cron; this schedule is {kinds[0]}")
+        if self.business_day and (self.on_holiday != "skip" or self.on_weekend):
+            other = "on_weekend" if self.on_weekend else "on_holiday"
+            raise ValueError(
+                f"business_day leaves {other} nothing to do: a business day is neither holiday nor weekend"
+            )
+        if self.on_holiday == "only" and self.on_weekend:
+            raise ValueError(
+                "on_holiday: only leaves on_weekend nothing to do: it runs on every holiday, and on no other day"
+            )
         return self
 
     @property
