@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from support import Api, run_deployment, wait_until
@@ -176,7 +176,8 @@ def test_an_automation_that_cannot_be_written_is_named_once(server: Api, project
         deploy([str(root)])
 
     name = f"automation {unique}-mine-dev: run {unique}-gone"
-    said = [what for which, what in failed.value.report.components if which == name]
+    report = cast("Any", failed.value).report
+    said = [what for which, what in report.components if which == name]
     assert said == [f"failed: it cannot run {unique}/gone: there is no such deployment"]
 
 
