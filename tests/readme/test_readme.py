@@ -126,6 +126,9 @@ def test_the_schedules_shown_are_deployable(project: Project) -> None:
         "holidays of US are left out",
         "holidays of NYSE + US-CA are moved to the previous business day",
         "holidays of company.ics and frozen days are left out",
+        "runs on business day 1 and -1 of a month (holidays of DE) only",
+        "runs on holidays of US only",
+        "weekends are moved to the next business day, holidays of US are left out,",
     ]
 
 

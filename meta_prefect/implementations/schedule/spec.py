@@ -12,9 +12,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
-    Tag,
     ValidationError,
     field_validator,
     model_validator,
@@ -103,8 +101,6 @@ class CalendarSpec(_Spec):
             raise ValueError("an empty calendar; name a country, market, ics, python or extra_dates")
         if self.subdivision is not None and self.country is None:
             raise ValueError(f"subdivision {self.subdivision!r} needs a country")
-        if self.except_holidays and self.country is None and self.market is None:
-            raise ValueError("except_holidays needs a country or a market; elsewhere write excepted_dates")
         return self
 
 
@@ -112,33 +108,13 @@ def _names_a_calendar(value: object) -> object:
     """Say in one sentence what the alternatives of the type would say in three."""
     if value is True or (isinstance(value, int | float) and value is not False) or value in ({}, ""):
         raise ValueError(f"{value!r} names no calendar; write for example US, NYSE or company.ics, or false for none")
-    return value
+    if isinstance(value, Mapping) and "except_holidays" in value and not {"country", "market"} & value.keys():
+        raise ValueError("except_holidays needs a country or a market; elsewhere write excepted_dates")
+    return cast("object", value)
 
 
-def _form_of(value: object) -> str:
-    """Which alternative is meant: what is wrong is then said of that one alone."""
-    match value:
-        case Mapping() | CalendarSpec():
-            return "calendar"
-        case list() | tuple():
-            return "several"
-        case False:
-            return "none"
-        case _:
-            return "name"
-
-
-_Calendar = Annotated[Annotated[str, Tag("name")] | Annotated[CalendarSpec, Tag("calendar")], Discriminator(_form_of)]
 HolidaysSpec = Annotated[
-    Annotated[
-        Annotated[Literal[False], Tag("none")]
-        | Annotated[str, Tag("name")]
-        | Annotated[CalendarSpec, Tag("calendar")]
-        | Annotated[tuple[_Calendar, ...], Tag("several")],
-        Discriminator(_form_of),
-    ]
-    | None,
-    BeforeValidator(_names_a_calendar),
+    Literal[False] | str | CalendarSpec | tuple[str | CalendarSpec, ...] | None, BeforeValidator(_names_a_calendar)
 ]
 """A calendar as it is written: a country, a market or an .ics file, an object, several of both, or False for none.
 
