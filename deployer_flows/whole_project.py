@@ -327,7 +327,9 @@ async def _started(recipe: Recipe, entries: list[dict[str, Any]], context: Deplo
         reraise=True,
     ):
         with attempt:
-            return await recipe(deployments=entries, context=context)
+            # By its state: once a retry went well, Prefect still raises what the first attempt had raised.
+            state: Any = await recipe(deployments=entries, context=context, return_state=True)
+            return await state.aresult()
     raise AssertionError("unreachable: tenacity either returns or raises")  # pragma: no cover
 
 
