@@ -101,10 +101,8 @@ def wait_until(found: Callable[[], T | None], *, what: str, seconds: float = 90)
     return result
 
 
-def run_deployment(
-    server: Api, deployment: Any, /, *, told: str = "Finished in state", **parameters: Any
-) -> tuple[Any, str]:
-    """Run a deployment on its worker; returns the run's final state and its logs, once something is told there."""
+def run_deployment(server: Api, deployment: Any, /, *, told: str | None = None, **parameters: Any) -> tuple[Any, str]:
+    """Run a deployment on its worker; returns the run's final state and its logs, once something, or its end, is told there."""
     made = server.post(f"/deployments/{deployment['id']}/create_flow_run", parameters=parameters)
     path = f"/flow_runs/{made['id']}"
     final = {"COMPLETED", "FAILED", "CRASHED"}
@@ -112,8 +110,11 @@ def run_deployment(
     query = {"logs": {"flow_run_id": {"any_": [made["id"]]}}, "sort": "TIMESTAMP_ASC"}
 
     def all_logs() -> str:
-        logs = "\n".join(log["message"] for log in server.post("/logs/filter", **query))
-        return logs if told in logs else ""
+        found = server.post("/logs/filter", **query)
+        # Its tasks say as well that they have finished.
+        ended = any("Finished in state" in log["message"] and log["task_run_id"] is None for log in found)
+        logs = "\n".join(log["message"] for log in found)
+        return logs if (ended if told is None else told in logs) else ""
 
     return state, wait_until(all_logs, what="the run's logs arrive")
 

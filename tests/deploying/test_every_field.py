@@ -326,7 +326,7 @@ def statuses(root: Path) -> dict[str, DeploymentStatus]:
 
     async def read() -> dict[str, DeploymentStatus]:
         async with connect(LocalHost()) as server:
-            found = await project_status(read_order(read_project(root), root, None, Asked()), server)
+            found = await project_status(read_order(read_project(root, required=False), root, None, Asked()), server)
         return {one.deployment.partition("/")[2]: one for one in found.deployments}
 
     return asyncio.run(read())
