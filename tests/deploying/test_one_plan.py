@@ -80,8 +80,8 @@ def tasks_of(server: Api, run_id: str, count: int) -> dict[str, str]:
     """The tasks of a run with the types of their states."""
 
     def recorded() -> dict[str, str] | None:
-        found = server.post("/task_runs/filter", flow_runs={"id": {"any_": [run_id]}})
-        told = {one["name"]: (one["state"] or {}).get("type", "") for one in found}
+        found: list[dict[str, Any]] = server.post("/task_runs/filter", flow_runs={"id": {"any_": [run_id]}})
+        told: dict[str, str] = {one["name"]: one["state"]["type"] if one["state"] else "" for one in found}
         return told if len(told) >= count and not set(told.values()) & {"", "PENDING", "RUNNING"} else None
 
     return wait_until(recorded, what=f"{count} tasks are recorded", seconds=30)
