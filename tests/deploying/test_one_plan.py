@@ -80,7 +80,7 @@ def tasks_of(server: Api, run_id: str, count: int) -> dict[str, str]:
     """The tasks of a run with the types of their states."""
 
     def recorded() -> dict[str, str] | None:
-        found = server.post("/task_runs/filter", flow_runs={"id": {"any_": [run_id]}})
+        found: list[dict[str, Any]] = server.post("/task_runs/filter", flow_runs={"id": {"any_": [run_id]}})
         told: dict[str, str] = {one["name"]: one["state"]["type"] if one["state"] else "" for one in found}
         return told if len(told) >= count and not set(told.values()) & {"", "PENDING", "RUNNING"} else None
 
