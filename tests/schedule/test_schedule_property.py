@@ -16,7 +16,7 @@ from stored import stored_for
 from meta_prefect.errors import ScheduleError
 
 # thousands are a matter of minutes: META_PREFECT_TEST_EXAMPLES=4000 uv run pytest tests/schedule -k property
-EXAMPLES = int(os.environ.get("META_PREFECT_TEST_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("META_PREFECT_TEST_EXAMPLES", "15"))
 SEED = int(os.environ.get("META_PREFECT_TEST_SEED", "0")) or random.randrange(1, 1_000_000)  # noqa: S311 - no secret
 # days off are worked out to the end of the next year: from January that is two years
 NOWS = (
