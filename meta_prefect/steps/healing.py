@@ -51,10 +51,13 @@ def _key(project: str, environment: str) -> str:
 
 async def read_heals(project: str, environment: str, server: PrefectServer) -> Heals:
     """Find out what was healed lately."""
-    newest: Record | None = await server.get(f"/artifacts/{_key(project, environment)}/latest")
     nothing = Heals(project=project, environment=environment)
-    if newest is None:
+    # Not `/artifacts/{key}/latest`: that has the time of the first artifact of this key, and the run of the last.
+    asked: Record = {"artifacts": {"key": {"any_": [_key(project, environment)]}}, "limit": 1, "sort": "CREATED_DESC"}
+    stored: list[Record] = await server.post("/artifacts/filter", asked)
+    if not stored:
         return nothing
+    (newest,) = stored
     found = sound_or_named(Heals, newest, "list of heals", server.unsound, (project,))
     (doubt,) = await server.doubts_about([(newest.get("flow_run_id"), "", newest)])
     if found is None or doubt is not None or (found.project, found.environment) != (project, environment):
