@@ -179,20 +179,20 @@ def test_the_preview_says_why() -> None:
         (
             {"holidays": "US", "business_day": [1, -1]},
             "runs on business day 1 and -1 of a month (holidays of US) only until 2027-12-31",
-            "daily-0900-utc-business-day-1-last-1-without-holidays-of-us",
+            "daily 09:00 UTC business day 1 last 1 without holidays of US",
         ),
         ({"business_day": 1}, "runs on business day 1 of a month (Monday to Friday) only until 2027-12-31", None),
         (
             {"holidays": "US", "on_holiday": "only", "freeze": "12-20 to 01-03"},
             "runs on holidays of US only, frozen days are left out, until 2027-12-31",
-            "daily-0900-utc-only-holidays-of-us",
+            "daily 09:00 UTC only holidays of US",
         ),
         (
             {"holidays": "US", "on_weekend": "skip", "on_holiday": "next_business_day", "freeze": "12-24"},
             "holidays of US are moved to the next business day, weekends and frozen days are left out, until 2027-12-31",
-            "daily-0900-utc-without-weekends-moving-holidays-of-us",
+            "daily 09:00 UTC without weekends moving holidays of US",
         ),
-        ({"on_weekend": "skip"}, "weekends are left out until 2027-12-31", "daily-0900-utc-without-weekends"),
+        ({"on_weekend": "skip"}, "weekends are left out until 2027-12-31", "daily 09:00 UTC without weekends"),
     ],
 )
 def test_a_plan_says_which_days_those_are(fields: dict[str, Any], said: str, name: str | None) -> None:
