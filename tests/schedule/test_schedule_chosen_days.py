@@ -21,6 +21,7 @@ from meta_prefect.implementations.schedule.spec import FreezeWindow
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 YEARS = range(2025, 2031)
 BUSINESS_DAYS = st.sets(st.integers(-5, 5).filter(bool), min_size=1, max_size=3).map(sorted)
+pytestmark = pytest.mark.timeout(400 + EXAMPLES)
 FEW = settings(PROPERTY, max_examples=max(8, EXAMPLES // 5))
 """Rules, zones and calendars are tried at length elsewhere; here it is about the days."""
 
