@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -115,19 +116,25 @@ def make_stand_in(buildah: Buildah, folder: Path) -> None:
 
 
 @contextmanager
-def built_image(folder: Path) -> Generator[Buildah]:
-    """Build the image; nothing stays of it."""
+def built_image() -> Generator[Buildah]:
+    """Build the image; nothing stays of it.
+
+    Its folder is none of pytest's: a process that is killed leaves layers mounted there, and a later session would fail as it
+    cannot clear them away.
+    """
     need(["buildah", "debootstrap"])
     if os.geteuid() != 0:
         pytest.skip("building an image needs root")
+    folder = Path(tempfile.mkdtemp(prefix="meta-prefect-image-"))
     # Where folders cannot be laid over each other they are copied, which works everywhere and takes its time.
     overlay = Buildah(folder / "images", "overlay")
     probe = subprocess.run(overlay.command("info"), env=environment(), capture_output=True, timeout=60, check=False)
     buildah = overlay if probe.returncode == 0 else Buildah(folder / "copied-images", "vfs")
-    make_stand_in(buildah, folder)
-    options = ["--pull-never", "--format", "docker", "--tag", IMAGE, "--file", str(DOCKERFILE)]
-    buildah("build", *options, str(PROJECT))
     try:
+        make_stand_in(buildah, folder)
+        options = ["--pull-never", "--format", "docker", "--tag", IMAGE, "--file", str(DOCKERFILE)]
+        buildah("build", *options, str(PROJECT))
         yield buildah
     finally:
-        shutil.rmtree(buildah.store, ignore_errors=True)
+        buildah("umount", "--all")
+        shutil.rmtree(folder)

@@ -82,9 +82,9 @@ def test_secrets_reach_a_process_by_file_and_no_other_way(tmp_path: Path) -> Non
 
 
 @pytest.fixture(scope="module")
-def buildah(tmp_path_factory: pytest.TempPathFactory) -> Generator[Buildah]:
+def buildah() -> Generator[Buildah]:
     """The image, built."""
-    with built_image(tmp_path_factory.mktemp("image")) as images:
+    with built_image() as images:
         yield images
 
 

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import assume, example, given, note, seed
 from hypothesis import strategies as st
-from schedule_oracle import DAY, FAR, evaluated, midnight, on_business_days, run_at
-from stored import stored_for
+from schedule_oracle import DAY, FAR, evaluated, on_business_days, run_at
+from stored import horizon, stored_for
 from test_schedule_property import CALENDARS, EXAMPLES, NOWS, ON_HOLIDAY, PROPERTY, SEED, ZONES
 
 from meta_prefect.errors import ScheduleError
@@ -59,12 +59,6 @@ def some(low: int, high: int, least: int = 0) -> st.SearchStrategy[frozenset[int
 
 
 CRONS = st.builds(Cron, some(0, 59, 1), some(0, 23), some(1, 31), some(1, 12), some(0, 6), st.booleans())
-
-
-def horizon(said: str | None) -> datetime:
-    """Until when the note of a schedule says that it holds."""
-    assert said is not None
-    return midnight(date.fromisoformat(said.split(" ")[-1]))
 
 
 @seed(SEED)
