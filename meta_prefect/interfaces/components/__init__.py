@@ -12,7 +12,7 @@ from meta_prefect.interfaces.components.concurrency_limit import GlobalConcurren
 from meta_prefect.interfaces.components.owned_automation import OwnedAutomation
 from meta_prefect.interfaces.components.work_pool import OWNERSHIP_MARK, WorkerPool
 from meta_prefect.interfaces.components.work_queue import WorkQueue
-from meta_prefect.interfaces.components.worker import Worker, fresh_workers
+from meta_prefect.interfaces.components.worker import Worker, fresh_workers, needs_no_worker
 
 __all__ = [
     "OWNERSHIP_MARK",
@@ -28,4 +28,5 @@ __all__ = [
     "Worker",
     "WorkerPool",
     "fresh_workers",
+    "needs_no_worker",
 ]
