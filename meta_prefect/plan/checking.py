@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from jsonschema import Draft202012Validator
@@ -53,8 +53,13 @@ def check_job_variables(
     added: Mapping[str, Any] = (additions or {}).get("variables", {}).get("properties", {})
     for name in values.keys() & added.keys() - known.keys():
         yield _lacking(deployment, name, values.pop(name), additions or {})
-    yield from _check(values, schema, where, f"work pool {deployment.work_pool_name!r} has no job variable")
-    for name in schema.get("required") or ():
+    required: Collection[str] = schema.get("required") or ()
+    # Prefect takes null for whatever need not be there: the worker then does without.
+    given = {
+        name: value for name, value in values.items() if value is not None or name in required or name not in known
+    }
+    yield from _check(given, schema, where, f"work pool {deployment.work_pool_name!r} has no job variable")
+    for name in required:
         if name not in values and "default" not in known.get(name, {}):
             yield ConfigurationError(
                 f"work pool {deployment.work_pool_name!r} needs the job variable {name!r}",
@@ -97,9 +102,7 @@ def _check(values: Mapping[str, Any], schema: Record, where: str, unknown: str) 
             error = ConfigurationError(f"{unknown} {name!r}", where=where, hint=nearest(name, known))
             yield error.is_about(name, value=value)
             continue
-        validator: Any = Draft202012Validator({**known[name], **shared})
-        found = [error for error in validator.iter_errors(value) if not _concerns_reference(error)]
-        if (error := _worst(found)) is not None:
+        if (error := _worst(_misfits(value, {**known[name], **shared}))) is not None:
             wrong: object = error.instance
             keys = (name, *(str(part) for part in error.absolute_path))
             # Of several alternatives none fits: each says why.
@@ -110,8 +113,21 @@ def _check(values: Mapping[str, Any], schema: Record, where: str, unknown: str) 
             yield told_of.is_about(*keys, value=wrong)
 
 
+def _misfits(value: Any, schema: Record) -> list[Any]:
+    """What jsonschema finds. A schema that it cannot follow, as old templates have some, says nothing; the server judges it."""
+    validator: Any = Draft202012Validator(schema)
+    try:
+        return [error for error in validator.iter_errors(value) if not _concerns_reference(error)]
+    except Exception:  # noqa: BLE001 - a template is anybody's: a list for `items`, a `$ref` that leads nowhere, a wrong pattern
+        return []
+
+
 def _concerns_reference(error: Any) -> bool:
-    """Whether a value does not fit only because Prefect resolves it in the run: ``{{ prefect.blocks.secret.x }}``."""
-    if isinstance(error.instance, str) and _REFERENCE in error.instance:
+    """Whether a value does not fit only because Prefect resolves it in the run.
+
+    It does so with ``{{ prefect.blocks.secret.x }}`` and with ``{"$ref": {"block_document_id": …}}``.
+    """
+    instance: object = error.instance
+    if (isinstance(instance, str) and _REFERENCE in instance) or (is_mapping(instance) and "$ref" in instance):
         return True
     return any(_concerns_reference(inner) for inner in error.context or ())

@@ -89,7 +89,11 @@ PUSH = template(
             id="docker",
         ),
         pytest.param(
-            "cloud-run", None, "work_pool(name='UNIQUE', job_variables={'memory': '1Gi'})", {}, id="cloud-run"
+            "cloud-run",
+            None,
+            "work_pool(name='UNIQUE', job_variables={'memory': '1Gi', 'timeout': None})",
+            {},
+            id="cloud-run",
         ),
         pytest.param(
             "prefect:managed",
