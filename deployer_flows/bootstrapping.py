@@ -13,8 +13,17 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from deployer_flows.deploying_itself import DEFAULT_RECIPE, deployer
 from deployer_flows.whole_project import deploy_order, succeeded
-from meta_prefect.discovery.modules import ProjectModules
+from meta_prefect.engine.context import new_context
+from meta_prefect.engine.drafts import Request
+from meta_prefect.engine.observed import PATIENTLY, failing_in_words, mark_run
+from meta_prefect.engine.plan_input import Order
+from meta_prefect.engine.progress import progress
+from meta_prefect.engine.requests import Requested, requests_of
+from meta_prefect.engine.selection import Selection
+from meta_prefect.engine.source import Fetch, fetch_observed
 from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
+from meta_prefect.flows.catalog import flows_of
+from meta_prefect.flows.loader import ProjectModules
 from meta_prefect.hidden_values import secrets_in
 from meta_prefect.implementations.code.project_source import ProjectSource
 from meta_prefect.implementations.notification.watching import watch_name
@@ -22,26 +31,15 @@ from meta_prefect.interfaces.markdown import code, escaped
 from meta_prefect.interfaces.tags import DEPLOYERS, Names, deployer_of, deployers_of, owner_tags
 from meta_prefect.local.files import scratch_folder
 from meta_prefect.local.host import LocalHost
-from meta_prefect.plan.recorded import Asked
 from meta_prefect.plan.remarks import Remark
+from meta_prefect.plan.saved_plan import Asked
 from meta_prefect.project import Project, read_project
 from meta_prefect.recipes import Recipe
-from meta_prefect.recipes.drafting import Request
-from meta_prefect.recipes.knowing import flows_of
-from meta_prefect.recipes.observed import deploy_flow
-from meta_prefect.recipes.order import Order
-from meta_prefect.recipes.requests import Requested, requests_of
-from meta_prefect.recipes.selection import Selection
+from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.recipes.variables import check_variables
 from meta_prefect.report import Report
 from meta_prefect.server import PrefectServer, connect
-from meta_prefect.steps.failing import failing_in_words
-from meta_prefect.steps.fetching import Fetch, fetch_observed
-from meta_prefect.steps.locking import turn
-from meta_prefect.steps.progress import progress
-from meta_prefect.steps.retrying import PATIENTLY
-from meta_prefect.steps.source import new_context
-from meta_prefect.steps.telling import mark_run
+from meta_prefect.state.lock import turn
 
 _MOST: Final = 1000
 

@@ -9,29 +9,27 @@ from prefect import get_run_logger, task
 from pydantic import Field
 
 from deployer_flows.whole_project import deploy_order, selected, succeeded
+from meta_prefect.engine.form import EnvironmentName, Patterns, ProjectPath
+from meta_prefect.engine.observed import PATIENTLY, failing_in_words, named_after_project, saying, tell_run
+from meta_prefect.engine.plan_input import Order, read_order
+from meta_prefect.engine.progress import progress
+from meta_prefect.engine.source import project_folder
+from meta_prefect.engine.status import project_status
 from meta_prefect.errors import DriftFound, MetaPrefectError
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.local.host import LocalHost
-from meta_prefect.pages.drift_page import drift_markdown
 from meta_prefect.plan.outcomes import counted, listed
-from meta_prefect.plan.recorded import Asked
+from meta_prefect.plan.saved_plan import Asked
 from meta_prefect.plan.status import DeploymentStatus, ProjectStatus
 from meta_prefect.project import read_project
-from meta_prefect.recipes.announcing import announce
-from meta_prefect.recipes.observed import deploy_flow
-from meta_prefect.recipes.order import Order, read_order
-from meta_prefect.recipes.parameters import EnvironmentName, Patterns, ProjectPath
-from meta_prefect.recipes.status import project_status
+from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.report import Outcome, drift_in_one_line
+from meta_prefect.report.drift_page import drift_markdown
+from meta_prefect.report.events import announce
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
-from meta_prefect.steps.failing import failing_in_words, saying
-from meta_prefect.steps.fetching import project_folder
-from meta_prefect.steps.healing import MOST_HEALS, read_heals, store_heals
-from meta_prefect.steps.locking import turn
-from meta_prefect.steps.progress import progress
-from meta_prefect.steps.retrying import PATIENTLY
-from meta_prefect.steps.telling import named_after_project, tell_run
+from meta_prefect.state.heal_log import MOST_HEALS, read_heals, store_heals
+from meta_prefect.state.lock import turn
 
 Policy = Literal["report", "fail", "heal"]
 

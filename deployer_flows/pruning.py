@@ -5,20 +5,18 @@ from __future__ import annotations
 from contextlib import nullcontext
 
 from deployer_flows.whole_project import make_plan, read, show_project_report, succeeded
+from meta_prefect.engine.form import DryRun, EnvironmentName, Force, MaxDeletes, ProjectPath, Revision
+from meta_prefect.engine.observed import failing_in_words, named_after_project, present_run, tell_run
+from meta_prefect.engine.progress import progress
+from meta_prefect.engine.prune import prune_orphans
+from meta_prefect.engine.source import project_folder
 from meta_prefect.errors import ValidationFailed
 from meta_prefect.local.host import LocalHost
-from meta_prefect.plan.recorded import Asked
-from meta_prefect.recipes.observed import deploy_flow
-from meta_prefect.recipes.parameters import DryRun, EnvironmentName, Force, MaxDeletes, ProjectPath, Revision
-from meta_prefect.recipes.pruning import prune_orphans
+from meta_prefect.plan.saved_plan import Asked
+from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.report import Report
 from meta_prefect.server import connect
-from meta_prefect.steps.failing import failing_in_words
-from meta_prefect.steps.fetching import project_folder
-from meta_prefect.steps.locking import turn
-from meta_prefect.steps.progress import progress
-from meta_prefect.steps.telling import named_after_project, tell_run
-from meta_prefect.steps.this_run import present_run
+from meta_prefect.state.lock import turn
 
 
 @deploy_flow(name="prune", flow_run_name=named_after_project("prune", "in", dry_verb="plan to prune"))

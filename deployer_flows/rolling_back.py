@@ -11,39 +11,36 @@ from prefect import get_run_logger, task
 from prefect.runtime import flow_run
 from pydantic import Field
 
+from meta_prefect.engine.context import clock
+from meta_prefect.engine.form import DryRun, ProjectPath
+from meta_prefect.engine.holds import store_hold
+from meta_prefect.engine.observed import PATIENTLY, failing_in_words, mark_run, present_run, saying
+from meta_prefect.engine.progress import progress
+from meta_prefect.engine.report_artifact import show_report
+from meta_prefect.engine.rollback import check_restorable
+from meta_prefect.engine.source import project_folder
 from meta_prefect.errors import ConflictError
 from meta_prefect.hidden_values import known_by
 from meta_prefect.interfaces.markdown import code
 from meta_prefect.interfaces.tags import Names
 from meta_prefect.local.host import LocalHost
-from meta_prefect.pages.history_page import history_artifact
 from meta_prefect.plan.changes import Create, Plan, Unchanged, Update
-from meta_prefect.plan.document import document
-from meta_prefect.plan.explain import details, headline
-from meta_prefect.plan.going_back import version_to_restore
+from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.holds import LONGEST_REASON, Hold, StoredHold, release_command
 from meta_prefect.plan.ledger import Ledger, LedgerEntry, PageHead, Recorded, history_of
 from meta_prefect.plan.outcomes import counted, done_action, planned_action
-from meta_prefect.plan.records import LiveDeployment
-from meta_prefect.plan.restoring import code_remarks, diff_restored, under_present_name
+from meta_prefect.plan.rollback import code_remarks, diff_restored, under_present_name
+from meta_prefect.plan.rollback_target import version_to_restore
 from meta_prefect.project import read_project
-from meta_prefect.recipes.observed import deploy_flow
-from meta_prefect.recipes.parameters import DryRun, ProjectPath
-from meta_prefect.recipes.showing import show_report
+from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.redaction import remember
 from meta_prefect.report import Outcome, Report
+from meta_prefect.report.history_page import history_artifact
+from meta_prefect.report.plan_json import document
+from meta_prefect.report.plan_text import details, headline
 from meta_prefect.server import PrefectServer, connect, ui_url
-from meta_prefect.steps.failing import failing_in_words, saying
-from meta_prefect.steps.fetching import project_folder
-from meta_prefect.steps.holding import store_hold
-from meta_prefect.steps.locking import turn
-from meta_prefect.steps.progress import progress
-from meta_prefect.steps.recording import begin_page, who_runs
-from meta_prefect.steps.restoring import check_restorable
-from meta_prefect.steps.retrying import PATIENTLY
-from meta_prefect.steps.source import clock
-from meta_prefect.steps.telling import mark_run
-from meta_prefect.steps.this_run import present_run
+from meta_prefect.state.ledger import begin_page, who_runs
+from meta_prefect.state.lock import turn
 
 Holding = Literal["automatic", "all", "none"]
 

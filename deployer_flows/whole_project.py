@@ -15,25 +15,9 @@ import tenacity
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from meta_prefect.errors import DeployFailed, ValidationFailed
-from meta_prefect.interfaces.context import DeployContext
-from meta_prefect.interfaces.markdown import escaped
-from meta_prefect.interfaces.names import artifact_key
-from meta_prefect.interfaces.tags import DEPLOYERS, deployers_of
-from meta_prefect.local.host import LocalHost
-from meta_prefect.plan.changes import Unchanged
-from meta_prefect.plan.code_moves import in_words, refused
-from meta_prefect.plan.document import document
-from meta_prefect.plan.explain import headline, markdown, summary
-from meta_prefect.plan.outcomes import counted
-from meta_prefect.plan.recorded import Asked, RecordedPlan, check_still_holds
-from meta_prefect.project import read_project
-from meta_prefect.recipes import Recipe
-from meta_prefect.recipes.ending_holds import end_holds
-from meta_prefect.recipes.interrupted import tidy_up_after_cancelling
-from meta_prefect.recipes.observed import deploy_flow
-from meta_prefect.recipes.order import Order, read_order
-from meta_prefect.recipes.parameters import (
+from meta_prefect.engine.cancelled import tidy_up_after_cancelling
+from meta_prefect.engine.ending_holds import end_holds
+from meta_prefect.engine.form import (
     Adopt,
     Bump,
     DryRun,
@@ -54,21 +38,34 @@ from meta_prefect.recipes.parameters import (
     Tags,
     Version,
 )
-from meta_prefect.recipes.planning import Planned, ProjectPlan, Resolved, plan_resolved, resolve_observed
-from meta_prefect.recipes.pruning import prune_orphans
-from meta_prefect.recipes.showing import show_report
-from meta_prefect.recipes.undoing import undo
+from meta_prefect.engine.observed import PATIENTLY, failing_in_words, named_after_project, present_run, tell_run
+from meta_prefect.engine.plan_input import Order, read_order
+from meta_prefect.engine.progress import progress
+from meta_prefect.engine.project_plan import Planned, ProjectPlan, Resolved, plan_resolved, resolve_observed
+from meta_prefect.engine.prune import prune_orphans
+from meta_prefect.engine.report_artifact import show_report
+from meta_prefect.engine.source import project_folder
+from meta_prefect.engine.undo import undo
+from meta_prefect.errors import DeployFailed, ValidationFailed
+from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.markdown import escaped
+from meta_prefect.interfaces.names import artifact_key
+from meta_prefect.interfaces.tags import DEPLOYERS, deployers_of
+from meta_prefect.local.host import LocalHost
+from meta_prefect.plan.changes import Unchanged
+from meta_prefect.plan.code_moves import in_words, refused
+from meta_prefect.plan.outcomes import counted
+from meta_prefect.plan.saved_plan import Asked, RecordedPlan, check_still_holds
+from meta_prefect.project import read_project
+from meta_prefect.recipes import Recipe
+from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.report import Outcome, Report, carried_by, together
+from meta_prefect.report.plan_json import document
+from meta_prefect.report.plan_text import headline, markdown, summary
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
-from meta_prefect.steps.failing import failing_in_words
-from meta_prefect.steps.fetching import project_folder
-from meta_prefect.steps.locking import turn
-from meta_prefect.steps.plan_records import plan_of_earlier_attempt, read_plan, settle_plan, store_plan, unfinished_plan
-from meta_prefect.steps.progress import progress
-from meta_prefect.steps.retrying import PATIENTLY
-from meta_prefect.steps.telling import named_after_project, tell_run
-from meta_prefect.steps.this_run import present_run
+from meta_prefect.state.lock import turn
+from meta_prefect.state.saved_plans import plan_of_earlier_attempt, read_plan, settle_plan, store_plan, unfinished_plan
 
 LARGEST_PARAMETERS: Final = 400_000
 """Bytes of JSON that a recipe's run gets at most; Prefect refuses parameters above 524,288."""

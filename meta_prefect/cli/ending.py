@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
+from meta_prefect.engine.progress import Progress, Silent
 from meta_prefect.errors import MetaPrefectError, UnreachableError
-from meta_prefect.steps.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from meta_prefect.server import Silence

@@ -18,7 +18,7 @@ from meta_prefect.texts import escaped
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from meta_prefect.interfaces.records import FieldChange
+    from meta_prefect.interfaces.json_diff import FieldChange
     from meta_prefect.plan.ledger import Recorded
     from meta_prefect.report import Report
 
@@ -130,12 +130,12 @@ def _roll_back(asked: dict[str, Any], api: str | None) -> Report:
 
 def _read(deployment: str, path: Path) -> tuple[Sequence[Recorded], Sequence[str]]:
     """Read what was written of a deployment, and what else to know: its hold, and what cannot be read."""
+    from meta_prefect.engine.context import clock
     from meta_prefect.local.api import reading_api
     from meta_prefect.local.host import LocalHost
     from meta_prefect.plan.ledger import history_of
     from meta_prefect.project import read_project
     from meta_prefect.server import connect
-    from meta_prefect.steps.source import clock
 
     project = read_project(path, required=False)
 
@@ -193,7 +193,7 @@ def _as_json(recorded: Recorded) -> dict[str, Any]:
 
 def _fields_as_json(fields: Iterable[FieldChange]) -> Iterable[dict[str, Any]]:
     """Each field's place, before and after; what is absent is left out."""
-    from meta_prefect.interfaces.records import ABSENT
+    from meta_prefect.interfaces.json_diff import ABSENT
     from meta_prefect.redaction import hidden
 
     for field in fields:
@@ -203,7 +203,7 @@ def _fields_as_json(fields: Iterable[FieldChange]) -> Iterable[dict[str, Any]]:
 
 
 def _as_line(recorded: Recorded) -> str:
-    from meta_prefect.pages.history_page import history_cells
+    from meta_prefect.report.history_page import history_cells
 
     at, version, action, commit, by, changed = history_cells(recorded)
     parts = (
@@ -223,7 +223,7 @@ def _table(deployment: str, history: Sequence[Recorded]) -> Table:
     from rich.table import Table
 
     from meta_prefect.cli.console import linked
-    from meta_prefect.pages.history_page import HISTORY_COLUMNS, history_cells
+    from meta_prefect.report.history_page import HISTORY_COLUMNS, history_cells
 
     table = Table(title=f"History of {escape(deployment)}", title_justify="left")
     for column in HISTORY_COLUMNS:

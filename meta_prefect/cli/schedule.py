@@ -16,8 +16,8 @@ from cyclopts.validators import Number
 from meta_prefect.cli.output import Output
 
 if TYPE_CHECKING:
-    from meta_prefect.implementations.schedule.preview import Preview, SkippedRun
-    from meta_prefect.recipes.previewing import SchedulePreview, Wanted
+    from meta_prefect.engine.preview import SchedulePreview, Wanted
+    from meta_prefect.schedules.preview import Preview, SkippedRun
 
 schedule_app = App(name="schedule", help="When deployments run.")
 
@@ -93,8 +93,8 @@ def preview(
     targets
         A path in the project (by default the present folder), and names of flows or of `flow/deployment`.
     """
+    from meta_prefect.engine.preview import Wanted, preview_written
     from meta_prefect.errors import TargetError
-    from meta_prefect.recipes.previewing import Wanted, preview_written
 
     out = Output()
     now = at or datetime.now(UTC)
@@ -123,8 +123,8 @@ def preview(
 
 def _of_project(targets: Sequence[str], env: str | None, wanted: Wanted) -> tuple[list[SchedulePreview], list[str]]:
     from meta_prefect.deploy import split_targets
-    from meta_prefect.recipes.previewing import preview_project
-    from meta_prefect.recipes.requests import check_before_start
+    from meta_prefect.engine.preview import preview_project
+    from meta_prefect.engine.requests import check_before_start
 
     path, names = split_targets(targets)
     check_before_start(path)

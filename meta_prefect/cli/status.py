@@ -61,13 +61,13 @@ def status(
 
 def _read(targets: tuple[str, ...], env: str | None, select: tuple[str, ...]) -> ProjectStatus:
     from meta_prefect.deploy import split_targets
+    from meta_prefect.engine.plan_input import read_order
+    from meta_prefect.engine.status import project_status
     from meta_prefect.errors import NoApiConfiguredError
     from meta_prefect.local.api import MEND, reading_api
     from meta_prefect.local.host import LocalHost
-    from meta_prefect.plan.recorded import Asked
+    from meta_prefect.plan.saved_plan import Asked
     from meta_prefect.project import read_project
-    from meta_prefect.recipes.order import read_order
-    from meta_prefect.recipes.status import project_status
     from meta_prefect.server import connect
 
     path, names = split_targets(targets)
@@ -91,7 +91,7 @@ def _line(one: DeploymentStatus) -> str:
 
 
 def _field_line(field: FieldStatus) -> str:
-    from meta_prefect.plan.explain import shown
+    from meta_prefect.report.plan_text import shown
 
     given = {
         name: shown(getattr(field, name), field.path)

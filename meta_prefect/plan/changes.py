@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from meta_prefect.interfaces.records import FieldChange, Record
+from meta_prefect.interfaces.json_diff import FieldChange, Record
 
 DEPLOYMENT = "deployment"
 

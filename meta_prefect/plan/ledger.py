@@ -15,13 +15,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from meta_prefect.errors import TargetError, nearest
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.json_diff import FieldChange, Record
 from meta_prefect.interfaces.moments import Moment
-from meta_prefect.interfaces.records import FieldChange, Record
 from meta_prefect.plan.changes import Change, Create, Delete, Unchanged, Update
+from meta_prefect.plan.deployment_record import field_changes
 from meta_prefect.plan.ownership import DEFAULTS
-from meta_prefect.plan.records import field_changes
-from meta_prefect.plan.sound import sound_record
-from meta_prefect.plan.standing import Doubt
+from meta_prefect.plan.provenance import Doubt
+from meta_prefect.plan.soundness import sound_record
 from meta_prefect.project.naming import slug
 
 ARTIFACT_TYPE: Final = "ledger"

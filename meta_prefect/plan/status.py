@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from meta_prefect.interfaces.records import ABSENT, FieldChange, Record
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record
 from meta_prefect.plan.changes import Change, Create, Delete, Held, Unchanged, Update
+from meta_prefect.plan.deployment_record import field_changes
 from meta_prefect.plan.ledger import Recorded
 from meta_prefect.plan.ownership import is_ours
-from meta_prefect.plan.records import field_changes
 from meta_prefect.redaction import hidden
 
 State = Literal["in sync", "drifted", "outdated", "missing", "not deployed", "orphan", "held"]

@@ -8,7 +8,7 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 
 from meta_prefect.errors import ConfigurationError, RecipeError, got, nearest, said
-from meta_prefect.interfaces.records import Record, is_mapping
+from meta_prefect.interfaces.json_diff import Record, is_mapping
 from meta_prefect.redaction import HIDDEN
 
 Place = tuple[str | int, ...]

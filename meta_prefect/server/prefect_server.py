@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from meta_prefect.interfaces.api import Host
-from meta_prefect.interfaces.records import Record
-from meta_prefect.plan.records import LiveDeployment, changed_schedules
+from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.plan.deployment_record import LiveDeployment, changed_schedules
 from meta_prefect.private_logs import keep_logs_private
 from meta_prefect.redaction import remember, without_userinfo
 from meta_prefect.server.clock import ServerClock

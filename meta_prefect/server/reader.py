@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 from meta_prefect.errors import NoApiConfiguredError
 from meta_prefect.interfaces.api import Api, Host
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.tags import Names
+from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.holds import StoredHold
 from meta_prefect.plan.ledger import Recorded
-from meta_prefect.plan.records import LiveDeployment
 from meta_prefect.server.requests import base_job_template
 
 

@@ -7,13 +7,13 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.tags import Names, environment_tag, owner_tags
+from meta_prefect.plan.deployment_record import LiveDeployment, live_deployment
 from meta_prefect.plan.holds import HOLD_TAG, Hold, StoredHold, hold_of
 from meta_prefect.plan.ledger import ARTIFACT_TYPE, Ledger, Recorded, StoredPage, key_prefix
-from meta_prefect.plan.records import LiveDeployment, live_deployment
-from meta_prefect.plan.sound import sound_or_named, unsound_variable
-from meta_prefect.plan.standing import Doubt, doubt_about
+from meta_prefect.plan.provenance import Doubt, doubt_about
+from meta_prefect.plan.soundness import sound_or_named, unsound_variable
 from meta_prefect.server.requests import PAGE, Requests
 
 LEDGER_PAGES: Final = 20

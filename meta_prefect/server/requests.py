@@ -19,7 +19,7 @@ import tenacity
 
 from meta_prefect.errors import ConfigurationError, OverloadedError, RefusedError, UnreachableError
 from meta_prefect.interfaces.api import Host
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.redaction import hidden, without_userinfo
 from meta_prefect.server.connection import Connection
 from meta_prefect.server.csrf import is_about_csrf

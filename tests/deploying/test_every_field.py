@@ -12,13 +12,13 @@ import pytest
 from support import Api
 
 from meta_prefect.deploy import deploy
+from meta_prefect.engine.plan_input import read_order
+from meta_prefect.engine.status import project_status
 from meta_prefect.local.host import LocalHost
-from meta_prefect.plan.document import ChangeDocument
-from meta_prefect.plan.recorded import Asked
+from meta_prefect.plan.saved_plan import Asked
 from meta_prefect.plan.status import DeploymentStatus
 from meta_prefect.project import read_project
-from meta_prefect.recipes.order import read_order
-from meta_prefect.recipes.status import project_status
+from meta_prefect.report.plan_json import ChangeDocument
 from meta_prefect.server import connect
 
 CODE = """

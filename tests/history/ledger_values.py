@@ -7,10 +7,10 @@ from typing import Any
 
 from values import a_deployment
 
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.changes import Create, Subject
+from meta_prefect.plan.deployment_record import LiveDeployment, desired_record
 from meta_prefect.plan.ledger import Ledger, LedgerEntry, Recorded, StoredPage, entry_of, whole_record
-from meta_prefect.plan.records import LiveDeployment, desired_record
 
 NAME = "add/nightly-dev"
 

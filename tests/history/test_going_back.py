@@ -8,9 +8,9 @@ import pytest
 from ledger_values import NAME, a_page, a_record, written
 
 from meta_prefect.errors import TargetError
-from meta_prefect.plan.going_back import version_to_restore
 from meta_prefect.plan.ledger import LedgerEntry, Recorded
-from meta_prefect.plan.standing import Doubt
+from meta_prefect.plan.provenance import Doubt
+from meta_prefect.plan.rollback_target import version_to_restore
 
 FIRST, SECOND, THIRD = written("1", "created"), written("2", before="1"), written("3", before="2")
 GONE = written("3", "deleted", before="3")

@@ -7,9 +7,10 @@ from ledger_values import NAME, a_page, a_record, created, stored
 from values import a_deployment
 
 from meta_prefect.errors import TargetError
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.schedules import Schedule
 from meta_prefect.plan.changes import Delete, Subject, Unchanged, Update
+from meta_prefect.plan.deployment_record import desired_record
 from meta_prefect.plan.ledger import (
     Ledger,
     LedgerEntry,
@@ -18,7 +19,6 @@ from meta_prefect.plan.ledger import (
     key_prefix,
     set_by,
 )
-from meta_prefect.plan.records import desired_record
 
 SUBJECT = Subject("deployment", NAME)
 DAILY: Record = {"timezone": "UTC", "parameters": {}, "rrule": "FREQ=DAILY"}

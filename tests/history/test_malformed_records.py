@@ -17,19 +17,19 @@ from pydantic import BaseModel
 from values import a_context, a_deployment
 
 from meta_prefect.errors import MetaPrefectError
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.schedules import Schedule
-from meta_prefect.pages.history_page import history_artifact
-from meta_prefect.plan.going_back import version_to_restore
+from meta_prefect.plan.deployment_record import desired_record, field_changes
 from meta_prefect.plan.holds import Hold, hold_name, hold_of
 from meta_prefect.plan.ledger import Ledger, LedgerEntry, StoredPage, history_of, whole_record
 from meta_prefect.plan.ownership import with_given_up
-from meta_prefect.plan.recorded import Asked, RecordedPlan, check_still_holds
-from meta_prefect.plan.records import desired_record, field_changes
-from meta_prefect.plan.restoring import check_owned, check_steps, code_remarks, diff_restored
-from meta_prefect.plan.sound import DEEPEST, sound_or_named
-from meta_prefect.steps.healing import Heals
-from meta_prefect.steps.locking import Holder, holder_of, ourselves
+from meta_prefect.plan.rollback import check_owned, check_steps, code_remarks, diff_restored
+from meta_prefect.plan.rollback_target import version_to_restore
+from meta_prefect.plan.saved_plan import Asked, RecordedPlan, check_still_holds
+from meta_prefect.plan.soundness import DEEPEST, sound_or_named
+from meta_prefect.report.history_page import history_artifact
+from meta_prefect.state.heal_log import Heals
+from meta_prefect.state.lock import Holder, holder_of, ourselves
 
 
 def _deep() -> Any:

@@ -9,10 +9,10 @@ import pytest
 from ledger_values import NAME, a_record, live, written
 
 from meta_prefect.errors import ConflictError
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.changes import Create, Unchanged, Update
 from meta_prefect.plan.ledger import Recorded
-from meta_prefect.plan.restoring import check_owned, check_steps, code_remarks, diff_restored, under_present_name
+from meta_prefect.plan.rollback import check_owned, check_steps, code_remarks, diff_restored, under_present_name
 
 CRON: Record = {"timezone": "UTC", "parameters": {}, "cron": "0 9 * * *", "day_or": True, "active": True}
 RULE: Record = {"timezone": "UTC", "parameters": {}, "rrule": "FREQ=DAILY", "active": True}

@@ -13,7 +13,7 @@ from fakes import PROCESS_TEMPLATE, FakeApi, FakeHost, an_online_worker
 from meta_prefect.errors import ConflictError, ProcessError
 from meta_prefect.interfaces.api import Api
 from meta_prefect.interfaces.components import Component, GlobalConcurrencyLimit, Worker, WorkerPool, WorkQueue
-from meta_prefect.interfaces.records import FieldChange, Record, differences_within
+from meta_prefect.interfaces.json_diff import FieldChange, Record, differences_within
 
 TEMPLATE: Record = {
     "variables": {"properties": {"meta_env": {"type": "string"}}},

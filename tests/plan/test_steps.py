@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from values import a_draft
 
+from meta_prefect.engine.resolve import Draft, steps_of
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
-from meta_prefect.plan.resolving import Draft, steps_of
 
 
 class Letter(FlowBuilderInterface):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from meta_prefect.steps.width import WIDEST, WINDOW, Width, each
+from meta_prefect.engine.write_limit import WIDEST, WINDOW, Width, each
 
 
 class Server:

@@ -10,17 +10,17 @@ import pytest
 from values import a_context
 
 from deployer_flows import decorated_flow_deployer, local_run_deployer
-from meta_prefect.discovery.modules import ProjectModules
+from meta_prefect.engine.drafts import Request, draft
+from meta_prefect.engine.resolve import Draft
 from meta_prefect.errors import ConfigurationError
+from meta_prefect.flows.catalog import KnownFlows
+from meta_prefect.flows.loader import ProjectModules
 from meta_prefect.implementations.infra import kubernetes, local_process
 from meta_prefect.implementations.metadata import describer, namer
 from meta_prefect.interfaces.components import Component, WorkerPool
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
-from meta_prefect.plan.resolving import Draft
 from meta_prefect.recipes import Recipe, recipe
-from meta_prefect.recipes.drafting import Request, draft
-from meta_prefect.recipes.knowing import KnownFlows
 
 
 class pool_per_environment(FlowBuilderInterface):  # noqa: N801 - used like a function

@@ -8,17 +8,17 @@ import pytest
 from values import a_context, a_deployment
 
 from deployer_flows.whole_project import selected
-from meta_prefect.discovery import ProjectModules
+from meta_prefect.engine.observed import in_short
+from meta_prefect.engine.plan_input import Order
+from meta_prefect.engine.requests import Requested
+from meta_prefect.engine.selection import Selection
+from meta_prefect.flows import ProjectModules
+from meta_prefect.flows.catalog import KnownFlows
 from meta_prefect.implementations.notification import notify, watch_deployments
 from meta_prefect.interfaces.components import OwnedAutomation
 from meta_prefect.interfaces.tags import without_environment
-from meta_prefect.plan.recorded import Asked
+from meta_prefect.plan.saved_plan import Asked
 from meta_prefect.project import Project
-from meta_prefect.recipes.knowing import KnownFlows
-from meta_prefect.recipes.order import Order
-from meta_prefect.recipes.requests import Requested
-from meta_prefect.recipes.selection import Selection
-from meta_prefect.steps.telling import in_short
 
 COMMIT = "1a2b3c4" + "0" * 33
 

@@ -20,9 +20,9 @@ from meta_prefect.implementations.infra.images import ImageReference, is_reposit
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record
 from meta_prefect.interfaces.markdown import code, escaped, table
 from meta_prefect.interfaces.names import artifact_key
-from meta_prefect.interfaces.records import ABSENT, FieldChange, Record
 
 
 def _check_path(path: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 
 ENVIRONMENT_VARIABLE: Final = "meta_env"
 

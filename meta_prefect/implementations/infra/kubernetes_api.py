@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from meta_prefect.errors import ConfigurationError, MetaPrefectError, OverloadedError, RefusedError, UnreachableError
 from meta_prefect.implementations.infra.worker_manifests import MANAGER
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 
 _PLURALS: Final = {
     "Deployment": "deployments",

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from meta_prefect.interfaces.api import Api
 from meta_prefect.interfaces.components import WorkerPool
-from meta_prefect.interfaces.records import FieldChange, Record, is_mapping, merged
+from meta_prefect.interfaces.json_diff import FieldChange, Record, is_mapping, merged
 
 
 class JobPool(WorkerPool):

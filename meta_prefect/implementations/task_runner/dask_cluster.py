@@ -11,7 +11,7 @@ from meta_prefect.errors import ConfigurationError
 from meta_prefect.implementations.builder import Builder
 from meta_prefect.implementations.infra.quantities import Cpu, Memory
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import Record, is_mapping
+from meta_prefect.interfaces.json_diff import Record, is_mapping
 from meta_prefect.settings import read_settings
 
 if TYPE_CHECKING:

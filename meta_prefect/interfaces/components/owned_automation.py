@@ -13,7 +13,7 @@ from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.components.automation_actions import Notify, RunDeployment
 from meta_prefect.interfaces.components.component import Component
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import ABSENT, FieldChange, Record, differences_within
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences_within
 from meta_prefect.interfaces.tags import owner_tag, owner_tags
 
 
