@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 from prefect import get_run_logger, task
 from pydantic import Field
 
-from deployer_flows.whole_project import deploy_order, selected, succeeded
+from deployer_flows.whole_project import plan_and_apply, selected, succeeded
 from meta_prefect.engine.form import EnvironmentName, Patterns, ProjectPath
-from meta_prefect.engine.observed import PATIENTLY, failing_in_words, named_after_project, saying, tell_run
-from meta_prefect.engine.plan_input import Order, read_order
+from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS, ending_in_words, name_run, named_after_project, saying
+from meta_prefect.engine.plan_input import PlanInput, read_plan_input
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.source import project_folder
 from meta_prefect.engine.status import project_status
@@ -19,7 +19,7 @@ from meta_prefect.errors import DriftFound, MetaPrefectError
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.outcomes import counted, listed
-from meta_prefect.plan.saved_plan import Asked
+from meta_prefect.plan.saved_plan import DeployOptions
 from meta_prefect.plan.status import DeploymentStatus, ProjectStatus
 from meta_prefect.project import read_project
 from meta_prefect.recipes.deploy_flow import deploy_flow
@@ -35,7 +35,7 @@ Policy = Literal["report", "fail", "heal"]
 
 
 @deploy_flow(name="check-drift", flow_run_name=named_after_project("check", "in"))
-@failing_in_words
+@ending_in_words
 async def check_drift(
     path: ProjectPath = ".",
     environment: EnvironmentName = None,
@@ -84,19 +84,19 @@ async def _check(
     path: str, environment: str | None, policy: Policy, select: list[str], environments: list[str]
 ) -> ProjectStatus:
     """Look at one environment, of several where these are given."""
-    asked = Asked(select=tuple(select), only_changed=True)
+    asked = DeployOptions(select=tuple(select), only_changed=True)
     async with (
         connect(LocalHost(start_worker=read_settings().start_worker)) as server,
         project_folder(path, None, server) as folder,
     ):
-        order = read_order(read_project(folder, required=False), folder, environment, asked)
-        await tell_run(order.context, "check", server, "in", among=environments, more=selected(order))
-        project, where = order.project.name, order.context.environment
+        inputs = read_plan_input(read_project(folder, required=False), folder, environment, asked)
+        await name_run(inputs.context, "check", server, "in", among=environments, more=selected(inputs))
+        project, where = inputs.project.name, inputs.context.environment
         async with turn(server, project, where, waiting=progress().wait):
-            found = await compare_with_applied(order, server)
+            found = await compare_with_applied(inputs, server)
             drifted = list(found.drifted)
             await _show(found, drifted, server)
-            healed = await _heal(order, folder, drifted, server) if drifted and policy == "heal" else []
+            healed = await _heal(inputs, folder, drifted, server) if drifted and policy == "heal" else []
     told = drift_in_one_line(found)
     if drifted and policy == "fail":
         raise DriftFound(
@@ -112,12 +112,12 @@ async def _check(
 @task(
     name="compare with what was applied",
     task_run_name="compare with what was applied",
-    **PATIENTLY,
+    **RETRY_TEMPORARY_ERRORS,
 )
-async def compare_with_applied(order: Order, server: PrefectServer) -> ProjectStatus:
+async def compare_with_applied(inputs: PlanInput, server: PrefectServer) -> ProjectStatus:
     """Compare what was applied, what is live and what the project wants; reads only."""
     progress().step("compare")
-    return await project_status(order, server)
+    return await project_status(inputs, server)
 
 
 async def _show(found: ProjectStatus, drifted: list[DeploymentStatus], server: PrefectServer) -> None:
@@ -148,24 +148,26 @@ def _split(name: str) -> tuple[str, str]:
     return flow_name, deployment_name
 
 
-async def _heal(order: Order, folder: Path, drifted: list[DeploymentStatus], server: PrefectServer) -> list[str]:
+async def _heal(inputs: PlanInput, folder: Path, drifted: list[DeploymentStatus], server: PrefectServer) -> list[str]:
     """Deploy what has drifted, unless that has been done too often; returns what was set right.
 
     Raises:
         DriftFound: Something was changed again and again after it had been healed.
         DeployFailed: Something could not be written.
     """
-    project, environment = order.project.name, order.context.environment
+    project, environment = inputs.project.name, inputs.context.environment
     heals = await read_heals(project, environment, server)
-    names = [one.deployment for one in drifted if heals.may_heal(one.deployment, order.context.now)]
+    names = [one.deployment for one in drifted if heals.may_heal(one.deployment, inputs.context.now)]
     given_up = [one.deployment for one in drifted if one.deployment not in names]
     healed: list[Outcome] = []
     if names:
         # Noted first: what writes and then dies must not do so for ever.
-        await store_heals(heals.with_heals(names, order.context.now), server)
-        asked = Asked(names=tuple(names), only_changed=True)
-        healing = read_order(order.project, folder, environment, asked, flows=order.flows).automatically()
-        report = succeeded(await deploy_order(healing, None, server, dry_run=False, on_error="keep-going", force=False))
+        await store_heals(heals.with_heals(names, inputs.context.now), server)
+        asked = DeployOptions(names=tuple(names), only_changed=True)
+        healing = read_plan_input(inputs.project, folder, environment, asked, flows=inputs.flows).automatically()
+        report = succeeded(
+            await plan_and_apply(healing, None, server, dry_run=False, on_error="keep-going", force=False)
+        )
         healed = [*report.only("created"), *report.only("updated")]
         for outcome in healed:
             announce("healed", project, environment, outcome.deployment, outcome.id, {"fields": outcome.detail})

@@ -11,7 +11,7 @@ from pydantic import Field
 from meta_prefect.engine.context import clock
 from meta_prefect.engine.form import ProjectPath
 from meta_prefect.engine.holds import remove_hold, store_hold
-from meta_prefect.engine.observed import failing_in_words
+from meta_prefect.engine.observed import ending_in_words
 from meta_prefect.engine.source import project_folder
 from meta_prefect.errors import ConflictError, TargetError, nearest
 from meta_prefect.interfaces.tags import Names, owner
@@ -29,7 +29,7 @@ def _run_name() -> str:
 
 
 @deploy_flow(name="hold", flow_run_name=_run_name)
-@failing_in_words
+@ending_in_words
 async def hold(
     deployment: Annotated[str, Field(title="Deployment", description="`flow/deployment`.")],
     because: Annotated[

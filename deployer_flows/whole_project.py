@@ -38,8 +38,14 @@ from meta_prefect.engine.form import (
     Tags,
     Version,
 )
-from meta_prefect.engine.observed import PATIENTLY, failing_in_words, named_after_project, present_run, tell_run
-from meta_prefect.engine.plan_input import Order, read_order
+from meta_prefect.engine.observed import (
+    RETRY_TEMPORARY_ERRORS,
+    ending_in_words,
+    name_run,
+    named_after_project,
+    present_run,
+)
+from meta_prefect.engine.plan_input import PlanInput, read_plan_input
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.project_plan import Planned, ProjectPlan, Resolved, plan_resolved, resolve_observed
 from meta_prefect.engine.prune import prune_orphans
@@ -55,7 +61,7 @@ from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.changes import Unchanged
 from meta_prefect.plan.code_moves import in_words, refused
 from meta_prefect.plan.outcomes import counted
-from meta_prefect.plan.saved_plan import Asked, RecordedPlan, check_still_holds
+from meta_prefect.plan.saved_plan import DeployOptions, SavedPlan, check_still_holds
 from meta_prefect.project import read_project
 from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.deploy_flow import deploy_flow
@@ -82,7 +88,7 @@ _TOLD: Final = 5
     flow_run_name=named_after_project("deploy", dry_verb="plan"),
     on_cancellation=[tidy_up_after_cancelling],
 )
-@failing_in_words
+@ending_in_words
 async def deploy_project(
     path: ProjectPath = ".",
     environment: EnvironmentName = None,
@@ -113,7 +119,7 @@ async def deploy_project(
         MovedError: The recorded plan does not hold any more; nothing was written.
         DeployFailed: Some deployments could not be written; it carries the report.
     """
-    asked = Asked(
+    asked = DeployOptions(
         names=tuple(names),
         select=tuple(select),
         tags=tuple(tags),
@@ -131,17 +137,17 @@ async def deploy_project(
         earlier = recorded or await plan_of_earlier_attempt(asked, server)
         # An empty field of the form is an empty text.
         async with project_folder(path, revision or None, server, earlier) as folder:
-            order = await read(folder, environment, asked, earlier)
-            await tell_run(order.context, "plan" if dry_run else "deploy", server, more=selected(order))
-            taking_turns = turn(server, order.project.name, order.context.environment, waiting=progress().wait)
+            inputs = await read(folder, environment, asked, earlier)
+            await name_run(inputs.context, "plan" if dry_run else "deploy", server, more=selected(inputs))
+            taking_turns = turn(server, inputs.project.name, inputs.context.environment, waiting=progress().wait)
             async with nullcontext() if dry_run else taking_turns:
-                report = await deploy_order(order, recorded, server, dry_run=dry_run, on_error=on_error, force=force)
+                report = await plan_and_apply(inputs, recorded, server, dry_run=dry_run, on_error=on_error, force=force)
     return succeeded(report)
 
 
-def selected(order: Order) -> str:
+def selected(inputs: PlanInput) -> str:
     """What was asked for where that is a part of the project, for the run's name: ``load-orders, report/* and 3 more``."""
-    asked = (*order.asked.names, *order.asked.select)
+    asked = (*inputs.asked.names, *inputs.asked.select)
     more = len(asked) - _NAMED
     return f"{', '.join(asked[:_NAMED])}{f' and {more} more' if more > 0 else ''}"
 
@@ -159,9 +165,9 @@ def succeeded(report: Report) -> Report:
     return report
 
 
-async def deploy_order(
-    order: Order,
-    recorded: RecordedPlan | None,
+async def plan_and_apply(
+    inputs: PlanInput,
+    recorded: SavedPlan | None,
     server: PrefectServer,
     *,
     dry_run: bool,
@@ -171,7 +177,7 @@ async def deploy_order(
     """Plan, and do what the plan says, unless this is a dry run.
 
     Args:
-        order: What to deploy.
+        inputs: What to deploy.
         recorded: The plan that must still hold.
         server: The Prefect API.
         dry_run: Whether to stop before the first write.
@@ -182,13 +188,13 @@ async def deploy_order(
         ValidationFailed: Something is wrong with the project; nothing was written.
         MovedError: The recorded plan does not hold any more; nothing was written.
     """
-    planned = await make_plan(order, server, completing=not dry_run and order.earlier is None)
+    planned = await make_plan(inputs, server, completing=not dry_run and inputs.earlier is None)
     if planned.errors and on_error != "keep-going":
         raise ValidationFailed(planned.errors)
     if recorded is not None:
         check_still_holds(recorded, planned.states)
     if not dry_run:
-        await check_code_stays(planned, order, server)
+        await check_code_stays(planned, inputs, server)
     note = planned.recorded(dry_run=dry_run)
     artifact_id = await store_plan(note, server)
     reports = [] if dry_run else await _run_recipes(planned, on_error)
@@ -205,19 +211,19 @@ async def deploy_order(
     return report
 
 
-async def check_code_stays(planned: ProjectPlan, order: Order, server: PrefectServer) -> None:
+async def check_code_stays(planned: ProjectPlan, inputs: PlanInput, server: PrefectServer) -> None:
     """Let nobody take the code of a deployer's deployments away to one host without saying so.
 
     Raises:
         ValidationFailed: This deploy would.
     """
-    error = None if order.asked.local_code else refused(planned.moves, gethostname())
-    if error is not None and await server.read_owned(deployers_of(order.project.names), DEPLOYERS):
+    error = None if inputs.asked.local_code else refused(planned.moves, gethostname())
+    if error is not None and await server.read_owned(deployers_of(inputs.project.names), DEPLOYERS):
         raise ValidationFailed([error])
 
 
 @task(name="read project", task_run_name="read project", cache_policy=NO_CACHE)
-async def read(path: Path, environment: str | None, asked: Asked, earlier: RecordedPlan | None) -> Order:
+async def read(path: Path, environment: str | None, asked: DeployOptions, earlier: SavedPlan | None) -> PlanInput:
     """Read the project file, find its flows and recipes, check every entry.
 
     Args:
@@ -227,30 +233,30 @@ async def read(path: Path, environment: str | None, asked: Asked, earlier: Recor
         earlier: The plan that is to be applied or carried on; what it fixed and was asked stays.
     """
     progress().step("read project")
-    order = read_order(read_project(path, required=False), path, environment, asked, earlier)
+    inputs = read_plan_input(read_project(path, required=False), path, environment, asked, earlier)
     logger = get_run_logger()
     logger.info(
         "Project %s: %s asked for in %s",
-        order.project.name,
-        counted(len(order.requested.requests), "deployment"),
-        order.context.environment,
+        inputs.project.name,
+        counted(len(inputs.requested.requests), "deployment"),
+        inputs.context.environment,
     )
     if earlier is not None:
         logger.info("with the plan that run %s made at %s", earlier.run_id, earlier.now.isoformat(" ", "seconds"))
-    return order
+    return inputs
 
 
-async def make_plan(order: Order, server: PrefectServer, *, completing: bool) -> ProjectPlan:
+async def make_plan(inputs: PlanInput, server: PrefectServer, *, completing: bool) -> ProjectPlan:
     """Resolve everything in memory, each kind of builder as a task, compare it with the server, leave the plan as an artifact.
 
     Args:
-        order: What to plan.
+        inputs: What to plan.
         server: The Prefect API.
         completing: Whether an earlier deploy that did not finish is completed, where this is the same deploy again.
     """
     progress().step("plan")
     resolved, unfinished = await asyncio.gather(
-        resolve_observed(order, server.host), _unfinished(order, server, completing=completing)
+        resolve_observed(inputs, server.host), _unfinished(inputs, server, completing=completing)
     )
     if unfinished is not None and resolved.completes(unfinished):
         get_run_logger().info("completing the deploy of run %s, with its versions", unfinished.run_id)
@@ -260,7 +266,7 @@ async def make_plan(order: Order, server: PrefectServer, *, completing: bool) ->
 @task(
     name="plan",
     task_run_name="plan",
-    **PATIENTLY,
+    **RETRY_TEMPORARY_ERRORS,
 )
 async def compare_resolved(resolved: Resolved, server: PrefectServer) -> ProjectPlan:
     """Compare what is wanted with the server, and leave the plan as an artifact."""
@@ -285,8 +291,8 @@ async def compare_resolved(resolved: Resolved, server: PrefectServer) -> Project
     return planned
 
 
-async def _unfinished(order: Order, server: PrefectServer, *, completing: bool) -> RecordedPlan | None:
-    return await unfinished_plan(order.project.name, order.context.environment, server) if completing else None
+async def _unfinished(inputs: PlanInput, server: PrefectServer, *, completing: bool) -> SavedPlan | None:
+    return await unfinished_plan(inputs.project.name, inputs.context.environment, server) if completing else None
 
 
 async def _run_recipes(planned: ProjectPlan, on_error: OnErrorPolicy) -> list[Report]:

@@ -15,7 +15,15 @@ from meta_prefect.cli.ending import INTERRUPTED, journal
 from meta_prefect.cli.history import history, rollback
 from meta_prefect.cli.hold import hold, release
 from meta_prefect.cli.opening import open_ui
-from meta_prefect.cli.options import Debug, Environment, Flag, How, What, Where, refuse_beside_plan
+from meta_prefect.cli.options import (
+    ApplyOptions,
+    Debug,
+    Environment,
+    Flag,
+    PlanOptions,
+    TargetOptions,
+    refuse_beside_plan,
+)
 from meta_prefect.cli.output import Output, Pipe, report_of
 from meta_prefect.cli.processes import has_died, server_lines, worker_line
 from meta_prefect.cli.recipes import recipes, schema
@@ -54,10 +62,16 @@ worker_app.command(manifests)
 
 
 @app.command
-def deploy(*targets: str, what: What = What(), how: How = How(), where: Where = Where(), debug: Debug = False) -> int:
+def deploy(
+    *targets: str,
+    what: PlanOptions = PlanOptions(),
+    how: ApplyOptions = ApplyOptions(),
+    where: TargetOptions = TargetOptions(),
+    debug: Debug = False,
+) -> int:
     """Deploy a project: every deployment that its `meta_prefect.yaml` asks for.
 
-    Where no Prefect API is configured, a Prefect server is started in the background on this host.
+    TargetOptions no Prefect API is configured, a Prefect server is started in the background on this host.
 
     Parameters
     ----------
@@ -85,7 +99,7 @@ def deploy(*targets: str, what: What = What(), how: How = How(), where: Where = 
 @app.command
 def plan(
     *targets: str,
-    what: What = What(),
+    what: PlanOptions = PlanOptions(),
     output: Annotated[Literal["text", "json"], Parameter(help="How to print.")] = "text",
     debug: Debug = False,
 ) -> int:
@@ -231,7 +245,7 @@ def worker_logs(pool: str | None = None, /, *, lines: int = 50) -> int:
     pool
         Whose worker's log; by default all.
     lines
-        How many lines.
+        ApplyOptions many lines.
     """
     from meta_prefect.local.worker import worker_log
     from meta_prefect.local.worker import worker_status as read

@@ -16,7 +16,7 @@ from cyclopts.validators import Number
 from meta_prefect.cli.output import Output
 
 if TYPE_CHECKING:
-    from meta_prefect.engine.preview import SchedulePreview, Wanted
+    from meta_prefect.engine.preview import PreviewWindow, SchedulePreview
     from meta_prefect.schedules.preview import Preview, SkippedRun
 
 schedule_app = App(name="schedule", help="When deployments run.")
@@ -93,12 +93,12 @@ def preview(
     targets
         A path in the project (by default the present folder), and names of flows or of `flow/deployment`.
     """
-    from meta_prefect.engine.preview import Wanted, preview_written
+    from meta_prefect.engine.preview import PreviewWindow, preview_written
     from meta_prefect.errors import TargetError
 
     out = Output()
     now = at or datetime.now(UTC)
-    wanted = Wanted(now if now.tzinfo else now.replace(tzinfo=UTC), count, year)
+    wanted = PreviewWindow(now if now.tzinfo else now.replace(tzinfo=UTC), count, year)
     idle: Sequence[str] = ()
     if spec := written.spec():
         if targets or env is not None:
@@ -121,7 +121,9 @@ def preview(
     return 0
 
 
-def _of_project(targets: Sequence[str], env: str | None, wanted: Wanted) -> tuple[list[SchedulePreview], list[str]]:
+def _of_project(
+    targets: Sequence[str], env: str | None, wanted: PreviewWindow
+) -> tuple[list[SchedulePreview], list[str]]:
     from meta_prefect.deploy import split_targets
     from meta_prefect.engine.preview import preview_project
     from meta_prefect.engine.requests import check_before_start
@@ -131,7 +133,7 @@ def _of_project(targets: Sequence[str], env: str | None, wanted: Wanted) -> tupl
     return asyncio.run(preview_project(path, env, names, wanted))
 
 
-def _print(out: Output, one: SchedulePreview, wanted: Wanted) -> None:
+def _print(out: Output, one: SchedulePreview, wanted: PreviewWindow) -> None:
     for line in _head(one):
         out.raw(line)
     if wanted.year is not None:

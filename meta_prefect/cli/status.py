@@ -61,26 +61,28 @@ def status(
 
 def _read(targets: tuple[str, ...], env: str | None, select: tuple[str, ...]) -> ProjectStatus:
     from meta_prefect.deploy import split_targets
-    from meta_prefect.engine.plan_input import read_order
+    from meta_prefect.engine.plan_input import read_plan_input
     from meta_prefect.engine.status import project_status
     from meta_prefect.errors import NoApiConfiguredError
-    from meta_prefect.local.api import MEND, reading_api
+    from meta_prefect.local.api import NO_API_HINT, reading_api
     from meta_prefect.local.host import LocalHost
-    from meta_prefect.plan.saved_plan import Asked
+    from meta_prefect.plan.saved_plan import DeployOptions
     from meta_prefect.project import read_project
     from meta_prefect.server import connect
 
     path, names = split_targets(targets)
-    asked = Asked(names=names, select=tuple(select))
+    asked = DeployOptions(names=names, select=tuple(select))
 
     async def run() -> ProjectStatus:
         async with connect(LocalHost()) as server:
             await server.check()
-            return await project_status(read_order(read_project(path, required=False), path, env, asked), server)
+            return await project_status(read_plan_input(read_project(path, required=False), path, env, asked), server)
 
     with reading_api() as api:
         if not api:
-            raise NoApiConfiguredError("there is no Prefect API configured, so nothing to compare with", hint=MEND)
+            raise NoApiConfiguredError(
+                "there is no Prefect API configured, so nothing to compare with", hint=NO_API_HINT
+            )
         return asyncio.run(run())
 
 

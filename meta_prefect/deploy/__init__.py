@@ -69,7 +69,7 @@ def deploy(
         MetaPrefectError: Anything else that went wrong, for example that the server does not answer.
     """
     from meta_prefect.engine.requests import check_before_start
-    from meta_prefect.local.api import MEND, reading_api, writing_api
+    from meta_prefect.local.api import NO_API_HINT, reading_api, writing_api
 
     path, names = split_targets(targets)
     parameters: Parameters = {
@@ -98,7 +98,7 @@ def deploy(
         if api is not None:
             return _observed(parameters)
         if plan is not None:
-            raise NoApiConfiguredError(f"the plan of run {plan} is nowhere without a Prefect API", hint=MEND)
+            raise NoApiConfiguredError(f"the plan of run {plan} is nowhere without a Prefect API", hint=NO_API_HINT)
         return _offline(parameters)
 
 
@@ -134,9 +134,9 @@ class Parameters(TypedDict, total=False):
 
 def _offline(parameters: Parameters) -> Report:
     from meta_prefect.engine.offline import plan_offline
-    from meta_prefect.plan.saved_plan import Asked
+    from meta_prefect.plan.saved_plan import DeployOptions
 
-    asked = Asked(
+    asked = DeployOptions(
         names=tuple(parameters["names"]),
         select=tuple(parameters["select"]),
         adopt=parameters.get("adopt", False),

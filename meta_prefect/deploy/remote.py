@@ -51,7 +51,7 @@ def deploy_remotely(path: Path, parameters: Mapping[str, Any], say: Callable[[st
         TargetError: The project has no deployer, or the deployer cannot be asked this.
         NoApiConfiguredError: There is no Prefect API.
     """
-    from meta_prefect.local.api import MEND, reading_api
+    from meta_prefect.local.api import NO_API_HINT, reading_api
     from meta_prefect.local.host import LocalHost
     from meta_prefect.project import read_project
 
@@ -71,7 +71,7 @@ def deploy_remotely(path: Path, parameters: Mapping[str, Any], say: Callable[[st
 
     with reading_api() as api:
         if not api:
-            raise NoApiConfiguredError("there is no Prefect API configured, so no deployer", hint=MEND)
+            raise NoApiConfiguredError("there is no Prefect API configured, so no deployer", hint=NO_API_HINT)
         return asyncio.run(run())
 
 

@@ -11,10 +11,10 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
 from meta_prefect.engine.compare import PlannedComponent, PlannedDeployment, reported_as
-from meta_prefect.engine.observed import PATIENTLY
+from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.resolve import Within
-from meta_prefect.engine.write_limit import Turn
+from meta_prefect.engine.write_limit import WriteTurn
 from meta_prefect.errors import BuilderError, MovedError, RefusedError
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
@@ -28,7 +28,7 @@ from meta_prefect.server import PrefectServer
 @task(
     name="ensure",
     task_run_name="ensure {planned}",
-    **PATIENTLY,
+    **RETRY_TEMPORARY_ERRORS,
 )
 async def ensure_component(planned: PlannedComponent, server: PrefectServer) -> None:
     """Create or change what deployments need."""
@@ -61,9 +61,9 @@ async def wait_for_component(planned: PlannedComponent, server: PrefectServer) -
 @task(
     name="apply",
     task_run_name="apply {planned}",
-    **PATIENTLY,
+    **RETRY_TEMPORARY_ERRORS,
 )
-async def apply_deployment(planned: PlannedDeployment, server: PrefectServer, turn: Turn) -> str:
+async def apply_deployment(planned: PlannedDeployment, server: PrefectServer, turn: WriteTurn) -> str:
     """Write one deployment when its turn comes; returns its id.
 
     Args:

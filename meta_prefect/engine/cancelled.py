@@ -12,9 +12,9 @@ from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.markdown import escaped
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.deployment_record import LiveDeployment, field_changes
-from meta_prefect.plan.ledger import Ledger, LedgerEntry
+from meta_prefect.plan.ledger import LedgerEntry, LedgerPage
 from meta_prefect.plan.outcomes import Action
-from meta_prefect.plan.saved_plan import RecordedPlan
+from meta_prefect.plan.saved_plan import SavedPlan
 from meta_prefect.report import Outcome, Report
 from meta_prefect.report.report_page import ReportHead, report_artifact
 from meta_prefect.server import PrefectServer, connect, ui_url
@@ -54,9 +54,9 @@ async def tidy_up_after_cancelling(flow: Flow[..., Any], flow_run: FlowRun, stat
         await server.create_artifact({**report_artifact(report, key, told, head), "flow_run_id": run_id})
 
 
-async def _pages(plan: RecordedPlan, server: PrefectServer) -> list[tuple[str, Ledger]]:
+async def _pages(plan: SavedPlan, server: PrefectServer) -> list[tuple[str, LedgerPage]]:
     """The pages of the ledger that a deploy has begun, finished or not, with their ids: one for each of its recipes' runs."""
-    found: list[tuple[str, Ledger]] = []
+    found: list[tuple[str, LedgerPage]] = []
     seen = 0
     async for stored in server.read_ledger_pages((plan.project,), plan.environment):
         if stored.page.deploy_id == plan.deploy_id and stored.doubt is None:
@@ -67,7 +67,7 @@ async def _pages(plan: RecordedPlan, server: PrefectServer) -> list[tuple[str, L
     return found
 
 
-async def _settle(page_id: str, page: Ledger, server: PrefectServer) -> list[Outcome]:
+async def _settle(page_id: str, page: LedgerPage, server: PrefectServer) -> list[Outcome]:
     """What a page says was written; where it is not finished, compare what was to be written with what is there."""
     names = [(name.partition("/")[0], name.partition("/")[2]) for name in _names(page.entries)]
     live = await server.read_deployments(names)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from prefect import get_run_logger, task
 
 from meta_prefect.engine.git import same_files
-from meta_prefect.engine.observed import PATIENTLY
+from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
 from meta_prefect.engine.resolve import Draft, Within, shared_components
 from meta_prefect.errors import BuilderError, ConfigurationError, MetaPrefectError
 from meta_prefect.interfaces.components import Component, WorkerPool
@@ -24,7 +24,7 @@ from meta_prefect.plan.checks import check_job_variables
 from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.diff import diff_component, diff_deployment, is_after, is_before, needs_history
 from meta_prefect.plan.holds import Holds, StoredHold, held, release_command
-from meta_prefect.plan.ledger import Recorded
+from meta_prefect.plan.ledger import HistoryEntry
 from meta_prefect.plan.prune import PlannedDeletion
 from meta_prefect.plan.references import missing_references, references_of
 from meta_prefect.report.plan_text import summary
@@ -221,14 +221,14 @@ async def _read_owned(owner: Owner | None, server: Reader) -> list[LiveDeploymen
 
 async def _last_entries(
     drafts: Sequence[Draft], live: Mapping[str, LiveDeployment], server: Reader
-) -> dict[str, Recorded]:
+) -> dict[str, HistoryEntry]:
     """Read the ledger for those deployments of which it matters what the last deploy set, which are few."""
     names: dict[Names, list[str]] = {}
     for draft in drafts:
         found = live.get(draft.deployment.full_name)
         if found is not None and needs_history(draft.deployment, found):
             names.setdefault(draft.deployment.context.names, []).append(found.full_name)
-    entries: dict[str, Recorded] = {}
+    entries: dict[str, HistoryEntry] = {}
     for of_project, asked in names.items():
         entries |= await server.read_last_entries(of_project, asked)
     return entries
@@ -329,7 +329,7 @@ async def _check_job_variables(drafts: Sequence[Draft], components: Sequence[Pla
 @task(
     name="compare with the server",
     task_run_name="compare with the server",
-    **PATIENTLY,
+    **RETRY_TEMPORARY_ERRORS,
 )
 async def compare_observed(drafts: Sequence[Draft], server: PrefectServer) -> PlannedBatch:
     """Read what there is and compare, as a task."""
@@ -342,7 +342,7 @@ async def compare_observed(drafts: Sequence[Draft], server: PrefectServer) -> Pl
 @task(
     name="compare with the plan",
     task_run_name="compare with the plan",
-    **PATIENTLY,
+    **RETRY_TEMPORARY_ERRORS,
 )
 async def compare_with_plan(part: PlannedBatch, server: PrefectServer) -> PlannedBatch:
     """Read a part of a plan once more before it is written: what is done already is left out, what has moved is marked.

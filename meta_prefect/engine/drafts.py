@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from meta_prefect.engine.resolve import Draft
 from meta_prefect.errors import ConfigurationError
-from meta_prefect.flows.catalog import KnownFlow, KnownFlows
+from meta_prefect.flows.catalog import FlowCatalog, FlowEntry
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface, flatten
@@ -19,7 +19,7 @@ from meta_prefect.recipes.variable_errors import written_at
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class DeploymentRequest:
     """One deployment that somebody asks for.
 
     Attributes:
@@ -50,7 +50,7 @@ class Request:
         return {"flow": self.flow, "variables": self.variables.model_dump(mode="json", exclude_unset=True)}
 
 
-def draft(request: Request, context: DeployContext, flows: KnownFlows) -> Draft | ConfigurationError:
+def draft(request: DeploymentRequest, context: DeployContext, flows: FlowCatalog) -> Draft | ConfigurationError:
     """Begin a deployment: load its flow and ask for its builders; what goes wrong is returned.
 
     A flow's own builders come first; the recipe's, which is asked for by name, come after them and override. Where the flow
@@ -73,7 +73,7 @@ def draft(request: Request, context: DeployContext, flows: KnownFlows) -> Draft 
     return Draft(request.where, builders, begun, flow_requires=flow.requires, place_of=request.place_of)
 
 
-def _default_name(entrypoint: str, flow: KnownFlow, environment: str) -> str:
+def _default_name(entrypoint: str, flow: FlowEntry, environment: str) -> str:
     """The name of a flow's deployment in code where no builder gives one: that of the module-level name.
 
     The flow's own function has no name beside the flow's: its deployment is the default one. A recipe that is asked for in
@@ -87,7 +87,7 @@ def _default_name(entrypoint: str, flow: KnownFlow, environment: str) -> str:
 
 
 def _chain(
-    request: Request, carried: tuple[FlowBuilderInterface, ...], environment: str
+    request: DeploymentRequest, carried: tuple[FlowBuilderInterface, ...], environment: str
 ) -> tuple[FlowBuilderInterface, ...]:
     asked = request.recipe.builders(request.variables, environment)
     chain: list[FlowBuilderInterface] = []

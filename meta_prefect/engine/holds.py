@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import get_run_logger, task
 
-from meta_prefect.engine.observed import PATIENTLY
+from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
 from meta_prefect.engine.progress import progress
 from meta_prefect.errors import RefusedError
 from meta_prefect.interfaces.json_diff import Record
@@ -12,7 +12,7 @@ from meta_prefect.plan.holds import HOLD_TAG, Hold, StoredHold
 from meta_prefect.server import PrefectServer
 
 
-@task(name="hold", task_run_name="hold {name}", **PATIENTLY)
+@task(name="hold", task_run_name="hold {name}", **RETRY_TEMPORARY_ERRORS)
 async def store_hold(name: str, hold: Hold, server: PrefectServer) -> None:
     """Store a hold, in place of the one that there may be."""
     progress().step(f"hold {name}")
@@ -31,7 +31,7 @@ async def store_hold(name: str, hold: Hold, server: PrefectServer) -> None:
     get_run_logger().info("%s is %s", name, hold)
 
 
-@task(name="release", task_run_name="release {name}", **PATIENTLY)
+@task(name="release", task_run_name="release {name}", **RETRY_TEMPORARY_ERRORS)
 async def remove_hold(name: str, stored: StoredHold, server: PrefectServer) -> None:
     """Remove a hold."""
     progress().step(f"release {name}")

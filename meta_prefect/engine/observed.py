@@ -60,7 +60,7 @@ def is_automatic() -> bool:
 
 
 def named_after_project(verb: str, towards: str = "to", *, dry_verb: str | None = None) -> Callable[[], str]:
-    """What a run about a project is called from its start, until :func:`tell_run` knows more.
+    """What a run about a project is called from its start, until :func:`name_run` knows more.
 
     Args:
         verb: What it does.
@@ -78,7 +78,7 @@ def named_after_project(verb: str, towards: str = "to", *, dry_verb: str | None 
     return run_name
 
 
-def in_short(
+def run_title(
     context: DeployContext, verb: str, towards: str = "to", *, among: Sequence[str] = (), more: str = ""
 ) -> str:
     """``deploy etl-machine to prod @1a2b3c4: load``; ``+dirty`` where files were changed since that commit.
@@ -95,7 +95,7 @@ def in_short(
     return f"{told}{commit}{f': {more}' if more else ''}"
 
 
-async def tell_run(
+async def name_run(
     context: DeployContext,
     verb: str,
     server: PrefectServer,
@@ -104,8 +104,8 @@ async def tell_run(
     among: Sequence[str] = (),
     more: str = "",
 ) -> None:
-    """Name the present run after what it does, and tag it with its project and environments; see :func:`in_short`."""
-    name = in_short(context, verb, towards, among=among, more=more)
+    """Name the present run after what it does, and tag it with its project and environments; see :func:`run_title`."""
+    name = run_title(context, verb, towards, among=among, more=more)
     await mark_run(context.project, among or [context.environment], server, name=name)
 
 
@@ -151,7 +151,7 @@ def saying(message: str, result: R) -> R:
 
 
 async def in_words(body: Awaitable[R]) -> R:
-    """Await the body of a flow; see :func:`failing_in_words`."""
+    """Await the body of a flow; see :func:`ending_in_words`."""
     keep_logs_private()
     try:
         result = await body
@@ -164,7 +164,7 @@ async def in_words(body: Awaitable[R]) -> R:
     return result
 
 
-def failing_in_words(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+def ending_in_words(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
     """Make the body of a flow end in a state that says how: with the result's line, or failed with the error's own words.
 
     An error raised on purpose leaves no traceback in the log. Whoever calls the flow gets it raised all the same, as Prefect
@@ -192,7 +192,7 @@ RETRY_DELAYS_SECONDS: Final[list[float]] = [1, 5, 15]
 """Pauses between the attempts of a task. Each request has already been retried for half a minute by then."""
 
 
-def may_go_away(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
+def is_temporary(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
     """Whether a failed attempt may be followed by another: only where the server could not serve it now.
 
     Prefect 3.8 silently never retries where this is anything but a plain function.
@@ -208,10 +208,10 @@ class _TaskOptions(TypedDict):
     retry_condition_fn: Callable[[Task[..., Any], TaskRun, State[Any]], bool]
 
 
-PATIENTLY: Final[_TaskOptions] = {
+RETRY_TEMPORARY_ERRORS: Final[_TaskOptions] = {
     "cache_policy": NO_CACHE,
     "retries": len(RETRY_DELAYS_SECONDS),
     "retry_delay_seconds": RETRY_DELAYS_SECONDS,
-    "retry_condition_fn": may_go_away,
+    "retry_condition_fn": is_temporary,
 }
 """Options of a task that speaks to the server: tried again where that could not serve it, and never answered from a cache."""

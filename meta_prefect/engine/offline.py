@@ -6,19 +6,21 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from meta_prefect.engine.plan_input import read_order
-from meta_prefect.engine.project_plan import ProjectPlan, plan_order
+from meta_prefect.engine.plan_input import read_plan_input
+from meta_prefect.engine.project_plan import ProjectPlan, plan_project
 from meta_prefect.errors import ValidationFailed
-from meta_prefect.flows.catalog import flows_of
+from meta_prefect.flows.catalog import catalog_of
 from meta_prefect.local.host import LocalHost
-from meta_prefect.plan.saved_plan import Asked
+from meta_prefect.plan.saved_plan import DeployOptions
 from meta_prefect.project import read_project
 from meta_prefect.report import Report
 from meta_prefect.report.plan_json import document
 from meta_prefect.server import NoServer
 
 
-async def plan_offline(path: Path, environment: str | None, asked: Asked, *, keep_going: bool = False) -> Report:
+async def plan_offline(
+    path: Path, environment: str | None, asked: DeployOptions, *, keep_going: bool = False
+) -> Report:
     """Plan a project as if its server were empty; no run is recorded, as there is nowhere to record it.
 
     Args:
@@ -56,19 +58,19 @@ async def sound_plan_offline(
     Raises:
         ValidationFailed: Something is wrong with the project.
     """
-    plan = await _planned(path, environment, Asked(names=tuple(names)), from_source=True, now=now)
+    plan = await _planned(path, environment, DeployOptions(names=tuple(names)), from_source=True, now=now)
     if plan.errors:
         raise ValidationFailed(plan.errors)
     return plan
 
 
 async def _planned(
-    path: Path, environment: str | None, asked: Asked, *, from_source: bool, now: datetime | None = None
+    path: Path, environment: str | None, asked: DeployOptions, *, from_source: bool, now: datetime | None = None
 ) -> ProjectPlan:
     project = read_project(path, required=False)
-    flows = flows_of(project.root, from_source=from_source)
-    order = read_order(project, path, environment, asked, flows=flows)
+    flows = catalog_of(project.root, from_source=from_source)
+    inputs = read_plan_input(project, path, environment, asked, flows=flows)
     if now is not None:
-        order = order.at(now)
-    host = LocalHost(start_worker=order.context.start_worker)
-    return await plan_order(order, host, NoServer(host))
+        inputs = inputs.at(now)
+    host = LocalHost(start_worker=inputs.context.start_worker)
+    return await plan_project(inputs, host, NoServer(host))

@@ -6,16 +6,16 @@ from datetime import datetime
 from pathlib import Path
 
 from meta_prefect.engine.context import new_context
-from meta_prefect.engine.requests import Requested, requests_of
+from meta_prefect.engine.requests import ProjectRequests, requests_of
 from meta_prefect.engine.selection import Selection, select_in
 from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
-from meta_prefect.flows.catalog import KnownFlows, flows_of
+from meta_prefect.flows.catalog import FlowCatalog, catalog_of
 from meta_prefect.interfaces.context import DeployContext
-from meta_prefect.plan.saved_plan import Asked, RecordedPlan
+from meta_prefect.plan.saved_plan import DeployOptions, SavedPlan
 from meta_prefect.project import Project
 
 
-class Order:
+class PlanInput:
     """What is to be planned.
 
     Args:
@@ -35,10 +35,10 @@ class Order:
         project: Project,
         context: DeployContext,
         selection: Selection,
-        requested: Requested,
-        asked: Asked,
-        flows: KnownFlows,
-        earlier: RecordedPlan | None = None,
+        requested: ProjectRequests,
+        asked: DeployOptions,
+        flows: FlowCatalog,
+        earlier: SavedPlan | None = None,
     ) -> None:
         self.project = project
         self.context = context
@@ -48,32 +48,32 @@ class Order:
         self.flows = flows
         self.earlier = earlier
 
-    def at(self, now: datetime) -> Order:
+    def at(self, now: datetime) -> PlanInput:
         """The same order at another moment."""
         return self._with(self.context.at(now))
 
-    def automatically(self) -> Order:
+    def automatically(self) -> PlanInput:
         """The same order as one that nobody has started."""
         return self._with(self.context.model_copy(update={"automatic": True}))
 
-    def completing(self, unfinished: RecordedPlan) -> Order:
+    def completing(self, unfinished: SavedPlan) -> PlanInput:
         """The same order as part of a deploy that did not finish."""
         return self._with(unfinished.completed_by(self.context), unfinished)
 
-    def _with(self, context: DeployContext, earlier: RecordedPlan | None = None) -> Order:
+    def _with(self, context: DeployContext, earlier: SavedPlan | None = None) -> PlanInput:
         earlier = earlier or self.earlier
-        return Order(self.project, context, self.selection, self.requested, self.asked, self.flows, earlier)
+        return PlanInput(self.project, context, self.selection, self.requested, self.asked, self.flows, earlier)
 
 
-def read_order(
+def read_plan_input(
     project: Project,
     path: Path,
     environment: str | None,
-    asked: Asked,
-    earlier: RecordedPlan | None = None,
+    asked: DeployOptions,
+    earlier: SavedPlan | None = None,
     *,
-    flows: KnownFlows | None = None,
-) -> Order:
+    flows: FlowCatalog | None = None,
+) -> PlanInput:
     """List what a project asks for; loads its recipes, runs no flow's code.
 
     Args:
@@ -105,14 +105,14 @@ def read_order(
     context = context.model_copy(update={key: value for key, value in said.items() if value})
     if earlier is not None:
         context = earlier.repeated_by(context)
-    flows = flows or flows_of(project.root, from_source=True)
+    flows = flows or catalog_of(project.root, from_source=True)
     requested = requests_of(
         project, flows.modules, selection, context.environment, environment_asked=environment is not None
     )
-    return Order(project, context, selection, requested, asked, flows, earlier)
+    return PlanInput(project, context, selection, requested, asked, flows, earlier)
 
 
-def _check_same(project: Project, environment: str | None, earlier: RecordedPlan) -> None:
+def _check_same(project: Project, environment: str | None, earlier: SavedPlan) -> None:
     pairs = (("project", project.name, earlier.project), ("environment", environment, earlier.environment))
     for what, now, then in pairs:
         if now not in (None, then):

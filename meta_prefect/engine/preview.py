@@ -18,7 +18,7 @@ _EVERY_RUN = 600_000  # more than one a minute for a year
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PreviewWindow:
     """Which part of a schedule's future to show.
 
     Attributes:
@@ -53,7 +53,7 @@ class SchedulePreview:
     environment: str | None = None
 
 
-def preview_written(spec: Mapping[str, object], wanted: Wanted) -> SchedulePreview:
+def preview_written(spec: Mapping[str, object], wanted: PreviewWindow) -> SchedulePreview:
     """Say what a schedule would do.
 
     Raises:
@@ -64,7 +64,7 @@ def preview_written(spec: Mapping[str, object], wanted: Wanted) -> SchedulePrevi
 
 
 async def preview_project(
-    path: Path, environment: str | None, names: Sequence[str], wanted: Wanted
+    path: Path, environment: str | None, names: Sequence[str], wanted: PreviewWindow
 ) -> tuple[list[SchedulePreview], list[str]]:
     """Say what the schedules of a project's deployments will do, as a deploy would store them.
 
@@ -88,7 +88,7 @@ async def preview_project(
     return found, [draft.deployment.full_name for draft in drafts if not draft.deployment.schedules]
 
 
-def _of(draft: Draft, wanted: Wanted) -> Iterator[SchedulePreview]:
+def _of(draft: Draft, wanted: PreviewWindow) -> Iterator[SchedulePreview]:
     deployment = draft.deployment
     schedulers = [builder for builder in draft.builders if isinstance(builder, scheduler)]
     explained = [found for builder in schedulers for found in builder.resolved(deployment)]

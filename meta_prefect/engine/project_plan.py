@@ -15,9 +15,9 @@ from meta_prefect.engine.compare import (
     PlannedDeployment,
     compare,
 )
-from meta_prefect.engine.drafts import Request, draft
+from meta_prefect.engine.drafts import DeploymentRequest, draft
 from meta_prefect.engine.environments import known_environments
-from meta_prefect.engine.plan_input import Order
+from meta_prefect.engine.plan_input import PlanInput
 from meta_prefect.engine.requests import nothing_to_deploy
 from meta_prefect.engine.resolve import Draft, build, build_observed
 from meta_prefect.errors import ConfigurationError, TargetError
@@ -31,30 +31,30 @@ from meta_prefect.plan.holds import counting
 from meta_prefect.plan.outcomes import planned_action
 from meta_prefect.plan.prune import PlannedDeletion, check_deletions, orphans_of
 from meta_prefect.plan.remarks import Remark, grouped, is_standing, remarks_of
-from meta_prefect.plan.saved_plan import PlannedState, RecordedPlan, fingerprint_of_wanted, states_of
+from meta_prefect.plan.saved_plan import PlannedState, SavedPlan, fingerprint_of_wanted, states_of
 from meta_prefect.recipes.recipe import Recipe
 from meta_prefect.report import Outcome
 from meta_prefect.report.plan_text import kept_versions
 from meta_prefect.server import Reader, ui_url
 
-Planned = tuple[Request, PlannedDeployment]
+Planned = tuple[DeploymentRequest, PlannedDeployment]
 """What was asked for, and what is to happen."""
 
 
 class Drafted:
     """The deployments that may be meant, begun, and what cannot begin: of the flows that are named, or beside them."""
 
-    def __init__(self, order: Order) -> None:
-        requested = order.requested
-        self.pairs: list[tuple[Request, Draft]] = []
+    def __init__(self, inputs: PlanInput) -> None:
+        requested = inputs.requested
+        self.pairs: list[tuple[DeploymentRequest, Draft]] = []
         self.errors, self.beside = list(requested.errors), list(requested.beside)
-        order.flows.read(request.flow for request in requested.requests)
+        inputs.flows.read(request.flow for request in requested.requests)
         for request in requested.requests:
-            match draft(request, order.context, order.flows):
+            match draft(request, inputs.context, inputs.flows):
                 case Draft() as begun:
                     self.pairs.append((request, begun))
                 case error:
-                    (self.errors if order.selection.names_flow(request.flow_name) else self.beside).append(error)
+                    (self.errors if inputs.selection.names_flow(request.flow_name) else self.beside).append(error)
 
     @property
     def drafts(self) -> list[Draft]:
@@ -66,11 +66,11 @@ class Resolved:
     """What a project wants, once all builders have had their say.
 
     Args:
-        order: What is to be planned.
+        inputs: What is to be planned.
         drafted: What was begun for it.
 
     Attributes:
-        order: As above.
+        inputs: As above.
         meant: The requests that are meant, with their drafts: the names of deployments are known only now.
         errors: What is wrong apart from these drafts.
         wanted: A fingerprint of all that is wanted, counted versions apart.
@@ -78,9 +78,9 @@ class Resolved:
 
     # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
 
-    def __init__(self, order: Order, drafted: Drafted) -> None:
-        selection, requested = order.selection, order.requested
-        self.order = order
+    def __init__(self, inputs: PlanInput, drafted: Drafted) -> None:
+        selection, requested = inputs.selection, inputs.requested
+        self.inputs = inputs
         self.meant = [
             (request, one)
             for request, one in drafted.pairs
@@ -95,13 +95,13 @@ class Resolved:
             self.errors = [*unmatched, *(drafted.beside if unmatched else ())]
         self.wanted = fingerprint_of_wanted(one.deployment for _, one in self.meant if not one.errors)
 
-    def completes(self, unfinished: RecordedPlan) -> bool:
+    def completes(self, unfinished: SavedPlan) -> bool:
         """Whether this is the deploy over again that made a plan and did not finish it; becomes a part of that, if so."""
-        if (unfinished.wanted, unfinished.asked) != (self.wanted, self.order.asked):
+        if (unfinished.wanted, unfinished.asked) != (self.wanted, self.inputs.asked):
             return False
-        self.order = self.order.completing(unfinished)
+        self.inputs = self.inputs.completing(unfinished)
         for _, one in self.meant:
-            one.deployment = one.deployment.model_copy(update={"context": self.order.context})
+            one.deployment = one.deployment.model_copy(update={"context": self.inputs.context})
         return True
 
 
@@ -123,18 +123,18 @@ class ProjectPlan:
         notes: Sequence[str] = (),
     ) -> None:
         self._notes = tuple(notes)
-        self._order = resolved.order
+        self._inputs = resolved.inputs
         requests = {id(one): request for request, one in resolved.meant}
         self.requests = tuple(requests[id(planned.draft)] for planned in batch.deployments)
         self.batch = batch
         self.errors = tuple(errors)
         self.wanted = resolved.wanted
-        self.within = resolved.order.flows.modules.imported
+        self.within = resolved.inputs.flows.modules.imported
 
     @property
     def context(self) -> DeployContext:
         """The deploy."""
-        return self._order.context
+        return self._inputs.context
 
     @property
     def versions(self) -> dict[str, str]:
@@ -155,18 +155,18 @@ class ProjectPlan:
         """What it saw of each object and makes of it."""
         return states_of(self.batch.plan)
 
-    def recorded(self, *, dry_run: bool) -> RecordedPlan:
+    def recorded(self, *, dry_run: bool) -> SavedPlan:
         """The plan as it is recorded."""
         context, run_id = self.context, flow_run.get_id()
-        earlier = self._order.earlier
-        return RecordedPlan(
+        earlier = self._inputs.earlier
+        return SavedPlan(
             project=context.project,
             environment=context.environment,
             deploy_id=context.deploy_id,
             run_id=str(run_id) if run_id else None,
             now=context.now,
             commit=context.commit,
-            asked=self._order.asked,
+            asked=self._inputs.asked,
             # Of what is done already the version is needed as well, should this be retried once more.
             versions={**(earlier.versions if earlier is not None else {}), **self.versions},
             wanted=self.wanted,
@@ -236,7 +236,7 @@ class ProjectPlan:
         first = map(Remark, (*self._notes, *in_words(self.moves, gethostname())))
         versions = map(Remark, kept_versions(self.batch.plan))
         last = map(Remark, self.batch.remarks)
-        skipped = self._order.requested.skipped
+        skipped = self._inputs.requested.skipped
         return tuple(map(str, grouped((*first, *skipped, *versions, *remarks_of(told), *orphans, *last))))
 
 
@@ -249,7 +249,7 @@ def planned_version(change: Change) -> str | None:
             return getattr(change, "after", {}).get("version")
 
 
-def _foreseen(request: Request, planned: PlannedDeployment, *, dry_run: bool) -> Outcome:
+def _foreseen(request: DeploymentRequest, planned: PlannedDeployment, *, dry_run: bool) -> Outcome:
     change = planned.change
     action = planned_action(change)
     live = planned.live
@@ -281,24 +281,24 @@ def _deletion(planned: PlannedDeletion) -> Outcome:
     )
 
 
-async def plan_order(order: Order, host: Host, server: Reader) -> ProjectPlan:
+async def plan_project(inputs: PlanInput, host: Host, server: Reader) -> ProjectPlan:
     """Resolve everything in memory, read the server in batches, compare. Reads only.
 
     Args:
-        order: What is to be planned.
+        inputs: What is to be planned.
         host: This host.
         server: What is read from.
     """
-    drafted = Drafted(order)
-    build(drafted.drafts, host, order.flows.modules.imported)
-    return await plan_resolved(Resolved(order, drafted), server)
+    drafted = Drafted(inputs)
+    build(drafted.drafts, host, inputs.flows.modules.imported)
+    return await plan_resolved(Resolved(inputs, drafted), server)
 
 
-async def resolve_observed(order: Order, host: Host) -> Resolved:
+async def resolve_observed(inputs: PlanInput, host: Host) -> Resolved:
     """Resolve everything in memory, each kind of builder as a task of its own."""
-    drafted = Drafted(order)
-    await build_observed(drafted.drafts, host, order.flows.modules.imported)
-    return Resolved(order, drafted)
+    drafted = Drafted(inputs)
+    await build_observed(drafted.drafts, host, inputs.flows.modules.imported)
+    return Resolved(inputs, drafted)
 
 
 async def plan_resolved(resolved: Resolved, server: Reader) -> ProjectPlan:
@@ -306,30 +306,30 @@ async def plan_resolved(resolved: Resolved, server: Reader) -> ProjectPlan:
 
     The flows of what is to be written are imported; where one is not what its source says, everything is resolved anew.
     """
-    order, requested = resolved.order, resolved.order.requested
+    inputs, requested = resolved.inputs, resolved.inputs.requested
     drafts = [one for _, one in resolved.meant]
-    is_whole = not order.selection and order.selection.file is None and order.project.name_is_stable
-    batch = await compare(drafts, server, (order.project.names, order.context.environment) if is_whole else None)
+    is_whole = not inputs.selection and inputs.selection.file is None and inputs.project.name_is_stable
+    batch = await compare(drafts, server, (inputs.project.names, inputs.context.environment) if is_whole else None)
     written = [one for one in batch.deployments if not isinstance(one.change, Unchanged | Held)]
-    if not server.is_empty and not order.flows.confirm(one.draft.deployment.flow.entrypoint for one in written):
-        return await plan_order(order, server.host, server)
+    if not server.is_empty and not inputs.flows.confirm(one.draft.deployment.flow.entrypoint for one in written):
+        return await plan_project(inputs, server.host, server)
     errors = [*resolved.errors, *(error for one in drafts for error in one.errors)]
     notes: list[str] = []
     try:
-        notes.extend(await _new_environment(order, batch, server))
-        notes.extend(await _former_names(order, server))
+        notes.extend(await _new_environment(inputs, batch, server))
+        notes.extend(await _former_names(inputs, server))
     except TargetError as error:
         errors.append(error)
     needed = {component.key for planned in batch.deployments for component in planned.draft.components}
     components: list[PlannedComponent] = [one for one in batch.components if one.component.key in needed]
     orphans: list[PlannedDeletion] = []
     if not errors and is_whole:
-        orphans, excess = _orphans(order, batch)
+        orphans, excess = _orphans(inputs, batch)
         errors.extend(excess)
-    elif order.asked.prune:
+    elif inputs.asked.prune:
         errors.append(TargetError("nothing is pruned while anything is wrong with the project", where="prune"))
-    if requested.is_empty and not order.asked.prune:
-        errors.append(nothing_to_deploy(order.project, order.context.environment, [str(one) for one in orphans]))
+    if requested.is_empty and not inputs.asked.prune:
+        errors.append(nothing_to_deploy(inputs.project, inputs.context.environment, [str(one) for one in orphans]))
     return ProjectPlan(
         resolved,
         PlannedBatch(components, batch.deployments, orphans, batch.owned, batch.holds, batch.unsound),
@@ -338,38 +338,38 @@ async def plan_resolved(resolved: Resolved, server: Reader) -> ProjectPlan:
     )
 
 
-async def _new_environment(order: Order, batch: PlannedBatch, server: Reader) -> list[str]:
+async def _new_environment(inputs: PlanInput, batch: PlannedBatch, server: Reader) -> list[str]:
     """Say that the project has nothing in this environment yet, where it has something in others.
 
     Raises:
         TargetError: The environment is nearly the name of another one, and nobody has said that it is meant.
     """
     is_known = batch.owned or any(one.live or one.predecessor for one in batch.deployments)
-    if is_known or not batch.deployments or order.asked.new_environment:
+    if is_known or not batch.deployments or inputs.asked.new_environment:
         return []
-    known = await known_environments(order.project.names, server)
+    known = await known_environments(inputs.project.names, server)
     if known:
-        known |= {name for entry in order.project.entries for name in entry.environments or ()}
-    told = check_environment(order.project.name, order.context.environment, known)
+        known |= {name for entry in inputs.project.entries for name in entry.environments or ()}
+    told = check_environment(inputs.project.name, inputs.context.environment, known)
     return [] if told is None else [told]
 
 
-async def _former_names(order: Order, server: Reader) -> list[str]:
+async def _former_names(inputs: PlanInput, server: Reader) -> list[str]:
     """Say that the project's former names have served: whoever uses one of them for something else would be robbed."""
-    former = order.project.renamed_from
-    if not former or server.is_empty or order.context.environment == DEPLOYERS:
+    former = inputs.project.renamed_from
+    if not former or server.is_empty or inputs.context.environment == DEPLOYERS:
         return []
     if await known_environments(former, server):
         return []
     return [f"nothing is left of {' and '.join(map(repr, former))} on this server: `renamed_from` may be removed"]
 
 
-def _orphans(order: Order, batch: PlannedBatch) -> tuple[list[PlannedDeletion], list[ConfigurationError]]:
+def _orphans(inputs: PlanInput, batch: PlannedBatch) -> tuple[list[PlannedDeletion], list[ConfigurationError]]:
     """Find what is no longer in the project, and whether that is too much to be deleted at once."""
     replaced = [planned.predecessor.full_name for planned in batch.deployments if planned.predecessor is not None]
     wanted = [*map(str, batch.deployments), *replaced]
-    holds = counting(batch.holds, order.context.now)
-    orphans = orphans_of(batch.owned, wanted, prune=order.asked.prune, holds=holds)
+    holds = counting(batch.holds, inputs.context.now)
+    orphans = orphans_of(batch.owned, wanted, prune=inputs.asked.prune, holds=holds)
     deletions = [one for one in orphans if isinstance(one.change, Delete)]
-    excess = check_deletions(deletions, len(batch.owned), order.asked.max_deletes) if order.asked.prune else None
+    excess = check_deletions(deletions, len(batch.owned), inputs.asked.max_deletes) if inputs.asked.prune else None
     return orphans, [] if excess is None else [excess]

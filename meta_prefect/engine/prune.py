@@ -8,7 +8,7 @@ from urllib.parse import quote
 import anyio
 from prefect import get_run_logger, task
 
-from meta_prefect.engine.observed import PATIENTLY
+from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.project_plan import ProjectPlan
 from meta_prefect.errors import MetaPrefectError, MovedError
@@ -17,7 +17,7 @@ from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.tags import Names, owner, owner_tags
 from meta_prefect.plan.changes import Delete
 from meta_prefect.plan.deployment_record import LiveDeployment
-from meta_prefect.plan.ledger import PageHead, Recorded, deleted
+from meta_prefect.plan.ledger import HistoryEntry, PageHead, deleted
 from meta_prefect.plan.outcomes import counted, listed
 from meta_prefect.plan.prune import PlannedDeletion, automations_of, queue_of_its_own
 from meta_prefect.redaction import remember
@@ -37,10 +37,10 @@ _UNDER_WAY: Final = ("PENDING", "RUNNING", "PAUSED", "CANCELLING")
 @task(
     name="delete",
     task_run_name="delete {planned}",
-    **PATIENTLY,
+    **RETRY_TEMPORARY_ERRORS,
 )
 async def delete_orphan(
-    planned: PlannedDeletion, last: Recorded | None, names: Names, server: PrefectServer, *, force: bool
+    planned: PlannedDeletion, last: HistoryEntry | None, names: Names, server: PrefectServer, *, force: bool
 ) -> None:
     """Pause a deployment, cancel what is scheduled, let runs under way finish, then delete it with what only it used.
 

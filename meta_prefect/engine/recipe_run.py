@@ -26,16 +26,16 @@ from meta_prefect.engine.compare import (
     compare_with_plan,
 )
 from meta_prefect.engine.context import new_context
-from meta_prefect.engine.drafts import Request, draft
+from meta_prefect.engine.drafts import DeploymentRequest, draft
 from meta_prefect.engine.ending_holds import end_holds
-from meta_prefect.engine.observed import tell_run
+from meta_prefect.engine.observed import name_run
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.report_artifact import show_report
 from meta_prefect.engine.resolve import Draft, Within, build_observed
 from meta_prefect.engine.source import given_source
-from meta_prefect.engine.write_limit import AHEAD, Width, each
+from meta_prefect.engine.write_limit import AHEAD, WriteLimit, each
 from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError, MovedError, ValidationFailed
-from meta_prefect.flows.catalog import flows_of
+from meta_prefect.flows.catalog import catalog_of
 from meta_prefect.interfaces.components import ComponentKey
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.markdown import code
@@ -106,7 +106,7 @@ async def _own_context(environment: str | None, told: str) -> DeployContext:
         await given_source(server)
         project = read_project(Path.cwd(), required=False)
         context = new_context(project.root, project.names, environment=environment)
-        await tell_run(context, "deploy", server, more=told)
+        await name_run(context, "deploy", server, more=told)
     return context
 
 
@@ -116,11 +116,11 @@ async def _planned(recipe: Recipe, entries: Sequence[Any], context: DeployContex
     Raises:
         ValidationFailed: Something is wrong with an entry.
     """
-    flows = flows_of(Path(context.source), from_source=False)
+    flows = catalog_of(Path(context.source), from_source=False)
     drafts: list[Draft] = []
     errors: list[ConfigurationError] = []
     for entry in entries:
-        match draft(Request(recipe, entry.flow, entry.variables, where=entry.flow), context, flows):
+        match draft(DeploymentRequest(recipe, entry.flow, entry.variables, where=entry.flow), context, flows):
             case Draft() as begun:
                 drafts.append(begun)
             case error:
@@ -152,7 +152,7 @@ async def _write(
     await _ensure(first, server, broken)
     ready = [planned for planned in first if planned.component.key not in broken]
     waiting = asyncio.gather(*(_noting_failure(wait_for_component(one, server), one, broken) for one in ready))
-    width = Width(lambda: server.overloads)
+    width = WriteLimit(lambda: server.overloads)
     # Where a failure stops the rest, nothing is begun before what came before it has ended.
     ahead = 0 if context.stop_at_failure else AHEAD
     try:
@@ -201,7 +201,7 @@ async def _apply(
     recipe: Recipe,
     planned: PlannedDeployment,
     server: PrefectServer,
-    width: Width,
+    width: WriteLimit,
     broken: dict[ComponentKey, Exception],
     within: Within,
 ) -> Outcome:

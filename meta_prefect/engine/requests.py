@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from meta_prefect.engine.drafts import Request
+from meta_prefect.engine.drafts import DeploymentRequest
 from meta_prefect.engine.selection import Selection
 from meta_prefect.errors import ConfigurationError, ProjectFileError, ValidationFailed
 from meta_prefect.flows import FlowSource, check_entrypoint, choose_flow, find_flows, uses_meta_prefect
@@ -27,7 +27,7 @@ DECORATED_FLOW_RECIPE = "decorated_flow_deployer"
 
 
 @dataclass(frozen=True, slots=True)
-class Requested:
+class ProjectRequests:
     """What a project asks for.
 
     Attributes:
@@ -38,7 +38,7 @@ class Requested:
         beside: What is wrong with flows that only a deployment's name could make part of the selection.
     """
 
-    requests: tuple[Request, ...]
+    requests: tuple[DeploymentRequest, ...]
     errors: tuple[ConfigurationError, ...]
     skipped: tuple[Remark, ...]
     flows: tuple[str, ...]
@@ -52,7 +52,7 @@ class Requested:
 
 def requests_of(
     project: Project, modules: ProjectModules, selection: Selection, environment: str, *, environment_asked: bool
-) -> Requested:
+) -> ProjectRequests:
     """List the deployments that a project asks for, in its file and by flows that carry builders.
 
     Args:
@@ -67,7 +67,7 @@ def requests_of(
         _check_searchable(project)
         recipes = Recipes(project.recipes, modules.load_module)
     except ConfigurationError as error:
-        return Requested((), (error,), (), ())
+        return ProjectRequests((), (error,), (), ())
     collected = _Collected(environment, environment_asked=environment_asked)
     flows = find_flows(project.root) if project.entries else ()
     for entry in project.entries:
@@ -86,7 +86,7 @@ def requests_of(
             collected.add(_decorated_request(one, recipes), beside=not selection.names_flow(one.flow.name))
     names = dict.fromkeys((*(entry.flow for entry in project.entries), *(one.flow.name for one in decorated)))
     requests = [request for request in collected.requests if selection.may_come_from(request.flow)]
-    return Requested(
+    return ProjectRequests(
         tuple(requests), tuple(collected.errors), tuple(collected.skipped), tuple(names), tuple(collected.beside)
     )
 
@@ -145,14 +145,14 @@ class _Collected:
     def __init__(self, environment: str, *, environment_asked: bool) -> None:
         self._environment = environment
         self._environment_asked = environment_asked
-        self.requests: list[Request] = []
+        self.requests: list[DeploymentRequest] = []
         self.errors: list[ConfigurationError] = []
         self.beside: list[ConfigurationError] = []
         self.skipped: list[Remark] = []
 
-    def add(self, found: Request | list[ConfigurationError], *, beside: bool = False) -> None:
+    def add(self, found: DeploymentRequest | list[ConfigurationError], *, beside: bool = False) -> None:
         """Sort a finding into requests, errors and what is skipped; errors ``beside`` the selection are kept apart."""
-        if not isinstance(found, Request):
+        if not isinstance(found, DeploymentRequest):
             (self.beside if beside else self.errors).extend(found)
             return
         pinned = found.recipe.environment(found.variables)
@@ -162,24 +162,24 @@ class _Collected:
             self.requests.append(found)
 
 
-def _decorated_request(found: DecoratedFlow, recipes: Recipes) -> Request | list[ConfigurationError]:
+def _decorated_request(found: DecoratedFlow, recipes: Recipes) -> DeploymentRequest | list[ConfigurationError]:
     """Ask for a flow that carries builders: by the recipe among them, else by the built-in one."""
     carried = [builder for builder in builders_of(found.flow) if isinstance(builder, RecipeBuilder)]
     if carried:
         outermost = carried[-1]
         recipe, variables = outermost.recipe, outermost.variables
-        return Request(recipe, found.entrypoint, variables, found.entrypoint, flow_name=found.flow.name)
+        return DeploymentRequest(recipe, found.entrypoint, variables, found.entrypoint, flow_name=found.flow.name)
     try:
         recipe = recipes.find(DECORATED_FLOW_RECIPE, where=found.entrypoint)
     except ConfigurationError as error:
         return [error]
     variables = recipe.variables_model()
-    return Request(recipe, found.entrypoint, variables, found.entrypoint, flow_name=found.flow.name)
+    return DeploymentRequest(recipe, found.entrypoint, variables, found.entrypoint, flow_name=found.flow.name)
 
 
 def _request(
     entry: Entry, project: Project, recipes: Recipes, flows: tuple[FlowSource, ...]
-) -> Request | list[ConfigurationError]:
+) -> DeploymentRequest | list[ConfigurationError]:
     errors: list[ConfigurationError] = []
     try:
         if entry.entrypoint is not None:
@@ -198,4 +198,4 @@ def _request(
         return [*errors, *checked]
     if source is None:
         return errors
-    return Request(recipe, source.entrypoint, checked, entry.where, entry.locate, entry.flow, entry.variables)
+    return DeploymentRequest(recipe, source.entrypoint, checked, entry.where, entry.locate, entry.flow, entry.variables)

@@ -227,7 +227,7 @@ def _conflict(one: Component, other: Component) -> ConflictError:
     )
 
 
-class Step:
+class BuilderStep:
     """One kind of builder, applied to every deployment of the batch that has it at this point of its chain.
 
     Args:
@@ -255,14 +255,14 @@ class Step:
         return raised
 
 
-def steps_of(drafts: Sequence[Draft]) -> list[Step]:
+def builder_steps(drafts: Sequence[Draft]) -> list[BuilderStep]:
     """Group the builders of a batch into steps, keeping the order of each deployment's own chain.
 
     Chains of one recipe are mostly alike, so the step count stays that of one chain. Where they differ, the kind of builder
     goes next that the fewest other chains still have further down.
     """
     pending = {index: list(draft.builders) for index, draft in enumerate(drafts) if draft.builders}
-    steps: list[Step] = []
+    steps: list[BuilderStep] = []
     while pending:
         heads = dict.fromkeys((type(chain[0]), chain[0].title) for chain in pending.values())
 
@@ -276,7 +276,7 @@ def steps_of(drafts: Sequence[Draft]) -> list[Step]:
                 members.append((drafts[index], chain.pop(0)))
                 if not chain:
                     del pending[index]
-        steps.append(Step(kind[1], members))
+        steps.append(BuilderStep(kind[1], members))
     return steps
 
 
@@ -322,7 +322,7 @@ Within = Callable[[], AbstractContextManager[None]]
 
 
 @task(name="builder", task_run_name="{step}", cache_policy=NO_CACHE)
-async def run_builder(step: Step, within: Within) -> State[None] | None:
+async def run_builder(step: BuilderStep, within: Within) -> State[None] | None:
     """Apply one kind of builder to every deployment of the batch that has it; failed where it raised for any of them."""
     with within():
         errors = step.run()
@@ -337,7 +337,7 @@ async def run_builder(step: Step, within: Within) -> State[None] | None:
 
 async def build_observed(drafts: Sequence[Draft], host: Host, within: Within) -> None:
     """Run all builders of a batch, each kind as a task of its own."""
-    for step in steps_of(drafts):
+    for step in builder_steps(drafts):
         # With its state, as what it raised belongs to its drafts, and the others go on.
         state: Any = run_builder(step, within, return_state=True)  # typed by Prefect as if it were no coroutine
         await state
@@ -348,7 +348,7 @@ async def build_observed(drafts: Sequence[Draft], host: Host, within: Within) ->
 def build(drafts: Sequence[Draft], host: Host, within: Within) -> None:
     """Run all builders of a batch in memory."""
     with within():
-        for step in steps_of(drafts):
+        for step in builder_steps(drafts):
             step.run()
         _finish(drafts, host)
 

@@ -16,7 +16,7 @@ from meta_prefect.interfaces.deployment import Deployment, FlowFacts
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.checks import check_job_variables, check_parameters
 from meta_prefect.plan.deployment_record import LiveDeployment
-from meta_prefect.plan.ledger import Recorded
+from meta_prefect.plan.ledger import HistoryEntry
 from meta_prefect.plan.references import missing_references, references_of
 from meta_prefect.plan.rollback import FOLDER, check_owned, check_steps
 from meta_prefect.plan.soundness import why_unsound
@@ -24,7 +24,11 @@ from meta_prefect.server import PrefectServer
 
 
 async def check_restorable(
-    target: Recorded, history: Sequence[Recorded], live: LiveDeployment | None, root: Path, server: PrefectServer
+    target: HistoryEntry,
+    history: Sequence[HistoryEntry],
+    live: LiveDeployment | None,
+    root: Path,
+    server: PrefectServer,
 ) -> None:
     """Find out whether a deployment may be made what it was.
 
@@ -87,7 +91,7 @@ async def _check_references(deployment: Deployment, server: PrefectServer) -> li
     return list(missing_references(deployment, blocks, variables))
 
 
-def _deployment(target: Recorded, root: Path) -> Deployment:
+def _deployment(target: HistoryEntry, root: Path) -> Deployment:
     """What is to be written, as what a deploy checks."""
     record = target.entry.after or {}
     page = target.page

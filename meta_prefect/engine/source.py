@@ -20,7 +20,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.utilities.templating import resolve_block_document_references
 
 from meta_prefect.engine.git import git
-from meta_prefect.engine.observed import PATIENTLY, deployment_id
+from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS, deployment_id
 from meta_prefect.engine.progress import progress
 from meta_prefect.errors import TargetError, UnreachableError, ValidationFailed, nearest
 from meta_prefect.implementations.code.git import check_reference, opened_by
@@ -28,7 +28,7 @@ from meta_prefect.implementations.code.project_source import PULL_STEP, ProjectS
 from meta_prefect.interfaces.context import CodeOrigin
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.local.files import fullness, scratch_folder
-from meta_prefect.plan.saved_plan import RecordedPlan
+from meta_prefect.plan.saved_plan import SavedPlan
 from meta_prefect.redaction import remember, remember_within, texts_in
 from meta_prefect.server import PrefectServer
 
@@ -86,7 +86,7 @@ def origin_of(folder: Path) -> CodeOrigin | None:
 
 @asynccontextmanager
 async def project_folder(
-    path: str, revision: str | None, server: PrefectServer, plan: RecordedPlan | None = None
+    path: str, revision: str | None, server: PrefectServer, plan: SavedPlan | None = None
 ) -> AsyncGenerator[Path]:
     """Get the project that a run is to deploy, for as long as it needs it.
 
@@ -178,7 +178,7 @@ class Fetch:
 @task(
     name="fetch project",
     task_run_name="fetch {fetch}",
-    **PATIENTLY,
+    **RETRY_TEMPORARY_ERRORS,
 )
 async def fetch_observed(fetch: Fetch) -> Path:
     """Fetch a project, as a task.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from meta_prefect.engine.git import same_files
-from meta_prefect.engine.plan_input import Order
-from meta_prefect.engine.project_plan import plan_order
+from meta_prefect.engine.plan_input import PlanInput
+from meta_prefect.engine.project_plan import plan_project
 from meta_prefect.errors import ValidationFailed
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.context import DeployContext
@@ -18,29 +18,29 @@ from meta_prefect.plan.status import ProjectStatus, orphan_status, status_of
 from meta_prefect.server import PrefectServer
 
 
-async def project_status(order: Order, server: PrefectServer) -> ProjectStatus:
+async def project_status(inputs: PlanInput, server: PrefectServer) -> ProjectStatus:
     """Compare what was applied, what is live and what the project wants.
 
     Args:
-        order: Which deployments are meant.
+        inputs: Which deployments are meant.
         server: The Prefect API.
 
     Raises:
         ValidationFailed: Something is wrong with the project.
     """
     # As a deploy that nobody starts would see it: that one honours every hold.
-    planned = await plan_order(order.automatically(), server.host, server)
+    planned = await plan_project(inputs.automatically(), server.host, server)
     if planned.errors:
         raise ValidationFailed(planned.errors)
     batch = planned.batch
     last = await server.read_last_entries(
-        order.project.names, [str(one) for one in (*batch.deployments, *batch.orphans)], unconfirmed=True
+        inputs.project.names, [str(one) for one in (*batch.deployments, *batch.orphans)], unconfirmed=True
     )
     changes = [one.change for one in batch.deployments]
     remarks: tuple[str, ...] = ()
     moves = [move for move in planned.moves if move.leaves_shared]
-    if moves and await server.read_owned(deployers_of(order.project.names), DEPLOYERS):
-        changes = [_as_deployer_would(change, order.context) for change in changes]
+    if moves and await server.read_owned(deployers_of(inputs.project.names), DEPLOYERS):
+        changes = [_as_deployer_would(change, inputs.context) for change in changes]
         commits = dict.fromkeys(short_commit(move.before.commit) for move in moves if move.before.commit)
         remarks = (f"deployed from Git at {', '.join(commits)}",) if commits else ()
     deployments = [
@@ -53,8 +53,8 @@ async def project_status(order: Order, server: PrefectServer) -> ProjectStatus:
     remarks = (*remarks, *server.unsound.values())
     return ProjectStatus(
         version=1,
-        project=order.project.name,
-        environment=order.context.environment,
+        project=inputs.project.name,
+        environment=inputs.context.environment,
         in_sync=all(one.is_settled for one in deployments),
         deployments=tuple(deployments),
         **({"remarks": remarks} if remarks else {}),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from prefect import get_run_logger, task
 
 from meta_prefect.engine.compare import PlannedDeployment
-from meta_prefect.engine.observed import PATIENTLY
+from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.project_plan import ProjectPlan
 from meta_prefect.engine.prune import delete_with_its_own
@@ -15,7 +15,7 @@ from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.tags import Names
 from meta_prefect.plan.deployment_record import LiveDeployment, field_changes
-from meta_prefect.plan.ledger import LedgerEntry, PageHead, Recorded
+from meta_prefect.plan.ledger import HistoryEntry, LedgerEntry, PageHead
 from meta_prefect.report import Outcome, Report
 from meta_prefect.server import PrefectServer
 from meta_prefect.state.ledger import begin_page
@@ -28,7 +28,7 @@ RECIPE = "put back"
 @task(
     name="put back",
     task_run_name="put back {planned}",
-    **PATIENTLY,
+    **RETRY_TEMPORARY_ERRORS,
 )
 async def put_back(planned: PlannedDeployment, names: Names, server: PrefectServer) -> bool:
     """Make one deployment what it was before this deploy; returns whether anything had to be written.
@@ -93,7 +93,7 @@ async def put_all_back(
     return results
 
 
-def _entry(planned: PlannedDeployment, last: Recorded | None) -> LedgerEntry:
+def _entry(planned: PlannedDeployment, last: HistoryEntry | None) -> LedgerEntry:
     name, after = str(planned), getattr(planned.change, "after", None)
     if planned.live is None:
         return LedgerEntry(deployment=name, action="deleted", version=None, before=after, after=None)

@@ -27,7 +27,7 @@ AHEAD: Final = 1
 """So many more than may write are made ready meanwhile, so that neither the server nor we wait for the other."""
 
 
-class Width:
+class WriteLimit:
     """The number of writes that may be under way.
 
     Args:
@@ -48,9 +48,9 @@ class Width:
         self.now = 1
 
     @asynccontextmanager
-    async def turn(self) -> AsyncGenerator[Turn]:
+    async def turn(self) -> AsyncGenerator[WriteTurn]:
         """Give a turn to write, which ends within or here."""
-        turn = Turn(self)
+        turn = WriteTurn(self)
         try:
             yield turn
         finally:
@@ -91,10 +91,10 @@ class Width:
             self.now += 1
 
 
-class Turn:
+class WriteTurn:
     """Somebody's turn to write. It begins and ends once, whoever says so how often."""
 
-    def __init__(self, width: Width) -> None:
+    def __init__(self, width: WriteLimit) -> None:
         self._width = width
         self._begun = False
         self._ended = False
@@ -113,11 +113,11 @@ class Turn:
 
 
 async def each(
-    items: Sequence[T], act: Callable[[T], Coroutine[Any, Any, R]], width: Width, *, ahead: int = AHEAD
+    items: Sequence[T], act: Callable[[T], Coroutine[Any, Any, R]], width: WriteLimit, *, ahead: int = AHEAD
 ) -> list[R]:
     """Do something with each item, several at a time; returns the results in the order of the items.
 
-    Whatever writes does so in its :class:`Turn`. What is done must not raise: everything that is under way would go on unseen.
+    Whatever writes does so in its :class:`WriteTurn`. What is done must not raise: all that is under way would go on unseen.
 
     Args:
         items: The items.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownFlow:
+class FlowEntry:
     """A flow as deployments need it.
 
     Attributes:
@@ -42,7 +42,7 @@ class KnownFlow:
     is_imported: bool = True
 
 
-class KnownFlows:
+class FlowCatalog:
     """The flows of one project during one deploy.
 
     Args:
@@ -56,16 +56,16 @@ class KnownFlows:
     def __init__(self, modules: ProjectModules, source: StaticFacts | None = None) -> None:
         self.modules = modules
         self._source = source
-        self._known: dict[str, KnownFlow] = {}
+        self._known: dict[str, FlowEntry] = {}
         self._to_import: set[str] = set()
 
     def read(self, entrypoints: Iterable[str]) -> None:
         """Read what some flows are from their source, where that makes it certain."""
         for one in set(entrypoints) - self._known.keys() - self._to_import:
             if self._source is not None and (facts := self._source.of(one)):
-                self._known[one] = KnownFlow(facts, is_imported=False)
+                self._known[one] = FlowEntry(facts, is_imported=False)
 
-    def of(self, entrypoint: str, *, where: str | None = None) -> KnownFlow:
+    def of(self, entrypoint: str, *, where: str | None = None) -> FlowEntry:
         """What is known of a flow; its module is imported where nothing is.
 
         Raises:
@@ -95,7 +95,7 @@ class KnownFlows:
             return False  # raised again where it can be said what asks for the flow
         return flow.facts == facts and not flow.builders and not flow.requires
 
-    def _learned(self, entrypoint: str, where: str | None) -> KnownFlow:
+    def _learned(self, entrypoint: str, where: str | None) -> FlowEntry:
         flow: Flow[..., Any] = self.modules.load_flow(entrypoint, where=where)
         with self.modules.imported():
             form = parameter_form(flow.fn)
@@ -109,13 +109,13 @@ class KnownFlows:
             module=flow.fn.__module__,
             file=flow.fn.__code__.co_filename,
         )
-        return KnownFlow(facts, flow.fn.__name__, builders_of(flow), components_of(flow))
+        return FlowEntry(facts, flow.fn.__name__, builders_of(flow), components_of(flow))
 
 
-def flows_of(root: Path, *, from_source: bool) -> KnownFlows:
+def catalog_of(root: Path, *, from_source: bool) -> FlowCatalog:
     """The flows of a project, read from their source where that makes certain what they are, or all of them imported."""
     modules = ProjectModules(root)
-    return KnownFlows(modules, StaticFacts(modules) if from_source else None)
+    return FlowCatalog(modules, StaticFacts(modules) if from_source else None)
 
 
 def components_of(flow: object) -> tuple[Component, ...]:

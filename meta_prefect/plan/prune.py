@@ -10,7 +10,7 @@ from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.changes import DEPLOYMENT, Delete, Subject, Unchanged
 from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.holds import Hold, held
-from meta_prefect.plan.ledger import Recorded
+from meta_prefect.plan.ledger import HistoryEntry
 from meta_prefect.plan.outcomes import counted, listed
 
 FEWEST_MAX_DELETES: Final = 3
@@ -102,7 +102,7 @@ def _listed(value: str | list[str] | None) -> list[str]:
     return [value] if isinstance(value, str) else value or []
 
 
-def queue_of_its_own(live: LiveDeployment, last: Recorded | None) -> str | None:
+def queue_of_its_own(live: LiveDeployment, last: HistoryEntry | None) -> str | None:
     """The work queue that a recipe made for a deployment, as far as the ledger knows; None where it used another one."""
     queue: str | None = live.record["work_queue_name"]
     made_by_us = last is not None and "work_queue_name" in last.entry.ours

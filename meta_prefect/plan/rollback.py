@@ -14,7 +14,7 @@ from meta_prefect.interfaces.json_diff import ABSENT, Record, differences_within
 from meta_prefect.interfaces.tags import Names, environment_tag, owner, with_present_name
 from meta_prefect.plan.changes import DEPLOYMENT, Create, Subject, Unchanged, Update
 from meta_prefect.plan.deployment_record import LiveDeployment, field_changes
-from meta_prefect.plan.ledger import Recorded
+from meta_prefect.plan.ledger import HistoryEntry
 
 GIT_CLONE: Final = "prefect.deployments.steps.git_clone"
 S3_PULL: Final = "prefect_aws.deployments.steps.pull_from_s3"
@@ -26,7 +26,7 @@ KINDS_OF_STEPS: Final = frozenset({GIT_CLONE, S3_PULL, FOLDER, "meta_prefect.ste
 _NO_SECRETS = "the ledger keeps no secrets; deploy the project to set it"
 
 
-def under_present_name(target: Recorded, names: Names) -> Recorded:
+def under_present_name(target: HistoryEntry, names: Names) -> HistoryEntry:
     """What was recorded, as it would be now: marked with the present name of the project where it has a former one.
 
     The page belongs to one of the names already. A mark of anybody else stays, and :func:`check_owned` refuses it.
@@ -40,7 +40,7 @@ def under_present_name(target: Recorded, names: Names) -> Recorded:
     return replace(target, page=page, entry=entry)
 
 
-def diff_restored(target: Recorded, live: LiveDeployment | None, former: Names = ()) -> Create | Update | Unchanged:
+def diff_restored(target: HistoryEntry, live: LiveDeployment | None, former: Names = ()) -> Create | Update | Unchanged:
     """Compare a deployment with what it was: all of it, what operators set included.
 
     The ledger keeps no secrets, so those stay as they are; a remark names each that was another one then.
@@ -75,7 +75,7 @@ def diff_restored(target: Recorded, live: LiveDeployment | None, former: Names =
     return Update(subject, fields, live.record, {**live.record, **wanted}, remarks=remarks)
 
 
-def check_owned(target: Recorded) -> Iterator[ConfigurationError]:
+def check_owned(target: HistoryEntry) -> Iterator[ConfigurationError]:
     """Say where what is to be written would not be this project's, in its environment."""
     tags: list[str] = (target.entry.after or {}).get("tags") or []
     where = f"{target.entry.deployment} at {target}"
@@ -86,7 +86,9 @@ def check_owned(target: Recorded) -> Iterator[ConfigurationError]:
         yield ConflictError(f"it would be for {environments}, not for {target.page.environment!r}", where=where)
 
 
-def check_steps(target: Recorded, history: Iterable[Recorded], live: Record | None) -> Iterator[ConfigurationError]:
+def check_steps(
+    target: HistoryEntry, history: Iterable[HistoryEntry], live: Record | None
+) -> Iterator[ConfigurationError]:
     """Say which pull steps are of a kind that nothing but the one record knows of.
 
     A pull step can run any command. So it has to be of a kind that our builders write, or that the deployment has now or is
@@ -126,7 +128,7 @@ def _image(record: Record | None) -> object:
     return variables.get("image")
 
 
-def code_remarks(target: Recorded, newest: Recorded, live: Record | None) -> Iterator[str]:
+def code_remarks(target: HistoryEntry, newest: HistoryEntry, live: Record | None) -> Iterator[str]:
     """Say whether the code of a deployment goes back too. That depends on where its runs take it from.
 
     Args:

@@ -8,12 +8,12 @@ from meta_prefect.errors import TargetError
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.tags import Names, owner
 from meta_prefect.plan.deployment_record import field_changes
-from meta_prefect.plan.ledger import Recorded
+from meta_prefect.plan.ledger import HistoryEntry
 
 
 def version_to_restore(
-    history: Sequence[Recorded], version: str | None = None, *, unconfirmed: bool = False, former: Names = ()
-) -> Recorded:
+    history: Sequence[HistoryEntry], version: str | None = None, *, unconfirmed: bool = False, former: Names = ()
+) -> HistoryEntry:
     """Choose what to go back to.
 
     Args:
@@ -47,13 +47,13 @@ def version_to_restore(
     raise TargetError(f"{wanted} of {name} is recorded", hint=hint)
 
 
-def _states(history: Sequence[Recorded], former: Names) -> Iterator[Recorded]:
+def _states(history: Sequence[HistoryEntry], former: Names) -> Iterator[HistoryEntry]:
     """The states in which a deployment was live, newest first: what was written, and what the next write found.
 
     What a killed deploy was about to write was live where a later page found just that. A version that a later page found, and
     that no page has as written, was live as well. Changes by hand within a version are no states of their own.
     """
-    finder: Recorded | None = None
+    finder: HistoryEntry | None = None
     for one in history:
         found = finder.entry.before if finder is not None else None
         if not one.is_certain and not _is(found, one.entry.after):
@@ -76,10 +76,10 @@ def _has_version_of(found: Record, written: Record | None) -> bool:
     return written is not None and found.get("version") == written.get("version")
 
 
-def _as_found(finder: Recorded, found: Record, former: Names) -> Iterator[Recorded]:
+def _as_found(finder: HistoryEntry, found: Record, former: Names) -> Iterator[HistoryEntry]:
     """What a page found as a state of its own. From which commit it came is not known."""
     if owner(found.get("tags") or ()) in (finder.page.project, *former):
         entry = finder.entry.model_copy(
             update={"action": "updated", "version": found.get("version"), "before": None, "after": found}
         )
-        yield Recorded(finder.page.model_copy(update={"commit": None}), entry)
+        yield HistoryEntry(finder.page.model_copy(update={"commit": None}), entry)

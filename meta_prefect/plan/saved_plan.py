@@ -26,7 +26,7 @@ ARTIFACT_TYPE: Final = "deploy-plan"
 """The type of the artifacts; the Prefect UI shows the data of a type that it does not know as JSON."""
 
 
-class Asked(BaseModel):
+class DeployOptions(BaseModel):
     """What a deploy was asked to do, apart from the project and the environment.
 
     Attributes:
@@ -72,7 +72,7 @@ class PlannedState(BaseModel):
     after: str | None
 
 
-class RecordedPlan(BaseModel):
+class SavedPlan(BaseModel):
     """A plan, and how far the deploy that follows it has come.
 
     Attributes:
@@ -98,7 +98,7 @@ class RecordedPlan(BaseModel):
     run_id: str | None
     now: Moment
     commit: str | None
-    asked: Asked
+    asked: DeployOptions
     versions: dict[str, str]
     wanted: str
     states: dict[str, PlannedState]
@@ -164,7 +164,7 @@ def state_of(change: Change) -> PlannedState:
             assert_never(change)
 
 
-def check_still_holds(recorded: RecordedPlan, states: Mapping[str, PlannedState]) -> None:
+def check_still_holds(recorded: SavedPlan, states: Mapping[str, PlannedState]) -> None:
     """Find out whether a plan that was made again is the recorded one.
 
     Raises:

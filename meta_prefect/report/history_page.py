@@ -11,7 +11,7 @@ from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.markdown import code, escaped, link, table, wrapped
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.places import run_page
-from meta_prefect.plan.ledger import Recorded
+from meta_prefect.plan.ledger import HistoryEntry
 from meta_prefect.plan.outcomes import counted
 
 HISTORY_COLUMNS: Final = ("When", "Version", "Action", "Commit", "By", "Changed")
@@ -21,7 +21,7 @@ _WIDTH: Final = 24
 """Characters of a line of a cell: six columns fit beside the UI's menu in 900 pixels."""
 
 
-def history_cells(recorded: Recorded) -> tuple[str, str, str, str, str, str]:
+def history_cells(recorded: HistoryEntry) -> tuple[str, str, str, str, str, str]:
     """What a history says of one entry, in the order of its columns; the time is in UTC."""
     page, entry = recorded.page, recorded.entry
     changed = ", ".join(field.path for field in entry.fields)
@@ -32,7 +32,7 @@ def history_cells(recorded: Recorded) -> tuple[str, str, str, str, str, str]:
     return at, short_commit(entry.version or ""), action, short_commit(page.commit or ""), page.by, changed
 
 
-def history_artifact(deployment: str, project: str, history: Sequence[Recorded]) -> Record:
+def history_artifact(deployment: str, project: str, history: Sequence[HistoryEntry]) -> Record:
     """What was written of a deployment, newest first, as an artifact.
 
     Args:
@@ -50,6 +50,6 @@ def history_artifact(deployment: str, project: str, history: Sequence[Recorded])
     }
 
 
-def _row(recorded: Recorded) -> list[str]:
+def _row(recorded: HistoryEntry) -> list[str]:
     at, *rest = history_cells(recorded)
     return [link(escaped(at), run_page(recorded.page.run_id)), *(wrapped(cell, _WIDTH) for cell in rest)]

@@ -22,7 +22,7 @@ _TIMING = ("rrule", "cron", "day_or", "interval", "anchor_date", "timezone")
 State = Literal["active", "schedule is inactive", "deployment is paused"]
 
 
-class Fires(BaseModel):
+class UpcomingRuns(BaseModel):
     """The next runs of a schedule.
 
     Attributes:
@@ -52,7 +52,7 @@ class Fires(BaseModel):
         return f"none while the {self.state}"
 
 
-class NextFires(BaseModel):
+class NextRuns(BaseModel):
     """What a change does to the next runs of one schedule.
 
     Attributes:
@@ -64,8 +64,8 @@ class NextFires(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schedule: str
-    before: Fires | None = None
-    after: Fires | None = None
+    before: UpcomingRuns | None = None
+    after: UpcomingRuns | None = None
 
     def __str__(self) -> str:
         name, before, after = f"next fires of {self.schedule!r}", self.before, self.after
@@ -81,7 +81,7 @@ class NextFires(BaseModel):
         return f"{name}: {before} → {after}"
 
 
-def next_fires(change: Change) -> Iterator[NextFires]:
+def next_fires(change: Change) -> Iterator[NextRuns]:
     """The next runs of each schedule whose times or activity a change touches, from the moment of the deploy on."""
     match change:
         case Create(subject=subject, at=datetime() as now) if subject.kind == DEPLOYMENT:
@@ -95,7 +95,7 @@ def next_fires(change: Change) -> Iterator[NextFires]:
     for slug in touched:
         sides = {"before": _fires(old, slug, now), "after": _fires(new, slug, now)}
         if found := {side: fires for side, fires in sides.items() if fires is not None}:
-            yield NextFires(schedule=slug, **found)
+            yield NextRuns(schedule=slug, **found)
 
 
 def _touches(change: Update, slug: str) -> bool:
@@ -104,7 +104,7 @@ def _touches(change: Update, slug: str) -> bool:
     return any(field.path in paths for field in change.fields)
 
 
-def _fires(deployment: Record, slug: str, now: datetime) -> Fires | None:
+def _fires(deployment: Record, slug: str, now: datetime) -> UpcomingRuns | None:
     record: Record | None = deployment.get("schedules", {}).get(slug)
     if record is None:
         return None
@@ -120,7 +120,7 @@ def _state(deployment: Record, schedule: Record) -> State:
 
 # many deployments have the same schedule, and a plan is shown more than once
 @lru_cache(maxsize=1000)
-def _evaluated(timing: tuple[tuple[str, Any], ...], now: datetime) -> Fires | None:
+def _evaluated(timing: tuple[tuple[str, Any], ...], now: datetime) -> UpcomingRuns | None:
     parts = dict(timing)
     if "interval" in parts:
         parts["interval"] = timedelta(seconds=parts["interval"])
@@ -129,4 +129,4 @@ def _evaluated(timing: tuple[tuple[str, Any], ...], now: datetime) -> Fires | No
     except (ScheduleError, ValueError):
         # somebody else's schedule, which we would have refused
         return None
-    return Fires(timezone=shown.timezone, fires=tuple(run.isoformat() for run in shown.fires))
+    return UpcomingRuns(timezone=shown.timezone, fires=tuple(run.isoformat() for run in shown.fires))

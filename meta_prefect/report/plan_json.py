@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from meta_prefect.interfaces.json_diff import ABSENT, FieldChange
 from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Held, Plan, ScheduledRuns, Unchanged, Update
 from meta_prefect.redaction import hidden
-from meta_prefect.report.next_runs import NextFires, next_fires
+from meta_prefect.report.next_runs import NextRuns, next_fires
 
 Action = Literal["create", "update", "next version", "unchanged", "held", "delete"]
 
@@ -55,7 +55,7 @@ class ChangeDocument(BaseModel):
     fields: tuple[FieldDocument, ...] = ()
     scheduled_runs: ScheduledRuns | None = None
     kept: dict[str, Any] = {}
-    next_fires: tuple[NextFires, ...] = ()
+    next_fires: tuple[NextRuns, ...] = ()
     detail: str = ""
     remarks: tuple[str, ...] = ()
 

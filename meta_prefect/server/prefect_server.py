@@ -18,7 +18,7 @@ from meta_prefect.redaction import remember, without_userinfo
 from meta_prefect.server.clock import ServerClock
 from meta_prefect.server.connection import Connection
 from meta_prefect.server.csrf import CsrfToken
-from meta_prefect.server.reading import Readings
+from meta_prefect.server.reading import PrefectReads
 from meta_prefect.server.requests import client_settings, leave_waiting_to_us
 from meta_prefect.server.silence import begin_silence
 
@@ -31,7 +31,7 @@ _connection: ContextVar[Connection | None] = ContextVar("connection", default=No
 """What this context has open."""
 
 
-class PrefectServer(Readings):
+class PrefectServer(PrefectReads):
     """The Prefect API that a run deploys to; see :class:`~meta_prefect.interfaces.api.Api`.
 
     Args:

@@ -32,7 +32,7 @@ PAGE = 200
 _PATIENCE_SECONDS = 30
 
 
-class Requests:
+class PrefectRequests:
     """The Prefect API, request by request; see :class:`~meta_prefect.interfaces.api.Api`.
 
     Args:

@@ -21,7 +21,7 @@ from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.markdown import code, escaped, link
 from meta_prefect.interfaces.places import run_page
-from meta_prefect.plan.ledger import ARTIFACT_TYPE, Ledger, LedgerEntry, PageHead
+from meta_prefect.plan.ledger import ARTIFACT_TYPE, LedgerEntry, LedgerPage, PageHead
 from meta_prefect.plan.outcomes import count_actions
 from meta_prefect.server import PrefectServer
 
@@ -37,7 +37,7 @@ class OpenPage:
         server: The Prefect API.
     """
 
-    def __init__(self, artifact_id: str, page: Ledger, server: PrefectServer) -> None:
+    def __init__(self, artifact_id: str, page: LedgerPage, server: PrefectServer) -> None:
         self._artifact_id = artifact_id
         self._page = page
         self._server = server
@@ -77,7 +77,7 @@ async def begin_page(head: PageHead, entries: Sequence[LedgerEntry], server: Pre
         server: The Prefect API.
     """
     run_id = flow_run.get_id()
-    page = Ledger(
+    page = LedgerPage(
         **asdict(head),
         run_id=str(run_id) if run_id else None,
         at=server.now(),
@@ -96,11 +96,11 @@ async def begin_page(head: PageHead, entries: Sequence[LedgerEntry], server: Pre
     return OpenPage(artifact_id, page, server)
 
 
-def _counted(page: Ledger) -> str:
+def _counted(page: LedgerPage) -> str:
     return count_actions(entry.action for entry in page.entries)
 
 
-def _in_words(page: Ledger) -> str:
+def _in_words(page: LedgerPage) -> str:
     """What the page is, for people: the data are for machines."""
     commit = f" at commit {code(short_commit(page.commit))}" if page.commit else ""
     verb = "wrote" if page.finished else "was about to write"
@@ -112,7 +112,7 @@ def _in_words(page: Ledger) -> str:
     )
 
 
-def _named(page: Ledger) -> str:
+def _named(page: LedgerPage) -> str:
     """A few deployments each with what was done to it; of many only the counts."""
     if len(page.entries) > _MOST_NAMED:
         return _counted(page)

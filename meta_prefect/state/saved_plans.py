@@ -14,14 +14,14 @@ from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.markdown import code, escaped, link
 from meta_prefect.interfaces.places import run_page
 from meta_prefect.plan.provenance import Doubt
-from meta_prefect.plan.saved_plan import ARTIFACT_TYPE, Asked, RecordedPlan, recorded_key
+from meta_prefect.plan.saved_plan import ARTIFACT_TYPE, DeployOptions, SavedPlan, recorded_key
 from meta_prefect.plan.soundness import sound_or_named
 from meta_prefect.server import PrefectServer
 
 _NEWEST_FIRST: Final = "CREATED_DESC"
 
 
-async def store_plan(plan: RecordedPlan, server: PrefectServer) -> str:
+async def store_plan(plan: SavedPlan, server: PrefectServer) -> str:
     """Record a plan; returns the id of its artifact."""
     return await server.create_artifact(
         {
@@ -33,7 +33,7 @@ async def store_plan(plan: RecordedPlan, server: PrefectServer) -> str:
     )
 
 
-def _in_words(plan: RecordedPlan) -> str:
+def _in_words(plan: SavedPlan) -> str:
     """What it is, for people: the data are for machines."""
     commit = f" at commit {code(short_commit(plan.commit))}" if plan.commit else ""
     where = f"{escaped(plan.project)} in {escaped(plan.environment)}"
@@ -41,14 +41,14 @@ def _in_words(plan: RecordedPlan) -> str:
     return f"Data of `meta-prefect deploy --plan`: fingerprints of the plan for {where}{commit}.{page}"
 
 
-async def settle_plan(artifact_id: str, plan: RecordedPlan, left: Collection[str], server: PrefectServer) -> None:
+async def settle_plan(artifact_id: str, plan: SavedPlan, left: Collection[str], server: PrefectServer) -> None:
     """Note what is left to do of a plan: the deployments that failed, if any."""
     unsettled = tuple(name for name in plan.unsettled if name in left)
     settled = plan.model_copy(update={"stage": "started" if left else "finished", "unsettled": unsettled})
     await server.patch(f"/artifacts/{artifact_id}", {"data": settled.model_dump(mode="json")})
 
 
-async def read_plan(run_id: str, server: PrefectServer) -> RecordedPlan:
+async def read_plan(run_id: str, server: PrefectServer) -> SavedPlan:
     """Find the plan that a run has made.
 
     Raises:
@@ -70,7 +70,7 @@ async def read_plan(run_id: str, server: PrefectServer) -> RecordedPlan:
     return found
 
 
-async def plan_of_earlier_attempt(asked: Asked, server: PrefectServer) -> RecordedPlan | None:
+async def plan_of_earlier_attempt(asked: DeployOptions, server: PrefectServer) -> SavedPlan | None:
     """The plan of this very run, where it has been started before and is retried: it was asked for the same."""
     run_id = flow_run.get_id()
     if not run_id or int(flow_run.get_run_count() or 0) <= 1:
@@ -79,12 +79,12 @@ async def plan_of_earlier_attempt(asked: Asked, server: PrefectServer) -> Record
     return found if found is not None and found.asked == asked else None
 
 
-async def plan_of_run(run_id: str, server: PrefectServer) -> RecordedPlan | None:
+async def plan_of_run(run_id: str, server: PrefectServer) -> SavedPlan | None:
     """The plan that a run has made last; None where it came not that far."""
     return await _newest({"flow_run_id": {"any_": [run_id]}}, server)
 
 
-async def unfinished_plan(project: str, environment: str, server: PrefectServer) -> RecordedPlan | None:
+async def unfinished_plan(project: str, environment: str, server: PrefectServer) -> SavedPlan | None:
     """The plan of the last deploy of a project to an environment, where something is left of it to do."""
     about = (project, environment)
     newest = await _newest({"key": {"any_": [recorded_key(project, environment)]}}, server, about=about)
@@ -97,7 +97,7 @@ async def _newest(
     *,
     about: tuple[str, str] | None = None,
     doubts: list[Doubt] | None = None,
-) -> RecordedPlan | None:
+) -> SavedPlan | None:
     """The newest plan that counts.
 
     Args:
@@ -109,7 +109,7 @@ async def _newest(
     asked = {"artifacts": {"type": {"any_": [ARTIFACT_TYPE]}, **condition}}
     names = (about[0],) if about else None
     async for artifact in server.pages("/artifacts/filter", asked, _NEWEST_FIRST, size=5):
-        plan = sound_or_named(RecordedPlan, artifact, "recorded plan", server.unsound, names)
+        plan = sound_or_named(SavedPlan, artifact, "recorded plan", server.unsound, names)
         if plan is None or (
             about is not None and (plan.stage == "planned" or about != (plan.project, plan.environment))
         ):

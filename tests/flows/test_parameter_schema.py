@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from values import a_deployment, a_flow
 
-from meta_prefect.flows.catalog import KnownFlows
+from meta_prefect.flows.catalog import FlowCatalog
 from meta_prefect.flows.loader import ProjectModules
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.changes import Unchanged
@@ -56,7 +56,7 @@ SIGNATURES = (
 def test_the_schema_is_the_one_that_prefect_deploy_stores(project: Callable[..., Path], parameters: str) -> None:
     """Also where a model is defined below the flow that uses it, and where there is nothing to define."""
     modules = ProjectModules(project(flows=MODULE.format(parameters=parameters)))
-    ours = KnownFlows(modules).of("flows.py:job").facts.parameter_schema
+    ours = FlowCatalog(modules).of("flows.py:job").facts.parameter_schema
     with modules.imported():
         deployment: Any = modules.load_flow("flows.py:job").to_deployment("x")
     prefects = deployment._parameter_openapi_schema

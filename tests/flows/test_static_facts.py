@@ -10,7 +10,7 @@ import pytest
 
 from meta_prefect.errors import FlowImportError
 from meta_prefect.flows import ProjectModules, find_flows
-from meta_prefect.flows.catalog import flows_of
+from meta_prefect.flows.catalog import catalog_of
 from meta_prefect.flows.static_facts import StaticFacts
 from meta_prefect.interfaces.deployment import FlowFacts
 
@@ -22,7 +22,7 @@ FLOWS = [(folder, flow.entrypoint) for folder in sorted(PROJECTS.iterdir()) for 
 
 def both(root: Path, entrypoint: str = "flows.py:work") -> tuple[FlowFacts | None, FlowFacts]:
     """What the source of a flow says, and what importing it gives."""
-    return StaticFacts(ProjectModules(root)).of(entrypoint), flows_of(root, from_source=False).of(entrypoint).facts
+    return StaticFacts(ProjectModules(root)).of(entrypoint), catalog_of(root, from_source=False).of(entrypoint).facts
 
 
 CERTAIN = {
@@ -296,7 +296,7 @@ def test_a_module_that_was_executed_is_not_read(write: Write) -> None:
 
 def test_a_flow_is_looked_at_once_in_a_deploy(write: Write) -> None:
     """All deployments of a flow share what is known of it."""
-    flows = flows_of(write({"flows.py": module()}), from_source=True)
+    flows = catalog_of(write({"flows.py": module()}), from_source=True)
     assert flows.of("flows.py:work") is flows.of("flows.py:work")
 
 
@@ -313,7 +313,7 @@ def test_what_is_written_is_imported_once(write: Write, after: str, name: str | 
     ran = "with open(__file__ + '.ran', 'a') as mark: mark.write('x')"
     helper = "import flows\nflows.work.name = 'changed'"
     root = write({"flows.py": module(before=ran, after=after), "helper.py": helper})
-    flows = flows_of(root, from_source=True)
+    flows = catalog_of(root, from_source=True)
 
     flows.read(["flows.py:work"])
     assert flows.of("flows.py:work").facts.name == "work"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from meta_prefect.errors import FlowImportError, FlowNotFoundError
 from meta_prefect.flows import ProjectModules
-from meta_prefect.flows.catalog import flows_of
+from meta_prefect.flows.catalog import catalog_of
 from meta_prefect.flows.static_facts import StaticFacts
 
 # META_PREFECT_TEST_EXAMPLES=1000 uv run pytest tests/flows -k property
@@ -235,7 +235,7 @@ def test_what_is_read_is_what_importing_gives(made: tuple[str, bool]) -> None:
         (root / "flows.py").write_text(source)
         read = StaticFacts(ProjectModules(root)).of("flows.py:work")
         try:
-            imported = flows_of(root, from_source=False).of("flows.py:work").facts
+            imported = catalog_of(root, from_source=False).of("flows.py:work").facts
         except FlowImportError as error:
             event("cannot be imported")
             note(str(error))

@@ -20,7 +20,7 @@ _DIGEST: Final = re.compile(r"digest: (sha256:[0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class BuildSpec:
     """What an image is built from.
 
     Attributes:
@@ -49,7 +49,7 @@ class ImageEngine(Protocol):
         """The id of an image that the engine has itself; None where it has none."""
         ...
 
-    async def build(self, reference: str, recipe: Recipe) -> None:
+    async def build(self, reference: str, recipe: BuildSpec) -> None:
         """Build an image."""
         ...
 
@@ -104,7 +104,7 @@ class DockerEngine:
 
         return await self._run(ask, "asked for")
 
-    async def build(self, reference: str, recipe: Recipe) -> None:
+    async def build(self, reference: str, recipe: BuildSpec) -> None:
         """Build an image.
 
         Raises:
