@@ -97,16 +97,16 @@ async def _check(
             drifted = list(found.drifted)
             await _show(found, drifted, server)
             healed = await _heal(inputs, folder, drifted, server) if drifted and policy == "heal" else []
-    told = drift_in_one_line(found)
+    summary = drift_in_one_line(found)
     if drifted and policy == "fail":
         raise DriftFound(
-            f"{told}: {', '.join(one.deployment for one in drifted)}",
+            f"{summary}: {', '.join(one.deployment for one in drifted)}",
             where=f"{project} in {where}",
             hint="Its artifact says which fields. Deploy the project to set them right, or change it to what is live.",
         )
     if healed:
-        told = f"healed {len(healed)} of {counted(len(found.deployments), 'deployment')}: {listed(healed)}"
-    return saying(told, found)
+        summary = f"healed {len(healed)} of {counted(len(found.deployments), 'deployment')}: {listed(healed)}"
+    return saying(summary, found)
 
 
 @task(
@@ -126,8 +126,8 @@ async def _show(found: ProjectStatus, drifted: list[DeploymentStatus], server: P
     for one in drifted:
         fields = ", ".join(field.path for field in one.drift)
         logger.warning("%s %s%s", one.deployment, one.state, f": {fields}" if fields else "")
-    told = drift_in_one_line(found)
-    logger.info("%s: %s", found.environment, told)
+    summary = drift_in_one_line(found)
+    logger.info("%s: %s", found.environment, summary)
     live = await server.read_deployments([_split(one.deployment) for one in drifted])
     for one in drifted:
         payload = {"state": one.state, "fields": [field.path for field in one.drift]}
@@ -137,7 +137,7 @@ async def _show(found: ProjectStatus, drifted: list[DeploymentStatus], server: P
         {
             "type": "markdown",
             "key": artifact_key(f"drift-{found.project}-{found.environment}"),
-            "description": f"Project {found.project} in {found.environment}: {told}.",
+            "description": f"Project {found.project} in {found.environment}: {summary}.",
             "data": drift_markdown(found),
         }
     )

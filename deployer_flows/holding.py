@@ -34,7 +34,7 @@ async def hold(
     deployment: Annotated[str, Field(title="Deployment", description="`flow/deployment`.")],
     because: Annotated[
         str | None,
-        Field(title="Because", description="Why; whoever meets the hold reads it.", max_length=LONGEST_REASON),
+        Field(title="Because", description="Why; shown wherever the hold is.", max_length=LONGEST_REASON),
     ] = None,
     until: Annotated[
         str | None,
@@ -78,7 +78,7 @@ async def hold(
 async def _asked(deployment: str, because: str | None, until: str | None, scope: Scope, server: PrefectServer) -> Hold:
     if not (because or "").strip():
         raise TargetError(
-            "a hold needs a reason: whoever meets it should know whether it still holds",
+            "a hold needs a reason, so that others can tell whether it still applies",
             where="because",
             hint="Say why: --because 'vendor fixes the API on Monday'.",
         )

@@ -77,10 +77,10 @@ LARGEST_PARAMETERS: Final = 400_000
 """Bytes of JSON that a recipe's run gets at most; Prefect refuses parameters above 524,288."""
 
 _NAMED: Final = 2
-"""So many of what was selected are named by a run; all of them are among its parameters."""
+"""How many of the selected names stand in the run's name; all of them are among its parameters."""
 
 _TOLD: Final = 5
-"""So many failures are told in the run's own state; all of them stand in its report."""
+"""How many failures the run's state names; all of them stand in its report."""
 
 
 @deploy_flow(
@@ -159,9 +159,9 @@ def succeeded(report: Report) -> Report:
         DeployFailed: Some deployments could not be written.
     """
     if report.failed:
-        told = "\n".join(f"  {outcome.deployment}: {outcome.detail}" for outcome in report.failed[:_TOLD])
+        failures = "\n".join(f"  {outcome.deployment}: {outcome.detail}" for outcome in report.failed[:_TOLD])
         more = f"\n  and {len(report.failed) - _TOLD} more" if len(report.failed) > _TOLD else ""
-        raise DeployFailed(f"{counted(len(report.failed), 'deployment')} failed:\n{told}{more}", report=report)
+        raise DeployFailed(f"{counted(len(report.failed), 'deployment')} failed:\n{failures}{more}", report=report)
     return report
 
 
@@ -275,8 +275,8 @@ async def compare_resolved(resolved: Resolved, server: PrefectServer) -> Project
     for error in planned.errors:
         logger.error("%s", error)
     moves = tuple(in_words(planned.moves, gethostname()))
-    for told in moves:
-        logger.warning("%s", told)
+    for move in moves:
+        logger.warning("%s", move)
     for change in planned.batch.plan:
         logger.info("%s", headline(change))
     project, environment = planned.context.project, planned.context.environment
@@ -369,7 +369,7 @@ def _whole(planned: ProjectPlan, reports: Sequence[Report], *, dry_run: bool) ->
 
 
 async def show_project_report(report: Report, context: DeployContext, server: PrefectServer) -> None:
-    """Leave a report of a project where whoever looks at the run finds it."""
+    """Leave the report of a project as an artifact of its run."""
     key = f"report-{context.project}-{report.environment}"
     description = f"Project {escaped(context.project)} in {escaped(report.environment)}: {report.count()}."
     await show_report(report, key, description, context.project, context.commit, server)

@@ -21,7 +21,7 @@ def hold(
     deployment: str,
     /,
     *,
-    because: Annotated[str, Parameter(help="Why; whoever meets the hold reads it.")],
+    because: Annotated[str, Parameter(help="Why; shown wherever the hold is.")],
     until: Annotated[
         str | None,
         Parameter(

@@ -90,7 +90,7 @@ class Output:
         return "--output=json" in self._tokens or ("--output", "json") in pairwise(self._tokens)
 
     def say(self, text: str) -> None:
-        """Print a line for whoever waits."""
+        """Print a progress line."""
         self._err.print(escape(indented(text)))
 
     def raw(self, text: str, *, style: str = "", end: str = "\n") -> None:
@@ -106,7 +106,7 @@ class Output:
         self._err.print(f"[yellow]note:[/] {escape(indented(text))}")
 
     def errors(self, errors: Iterable[MetaPrefectError]) -> None:
-        """Print what is wrong, and the mend."""
+        """Print what is wrong, and what to do."""
         for error in errors:
             self._err.print(f"[bold red]error:[/] {escape(indented(str(error)))}")
 
@@ -143,7 +143,7 @@ class Output:
 
     @contextmanager
     def _listener(self, title: str, *, debug: bool) -> Generator[Progress]:
-        """Who is told how far a deploy is: a live line on a terminal, else what a deploy has to wait for."""
+        """The listener that shows how far a deploy is: a live line on a terminal, else what a deploy has to wait for."""
         if debug or not self._err.is_terminal:
             yield _Waits(self.say)
             return
@@ -271,7 +271,7 @@ class _Bar:
         """These deployments are going to be written."""
 
     def expect(self, writes: int) -> None:
-        """So many more objects are going to be written."""
+        """This many more objects are going to be written."""
         self._total += writes
         self._bar.update(self._task, total=self._total)
 

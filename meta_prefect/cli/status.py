@@ -102,5 +102,5 @@ def _field_line(field: FieldStatus) -> str:
     }
     if field.kind == "kept":
         return f"{field.path}: {given['live']} (kept: set on the server, not by the recipe)"
-    told = ", ".join(f"{name} {given.get(name, '(none)')}" for name in ("applied", "live", "wanted"))
-    return f"{field.path}: {told} ({field.kind})"
+    values = ", ".join(f"{name} {given.get(name, '(none)')}" for name in ("applied", "live", "wanted"))
+    return f"{field.path}: {values} ({field.kind})"

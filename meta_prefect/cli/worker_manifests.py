@@ -1,4 +1,4 @@
-"""``meta-prefect worker manifests``: a worker for a Kubernetes cluster, as whoever keeps the cluster applies it."""
+"""``meta-prefect worker manifests``: a worker for a Kubernetes cluster, for its operators to apply."""
 
 from __future__ import annotations
 

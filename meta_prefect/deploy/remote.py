@@ -19,7 +19,7 @@ _POLL_SECONDS: Final = 1
 _FINAL: Final = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 _PAGE: Final = 200
 _PATIENCE_FOR_LOGS: Final = 6
-"""So many seconds after the end of a run its last logs may still arrive; Prefect sends them every two."""
+"""Seconds after the end of a run within which its last logs may still arrive; Prefect sends them every two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def deploy_remotely(path: Path, parameters: Mapping[str, Any], say: Callable[[st
     Args:
         path: The project's folder, or a file in it: says which project, and nothing else of it counts.
         parameters: Parameters of the flow ``deploy-project``; those that are None are left to the deployer.
-        say: Is told where the run is, and each line of its log.
+        say: Called with the run's address, and with each line of its log.
 
     Raises:
         TargetError: The project has no deployer, or the deployer cannot be asked this.

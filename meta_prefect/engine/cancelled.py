@@ -47,11 +47,11 @@ async def tidy_up_after_cancelling(flow: Flow[..., Any], flow_run: FlowRun, stat
                 outcomes.append(Outcome(deployment=deployment, recipe="", action="not written", detail=_TOO_LATE))
         report = Report(environment=plan.environment, outcomes=tuple(outcomes))
         where = f"Project {escaped(plan.project)} in {escaped(plan.environment)}"
-        told = f"{where}, cancelled: {report.count()}. A retry finishes what is left."
+        description = f"{where}, cancelled: {report.count()}. A retry finishes what is left."
         key = f"report-{plan.project}-{plan.environment}"
         run_id = str(flow_run.id)
         head = ReportHead(plan.project, plan.commit, await who_runs(run_id, server), flow_run.total_run_time, run_id)
-        await server.create_artifact({**report_artifact(report, key, told, head), "flow_run_id": run_id})
+        await server.create_artifact({**report_artifact(report, key, description, head), "flow_run_id": run_id})
 
 
 async def _pages(plan: SavedPlan, server: PrefectServer) -> list[tuple[str, LedgerPage]]:

@@ -90,9 +90,9 @@ def run_title(
         among: All environments that the run is about, where it is about several.
         more: What else tells this run from others.
     """
-    told = f"{verb} {context.project} {towards} {', '.join(among) or context.environment}"
+    title = f"{verb} {context.project} {towards} {', '.join(among) or context.environment}"
     commit = "" if context.commit is None else f" @{short_commit(context.commit)}"
-    return f"{told}{commit}{f': {more}' if more else ''}"
+    return f"{title}{commit}{f': {more}' if more else ''}"
 
 
 async def name_run(
@@ -133,7 +133,7 @@ R = TypeVar("R")
 
 @runtime_checkable
 class Summarized(Protocol):
-    """A result that can be told in a line, which becomes the message of the run's state."""
+    """A result with a summary of one line, which becomes the message of the run's state."""
 
     @property
     def in_one_line(self) -> str:
@@ -144,7 +144,7 @@ class Summarized(Protocol):
 def saying(message: str, result: R) -> R:
     """Give back a result in a completed state with a message, by which runs are told apart in a list.
 
-    Whoever calls the flow gets the result alone: Prefect takes it out of the state.
+    The caller of the flow gets the result alone: Prefect takes it out of the state.
     """
     completed: Any = Completed(message=message, data=result)
     return cast("R", completed)
@@ -167,7 +167,7 @@ async def in_words(body: Awaitable[R]) -> R:
 def ending_in_words(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
     """Make the body of a flow end in a state that says how: with the result's line, or failed with the error's own words.
 
-    An error raised on purpose leaves no traceback in the log. Whoever calls the flow gets it raised all the same, as Prefect
+    An error raised on purpose leaves no traceback in the log. It is still raised to the caller of the flow, as Prefect
     raises what a failed state holds, or gets the result alone.
     """
 

@@ -1,4 +1,4 @@
-"""Telling whoever waits for a deploy how far it is. Nobody has to listen."""
+"""The progress of a deploy, for those who wait for it. Listening is optional."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Progress(Protocol):
         ...
 
     def wait(self, text: str) -> None:
-        """Somebody else has to finish first, and who: told even where nobody watches each step."""
+        """Somebody else has to finish first, and who; shown even where single steps are not."""
         ...
 
     def plan(self, names: Sequence[str]) -> None:
@@ -24,7 +24,7 @@ class Progress(Protocol):
         ...
 
     def expect(self, writes: int) -> None:
-        """So many more objects are going to be written."""
+        """This many more objects are going to be written."""
         ...
 
     def wrote(self, name: str, done: str) -> None:
@@ -56,7 +56,7 @@ _listener: ContextVar[Progress | None] = ContextVar("meta_prefect_progress", def
 
 
 def progress() -> Progress:
-    """Whoever listens in this context."""
+    """The listener of this context."""
     return _listener.get() or _SILENT
 
 

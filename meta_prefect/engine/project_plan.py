@@ -229,15 +229,15 @@ class ProjectPlan:
         )
 
     def remarks(self, *, dry_run: bool) -> tuple[str, ...]:
-        """What else whoever deploys should know; a deploy does not repeat what deployments that stay as they are have said."""
-        told = [change for change in self.batch.plan if dry_run or not is_standing(change)]
+        """What else users should know; a deploy does not repeat the remarks of unchanged deployments."""
+        changes = [change for change in self.batch.plan if dry_run or not is_standing(change)]
         left = tuple(str(one) for one in self.batch.orphans if type(one.change) is Unchanged)
         orphans = [Remark("no longer in the project, and left alone without --prune", left)] if left else []
         first = map(Remark, (*self._notes, *in_words(self.moves, gethostname())))
         versions = map(Remark, kept_versions(self.batch.plan))
         last = map(Remark, self.batch.remarks)
         skipped = self._inputs.requested.skipped
-        return tuple(map(str, grouped((*first, *skipped, *versions, *remarks_of(told), *orphans, *last))))
+        return tuple(map(str, grouped((*first, *skipped, *versions, *remarks_of(changes), *orphans, *last))))
 
 
 def planned_version(change: Change) -> str | None:
@@ -350,12 +350,12 @@ async def _new_environment(inputs: PlanInput, batch: PlannedBatch, server: Reade
     known = await known_environments(inputs.project.names, server)
     if known:
         known |= {name for entry in inputs.project.entries for name in entry.environments or ()}
-    told = check_environment(inputs.project.name, inputs.context.environment, known)
-    return [] if told is None else [told]
+    error = check_environment(inputs.project.name, inputs.context.environment, known)
+    return [] if error is None else [error]
 
 
 async def _former_names(inputs: PlanInput, server: Reader) -> list[str]:
-    """Say that the project's former names have served: whoever uses one of them for something else would be robbed."""
+    """Say that the project's former names have served: a project that uses one of them now would lose its deployments."""
     former = inputs.project.renamed_from
     if not former or server.is_empty or inputs.context.environment == DEPLOYERS:
         return []

@@ -98,11 +98,11 @@ async def _cancel_scheduled_runs(live: LiveDeployment, server: PrefectServer) ->
 
 async def _wait_for_runs(live: LiveDeployment, server: PrefectServer) -> None:
     deadline = anyio.current_time() + PATIENCE_SECONDS
-    told = False
+    announced = False
     while under_way := await _runs(live, _UNDER_WAY, server):
         runs, names = counted(len(under_way), "run"), listed(run["name"] for run in under_way)
-        if not told:
-            told = True
+        if not announced:
+            announced = True
             progress().wait(f"waiting for {runs} of {live.full_name} to finish")
             get_run_logger().info("waiting for %s of %s: %s", runs, live.full_name, names)
         if anyio.current_time() > deadline:
@@ -164,10 +164,12 @@ async def prune_orphans(planned: ProjectPlan, report: Report, server: PrefectSer
         try:
             await delete_orphan(one, last.get(str(one)), context.names, server, force=force)
         except Exception as error:  # noqa: BLE001 - reported with the deployment; the task's run holds the traceback
-            told = (
+            message = (
                 str(error) if isinstance(error, MetaPrefectError) else presentable(f"{type(error).__name__}: {error}")
             )
-            outcomes.append(Outcome(deployment=str(one), recipe=RECIPE, action="failed", detail=told, id=one.live.id))
+            outcomes.append(
+                Outcome(deployment=str(one), recipe=RECIPE, action="failed", detail=message, id=one.live.id)
+            )
         else:
             outcomes.append(
                 Outcome(

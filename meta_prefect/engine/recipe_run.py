@@ -92,21 +92,21 @@ async def run_recipe(
         if is_alone:
             report = await end_holds(batch, report, server)
         key = f"report-{context.project}-{report.environment}-{recipe.recipe_name}"
-        told = f"Deployed by {code(recipe.recipe_name)}: {report.in_one_line}."
-        await show_report(report, key, told, context.project, context.commit, server)
+        description = f"Deployed by {code(recipe.recipe_name)}: {report.in_one_line}."
+        await show_report(report, key, description, context.project, context.commit, server)
         announce_report(report, context.project)
     if report.failed:
         raise DeployFailed(_failure_message(report), report=report)
     return report
 
 
-async def _own_context(environment: str | None, told: str) -> DeployContext:
+async def _own_context(environment: str | None, description: str) -> DeployContext:
     """The context of a run that is started alone: for the project in the present folder, after which it is named."""
     async with connect(LocalHost()) as server:
         await given_source(server)
         project = read_project(Path.cwd(), required=False)
         context = new_context(project.root, project.names, environment=environment)
-        await name_run(context, "deploy", server, more=told)
+        await name_run(context, "deploy", server, more=description)
     return context
 
 

@@ -1,4 +1,4 @@
-"""Showing a report to whoever looks at a run."""
+"""Reports as artifacts of the run that made them."""
 
 from __future__ import annotations
 

@@ -126,12 +126,12 @@ def nothing_to_deploy(project: Project, environment: str = "", left: Sequence[st
         environment: The environment that was to be deployed to.
         left: The deployments that it has there all the same.
     """
-    told = f"nothing to deploy: there is no {project.file.name} with deployments, and no flow here carries a builder"
+    message = f"nothing to deploy: there is no {project.file.name} with deployments, and no flow here carries a builder"
     hint = "Write a meta_prefect.yaml, or decorate a flow with a builder or with `recipe.with_variables(…)`."
     if left:
-        told += f"; {project.name} still has in {environment}: {', '.join(left)}"
+        message += f"; {project.name} still has in {environment}: {', '.join(left)}"
         hint += f"\n  If they are to go: `meta-prefect deploy --env {shlex.quote(environment)} --prune`."
-    return ProjectFileError(told, where=str(project.root), hint=hint)
+    return ProjectFileError(message, where=str(project.root), hint=hint)
 
 
 class _Collected:

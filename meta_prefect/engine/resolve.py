@@ -219,9 +219,9 @@ def _comes_later(component: Component) -> bool:
 def _conflict(one: Component, other: Component) -> ConflictError:
     mine, yours = one.model_dump(), other.model_dump()
     fields = sorted(key for key in mine.keys() | yours.keys() if mine.get(key) != yours.get(key))
-    told = "; ".join(f"{field}: {mine.get(field)!r} or {yours.get(field)!r}" for field in fields)
+    settings = "; ".join(f"{field}: {mine.get(field)!r} or {yours.get(field)!r}" for field in fields)
     return ConflictError(
-        f"asked for twice with different settings ({told})",
+        f"asked for twice with different settings ({settings})",
         where=str(one),
         hint="Use the same settings, or two names.",
     )

@@ -14,7 +14,7 @@ from meta_prefect.errors import ConfigurationError, TargetError, nearest
 from meta_prefect.project import Project
 
 _SHOWN: Final = 10
-"""So many names are listed where none is near."""
+"""How many names are listed where none is similar."""
 
 
 class Selection(BaseModel):

@@ -299,8 +299,8 @@ class _Copy:
             case [commit]:
                 return commit
             case several:
-                told = f"{abbreviated!r} may be any of {', '.join(one[:12] for one in several)}"
-                raise ValidationFailed([TargetError(told, where=_WHERE, hint="Give more of the hash.")])
+                message = f"{abbreviated!r} may be any of {', '.join(one[:12] for one in several)}"
+                raise ValidationFailed([TargetError(message, where=_WHERE, hint="Give more of the hash.")])
 
     async def why_not(
         self, wanted: str | None, error: Exception, *, is_commit: bool

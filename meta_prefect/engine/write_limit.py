@@ -18,13 +18,13 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 WINDOW: Final = 20
-"""After so many writes their pace is looked at. A server on SQLite seldom gets through as many without a 503."""
+"""Number of writes after which their pace is measured. A server on SQLite seldom gets through as many without a 503."""
 WIDEST: Final = 8
 """More at once than this is never tried: a single Prefect server has no use for it."""
 _GAIN: Final = 1.1
-"""So many times faster a wider window must be to be worth it."""
+"""How many times faster a wider window must be to be worth it."""
 AHEAD: Final = 1
-"""So many more than may write are made ready meanwhile, so that neither the server nor we wait for the other."""
+"""How many more than may write are prepared meanwhile, so that neither the server nor we wait for the other."""
 
 
 class WriteLimit:
@@ -92,7 +92,7 @@ class WriteLimit:
 
 
 class WriteTurn:
-    """Somebody's turn to write. It begins and ends once, whoever says so how often."""
+    """A turn to write. It begins and ends once, however often that is requested."""
 
     def __init__(self, width: WriteLimit) -> None:
         self._width = width

@@ -87,7 +87,7 @@ def own_names(file: Path, path: str) -> list[str]:
         raise FlowImportError(
             f"flows here may carry builders, and the file cannot be read: {tree}",
             where=path,
-            hint="Mend it, or let `flows:` in meta_prefect.yaml name the files to look at.",
+            hint="Fix it, or list the files to search under `flows:` in meta_prefect.yaml.",
         )
     names: set[str] = set()
     for statement in executed(tree.body):

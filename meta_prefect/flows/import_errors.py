@@ -59,5 +59,5 @@ def _hint(error: BaseException, root: Path) -> str:
     if isinstance(error, SystemExit):
         return 'A module must not exit when it is imported: put such lines below `if __name__ == "__main__":`.'
     if isinstance(error, SyntaxError):
-        return "Mend the syntax."
+        return "Fix the syntax error."
     return "A flow's module is imported to deploy it: lines outside of functions run here as well as in the worker."

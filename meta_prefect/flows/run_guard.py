@@ -31,7 +31,7 @@ _CALLS_ON_DEPLOYMENTS: Final[Calls] = (
         dict.fromkeys(("add_deployment", "aadd_deployment", "start"), "serves flows as"),
     ),
 )
-"""Those of modules that take a quarter of a second to import, for whoever uses them. Prefect calls them in threads of its own."""
+"""Functions of modules that take a quarter of a second to import, if a flow uses them. Prefect calls them in its own threads."""
 
 
 class RunOnImport(Exception):  # noqa: N818 - what the module did, not an error of ours

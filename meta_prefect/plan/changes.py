@@ -47,7 +47,7 @@ class Create:
     Attributes:
         fields: What it will have.
         after: The record to be written.
-        remarks: What else whoever deploys should know.
+        remarks: What else users should know.
         at: The moment of the deploy, from which schedules are looked at.
     """
 

@@ -62,8 +62,8 @@ def _check(values: Mapping[str, Any], schema: Record, where: str, unknown: str) 
             if (error := _worst(validator.iter_errors(value))) is not None:
                 place = ".".join(str(part) for part in (name, *error.absolute_path))
                 # Of several alternatives none fits: each says why.
-                told = dict.fromkeys(inner.message for inner in error.context or [error])
-                yield ConfigurationError(f"{place}: {'; or: '.join(told)}", where=where)
+                messages = dict.fromkeys(inner.message for inner in error.context or [error])
+                yield ConfigurationError(f"{place}: {'; or: '.join(messages)}", where=where)
 
 
 def _is_reference(value: Any) -> bool:

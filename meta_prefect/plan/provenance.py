@@ -9,7 +9,7 @@ A record counts only where what the server itself keeps agrees with it:
   after by its worker, so there the last does not hold).
 
 What this does not protect from: somebody who may create flow runs can create one that looks like the deployer's, and may change
-deployments directly anyway; and whoever may write artifacts can do so while a deploy is under way. So what a rollback takes from
+deployments directly anyway; and anyone who may write artifacts can do so while a deploy is running. So what a rollback takes from
 a page is checked as a deploy would check it, and a plan never sets a counted version to anything but the next one.
 
 A run may be gone while its artifacts stay, as after a retention. Such a record is told from one that contradicts the server: it

@@ -14,7 +14,7 @@ from meta_prefect.plan.ledger import HistoryEntry
 from meta_prefect.plan.outcomes import counted, listed
 
 FEWEST_MAX_DELETES: Final = 3
-"""So many deployments may always be deleted at once, unless the deploy says another number."""
+"""How many deployments may always be deleted at once, unless the deploy gives another number."""
 
 
 class PlannedDeletion:

@@ -148,8 +148,8 @@ def code_remarks(target: HistoryEntry, newest: HistoryEntry, live: Record | None
     elif (folder := _step(wanted, FOLDER)) is not None:
         before, now = target.page.commit, newest.page.commit
         if before is not None and before != now:
-            told = f"{target} was deployed from commit {short_commit(before)}, the last one from {short_commit(now or 'none')}"
-            yield f"fields go back, files do not: runs use {folder.get('directory')} as it is then; {told}"
+            commits = f"{target} was deployed from commit {short_commit(before)}, the last one from {short_commit(now or 'none')}"
+            yield f"fields go back, files do not: runs use {folder.get('directory')} as it is then; {commits}"
 
 
 def _of_git(clone: Record, live: Record) -> Iterator[str]:

@@ -15,7 +15,7 @@ from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.tags import Names
 
 DEEPEST: Final = 200
-"""So many objects and lists may stand inside each other."""
+"""How deep objects and lists may be nested."""
 
 
 def _an_instant(text: str) -> str:

@@ -167,7 +167,7 @@ def _fields(
     for path in dict.fromkeys((*drifted, *pending)):
         to_do, drift = pending.get(path), drifted.get(path)
         if to_do is None and path != "version":
-            continue  # whoever changed it made it what the project wants
+            continue  # the change made it what the project wants
         now = to_do.before if to_do is not None else drift.before if drift is not None else ABSENT
         applied = drift.after if drift is not None else now if last is not None else ABSENT
         target = to_do.after if to_do is not None else ABSENT

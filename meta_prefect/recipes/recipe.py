@@ -88,7 +88,7 @@ class Recipe(DeployFlow[..., Any]):
         recipe = self
 
         async def run(deployments: Any, environment: str | None = None, context: Any = None) -> Report:
-            # Imported here: whoever decorates a flow with a recipe does not deploy it.
+            # Imported here: code that only decorates a flow with a recipe does not deploy it.
             from meta_prefect.engine.observed import in_words
             from meta_prefect.engine.recipe_run import run_recipe
 

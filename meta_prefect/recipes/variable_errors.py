@@ -1,4 +1,4 @@
-"""What is wrong with a recipe's variables, in the words and at the places of whoever wrote them."""
+"""What is wrong with a recipe's variables, in the user's terms and at the place where they are written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from meta_prefect.redaction import HIDDEN
 Place = tuple[str | int, ...]
 
 
-def told(
+def format_errors(
     model: type[BaseModel],
     values: Mapping[str, Any],
     error: ValidationError,

@@ -40,6 +40,6 @@ def drift_markdown(found: ProjectStatus) -> str:
 
 def _lines(field: FieldStatus) -> Iterator[str]:
     yield f"{field.path} ({field.kind})"
-    for name, told in _NAMES.items():
+    for name, label in _NAMES.items():
         if name in field.model_fields_set:
-            yield f"{told:<16} {shown(getattr(field, name), field.path)}"
+            yield f"{label:<16} {shown(getattr(field, name), field.path)}"

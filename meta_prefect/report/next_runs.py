@@ -43,8 +43,8 @@ class UpcomingRuns(BaseModel):
     @property
     def times(self) -> str:
         """The runs in words, whatever the state."""
-        told = ", ".join(f"{datetime.fromisoformat(at):%a %Y-%m-%d %H:%M}" for at in self.fires)
-        return f"{told} ({self.timezone})" if told else "none"
+        times = ", ".join(f"{datetime.fromisoformat(at):%a %Y-%m-%d %H:%M}" for at in self.fires)
+        return f"{times} ({self.timezone})" if times else "none"
 
     @property
     def none_now(self) -> str:

@@ -48,7 +48,7 @@ class Report(BaseModel):
         dry_run: Whether nothing was written, and the actions are those that a deploy would take: ``to create`` and the like.
         outcomes: One for each deployment, in the order of the project.
         components: Work pools, workers and the like that were written, each with what was done.
-        remarks: What else whoever deploys should know, each thing once; what a deployment that is unchanged has said of itself
+        remarks: What else users should know, each thing once; what an unchanged deployment has already said of itself
             before stands in the plan only.
         run_id: The deploy's own run.
         run_url: That run in the Prefect UI.

@@ -96,14 +96,14 @@ def uneven_steps(cron: str) -> list[str]:
     """Say where a step such as ``*/7`` does not divide its field, so that one gap is another than the step."""
     fields = _ALIASES.get(cron.strip().lower(), cron.strip().lower()).split()
     minute, hour, day, _, weekday = fields
-    told: list[str] = []
+    notes: list[str] = []
     if len(_values(_HOUR, hour, None)) > 1:
-        told += _uneven(_MINUTE, minute, "each hour")
+        notes += _uneven(_MINUTE, minute, "each hour")
     if weekday in {"*", "?"} or "," in weekday or "-" in weekday:
-        told += _uneven(_HOUR, hour, "midnight")
+        notes += _uneven(_HOUR, hour, "midnight")
     if (step := re.fullmatch(r"\*/(\d+)", day)) and int(step[1]) > 1:
-        told.append(f"day of month {day} starts over on the 1st of each month, whatever the last gap is")
-    return told
+        notes.append(f"day of month {day} starts over on the 1st of each month, whatever the last gap is")
+    return notes
 
 
 def _uneven(field: _Field, text: str, place: str) -> list[str]:

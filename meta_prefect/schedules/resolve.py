@@ -362,9 +362,9 @@ def _check_some_remain(
 def _note(spec: ScheduleSpec, days_off: DaysOff | None, last: date | None) -> str | None:
     """What a plan says about a schedule."""
     calendar = days_off.calendar if days_off else None
-    told = [_left_out(days_off, last) if days_off and last else "", calendar.remark if calendar else ""]
-    told += uneven_steps(spec.cron) if spec.cron else []
-    return "; ".join(filter(None, told)) or None
+    notes = [_left_out(days_off, last) if days_off and last else "", calendar.remark if calendar else ""]
+    notes += uneven_steps(spec.cron) if spec.cron else []
+    return "; ".join(filter(None, notes)) or None
 
 
 def _left_out(days_off: DaysOff, last: date) -> str:

@@ -115,7 +115,7 @@ async def connect(host: Host) -> AsyncGenerator[PrefectServer]:
         if opens is not None:
             # Of a user and a password, the password alone is a secret too.
             remember(opens.get_secret_value(), opens.get_secret_value().partition(":")[2])
-    # A thread has its context from whoever started it, and an event loop of its own, which that one's client does not serve.
+    # A thread has the context of the code that started it, but its own event loop, which that code's client does not serve.
     loop, url = asyncio.get_running_loop(), PREFECT_API_URL.value()
     connection = _connection.get()
     if connection is not None and (connection.loop, connection.url) == (loop, url):

@@ -79,7 +79,7 @@ class PrefectReads(PrefectRequests):
         return {flow["id"]: flow["name"] for flow in flows}
 
     async def read_ledger_pages(self, names: Names, environment: str | None = None) -> AsyncGenerator[StoredPage]:
-        """Read what the deploys of a project wrote, newest first, page by page; whoever has enough may stop.
+        """Read what the deploys of a project wrote, newest first, page by page; the caller may stop at any page.
 
         Pages that do not count are among them, each with the reason. What is no sound page is left out, and named in
         :attr:`unsound`.
@@ -196,7 +196,7 @@ async def _newest_first(sources: Sequence[AsyncGenerator[Record]]) -> AsyncGener
         if newest["id"] not in seen:
             seen.add(newest["id"])
             yield newest
-        # Only now: whoever has enough does not wait for another page.
+        # Only now: a caller that has enough does not wait for another page.
         if (following := await anext(source, None)) is not None:
             heads.append((source, following))
 

@@ -188,7 +188,7 @@ class PrefectRequests:
     async def pages(
         self, path: str, condition: Record, sort: str = "NAME_ASC", size: int = PAGE
     ) -> AsyncGenerator[Record]:
-        """Read a list page by page; whoever has enough may stop.
+        """Read a list page by page; the caller may stop at any page.
 
         Args:
             path: A path that ends in ``/filter``.

@@ -123,7 +123,7 @@ def _named(page: LedgerPage) -> str:
 
 
 async def who_runs(run_id: str | None, server: Api) -> str:
-    """Who is behind a run: whoever made it or a run that it is part of, else who runs this process.
+    """Who is behind a run: the user who made it or a run that it is part of, else the one who runs this process.
 
     Returns:
         For example ``nightly (schedule)`` or ``ada@host``.

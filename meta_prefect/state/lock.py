@@ -6,7 +6,7 @@ a killed holder after a minute at the earliest, and leak when a server that keep
 Every release renews its lock every 8 seconds, by changing what it holds. So a lock whose content stays the same for 30 seconds by
 the clock of the process that waits is nobody's, whatever it holds: that of a holder that stands still, of another release, or
 something that was never a lock. Only where a holder's process can be looked at, on the same machine and in the same namespace of
-process ids, does the process itself decide. Whoever may write variables can hold up deploys; they cannot make a deploy write
+process ids, does the process itself decide. Anyone who may write variables can hold up deploys; they cannot make a deploy write
 anything else.
 """
 
@@ -57,7 +57,7 @@ class Holder(BaseModel):
 
     Attributes:
         run_id: The holder's flow run; empty where it is none.
-        run_name: Its name, for whoever waits.
+        run_name: Its name, for those who wait.
         host: The name of the host that it runs on.
         machine: Where exactly it runs; None for a holder of an earlier release.
         pid: Its process there.
@@ -114,7 +114,7 @@ async def turn(
         project: The project. Its present name is enough: a deploy under a former one sees before each write that what it
             planned has another owner by now, and fails there.
         environment: The environment.
-        waiting: Is told for whom we wait.
+        waiting: Called with the deploy that we wait for.
     """
     name = artifact_key(f"meta-prefect-lock-{project}-{environment}")
     holder = ourselves()
@@ -129,7 +129,7 @@ async def turn(
         try:
             await server.delete(f"/variables/{variable_id}")
         except ServerError as error:
-            # Our work is done all the same, and whoever comes next sees that our run has ended.
+            # Our work is done all the same, and the next deploy sees that our run has ended.
             get_run_logger().warning("the deploy's lock could not be released: %s", error)
 
 
@@ -160,23 +160,23 @@ async def _acquire(server: PrefectServer, name: str, holder: Holder, waiting: Ca
 
 
 async def _wait_until_free(server: PrefectServer, name: str, waiting: Callable[[str], None]) -> None:
-    """Wait until the lock is gone, or break it. Reads only, as writes of whoever waits would slow down whoever deploys."""
+    """Wait until the lock is gone, or break it. Reads only, as writes by those who wait would slow down the deploy that runs."""
     logger = get_run_logger()
     seen: tuple[str, Any] | None = None
     seen_at = time.monotonic()
-    told: str | None = None
+    announced: str | None = None
     while (live := await _read(server, name)) is not None:
         if (live["id"], live["value"]) != seen:
             seen, seen_at = (live["id"], live["value"]), time.monotonic()
         other, silent_for = holder_of(live["value"]), time.monotonic() - seen_at
         if reason := await _why_broken(server, other, silent_for):
             logger.warning("breaking the lock of %s: %s", other or f"the variable {name}", reason)
-            # By its id: whoever takes the lock meanwhile has another one.
+            # By its id: a lock that somebody takes meanwhile has another one.
             await server.delete(f"/variables/{live['id']}")
             return
         text = f"waiting for {other} to finish" if other is not None else _foreign(name)
-        if told != text:
-            told = text
+        if announced != text:
+            announced = text
             waiting(text)
             logger.info("%s", text)
         await asyncio.sleep(_POLL_SECONDS)
@@ -232,7 +232,7 @@ def _runs(holder: Holder) -> bool:
 
 
 async def _renew(server: PrefectServer, variable_id: str, holder: Holder) -> None:
-    """Show that we are alive. A renewal that fails is tried again; whoever waits has patience for several."""
+    """Show that we are alive. A renewal that fails is tried again; those who wait allow for several."""
     beat = 0
     while True:
         await asyncio.sleep(RENEWAL_SECONDS)

@@ -251,7 +251,7 @@ FAILING = {
     ),
     "a syntax error": (
         {"f.py": "import helper\n", "helper.py": "x = 1\ndef (\n"},
-        "    f.py:1: import helper\n    helper.py:2: def (\n    SyntaxError: invalid syntax\n  Mend the syntax.",
+        "    f.py:1: import helper\n    helper.py:2: def (\n    SyntaxError: invalid syntax\n  Fix the syntax error.",
     ),
     "an exit": (
         {"f.py": "import sys\nsys.exit(3)\n"},

@@ -13,7 +13,7 @@ from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import Record
 
 PAUSE_SECONDS: Final = 30
-"""Changes within so many seconds are looked at together, once they are over: a deploy of a hundred is one look."""
+"""Changes within this many seconds are checked together, once they are over: a deploy of a hundred is one check."""
 
 
 def watch_name(flow: str, deployment: str, environments: Iterable[str]) -> str:

@@ -93,7 +93,7 @@ class dask(Builder):  # noqa: N801 - used like a function
 
     def local_cluster(self) -> Record:
         """The arguments of a cluster on the run's own host."""
-        # No dashboard: its port may be taken, and nobody is told of it.
+        # No dashboard: its port may be taken, and nobody would know its address.
         arguments: Record = {"dashboard_address": None, "n_workers": self.num_workers or self.min_workers or 1}
         if self.threads_per_worker is not None:
             arguments["threads_per_worker"] = self.threads_per_worker

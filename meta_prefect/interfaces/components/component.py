@@ -87,6 +87,6 @@ class Component(BaseModel, ABC):
         del api
 
     def remarks(self, live: Record | None) -> Iterable[str]:
-        """What whoever deploys should know, beyond the changes."""
+        """What users should know, beyond the changes."""
         del live
         return ()

@@ -52,7 +52,7 @@ class OwnedAutomation(Component):
         """What sets it off: the part of the trigger that tells which events count, how many, and within how many seconds."""
 
     def about(self) -> str:
-        """What whoever finds it in Prefect is told of it; never a reason to write it again."""
+        """What its description in Prefect says; never a reason to write it again."""
         return ""
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
