@@ -71,7 +71,7 @@ def deploy(
 ) -> int:
     """Deploy a project: every deployment that its `meta_prefect.yaml` asks for.
 
-    TargetOptions no Prefect API is configured, a Prefect server is started in the background on this host.
+    Where no Prefect API is configured, a Prefect server is started in the background on this host.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ def worker_logs(pool: str | None = None, /, *, lines: int = 50) -> int:
     pool
         Whose worker's log; by default all.
     lines
-        ApplyOptions many lines.
+        How many lines.
     """
     from meta_prefect.local.worker import worker_log
     from meta_prefect.local.worker import worker_status as read
