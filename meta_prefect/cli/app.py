@@ -88,10 +88,10 @@ def deploy(
     if where.revision is not None:
         raise TargetError("--revision goes with --remote", hint="Here, what is deployed is what is checked out.")
     output = Output()
-    if where.no_build:
-        os.environ["META_PREFECT__BUILD_IMAGES"] = "false"
     with output.watching("Deploying", debug=debug):
-        report = report_of(lambda: run(targets, **asked, local=where.local, auth=where.auth, say=output.say))
+        report = report_of(
+            lambda: run(targets, **asked, build=not where.no_build, local=where.local, auth=where.auth, say=output.say)
+        )
     output.report(report)
     return 1 if report.failed else 0
 

@@ -3,43 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Literal, Required, TypedDict
+from typing import Final, Literal, TypedDict, Unpack
 
 from meta_prefect.errors import NoApiConfiguredError, TargetError, ValidationFailed
 from meta_prefect.report import Report
 
 OnError = Literal["stop", "keep-going", "atomic"]
+_BUILD_IMAGES: Final = "META_PREFECT__BUILD_IMAGES"
 
 
-def deploy(
-    targets: Sequence[str] = (),
-    *,
-    env: str | None = None,
-    select: Sequence[str] = (),
-    dry_run: bool = False,
-    on_error: OnError = "stop",
-    only_changed: bool = False,
-    bump: bool = False,
-    adopt: bool = False,
-    local_code: bool = False,
-    new_environment: bool = False,
-    prune: bool = False,
-    max_deletes: int | None = None,
-    force: bool = False,
-    plan: str | None = None,
-    local: bool = False,
-    auth: bool | None = None,
-    say: Callable[[str], None] = lambda _: None,
-) -> Report:
-    """Deploy a project, as a run of the flow ``deploy-project``.
+class Options(TypedDict, total=False):
+    """What a deploy can be asked besides its targets, the project's environment apart: parameters of the flow ``deploy-project``.
 
-    Args:
-        targets: A path in the project (by default the present folder), and names of flows or of ``flow/deployment``; without
-            names, everything.
-        env: The environment; by default META_PREFECT__ENV, else ``dev``.
-        select: Patterns, of which a flow or ``flow/deployment`` must match one.
+    Attributes:
         dry_run: Plan, and write nothing. Starts no server: where there is none, everything is to be created.
         on_error: ``stop`` writes nothing while anything is wrong with the project; ``keep-going`` deploys what is sound;
             ``atomic`` puts back what has been written once something cannot be written.
@@ -54,10 +34,54 @@ def deploy(
         max_deletes: Refuse to prune more; None means a fifth of the project's deployments, and at least 3.
         force: Prune without waiting for runs that are under way.
         plan: The id of the run whose recorded plan is applied exactly as it is; what to deploy is said there.
+    """
+
+    dry_run: bool
+    on_error: OnError
+    only_changed: bool
+    bump: bool
+    adopt: bool
+    local_code: bool
+    new_environment: bool
+    prune: bool
+    max_deletes: int | None
+    force: bool
+    plan: str | None
+
+
+class Parameters(TypedDict):
+    """Which part of which project a deploy is about: the other parameters of the flow ``deploy-project``."""
+
+    path: str
+    environment: str | None
+    names: list[str]
+    select: list[str]
+
+
+def deploy(
+    targets: Sequence[str] = (),
+    *,
+    env: str | None = None,
+    select: Sequence[str] = (),
+    build: bool = True,
+    local: bool = False,
+    auth: bool | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    **options: Unpack[Options],
+) -> Report:
+    """Deploy a project, as a run of the flow ``deploy-project``.
+
+    Args:
+        targets: A path in the project (by default the present folder), and names of flows or of ``flow/deployment``; without
+            names, everything.
+        env: The environment; by default META_PREFECT__ENV, else ``dev``.
+        select: Patterns, of which a flow or ``flow/deployment`` must match one.
+        build: Whether images are built; otherwise they are in their registries already, as with META_PREFECT__BUILD_IMAGES=false.
         local: Allow a server to be started on this host in CI, in containers and in flow runs too.
         auth: Whether a server that is started on this host asks for authentication. By default a new one does, and one that
             exists stays as it is.
-        say: Tells the user what happens on the way.
+        say: Called with each line that tells the user what happens on the way.
+        options: See :class:`Options`.
 
     Returns:
         What happened to each deployment.
@@ -72,34 +96,21 @@ def deploy(
     from meta_prefect.local.api import NO_API_HINT, reading_api, writing_api
 
     path, names = split_targets(targets)
-    parameters: Parameters = {
-        "path": str(path),
-        "environment": env,
-        "names": list(names),
-        "select": list(select),
-        "dry_run": dry_run,
-        "on_error": on_error,
-        "only_changed": only_changed,
-        "bump": bump,
-        "adopt": adopt,
-        "local_code": local_code,
-        "new_environment": new_environment,
-        "prune": prune,
-        "max_deletes": max_deletes,
-        "force": force,
-        "plan": plan,
-    }
+    asked: Parameters = {"path": str(path), "environment": env, "names": list(names), "select": list(select)}
+    if unknown := options.keys() - Options.__annotations__.keys():
+        raise TypeError(f"deploy() has no option {', '.join(sorted(unknown))}")
+    plan = options.get("plan")
     is_project = check_before_start(path)
     # For a project without deployments no server is started; one that is there tells what earlier deploys left on it.
-    if not dry_run and (is_project or prune):
+    if not options.get("dry_run") and (is_project or options.get("prune")):
         with writing_api(local=local, auth=auth, say=say):
-            return _observed(parameters)
+            return _observed(asked, options, build=build)
     with reading_api() as api:
         if api is not None:
-            return _observed(parameters)
+            return _observed(asked, options, build=build)
         if plan is not None:
             raise NoApiConfiguredError(f"the plan of run {plan} is nowhere without a Prefect API", hint=NO_API_HINT)
-        return _offline(parameters)
+        return _offline(asked, options)
 
 
 def validate(targets: Sequence[str] = (), *, env: str | None = None) -> Report:
@@ -109,44 +120,24 @@ def validate(targets: Sequence[str] = (), *, env: str | None = None) -> Report:
         ValidationFailed: Everything that is wrong with it.
     """
     path, names = split_targets(targets)
-    return _offline({"path": str(path), "environment": env, "names": list(names), "select": []})
+    return _offline({"path": str(path), "environment": env, "names": list(names), "select": []}, {})
 
 
-class Parameters(TypedDict, total=False):
-    """The parameters of the flow ``deploy-project``."""
-
-    path: Required[str]
-    environment: Required[str | None]
-    names: Required[list[str]]
-    select: Required[list[str]]
-    dry_run: bool
-    on_error: OnError
-    only_changed: bool
-    bump: bool
-    adopt: bool
-    local_code: bool
-    new_environment: bool
-    prune: bool
-    max_deletes: int | None
-    force: bool
-    plan: str | None
-
-
-def _offline(parameters: Parameters) -> Report:
+def _offline(asked: Parameters, options: Options) -> Report:
     from meta_prefect.engine.offline import plan_offline
     from meta_prefect.plan.saved_plan import DeployOptions
 
-    asked = DeployOptions(
-        names=tuple(parameters["names"]),
-        select=tuple(parameters["select"]),
-        adopt=parameters.get("adopt", False),
-        prune=parameters.get("prune", False),
+    plan_options = DeployOptions(
+        names=tuple(asked["names"]),
+        select=tuple(asked["select"]),
+        adopt=options.get("adopt", False),
+        prune=options.get("prune", False),
     )
-    keep_going = parameters.get("on_error") == "keep-going"
-    return asyncio.run(plan_offline(Path(parameters["path"]), parameters["environment"], asked, keep_going=keep_going))
+    keep_going = options.get("on_error") == "keep-going"
+    return asyncio.run(plan_offline(Path(asked["path"]), asked["environment"], plan_options, keep_going=keep_going))
 
 
-def _observed(parameters: Parameters) -> Report:
+def _observed(asked: Parameters, options: Options, *, build: bool) -> Report:
     from deployer_flows import deploy_project
     from meta_prefect.local.host import LocalHost
     from meta_prefect.server import connect, server_errors
@@ -154,9 +145,9 @@ def _observed(parameters: Parameters) -> Report:
     async def run() -> Report:
         async with connect(LocalHost()) as server:
             await server.check()
-            return await deploy_project(**parameters)
+            return await deploy_project(**asked, **options)
 
-    with server_errors():
+    with server_errors(), nullcontext() if build else _no_images():
         return asyncio.run(run())
 
 
@@ -180,3 +171,17 @@ def split_targets(targets: Sequence[str]) -> tuple[Path, tuple[str, ...]]:
     if errors:
         raise ValidationFailed(errors)
     return Path(paths[0] if paths else "."), names
+
+
+@contextmanager
+def _no_images() -> Generator[None]:
+    """Say in the environment, where runs look, that no image is built."""
+    before = os.environ.get(_BUILD_IMAGES)
+    os.environ[_BUILD_IMAGES] = "false"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_BUILD_IMAGES]
+        else:
+            os.environ[_BUILD_IMAGES] = before
