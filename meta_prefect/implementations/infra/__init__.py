@@ -3,6 +3,7 @@
 Nothing heavier than pydantic is imported with these names: a flow's image pays for them on every run.
 """
 
+from meta_prefect.implementations.infra.any_pool import work_pool
 from meta_prefect.implementations.infra.docker_containers import docker
 from meta_prefect.implementations.infra.ecs_tasks import CapacityProvider, Network, ecs
 from meta_prefect.implementations.infra.kubernetes_jobs import Toleration, eks, kubernetes
@@ -20,4 +21,5 @@ __all__ = [
     "kubernetes",
     "local_process",
     "process",
+    "work_pool",
 ]

@@ -21,7 +21,7 @@ class Worker(Component):
     Attributes:
         name: Left empty, this host's name for a worker of that pool.
         pool: The pool it serves; left empty, the deployment's.
-        type: The pool's type.
+        type: The pool's type; None means whatever the live pool has, and nothing is started.
         elsewhere: Whether its workers run on other hosts, so that none is started here.
     """
 
@@ -30,31 +30,37 @@ class Worker(Component):
     __hash__ = Component.__hash__
 
     pool: str = ""
-    type: str = "process"
+    type: str | None = "process"
     elsewhere: bool = False
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
-        """Name the pool, and a nameless worker after host and pool."""
+        """Name the pool, and a nameless worker after host and pool; one of any type is whatever worker the pool has."""
         pool = self.pool or deployment.work_pool_name or host.pool_name()
-        return self.model_copy(update={"pool": pool, "name": self.name or host.worker_name(pool)})
+        name = self.name or (f"of {pool}" if self.type is None else host.worker_name(pool))
+        return self.model_copy(update={"pool": pool, "name": name})
 
     async def read(self, api: Api) -> Record | None:
         """Find out whether a worker of the pool is alive; always a record, as a worker that is gone leaves no trace."""
-        online = await fresh_workers(api, self.pool)
+        found: Record | None = await api.get(_pool(self.pool))
+        if found is not None and needs_no_worker(found["type"]):
+            return {"status": "none needed", "process": False, "refusal": None, "type": found["type"]}
+        worker_type = self.type or (found or {}).get("type")
+        online = [] if found is None else await _fresh(api, self.pool)
         ours = self.type == "process" and api.host.worker_is_alive(self.pool)
         # A killed worker looks online for a minute more: of our own worker the process itself is the better witness.
         others = [name for name in online if name != self.name]
         return {
             "status": "online" if others or (ours and self.name in online) else "offline",
             "process": ours,
-            "refusal": self._refusal(api.host),
+            "refusal": self._refusal(api.host, worker_type),
+            "type": worker_type,
         }
 
-    def _refusal(self, host: Host) -> str | None:
+    def _refusal(self, host: Host, worker_type: str | None) -> str | None:
         """Why none is started on this host; None where one may be."""
         if self.elsewhere:
             return "its workers run elsewhere"
-        return host.refusal() if self.type == "process" else f"a {self.type} worker does not run here"
+        return host.refusal() if self.type == "process" else f"a {worker_type} worker does not run here"
 
     def compare(self, live: Record | None) -> Iterable[FieldChange]:
         """A worker that is not alive is a change, unless none may be started here."""
@@ -65,7 +71,9 @@ class Worker(Component):
     def remarks(self, live: Record | None) -> Iterable[str]:
         """Say what to run where no worker may be started."""
         if live is not None and live["status"] == "offline" and live["refusal"] is not None:
-            command = f"prefect worker start -p {shlex.quote(self.pool)} -t {shlex.quote(self.type)}"
+            worker_type = live.get("type") or self.type
+            command = f"prefect worker start -p {shlex.quote(self.pool)}"
+            command += f" -t {shlex.quote(worker_type)}" if worker_type else ""
             yield f"no worker of work pool {self.pool} is online, and none is started ({live['refusal']}): run `{command}`"
 
     async def write(self, api: Api, live: Record | None) -> None:
@@ -94,12 +102,23 @@ class Worker(Component):
         return ProcessError(f"the worker process {what}", where=str(self), hint=f"Its log: {log}")
 
 
+def needs_no_worker(pool_type: str) -> bool:
+    """Whether Prefect Cloud itself starts the runs of such a pool: a push pool (``ecs:push``) or a managed one."""
+    return pool_type.endswith((":push", ":managed"))
+
+
 async def fresh_workers(api: Api, pool: str) -> list[str]:
     """The names of the workers of a pool that were heard of just now; of a pool that is not there, none."""
-    if await api.get(f"/work_pools/{quote(pool)}") is None:
-        return []
-    found: list[dict[str, Any]] = await api.post(f"/work_pools/{quote(pool)}/workers/filter", {})
+    return [] if await api.get(_pool(pool)) is None else await _fresh(api, pool)
+
+
+async def _fresh(api: Api, pool: str) -> list[str]:
+    found: list[dict[str, Any]] = await api.post(f"{_pool(pool)}/workers/filter", {})
     return [worker["name"] for worker in found if _is_fresh(worker, api.now())]
+
+
+def _pool(name: str) -> str:
+    return f"/work_pools/{quote(name)}"
 
 
 def _is_fresh(worker: dict[str, Any], now: datetime) -> bool:
