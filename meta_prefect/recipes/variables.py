@@ -14,7 +14,7 @@ from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 
 from meta_prefect.errors import RecipeError
-from meta_prefect.recipes.variable_errors import told
+from meta_prefect.recipes.variable_errors import format_errors
 from meta_prefect.redaction import remember_within
 
 ENVIRONMENT_VARIABLE = "env"
@@ -152,6 +152,6 @@ def check_variables(
     try:
         variables = model.model_validate(dict(values))
     except ValidationError as error:
-        return told(model, values, error, recipe, locate)
+        return format_errors(model, values, error, recipe, locate)
     remember_within(variables)
     return variables

@@ -21,7 +21,7 @@ from meta_prefect.interfaces.components import (
     WorkQueue,
     template_of,
 )
-from meta_prefect.interfaces.records import FieldChange, Record, differences_within
+from meta_prefect.interfaces.json_diff import FieldChange, Record, differences_within
 
 TEMPLATE: Record = {
     "variables": {"properties": {"meta_env": {"type": "string"}}},

@@ -9,9 +9,9 @@ from prefect import flow
 from pydantic import BaseModel
 from values import a_deployment, a_flow
 
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.schedules import Schedule
-from meta_prefect.plan.checking import check_job_variables, check_parameters
+from meta_prefect.plan.checks import check_job_variables, check_parameters
 
 
 class Limits(BaseModel):

@@ -12,7 +12,7 @@ from meta_prefect.errors import ProcessError
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.components.component import Component
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import FieldChange, Record
+from meta_prefect.interfaces.json_diff import FieldChange, Record
 
 
 class Worker(Component):
