@@ -56,14 +56,18 @@ def _check(values: Mapping[str, Any], schema: Record, where: str, unknown: str) 
     shared = {key: schema[key] for key in ("definitions", "$defs") if key in schema}
     for name, value in values.items():
         if name not in known:
-            yield ConfigurationError(f"{unknown} {name!r}", where=where, hint=nearest(name, known))
+            yield ConfigurationError(f"{unknown} {name!r}", where=where, hint=nearest(name, known)).is_about(
+                name, value=value
+            )
         elif not _is_reference(value):
             validator: Any = Draft202012Validator({**known[name], **shared})
             if (error := _worst(validator.iter_errors(value))) is not None:
                 place = ".".join(str(part) for part in (name, *error.absolute_path))
                 # Of several alternatives none fits: each says why.
                 told = dict.fromkeys(inner.message for inner in error.context or [error])
-                yield ConfigurationError(f"{place}: {'; or: '.join(told)}", where=where)
+                yield ConfigurationError(f"{place}: {'; or: '.join(told)}", where=where).is_about(
+                    *place.split("."), value=error.instance
+                )
 
 
 def _is_reference(value: Any) -> bool:
