@@ -6,6 +6,7 @@ import copy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from meta_prefect.errors import ConfigurationError
 from meta_prefect.interfaces.records import Record
 
 PROCESS_TEMPLATE: Record = {
@@ -59,6 +60,7 @@ class FakeApi:
         objects: What there is.
         workers: The workers that each pool has seen.
         sent: The writing requests, in order: method, path and body.
+        unknown_types: Types of workers that Prefect does not know.
         ahead: How far its clock is ahead of this host's.
     """
 
@@ -67,6 +69,7 @@ class FakeApi:
         self.objects: dict[str, Record] = {}
         self.workers = workers
         self.sent: list[tuple[str, str, Record]] = []
+        self.unknown_types: set[str] = set()
         self.ahead = timedelta()
 
     def now(self) -> datetime:
@@ -102,7 +105,8 @@ class FakeApi:
 
     async def base_job_template(self, worker_type: str) -> Record:
         """Prefect's own template."""
-        del worker_type
+        if worker_type in self.unknown_types:
+            raise ConfigurationError(f"Prefect knows no worker of type {worker_type!r}")
         return copy.deepcopy(PROCESS_TEMPLATE)
 
 

@@ -15,9 +15,9 @@ from meta_prefect.cli.ending import INTERRUPTED, journal
 from meta_prefect.cli.history import history, rollback
 from meta_prefect.cli.hold import hold, release
 from meta_prefect.cli.opening import open_ui
-from meta_prefect.cli.options import Debug, Environment, Flag, How, What, Where, refuse_beside_plan
+from meta_prefect.cli.options import Debug, Environment, Flag, Form, How, What, Where, refuse_beside_plan
 from meta_prefect.cli.output import Output, Pipe, report_of
-from meta_prefect.cli.processes import has_died, server_lines, worker_line
+from meta_prefect.cli.processes import has_died, server_document, server_lines, worker_document, worker_line
 from meta_prefect.cli.recipes import recipes, schema
 from meta_prefect.cli.remote import deploy_by_deployer
 from meta_prefect.cli.schedule import schedule_app
@@ -27,6 +27,8 @@ from meta_prefect.errors import MetaPrefectError, TargetError, ValidationFailed
 
 _UNREAD: Final = 141
 """What a shell says of a program that ends as nobody reads its output any more: 128 and the number of SIGPIPE."""
+
+_NO_SERVER: Final = "No Prefect server runs in the background on this host."
 
 app = App(
     name="meta-prefect",
@@ -138,29 +140,28 @@ def validate(
 
 
 @server_app.command(name="status")
-def server_status() -> int:
-    """Say where the background server of this host is, and whether it runs."""
+def server_status(*, output: Form = "text") -> int:
+    """Say where the background server of this host is, and whether it runs.
+
+    Exits with 0 where it answers, and 1 otherwise.
+    """
     from meta_prefect.local.server import server_status as read
     from meta_prefect.local.worker import worker_status as workers
 
-    output = Output()
     server = read()
-    if server is None:
-        output.say("No Prefect server runs in the background on this host.")
-        return 1
-    for line in server_lines(server):
-        output.say(line)
-    if not server.alive:
-        for worker in workers():
-            if worker.alive and worker.api_url == server.url:
-                output.say(f"Worker {worker.name} still asks at {worker.api_url}. Stop it: meta-prefect worker stop")
-    return 0 if server.healthy else 1
+    left = [one for one in workers() if server and not server.alive and one.alive and one.api_url == server.url]
+    lines = [_NO_SERVER] if server is None else list(server_lines(server))
+    lines += [f"Worker {one.name} still asks at {one.api_url}. Stop it: meta-prefect worker stop" for one in left]
+    document = {**server_document(server), "workers_left": [one.name for one in left]}
+    Output().result(document, lines, output)
+    return 0 if server and server.healthy else 1
 
 
 @server_app.command(name="stop")
 def server_stop(
     *,
     force: Annotated[Flag, Parameter(help="Stop it while a deploy is under way, too.")] = False,
+    output: Form = "text",
 ) -> int:
     """Stop the background server of this host and the workers that were started for it; its data and address are kept.
 
@@ -170,40 +171,36 @@ def server_stop(
     from meta_prefect.local.server import server_status as read
     from meta_prefect.local.server import stop_server
 
-    output = Output()
+    out = Output()
     if (server := read()) is not None and server.alive:
         found = under_way_on(server)
         if not force:
             refuse_to_cut_off(found)
         if runs := (*found.deploys, *found.others):
-            output.note(f"still under way: {named(runs)}")
+            out.note(f"still under way: {named(runs)}")
     stopped = stop_server()
-    for worker in stopped.stopped_workers if stopped else ():
-        output.say(f"stopped: {worker}")
-    output.say(f"stopped: {stopped.ui_url}" if stopped else "No Prefect server runs in the background on this host.")
+    workers = stopped.stopped_workers if stopped else ()
+    lines = [f"stopped: {name}" for name in workers] + [f"stopped: {stopped.ui_url}" if stopped else _NO_SERVER]
+    out.result({"stopped": stopped and stopped.ui_url, "workers": workers}, lines, output)
     return 0
 
 
 @worker_app.command(name="status")
-def worker_status() -> int:
+def worker_status(*, output: Form = "text") -> int:
     """List the workers of this host, and whether they run.
 
     Exits with 0 where one runs and none has ended by itself, and 1 otherwise.
     """
     from meta_prefect.local.worker import worker_status as read
 
-    output = Output()
     workers = read()
-    if not workers:
-        output.say("No worker was started on this host.")
-        return 1
-    for worker in workers:
-        output.say(worker_line(worker))
+    lines = map(worker_line, workers) if workers else ["No worker was started on this host."]
+    Output().result({"workers": [worker_document(one) for one in workers]}, lines, output)
     return 0 if any(worker.alive for worker in workers) and not any(has_died(worker) for worker in workers) else 1
 
 
 @worker_app.command(name="stop")
-def worker_stop(pool: str | None = None, /) -> int:
+def worker_stop(pool: str | None = None, /, *, output: Form = "text") -> int:
     """Stop workers of this host.
 
     Parameters
@@ -213,12 +210,9 @@ def worker_stop(pool: str | None = None, /) -> int:
     """
     from meta_prefect.local.worker import stop_worker
 
-    output = Output()
-    stopped = stop_worker(pool)
-    for worker in stopped:
-        output.say(f"stopped: {worker.name}")
-    if not stopped:
-        output.say("No worker runs on this host.")
+    names = [worker.name for worker in stop_worker(pool)]
+    lines = [f"stopped: {name}" for name in names] or ["No worker runs on this host."]
+    Output().result({"stopped": names}, lines, output)
     return 0
 
 

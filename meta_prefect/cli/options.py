@@ -22,6 +22,7 @@ Environment = Annotated[
     str | None, Parameter(name=["--env", "-e"], help="The environment; by default META_PREFECT__ENV, else dev.")
 ]
 Select = Annotated[Several, Parameter(help="Only what matches, by flow or deployment: `etl-*`, `*/nightly-*`.")]
+Form = Annotated[Literal["text", "json"], Parameter(help="How to print.")]
 
 OnError = Literal["stop", "keep-going", "atomic"]
 

@@ -97,6 +97,20 @@ class Output:
         """Print a text as it is."""
         self._out.print(text, markup=False, style=style, end=end)
 
+    def result(self, document: object, lines: Iterable[str], form: str) -> None:
+        """Print what a command was asked for.
+
+        Args:
+            document: The same as ``lines``, for programs; has a JSON form.
+            lines: What people read.
+            form: ``text`` or ``json``.
+        """
+        if form == "json":
+            self.raw(json.dumps(document, indent=2))
+        else:
+            for line in lines:
+                self.raw(indented(line))
+
     def show(self, renderable: RenderableType) -> None:
         """Print something that is more than a text."""
         self._out.print(renderable)

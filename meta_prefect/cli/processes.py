@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from meta_prefect.local.process import ProcessRecord
@@ -30,6 +30,42 @@ def server_lines(server: LocalServer) -> Iterator[str]:
         health = "" if server.healthy else ", but does not answer"
         yield f"runs{health}: {server.ui_url} (process {server.record.pid}, log {server.record.log})"
     yield what_is_kept(prefect_home())
+
+
+def server_document(server: LocalServer | None) -> dict[str, Any]:
+    """What is known of the background server, for programs; of one that there is not, the same keys."""
+    from meta_prefect.local.data import database_of
+    from meta_prefect.local.process import prefect_home
+
+    if server is None:
+        nothing = dict.fromkeys(("url", "ui_url", "pid", "log", "ended", "database"))
+        return {"running": False, "healthy": False, **nothing}
+    return {
+        "running": server.alive,
+        "healthy": server.healthy,
+        "url": server.url,
+        "ui_url": server.ui_url,
+        **_process_document(server.record, alive=server.alive),
+        "database": str(database_of(prefect_home())),
+    }
+
+
+def worker_document(worker: WorkerProcess) -> dict[str, Any]:
+    """What is known of a worker, for programs."""
+    return {
+        "name": worker.name,
+        "pool": worker.pool,
+        "api_url": worker.api_url,
+        "running": worker.alive,
+        **_process_document(worker.record, alive=worker.alive),
+    }
+
+
+def _process_document(record: ProcessRecord, *, alive: bool) -> dict[str, Any]:
+    from meta_prefect.local.endings import ending
+
+    pid, ended = (record.pid, None) if alive else (None, ending(record))
+    return {"pid": pid, "log": str(record.log), "ended": ended}
 
 
 def has_died(worker: WorkerProcess) -> bool:

@@ -6,11 +6,10 @@ A step may refer to what an earlier one has returned: ``{{ clone.directory }}`` 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
-from meta_prefect.errors import ConfigurationError, nearest
+from meta_prefect.errors import ConfigurationError
 from meta_prefect.interfaces.records import Record
 
 PullStep = dict[str, Any]
@@ -21,10 +20,6 @@ CODE_FOLDER: Final = "{{ meta_prefect.code }}"
 
 SETS_DIRECTORY: Final = "prefect.deployments.steps.set_working_directory"
 _CLONES: Final = ("git_clone", "agit_clone")
-
-# Prefect's own pattern of placeholders: prefect/utilities/templating.py.
-_PLACEHOLDER: Final = re.compile(r"\{\{\s*(?P<name>[\w\.\-\[\]$]+)\s*\}\}")
-_ELSEWHERE: Final = ("$", "prefect.blocks.", "prefect.variables.")
 
 
 def parts(step: PullStep) -> tuple[str, Record]:
@@ -41,11 +36,11 @@ def behind(steps: Sequence[PullStep], added: Sequence[PullStep]) -> list[PullSte
         added: Further steps, in which :data:`CODE_FOLDER` stands for the code's folder.
 
     Raises:
-        ConfigurationError: A step refers to one that does not come before it, or two have one id.
+        ConfigurationError: Two steps have one id.
     """
     folder = code_folder(steps)
     joined = [*steps, *(_in_folder(step, folder) for step in added)]
-    check_references(joined)
+    _check_ids(joined)
     return joined
 
 
@@ -75,46 +70,12 @@ def _in_folder(step: PullStep, folder: str | None) -> PullStep:
     return {function: inputs}
 
 
-def check_references(steps: Sequence[PullStep]) -> None:
-    """Refuse references to outputs that there will not be: Prefect would put nothing in their place.
-
-    Raises:
-        ConfigurationError: A step refers to one that does not come before it, or two have one id.
-    """
+def _check_ids(steps: Sequence[PullStep]) -> None:
     ids: list[str] = []
-    for position, step in enumerate(steps):
-        function, inputs = parts(step)
-        for keys, text in _texts(inputs, ()):
-            for found in _PLACEHOLDER.finditer(text):
-                name = found["name"]
-                first = re.split(r"[.\[]", name)[0]
-                if name.startswith(_ELSEWHERE) or first in ids or (first == name and position):
-                    continue
-                raise ConfigurationError(
-                    f"{function} refers to {found[0]!r}, and no step before it has the id {first!r}",
-                    hint=nearest(first, ids) or "Give that step an `id`, and let it come first.",
-                ).is_about(function, *keys, value=text)
-        match inputs.get("id"):
-            case str(name) if name in ids:
-                raise ConfigurationError(f"two steps have the id {name!r}", hint="Give one another id.").is_about(
-                    function, "id", value=name
-                )
-            case str(name):
-                ids.append(name)
-            case _:
-                pass
-
-
-def _texts(value: Any, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Every text in a step's inputs, with the keys that lead to it."""
-    match value:
-        case str():
-            yield keys, value
-        case Mapping():
-            for key, inner in cast("Mapping[str, Any]", value).items():
-                yield from _texts(inner, (*keys, key))
-        case list() | tuple():
-            for inner in cast("Sequence[Any]", value):
-                yield from _texts(inner, keys)
-        case _:
-            pass
+    for function, inputs in map(parts, steps):
+        if (name := inputs.get("id")) in ids:
+            hint = "Give one another id."
+            raise ConfigurationError(f"two pull steps have the id {name!r}", hint=hint).is_about(
+                function, "id", value=name
+            )
+        ids += [name] if isinstance(name, str) else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from jsonschema import Draft202012Validator
@@ -10,7 +10,8 @@ from jsonschema.exceptions import best_match  # pyright: ignore[reportUnknownVar
 
 from meta_prefect.errors import ConfigurationError, nearest
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.records import Record, is_mapping, merged
+from meta_prefect.redaction import HIDDEN, is_secret_name
 
 _REFERENCE = "{{"
 
@@ -30,25 +31,62 @@ def check_parameters(deployment: Deployment) -> Iterator[ConfigurationError]:
         yield from _check(values, schema, f"{place} of {deployment.full_name}", "the flow has no parameter")
 
 
-def check_job_variables(deployment: Deployment, template: Record) -> Iterator[ConfigurationError]:
+def check_job_variables(
+    deployment: Deployment, template: Record, additions: Record | None = None
+) -> Iterator[ConfigurationError]:
     """Check job variables against a pool's template. Prefect ignores unknown ones without a word.
 
     Args:
         deployment: The deployment.
         template: The template of its pool as it will be. An empty one, as of a pool that no worker has served yet, says
             nothing about job variables.
+        additions: What the deployment's builders would add to the template if somebody else did not keep it.
     """
     if not template:
         return
     schema: Record = template.get("variables") or {}
-    values = {name.partition(".")[0]: value for name, value in deployment.job_variables.items() if "." not in name}
-    dotted = {name.partition(".")[0] for name in deployment.job_variables if "." in name}
-    known: Mapping[str, Any] = schema.get("properties") or {}
+    values: Record = {}
+    for name, value in deployment.job_variables.items():
+        values = merged(values, _nested(name.split("."), value))
     where = f"job variables of {deployment.full_name}"
-    what = f"work pool {deployment.work_pool_name!r} has no job variable"
-    yield from _check(values, schema, where, what)
-    for name in sorted(dotted - known.keys()):
-        yield ConfigurationError(f"{what} {name!r}", where=where, hint=nearest(name, known))
+    known: Mapping[str, Record] = schema.get("properties") or {}
+    added: Mapping[str, Any] = (additions or {}).get("variables", {}).get("properties", {})
+    for name in values.keys() & added.keys() - known.keys():
+        yield _lacking(deployment, name, values.pop(name), additions or {})
+    yield from _check(values, schema, where, f"work pool {deployment.work_pool_name!r} has no job variable")
+    for name in schema.get("required") or ():
+        if name not in values and "default" not in known.get(name, {}):
+            yield ConfigurationError(
+                f"work pool {deployment.work_pool_name!r} needs the job variable {name!r}",
+                where=where,
+                hint=f"Its template has no default for it: set `{name}` among the job variables.",
+            ).is_about("job_variables")
+
+
+def _nested(keys: Sequence[str], value: Any) -> Record:
+    """Read ``env.STAGE`` as the worker does: as a key within ``env``."""
+    return {keys[0]: _nested(keys[1:], value) if len(keys) > 1 else value}
+
+
+def _lacking(deployment: Deployment, name: str, value: object, additions: Record) -> ConfigurationError:
+    """Say what a pool that somebody else keeps would need for what a deployment asks for."""
+    place = next(_places(additions.get("job_configuration"), "{{ " + name + " }}", "job_configuration"), None)
+    used = f" and `{{{{ {name} }}}}` to its `{place}`" if place else ""
+    return ConfigurationError(
+        f"the template of work pool {deployment.work_pool_name!r} has no variable {name!r}, which the recipe sets; "
+        "Meta-Prefect did not create that pool, and will not change it",
+        where=f"job variables of {deployment.full_name}",
+        hint=f"Let whoever keeps the pool add the variable{used}, leave out what needs it, or choose another pool.",
+    ).is_about(name, value=value)
+
+
+def _places(value: Any, wanted: str, place: str) -> Iterator[str]:
+    """Where a text stands within a template's patch."""
+    if value == wanted:
+        yield place
+    elif is_mapping(value):
+        for key, inner in value.items():
+            yield from _places(inner, wanted, f"{place}.{key}")
 
 
 def _check(values: Mapping[str, Any], schema: Record, where: str, unknown: str) -> Iterator[ConfigurationError]:
@@ -56,28 +94,24 @@ def _check(values: Mapping[str, Any], schema: Record, where: str, unknown: str) 
     shared = {key: schema[key] for key in ("definitions", "$defs") if key in schema}
     for name, value in values.items():
         if name not in known:
-            yield ConfigurationError(f"{unknown} {name!r}", where=where, hint=nearest(name, known)).is_about(
-                name, value=value
-            )
-        elif not _is_reference(value):
-            validator: Any = Draft202012Validator({**known[name], **shared})
-            if (error := _worst(validator.iter_errors(value))) is not None:
-                place = ".".join(str(part) for part in (name, *error.absolute_path))
-                # Of several alternatives none fits: each says why.
-                told = dict.fromkeys(inner.message for inner in error.context or [error])
-                yield ConfigurationError(f"{place}: {'; or: '.join(told)}", where=where).is_about(
-                    *place.split("."), value=error.instance
-                )
+            error = ConfigurationError(f"{unknown} {name!r}", where=where, hint=nearest(name, known))
+            yield error.is_about(name, value=value)
+            continue
+        validator: Any = Draft202012Validator({**known[name], **shared})
+        found = [error for error in validator.iter_errors(value) if not _concerns_reference(error)]
+        if (error := _worst(found)) is not None:
+            wrong: object = error.instance
+            keys = (name, *(str(part) for part in error.absolute_path))
+            # Of several alternatives none fits: each says why.
+            told = dict.fromkeys(inner.message for inner in error.context or [error])
+            if is_secret_name(keys[-1]) and isinstance(wrong, str | int | float):
+                told = {f"{HIDDEN} is not what the schema asks for": None}
+            told_of = ConfigurationError(f"{'.'.join(keys)}: {'; or: '.join(told)}", where=where)
+            yield told_of.is_about(*keys, value=wrong)
 
 
-def _is_reference(value: Any) -> bool:
-    """Whether a value holds a reference that Prefect resolves in the run, such as ``{{ prefect.blocks.secret.x }}``."""
-    match value:
-        case str():
-            return _REFERENCE in value
-        case dict():
-            return any(_is_reference(inner) for inner in cast("dict[str, Any]", value).values())
-        case list():
-            return any(_is_reference(inner) for inner in cast("list[Any]", value))
-        case _:
-            return False
+def _concerns_reference(error: Any) -> bool:
+    """Whether a value does not fit only because Prefect resolves it in the run: ``{{ prefect.blocks.secret.x }}``."""
+    if isinstance(error.instance, str) and _REFERENCE in error.instance:
+        return True
+    return any(_concerns_reference(inner) for inner in error.context or ())

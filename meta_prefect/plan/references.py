@@ -14,7 +14,8 @@ from meta_prefect.errors import ConfigurationError, nearest
 from meta_prefect.interfaces.deployment import Deployment
 
 # Prefect's own pattern of placeholders and their prefixes: prefect/utilities/templating.py.
-_PLACEHOLDER: Final = re.compile(r"\{\{\s*(?P<name>[\w\.\-\[\]$]+)\s*\}\}")
+PLACEHOLDER: Final = re.compile(r"\{\{\s*(?P<name>[\w\.\-\[\]$]+)\s*\}\}")
+"""What Prefect takes for a template within a text."""
 _BLOCK: Final = "prefect.blocks."
 _VARIABLE: Final = "prefect.variables."
 
@@ -54,7 +55,7 @@ def references_of(deployment: Deployment) -> tuple[Reference, ...]:
 def _references(value: Any, place: str) -> Iterator[Reference]:
     match value:
         case str():
-            for placeholder in _PLACEHOLDER.finditer(value):
+            for placeholder in PLACEHOLDER.finditer(value):
                 yield from _reference(placeholder["name"], place)
         case dict():
             for key, inner in cast("dict[str, Any]", value).items():

@@ -19,6 +19,7 @@ from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.interfaces.pull_steps import behind
 from meta_prefect.plan.checking import check_parameters
+from meta_prefect.plan.placeholders import misplaced_templates
 from meta_prefect.plan.storable import check_storable
 from meta_prefect.redaction import HIDDEN, remember_within
 from meta_prefect.texts import check_plain
@@ -35,6 +36,7 @@ class Draft:
         errors: What is wrong with it; builders then leave it alone.
         components: What it needs, once all builders have had their say.
         flow_requires: What the flow itself needs, such as the block of its result storage.
+        remarks: What comparing it with the server has found that whoever deploys should know.
         place_of: Finds where the user wrote the value that an error is about; None where that is not known.
     """
 
@@ -44,6 +46,7 @@ class Draft:
     errors: list[ConfigurationError] = field(default_factory=list[ConfigurationError])
     components: tuple[Component, ...] = ()
     flow_requires: tuple[Component, ...] = ()
+    remarks: tuple[str, ...] = ()
     place_of: Callable[[ConfigurationError], str | None] = field(default=lambda _: None, repr=False)
 
     def apply(self, builder: FlowBuilderInterface) -> None:
@@ -165,7 +168,12 @@ class Draft:
         self._make_json()
         self._refuse_hidden()
         entrypoint = deployment.entrypoint or deployment.flow.entrypoint
-        for error in (*check_parameters(deployment), *check_loads_by_path(Path(deployment.flow.source), entrypoint)):
+        errors = (
+            *check_parameters(deployment),
+            *misplaced_templates(deployment),
+            *check_loads_by_path(Path(deployment.flow.source), entrypoint),
+        )
+        for error in errors:
             self.refuse(error)
 
     def _make_json(self) -> None:

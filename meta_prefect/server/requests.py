@@ -77,12 +77,16 @@ class Requests:
         import prefect
         from prefect.client.base import ServerType
 
+        if self._client.server_type is ServerType.CLOUD:
+            # Prefect Cloud goes with every version, and nobody asks it for its own; for pools Prefect's client asks it too.
+            await self.post("/work_pools/filter", {"limit": 1})
+            return
         served: object = await self._request("GET", "/admin/version", missing_is_none=True)
-        if served is None and self._client.server_type is not ServerType.CLOUD:
+        if served is None:
             raise no_prefect_api(self.url, "it answers 404 to GET /admin/version", await self._api_nearby())
         ours = prefect.__version__
-        if self._client.server_type is ServerType.CLOUD or not isinstance(served, str):
-            return  # Prefect Cloud goes with every version, and counts its own
+        if not isinstance(served, str):
+            return
         if served.partition(".")[0] != ours.partition(".")[0]:
             raise RefusedError(
                 f"the Prefect API at {self.url} is that of Prefect {served}, and Prefect {ours} is installed here",

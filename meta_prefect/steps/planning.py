@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from prefect import get_run_logger, task
 
-from meta_prefect.errors import BuilderError, ConfigurationError, MetaPrefectError
-from meta_prefect.interfaces.components import Component, WorkerPool
+from meta_prefect.errors import BuilderError, ConfigurationError, MetaPrefectError, nearest
+from meta_prefect.implementations.infra.environment import fitted
+from meta_prefect.interfaces.components import Component, WorkerPool, template_of
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.records import Record
 from meta_prefect.interfaces.tags import Names
@@ -172,12 +175,12 @@ async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None =
     components, owned, holds = await asyncio.gather(
         _compare_components(_sound(drafts), server), _read_owned(owner, server), server.read_holds()
     )
-    await _check_job_variables(_sound(drafts), components, server)
+    live = {one.full_name: one for one in owned}
+    names = {pair for draft in _sound(drafts) for pair in _names(draft)}
+    live |= await server.read_deployments([pair for pair in names if "/".join(pair) not in live])
+    await _fit_to_pools(_sound(drafts), components, live, server)
     await _check_references(_sound(drafts), server)
     sound = _sound(drafts)
-    live = {one.full_name: one for one in owned}
-    names = {pair for draft in sound for pair in _names(draft)}
-    live |= await server.read_deployments([pair for pair in names if "/".join(pair) not in live])
     last = await _last_entries(sound, live, server)
     deployments: list[PlannedDeployment] = []
     for draft in sound:
@@ -187,6 +190,7 @@ async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None =
         try:
             same_code = partial(same_files, Path(context.source), context.commit or "")
             change = diff_deployment(wanted, before, old, last[name].entry if name in last else None, same_code)
+            change = replace(change, remarks=(*change.remarks, *draft.remarks))
         except ConfigurationError as error:
             draft.refuse(error)
         else:
@@ -301,12 +305,19 @@ def reported_as(component: Component) -> Generator[None]:
         raise BuilderError(f"{type(error).__name__}: {error}", where=str(component)) from error
 
 
-async def _check_job_variables(drafts: Sequence[Draft], components: Sequence[PlannedComponent], server: Reader) -> None:
-    """Check each deployment's job variables against its pool's template as it will be."""
+async def _fit_to_pools(
+    drafts: Sequence[Draft],
+    components: Sequence[PlannedComponent],
+    live: Mapping[str, LiveDeployment],
+    server: Reader,
+) -> None:
+    """Fit each deployment's job variables to its pool's template as it will be, and check them against it."""
     templates: dict[str, Record] = {}
+    additions: dict[str, Record] = {}
     for planned in components:
-        if isinstance(planned.component, WorkerPool):
-            templates[planned.component.name] = await planned.component.template_to_be(server, planned.live)
+        if isinstance(pool := planned.component, WorkerPool):
+            templates[pool.name] = await pool.template_to_be(server, planned.live)
+            additions[pool.name] = pool.template
     for draft in drafts:
         name = draft.deployment.work_pool_name or ""
         if name not in templates:
@@ -314,17 +325,37 @@ async def _check_job_variables(drafts: Sequence[Draft], components: Sequence[Pla
                 continue
             pool = await WorkerPool(name=name).read(server)
             if pool is None:
-                draft.refuse(
-                    ConfigurationError(
-                        f"there is no work pool {name!r}, and no builder brings one",
-                        where=f"{draft.where}: {draft.deployment.full_name}",
-                        hint="Create it, or let a builder require `WorkerPool(name=…, type=…)`.",
-                    )
-                )
+                draft.refuse(await _no_such_pool(draft, name, server))
                 continue
-            templates[name] = pool["base_job_template"]
-        for error in check_job_variables(draft.deployment, templates[name]):
+            templates[name] = await template_of(server, pool)
+        _fit(draft, templates[name], additions.get(name, {}), live.get(draft.deployment.full_name))
+        for error in check_job_variables(draft.deployment, templates[name], additions.get(name, {})):
             draft.refuse(error)
+
+
+def _fit(draft: Draft, template: Record, additions: Record, live: LiveDeployment | None) -> None:
+    """Choose the way on which META_PREFECT__ENV reaches the runs, and say where there is none."""
+    deployment = draft.deployment.private_copy()
+    is_there = live is not None and live.record["work_pool_name"] == deployment.work_pool_name
+    stored: Record = live.record["job_variables"] if live is not None and is_there else {}
+    deployment.job_variables, unseen = fitted(deployment.job_variables, template, additions, stored)
+    draft.deployment = deployment
+    if unseen:
+        draft.remarks = (
+            f"runs will not see {' and '.join(unseen)}: the template of work pool {deployment.work_pool_name!r}, which somebody "
+            "else keeps, has neither a variable for it nor `env`",
+        )
+
+
+async def _no_such_pool(draft: Draft, name: str, server: Reader) -> ConfigurationError:
+    """Name the pools that there are."""
+    pools: list[Record] = await server.post("/work_pools/filter", {"limit": 200})
+    return ConfigurationError(
+        f"there is no work pool {name!r}, and the recipe does not say of what type to make one",
+        where=f"deployment {draft.deployment.full_name}",
+        hint=f"{nearest(name, [pool['name'] for pool in pools])} To create it, say its type: "
+        f"`prefect work-pool create {shlex.quote(name)} --type process`, for example.".strip(),
+    ).is_about("work_pool", value=name)
 
 
 @task(

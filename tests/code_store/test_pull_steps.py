@@ -178,15 +178,15 @@ def test_code_from_s3(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         pytest.param(
             [CLONE, {f"{STEPS}run_shell_script": {"script": "ls {{ clon.directory }}"}}],
-            "refers to '{{ clon.directory }}', and no step before it has the id 'clon'\n  Did you mean 'clone'?",
+            "No pull step before it has the id 'clon'; what steps of a build give is not known in a run. Did you mean 'clone'?",
             id="an id that there is not",
         ),
         pytest.param(
             [{f"{STEPS}run_shell_script": {"script": "ls {{ clone.directory }}"}}, CLONE],
-            "no step before it has the id 'clone'",
+            "No pull step before it has the id 'clone'",
             id="an id that comes later",
         ),
-        pytest.param([CLONE, CLONE], "two steps have the id 'clone'", id="an id twice"),
+        pytest.param([CLONE, CLONE], "two pull steps have the id 'clone'", id="an id twice"),
         pytest.param(
             [{f"{STEPS}git_clone": {"repository": "https://git.example/x.git", "access_token": "s3cr3t-0"}}],
             "access_token: a secret is named, never written down",

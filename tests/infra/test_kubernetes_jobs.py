@@ -16,8 +16,10 @@ from prefect_kubernetes.worker import (  # pyright: ignore[reportMissingTypeStub
 from support import Api
 from values import a_deployment
 
-from meta_prefect.errors import ConfigurationError, ConflictError
+from meta_prefect.errors import ConfigurationError
 from meta_prefect.implementations.infra import Toleration, eks, kubernetes
+from meta_prefect.implementations.infra.environment import fitted
+from meta_prefect.interfaces.components import WorkerPool
 from meta_prefect.interfaces.records import Record, differences_within
 from meta_prefect.plan.checking import check_job_variables
 
@@ -238,12 +240,19 @@ def test_code_is_in_the_image_unless_an_inner_builder_brings_it() -> None:
     assert kubernetes().update_deployment(a_deployment(pull_steps=[step])).pull_steps == [step]
 
 
-def test_a_pool_that_somebody_else_made_is_only_checked() -> None:
-    """A live pool without our mark and without our variables is a conflict; nothing of it is written."""
-    pool, _ = kubernetes().requires
-    live = {"type": "kubernetes", "base_job_template": KubernetesWorker.get_default_base_job_template()}
-    with pytest.raises(ConflictError, match="did not create this pool"):
-        tuple(pool.compare(live))
+def test_a_pool_that_somebody_else_made_is_used_as_it_is() -> None:
+    """A live pool without our mark and without our variables needs no change; what uses such a variable is refused by name."""
+    builder = kubernetes(cpu=1, node_selector={"disk": "ssd"})
+    pool, _ = builder.requires
+    assert isinstance(pool, WorkerPool)
+    theirs = KubernetesWorker.get_default_base_job_template()
+    assert tuple(pool.compare({"type": "kubernetes", "base_job_template": theirs})) == ()
+    made = builder.update_deployment(a_deployment())
+    made.job_variables, _ = fitted(made.job_variables, theirs, pool.template)
+    (refused,) = check_job_variables(made, theirs, pool.template)
+    assert "has no variable 'pod_node_selector'" in refused.message
+    place = "job_configuration.job_manifest.spec.template.spec.nodeSelector"
+    assert f"`{{{{ pod_node_selector }}}}` to its `{place}`" in (refused.hint or "")
 
 
 def test_a_pool_with_our_template_needs_no_change() -> None:

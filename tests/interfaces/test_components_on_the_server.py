@@ -9,10 +9,18 @@ from typing import Any, ClassVar
 
 import pytest
 from fakes import PROCESS_TEMPLATE, FakeApi, FakeHost, an_online_worker
+from values import a_deployment
 
 from meta_prefect.errors import ConflictError, ProcessError
 from meta_prefect.interfaces.api import Api
-from meta_prefect.interfaces.components import Component, GlobalConcurrencyLimit, Worker, WorkerPool, WorkQueue
+from meta_prefect.interfaces.components import (
+    Component,
+    GlobalConcurrencyLimit,
+    Worker,
+    WorkerPool,
+    WorkQueue,
+    template_of,
+)
 from meta_prefect.interfaces.records import FieldChange, Record, differences_within
 
 TEMPLATE: Record = {
@@ -152,15 +160,43 @@ def test_a_pool_of_others_is_used_as_it_is() -> None:
     assert changes(WorkerPool(name="p", template={"variables": TEMPLATE["variables"]}), api) == {}
 
 
-def test_a_pool_of_others_is_never_written() -> None:
-    """Where something is missing from a pool that Meta-Prefect did not create, that is a conflict that names what."""
-    api = FakeApi()
+def test_a_template_of_others_needs_not_be_as_ours() -> None:
+    """What a recipe would add to a template is not missed in a pool that Meta-Prefect did not create; its template stays."""
+    api, pool = FakeApi(), WorkerPool(name="p", template=TEMPLATE)
     api.objects["/work_pools/p"] = {"name": "p", "type": "process", "base_job_template": PROCESS_TEMPLATE}
 
-    with pytest.raises(ConflictError, match="will not change it") as refused:
-        changes(WorkerPool(name="p", template=TEMPLATE), api)
-    assert "base_job_template.variables.properties.meta_env" in refused.value.message
+    assert changes(pool, api) == {}
+    assert asyncio.run(pool.template_to_be(api, api.objects["/work_pools/p"])) == PROCESS_TEMPLATE
+
+
+@pytest.mark.parametrize("kind", ["process", "of-their-own"])
+def test_a_pool_of_others_without_a_template_gets_one_from_its_worker(kind: str) -> None:
+    """Until then it is that of its type, if Prefect knows it."""
+    api = FakeApi()
+    api.unknown_types = {"of-their-own"}
+    live: Record = {"name": "p", "type": kind, "base_job_template": {}}
+    api.objects["/work_pools/p"] = live
+
+    assert changes(WorkerPool(name="p", type=kind, template=TEMPLATE), api) == {}
+    assert asyncio.run(template_of(api, live)) == (PROCESS_TEMPLATE if kind == "process" else {})
+
+
+def test_a_pool_of_others_is_never_written() -> None:
+    """Where a recipe asks for another limit or text of a pool that Meta-Prefect did not create, that is a conflict."""
+    api = FakeApi()
+    api.objects["/work_pools/p"] = {"name": "p", "type": "process", "concurrency_limit": 5}
+
+    with pytest.raises(ConflictError, match=r"will not change it.* concurrency_limit 2 \(it is 5\)") as refused:
+        changes(WorkerPool(name="p", concurrency_limit=2, template=TEMPLATE), api)
     assert refused.value.where == "work pool p"
+
+
+def test_a_push_pool_does_as_well() -> None:
+    """Prefect Cloud runs the same jobs without a worker."""
+    api = FakeApi()
+    api.objects["/work_pools/p"] = {"name": "p", "type": "ecs:push", "base_job_template": PROCESS_TEMPLATE}
+
+    assert changes(WorkerPool(name="p", type="ecs", template=TEMPLATE), api) == {}
 
 
 def test_a_pool_cannot_change_its_type() -> None:
@@ -252,6 +288,29 @@ def test_where_no_worker_may_be_started_the_command_is_told(worker: Worker, host
         f"no worker of work pool p is online, and none is started ({reason}): "
         f"run `prefect worker start -p p -t {worker.type}`"
     ]
+
+
+@pytest.mark.parametrize("kind", ["ecs:push", "prefect:managed"])
+@pytest.mark.parametrize("worker", [Worker(pool="p", type=None, elsewhere=True), Worker(pool="p", type="ecs")])
+def test_push_pools_and_managed_pools_need_no_worker(kind: str, worker: Worker) -> None:
+    """Prefect Cloud starts their runs itself: nothing is missed."""
+    api = a_pool_with()
+    api.objects["/work_pools/p"]["type"] = kind
+
+    assert changes(worker, api) == {}
+    assert remarks(worker, api) == []
+
+
+def test_a_worker_of_whatever_type() -> None:
+    """Where the recipe does not know the pool's type, the command to run has the live pool's."""
+    api = a_pool_with()
+    api.objects["/work_pools/p"]["type"] = "modal"
+    worker = Worker(pool="p", type=None, elsewhere=True).completed(a_deployment(), api.host)
+
+    assert str(worker) == "worker of p"
+    assert changes(worker, api) == {}
+    assert remarks(worker, api)[0].endswith("run `prefect worker start -p p -t modal`")
+    assert remarks(worker, a_pool_with(an_online_worker("theirs"))) == []
 
 
 def test_waiting_ends_with_the_first_heartbeat() -> None:

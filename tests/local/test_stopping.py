@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -94,6 +95,68 @@ def test_worker_status_tells_stopped_from_died(home: Path, said: Said, until: Un
     assert not is_alive(other)
 
 
+def as_json(capsys: pytest.CaptureFixture[str]) -> Any:
+    """What a program reads: nothing but an object on standard output."""
+    out, err = capsys.readouterr()
+    assert err == ""
+    return json.loads(out)
+
+
+def test_a_program_reads_what_became_of_workers(home: Path, capsys: pytest.CaptureFixture[str], until: Until) -> None:
+    """The states of workers are results: they stand on standard output, as an object where that is asked for."""
+    assert app.worker_status(output="json") == 1
+    assert as_json(capsys) == {"workers": []}
+    one, other = a_worker("one"), a_worker("other")
+    killed(one, until)
+    assert app.worker_status() == 1
+    out, err = capsys.readouterr()
+    assert ("one@here died" in out, err) == (True, "")
+    assert app.worker_status(output="json") == 1
+    common = {"api_url": "http://127.0.0.1:9/api"}
+    assert as_json(capsys)["workers"] == [
+        {
+            **common,
+            "name": "one@here",
+            "pool": "one",
+            "running": False,
+            "pid": None,
+            "log": str(one.log),
+            "ended": "died",
+        },
+        {
+            **common,
+            "name": "other@here",
+            "pool": "other",
+            "running": True,
+            "pid": other.pid,
+            "log": str(other.log),
+            "ended": None,
+        },
+    ]
+    assert app.worker_stop(output="json") == 0
+    assert as_json(capsys) == {"stopped": ["other@here"]}
+
+
+def test_a_program_reads_that_there_is_no_server(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It has the keys of one that there is, so that a program need not ask for each."""
+    assert app.server_status(output="json") == 1
+    told = as_json(capsys)
+    assert (told.pop("running"), told.pop("healthy"), told.pop("workers_left")) == (False, False, [])
+    assert told == dict.fromkeys(("url", "ui_url", "pid", "log", "ended", "database"))
+    assert app.server_stop(output="json") == 0
+    assert as_json(capsys) == {"stopped": None, "workers": []}
+    assert app.server_status() == 1
+    assert capsys.readouterr() == ("No Prefect server runs in the background on this host.\n", "")
+
+
+def test_a_program_reads_where_the_server_is(server: LocalServer, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its address and process, without what opens it."""
+    assert app.server_status(output="json") == 0
+    told = as_json(capsys)
+    assert (told["running"], told["healthy"], told["ended"]) == (True, True, None)
+    assert (told["url"], told["ui_url"], told["pid"]) == (server.url, server.ui_url, server.record.pid)
+
+
 @pytest.fixture
 def asked() -> int:
     """A port that somebody asks for."""
@@ -139,7 +202,7 @@ def test_a_deploy_is_not_cut_off_unless_that_is_forced(home_with_database: Path,
     assert "error: a deploy is under way on this server: deploy sales to prod\n" in said()
     assert is_alive(server.record)
     assert command("stop", "--force") == 0
-    assert said() == f"note: still under way: deploy sales to prod, brave-otter\nstopped: {server.ui_url}\n"
+    assert said() == f"stopped: {server.ui_url}\nnote: still under way: deploy sales to prod, brave-otter\n"
     assert command("status") == 1
     assert said().startswith(f"The Prefect server was stopped ({server.ui_url}).\n")
     status = server_status()

@@ -42,13 +42,11 @@ def parameter_errors(**fields: Any) -> list[str]:
         pytest.param({"count": 1, "name": "b", "tags": ["x"]}, id="of the right types"),
         pytest.param({"limits": {"low": 1}}, id="a nested one"),
         pytest.param({"limits": None}, id="null, where that is allowed"),
-        pytest.param({"count": "{{ prefect.variables.count }}"}, id="a reference is resolved in the run"),
-        pytest.param({"limits": {"low": "{{ prefect.variables.low }}"}}, id="a reference within"),
-        pytest.param({"tags": ["{{ prefect.blocks.secret.tag }}", 1]}, id="a reference in a list"),
+        pytest.param({"name": "select * from {{ table }}"}, id="a template of the flow's own"),
     ],
 )
 def test_parameters_that_fit(parameters: Record) -> None:
-    """Defaults may be left out, and references are left alone."""
+    """Defaults may be left out, and templates that a flow fills itself are left alone."""
     assert parameter_errors(parameters=parameters) == []
 
 
@@ -113,6 +111,7 @@ def variable_errors(job_variables: Record, template: Record = TEMPLATE) -> list[
         pytest.param({"env": {"TOKEN": "{{ prefect.blocks.secret.token }}"}}, id="a secret stays a reference"),
         pytest.param({"memory": "{{ prefect.variables.memory }}"}, id="a variable, where a number is meant"),
         pytest.param({"env.STAGE": "dev"}, id="a dotted key"),
+        pytest.param({"env.STAGE": "dev", "env": {"A": "{{ prefect.variables.a }}"}}, id="dotted and not"),
     ],
 )
 def test_job_variables_that_fit(job_variables: Record) -> None:
@@ -139,6 +138,17 @@ def test_job_variables_that_fit(job_variables: Record) -> None:
             id="misspelt, dotted",
         ),
         pytest.param(
+            {"env.STAGE": 1}, "env.STAGE: 1 is not of type 'string'; or: 1 is not of type 'null'", id="dotted"
+        ),
+        pytest.param(
+            {"env": {"A": "{{ prefect.variables.a }}", "B": 1}},
+            "env.B: 1 is not of type 'string'; or: 1 is not of type 'null'",
+            id="beside a reference",
+        ),
+        pytest.param(
+            {"env": {"API_TOKEN": 12345}}, "env.API_TOKEN: (hidden) is not what the schema asks for", id="secret"
+        ),
+        pytest.param(
             {"zzz": "{{ prefect.variables.x }}"},
             "work pool 'pool' has no job variable 'zzz'\n  Known: env, memory, policy.",
             id="a reference does not make an unknown one known",
@@ -158,3 +168,34 @@ def test_a_pool_without_a_template_says_nothing() -> None:
 def test_a_template_without_variables_has_none() -> None:
     """A template that declares no variables takes none."""
     assert len(variable_errors({"image": "python"}, {"variables": {}, "job_configuration": {}})) == 1
+
+
+NEEDY: Record = {
+    "variables": {
+        "required": ["region", "size"],
+        "properties": {"region": {"type": "string"}, "size": {"type": "string", "default": "small"}},
+    },
+    "job_configuration": {},
+}
+
+
+@pytest.mark.parametrize("variables", [{}, {"size": "big"}])
+def test_a_variable_that_the_pool_needs(variables: Record) -> None:
+    """One that is required and has no default would fail each run."""
+    (error,) = variable_errors(variables, NEEDY)
+    assert "work pool 'pool' needs the job variable 'region'" in error
+    assert variable_errors({"region": "eu"}, NEEDY) == []
+
+
+def test_what_a_pool_of_somebody_else_lacks() -> None:
+    """A variable that our own template would have is named with its place in it; what else is wrong is told as always."""
+    additions: Record = {
+        "variables": {"properties": {"disk": {"type": "integer"}}},
+        "job_configuration": {"task": {"0": {"storage": "{{ disk }}"}}},
+    }
+    deployment = a_deployment(job_variables={"disk": 30, "memroy": 1})
+    errors = [str(error) for error in check_job_variables(deployment, TEMPLATE, additions)]
+    assert len(errors) == 2
+    assert "the template of work pool 'pool' has no variable 'disk', which the recipe sets" in errors[0]
+    assert "`{{ disk }}` to its `job_configuration.task.0.storage`" in errors[0]
+    assert "Did you mean 'memory'?" in errors[1]

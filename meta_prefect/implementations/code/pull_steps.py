@@ -24,7 +24,7 @@ def _with_steps(deployment: Deployment, steps: list[PullStep], *, instead: bool 
     """Add steps: behind the code where an inner builder has brought it, else as that or behind what an outer builder says.
 
     Raises:
-        ConfigurationError: A step is none, takes other inputs, holds a secret or refers to nothing.
+        ConfigurationError: A step is none, takes other inputs or holds a secret; or two have one id.
     """
     deployment.notes = [*deployment.notes, *check_steps(steps)]
     brings_code = any(step.keys().isdisjoint((_SCRIPT, _REQUIREMENTS)) for step in steps)
@@ -60,7 +60,7 @@ class pull_steps(Builder):  # noqa: N801 - used like a function
         """Add the steps.
 
         Raises:
-            ConfigurationError: A step is none, takes other inputs, holds a secret or refers to nothing.
+            ConfigurationError: A step is none, takes other inputs or holds a secret; or two have one id.
         """
         return _with_steps(deployment, [dict(step) for step in self.steps], instead=self.instead)
 
@@ -107,7 +107,7 @@ class shell_script(Builder):  # noqa: N801 - used like a function
         """Add the step.
 
         Raises:
-            ConfigurationError: It holds a secret, or refers to nothing.
+            ConfigurationError: It holds a secret, or a step before it has its id.
         """
         place = self.directory or ""
         inputs: dict[str, Any] = {

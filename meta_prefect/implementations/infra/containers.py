@@ -68,7 +68,7 @@ class ContainerBuilder(Builder):
     Attributes:
         image: The image that runs; None runs Prefect's own image of the worker's version. In ``prod`` it has a tag or a digest.
         env: Environment variables of the run; those of several builders add up.
-        work_pool: The work pool. It is created from Prefect's own template; one that somebody else created is only checked.
+        work_pool: The work pool. It is created from Prefect's own template; one that somebody else created is used as it is.
     """
 
     worker_type: ClassVar[str]

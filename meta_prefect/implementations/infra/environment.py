@@ -2,14 +2,18 @@
 
 The pool's template has one string variable more, ``meta_env``, which the job's environment refers to; each deployment sets
 it. ``env`` itself stays Prefect's dictionary of environment variables, so that a deployment's own ones are merged as always.
+In a pool that somebody else keeps, whose template has no ``meta_env``, the deployment's own ``env`` carries it instead.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
 
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.records import Record, is_mapping
 
 ENVIRONMENT_VARIABLE: Final = "meta_env"
 
@@ -28,8 +32,74 @@ ENVIRONMENT_TEMPLATE: Final[Record] = {
 }
 """What is added to a pool's template. Prefect merges a deployment's ``env`` over the dictionary that stands here."""
 
+_PLACEHOLDER: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+
 
 def set_environment(deployment: Deployment) -> Deployment:
     """Let the runs of a deployment know their environment."""
     deployment.job_variables = {**deployment.job_variables, ENVIRONMENT_VARIABLE: deployment.environment}
     return deployment
+
+
+def fitted(
+    job_variables: Record, template: Record, additions: Record, live: Record | None = None
+) -> tuple[Record, tuple[str, ...]]:
+    """Let what runs are to see in their environment travel in ``env`` where the pool's template does not hand it over.
+
+    Args:
+        job_variables: A deployment's job variables, as its builders have set them.
+        template: The template of its pool as it will be. An empty one is not known yet: it is taken to have ``env``.
+        additions: What the deployment's builders would add to the template if the pool were ours.
+        live: The job variables of the live deployment in the same pool. Where they carry the same in ``env``, it stays there,
+            though the template has learned to hand it over since.
+
+    Returns:
+        The job variables, and the names of those environment variables that the runs will not see.
+    """
+    if ENVIRONMENT_VARIABLE not in job_variables:
+        return job_variables, ()
+    promised = _environment(ENVIRONMENT_TEMPLATE) | _environment(additions)
+    values = {name: job_variables[variable] for name, variable in promised.items() if variable in job_variables}
+    takes_env = not template or _takes_environment(template)
+    if _hands_over(template, ENVIRONMENT_VARIABLE) and not (takes_env and _carries(live or {}, values)):
+        return job_variables, ()
+    rest = {name: value for name, value in job_variables.items() if name != ENVIRONMENT_VARIABLE}
+    env = rest.get("env", {})
+    if not takes_env or not is_mapping(env):
+        return rest, tuple(values)
+    # A deployment's own variable of that name wins, as it does over the template's.
+    added = {name: value for name, value in values.items() if name not in env and f"env.{name}" not in rest}
+    return {**rest, "env": {**env, **added}} if added else rest, ()
+
+
+def _environment(additions: Record) -> dict[str, str]:
+    """The variable that gives each environment variable of a template its value."""
+    env: Record = additions.get("job_configuration", {}).get("env", {})
+    found = {name: _PLACEHOLDER.fullmatch(value) for name, value in env.items()}
+    return {name: match[1] for name, match in found.items() if match is not None}
+
+
+def _declared(template: Record) -> Mapping[str, Any]:
+    schema: Record = template.get("variables") or {}
+    return schema.get("properties") or {}
+
+
+def _hands_over(template: Record, variable: str) -> bool:
+    """Whether a template has a variable, and the job refers to it."""
+    if variable not in _declared(template):
+        return False
+    return variable in _PLACEHOLDER.findall(json.dumps(template.get("job_configuration")))
+
+
+def _takes_environment(template: Record) -> bool:
+    """Whether a deployment's ``env`` reaches the job: as one of Prefect's own kind, an object that the worker merges."""
+    env: object = _declared(template).get("env")
+    configuration: Record = template.get("job_configuration") or {}
+    is_object = is_mapping(env) and env.get("type", "object") == "object"
+    return is_object and (is_mapping(configuration.get("env")) or _hands_over(template, "env"))
+
+
+def _carries(live: Record, values: Record) -> bool:
+    """Whether a live deployment carries the values in ``env`` alone."""
+    env: object = live.get("env")
+    return ENVIRONMENT_VARIABLE not in live and is_mapping(env) and values.items() <= env.items()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-from meta_prefect.interfaces.api import Api
 from meta_prefect.interfaces.components import WorkerPool
 from meta_prefect.interfaces.records import FieldChange, Record, is_mapping, merged
 
@@ -23,9 +22,8 @@ class JobPool(WorkerPool):
             return super().compare(live)
         return super().compare({**live, "base_job_template": _by_position(live["base_job_template"], self.template)})
 
-    async def template_to_be(self, api: Api, live: Record | None) -> Record:
-        """The job template that the pool will have."""
-        own: Record = (live or {}).get("base_job_template") or await api.base_job_template(self.type)
+    def with_additions(self, own: Record) -> Record:
+        """A template with what this component adds, position by position inside lists."""
         return _as_lists(merged(_by_position(own, self.template), self.template), own)
 
 

@@ -42,7 +42,7 @@ class process(Builder):  # noqa: N801 - used like a function
     same folder as the host that deploys, as the containers of one compose file do.
 
     Attributes:
-        work_pool: The work pool. It is created from Prefect's own template; one that somebody else created is only checked.
+        work_pool: The work pool. It is created from Prefect's own template; one that somebody else created is used as it is.
         env: Environment variables of the run; those of several builders add up.
     """
 

@@ -10,7 +10,7 @@ from meta_prefect.interfaces.components.automation_actions import Notify, RunDep
 from meta_prefect.interfaces.components.component import Component, ComponentKey
 from meta_prefect.interfaces.components.concurrency_limit import GlobalConcurrencyLimit
 from meta_prefect.interfaces.components.owned_automation import OwnedAutomation
-from meta_prefect.interfaces.components.work_pool import OWNERSHIP_MARK, WorkerPool
+from meta_prefect.interfaces.components.work_pool import OWNERSHIP_MARK, WorkerPool, is_ours, template_of
 from meta_prefect.interfaces.components.work_queue import WorkQueue
 from meta_prefect.interfaces.components.worker import Worker, fresh_workers, needs_no_worker
 
@@ -28,5 +28,7 @@ __all__ = [
     "Worker",
     "WorkerPool",
     "fresh_workers",
+    "is_ours",
     "needs_no_worker",
+    "template_of",
 ]

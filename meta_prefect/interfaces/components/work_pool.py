@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from meta_prefect.errors import ConflictError
+from meta_prefect.errors import ConfigurationError, ConflictError
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.components.component import Component
 from meta_prefect.interfaces.deployment import Deployment
@@ -19,11 +19,12 @@ OWNERSHIP_MARK = "x-meta-prefect"
 
 
 class WorkerPool(Component):
-    """A work pool.
+    """A work pool. One that is there and was not made by a deploy is used as it is, and never written.
 
     Attributes:
         name: Left empty, it is the deployment's pool, else this host's own process pool.
-        type: The type of worker that serves it: ``process``, ``kubernetes``, ``docker``, ``ecs``.
+        type: The type of worker that serves it: ``process``, ``kubernetes``, ``docker``, ``ecs``. A push pool of the same kind
+            (``ecs:push``) that is there does as well.
         description: Text for the UI; None leaves it to the operator.
         concurrency_limit: How many runs at a time over all its queues; None leaves it to the operator.
         template: What to add to Prefect's own job template for the type, merged key by key. The rest of the template is
@@ -69,27 +70,25 @@ class WorkerPool(Component):
         """Compare the fields that are set, and of the template what this component adds."""
         if live is None:
             return differences_within(ABSENT, {**self._wanted(), **self._template_in_words()})
-        if live["type"] != self.type:
+        if live["type"] not in (self.type, f"{self.type}:push"):
             raise ConflictError(
                 f"the live pool is of type {live['type']!r}, the recipe wants {self.type!r}; a pool cannot change its type",
                 where=str(self),
-                hint="Choose another pool name, or delete the live pool.",
+                hint="Choose another pool name, or a recipe for pools of that type.",
             )
-        changes = tuple(differences_within(live, self._wanted()))
-        if changes and not self._is_ours(live):
-            missing = ", ".join(change.path for change in changes)
+        wanted = {**self._wanted(), "type": live["type"]}
+        if is_ours(live):
+            return tuple(differences_within(live, wanted))
+        # What the recipe adds to a template is asked for where it is used: the deployments' job variables are checked against it.
+        wanted.pop("base_job_template", None)
+        if changes := tuple(differences_within(live, wanted)):
+            asked = ", ".join(f"{change.path} {change.after!r} (it is {change.before!r})" for change in changes)
             raise ConflictError(
-                f"Meta-Prefect did not create this pool and will not change it, but the recipe needs {missing}",
+                f"Meta-Prefect did not create this pool and will not change it, but the recipe asks for {asked}",
                 where=str(self),
-                hint="Change the pool by hand, or choose another pool name.",
+                hint="Change the pool by hand, leave that to whoever keeps it, or choose another pool name.",
             )
-        return changes
-
-    @staticmethod
-    def _is_ours(live: Record) -> bool:
-        template: Record = live.get("base_job_template") or {}
-        variables: Record = template.get("variables") or {}
-        return OWNERSHIP_MARK in variables
+        return ()
 
     async def write(self, api: Api, live: Record | None) -> None:
         """Create the pool with Prefect's template and our additions, or send what differs."""
@@ -107,7 +106,33 @@ class WorkerPool(Component):
     async def template_to_be(self, api: Api, live: Record | None) -> Record:
         """The job template that the pool will have.
 
-        A pool without a template holds ``{}``, which switches off every check of job variables: it never stays so.
+        A pool without a template holds ``{}``, which switches off every check of job variables: one of ours never stays so.
         """
-        own = (live or {}).get("base_job_template") or await api.base_job_template(self.type)
+        if live is not None and not is_ours(live):
+            return await template_of(api, live)
+        return self.with_additions((live or {}).get("base_job_template") or await api.base_job_template(self.type))
+
+    def with_additions(self, own: Record) -> Record:
+        """A template with what this component adds."""
         return merged(own, self.template)
+
+
+def is_ours(live: Record) -> bool:
+    """Whether a deploy made a pool, so that it may be written again."""
+    template: Record = live.get("base_job_template") or {}
+    variables: Record = template.get("variables") or {}
+    return OWNERSHIP_MARK in variables
+
+
+async def template_of(api: Api, live: Record) -> Record:
+    """The job template of a pool that somebody else keeps.
+
+    A pool without any gets that of its type from the first worker that serves it. Empty where Prefect does not know the type
+    either.
+    """
+    if own := live.get("base_job_template"):
+        return own
+    try:
+        return await api.base_job_template(live["type"])
+    except ConfigurationError:
+        return {}

@@ -42,9 +42,9 @@ class Worker(Component):
     async def read(self, api: Api) -> Record | None:
         """Find out whether a worker of the pool is alive; always a record, as a worker that is gone leaves no trace."""
         found: Record | None = await api.get(_pool(self.pool))
-        worker_type = self.type if found is None else found["type"]
-        if worker_type is not None and needs_no_worker(worker_type):
-            return {"status": "none needed", "process": False, "refusal": None, "type": worker_type}
+        if found is not None and needs_no_worker(found["type"]):
+            return {"status": "none needed", "process": False, "refusal": None, "type": found["type"]}
+        worker_type = self.type or (found or {}).get("type")
         online = [] if found is None else await _fresh(api, self.pool)
         ours = self.type == "process" and api.host.worker_is_alive(self.pool)
         # A killed worker looks online for a minute more: of our own worker the process itself is the better witness.

@@ -1,0 +1,142 @@
+"""Templates such as ``{{ $VAR }}`` that stand where nothing resolves them, and would be stored as they are written.
+
+``prefect deploy`` fills templates before it stores a deployment; a deploy here stores what is written, so that no secret gets
+into it. What is resolved in a run stays: blocks and variables in job variables and pull steps, ``{{ ctx.flow_run.name }}``, and
+in pull steps the environment and the outputs of the steps before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from typing import Any, Final, cast
+
+from meta_prefect.errors import ConfigurationError, nearest
+from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.records import is_mapping
+from meta_prefect.plan.references import PLACEHOLDER
+
+_OF_A_RUN: Final = {"ctx", "flow", "flow_run", "deployment", "task_run", "work_pool", "work_queue", "worker"}
+"""What workers put into job variables themselves: ``{{ ctx.flow_run.name }}``."""
+
+_OUTPUTS: Final = {
+    "additional_tags",
+    "bucket",
+    "directory",
+    "folder",
+    "image",
+    "image_id",
+    "image_name",
+    "stderr",
+    "stdout",
+    "tag",
+}
+"""What Prefect's own steps give to those after them. A text with any other dotted name may be a template of the flow's own."""
+
+
+def misplaced_templates(deployment: Deployment) -> Iterator[ConfigurationError]:
+    """Say which templates nothing would ever resolve, and what to write in their place."""
+    sources: dict[str, Any] = {"parameters": deployment.parameters}
+    for schedule in deployment.schedules or ():
+        sources[f"parameters of schedule {schedule.slug!r}"] = schedule.parameters
+    for place, values in sources.items():
+        for keys, text, name in _templates(values, ()):
+            if hint := _instead_in_parameters(name):
+                yield _error(deployment, f"{place}{_path(keys)}", text, hint).is_about(*keys, value=text)
+    for keys, text, name in _templates(deployment.job_variables, ()):
+        # The name of the job is filled by the worker, from its own environment too.
+        if keys != ("name",) and (hint := _instead_in_job_variables(name)):
+            yield _error(deployment, f"job_variables{_path(keys)}", text, hint).is_about(*keys, value=text)
+    yield from _of_pull_steps(deployment)
+    fields = ("name", "version", "tags", "work_pool_name", "work_queue_name", "entrypoint", "description")
+    for field in fields:
+        for keys, text, name in _templates(getattr(deployment, field), ()):
+            # A flow's docstring may speak of templates; a description that is nothing else was meant as one.
+            is_meant = field != "description" or PLACEHOLDER.fullmatch(text.strip()) is not None
+            if is_meant and ("." in name or name.startswith("$")):
+                hint = "Nothing is resolved there: write the text itself."
+                yield _error(deployment, f"{field}{_path(keys)}", text, hint).is_about(field, value=text)
+
+
+def _of_pull_steps(deployment: Deployment) -> Iterator[ConfigurationError]:
+    """Outputs of steps that are none before the one that asks for them; Prefect would put nothing in their place."""
+    ids: list[str] = []
+    for index, step in enumerate(deployment.pull_steps):
+        for keys, text, name in _templates(step, ()):
+            root, dot, _ = name.partition(".")
+            if dot and root not in (*ids, *_OF_A_RUN, "prefect") and not name.startswith("$"):
+                close = nearest(root, ids)
+                hint = f"No pull step before it has the id {root!r}; what steps of a build give is not known in a run. {close}"
+                place = f"pull_steps[{index}]{_path(keys)}"
+                yield _error(deployment, place, text, hint.strip()).is_about(*keys, value=text)
+        ids += [inputs["id"] for inputs in step.values() if is_mapping(inputs) and isinstance(inputs.get("id"), str)]
+
+
+def _error(deployment: Deployment, place: str, text: str, hint: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{place}: nothing resolves the template in {text!r}, and it would be stored as it is",
+        where=f"deployment {deployment.full_name}",
+        hint=hint,
+    )
+
+
+def _instead_in_parameters(name: str) -> str | None:
+    """What to write in place of a template in the parameters of a flow; None where it may be the flow's own."""
+    if name.startswith("$"):
+        return f"Write the value, or read it in the flow: `os.environ[{name[1:]!r}]`."
+    if name.startswith("prefect.variables."):
+        return f"Read it in the flow: `Variable.get({_named(name.split('.')[2])})`."
+    if name.startswith("prefect.blocks."):
+        block_type, _, rest = name.removeprefix("prefect.blocks.").partition(".")
+        loaded = f"load({_named(rest.partition('.')[0])})"
+        how = (
+            f"`Secret.{loaded}.get()`" if block_type == "secret" else f"`{loaded}` of the block's class ({block_type})"
+        )
+        return f"Load it in the flow: {how}; a parameter is stored with every run, for all to read."
+    return _instead_of_output(name, _OUTPUTS)
+
+
+def _instead_in_job_variables(name: str) -> str | None:
+    """What to write in place of a template in job variables; None for what is resolved in a run."""
+    if name.startswith("$"):
+        return (
+            f"Write the value, or what is resolved in each run: `{{{{ prefect.variables.{name[1:].lower()} }}}}` for a "
+            "Prefect variable, `{{ prefect.blocks.secret.NAME }}` for a secret."
+        )
+    if name.partition(".")[0] in (*_OF_A_RUN, "prefect"):
+        return None
+    return _instead_of_output(name, None)
+
+
+def _instead_of_output(name: str, outputs: Collection[str] | None) -> str | None:
+    """What to write in place of a step's output: ``build-image.image``."""
+    step, dot, output = name.partition(".")
+    if not dot or not step or (outputs is not None and output not in outputs):
+        return None
+    if "image" in output or output == "tag":
+        return "Only `prefect deploy` knows what build steps give. Let the recipe build the image: `image: NAME` and `build:`."
+    return "Only `prefect deploy` knows what its steps give. Write the value itself."
+
+
+def _named(name: str) -> str:
+    return repr(re.split(r"\[", name)[0])
+
+
+def _path(keys: tuple[str, ...]) -> str:
+    return "".join(f".{key}" for key in keys)
+
+
+def _templates(value: Any, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """Each placeholder within a value: the way to it, the text that holds it, its name."""
+    match value:
+        case str():
+            for placeholder in PLACEHOLDER.finditer(value):
+                yield keys, value, placeholder["name"]
+        case dict():
+            for key, inner in cast("dict[str, Any]", value).items():
+                yield from _templates(inner, (*keys, str(key)))
+        case list():
+            for index, inner in enumerate(cast("list[Any]", value)):
+                yield from _templates(inner, (*keys, str(index)))
+        case _:
+            pass
