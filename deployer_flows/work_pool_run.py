@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from meta_prefect.errors import ConfigurationError, RecipeError
 from meta_prefect.implementations.code import ImageBuild
 from meta_prefect.implementations.code.built_image import image_to_build
 from meta_prefect.implementations.common import CommonVariables
 from meta_prefect.implementations.infra import work_pool as in_pool
-from meta_prefect.implementations.infra.images import ImageReference
+from meta_prefect.implementations.infra.images import ImageReference, check_pinned
 from meta_prefect.implementations.run_settings.switches import Entrypoint
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.recipes import recipe
@@ -39,7 +40,16 @@ def work_pool_deployer(
         common: The variables that all recipes have.
     """
     values = {} if image is None or build is not None else {"image": image}
+    if values:
+        _check_image(values["image"], common.env)
     builders: FlowBuilderInterface = in_pool(name=work_pool, type=pool_type, job_variables=values)
     if build is not None:
         builders = image_to_build(image, build) | builders
     return common.around(builders, entrypoint=entrypoint)
+
+
+def _check_image(image: str, environment: str | None) -> None:
+    try:
+        check_pinned(image, environment or "")
+    except ConfigurationError as error:
+        raise RecipeError(error.message, hint=error.hint).is_about("image", value=image) from None

@@ -9,6 +9,7 @@ import anyio
 from prefect import get_run_logger, task
 
 from meta_prefect.errors import MovedError
+from meta_prefect.interfaces.components.work_pool import is_ours
 from meta_prefect.interfaces.records import Record
 from meta_prefect.interfaces.tags import Names, owner, owner_tags
 from meta_prefect.plan.deleting import automations_of, queue_of_its_own
@@ -113,8 +114,11 @@ async def _runs(live: LiveDeployment, types: tuple[str, ...], server: PrefectSer
 
 
 async def _delete_queue(live: LiveDeployment, queue: str, server: PrefectServer) -> bool:
-    """Delete a queue unless another deployment uses it."""
-    pool = live.record["work_pool_name"]
+    """Delete a queue unless another deployment uses it, or its pool is somebody else's: then the queue may be, too."""
+    pool: str = live.record["work_pool_name"]
+    found: Record | None = await server.get(f"/work_pools/{quote(pool)}")
+    if found is None or not is_ours(found):
+        return False
     users = server.pages("/deployments/filter", {"deployments": {"work_queue_name": {"any_": [queue]}}})
     async for user in users:
         if user["work_pool_name"] == pool and user["id"] != live.id:
