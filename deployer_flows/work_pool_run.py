@@ -39,17 +39,17 @@ def work_pool_deployer(
         entrypoint: Where runs find the flow, if not where the deploy found it.
         common: The variables that all recipes have.
     """
-    values = {} if image is None or build is not None else {"image": image}
-    if values:
-        _check_image(values["image"], common.env)
+    # Those that are said among the variables tell, too, whether runs have an image in which the code is.
+    values = {**({} if image is None or build is not None else {"image": image}), **(common.job_variables or {})}
+    _check_image(values.get("image"), common.env)
     builders: FlowBuilderInterface = in_pool(name=work_pool, type=pool_type, job_variables=values)
     if build is not None:
         builders = image_to_build(image, build) | builders
     return common.around(builders, entrypoint=entrypoint)
 
 
-def _check_image(image: str, environment: str | None) -> None:
+def _check_image(image: object, environment: str | None) -> None:
     try:
-        check_pinned(image, environment or "")
+        check_pinned(image if isinstance(image, str) else None, environment or "")
     except ConfigurationError as error:
         raise RecipeError(error.message, hint=error.hint).is_about("image", value=image) from None

@@ -117,6 +117,14 @@ def test_what_is_triggered_no_longer_goes(server: Api, project: Project, unique:
     deploy([str(root)])
     assert automations_of(server, deployment) == {}
 
+    project_with(project, f"{{name: {unique}, expect: {unique}.placed}}")
+    deploy([str(root)])
+    named = {"automations": {"name": {"any_": [unique]}}}
+    assert len(server.post("/automations/filter", **named)) == 1
+    project(**{"meta_prefect.yaml": "project: UNIQUE\n"})
+    deploy([str(root)], prune=True)
+    assert server.post("/automations/filter", **named) == []
+
 
 def test_an_event_starts_a_run(server: Api, project: Project, unique: str) -> None:
     """The run gets what the event says."""

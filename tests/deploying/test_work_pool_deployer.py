@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,26 @@ IN_A_FOLDER = """
                   script: |
                     echo begun
                     echo {{ said.stdout }} > made.txt
+                  directory: "{{ code.directory }}"
+                  shell: true
+"""
+
+
+IN_A_CLONE = """
+    project: UNIQUE
+    deployments:
+      UNIQUE:
+        - recipe: work_pool_deployer
+          variables:
+            name: stepped
+            work_pool: UNIQUE
+            parameters: {n: 5}
+            job_variables: {env: {PURPOSE: tried}}
+            pull:
+              - prefect.deployments.steps.git_clone: {id: code, repository: "file://FOLDER"}
+              - prefect.deployments.steps.run_shell_script: {id: said, script: "cat word.txt", directory: "{{ code.directory }}"}
+              - prefect.deployments.steps.run_shell_script:
+                  script: echo {{ said.stdout }} > made.txt
                   directory: "{{ code.directory }}"
                   shell: true
 """
@@ -190,19 +211,26 @@ def worker(pool: str) -> Generator[None]:
     stop_worker(pool)
 
 
+def committed(root: Path) -> None:
+    """Make the folder a Git repository with all that is in it."""
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+    for command in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "all"]):
+        subprocess.run(["git", *command], cwd=root, check=True)
+
+
 @pytest.mark.usefixtures("worker")
-def test_a_run_takes_the_steps(server: Api, project: Project, unique: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", [pytest.param(IN_A_FOLDER, id="folder"), pytest.param(IN_A_CLONE, id="clone")])
+def test_a_run_takes_the_steps(server: Api, project: Project, unique: str, tmp_path: Path, file: str) -> None:
     """Each step gets what the ones before it gave; the run starts in the folder, with its parameters and environment."""
-    root = project(
-        **{"flow.py": FLOW, "meta_prefect.yaml": IN_A_FOLDER.replace("FOLDER", str(tmp_path / unique))},
-    )
+    text = file.replace("FOLDER", str(tmp_path / unique))
+    root = project(**{"flow.py": FLOW, "word.txt": "built\n", "meta_prefect.yaml": text})
+    committed(root)
     made = deployed(server, root, f"{unique}/stepped-dev")
 
     state, logs = run_deployment(server, made, s="x")
 
     assert state["type"] == "COMPLETED", logs
     assert "told ('dev', 'tried', 5, 'x', 'built')" in logs
-    assert (root / "made.txt").read_text() == "built\n"
 
 
 def test_a_pool_that_is_not_there(server: Api, project: Project, unique: str) -> None:

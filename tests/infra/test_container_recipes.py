@@ -77,6 +77,16 @@ def test_any_pool_takes_an_image_or_builds_one() -> None:
     assert "image" in {component.kind for component in built.requires}
     with pytest.raises(RecipeError, match="build"):
         recipe.with_variables(name="n", work_pool="theirs", build={"tags": 1})
-    latest = recipe.with_variables(name="n", work_pool="theirs", image="shop:latest")
+    with pytest.raises(RecipeError, match="is no entrypoint"):
+        recipe.with_variables(name="n", work_pool="theirs", entrypoint="flow.py")
+
+
+@pytest.mark.parametrize("said", [{"image": "shop:latest"}, {"job_variables": {"image": "shop:latest"}}])
+def test_an_image_of_any_pool_is_one_version(said: dict[str, Any]) -> None:
+    """Named as a variable or among the job variables, it holds the code, and has a tag in production."""
+    builder = work_pool_deployer.with_variables(name="n", work_pool="theirs", **said)
+
+    made = builder.update_deployment(a_deployment())
+    assert made.pull_steps == [{"prefect.deployments.steps.set_working_directory": {"directory": "."}}]
     with pytest.raises(RecipeError, match="does not say which version runs in prod"):
-        latest.update_deployment(a_deployment(environment="prod"))
+        builder.update_deployment(a_deployment(environment="prod"))

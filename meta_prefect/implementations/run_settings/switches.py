@@ -13,7 +13,7 @@ from meta_prefect.interfaces.deployment import Deployment
 def _check_entrypoint(entrypoint: str) -> str:
     path, colon, function = entrypoint.rpartition(":")
     parts = [function] if colon else entrypoint.split(".")
-    if not all(part.isidentifier() for part in parts) or (not path if colon else len(parts) == 1):
+    if not all(part.isidentifier() for part in parts) or (not path if colon else len(parts) == 1 or parts[-1] == "py"):
         raise ValueError(f"{entrypoint!r} is no entrypoint: write 'path.py:function' or 'package.module.function'")
     return entrypoint.removeprefix("./")
 
