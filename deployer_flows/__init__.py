@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from deployer_flows.pruning import prune
     from deployer_flows.rolling_back import rollback
     from deployer_flows.whole_project import deploy_project
+    from deployer_flows.work_pool_run import work_pool_deployer
 
 __all__ = [
     "bootstrap",
@@ -38,6 +39,7 @@ __all__ = [
     "process_run_deployer",
     "prune",
     "rollback",
+    "work_pool_deployer",
 ]
 
 # No module carries the name of a function that this package exports: one of the two would hide the other.
@@ -55,6 +57,7 @@ _HOMES = {
     "process_run_deployer": "deployer_flows.process_run",
     "prune": "deployer_flows.pruning",
     "rollback": "deployer_flows.rolling_back",
+    "work_pool_deployer": "deployer_flows.work_pool_run",
 }
 
 

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from meta_prefect.implementations.code import ImageBuild
 from meta_prefect.implementations.code.built_image import image_to_build
-from meta_prefect.implementations.concurrency import run_limit
+from meta_prefect.implementations.common import CommonVariables
 from meta_prefect.implementations.infra import docker
 from meta_prefect.implementations.infra.containers import Environment
 from meta_prefect.implementations.infra.docker_volumes import Volumes
 from meta_prefect.implementations.infra.images import ImageReference
 from meta_prefect.implementations.infra.quantities import Cpu, Memory
-from meta_prefect.implementations.metadata import describer, namer, tags_resolver, versioneer
-from meta_prefect.implementations.schedule import ScheduleVariable, scheduler
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.recipes import recipe
 
 
 @recipe
 def docker_run_deployer(
-    name: str,
     image: ImageReference,
-    env: str | None = None,
     cpu: Cpu | None = None,
     memory: Memory | None = None,
     env_vars: Environment | None = None,
@@ -28,20 +24,18 @@ def docker_run_deployer(
     volumes: Volumes = (),
     build: ImageBuild | None = None,
     work_pool: str = "docker",
-    schedule: ScheduleVariable = None,
-    unique: bool | None = None,
+    *,
+    common: CommonVariables,
 ) -> FlowBuilderInterface:
     """Deploy flows that run as Docker containers, without scheduled runs on US federal holidays.
 
-    The deployment is called ``<name>-<env>``, is tagged ``env=<env>`` and with META_PREFECT__TAGS, and counts its versions:
-    each deploy is the next integer. Its code is in the image, in the folder in which the image starts, unless a builder on the
-    flow brings it from elsewhere. Its schedule is active in ``prod`` only. A worker of the pool runs beside a Docker engine;
-    none is started here.
+    Unless its variables say otherwise, the deployment is called ``<name>-<env>`` and counts its versions: each deploy is the next
+    integer. It is tagged ``env=<env>`` and with META_PREFECT__TAGS. Its code is in the image, in the folder in which the image
+    starts, unless a builder on the flow brings it from elsewhere. Its schedule is active in ``prod`` only. A worker of the pool
+    runs beside a Docker engine; none is started here.
 
     Args:
-        name: What the deployment is for, for example ``nightly``.
         image: The image that runs, with a tag or digest in ``prod``.
-        env: Pins the environment; left empty, it is the one that is deployed to.
         cpu: CPUs that each run may use at most, such as 0.8 or 800m.
         memory: Memory that each run may use at most, such as 1536Mi; a plain number means gibibytes.
         env_vars: Environment variables of each run.
@@ -51,13 +45,9 @@ def docker_run_deployer(
         build: How an image with the project's code is built and pushed at each deploy that changes it; ``image`` then has no
             tag. Left empty, no image is built.
         work_pool: The work pool that runs it.
-        schedule: When it runs: an rrule, cron or interval with its timezone.
-        unique: Whether only one run happens at a time, the next one waiting; left empty, a limit set in the UI stays.
+        common: The variables that all recipes have.
     """
-    builders = namer(name=name) | describer() | tags_resolver() | versioneer(strategy="increment")
-    if build is not None:
-        builders |= image_to_build(image, build)
-    builders |= docker(
+    builders: FlowBuilderInterface = docker(
         image=image if build is None else None,
         cpu=cpu,
         memory=memory,
@@ -66,8 +56,6 @@ def docker_run_deployer(
         volumes=volumes,
         work_pool=work_pool,
     )
-    if schedule is not None:
-        builders |= scheduler(schedule=schedule, holidays="US", active=env == "prod")
-    if unique is not None:
-        builders |= run_limit(limit=1 if unique else 0)
-    return builders
+    if build is not None:
+        builders = image_to_build(image, build) | builders
+    return common.around(builders)

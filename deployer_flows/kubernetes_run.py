@@ -6,22 +6,18 @@ from typing import Literal
 
 from meta_prefect.implementations.code import ImageBuild
 from meta_prefect.implementations.code.built_image import image_to_build
-from meta_prefect.implementations.concurrency import run_limit
+from meta_prefect.implementations.common import CommonVariables
 from meta_prefect.implementations.infra import ClusterWorker, kubernetes
 from meta_prefect.implementations.infra.containers import Environment
 from meta_prefect.implementations.infra.images import ImageReference
 from meta_prefect.implementations.infra.quantities import Cpu, Memory
-from meta_prefect.implementations.metadata import describer, namer, tags_resolver, versioneer
-from meta_prefect.implementations.schedule import ScheduleVariable, scheduler
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.recipes import recipe
 
 
 @recipe
 def kubernetes_run_deployer(
-    name: str,
     image: ImageReference | None = None,
-    env: str | None = None,
     cpu: Cpu | None = None,
     memory: Memory | None = None,
     namespace: str | None = None,
@@ -32,20 +28,18 @@ def kubernetes_run_deployer(
     work_pool: str = "kubernetes",
     worker: Literal["find", "ensure"] = "find",
     worker_options: ClusterWorker | None = None,
-    schedule: ScheduleVariable = None,
-    unique: bool | None = None,
+    *,
+    common: CommonVariables,
 ) -> FlowBuilderInterface:
     """Deploy flows that run as Kubernetes jobs, without scheduled runs on US federal holidays.
 
-    The deployment is called ``<name>-<env>``, is tagged ``env=<env>`` and with META_PREFECT__TAGS, and counts its versions:
-    each deploy is the next integer. Its code is in the image, in the folder in which the image starts, unless a builder on the
-    flow brings it from elsewhere. Its schedule is active in ``prod`` only. A worker of the pool runs in the cluster; it
-    is looked for, or kept running there with ``worker: ensure``.
+    Unless its variables say otherwise, the deployment is called ``<name>-<env>`` and counts its versions: each deploy is the next
+    integer. It is tagged ``env=<env>`` and with META_PREFECT__TAGS. Its code is in the image, in the folder in which the image
+    starts, unless a builder on the flow brings it from elsewhere. Its schedule is active in ``prod`` only. A worker of the pool
+    runs in the cluster; it is looked for, or kept running there with ``worker: ensure``.
 
     Args:
-        name: What the deployment is for, for example ``nightly``.
         image: The image that runs, with a tag or digest in ``prod``; left empty, Prefect's own.
-        env: Pins the environment; left empty, it is the one that is deployed to.
         cpu: CPUs of each run, such as 0.8 or 800m.
         memory: Memory of each run, such as 1536Mi; a plain number means gibibytes.
         namespace: The namespace of the jobs; left empty, the pool's.
@@ -57,13 +51,9 @@ def kubernetes_run_deployer(
         work_pool: The work pool that runs it.
         worker: Whether a worker is only looked for, or applied to the kubeconfig's cluster where no other one serves the pool.
         worker_options: How that worker is to be: namespace, image, the address at which it reaches the Prefect API.
-        schedule: When it runs: an rrule, cron or interval with its timezone.
-        unique: Whether only one run happens at a time, the next one waiting; left empty, a limit set in the UI stays.
+        common: The variables that all recipes have.
     """
-    builders = namer(name=name) | describer() | tags_resolver() | versioneer(strategy="increment")
-    if build is not None:
-        builders |= image_to_build(image, build)
-    builders |= kubernetes(
+    builders: FlowBuilderInterface = kubernetes(
         image=image if build is None else None,
         cpu=cpu,
         memory=memory,
@@ -74,8 +64,6 @@ def kubernetes_run_deployer(
         work_pool=work_pool,
         worker=(worker_options or ClusterWorker()) if worker == "ensure" else None,
     )
-    if schedule is not None:
-        builders |= scheduler(schedule=schedule, holidays="US", active=env == "prod")
-    if unique is not None:
-        builders |= run_limit(limit=1 if unique else 0)
-    return builders
+    if build is not None:
+        builders = image_to_build(image, build) | builders
+    return common.around(builders)

@@ -13,6 +13,7 @@ from meta_prefect.engine.progress import progress
 from meta_prefect.engine.project_plan import ProjectPlan
 from meta_prefect.errors import MetaPrefectError, MovedError
 from meta_prefect.hidden_values import known_by
+from meta_prefect.interfaces.components.work_pool import is_ours
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.tags import Names, owner, owner_tags
 from meta_prefect.plan.changes import Delete
@@ -120,8 +121,11 @@ async def _runs(live: LiveDeployment, types: tuple[str, ...], server: PrefectSer
 
 
 async def _delete_queue(live: LiveDeployment, queue: str, server: PrefectServer) -> bool:
-    """Delete a queue unless another deployment uses it."""
-    pool = live.record["work_pool_name"]
+    """Delete a queue unless another deployment uses it, or its pool is somebody else's: then the queue may be, too."""
+    pool: str = live.record["work_pool_name"]
+    found: Record | None = await server.get(f"/work_pools/{quote(pool)}")
+    if found is None or not is_ours(found):
+        return False
     users = server.pages("/deployments/filter", {"deployments": {"work_queue_name": {"any_": [queue]}}})
     async for user in users:
         if user["work_pool_name"] == pool and user["id"] != live.id:

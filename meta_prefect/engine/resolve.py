@@ -22,6 +22,7 @@ from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.components import Component, ComponentKey, WorkerPool
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
+from meta_prefect.interfaces.pull_steps import behind
 from meta_prefect.interfaces.tags import environment_tag, owner_tag
 from meta_prefect.plan.checks import check_parameters
 from meta_prefect.plan.outcomes import counted
@@ -97,6 +98,7 @@ class Draft:
         if self.errors:
             return
         try:
+            self._join_steps()
             self._collect_components(host)
             self._check()
         except ConfigurationError as error:
@@ -106,6 +108,13 @@ class Draft:
         """Note what is wrong, and where it was asked for."""
         error.asked_for_at(self.place_of(error) or self.where)
         self.errors.append(error)
+
+    def _join_steps(self) -> None:
+        """Put what comes after the code behind what brings it, now that all builders have said what that is."""
+        deployment = self.deployment
+        if deployment.steps_after_code:
+            deployment.pull_steps = behind(deployment.pull_steps, deployment.steps_after_code)
+            deployment.steps_after_code = []
 
     def _collect_components(self, host: Host) -> None:
         asked = [component for builder in self.builders for component in self._required_by(builder)]

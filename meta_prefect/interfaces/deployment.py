@@ -13,6 +13,8 @@ from meta_prefect.interfaces.names import check_name
 from meta_prefect.interfaces.schedules import Schedule
 from meta_prefect.texts import check_plain
 
+_CONTAINERS = ("tags", "parameters", "pull_steps", "steps_after_code", "job_variables", "notes")
+
 
 class VersionRule(Enum):
     """A version that is known only once the live deployment has been read."""
@@ -69,6 +71,8 @@ class Deployment(BaseModel):
         enforce_parameter_schema: Whether the server checks the parameters of runs.
         entrypoint: Overrides the flow's own entrypoint.
         pull_steps: What a worker does to get the code before a run.
+        steps_after_code: What it does then, where builders have said so that do not bring the code: they end up behind the
+            ``pull_steps``, whichever builder says those.
         job_variables: Values for the variables of the work pool's job template.
         work_pool_name: The work pool that runs it.
         work_queue_name: The pool's queue that runs it.
@@ -78,6 +82,7 @@ class Deployment(BaseModel):
         collision_strategy: What happens to a run above the limit.
         grace_period_seconds: How long a run that has a slot may take to start.
         pins_each_commit: Whether each commit that is deployed is written; otherwise only one that changes a file of the project.
+        notes: What whoever deploys should know of it, in short sentences.
         renamed_from: The ``flow/deployment`` whose place it takes: what operators set on that one is carried over.
     """
 
@@ -96,6 +101,7 @@ class Deployment(BaseModel):
     enforce_parameter_schema: bool = True
     entrypoint: str | None = None
     pull_steps: list[dict[str, Any]] = []
+    steps_after_code: list[dict[str, Any]] = []
     job_variables: dict[str, Any] = {}
     work_pool_name: str | None = None
     work_queue_name: str | None = None
@@ -105,6 +111,7 @@ class Deployment(BaseModel):
     collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"] | None = None
     grace_period_seconds: int | None = Field(default=None, ge=60, le=86400)
     pins_each_commit: bool = False
+    notes: list[str] = []
     renamed_from: str | None = None
 
     @field_validator("name", "work_pool_name", "work_queue_name")
@@ -139,7 +146,7 @@ class Deployment(BaseModel):
     def private_copy(self) -> Deployment:
         """Return a copy that may be changed in place without anybody else noticing."""
         # The frozen parts are shared: copying the schemas and contexts of a thousand deployments costs more than all else.
-        own = {field: _copied(getattr(self, field)) for field in ("tags", "parameters", "pull_steps", "job_variables")}
+        own = {field: _copied(getattr(self, field)) for field in _CONTAINERS}
         if self.schedules is not None:
             own["schedules"] = [
                 schedule.model_copy(update={"parameters": _copied(schedule.parameters)}) for schedule in self.schedules

@@ -40,7 +40,8 @@ def diff_deployment(
         ConflictError: The live one belongs to another project, or to nobody and the deploy does not adopt.
     """
     subject = Subject(DEPLOYMENT, desired.full_name)
-    remarks = (*(schedule.note for schedule in desired.schedules or () if schedule.note), *unfilled_parameters(desired))
+    told = (schedule.note for schedule in desired.schedules or () if schedule.note)
+    remarks = (*told, *desired.notes, *unfilled_parameters(desired))
     wanted = desired_record(desired, live or predecessor)
     if live is None:
         if predecessor is not None:

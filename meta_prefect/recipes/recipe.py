@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import dataclasses
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -20,7 +21,7 @@ from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface, flatten
 from meta_prefect.recipes.deploy_flow import DeployFlow
-from meta_prefect.recipes.variables import ENVIRONMENT_VARIABLE, check_json, check_variables, variables_model
+from meta_prefect.recipes.variables import ENVIRONMENT_VARIABLE, check_json, check_variables, groups_of, variables_model
 
 if TYPE_CHECKING:
     from meta_prefect.engine.compare import Part
@@ -44,6 +45,7 @@ class Recipe(DeployFlow[..., Any]):
     def __init__(self, function: RecipeFunction, *, name: str | None = None) -> None:
         self.function = function
         self.variables_model = variables_model(function)
+        self._groups = groups_of(function)
         self.entry_model = _entry_model(function, self.variables_model)
         super().__init__(
             self._as_flow_function(),
@@ -171,6 +173,8 @@ class Recipe(DeployFlow[..., Any]):
         values = {name: getattr(variables, name) for name in type(variables).model_fields}
         if ENVIRONMENT_VARIABLE in values and self.environment(variables) is None:
             values[ENVIRONMENT_VARIABLE] = environment
+        for name, group in self._groups.items():
+            values[name] = group(**{field.name: values.pop(field.name) for field in dataclasses.fields(group)})
         where = f"recipe {self.recipe_name}"
         try:
             made: object = self.function(**values)
@@ -237,7 +241,8 @@ def recipe(function: RecipeFunction | None = None, /, *, name: str | None = None
 
     The function's parameters are the recipe's variables: their annotations and defaults validate the project file and make the
     form in the Prefect UI, the ``Args`` of its docstring are the help. A variable named ``env`` gets the environment that is
-    deployed to, unless the entry pins another one.
+    deployed to, unless the entry pins another one. A parameter whose type is a :class:`VariableGroup`, such as
+    :class:`~meta_prefect.implementations.common.CommonVariables`, gets that group; its fields are variables like the others.
 
     Args:
         function: The function.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import typing
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from docstring_parser import parse
@@ -14,6 +15,7 @@ from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 
 from meta_prefect.errors import RecipeError
+from meta_prefect.interfaces.variable_group import VariableGroup
 from meta_prefect.recipes.variable_errors import format_errors
 from meta_prefect.redaction import remember_within
 
@@ -24,15 +26,17 @@ ENVIRONMENT_VARIABLE = "env"
 def variables_model(function: Callable[..., Any]) -> type[BaseModel]:
     """Make the model of a recipe's variables. The docstring's ``Args`` become help texts of the UI's form.
 
-    What an annotation says itself, as in ``Annotated[int, Field(title="Workers", ge=1)]``, comes first.
+    What an annotation says itself, as in ``Annotated[int, Field(title="Workers", ge=1)]``, comes first. The fields of a
+    :class:`VariableGroup` are variables like the others: those that are required stand before, the rest after them.
 
     Raises:
-        RecipeError: A parameter has no annotation, one that has no JSON form, or is ``*args`` or ``**kwargs``.
+        RecipeError: A parameter has no annotation, one that has no JSON form, or is ``*args`` or ``**kwargs``; or two variables
+            have one name.
     """
     where = f"recipe {function.__name__}"
     hints = _hints(function, where)
-    texts = {param.arg_name: param.description for param in parse(inspect.getdoc(function) or "").params}
-    fields: dict[str, Any] = {}
+    texts = _texts(function)
+    own: dict[str, Any] = {}
     for name, parameter in inspect.signature(function).parameters.items():
         _check_parameter(parameter, where)
         if name not in hints:
@@ -41,8 +45,15 @@ def variables_model(function: Callable[..., Any]) -> type[BaseModel]:
                 where=where,
                 hint=f"Write it as `{name}: str`, for example.",
             )
-        default = ... if parameter.default is parameter.empty else parameter.default
-        fields[name] = (hints[name], _field(name, hints[name], default, texts.get(name)))
+        if not _is_group(hints[name]):
+            default = ... if parameter.default is parameter.empty else parameter.default
+            own[name] = (hints[name], _field(name, hints[name], default, texts.get(name)))
+    shared = {name: field for group in groups_of(function).values() for name, field in _group_fields(group)}
+    if both := sorted(own.keys() & shared.keys()):
+        raise RecipeError(f"takes {both[0]!r} twice: by itself, and in a group of variables", where=where)
+    first = {name: field for name, field in shared.items() if field[1].is_required()}
+    fields: dict[str, Any] = {**first, **own, **shared}
+    hints = {name: hint for name, (hint, _) in fields.items()}
     title = "".join(part.capitalize() for part in function.__name__.split("_"))
     try:
         with warnings.catch_warnings():
@@ -56,6 +67,30 @@ def variables_model(function: Callable[..., Any]) -> type[BaseModel]:
             )
     except (PydanticUserError, NameError, ValueError) as error:
         raise RecipeError(_why_no_model(hints, error), where=where) from error
+
+
+def groups_of(function: Callable[..., Any]) -> dict[str, type[VariableGroup]]:
+    """The parameters of a recipe that are groups of variables, with the group."""
+    hints = _hints(function, f"recipe {function.__name__}")
+    return {name: hint for name, hint in hints.items() if name != "return" and _is_group(hint)}
+
+
+def _is_group(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, VariableGroup)
+
+
+def _group_fields(group: type[VariableGroup]) -> Iterator[tuple[str, Any]]:
+    hints = typing.get_type_hints(group, include_extras=True)
+    texts: dict[str, str | None] = {}
+    for one in reversed(group.__mro__):
+        texts |= _texts(one)
+    for field in dataclasses.fields(group):
+        default = ... if field.default is dataclasses.MISSING else field.default
+        yield field.name, (hints[field.name], _field(field.name, hints[field.name], default, texts.get(field.name)))
+
+
+def _texts(described: Callable[..., Any]) -> dict[str, str | None]:
+    return {param.arg_name: param.description for param in parse(inspect.getdoc(described) or "").params}
 
 
 def check_json(function: Callable[..., Any], model: type[BaseModel]) -> None:

@@ -18,7 +18,7 @@ from meta_prefect.report import Report
 CODE = """
     from prefect import flow
     from meta_prefect.implementations.concurrency import work_queue
-    from meta_prefect.implementations.infra import local_process
+    from meta_prefect.implementations.infra import local_process, work_pool
     from meta_prefect.implementations.metadata import versioneer
     from meta_prefect.implementations.notification import then_run
     from meta_prefect.implementations.schedule import scheduler
@@ -99,6 +99,19 @@ def test_a_queue_that_another_deployment_uses_stays(server: Api, project: Projec
     deploy([str(code(project, shared.format("also")))], prune=True)
 
     assert server.get(f"/work_pools/{pool}/queues/{unique}") is not None
+
+
+def test_a_queue_of_somebody_else_s_pool_stays(server: Api, project: Project, unique: str) -> None:
+    """Whoever keeps the pool may have made the queue too."""
+    server.post("/work_pools/", name=unique, type="process")
+    server.post(f"/work_pools/{unique}/queues", name="theirs")
+    goes = "goes = (versioneer(version='7') | work_pool(name='UNIQUE') | work_queue(name='theirs'))(work)"
+    deploy([str(code(project, goes))])
+
+    deploy([str(code(project))], prune=True)
+
+    assert server.deployment(f"{unique}/goes-dev") is None
+    assert server.get(f"/work_pools/{unique}/queues/theirs") is not None
 
 
 def test_runs_that_are_under_way_finish_first(

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 from values import a_deployment
 
-from deployer_flows import docker_run_deployer, ecs_run_deployer, kubernetes_run_deployer, process_run_deployer
+from deployer_flows import (
+    docker_run_deployer,
+    ecs_run_deployer,
+    kubernetes_run_deployer,
+    process_run_deployer,
+    work_pool_deployer,
+)
 from meta_prefect.errors import RecipeError
 from meta_prefect.recipes import Recipe
 
@@ -57,3 +63,30 @@ def test_a_shared_process_pool_takes_no_amounts_and_no_image() -> None:
     assert (made.work_pool_name, made.name, made.job_variables["env"]) == ("team", "nightly-dev", {"A": "1"})
     with pytest.raises(RecipeError, match="memory"):
         recipe.with_variables(name="nightly", work_pool="team", memory="12Gi")
+
+
+def test_any_pool_takes_an_image_or_builds_one() -> None:
+    """The image is a job variable of the pool that is named, its code is in it; one that is built is needed first."""
+    recipe: Recipe = work_pool_deployer
+    given = recipe.with_variables(name="n", work_pool="theirs", image="shop:1", job_variables={"cpu": 2})
+    built = recipe.with_variables(name="n", work_pool="theirs", image="registry.example/shop", build={})
+
+    made = given.update_deployment(a_deployment())
+    assert (made.work_pool_name, made.job_variables["image"], made.job_variables["cpu"]) == ("theirs", "shop:1", 2)
+    assert made.pull_steps == [{"prefect.deployments.steps.set_working_directory": {"directory": "."}}]
+    assert "image" in {component.kind for component in built.requires}
+    with pytest.raises(RecipeError, match="build"):
+        recipe.with_variables(name="n", work_pool="theirs", build={"tags": 1})
+    with pytest.raises(RecipeError, match="is no entrypoint"):
+        recipe.with_variables(name="n", work_pool="theirs", entrypoint="flow.py")
+
+
+@pytest.mark.parametrize("said", [{"image": "shop:latest"}, {"job_variables": {"image": "shop:latest"}}])
+def test_an_image_of_any_pool_is_one_version(said: dict[str, Any]) -> None:
+    """Named as a variable or among the job variables, it holds the code, and has a tag in production."""
+    builder = work_pool_deployer.with_variables(name="n", work_pool="theirs", **said)
+
+    made = builder.update_deployment(a_deployment())
+    assert made.pull_steps == [{"prefect.deployments.steps.set_working_directory": {"directory": "."}}]
+    with pytest.raises(RecipeError, match="does not say which version runs in prod"):
+        builder.update_deployment(a_deployment(environment="prod"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shlex
@@ -15,7 +16,9 @@ import yaml
 from support import Api
 
 from meta_prefect.deploy import validate
+from meta_prefect.implementations.common import CommonVariables
 from meta_prefect.project import read_project
+from meta_prefect.recipes.registry import Recipes
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCKS = re.findall(r"^```(\w+) ?(\S*)\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
@@ -161,6 +164,23 @@ def test_the_project_for_a_cluster_is_deployable(project: Project) -> None:
     (folder / "Dockerfile").write_text("FROM meta-prefect:0.1.0\nCOPY . .\n")
     report = validate([str(folder)])
     assert [outcome.deployment for outcome in report.outcomes] == ["add-two-numbers-flow/nightly-dev"]
+
+
+def test_the_entry_like_one_of_a_prefect_yaml_is_deployable(project: Project) -> None:
+    """What is said for all environments and for one of them is sound in each."""
+    root = project(**{"meta_prefect.yaml": block("prefect-yaml.yaml"), "flow.py": block("flow.py")})
+    for environment in ("dev", "prod"):
+        report = validate([str(root)], env=environment)
+        assert [outcome.deployment for outcome in report.outcomes] == [f"add-two-numbers-flow/nightly-{environment}"]
+
+
+def test_the_tables_name_every_recipe_and_every_variable_that_all_have() -> None:
+    """Whoever looks for a recipe or a variable finds it in the README."""
+    section = README.read_text().partition("## Recipes that come with it")[2].partition("\n## ")[0]
+    made_elsewhere = {"deployer", "decorated_flow_deployer"}
+    names = {one.recipe_name for one in Recipes().all()} - made_elsewhere
+    variables = {field.name for field in dataclasses.fields(CommonVariables)}
+    assert names | variables <= set(re.findall(r"`(\w+)`", section))
 
 
 @pytest.mark.parametrize(

@@ -144,5 +144,5 @@ def test_an_unknown_argument_of_a_builder(project: Project, unique: str) -> None
     """It is named, with what was probably meant and what there is; no variable is blamed for it."""
     assert refused(project, "misspelled", "{name: n}") == (
         f"meta_prefect.yaml:5:7: deployments.{unique}[0]: recipe misspelled: namer takes no argument 'nane'\n"
-        "  Did you mean 'name'? Known: name, per_environment."
+        "  Did you mean 'name'? Known: name, pattern, per_environment."
     )

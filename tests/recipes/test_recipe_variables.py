@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
@@ -11,6 +12,7 @@ from pydantic import Field
 from meta_prefect.errors import RecipeError
 from meta_prefect.implementations.metadata import namer
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
+from meta_prefect.interfaces.variable_group import VariableGroup
 from meta_prefect.recipes import recipe
 from meta_prefect.recipes.variables import variables_model
 
@@ -163,3 +165,60 @@ def test_signatures_that_are_no_list_of_variables(function: Callable[..., Any], 
     with pytest.raises(RecipeError) as refused:
         recipe(function)
     assert str(refused.value).startswith(f"recipe {function.__name__}: {message}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Team(VariableGroup):
+    """Who is behind it.
+
+    Attributes:
+        team: The team to ask.
+        pager: Its number.
+    """
+
+    team: str
+    pager: Annotated[str | None, Field(title="Pager number")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnCall(Team):
+    """Who is behind it, at night too.
+
+    Attributes:
+        hours: When.
+    """
+
+    hours: tuple[int, ...] = (0, 24)
+
+
+def with_a_group(size: int = 1, *, team: OnCall) -> FlowBuilderInterface:
+    """Deploy.
+
+    Args:
+        size: How big.
+        team: Who is behind it.
+    """
+    return namer(name=f"{size} {team.team} {team.hours}")
+
+
+def test_a_group_of_variables() -> None:
+    """Each field is a variable with its help and default, the needed ones first; the function gets the group."""
+    made = recipe(with_a_group)
+
+    fields = made.variables_model.model_fields
+    assert list(fields) == ["team", "size", "pager", "hours"]
+    assert (fields["team"].is_required(), fields["team"].description) == (True, "The team to ask.")
+    assert (fields["pager"].title, fields["pager"].description) == ("Pager number", "Its number.")
+    builder = made.with_variables(team="data", hours=[8, 9])
+    assert builder.as_entry() == {"team": "data", "hours": [8, 9]}
+    assert builder.single_builders("dev") == (namer(name="1 data (8, 9)"),)
+
+
+def test_a_group_that_repeats_a_variable() -> None:
+    """Which of the two is meant could not be said."""
+
+    def twice(pager: str, more: Team) -> FlowBuilderInterface:
+        return namer(name=f"{pager}{more}")
+
+    with pytest.raises(RecipeError, match="takes 'pager' twice: by itself, and in a group of variables"):
+        recipe(twice)

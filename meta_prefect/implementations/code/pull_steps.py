@@ -1,0 +1,120 @@
+"""What a worker does before each run, beside bringing the code: Prefect's own steps, and anybody's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final
+
+from pydantic import BeforeValidator, Field
+
+from meta_prefect.implementations.builder import Builder
+from meta_prefect.implementations.code.step_functions import Step, check_steps
+from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.pull_steps import CODE_FOLDER, PullStep, behind
+from meta_prefect.interfaces.short_forms import one_or_many
+
+_SCRIPT: Final = "prefect.deployments.steps.run_shell_script"
+_REQUIREMENTS: Final = "prefect.deployments.steps.pip_install_requirements"
+
+Steps = Annotated[tuple[Step, ...], BeforeValidator(one_or_many)]
+"""Pull steps, as in the ``pull`` section of a ``prefect.yaml``; one may be written without its list."""
+
+
+def _with_steps(deployment: Deployment, steps: list[PullStep], *, instead: bool = False) -> Deployment:
+    """Add steps: behind the code where an inner builder has brought it, else as that or behind what an outer builder says.
+
+    Raises:
+        ConfigurationError: A step is none, takes other inputs or holds a secret; or two have one id.
+    """
+    deployment.notes = [*deployment.notes, *check_steps(steps)]
+    brings_code = any(step.keys().isdisjoint((_SCRIPT, _REQUIREMENTS)) for step in steps)
+    if brings_code or deployment.pull_steps:
+        deployment.pull_steps = behind([] if brings_code and instead else deployment.pull_steps, steps)
+    else:
+        deployment.steps_after_code = [*deployment.steps_after_code, *steps]
+    return deployment
+
+
+class pull_steps(Builder):  # noqa: N801 - used like a function
+    """Lets a worker take steps of Prefect before each run. They come behind those that bring the code.
+
+    Where no inner builder has brought it, steps of which one does more than run scripts and install requirements are the whole
+    of what a worker does, as the ``pull`` section of a ``prefect.yaml`` is: they bring the code themselves.
+
+    Attributes:
+        steps: The steps, each ``{"package.module.function": {input: value}}``. With an ``id`` the outputs of one can be referred
+            to by those after it: ``{{ clone.directory }}``. A secret is a reference too: ``{{ prefect.blocks.secret.token }}``.
+        instead: Whether such steps stand in the place of what inner builders have said.
+    """
+
+    step: ClassVar[str] = "add pull steps"
+
+    steps: Steps
+    instead: bool = False
+
+    def __init__(self, steps: Any = (), /, **data: Any) -> None:
+        # The steps may be given without their name.
+        super().__init__(**({"steps": steps} if steps else {}), **data)
+
+    def update_deployment(self, deployment: Deployment) -> Deployment:
+        """Add the steps.
+
+        Raises:
+            ConfigurationError: A step is none, takes other inputs or holds a secret; or two have one id.
+        """
+        return _with_steps(deployment, [dict(step) for step in self.steps], instead=self.instead)
+
+
+class pip_requirements(Builder):  # noqa: N801 - used like a function
+    """Installs the packages of a requirements file with pip before each run, into the environment in which the run starts.
+
+    Attributes:
+        file: The file, from the project's folder.
+    """
+
+    step: ClassVar[str] = "install requirements"
+
+    file: str = Field(default="requirements.txt", min_length=1)
+
+    def update_deployment(self, deployment: Deployment) -> Deployment:
+        """Add the step, and say where the file is not here."""
+        if "{{" not in self.file and not (Path(deployment.flow.source) / self.file).is_file():
+            deployment.notes = [*deployment.notes, f"there is no {self.file} in the project's folder"]
+        inputs = {"directory": CODE_FOLDER, "requirements_file": self.file}
+        return _with_steps(deployment, [{_REQUIREMENTS: inputs}])
+
+
+class shell_script(Builder):  # noqa: N801 - used like a function
+    """Runs commands before each run, one a line. A command that fails ends the run before it has begun.
+
+    Attributes:
+        script: The commands.
+        directory: Where they run; a relative path starts in the project's folder, as does None.
+        env: Environment variables of the commands. A secret is a reference: ``{{ prefect.blocks.secret.token }}``.
+        id: Under which name later steps may refer to its outputs ``stdout`` and ``stderr``.
+        shell: Whether a shell runs each line, so that it may hold pipes and redirections.
+    """
+
+    step: ClassVar[str] = "run a script"
+
+    script: str = Field(min_length=1)
+    directory: str | None = Field(default=None, min_length=1)
+    env: dict[str, str] = Field(default={})
+    id: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w-]*$")
+    shell: bool = False
+
+    def update_deployment(self, deployment: Deployment) -> Deployment:
+        """Add the step.
+
+        Raises:
+            ConfigurationError: It holds a secret, or a step before it has its id.
+        """
+        place = self.directory or ""
+        inputs: dict[str, Any] = {
+            "id": self.id,
+            "script": self.script,
+            "directory": place if place.startswith(("/", "~", "{{")) else f"{CODE_FOLDER}/{place}",
+            "env": self.env,
+            "shell": self.shell,
+        }
+        return _with_steps(deployment, [{_SCRIPT: {key: value for key, value in inputs.items() if value}}])

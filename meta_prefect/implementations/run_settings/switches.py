@@ -1,0 +1,44 @@
+"""What is switched on a deployment as a whole, and where its flow is found."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator
+
+from meta_prefect.implementations.builder import Builder
+from meta_prefect.interfaces.deployment import Deployment
+
+
+def _check_entrypoint(entrypoint: str) -> str:
+    path, colon, function = entrypoint.rpartition(":")
+    parts = [function] if colon else entrypoint.split(".")
+    if not all(part.isidentifier() for part in parts) or (not path if colon else len(parts) == 1 or parts[-1] == "py"):
+        raise ValueError(f"{entrypoint!r} is no entrypoint: write 'path.py:function' or 'package.module.function'")
+    return entrypoint.removeprefix("./")
+
+
+Entrypoint = Annotated[str, AfterValidator(_check_entrypoint)]
+"""``path.py:function`` or ``package.module.function``."""
+
+
+class deployment_switches(Builder):  # noqa: N801 - used like a function
+    """Sets what Prefect keeps of a deployment beside its metadata; what is None is left as it is.
+
+    Attributes:
+        paused: Whether it is paused, so that schedules create no runs; None leaves that to the operator.
+        enforce_parameter_schema: Whether the server refuses parameters of runs that the flow does not take.
+        entrypoint: Where runs find the flow, if not where the deploy found it: in an image, for example.
+    """
+
+    step: ClassVar[str] = "set switches"
+
+    paused: bool | None = None
+    enforce_parameter_schema: bool | None = None
+    entrypoint: Entrypoint | None = None
+
+    def update_deployment(self, deployment: Deployment) -> Deployment:
+        """Set what is given."""
+        for name, value in self.model_dump(exclude_none=True).items():
+            setattr(deployment, name, value)
+        return deployment
