@@ -12,9 +12,18 @@ from prefect import get_run_logger, task
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from deployer_flows.deploying_itself import DEFAULT_RECIPE, deployer
-from deployer_flows.whole_project import deploy_order, succeeded
-from meta_prefect.discovery.modules import ProjectModules
+from deployer_flows.whole_project import plan_and_apply, succeeded
+from meta_prefect.engine.context import new_context
+from meta_prefect.engine.drafts import DeploymentRequest
+from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS, ending_in_words, mark_run
+from meta_prefect.engine.plan_input import PlanInput
+from meta_prefect.engine.progress import progress
+from meta_prefect.engine.requests import ProjectRequests, requests_of
+from meta_prefect.engine.selection import Selection
+from meta_prefect.engine.source import Fetch, fetch_observed
 from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
+from meta_prefect.flows.catalog import catalog_of
+from meta_prefect.flows.loader import ProjectModules
 from meta_prefect.hidden_values import secrets_in
 from meta_prefect.implementations.code.project_source import ProjectSource
 from meta_prefect.implementations.notification.watching import watch_name
@@ -22,26 +31,15 @@ from meta_prefect.interfaces.markdown import code, escaped
 from meta_prefect.interfaces.tags import DEPLOYERS, Names, deployer_of, deployers_of, owner_tags
 from meta_prefect.local.files import scratch_folder
 from meta_prefect.local.host import LocalHost
-from meta_prefect.plan.recorded import Asked
 from meta_prefect.plan.remarks import Remark
+from meta_prefect.plan.saved_plan import DeployOptions
 from meta_prefect.project import Project, read_project
 from meta_prefect.recipes import Recipe
-from meta_prefect.recipes.drafting import Request
-from meta_prefect.recipes.knowing import flows_of
-from meta_prefect.recipes.observed import deploy_flow
-from meta_prefect.recipes.order import Order
-from meta_prefect.recipes.requests import Requested, requests_of
-from meta_prefect.recipes.selection import Selection
+from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.recipes.variables import check_variables
 from meta_prefect.report import Report
 from meta_prefect.server import PrefectServer, connect
-from meta_prefect.steps.failing import failing_in_words
-from meta_prefect.steps.fetching import Fetch, fetch_observed
-from meta_prefect.steps.locking import turn
-from meta_prefect.steps.progress import progress
-from meta_prefect.steps.retrying import PATIENTLY
-from meta_prefect.steps.source import new_context
-from meta_prefect.steps.telling import mark_run
+from meta_prefect.state.lock import turn
 
 _MOST: Final = 1000
 
@@ -94,7 +92,7 @@ class DeployerSetup(BaseModel):
 
 
 @deploy_flow(name="bootstrap", flow_run_name="bootstrap a deployer")
-@failing_in_words
+@ending_in_words
 async def bootstrap(
     setup: Annotated[DeployerSetup, Field(title="Setup")],
     dry_run: Annotated[bool, Field(title="Dry run", description="Plan, and write nothing.")] = False,
@@ -111,21 +109,21 @@ async def bootstrap(
             project = read_project(await _folder(setup.source, scratch), required=False)
             does = "remove" if remove else "plan" if dry_run else "bootstrap"
             await mark_run(project.name, [DEPLOYERS], server, name=f"{does} the deployer of {project.name}")
-            order = _order(project, setup, await _replaced(project, server), remove=remove)
-            taking_turns = turn(server, order.project.name, DEPLOYERS, waiting=progress().wait)
+            inputs = _inputs(project, setup, await _replaced(project, server), remove=remove)
+            taking_turns = turn(server, inputs.project.name, DEPLOYERS, waiting=progress().wait)
             async with nullcontext() if dry_run else taking_turns:
-                report = await deploy_order(order, None, server, dry_run=dry_run, on_error="stop", force=remove)
+                report = await plan_and_apply(inputs, None, server, dry_run=dry_run, on_error="stop", force=remove)
                 if not dry_run:
                     watches = setup.watch and not remove
                     wanted = {watch_name("check-drift", project.name, setup.environments)} if watches else set[str]()
-                    await remove_automations(order.project.names, wanted, server)
+                    await remove_automations(inputs.project.names, wanted, server)
     return succeeded(report)
 
 
 @task(
     name="remove automations",
     task_run_name="remove automations that are no longer wanted",
-    **PATIENTLY,
+    **RETRY_TEMPORARY_ERRORS,
 )
 async def remove_automations(names: Names, wanted: set[str], server: PrefectServer) -> None:
     """Delete the automations of a deployer that it no longer has: they would run what is gone.
@@ -156,7 +154,7 @@ async def _folder(source: ProjectSource, scratch: Path) -> Path:
     return await fetch_observed(Fetch(source, None, scratch))
 
 
-def _order(project: Project, setup: DeployerSetup, replaced: str | None, *, remove: bool) -> Order:
+def _inputs(project: Project, setup: DeployerSetup, replaced: str | None, *, remove: bool) -> PlanInput:
     """The deployer as a project of its own, whose deployments are the deployer's flows.
 
     What the deployer of a former name has and this one does not replace is pruned with what is no longer wanted.
@@ -169,18 +167,20 @@ def _order(project: Project, setup: DeployerSetup, replaced: str | None, *, remo
     context = new_context(project.root, deployers_of(project.names), environment=DEPLOYERS, next_versions=False)
     # META_PREFECT__VERSION and META_PREFECT__TAGS are about the project's deployments.
     context = context.model_copy(update={"version": None, "tags": (), "origin": None})
-    flows = flows_of(project.root, from_source=True)
+    flows = catalog_of(project.root, from_source=True)
     used = _Used((), (), ()) if remove else _Used.by(project, flows.modules, setup.environments)
     requests = () if remove else tuple(_requests(project, setup, used, replaced))
     itself = project.model_copy(
         update={"name": context.project, "renamed_from": context.renamed_from, "entries": ()},
     )
-    asked = Asked(only_changed=True, prune=True, max_deletes=_MOST)
+    asked = DeployOptions(only_changed=True, prune=True, max_deletes=_MOST)
     remarks = [*used.left_out]
     if replaced is not None:
         becomes = "removed" if remove else "replaced by this one"
         remarks.append(f"the deployer of {replaced!r} is {becomes}, with its automations")
-    return Order(itself, context, Selection(), Requested(requests, (), tuple(map(Remark, remarks)), ()), asked, flows)
+    return PlanInput(
+        itself, context, Selection(), ProjectRequests(requests, (), tuple(map(Remark, remarks)), ()), asked, flows
+    )
 
 
 def _unstable(project: Project) -> ProjectFileError:
@@ -192,7 +192,7 @@ def _unstable(project: Project) -> ProjectFileError:
     )
 
 
-def _requests(project: Project, setup: DeployerSetup, used: _Used, replaced: str | None) -> Iterator[Request]:
+def _requests(project: Project, setup: DeployerSetup, used: _Used, replaced: str | None) -> Iterator[DeploymentRequest]:
     """One entry of the recipe `deployer` for each flow of the deployer.
 
     Raises:
@@ -216,7 +216,7 @@ def _requests(project: Project, setup: DeployerSetup, used: _Used, replaced: str
             common["replaces"] = replaced
         variables = check_variables(deployer.variables_model, {**common, **own}, deployer.recipe_name, _place)
         if isinstance(variables, BaseModel):
-            yield Request(deployer, entrypoint, variables, where=entrypoint)
+            yield DeploymentRequest(deployer, entrypoint, variables, where=entrypoint)
         else:
             errors.extend(variables)
     if errors:

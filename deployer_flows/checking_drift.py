@@ -8,36 +8,34 @@ from typing import Annotated, Literal
 from prefect import get_run_logger, task
 from pydantic import Field
 
-from deployer_flows.whole_project import deploy_order, selected, succeeded
+from deployer_flows.whole_project import plan_and_apply, selected, succeeded
+from meta_prefect.engine.form import EnvironmentName, Patterns, ProjectPath
+from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS, ending_in_words, name_run, named_after_project, saying
+from meta_prefect.engine.plan_input import PlanInput, read_plan_input
+from meta_prefect.engine.progress import progress
+from meta_prefect.engine.source import project_folder
+from meta_prefect.engine.status import project_status
 from meta_prefect.errors import DriftFound, MetaPrefectError
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.local.host import LocalHost
-from meta_prefect.pages.drift_page import drift_markdown
 from meta_prefect.plan.outcomes import counted, listed
-from meta_prefect.plan.recorded import Asked
+from meta_prefect.plan.saved_plan import DeployOptions
 from meta_prefect.plan.status import DeploymentStatus, ProjectStatus
 from meta_prefect.project import read_project
-from meta_prefect.recipes.announcing import announce
-from meta_prefect.recipes.observed import deploy_flow
-from meta_prefect.recipes.order import Order, read_order
-from meta_prefect.recipes.parameters import EnvironmentName, Patterns, ProjectPath
-from meta_prefect.recipes.status import project_status
+from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.report import Outcome, drift_in_one_line
+from meta_prefect.report.drift_page import drift_markdown
+from meta_prefect.report.events import announce
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
-from meta_prefect.steps.failing import failing_in_words, saying
-from meta_prefect.steps.fetching import project_folder
-from meta_prefect.steps.healing import MOST_HEALS, read_heals, store_heals
-from meta_prefect.steps.locking import turn
-from meta_prefect.steps.progress import progress
-from meta_prefect.steps.retrying import PATIENTLY
-from meta_prefect.steps.telling import named_after_project, tell_run
+from meta_prefect.state.heal_log import MOST_HEALS, read_heals, store_heals
+from meta_prefect.state.lock import turn
 
 Policy = Literal["report", "fail", "heal"]
 
 
 @deploy_flow(name="check-drift", flow_run_name=named_after_project("check", "in"))
-@failing_in_words
+@ending_in_words
 async def check_drift(
     path: ProjectPath = ".",
     environment: EnvironmentName = None,
@@ -86,40 +84,40 @@ async def _check(
     path: str, environment: str | None, policy: Policy, select: list[str], environments: list[str]
 ) -> ProjectStatus:
     """Look at one environment, of several where these are given."""
-    asked = Asked(select=tuple(select), only_changed=True)
+    asked = DeployOptions(select=tuple(select), only_changed=True)
     async with (
         connect(LocalHost(start_worker=read_settings().start_worker)) as server,
         project_folder(path, None, server) as folder,
     ):
-        order = read_order(read_project(folder, required=False), folder, environment, asked)
-        await tell_run(order.context, "check", server, "in", among=environments, more=selected(order))
-        project, where = order.project.name, order.context.environment
+        inputs = read_plan_input(read_project(folder, required=False), folder, environment, asked)
+        await name_run(inputs.context, "check", server, "in", among=environments, more=selected(inputs))
+        project, where = inputs.project.name, inputs.context.environment
         async with turn(server, project, where, waiting=progress().wait):
-            found = await compare_with_applied(order, server)
+            found = await compare_with_applied(inputs, server)
             drifted = list(found.drifted)
             await _show(found, drifted, server)
-            healed = await _heal(order, folder, drifted, server) if drifted and policy == "heal" else []
-    told = drift_in_one_line(found)
+            healed = await _heal(inputs, folder, drifted, server) if drifted and policy == "heal" else []
+    summary = drift_in_one_line(found)
     if drifted and policy == "fail":
         raise DriftFound(
-            f"{told}: {', '.join(one.deployment for one in drifted)}",
+            f"{summary}: {', '.join(one.deployment for one in drifted)}",
             where=f"{project} in {where}",
             hint="Its artifact says which fields. Deploy the project to set them right, or change it to what is live.",
         )
     if healed:
-        told = f"healed {len(healed)} of {counted(len(found.deployments), 'deployment')}: {listed(healed)}"
-    return saying(told, found)
+        summary = f"healed {len(healed)} of {counted(len(found.deployments), 'deployment')}: {listed(healed)}"
+    return saying(summary, found)
 
 
 @task(
     name="compare with what was applied",
     task_run_name="compare with what was applied",
-    **PATIENTLY,
+    **RETRY_TEMPORARY_ERRORS,
 )
-async def compare_with_applied(order: Order, server: PrefectServer) -> ProjectStatus:
+async def compare_with_applied(inputs: PlanInput, server: PrefectServer) -> ProjectStatus:
     """Compare what was applied, what is live and what the project wants; reads only."""
     progress().step("compare")
-    return await project_status(order, server)
+    return await project_status(inputs, server)
 
 
 async def _show(found: ProjectStatus, drifted: list[DeploymentStatus], server: PrefectServer) -> None:
@@ -128,8 +126,8 @@ async def _show(found: ProjectStatus, drifted: list[DeploymentStatus], server: P
     for one in drifted:
         fields = ", ".join(field.path for field in one.drift)
         logger.warning("%s %s%s", one.deployment, one.state, f": {fields}" if fields else "")
-    told = drift_in_one_line(found)
-    logger.info("%s: %s", found.environment, told)
+    summary = drift_in_one_line(found)
+    logger.info("%s: %s", found.environment, summary)
     live = await server.read_deployments([_split(one.deployment) for one in drifted])
     for one in drifted:
         payload = {"state": one.state, "fields": [field.path for field in one.drift]}
@@ -139,7 +137,7 @@ async def _show(found: ProjectStatus, drifted: list[DeploymentStatus], server: P
         {
             "type": "markdown",
             "key": artifact_key(f"drift-{found.project}-{found.environment}"),
-            "description": f"Project {found.project} in {found.environment}: {told}.",
+            "description": f"Project {found.project} in {found.environment}: {summary}.",
             "data": drift_markdown(found),
         }
     )
@@ -150,24 +148,26 @@ def _split(name: str) -> tuple[str, str]:
     return flow_name, deployment_name
 
 
-async def _heal(order: Order, folder: Path, drifted: list[DeploymentStatus], server: PrefectServer) -> list[str]:
+async def _heal(inputs: PlanInput, folder: Path, drifted: list[DeploymentStatus], server: PrefectServer) -> list[str]:
     """Deploy what has drifted, unless that has been done too often; returns what was set right.
 
     Raises:
         DriftFound: Something was changed again and again after it had been healed.
         DeployFailed: Something could not be written.
     """
-    project, environment = order.project.name, order.context.environment
+    project, environment = inputs.project.name, inputs.context.environment
     heals = await read_heals(project, environment, server)
-    names = [one.deployment for one in drifted if heals.may_heal(one.deployment, order.context.now)]
+    names = [one.deployment for one in drifted if heals.may_heal(one.deployment, inputs.context.now)]
     given_up = [one.deployment for one in drifted if one.deployment not in names]
     healed: list[Outcome] = []
     if names:
         # Noted first: what writes and then dies must not do so for ever.
-        await store_heals(heals.with_heals(names, order.context.now), server)
-        asked = Asked(names=tuple(names), only_changed=True)
-        healing = read_order(order.project, folder, environment, asked, flows=order.flows).automatically()
-        report = succeeded(await deploy_order(healing, None, server, dry_run=False, on_error="keep-going", force=False))
+        await store_heals(heals.with_heals(names, inputs.context.now), server)
+        asked = DeployOptions(names=tuple(names), only_changed=True)
+        healing = read_plan_input(inputs.project, folder, environment, asked, flows=inputs.flows).automatically()
+        report = succeeded(
+            await plan_and_apply(healing, None, server, dry_run=False, on_error="keep-going", force=False)
+        )
         healed = [*report.only("created"), *report.only("updated")]
         for outcome in healed:
             announce("healed", project, environment, outcome.deployment, outcome.id, {"fields": outcome.detail})

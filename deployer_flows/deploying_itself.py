@@ -13,7 +13,7 @@ from meta_prefect.implementations.run_settings import run_form
 from meta_prefect.implementations.schedule import Schedules, scheduler
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.recipes import recipe
-from meta_prefect.recipes.finding import Recipes
+from meta_prefect.recipes.registry import Recipes
 
 DEFAULT_RECIPE = "local_run_deployer"
 

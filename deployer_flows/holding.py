@@ -8,19 +8,19 @@ from prefect import get_run_logger
 from prefect.runtime import flow_run
 from pydantic import Field
 
+from meta_prefect.engine.context import clock
+from meta_prefect.engine.form import ProjectPath
+from meta_prefect.engine.holds import remove_hold, store_hold
+from meta_prefect.engine.observed import ending_in_words
+from meta_prefect.engine.source import project_folder
 from meta_prefect.errors import ConflictError, TargetError, nearest
 from meta_prefect.interfaces.tags import Names, owner
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.holds import LONGEST_REASON, Hold, Holds, Scope, read_until
 from meta_prefect.project import read_project
-from meta_prefect.recipes.observed import deploy_flow
-from meta_prefect.recipes.parameters import ProjectPath
+from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.server import PrefectServer, connect
-from meta_prefect.steps.failing import failing_in_words
-from meta_prefect.steps.fetching import project_folder
-from meta_prefect.steps.holding import remove_hold, store_hold
-from meta_prefect.steps.recording import who_runs
-from meta_prefect.steps.source import clock
+from meta_prefect.state.ledger import who_runs
 
 
 def _run_name() -> str:
@@ -29,12 +29,12 @@ def _run_name() -> str:
 
 
 @deploy_flow(name="hold", flow_run_name=_run_name)
-@failing_in_words
+@ending_in_words
 async def hold(
     deployment: Annotated[str, Field(title="Deployment", description="`flow/deployment`.")],
     because: Annotated[
         str | None,
-        Field(title="Because", description="Why; whoever meets the hold reads it.", max_length=LONGEST_REASON),
+        Field(title="Because", description="Why; shown wherever the hold is.", max_length=LONGEST_REASON),
     ] = None,
     until: Annotated[
         str | None,
@@ -78,7 +78,7 @@ async def hold(
 async def _asked(deployment: str, because: str | None, until: str | None, scope: Scope, server: PrefectServer) -> Hold:
     if not (because or "").strip():
         raise TargetError(
-            "a hold needs a reason: whoever meets it should know whether it still holds",
+            "a hold needs a reason, so that others can tell whether it still applies",
             where="because",
             hint="Say why: --because 'vendor fixes the API on Monday'.",
         )

@@ -5,24 +5,22 @@ from __future__ import annotations
 from contextlib import nullcontext
 
 from deployer_flows.whole_project import make_plan, read, show_project_report, succeeded
+from meta_prefect.engine.form import DryRun, EnvironmentName, Force, MaxDeletes, ProjectPath, Revision
+from meta_prefect.engine.observed import ending_in_words, name_run, named_after_project, present_run
+from meta_prefect.engine.progress import progress
+from meta_prefect.engine.prune import prune_orphans
+from meta_prefect.engine.source import project_folder
 from meta_prefect.errors import ValidationFailed
 from meta_prefect.local.host import LocalHost
-from meta_prefect.plan.recorded import Asked
-from meta_prefect.recipes.observed import deploy_flow
-from meta_prefect.recipes.parameters import DryRun, EnvironmentName, Force, MaxDeletes, ProjectPath, Revision
-from meta_prefect.recipes.pruning import prune_orphans
+from meta_prefect.plan.saved_plan import DeployOptions
+from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.report import Report
 from meta_prefect.server import connect
-from meta_prefect.steps.failing import failing_in_words
-from meta_prefect.steps.fetching import project_folder
-from meta_prefect.steps.locking import turn
-from meta_prefect.steps.progress import progress
-from meta_prefect.steps.telling import named_after_project, tell_run
-from meta_prefect.steps.this_run import present_run
+from meta_prefect.state.lock import turn
 
 
 @deploy_flow(name="prune", flow_run_name=named_after_project("prune", "in", dry_verb="plan to prune"))
-@failing_in_words
+@ending_in_words
 async def prune(
     path: ProjectPath = ".",
     environment: EnvironmentName = None,
@@ -37,16 +35,16 @@ async def prune(
         ValidationFailed: Something is wrong with the project, or too many would be deleted; nothing was deleted.
         DeployFailed: Some deployments could not be deleted; it carries the report.
     """
-    asked = Asked(prune=True, only_changed=True, max_deletes=max_deletes)
+    asked = DeployOptions(prune=True, only_changed=True, max_deletes=max_deletes)
     async with (
         connect(LocalHost(start_worker=False)) as server,
         project_folder(path, revision or None, server) as folder,
     ):
-        order = await read(folder, environment, asked, None)
-        await tell_run(order.context, "plan to prune" if dry_run else "prune", server, "in")
-        project, where = order.project.name, order.context.environment
+        inputs = await read(folder, environment, asked, None)
+        await name_run(inputs.context, "plan to prune" if dry_run else "prune", server, "in")
+        project, where = inputs.project.name, inputs.context.environment
         async with nullcontext() if dry_run else turn(server, project, where, waiting=progress().wait):
-            planned = await make_plan(order, server, completing=False)
+            planned = await make_plan(inputs, server, completing=False)
             if planned.errors:
                 raise ValidationFailed(planned.errors)
             foreseen = planned.outcomes(dry_run=True) if dry_run else ()
@@ -61,5 +59,5 @@ async def prune(
             )
             if not dry_run:
                 report = await prune_orphans(planned, report, server, force=force)
-            await show_project_report(report, order.context, server)
+            await show_project_report(report, inputs.context, server)
     return succeeded(report)

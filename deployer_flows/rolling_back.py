@@ -11,39 +11,36 @@ from prefect import get_run_logger, task
 from prefect.runtime import flow_run
 from pydantic import Field
 
+from meta_prefect.engine.context import clock
+from meta_prefect.engine.form import DryRun, ProjectPath
+from meta_prefect.engine.holds import store_hold
+from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS, ending_in_words, mark_run, present_run, saying
+from meta_prefect.engine.progress import progress
+from meta_prefect.engine.report_artifact import show_report
+from meta_prefect.engine.rollback import check_restorable
+from meta_prefect.engine.source import project_folder
 from meta_prefect.errors import ConflictError
 from meta_prefect.hidden_values import known_by
 from meta_prefect.interfaces.markdown import code
 from meta_prefect.interfaces.tags import Names
 from meta_prefect.local.host import LocalHost
-from meta_prefect.pages.history_page import history_artifact
 from meta_prefect.plan.changes import Create, Plan, Unchanged, Update
-from meta_prefect.plan.document import document
-from meta_prefect.plan.explain import details, headline
-from meta_prefect.plan.going_back import version_to_restore
+from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.holds import LONGEST_REASON, Hold, StoredHold, release_command
-from meta_prefect.plan.ledger import Ledger, LedgerEntry, PageHead, Recorded, history_of
+from meta_prefect.plan.ledger import HistoryEntry, LedgerEntry, LedgerPage, PageHead, history_of
 from meta_prefect.plan.outcomes import counted, done_action, planned_action
-from meta_prefect.plan.records import LiveDeployment
-from meta_prefect.plan.restoring import code_remarks, diff_restored, under_present_name
+from meta_prefect.plan.rollback import code_remarks, diff_restored, under_present_name
+from meta_prefect.plan.rollback_target import version_to_restore
 from meta_prefect.project import read_project
-from meta_prefect.recipes.observed import deploy_flow
-from meta_prefect.recipes.parameters import DryRun, ProjectPath
-from meta_prefect.recipes.showing import show_report
+from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.redaction import remember
 from meta_prefect.report import Outcome, Report
+from meta_prefect.report.history_page import history_artifact
+from meta_prefect.report.plan_json import document
+from meta_prefect.report.plan_text import details, headline
 from meta_prefect.server import PrefectServer, connect, ui_url
-from meta_prefect.steps.failing import failing_in_words, saying
-from meta_prefect.steps.fetching import project_folder
-from meta_prefect.steps.holding import store_hold
-from meta_prefect.steps.locking import turn
-from meta_prefect.steps.progress import progress
-from meta_prefect.steps.recording import begin_page, who_runs
-from meta_prefect.steps.restoring import check_restorable
-from meta_prefect.steps.retrying import PATIENTLY
-from meta_prefect.steps.source import clock
-from meta_prefect.steps.telling import mark_run
-from meta_prefect.steps.this_run import present_run
+from meta_prefect.state.ledger import begin_page, who_runs
+from meta_prefect.state.lock import turn
 
 Holding = Literal["automatic", "all", "none"]
 
@@ -55,7 +52,7 @@ class Restoration:
 
     def __init__(
         self,
-        target: Recorded,
+        target: HistoryEntry,
         live: LiveDeployment | None,
         change: Create | Update | Unchanged,
         remarks: tuple[str, ...],
@@ -77,7 +74,7 @@ def _run_name() -> str:
 
 
 @deploy_flow(name="rollback", flow_run_name=_run_name)
-@failing_in_words
+@ending_in_words
 async def rollback(
     deployment: Annotated[str, Field(title="Deployment", description="`flow/deployment`.")],
     to: Annotated[
@@ -150,7 +147,7 @@ async def rollback(
     return saying(f"{outcome.action} {deployment}: {outcome.detail}", report)
 
 
-def _newest(history: Sequence[Recorded]) -> Recorded:
+def _newest(history: Sequence[HistoryEntry]) -> HistoryEntry:
     """What was written last, as far as that counts."""
     return next((one for one in history if one.doubt is None), history[0])
 
@@ -180,16 +177,16 @@ def _what_holds(scope: Literal["automatic", "all"], deployment: str) -> str:
     return f"scheduled and healing deploys leave it alone until somebody deploys or releases it: {release}"
 
 
-async def _history(deployment: str, names: Names, server: PrefectServer) -> tuple[Recorded, ...]:
+async def _history(deployment: str, names: Names, server: PrefectServer) -> tuple[HistoryEntry, ...]:
     return history_of(deployment, [page async for page in server.read_ledger_pages(names)])
 
 
 @task(
     name="read history",
     task_run_name="read the history of {deployment}",
-    **PATIENTLY,
+    **RETRY_TEMPORARY_ERRORS,
 )
-async def read_history(deployment: str, names: Names, server: PrefectServer) -> tuple[Recorded, ...]:
+async def read_history(deployment: str, names: Names, server: PrefectServer) -> tuple[HistoryEntry, ...]:
     """Find what was written of a deployment, newest first, and leave that as a page from which to choose a version."""
     progress().step("read the history")
     history = await _history(deployment, names, server)
@@ -205,7 +202,7 @@ async def read_history(deployment: str, names: Names, server: PrefectServer) -> 
 @task(
     name="compare with what is recorded",
     task_run_name="compare {deployment} with what is recorded",
-    **PATIENTLY,
+    **RETRY_TEMPORARY_ERRORS,
 )
 async def compare_with_recorded(
     deployment: str, to: str | None, names: Names, root: Path, server: PrefectServer, *, unconfirmed: bool
@@ -239,7 +236,7 @@ async def compare_with_recorded(
 @task(
     name="roll back",
     task_run_name="roll back {restoration}",
-    **PATIENTLY,
+    **RETRY_TEMPORARY_ERRORS,
 )
 async def restore(restoration: Restoration, server: PrefectServer) -> str:
     """Write what differs; returns the deployment's id."""
@@ -257,7 +254,7 @@ async def restore(restoration: Restoration, server: PrefectServer) -> str:
     return live.id
 
 
-def _head(page: Ledger) -> PageHead:
+def _head(page: LedgerPage) -> PageHead:
     return PageHead(page.project, page.environment, page.recipe, str(flow_run.get_id()), page.commit)
 
 
@@ -304,7 +301,7 @@ def _report(restoration: Restoration, deployment_id: str | None, *, dry_run: boo
     )
 
 
-async def _show(report: Report, target: Recorded, server: PrefectServer) -> None:
+async def _show(report: Report, target: HistoryEntry, server: PrefectServer) -> None:
     (outcome,) = report.outcomes
     project, deployment = target.page.project, outcome.deployment
     get_run_logger().info("%s %s: %s", outcome.action, deployment, outcome.detail)

@@ -15,25 +15,9 @@ import tenacity
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from meta_prefect.errors import DeployFailed, ValidationFailed
-from meta_prefect.interfaces.context import DeployContext
-from meta_prefect.interfaces.markdown import escaped
-from meta_prefect.interfaces.names import artifact_key
-from meta_prefect.interfaces.tags import DEPLOYERS, deployers_of
-from meta_prefect.local.host import LocalHost
-from meta_prefect.plan.changes import Unchanged
-from meta_prefect.plan.code_moves import in_words, refused
-from meta_prefect.plan.document import document
-from meta_prefect.plan.explain import headline, markdown, summary
-from meta_prefect.plan.outcomes import counted
-from meta_prefect.plan.recorded import Asked, RecordedPlan, check_still_holds
-from meta_prefect.project import read_project
-from meta_prefect.recipes import Recipe
-from meta_prefect.recipes.ending_holds import end_holds
-from meta_prefect.recipes.interrupted import tidy_up_after_cancelling
-from meta_prefect.recipes.observed import deploy_flow
-from meta_prefect.recipes.order import Order, read_order
-from meta_prefect.recipes.parameters import (
+from meta_prefect.engine.cancelled import tidy_up_after_cancelling
+from meta_prefect.engine.ending_holds import end_holds
+from meta_prefect.engine.form import (
     Adopt,
     Bump,
     DryRun,
@@ -54,30 +38,49 @@ from meta_prefect.recipes.parameters import (
     Tags,
     Version,
 )
-from meta_prefect.recipes.planning import Planned, ProjectPlan, Resolved, plan_resolved, resolve_observed
-from meta_prefect.recipes.pruning import prune_orphans
-from meta_prefect.recipes.showing import show_report
-from meta_prefect.recipes.undoing import undo
+from meta_prefect.engine.observed import (
+    RETRY_TEMPORARY_ERRORS,
+    ending_in_words,
+    name_run,
+    named_after_project,
+    present_run,
+)
+from meta_prefect.engine.plan_input import PlanInput, read_plan_input
+from meta_prefect.engine.progress import progress
+from meta_prefect.engine.project_plan import Planned, ProjectPlan, Resolved, plan_resolved, resolve_observed
+from meta_prefect.engine.prune import prune_orphans
+from meta_prefect.engine.report_artifact import show_report
+from meta_prefect.engine.source import project_folder
+from meta_prefect.engine.undo import undo
+from meta_prefect.errors import DeployFailed, ValidationFailed
+from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.markdown import escaped
+from meta_prefect.interfaces.names import artifact_key
+from meta_prefect.interfaces.tags import DEPLOYERS, deployers_of
+from meta_prefect.local.host import LocalHost
+from meta_prefect.plan.changes import Unchanged
+from meta_prefect.plan.code_moves import in_words, refused
+from meta_prefect.plan.outcomes import counted
+from meta_prefect.plan.saved_plan import DeployOptions, SavedPlan, check_still_holds
+from meta_prefect.project import read_project
+from meta_prefect.recipes import Recipe
+from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.report import Outcome, Report, carried_by, together
+from meta_prefect.report.plan_json import document
+from meta_prefect.report.plan_text import headline, markdown, summary
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
-from meta_prefect.steps.failing import failing_in_words
-from meta_prefect.steps.fetching import project_folder
-from meta_prefect.steps.locking import turn
-from meta_prefect.steps.plan_records import plan_of_earlier_attempt, read_plan, settle_plan, store_plan, unfinished_plan
-from meta_prefect.steps.progress import progress
-from meta_prefect.steps.retrying import PATIENTLY
-from meta_prefect.steps.telling import named_after_project, tell_run
-from meta_prefect.steps.this_run import present_run
+from meta_prefect.state.lock import turn
+from meta_prefect.state.saved_plans import plan_of_earlier_attempt, read_plan, settle_plan, store_plan, unfinished_plan
 
 LARGEST_PARAMETERS: Final = 400_000
 """Bytes of JSON that a recipe's run gets at most; Prefect refuses parameters above 524,288."""
 
 _NAMED: Final = 2
-"""So many of what was selected are named by a run; all of them are among its parameters."""
+"""How many of the selected names stand in the run's name; all of them are among its parameters."""
 
 _TOLD: Final = 5
-"""So many failures are told in the run's own state; all of them stand in its report."""
+"""How many failures the run's state names; all of them stand in its report."""
 
 
 @deploy_flow(
@@ -85,7 +88,7 @@ _TOLD: Final = 5
     flow_run_name=named_after_project("deploy", dry_verb="plan"),
     on_cancellation=[tidy_up_after_cancelling],
 )
-@failing_in_words
+@ending_in_words
 async def deploy_project(
     path: ProjectPath = ".",
     environment: EnvironmentName = None,
@@ -116,7 +119,7 @@ async def deploy_project(
         MovedError: The recorded plan does not hold any more; nothing was written.
         DeployFailed: Some deployments could not be written; it carries the report.
     """
-    asked = Asked(
+    asked = DeployOptions(
         names=tuple(names),
         select=tuple(select),
         tags=tuple(tags),
@@ -134,17 +137,17 @@ async def deploy_project(
         earlier = recorded or await plan_of_earlier_attempt(asked, server)
         # An empty field of the form is an empty text.
         async with project_folder(path, revision or None, server, earlier) as folder:
-            order = await read(folder, environment, asked, earlier)
-            await tell_run(order.context, "plan" if dry_run else "deploy", server, more=selected(order))
-            taking_turns = turn(server, order.project.name, order.context.environment, waiting=progress().wait)
+            inputs = await read(folder, environment, asked, earlier)
+            await name_run(inputs.context, "plan" if dry_run else "deploy", server, more=selected(inputs))
+            taking_turns = turn(server, inputs.project.name, inputs.context.environment, waiting=progress().wait)
             async with nullcontext() if dry_run else taking_turns:
-                report = await deploy_order(order, recorded, server, dry_run=dry_run, on_error=on_error, force=force)
+                report = await plan_and_apply(inputs, recorded, server, dry_run=dry_run, on_error=on_error, force=force)
     return succeeded(report)
 
 
-def selected(order: Order) -> str:
+def selected(inputs: PlanInput) -> str:
     """What was asked for where that is a part of the project, for the run's name: ``load-orders, report/* and 3 more``."""
-    asked = (*order.asked.names, *order.asked.select)
+    asked = (*inputs.asked.names, *inputs.asked.select)
     more = len(asked) - _NAMED
     return f"{', '.join(asked[:_NAMED])}{f' and {more} more' if more > 0 else ''}"
 
@@ -156,15 +159,15 @@ def succeeded(report: Report) -> Report:
         DeployFailed: Some deployments could not be written.
     """
     if report.failed:
-        told = "\n".join(f"  {outcome.deployment}: {outcome.detail}" for outcome in report.failed[:_TOLD])
+        failures = "\n".join(f"  {outcome.deployment}: {outcome.detail}" for outcome in report.failed[:_TOLD])
         more = f"\n  and {len(report.failed) - _TOLD} more" if len(report.failed) > _TOLD else ""
-        raise DeployFailed(f"{counted(len(report.failed), 'deployment')} failed:\n{told}{more}", report=report)
+        raise DeployFailed(f"{counted(len(report.failed), 'deployment')} failed:\n{failures}{more}", report=report)
     return report
 
 
-async def deploy_order(
-    order: Order,
-    recorded: RecordedPlan | None,
+async def plan_and_apply(
+    inputs: PlanInput,
+    recorded: SavedPlan | None,
     server: PrefectServer,
     *,
     dry_run: bool,
@@ -174,7 +177,7 @@ async def deploy_order(
     """Plan, and do what the plan says, unless this is a dry run.
 
     Args:
-        order: What to deploy.
+        inputs: What to deploy.
         recorded: The plan that must still hold.
         server: The Prefect API.
         dry_run: Whether to stop before the first write.
@@ -185,13 +188,13 @@ async def deploy_order(
         ValidationFailed: Something is wrong with the project; nothing was written.
         MovedError: The recorded plan does not hold any more; nothing was written.
     """
-    planned = await make_plan(order, server, completing=not dry_run and order.earlier is None)
+    planned = await make_plan(inputs, server, completing=not dry_run and inputs.earlier is None)
     if planned.errors and on_error != "keep-going":
         raise ValidationFailed(planned.errors)
     if recorded is not None:
         check_still_holds(recorded, planned.states)
     if not dry_run:
-        await check_code_stays(planned, order, server)
+        await check_code_stays(planned, inputs, server)
     note = planned.recorded(dry_run=dry_run)
     artifact_id = await store_plan(note, server)
     reports = [] if dry_run else await _run_recipes(planned, on_error)
@@ -208,19 +211,19 @@ async def deploy_order(
     return report
 
 
-async def check_code_stays(planned: ProjectPlan, order: Order, server: PrefectServer) -> None:
+async def check_code_stays(planned: ProjectPlan, inputs: PlanInput, server: PrefectServer) -> None:
     """Let nobody take the code of a deployer's deployments away to one host without saying so.
 
     Raises:
         ValidationFailed: This deploy would.
     """
-    error = None if order.asked.local_code else refused(planned.moves, gethostname())
-    if error is not None and await server.read_owned(deployers_of(order.project.names), DEPLOYERS):
+    error = None if inputs.asked.local_code else refused(planned.moves, gethostname())
+    if error is not None and await server.read_owned(deployers_of(inputs.project.names), DEPLOYERS):
         raise ValidationFailed([error])
 
 
 @task(name="read project", task_run_name="read project", cache_policy=NO_CACHE)
-async def read(path: Path, environment: str | None, asked: Asked, earlier: RecordedPlan | None) -> Order:
+async def read(path: Path, environment: str | None, asked: DeployOptions, earlier: SavedPlan | None) -> PlanInput:
     """Read the project file, find its flows and recipes, check every entry.
 
     Args:
@@ -230,30 +233,30 @@ async def read(path: Path, environment: str | None, asked: Asked, earlier: Recor
         earlier: The plan that is to be applied or carried on; what it fixed and was asked stays.
     """
     progress().step("read project")
-    order = read_order(read_project(path, required=False), path, environment, asked, earlier)
+    inputs = read_plan_input(read_project(path, required=False), path, environment, asked, earlier)
     logger = get_run_logger()
     logger.info(
         "Project %s: %s asked for in %s",
-        order.project.name,
-        counted(len(order.requested.requests), "deployment"),
-        order.context.environment,
+        inputs.project.name,
+        counted(len(inputs.requested.requests), "deployment"),
+        inputs.context.environment,
     )
     if earlier is not None:
         logger.info("with the plan that run %s made at %s", earlier.run_id, earlier.now.isoformat(" ", "seconds"))
-    return order
+    return inputs
 
 
-async def make_plan(order: Order, server: PrefectServer, *, completing: bool) -> ProjectPlan:
+async def make_plan(inputs: PlanInput, server: PrefectServer, *, completing: bool) -> ProjectPlan:
     """Resolve everything in memory, each kind of builder as a task, compare it with the server, leave the plan as an artifact.
 
     Args:
-        order: What to plan.
+        inputs: What to plan.
         server: The Prefect API.
         completing: Whether an earlier deploy that did not finish is completed, where this is the same deploy again.
     """
     progress().step("plan")
     resolved, unfinished = await asyncio.gather(
-        resolve_observed(order, server.host), _unfinished(order, server, completing=completing)
+        resolve_observed(inputs, server.host), _unfinished(inputs, server, completing=completing)
     )
     if unfinished is not None and resolved.completes(unfinished):
         get_run_logger().info("completing the deploy of run %s, with its versions", unfinished.run_id)
@@ -263,7 +266,7 @@ async def make_plan(order: Order, server: PrefectServer, *, completing: bool) ->
 @task(
     name="plan",
     task_run_name="plan",
-    **PATIENTLY,
+    **RETRY_TEMPORARY_ERRORS,
 )
 async def compare_resolved(resolved: Resolved, server: PrefectServer) -> ProjectPlan:
     """Compare what is wanted with the server, and leave the plan as an artifact."""
@@ -272,8 +275,8 @@ async def compare_resolved(resolved: Resolved, server: PrefectServer) -> Project
     for error in planned.errors:
         logger.error("%s", error)
     moves = tuple(in_words(planned.moves, gethostname()))
-    for told in moves:
-        logger.warning("%s", told)
+    for move in moves:
+        logger.warning("%s", move)
     for change in planned.batch.plan:
         logger.info("%s", headline(change))
     project, environment = planned.context.project, planned.context.environment
@@ -288,8 +291,8 @@ async def compare_resolved(resolved: Resolved, server: PrefectServer) -> Project
     return planned
 
 
-async def _unfinished(order: Order, server: PrefectServer, *, completing: bool) -> RecordedPlan | None:
-    return await unfinished_plan(order.project.name, order.context.environment, server) if completing else None
+async def _unfinished(inputs: PlanInput, server: PrefectServer, *, completing: bool) -> SavedPlan | None:
+    return await unfinished_plan(inputs.project.name, inputs.context.environment, server) if completing else None
 
 
 async def _run_recipes(planned: ProjectPlan, on_error: OnErrorPolicy) -> list[Report]:
@@ -366,7 +369,7 @@ def _whole(planned: ProjectPlan, reports: Sequence[Report], *, dry_run: bool) ->
 
 
 async def show_project_report(report: Report, context: DeployContext, server: PrefectServer) -> None:
-    """Leave a report of a project where whoever looks at the run finds it."""
+    """Leave the report of a project as an artifact of its run."""
     key = f"report-{context.project}-{report.environment}"
     description = f"Project {escaped(context.project)} in {escaped(report.environment)}: {report.count()}."
     await show_report(report, key, description, context.project, context.commit, server)

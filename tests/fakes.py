@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from meta_prefect.errors import ConfigurationError
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 
 PROCESS_TEMPLATE: Record = {
     "variables": {"type": "object", "properties": {"env": {"type": "object"}, "working_dir": {"type": "string"}}},

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from meta_prefect.engine.resolve import Draft
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Deployment, FlowFacts
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface, flatten
 from meta_prefect.interfaces.tags import environment_tag, owner_tag
-from meta_prefect.plan.resolving import Draft
 
 T = TypeVar("T")
 

@@ -15,7 +15,16 @@ from meta_prefect.cli.ending import INTERRUPTED, journal
 from meta_prefect.cli.history import history, rollback
 from meta_prefect.cli.hold import hold, release
 from meta_prefect.cli.opening import open_ui
-from meta_prefect.cli.options import Debug, Environment, Flag, Form, How, What, Where, refuse_beside_plan
+from meta_prefect.cli.options import (
+    ApplyOptions,
+    Debug,
+    Environment,
+    Flag,
+    Form,
+    PlanOptions,
+    TargetOptions,
+    refuse_beside_plan,
+)
 from meta_prefect.cli.output import Output, Pipe, report_of
 from meta_prefect.cli.processes import has_died, server_document, server_lines, worker_document, worker_line
 from meta_prefect.cli.recipes import recipes, schema
@@ -56,7 +65,13 @@ worker_app.command(manifests)
 
 
 @app.command
-def deploy(*targets: str, what: What = What(), how: How = How(), where: Where = Where(), debug: Debug = False) -> int:
+def deploy(
+    *targets: str,
+    what: PlanOptions = PlanOptions(),
+    how: ApplyOptions = ApplyOptions(),
+    where: TargetOptions = TargetOptions(),
+    debug: Debug = False,
+) -> int:
     """Deploy a project: every deployment that its `meta_prefect.yaml` asks for.
 
     Where no Prefect API is configured, a Prefect server is started in the background on this host.
@@ -76,10 +91,10 @@ def deploy(*targets: str, what: What = What(), how: How = How(), where: Where = 
     if where.revision is not None:
         raise TargetError("--revision goes with --remote", hint="Here, what is deployed is what is checked out.")
     output = Output()
-    if where.no_build:
-        os.environ["META_PREFECT__BUILD_IMAGES"] = "false"
     with output.watching("Deploying", debug=debug):
-        report = report_of(lambda: run(targets, **asked, local=where.local, auth=where.auth, say=output.say))
+        report = report_of(
+            lambda: run(targets, **asked, build=not where.no_build, local=where.local, auth=where.auth, say=output.say)
+        )
     output.report(report)
     return 1 if report.failed else 0
 
@@ -87,7 +102,7 @@ def deploy(*targets: str, what: What = What(), how: How = How(), where: Where = 
 @app.command
 def plan(
     *targets: str,
-    what: What = What(),
+    what: PlanOptions = PlanOptions(),
     output: Annotated[Literal["text", "json"], Parameter(help="How to print.")] = "text",
     debug: Debug = False,
 ) -> int:

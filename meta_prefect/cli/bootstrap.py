@@ -142,7 +142,7 @@ def bootstrap(
 def _run(setup: Any, out: Output, *, dry_run: bool, remove: bool) -> Report:
     from deployer_flows import bootstrap as flow
     from meta_prefect.errors import NoApiConfiguredError
-    from meta_prefect.local.api import MEND, reading_api, writing_api
+    from meta_prefect.local.api import NO_API_HINT, reading_api, writing_api
     from meta_prefect.local.host import LocalHost
     from meta_prefect.server import connect, server_errors
 
@@ -156,7 +156,7 @@ def _run(setup: Any, out: Output, *, dry_run: bool, remove: bool) -> Report:
             return asyncio.run(run())
     with reading_api() as api, server_errors():
         if not api:
-            raise NoApiConfiguredError("there is no Prefect API configured, so no deployer", hint=MEND)
+            raise NoApiConfiguredError("there is no Prefect API configured, so no deployer", hint=NO_API_HINT)
         return asyncio.run(run())
 
 

@@ -11,7 +11,7 @@ from datetime import date
 from rich.table import Table
 from rich.text import Text
 
-from meta_prefect.implementations.schedule.preview import Preview
+from meta_prefect.schedules.preview import Preview
 
 _MONTHS_A_ROW = 3
 _STYLES = {"*": "bold green", "-": "red", "+": "bold yellow", " ": "dim"}

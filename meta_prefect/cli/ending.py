@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
+from meta_prefect.engine.progress import Progress, Silent
 from meta_prefect.errors import MetaPrefectError, UnreachableError
-from meta_prefect.steps.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from meta_prefect.server import Silence
@@ -27,7 +27,7 @@ class Journal:
     """Remembers what a deploy was going to write, and what it wrote, while somebody else listens.
 
     Attributes:
-        listener: Is told everything as well.
+        listener: Gets everything as well.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Journal:
         self.listener.plan(names)
 
     def expect(self, writes: int) -> None:
-        """So many more objects are going to be written."""
+        """This many more objects are going to be written."""
         self.listener.expect(writes)
 
     def wrote(self, name: str, done: str) -> None:
@@ -63,8 +63,8 @@ class Journal:
             by_result.setdefault(done or "not written, or just being written", []).append(name)
         if not by_result:
             return ["Nothing was written."]
-        told = [f"{done}: {_some(names)}" for done, names in by_result.items()]
-        return [*told, "Run the same command again to finish what is left; `meta-prefect plan` shows what that is."]
+        lines = [f"{done}: {_some(names)}" for done, names in by_result.items()]
+        return [*lines, "Run the same command again to finish what is left; `meta-prefect plan` shows what that is."]
 
 
 def _some(names: Sequence[str]) -> str:
@@ -90,12 +90,12 @@ def watching_the_server(say: Callable[[str], None], fail: Callable[[MetaPrefectE
     over = Event()
 
     def look() -> None:
-        told = False
+        warned = False
         while not over.wait(_LOOK_SECONDS):
             silent = [silence for silence in silences if silence.seconds > _TELL_SECONDS]
-            if silent and not told:
+            if silent and not warned:
                 say(f"waiting for the Prefect API at {silent[0].url} to answer …")
-            told = bool(silent)
+            warned = bool(silent)
             if gone := [silence for silence in silences if silence.is_gone]:
                 hint = "\n  ".join(journal.lines())
                 what = f"the Prefect API at {gone[0].url} has not answered for {gone[0].seconds:.0f} seconds"

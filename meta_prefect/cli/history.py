@@ -18,8 +18,8 @@ from meta_prefect.texts import escaped
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from meta_prefect.interfaces.records import FieldChange
-    from meta_prefect.plan.ledger import Recorded
+    from meta_prefect.interfaces.json_diff import FieldChange
+    from meta_prefect.plan.ledger import HistoryEntry
     from meta_prefect.report import Report
 
 ProjectPath = Annotated[Path, Parameter(name="--path", help="The project's folder, or a file in it.")]
@@ -128,18 +128,18 @@ def _roll_back(asked: dict[str, Any], api: str | None) -> Report:
         return asyncio.run(run())
 
 
-def _read(deployment: str, path: Path) -> tuple[Sequence[Recorded], Sequence[str]]:
+def _read(deployment: str, path: Path) -> tuple[Sequence[HistoryEntry], Sequence[str]]:
     """Read what was written of a deployment, and what else to know: its hold, and what cannot be read."""
+    from meta_prefect.engine.context import clock
     from meta_prefect.local.api import reading_api
     from meta_prefect.local.host import LocalHost
     from meta_prefect.plan.ledger import history_of
     from meta_prefect.project import read_project
     from meta_prefect.server import connect
-    from meta_prefect.steps.source import clock
 
     project = read_project(path, required=False)
 
-    async def run() -> tuple[Sequence[Recorded], Sequence[str]]:
+    async def run() -> tuple[Sequence[HistoryEntry], Sequence[str]]:
         async with connect(LocalHost()) as server:
             await server.check()
             pages = [page async for page in server.read_ledger_pages(project.names)]
@@ -157,19 +157,19 @@ def _read(deployment: str, path: Path) -> tuple[Sequence[Recorded], Sequence[str
 
 def _require(api: str | None) -> None:
     from meta_prefect.errors import NoApiConfiguredError
-    from meta_prefect.local.api import MEND
+    from meta_prefect.local.api import NO_API_HINT
 
     if not api:  # an empty PREFECT_API_URL is none either
-        raise NoApiConfiguredError("there is no Prefect API configured, so no history", hint=MEND)
+        raise NoApiConfiguredError("there is no Prefect API configured, so no history", hint=NO_API_HINT)
 
 
-def _run_url(recorded: Recorded) -> str | None:
+def _run_url(recorded: HistoryEntry) -> str | None:
     from meta_prefect.server import ui_url
 
     return ui_url("flow-run", recorded.page.run_id) if recorded.page.run_id else None
 
 
-def _as_json(recorded: Recorded) -> dict[str, Any]:
+def _as_json(recorded: HistoryEntry) -> dict[str, Any]:
     page, entry = recorded.page, recorded.entry
     return {
         "at": page.at.isoformat(),
@@ -193,7 +193,7 @@ def _as_json(recorded: Recorded) -> dict[str, Any]:
 
 def _fields_as_json(fields: Iterable[FieldChange]) -> Iterable[dict[str, Any]]:
     """Each field's place, before and after; what is absent is left out."""
-    from meta_prefect.interfaces.records import ABSENT
+    from meta_prefect.interfaces.json_diff import ABSENT
     from meta_prefect.redaction import hidden
 
     for field in fields:
@@ -202,8 +202,8 @@ def _fields_as_json(fields: Iterable[FieldChange]) -> Iterable[dict[str, Any]]:
         yield {"path": field.path, **shown}
 
 
-def _as_line(recorded: Recorded) -> str:
-    from meta_prefect.pages.history_page import history_cells
+def _as_line(recorded: HistoryEntry) -> str:
+    from meta_prefect.report.history_page import history_cells
 
     at, version, action, commit, by, changed = history_cells(recorded)
     parts = (
@@ -218,12 +218,12 @@ def _as_line(recorded: Recorded) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def _table(deployment: str, history: Sequence[Recorded]) -> Table:
+def _table(deployment: str, history: Sequence[HistoryEntry]) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
     from meta_prefect.cli.console import linked
-    from meta_prefect.pages.history_page import HISTORY_COLUMNS, history_cells
+    from meta_prefect.report.history_page import HISTORY_COLUMNS, history_cells
 
     table = Table(title=f"History of {escape(deployment)}", title_justify="left")
     for column in HISTORY_COLUMNS:

@@ -21,7 +21,7 @@ def hold(
     deployment: str,
     /,
     *,
-    because: Annotated[str, Parameter(help="Why; whoever meets the hold reads it.")],
+    because: Annotated[str, Parameter(help="Why; shown wherever the hold is.")],
     until: Annotated[
         str | None,
         Parameter(
@@ -71,7 +71,7 @@ def release(deployment: str, /, *, path: ProjectPath = Path(), debug: Debug = Fa
 def _observed(**parameters: Any) -> Hold:
     from deployer_flows import hold as flow
     from meta_prefect.errors import NoApiConfiguredError
-    from meta_prefect.local.api import MEND, reading_api
+    from meta_prefect.local.api import NO_API_HINT, reading_api
     from meta_prefect.local.host import LocalHost
     from meta_prefect.server import connect, server_errors
 
@@ -83,5 +83,5 @@ def _observed(**parameters: Any) -> Hold:
 
     with reading_api() as api, server_errors():
         if not api:
-            raise NoApiConfiguredError("there is no Prefect API configured, so nothing to hold", hint=MEND)
+            raise NoApiConfiguredError("there is no Prefect API configured, so nothing to hold", hint=NO_API_HINT)
         return asyncio.run(run())

@@ -29,7 +29,7 @@ OnError = Literal["stop", "keep-going", "atomic"]
 
 @Parameter(name="*", group=Group("What to deploy", sort_key=1))
 @dataclass(frozen=True, kw_only=True)
-class What:
+class PlanOptions:
     """What is deployed, as a plan of it records it."""
 
     env: Environment = None
@@ -68,7 +68,7 @@ class What:
 
 @Parameter(name="*", group=Group("How", sort_key=2))
 @dataclass(frozen=True, kw_only=True)
-class How:
+class ApplyOptions:
     """How a deploy goes about it."""
 
     dry_run: DryRun = False
@@ -98,7 +98,7 @@ class How:
 
 @Parameter(name="*", group=Group("Where", sort_key=3))
 @dataclass(frozen=True, kw_only=True)
-class Where:
+class TargetOptions:
     """Who deploys, and to which server."""
 
     remote: Annotated[
@@ -122,7 +122,7 @@ def said(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None and value is not False and value != ()}
 
 
-def refuse_beside_plan(what: What) -> None:
+def refuse_beside_plan(what: PlanOptions) -> None:
     """What a plan was asked to do is recorded with it; it cannot be asked something else when it is applied.
 
     Raises:

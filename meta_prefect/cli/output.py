@@ -16,9 +16,9 @@ from rich.markup import escape
 
 from meta_prefect.cli.console import PlainConsole, indented, linked
 from meta_prefect.cli.ending import journal, watching_the_server
+from meta_prefect.engine.progress import Progress, Silent
 from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError
 from meta_prefect.interfaces.commits import short_commit
-from meta_prefect.steps.progress import Progress, Silent
 from meta_prefect.texts import escaped, shell
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-    from meta_prefect.plan.document import ChangeDocument, PlanDocument
-    from meta_prefect.plan.grouping import Line, Section
     from meta_prefect.plan.outcomes import Action
     from meta_prefect.report import Report
+    from meta_prefect.report.grouping import Line, Section
+    from meta_prefect.report.plan_json import ChangeDocument, PlanDocument
 
 _PLACE = re.compile(r"(?P<file>[^:\n]+\.ya?ml):(?P<line>\d+)(?::(?P<column>\d+))?")
 _MARKS = {"create": "+", "update": "~", "next version": "~", "unchanged": "=", "held": "=", "delete": "-"}
@@ -90,7 +90,7 @@ class Output:
         return "--output=json" in self._tokens or ("--output", "json") in pairwise(self._tokens)
 
     def say(self, text: str) -> None:
-        """Print a line for whoever waits."""
+        """Print a progress line."""
         self._err.print(escape(indented(text)))
 
     def raw(self, text: str, *, style: str = "", end: str = "\n") -> None:
@@ -120,7 +120,7 @@ class Output:
         self._err.print(f"[yellow]note:[/] {escape(indented(text))}")
 
     def errors(self, errors: Iterable[MetaPrefectError]) -> None:
-        """Print what is wrong, and the mend."""
+        """Print what is wrong, and what to do."""
         for error in errors:
             self._err.print(f"[bold red]error:[/] {escape(indented(str(error)))}")
 
@@ -136,7 +136,7 @@ class Output:
     @contextmanager
     def watching(self, title: str, *, debug: bool) -> Generator[None]:
         """Show how far a deploy is, on a terminal; keep Prefect's own log out of it unless it is asked for."""
-        from meta_prefect.steps.progress import reporting_to, somebody_listens
+        from meta_prefect.engine.progress import reporting_to, somebody_listens
 
         if not debug:
             _quiet_prefect()
@@ -157,7 +157,7 @@ class Output:
 
     @contextmanager
     def _listener(self, title: str, *, debug: bool) -> Generator[Progress]:
-        """Who is told how far a deploy is: a live line on a terminal, else what a deploy has to wait for."""
+        """The listener that shows how far a deploy is: a live line on a terminal, else what a deploy has to wait for."""
         if debug or not self._err.is_terminal:
             yield _Waits(self.say)
             return
@@ -285,7 +285,7 @@ class _Bar:
         """These deployments are going to be written."""
 
     def expect(self, writes: int) -> None:
-        """So many more objects are going to be written."""
+        """This many more objects are going to be written."""
         self._total += writes
         self._bar.update(self._task, total=self._total)
 
@@ -297,7 +297,7 @@ class _Bar:
 
 def _sections(plan: PlanDocument) -> list[Section]:
     """A plan, what several deployments have in common first."""
-    from meta_prefect.plan.grouping import Section, grouped
+    from meta_prefect.report.grouping import Section, grouped
 
     return grouped(
         Section(
@@ -320,8 +320,8 @@ def _why(change: ChangeDocument) -> str:
 
 def _field_lines(change: ChangeDocument) -> Generator[Line]:
     """The lines below a change: what a new object has, or each field's before and after."""
-    from meta_prefect.interfaces.records import ABSENT
-    from meta_prefect.plan.explain import field_line, kept_lines, scheduled_runs_lines, shown
+    from meta_prefect.interfaces.json_diff import ABSENT
+    from meta_prefect.report.plan_text import field_line, kept_lines, scheduled_runs_lines, shown
 
     for field in change.fields:
         if change.action == "create":

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Final
 
 _OBJECTS: Final = 200_000
-"""So many more objects than before are a reason to look for garbage; Python's own figure is 700 to 2,000."""
+"""How many new objects trigger a garbage collection; Python's own figure is 700 to 2,000."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

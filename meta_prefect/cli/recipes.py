@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from meta_prefect.cli.output import Output
 
 if TYPE_CHECKING:
-    from meta_prefect.recipes.finding import Recipes
+    from meta_prefect.recipes.registry import Recipes
 
 ProjectPath = Annotated[Path, Parameter(name="--path", help="A path in the project; by default the present folder.")]
 
@@ -62,9 +62,9 @@ def schema(*, path: ProjectPath = Path()) -> int:
 
 
 def _recipes(path: Path) -> Recipes:
-    from meta_prefect.discovery import ProjectModules
+    from meta_prefect.flows import ProjectModules
     from meta_prefect.project import read_project
-    from meta_prefect.recipes.finding import Recipes
+    from meta_prefect.recipes.registry import Recipes
 
     project = read_project(path, required=False)
     return Recipes(project.recipes, ProjectModules(project.root).load_module)

@@ -13,7 +13,7 @@ from meta_prefect.cli.output import Output
 def deploy_by_deployer(targets: Sequence[str], **parameters: Any) -> int:
     """Run the project's deployer and print its log; returns the exit code."""
     from meta_prefect.deploy import split_targets
-    from meta_prefect.remote import deploy_remotely
+    from meta_prefect.deploy.remote import deploy_remotely
 
     output = Output()
     path, names = split_targets(targets)

@@ -16,8 +16,8 @@ from cyclopts.validators import Number
 from meta_prefect.cli.output import Output
 
 if TYPE_CHECKING:
-    from meta_prefect.implementations.schedule.preview import Preview, SkippedRun
-    from meta_prefect.recipes.previewing import SchedulePreview, Wanted
+    from meta_prefect.engine.preview import PreviewWindow, SchedulePreview
+    from meta_prefect.schedules.preview import Preview, SkippedRun
 
 schedule_app = App(name="schedule", help="When deployments run.")
 
@@ -93,12 +93,12 @@ def preview(
     targets
         A path in the project (by default the present folder), and names of flows or of `flow/deployment`.
     """
+    from meta_prefect.engine.preview import PreviewWindow, preview_written
     from meta_prefect.errors import TargetError
-    from meta_prefect.recipes.previewing import Wanted, preview_written
 
     out = Output()
     now = at or datetime.now(UTC)
-    wanted = Wanted(now if now.tzinfo else now.replace(tzinfo=UTC), count, year)
+    wanted = PreviewWindow(now if now.tzinfo else now.replace(tzinfo=UTC), count, year)
     idle: Sequence[str] = ()
     if spec := written.spec():
         if targets or env is not None:
@@ -121,17 +121,19 @@ def preview(
     return 0
 
 
-def _of_project(targets: Sequence[str], env: str | None, wanted: Wanted) -> tuple[list[SchedulePreview], list[str]]:
+def _of_project(
+    targets: Sequence[str], env: str | None, wanted: PreviewWindow
+) -> tuple[list[SchedulePreview], list[str]]:
     from meta_prefect.deploy import split_targets
-    from meta_prefect.recipes.previewing import preview_project
-    from meta_prefect.recipes.requests import check_before_start
+    from meta_prefect.engine.preview import preview_project
+    from meta_prefect.engine.requests import check_before_start
 
     path, names = split_targets(targets)
     check_before_start(path)
     return asyncio.run(preview_project(path, env, names, wanted))
 
 
-def _print(out: Output, one: SchedulePreview, wanted: Wanted) -> None:
+def _print(out: Output, one: SchedulePreview, wanted: PreviewWindow) -> None:
     for line in _head(one):
         out.raw(line)
     if wanted.year is not None:

@@ -61,26 +61,28 @@ def status(
 
 def _read(targets: tuple[str, ...], env: str | None, select: tuple[str, ...]) -> ProjectStatus:
     from meta_prefect.deploy import split_targets
+    from meta_prefect.engine.plan_input import read_plan_input
+    from meta_prefect.engine.status import project_status
     from meta_prefect.errors import NoApiConfiguredError
-    from meta_prefect.local.api import MEND, reading_api
+    from meta_prefect.local.api import NO_API_HINT, reading_api
     from meta_prefect.local.host import LocalHost
-    from meta_prefect.plan.recorded import Asked
+    from meta_prefect.plan.saved_plan import DeployOptions
     from meta_prefect.project import read_project
-    from meta_prefect.recipes.order import read_order
-    from meta_prefect.recipes.status import project_status
     from meta_prefect.server import connect
 
     path, names = split_targets(targets)
-    asked = Asked(names=names, select=tuple(select))
+    asked = DeployOptions(names=names, select=tuple(select))
 
     async def run() -> ProjectStatus:
         async with connect(LocalHost()) as server:
             await server.check()
-            return await project_status(read_order(read_project(path, required=False), path, env, asked), server)
+            return await project_status(read_plan_input(read_project(path, required=False), path, env, asked), server)
 
     with reading_api() as api:
         if not api:
-            raise NoApiConfiguredError("there is no Prefect API configured, so nothing to compare with", hint=MEND)
+            raise NoApiConfiguredError(
+                "there is no Prefect API configured, so nothing to compare with", hint=NO_API_HINT
+            )
         return asyncio.run(run())
 
 
@@ -91,7 +93,7 @@ def _line(one: DeploymentStatus) -> str:
 
 
 def _field_line(field: FieldStatus) -> str:
-    from meta_prefect.plan.explain import shown
+    from meta_prefect.report.plan_text import shown
 
     given = {
         name: shown(getattr(field, name), field.path)
@@ -100,5 +102,5 @@ def _field_line(field: FieldStatus) -> str:
     }
     if field.kind == "kept":
         return f"{field.path}: {given['live']} (kept: set on the server, not by the recipe)"
-    told = ", ".join(f"{name} {given.get(name, '(none)')}" for name in ("applied", "live", "wanted"))
-    return f"{field.path}: {told} ({field.kind})"
+    values = ", ".join(f"{name} {given.get(name, '(none)')}" for name in ("applied", "live", "wanted"))
+    return f"{field.path}: {values} ({field.kind})"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from meta_prefect.errors import ProcessError, ServerError
 
 if TYPE_CHECKING:
-    from meta_prefect.interfaces.records import Record
+    from meta_prefect.interfaces.json_diff import Record
     from meta_prefect.local.server import LocalServer
 
 _UNDER_WAY: Final = {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}
@@ -87,7 +87,7 @@ async def _ask() -> UnderWay:
 def _own_flows() -> set[str]:
     """The names of the flows and recipes that deploy."""
     import deployer_flows
-    from meta_prefect.recipes.finding import Recipes
+    from meta_prefect.recipes.registry import Recipes
 
     flows = {getattr(deployer_flows, name).name for name in deployer_flows.__all__}
     return flows | {name.replace("_", "-") for name in Recipes().names}

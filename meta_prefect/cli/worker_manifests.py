@@ -1,4 +1,4 @@
-"""``meta-prefect worker manifests``: a worker for a Kubernetes cluster, as whoever keeps the cluster applies it."""
+"""``meta-prefect worker manifests``: a worker for a Kubernetes cluster, for its operators to apply."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from meta_prefect.cli.output import Output
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 
 
 def manifests(

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from meta_prefect.errors import nearest
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
-from meta_prefect.interfaces.records import is_mapping
+from meta_prefect.interfaces.json_diff import is_mapping
 
 
 class Builder(BaseModel, FlowBuilderInterface):

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from meta_prefect.errors import ConflictError
 from meta_prefect.interfaces.api import Api
 from meta_prefect.interfaces.components import Component
-from meta_prefect.interfaces.records import FieldChange, Record
+from meta_prefect.interfaces.json_diff import FieldChange, Record
 from meta_prefect.redaction import remember_within
 
 

@@ -54,8 +54,8 @@ class FlowFacts(BaseModel):
 class Deployment(BaseModel):
     """A deployment on its way through a chain of builders. Each builder gets a private copy and may change or replace it.
 
-    A field that stays None (unless its text says otherwise) is not set by the recipe: on the server it belongs to whoever
-    operates the deployment and is kept.
+    A field that stays None (unless its text says otherwise) is not set by the recipe: on the server it belongs to its
+    operators and is kept.
 
     Attributes:
         flow: The flow that it runs; read-only.

@@ -73,7 +73,7 @@ class FlowBuilderInterface(ABC):
         """Apply this builder to a flow, to another builder or to a flow decorator."""
         if isinstance(target, FlowBuilderInterface):
             return Chain(*flatten(target), *flatten(self))
-        from prefect.flows import Flow  # whoever holds a flow has imported Prefect already
+        from prefect.flows import Flow  # a caller that has a flow has imported Prefect already
 
         from meta_prefect.interfaces.deployable_flow import carrying
 

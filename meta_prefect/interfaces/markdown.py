@@ -42,7 +42,7 @@ def link(markdown: str, url: str | None) -> str:
 
 
 def wrapped(text: str, width: int, url: str | None = None) -> str:
-    """An escaped text for a cell, broken into lines of at most so many characters: one of the UIs breaks none itself.
+    """An escaped text for a cell, broken into lines of limited length: one of the UIs breaks none itself.
 
     Args:
         text: The text.

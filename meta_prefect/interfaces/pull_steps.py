@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final, cast
 
 from meta_prefect.errors import ConfigurationError
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 
 PullStep = dict[str, Any]
 """One step: ``{"prefect.deployments.steps.git_clone": {"id": "clone", "repository": "…"}}``."""

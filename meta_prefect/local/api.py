@@ -15,7 +15,7 @@ from meta_prefect.local.process import prefect_home
 from meta_prefect.local.profile import point_profile_at
 from meta_prefect.local.server import LocalServer, ensure_server, server_environment, server_status
 
-MEND = (
+NO_API_HINT = (
     "Set PREFECT_API_URL, choose a profile (`prefect profile use …`), or pass --local to start a server on this host."
 )
 
@@ -67,7 +67,7 @@ def writing_api(*, local: bool, say: Callable[[str], None], auth: bool | None = 
         if (refusal := why_no_server(local, os.environ)) is not None:
             raise NoApiConfiguredError(
                 f"there is no Prefect API configured, and no server is started on this host because {refusal}",
-                hint=MEND,
+                hint=NO_API_HINT,
             )
         say("No Prefect API is configured: starting a Prefect server on this host …")
     server = ensure_server(auth=auth)

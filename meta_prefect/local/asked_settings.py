@@ -35,14 +35,14 @@ def unused_settings(asked: Mapping[str, str], ours: Mapping[str, str], port: int
         port: Where it listens.
         started: Whether it has just been started. Otherwise only the port is worth a word: it may have been set since.
     """
-    told: list[str] = []
+    warnings: list[str] = []
     if (other := asked.get(PORT)) not in (None, str(port)):
         why = "the server keeps the address that it had before" if is_free(int(other or 0)) else "that port is taken"
-        told.append(f"{PORT}={other} is not used: {why} ({port})")
+        warnings.append(f"{PORT}={other} is not used: {why} ({port})")
     if not started:
-        return told
+        return warnings
     if asked.get(_HOST) not in (None, HOST, "localhost"):
-        told.append(f"{_HOST}={asked[_HOST]} is not used: the server listens on {HOST} alone")
+        warnings.append(f"{_HOST}={asked[_HOST]} is not used: the server listens on {HOST} alone")
     rest = sorted(
         name
         for name, value in asked.items()
@@ -51,8 +51,8 @@ def unused_settings(asked: Mapping[str, str], ours: Mapping[str, str], port: int
         and ours.get(name, "").lower() != value.lower()
     )
     if rest:
-        told.append(
+        warnings.append(
             f"not used by the server on this host, which has settings of its own: {', '.join(rest)}. "
             "To use them, start a server with `prefect server start` and point PREFECT_API_URL at it."
         )
-    return told
+    return warnings

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 DEPLOYS_KEPT: Final = 100
-"""So many deploys are kept whole."""
+"""How many deploys are kept whole."""
 
 
 def database_of(home: Path) -> Path:

@@ -21,7 +21,7 @@ def why_no_server(local_flag: bool, environ: Mapping[str, str], *, root: Path = 
     """Say why no Prefect server may be started here.
 
     Args:
-        local_flag: Whether a local server was asked for in so many words (``--local``); then nothing stands against it.
+        local_flag: Whether a local server was asked for explicitly (``--local``); then it is always allowed.
         environ: The environment of this process.
         root: The root of the file system, where the marks of a container are looked for.
     """

@@ -1,6 +1,6 @@
 """``python -m meta_prefect.local.guarded_worker LOCK ARGUMENT…``: a Prefect worker that ends with its server.
 
-Whoever listens where the server did would be sent the worker's API auth string, and could answer with work. So nothing more is
+A process that listens where the server did would get the worker's API auth string, and could answer with work. So nothing more is
 sent once the server has ended, whichever way: the worker is killed, and the runs that it executes with it.
 """
 

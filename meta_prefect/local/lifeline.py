@@ -47,7 +47,7 @@ def is_held(path: Path) -> bool:
 
 
 def wait_for_its_end(path: Path) -> None:
-    """Sleep until whoever holds the lock has ended; return at once where nobody does."""
+    """Sleep until the process that holds the lock has ended; return at once if none holds it."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:

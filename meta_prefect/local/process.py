@@ -235,7 +235,7 @@ def stop(record: ProcessRecord, timeout: float) -> bool:
     """End a process, its group and its children: SIGTERM to the group, SIGKILL to those left after ``timeout`` seconds.
 
     Returns:
-        False where the process was not alive here; then nothing is sent to anybody, whoever has its pid now.
+        False where the process was not alive here; then no signal is sent, whichever process has its pid now.
 
     Raises:
         ProcessError: It is still there after SIGKILL.

@@ -80,7 +80,7 @@ def point_profile_at(url: str, auth_string: str | None = None) -> ProfileOutcome
         raise ProcessError(
             f"cannot point a Prefect profile at {url}: {reason}",
             where=str(path),
-            hint=f"Mend the file, or do without the profile: export PREFECT_API_URL={url}",
+            hint=f"Fix the file, or do without the profile: export PREFECT_API_URL={url}",
         ) from None
     activated = (chosen or profiles.active_name) == PROFILE
     return ProfileOutcome(name=PROFILE, activated=activated, advice=None if activated else _advice(chosen))

@@ -23,7 +23,7 @@ from sqlalchemy.exc import OperationalError
 
 from meta_prefect.local.data import DEPLOYS_KEPT
 from meta_prefect.plan.ledger import ARTIFACT_TYPE as LEDGER
-from meta_prefect.plan.recorded import ARTIFACT_TYPE as PLAN
+from meta_prefect.plan.saved_plan import ARTIFACT_TYPE as PLAN
 
 _AT_LEAST: Final = timedelta(days=1)
 """However many there are, nothing is removed of a deploy of the last day: somebody may be looking at it."""

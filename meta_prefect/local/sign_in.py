@@ -29,7 +29,8 @@ def make_ticket(auth_string: str, port: int, *, now: float | None = None) -> str
         port: Where the server listens.
         now: The time, in seconds since the epoch; by default the present one.
     """
-    made = f"{time.time() if now is None else now:.3f}~{secrets.token_urlsafe(16)}"
+    # To the last digit: rounded down, a ticket of the server's first moment would be older than the server.
+    made = f"{time.time() if now is None else now!r}~{secrets.token_urlsafe(16)}"
     return f"{made}~{_sign(auth_string, 'ticket', port, made)}"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from meta_prefect.interfaces.records import FieldChange, Record
+from meta_prefect.interfaces.json_diff import FieldChange, Record
 
 DEPLOYMENT = "deployment"
 
@@ -47,7 +47,7 @@ class Create:
     Attributes:
         fields: What it will have.
         after: The record to be written.
-        remarks: What else whoever deploys should know.
+        remarks: What else users should know.
         at: The moment of the deploy, from which schedules are looked at.
     """
 

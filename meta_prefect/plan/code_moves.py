@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from meta_prefect.errors import ConflictError
 from meta_prefect.interfaces.commits import short_commit
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.changes import ALREADY, Change, Plan, Unchanged, Update
 
 _CLONE: Final = "prefect.deployments.steps.git_clone"

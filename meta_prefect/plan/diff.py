@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment, VersionRule
-from meta_prefect.interfaces.records import ABSENT, Record, differences, differences_within, is_same
+from meta_prefect.interfaces.json_diff import ABSENT, Record, differences, differences_within, is_same
 from meta_prefect.plan.changes import ALREADY, DEPLOYMENT, Change, Create, Subject, Unchanged, Update, creates_runs
+from meta_prefect.plan.deployment_record import LiveDeployment, chosen_slugs, desired_record, field_changes
 from meta_prefect.plan.ledger import LedgerEntry
 from meta_prefect.plan.ownership import DEFAULTS, check_ownership, kept, taken_over, with_given_up, with_handed_on
-from meta_prefect.plan.records import LiveDeployment, chosen_slugs, desired_record, field_changes
 from meta_prefect.plan.same_code import SameCode, with_live_commit
 
 

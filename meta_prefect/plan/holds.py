@@ -16,11 +16,11 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.moments import Moment
 from meta_prefect.interfaces.names import artifact_key
-from meta_prefect.interfaces.records import Record
 from meta_prefect.plan.changes import Change, Held, Unchanged
-from meta_prefect.plan.sound import why_unsound
+from meta_prefect.plan.soundness import why_unsound
 
 HOLD_TAG: Final = "meta-prefect-hold"
 """The tag of the variables that hold deployments."""

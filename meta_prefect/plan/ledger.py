@@ -15,13 +15,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from meta_prefect.errors import TargetError, nearest
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.json_diff import FieldChange, Record
 from meta_prefect.interfaces.moments import Moment
-from meta_prefect.interfaces.records import FieldChange, Record
 from meta_prefect.plan.changes import Change, Create, Delete, Unchanged, Update
+from meta_prefect.plan.deployment_record import field_changes
 from meta_prefect.plan.ownership import DEFAULTS
-from meta_prefect.plan.records import field_changes
-from meta_prefect.plan.sound import sound_record
-from meta_prefect.plan.standing import Doubt
+from meta_prefect.plan.provenance import Doubt
+from meta_prefect.plan.soundness import sound_record
 from meta_prefect.project.naming import slug
 
 ARTIFACT_TYPE: Final = "ledger"
@@ -63,7 +63,7 @@ class LedgerEntry(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class PageHead:
-    """Whose page of the ledger it is; see :class:`Ledger`."""
+    """Whose page of the ledger it is; see :class:`LedgerPage`."""
 
     project: str
     environment: str
@@ -77,7 +77,7 @@ class PageHead:
         return cls(context.project, context.environment, recipe, context.deploy_id, context.commit)
 
 
-class Ledger(BaseModel):
+class LedgerPage(BaseModel):
     """What one run wrote: a page of the ledger.
 
     Attributes:
@@ -114,7 +114,7 @@ class Ledger(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class HistoryEntry:
     """An entry with the page that it stands on.
 
     Attributes:
@@ -123,7 +123,7 @@ class Recorded:
         doubt: Why the page does not count; None where it does.
     """
 
-    page: Ledger
+    page: LedgerPage
     entry: LedgerEntry
     doubt: Doubt | None = None
 
@@ -151,12 +151,14 @@ class StoredPage:
     """
 
     artifact_id: str
-    page: Ledger
+    page: LedgerPage
     doubt: Doubt | None = None
 
-    def of(self, deployment: str) -> Iterator[Recorded]:
+    def of(self, deployment: str) -> Iterator[HistoryEntry]:
         """What it says of a deployment."""
-        return (Recorded(self.page, entry, self.doubt) for entry in self.page.entries if entry.deployment == deployment)
+        return (
+            HistoryEntry(self.page, entry, self.doubt) for entry in self.page.entries if entry.deployment == deployment
+        )
 
 
 def key_prefix(project: str, environment: str | None = None) -> str:
@@ -208,7 +210,7 @@ def set_by(wanted: Record) -> tuple[str, ...]:
     return tuple(sorted((*wanted, *active)))
 
 
-def history_of(deployment: str, pages: Iterable[StoredPage]) -> tuple[Recorded, ...]:
+def history_of(deployment: str, pages: Iterable[StoredPage]) -> tuple[HistoryEntry, ...]:
     """What was written of one deployment, in the order of the pages; also what does not count.
 
     Raises:

@@ -43,7 +43,7 @@ _DONE: Final[Mapping[Action, Action]] = {
 }
 
 NAMED: Final = 3
-"""So many names are listed; what is more is counted."""
+"""How many names are listed; the rest are counted."""
 
 
 def planned_action(change: Change) -> Action:

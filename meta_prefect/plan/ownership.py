@@ -12,9 +12,9 @@ from typing import Final
 
 from meta_prefect.errors import ConflictError
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import Record, is_same
+from meta_prefect.interfaces.json_diff import Record, is_same
 from meta_prefect.interfaces.tags import environment_tag, owner
-from meta_prefect.plan.records import LiveDeployment
+from meta_prefect.plan.deployment_record import LiveDeployment
 
 DEFAULTS: Final[Record] = {
     "paused": False,

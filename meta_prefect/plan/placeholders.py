@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 from meta_prefect.errors import ConfigurationError, nearest
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import is_mapping
+from meta_prefect.interfaces.json_diff import is_mapping
 from meta_prefect.plan.references import PLACEHOLDER
 
 _OF_A_RUN: Final = {"ctx", "flow", "flow_run", "deployment", "task_run", "work_pool", "work_queue", "worker"}

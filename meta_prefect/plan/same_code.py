@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 
 SameCode = Callable[[str], bool]
 """Whether the project's files at a commit are those that are deployed."""

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from meta_prefect.interfaces.records import ABSENT, FieldChange, Record
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record
 from meta_prefect.plan.changes import Change, Create, Delete, Held, Unchanged, Update
-from meta_prefect.plan.ledger import Recorded
+from meta_prefect.plan.deployment_record import field_changes
+from meta_prefect.plan.ledger import HistoryEntry
 from meta_prefect.plan.ownership import is_ours
-from meta_prefect.plan.records import field_changes
 from meta_prefect.redaction import hidden
 
 State = Literal["in sync", "drifted", "outdated", "missing", "not deployed", "orphan", "held"]
@@ -119,7 +119,7 @@ class ProjectStatus(BaseModel):
         return self.model_dump_json(indent=2, exclude_unset=True)
 
 
-def status_of(change: Change, wanted: Record, last: Recorded | None) -> DeploymentStatus:
+def status_of(change: Change, wanted: Record, last: HistoryEntry | None) -> DeploymentStatus:
     """Compare what was applied, what is live and what is wanted of one deployment.
 
     Args:
@@ -144,7 +144,7 @@ def status_of(change: Change, wanted: Record, last: Recorded | None) -> Deployme
             return DeploymentStatus(**about, state=state, version=live["version"], fields=fields)
 
 
-def orphan_status(change: Delete | Unchanged, last: Recorded | None) -> DeploymentStatus:
+def orphan_status(change: Delete | Unchanged, last: HistoryEntry | None) -> DeploymentStatus:
     """The status of a deployment that is no longer in the project."""
     live = change.before if isinstance(change, Delete) else change.live
     about: Record = {"deployment": change.subject.name, "version": live["version"], **_applied(last)}
@@ -153,19 +153,21 @@ def orphan_status(change: Delete | Unchanged, last: Recorded | None) -> Deployme
     return DeploymentStatus(**about, state="orphan")
 
 
-def _applied(last: Recorded | None) -> Record:
+def _applied(last: HistoryEntry | None) -> Record:
     if last is None:
         return {}
     return {"applied_at": last.page.at, "applied_by": last.page.by, "run_id": last.page.run_id}
 
 
-def _fields(change: Update | Unchanged, live: Record, wanted: Record, last: Recorded | None) -> Iterator[FieldStatus]:
+def _fields(
+    change: Update | Unchanged, live: Record, wanted: Record, last: HistoryEntry | None
+) -> Iterator[FieldStatus]:
     pending = {field.path: field for field in _pending(change)}
     drifted = {field.path: field for field in _drifted(live, wanted, last)}
     for path in dict.fromkeys((*drifted, *pending)):
         to_do, drift = pending.get(path), drifted.get(path)
         if to_do is None and path != "version":
-            continue  # whoever changed it made it what the project wants
+            continue  # the change made it what the project wants
         now = to_do.before if to_do is not None else drift.before if drift is not None else ABSENT
         applied = drift.after if drift is not None else now if last is not None else ABSENT
         target = to_do.after if to_do is not None else ABSENT
@@ -181,7 +183,7 @@ def _pending(change: Update | Unchanged) -> Iterator[FieldChange]:
         yield from (field for field in change.fields if not (change.counted and field.path == "version"))
 
 
-def _drifted(live: Record, wanted: Record, last: Recorded | None) -> Iterator[FieldChange]:
+def _drifted(live: Record, wanted: Record, last: HistoryEntry | None) -> Iterator[FieldChange]:
     """What of ours differs from what the last deploy left."""
     if last is None or last.entry.after is None or not last.is_certain:
         return

@@ -52,7 +52,7 @@ def _name_in_pyproject(file: Path) -> str | None:
         tables = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
         raise ProjectFileError(
-            f"not valid TOML: {error}", where=file.name, hint="Mend it, or set `project:` in the project file."
+            f"not valid TOML: {error}", where=file.name, hint="Fix it, or set `project:` in the project file."
         ) from None
     table = tables.get("project")
     name = cast("dict[str, object]", table).get("name") if isinstance(table, dict) else None

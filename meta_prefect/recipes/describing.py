@@ -9,7 +9,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
 from meta_prefect.errors import MetaPrefectError
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.short_forms import EditorSchema
 from meta_prefect.project import json_schema
 from meta_prefect.recipes.recipe import Recipe

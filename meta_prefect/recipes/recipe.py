@@ -20,12 +20,12 @@ from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface, flatten
-from meta_prefect.recipes.observed import DeployFlow
+from meta_prefect.recipes.deploy_flow import DeployFlow
 from meta_prefect.recipes.variables import ENVIRONMENT_VARIABLE, check_json, check_variables, groups_of, variables_model
 
 if TYPE_CHECKING:
+    from meta_prefect.engine.compare import Part
     from meta_prefect.report import Report
-    from meta_prefect.steps.planning import Part
 
 RecipeFunction = Callable[..., FlowBuilderInterface]
 
@@ -90,9 +90,9 @@ class Recipe(DeployFlow[..., Any]):
         recipe = self
 
         async def run(deployments: Any, environment: str | None = None, context: Any = None) -> Report:
-            # Imported here: whoever decorates a flow with a recipe does not deploy it.
-            from meta_prefect.recipes.run import run_recipe
-            from meta_prefect.steps.failing import in_words
+            # Imported here: code that only decorates a flow with a recipe does not deploy it.
+            from meta_prefect.engine.observed import in_words
+            from meta_prefect.engine.recipe_run import run_recipe
 
             return await in_words(run_recipe(recipe, deployments, context, environment, part))
 

@@ -1,4 +1,4 @@
-"""What is wrong with a recipe's variables, in the words and at the places of whoever wrote them."""
+"""What is wrong with a recipe's variables, in the user's terms and at the place where they are written."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 
 from meta_prefect.errors import ConfigurationError, RecipeError, got, nearest, said
-from meta_prefect.interfaces.records import Record, is_mapping
+from meta_prefect.interfaces.json_diff import Record, is_mapping
 from meta_prefect.redaction import HIDDEN
 
 Place = tuple[str | int, ...]
 
 
-def told(
+def format_errors(
     model: type[BaseModel],
     values: Mapping[str, Any],
     error: ValidationError,

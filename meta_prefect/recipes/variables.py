@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from meta_prefect.errors import RecipeError
 from meta_prefect.interfaces.variable_group import VariableGroup
-from meta_prefect.recipes.variable_errors import told
+from meta_prefect.recipes.variable_errors import format_errors
 from meta_prefect.redaction import remember_within
 
 ENVIRONMENT_VARIABLE = "env"
@@ -187,6 +187,6 @@ def check_variables(
     try:
         variables = model.model_validate(dict(values))
     except ValidationError as error:
-        return told(model, values, error, recipe, locate)
+        return format_errors(model, values, error, recipe, locate)
     remember_within(variables)
     return variables

@@ -27,7 +27,7 @@ class ServerClock:
         self._date, self._heard = date.replace(tzinfo=UTC), time.monotonic()  # HTTP knows no other zone
 
     def now(self) -> datetime:
-        """The server's time, to a second or two; this host's where no answer has told it."""
+        """The server's time, to a second or two; this host's where no answer has carried it."""
         if self._date is None:
             return datetime.now(UTC)
         return self._date + timedelta(seconds=time.monotonic() - self._heard)

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from meta_prefect.interfaces.api import Host
-from meta_prefect.interfaces.records import Record
-from meta_prefect.plan.records import LiveDeployment, changed_schedules
+from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.plan.deployment_record import LiveDeployment, changed_schedules
 from meta_prefect.private_logs import keep_logs_private
 from meta_prefect.redaction import remember, without_userinfo
 from meta_prefect.server.clock import ServerClock
 from meta_prefect.server.connection import Connection
 from meta_prefect.server.csrf import CsrfToken
-from meta_prefect.server.reading import Readings
+from meta_prefect.server.reading import PrefectReads
 from meta_prefect.server.requests import client_settings, leave_waiting_to_us
 from meta_prefect.server.silence import begin_silence
 
@@ -31,7 +31,7 @@ _connection: ContextVar[Connection | None] = ContextVar("connection", default=No
 """What this context has open."""
 
 
-class PrefectServer(Readings):
+class PrefectServer(PrefectReads):
     """The Prefect API that a run deploys to; see :class:`~meta_prefect.interfaces.api.Api`.
 
     Args:
@@ -115,7 +115,7 @@ async def connect(host: Host) -> AsyncGenerator[PrefectServer]:
         if opens is not None:
             # Of a user and a password, the password alone is a secret too.
             remember(opens.get_secret_value(), opens.get_secret_value().partition(":")[2])
-    # A thread has its context from whoever started it, and an event loop of its own, which that one's client does not serve.
+    # A thread has the context of the code that started it, but its own event loop, which that code's client does not serve.
     loop, url = asyncio.get_running_loop(), PREFECT_API_URL.value()
     connection = _connection.get()
     if connection is not None and (connection.loop, connection.url) == (loop, url):

@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 from meta_prefect.errors import NoApiConfiguredError
 from meta_prefect.interfaces.api import Api, Host
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.tags import Names
+from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.holds import StoredHold
-from meta_prefect.plan.ledger import Recorded
-from meta_prefect.plan.records import LiveDeployment
+from meta_prefect.plan.ledger import HistoryEntry
 from meta_prefect.server.requests import base_job_template
 
 
@@ -38,7 +38,7 @@ class Reader(Api, Protocol):
         """Read every deployment of a project in an environment, by its tags, in the order of names."""
         ...
 
-    async def read_last_entries(self, names: Names, deployments: Iterable[str]) -> dict[str, Recorded]:
+    async def read_last_entries(self, names: Names, deployments: Iterable[str]) -> dict[str, HistoryEntry]:
         """Find what the last deploys wrote of deployments, each given as ``flow/deployment``."""
         ...
 
@@ -113,7 +113,7 @@ class NoServer:
         del names, environment
         return []
 
-    async def read_last_entries(self, names: Names, deployments: Iterable[str]) -> dict[str, Recorded]:
+    async def read_last_entries(self, names: Names, deployments: Iterable[str]) -> dict[str, HistoryEntry]:
         """Find nothing."""
         del names, deployments
         return {}

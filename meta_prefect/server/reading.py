@@ -7,20 +7,20 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.tags import Names, environment_tag, owner_tags
+from meta_prefect.plan.deployment_record import LiveDeployment, live_deployment
 from meta_prefect.plan.holds import HOLD_TAG, Hold, StoredHold, hold_of
-from meta_prefect.plan.ledger import ARTIFACT_TYPE, Ledger, Recorded, StoredPage, key_prefix
-from meta_prefect.plan.records import LiveDeployment, live_deployment
-from meta_prefect.plan.sound import sound_or_named, unsound_variable
-from meta_prefect.plan.standing import Doubt, doubt_about
-from meta_prefect.server.requests import PAGE, Requests
+from meta_prefect.plan.ledger import ARTIFACT_TYPE, HistoryEntry, LedgerPage, StoredPage, key_prefix
+from meta_prefect.plan.provenance import Doubt, doubt_about
+from meta_prefect.plan.soundness import sound_or_named, unsound_variable
+from meta_prefect.server.requests import PAGE, PrefectRequests
 
 LEDGER_PAGES: Final = 20
 """How many pages of a ledger are read at once: each may hold the whole records of hundreds of deployments."""
 
 
-class Readings(Requests):
+class PrefectReads(PrefectRequests):
     """The Prefect API, as far as it is read."""
 
     _flow_ids: dict[str, str]
@@ -79,7 +79,7 @@ class Readings(Requests):
         return {flow["id"]: flow["name"] for flow in flows}
 
     async def read_ledger_pages(self, names: Names, environment: str | None = None) -> AsyncGenerator[StoredPage]:
-        """Read what the deploys of a project wrote, newest first, page by page; whoever has enough may stop.
+        """Read what the deploys of a project wrote, newest first, page by page; the caller may stop at any page.
 
         Pages that do not count are among them, each with the reason. What is no sound page is left out, and named in
         :attr:`unsound`.
@@ -101,8 +101,8 @@ class Readings(Requests):
         of_ours = {"type": {"any_": [ARTIFACT_TYPE]}, "key": {"like_": f"{key_prefix(project, environment)}%"}}
         return self.pages("/artifacts/filter", {"artifacts": of_ours}, "CREATED_DESC", LEDGER_PAGES)
 
-    def _page(self, artifact: Record, names: Names) -> Ledger | None:
-        return sound_or_named(Ledger, artifact, "ledger page", self.unsound, names)
+    def _page(self, artifact: Record, names: Names) -> LedgerPage | None:
+        return sound_or_named(LedgerPage, artifact, "ledger page", self.unsound, names)
 
     async def doubts_about(self, records: Sequence[tuple[str | None, str, Record]]) -> list[Doubt | None]:
         """Find out which records that were read back do not count, and why; two requests for all of them.
@@ -133,7 +133,7 @@ class Readings(Requests):
 
     async def read_last_entries(
         self, names: Names, deployments: Iterable[str], *, but_of: str | None = None, unconfirmed: bool = False
-    ) -> dict[str, Recorded]:
+    ) -> dict[str, HistoryEntry]:
         """Find what the last deploys wrote of deployments.
 
         Args:
@@ -146,7 +146,7 @@ class Readings(Requests):
             The newest entry of each that is recorded, by its name.
         """
         missing = set(deployments)
-        found: dict[str, Recorded] = {}
+        found: dict[str, HistoryEntry] = {}
         if not missing:
             return found
         async for stored in self.read_ledger_pages(names):
@@ -155,7 +155,7 @@ class Readings(Requests):
                 continue
             for entry in page.entries:
                 if entry.deployment in missing:
-                    found[entry.deployment] = Recorded(page, entry, doubt)
+                    found[entry.deployment] = HistoryEntry(page, entry, doubt)
                     missing.discard(entry.deployment)
             if not missing:
                 break
@@ -196,7 +196,7 @@ async def _newest_first(sources: Sequence[AsyncGenerator[Record]]) -> AsyncGener
         if newest["id"] not in seen:
             seen.add(newest["id"])
             yield newest
-        # Only now: whoever has enough does not wait for another page.
+        # Only now: a caller that has enough does not wait for another page.
         if (following := await anext(source, None)) is not None:
             heads.append((source, following))
 

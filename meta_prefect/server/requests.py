@@ -19,7 +19,7 @@ import tenacity
 
 from meta_prefect.errors import ConfigurationError, OverloadedError, RefusedError, UnreachableError
 from meta_prefect.interfaces.api import Host
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.redaction import hidden, without_userinfo
 from meta_prefect.server.connection import Connection
 from meta_prefect.server.csrf import is_about_csrf
@@ -32,7 +32,7 @@ PAGE = 200
 _PATIENCE_SECONDS = 30
 
 
-class Requests:
+class PrefectRequests:
     """The Prefect API, request by request; see :class:`~meta_prefect.interfaces.api.Api`.
 
     Args:
@@ -192,7 +192,7 @@ class Requests:
     async def pages(
         self, path: str, condition: Record, sort: str = "NAME_ASC", size: int = PAGE
     ) -> AsyncGenerator[Record]:
-        """Read a list page by page; whoever has enough may stop.
+        """Read a list page by page; the caller may stop at any page.
 
         Args:
             path: A path that ends in ``/filter``.

@@ -1,4 +1,4 @@
-"""For how long a server has not answered, so that whoever waits for it can be told, and need not wait for ever."""
+"""How long a server has not answered, so that users who wait for it see why, and do not wait forever."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FIRST_ANSWER_SECONDS: Final = 15
 """How long the first answer of a server may take."""
 
 GONE_SECONDS: Final = 20
-"""After so many seconds without a connection a server is given up: long enough for it to be restarted."""
+"""Seconds without a connection after which a server is given up: long enough for it to be restarted."""
 
 _STUCK_SECONDS: Final = 60
 """The same where it takes requests and answers none."""

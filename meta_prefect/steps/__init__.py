@@ -1,1 +1,1 @@
-"""The steps of a deploy as Prefect tasks: named for what they do, retried only where that can help."""
+"""Where pull steps of live deployments look for what has moved; nothing new stands here."""

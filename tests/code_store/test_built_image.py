@@ -21,7 +21,7 @@ from meta_prefect.deploy import deploy
 from meta_prefect.errors import ConfigurationError, DeployFailed, ProcessError, ValidationFailed
 from meta_prefect.implementations.code import ImageBuild, built_image
 from meta_prefect.implementations.code.built_image import BuiltImage
-from meta_prefect.implementations.code.image_engine import DockerEngine, Recipe
+from meta_prefect.implementations.code.image_engine import BuildSpec, DockerEngine
 
 PROJECT = """
     project: UNIQUE
@@ -42,7 +42,7 @@ class EngineInMemory:
     def __init__(self, refusal: Exception | None = None) -> None:
         self.refusal = refusal
         self.registry: dict[str, str] = {}
-        self.all_built: list[tuple[str, Recipe]] = []
+        self.all_built: list[tuple[str, BuildSpec]] = []
 
     async def pushed(self, reference: str) -> str | None:
         """What the registry holds."""
@@ -54,7 +54,7 @@ class EngineInMemory:
         """What it has itself."""
         return next((f"id of {name}" for name, _ in self.all_built if name == reference), None)
 
-    async def build(self, reference: str, recipe: Recipe) -> None:
+    async def build(self, reference: str, recipe: BuildSpec) -> None:
         """Remember what was built."""
         if self.refusal is not None:
             raise self.refusal

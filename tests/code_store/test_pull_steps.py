@@ -12,12 +12,12 @@ from fakes import FakeHost
 from pydantic import ValidationError
 from values import a_draft, a_flow
 
+from meta_prefect.engine.resolve import Draft
 from meta_prefect.errors import ConfigurationError
 from meta_prefect.implementations.code import git_code, image_code, pip_requirements, pull_steps, s3_code, shell_script
 from meta_prefect.implementations.infra import docker, local_process, process
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
-from meta_prefect.plan.resolving import Draft
 
 NOTHING: dict[str, Any] = {}
 STEPS = "prefect.deployments.steps."

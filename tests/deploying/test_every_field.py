@@ -12,13 +12,13 @@ import pytest
 from support import Api
 
 from meta_prefect.deploy import deploy
+from meta_prefect.engine.plan_input import read_plan_input
+from meta_prefect.engine.status import project_status
 from meta_prefect.local.host import LocalHost
-from meta_prefect.plan.document import ChangeDocument
-from meta_prefect.plan.recorded import Asked
+from meta_prefect.plan.saved_plan import DeployOptions
 from meta_prefect.plan.status import DeploymentStatus
 from meta_prefect.project import read_project
-from meta_prefect.recipes.order import read_order
-from meta_prefect.recipes.status import project_status
+from meta_prefect.report.plan_json import ChangeDocument
 from meta_prefect.server import connect
 
 CODE = """
@@ -326,7 +326,9 @@ def statuses(root: Path) -> dict[str, DeploymentStatus]:
 
     async def read() -> dict[str, DeploymentStatus]:
         async with connect(LocalHost()) as server:
-            found = await project_status(read_order(read_project(root, required=False), root, None, Asked()), server)
+            found = await project_status(
+                read_plan_input(read_project(root, required=False), root, None, DeployOptions()), server
+            )
         return {one.deployment.partition("/")[2]: one for one in found.deployments}
 
     return asyncio.run(read())

@@ -89,7 +89,11 @@ PUSH = template(
             id="docker",
         ),
         pytest.param(
-            "cloud-run", None, "work_pool(name='UNIQUE', job_variables={'memory': '1Gi'})", {}, id="cloud-run"
+            "cloud-run",
+            None,
+            "work_pool(name='UNIQUE', job_variables={'memory': '1Gi', 'timeout': None})",
+            {},
+            id="cloud-run",
         ),
         pytest.param(
             "prefect:managed",
@@ -154,8 +158,10 @@ def test_a_run_in_a_pool_of_somebody_else(server: Api, project: Project, unique:
     assert not any("no worker" in remark for remark in remarks)
 
 
-def test_from_a_pool_of_ours_to_another_s_and_back(server: Api, project: Project, unique: str) -> None:
-    """Each move is one update, after which nothing is left to do, and no variable of the other way stays."""
+def test_from_a_pool_of_ours_to_another_s_and_back(
+    server: Api, project: Project, unique: str, run_cli: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """Each move is one update, after which nothing is left to do, and nothing of the other way stays; a rollback moves too."""
     theirs = f"{unique}-theirs"
     a_pool(server, theirs)
     for name, variables in (
@@ -169,8 +175,15 @@ def test_from_a_pool_of_ours_to_another_s_and_back(server: Api, project: Project
         assert (live["work_pool_name"], live["job_variables"]) == (name, variables)
         assert left_to_do(root) == []
 
+    back = run_cli("rollback", f"{unique}/mine-dev", "--no-hold", cwd=root)
+    assert back.returncode == 0, back.stderr
+    live = server.deployment(f"{unique}/mine-dev")
+    assert (live["work_pool_name"], live["job_variables"]) == (theirs, {"env": {"META_PREFECT__ENV": "dev"}})
 
-def test_a_pool_that_learns_to_hand_the_environment_over(server: Api, project: Project, unique: str) -> None:
+
+def test_a_pool_that_learns_to_hand_the_environment_over(
+    server: Api, project: Project, unique: str, run_cli: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
     """Where the template gets `meta_env` later on, runs see the same as before: that is no difference, and nothing is written."""
     pool = a_pool(server, unique)["base_job_template"]
     root = code(project, "process(work_pool='UNIQUE')")
@@ -180,6 +193,8 @@ def test_a_pool_that_learns_to_hand_the_environment_over(server: Api, project: P
     server.patch(f"/work_pools/{unique}", base_job_template=pool)
 
     assert left_to_do(root) == []
+    status = run_cli("status", str(root))
+    assert (status.returncode, "1 of 1 in sync in dev" in status.stdout) == (0, True)
 
 
 def test_a_pool_without_any_way(server: Api, project: Project, unique: str) -> None:

@@ -10,11 +10,11 @@ import pytest
 from support import Api, wait_until
 
 from meta_prefect.deploy import deploy
-from meta_prefect.discovery import ProjectModules
+from meta_prefect.engine.progress import Silent, reporting_to
 from meta_prefect.errors import DeployFailed, ValidationFailed
-from meta_prefect.recipes.finding import Recipes
+from meta_prefect.flows import ProjectModules
+from meta_prefect.recipes.registry import Recipes
 from meta_prefect.report import Report
-from meta_prefect.steps.progress import Silent, reporting_to
 
 Project = Callable[..., Path]
 

@@ -124,7 +124,7 @@ HOLD = """
 import asyncio, os, sys
 from meta_prefect.local.host import LocalHost
 from meta_prefect.server import connect
-from meta_prefect.steps.locking import turn
+from meta_prefect.state.lock import turn
 
 async def hold():
     async with connect(LocalHost()) as server, turn(server, sys.argv[1], "dev"):

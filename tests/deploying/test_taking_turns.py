@@ -17,8 +17,8 @@ from meta_prefect.errors import RefusedError
 from meta_prefect.local.host import LocalHost
 from meta_prefect.local.machine import this_machine
 from meta_prefect.server import connect
-from meta_prefect.steps import locking
-from meta_prefect.steps.locking import ourselves, release_lock_of, turn
+from meta_prefect.state import lock
+from meta_prefect.state.lock import ourselves, release_lock_of, turn
 
 STALE = 1.0
 
@@ -26,8 +26,8 @@ STALE = 1.0
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Locks are stale after a second, and looked at often."""
-    monkeypatch.setattr(locking, "STALE_SECONDS", STALE)
-    monkeypatch.setattr(locking, "_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(lock, "STALE_SECONDS", STALE)
+    monkeypatch.setattr(lock, "_POLL_SECONDS", 0.05)
 
 
 def take_turn(project: str) -> list[str]:

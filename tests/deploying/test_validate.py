@@ -40,6 +40,34 @@ def test_json_tells_file_line_and_mend(broken: Path, run_cli: Cli) -> None:
     assert error["hint"] == "Did you mean 'local_run_deployer'?"
 
 
+TEMPLATES = """
+    project: UNIQUE
+    deployments:
+      UNIQUE:
+        - recipe: kubernetes_run_deployer
+          variables:
+            name: nightly
+            image: "{{ build_image.image }}"
+            env_vars:
+              TOKEN: "{{ $TOKEN }}"
+              RUN: "{{ ctx.flow_run.name }}"
+"""
+
+
+def test_templates_that_only_another_tool_would_fill_are_no_values(project: Callable[..., Path], run_cli: Cli) -> None:
+    """Each is told with its line and what to write instead; what is filled in a run stays."""
+    flow = "from prefect import flow\n\n\n@flow(name='UNIQUE')\ndef work() -> None: ...\n"
+    root = project(flow=flow, **{"meta_prefect.yaml": TEMPLATES})
+
+    done = run_cli("validate", str(root), "--output", "json", env=NOWHERE)
+
+    errors = json.loads(done.stdout)["errors"]
+    assert done.returncode == 1
+    assert [error["line"] for error in errors] == [7, 9]
+    assert "Let the recipe build the image" in errors[0]["hint"]
+    assert "`{{ prefect.blocks.secret.NAME }}` for a secret" in errors[1]["hint"]
+
+
 def test_github_shows_it_beside_the_line(broken: Path, run_cli: Cli) -> None:
     """A pull request gets an annotation at the line that is wrong."""
     done = run_cli("validate", str(broken), "--output", "github", env=NOWHERE)

@@ -13,13 +13,13 @@ from planning import left_to_do
 from support import Api, run_deployment
 
 from meta_prefect.deploy import deploy
+from meta_prefect.engine.plan_input import read_plan_input
+from meta_prefect.engine.status import project_status
 from meta_prefect.errors import ValidationFailed
 from meta_prefect.local.host import LocalHost
 from meta_prefect.local.worker import stop_worker
-from meta_prefect.plan.recorded import Asked
+from meta_prefect.plan.saved_plan import DeployOptions
 from meta_prefect.project import read_project
-from meta_prefect.recipes.order import read_order
-from meta_prefect.recipes.status import project_status
 from meta_prefect.server import connect
 
 Project = Callable[..., Path]
@@ -190,7 +190,9 @@ def test_a_plan_and_the_status_show_each_change(server: Api, project: Project, u
 
     async def status() -> list[str]:
         async with connect(LocalHost()) as api:
-            found = await project_status(read_order(read_project(root, required=False), root, None, Asked()), api)
+            found = await project_status(
+                read_plan_input(read_project(root, required=False), root, None, DeployOptions()), api
+            )
         return [one.path for one in found.deployments[0].fields if one.kind == "pending"]
 
     for before, after, shown in CHANGES:

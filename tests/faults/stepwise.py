@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from meta_prefect.cli import main
-from meta_prefect.steps.progress import reporting_to
+from meta_prefect.engine.progress import reporting_to
 
 
 class Stepwise:

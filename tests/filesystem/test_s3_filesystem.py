@@ -14,7 +14,8 @@ from prefect_aws.s3 import S3Bucket  # pyright: ignore[reportMissingTypeStubs]
 from support import Api
 
 from meta_prefect.errors import ConfigurationError, ConflictError, RefusedError
-from meta_prefect.implementations.filesystem import S3Filesystem, components_of
+from meta_prefect.flows.catalog import components_of
+from meta_prefect.implementations.filesystem import S3Filesystem
 from meta_prefect.implementations.filesystem.s3_blocks import S3BucketBlock
 from meta_prefect.implementations.saved_blocks import SavedCredentials
 from meta_prefect.local.host import LocalHost

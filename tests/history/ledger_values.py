@@ -7,10 +7,10 @@ from typing import Any
 
 from values import a_deployment
 
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.changes import Create, Subject
-from meta_prefect.plan.ledger import Ledger, LedgerEntry, Recorded, StoredPage, entry_of, whole_record
-from meta_prefect.plan.records import LiveDeployment, desired_record
+from meta_prefect.plan.deployment_record import LiveDeployment, desired_record
+from meta_prefect.plan.ledger import HistoryEntry, LedgerEntry, LedgerPage, StoredPage, entry_of, whole_record
 
 NAME = "add/nightly-dev"
 
@@ -33,7 +33,7 @@ def created(**changes: Any) -> LedgerEntry:
     return entry
 
 
-def a_page(*entries: LedgerEntry, **changes: Any) -> Ledger:
+def a_page(*entries: LedgerEntry, **changes: Any) -> LedgerPage:
     """A page of the project ``shop`` in ``dev``."""
     fields: dict[str, Any] = {
         "project": "shop",
@@ -46,17 +46,17 @@ def a_page(*entries: LedgerEntry, **changes: Any) -> Ledger:
         "by": "ada@host",
         "entries": entries,
     }
-    return Ledger(**{**fields, **changes})
+    return LedgerPage(**{**fields, **changes})
 
 
-def stored(*pages: Ledger) -> list[StoredPage]:
+def stored(*pages: LedgerPage) -> list[StoredPage]:
     """Pages as they are read from a server that confirms them."""
     return [StoredPage(f"a-{number}", page) for number, page in enumerate(pages)]
 
 
-def written(version: str | None, action: Any = "updated", before: str | None = None, **after: Any) -> Recorded:
+def written(version: str | None, action: Any = "updated", before: str | None = None, **after: Any) -> HistoryEntry:
     """One line of that deployment's history; what was there before has another version, if any."""
     record = None if action == "deleted" else a_record(version=version, **after)
     found = None if before is None else a_record(version=before)
     entry = LedgerEntry(deployment=NAME, action=action, version=version, before=found, after=record)
-    return Recorded(a_page(entry), entry)
+    return HistoryEntry(a_page(entry), entry)

@@ -8,9 +8,9 @@ import pytest
 from ledger_values import NAME, a_page, a_record, written
 
 from meta_prefect.errors import TargetError
-from meta_prefect.plan.going_back import version_to_restore
-from meta_prefect.plan.ledger import LedgerEntry, Recorded
-from meta_prefect.plan.standing import Doubt
+from meta_prefect.plan.ledger import HistoryEntry, LedgerEntry
+from meta_prefect.plan.provenance import Doubt
+from meta_prefect.plan.rollback_target import version_to_restore
 
 FIRST, SECOND, THIRD = written("1", "created"), written("2", before="1"), written("3", before="2")
 GONE = written("3", "deleted", before="3")
@@ -29,7 +29,7 @@ AGAIN = written("1", "rolled back", before="3", description="again")
         pytest.param([THIRD], "3", THIRD, id="the current one"),
     ],
 )
-def test_the_version_to_restore(history: list[Recorded], version: str | None, chosen: Recorded) -> None:
+def test_the_version_to_restore(history: list[HistoryEntry], version: str | None, chosen: HistoryEntry) -> None:
     """A named version, else the last one before the current."""
     assert version_to_restore(history, version) is chosen
 
@@ -42,18 +42,18 @@ def test_the_version_to_restore(history: list[Recorded], version: str | None, ch
         pytest.param([written(None)], "1", "Known: none", id="without versions"),
     ],
 )
-def test_a_version_that_is_not_there(history: list[Recorded], version: str | None, says: str) -> None:
+def test_a_version_that_is_not_there(history: list[HistoryEntry], version: str | None, says: str) -> None:
     """The error names the versions that can be restored."""
     with pytest.raises(TargetError, match=says):
         version_to_restore(history, version)
 
 
-def killed(one: Recorded) -> Recorded:
+def killed(one: HistoryEntry) -> HistoryEntry:
     """The same as a deploy left it that was killed."""
     return replace(one, page=one.page.model_copy(update={"finished": False}))
 
 
-def doubtful(one: Recorded, reason: str, *, run_is_gone: bool = False) -> Recorded:
+def doubtful(one: HistoryEntry, reason: str, *, run_is_gone: bool = False) -> HistoryEntry:
     """The same on a page that does not count."""
     return replace(one, doubt=Doubt(reason, run_is_gone=run_is_gone))
 
@@ -74,7 +74,7 @@ FIFTEEN, FOURTEEN = written("15", before="14"), written("14", before="13")
         ),
     ],
 )
-def test_what_a_later_page_found_was_live(history: list[Recorded], version: str | None) -> None:
+def test_what_a_later_page_found_was_live(history: list[HistoryEntry], version: str | None) -> None:
     """A version that nobody noted as written, but that the next write found, is one to go back to."""
     chosen = version_to_restore(history, version)
 
@@ -101,14 +101,14 @@ def test_a_state_that_was_nobodys_is_none_to_go_back_to() -> None:
     entry = LedgerEntry(deployment=NAME, action="updated", version="1", before=found, after=a_record(version="1"))
 
     with pytest.raises(TargetError, match="nothing before version 1"):
-        version_to_restore([Recorded(a_page(entry), entry)])
+        version_to_restore([HistoryEntry(a_page(entry), entry)])
 
 
 def test_a_state_of_a_former_name_is_one_to_go_back_to() -> None:
     """What the first deploy under another name found was the project's own, where it is known to have had that name."""
     found = a_record(version="1", tags=["meta-prefect=till", "env=dev"])
     entry = LedgerEntry(deployment=NAME, action="updated", version="2", before=found, after=a_record(version="2"))
-    history = [Recorded(a_page(entry), entry)]
+    history = [HistoryEntry(a_page(entry), entry)]
 
     assert version_to_restore(history, former=("till",)).entry.after == found
     with pytest.raises(TargetError, match="nothing before version 2"):

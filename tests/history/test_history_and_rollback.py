@@ -16,7 +16,7 @@ from deployer_flows import rollback
 from meta_prefect.deploy import deploy
 from meta_prefect.errors import ConflictError, DeployFailed, TargetError
 from meta_prefect.local.host import LocalHost
-from meta_prefect.plan.ledger import Ledger
+from meta_prefect.plan.ledger import LedgerPage
 from meta_prefect.report import Report
 from meta_prefect.server import connect
 
@@ -78,10 +78,10 @@ def back(root: Path, deployment: str, to: str | None = None, *, dry_run: bool = 
     return asyncio.run(rollback(deployment=deployment, to=to, path=str(root), dry_run=dry_run))
 
 
-def pages(project: str, environment: str | None = None) -> list[Ledger]:
+def pages(project: str, environment: str | None = None) -> list[LedgerPage]:
     """A project's ledger, newest page first."""
 
-    async def read() -> list[Ledger]:
+    async def read() -> list[LedgerPage]:
         async with connect(LocalHost()) as server:
             return [stored.page async for stored in server.read_ledger_pages((project,), environment)]
 

@@ -7,18 +7,18 @@ from ledger_values import NAME, a_page, a_record, created, stored
 from values import a_deployment
 
 from meta_prefect.errors import TargetError
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.schedules import Schedule
 from meta_prefect.plan.changes import Delete, Subject, Unchanged, Update
+from meta_prefect.plan.deployment_record import desired_record
 from meta_prefect.plan.ledger import (
-    Ledger,
     LedgerEntry,
+    LedgerPage,
     entry_of,
     history_of,
     key_prefix,
     set_by,
 )
-from meta_prefect.plan.records import desired_record
 
 SUBJECT = Subject("deployment", NAME)
 DAILY: Record = {"timezone": "UTC", "parameters": {}, "rrule": "FREQ=DAILY"}
@@ -28,14 +28,14 @@ def test_a_page_survives_json() -> None:
     """What is read from an artifact's data is what was written there."""
     page = a_page(created(schedules=[Schedule(slug="daily", cron="0 9 * * *")]), created(concurrency_limit=2))
 
-    assert Ledger.model_validate_json(page.model_dump_json()) == page
+    assert LedgerPage.model_validate_json(page.model_dump_json()) == page
 
 
 def test_a_page_of_a_later_release_can_be_read() -> None:
     """Fields that this release does not know are no obstacle."""
     data = {**a_page().model_dump(mode="json"), "approved_by": "grace"}
 
-    assert Ledger.model_validate(data) == a_page()
+    assert LedgerPage.model_validate(data) == a_page()
 
 
 def test_the_key_holds_only_what_prefect_accepts() -> None:

@@ -17,19 +17,19 @@ from pydantic import BaseModel
 from values import a_context, a_deployment
 
 from meta_prefect.errors import MetaPrefectError
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.schedules import Schedule
-from meta_prefect.pages.history_page import history_artifact
-from meta_prefect.plan.going_back import version_to_restore
+from meta_prefect.plan.deployment_record import desired_record, field_changes
 from meta_prefect.plan.holds import Hold, hold_name, hold_of
-from meta_prefect.plan.ledger import Ledger, LedgerEntry, StoredPage, history_of, whole_record
+from meta_prefect.plan.ledger import LedgerEntry, LedgerPage, StoredPage, history_of, whole_record
 from meta_prefect.plan.ownership import with_given_up
-from meta_prefect.plan.recorded import Asked, RecordedPlan, check_still_holds
-from meta_prefect.plan.records import desired_record, field_changes
-from meta_prefect.plan.restoring import check_owned, check_steps, code_remarks, diff_restored
-from meta_prefect.plan.sound import DEEPEST, sound_or_named
-from meta_prefect.steps.healing import Heals
-from meta_prefect.steps.locking import Holder, holder_of, ourselves
+from meta_prefect.plan.rollback import check_owned, check_steps, code_remarks, diff_restored
+from meta_prefect.plan.rollback_target import version_to_restore
+from meta_prefect.plan.saved_plan import DeployOptions, SavedPlan, check_still_holds
+from meta_prefect.plan.soundness import DEEPEST, sound_or_named
+from meta_prefect.report.history_page import history_artifact
+from meta_prefect.state.heal_log import Heals
+from meta_prefect.state.lock import Holder, holder_of, ourselves
 
 
 def _deep() -> Any:
@@ -65,14 +65,14 @@ RECORD = whole_record(desired_record(a_deployment(schedules=SCHEDULES, pull_step
 PAGE = a_page(
     LedgerEntry(deployment=NAME, action="updated", version="2", before=a_record(), after=RECORD, ours=("schedules",))
 ).model_dump(mode="json")
-PLAN = RecordedPlan(
+PLAN = SavedPlan(
     project="shop",
     environment="dev",
     deploy_id="d1",
     run_id=None,
     now=datetime(2026, 11, 20, tzinfo=UTC),
     commit=None,
-    asked=Asked(),
+    asked=DeployOptions(),
     versions={NAME: "2"},
     wanted="w",
     states={},
@@ -133,7 +133,7 @@ def test_history_and_rollback_bear_any_page(first: tuple[Any, Any], second: tupl
     value = changed(PAGE, *first)
     with suppress(KeyError, IndexError, TypeError):
         value = changed(value, *second)
-    page = read(Ledger, value)
+    page = read(LedgerPage, value)
     if page is None:
         return
     with suppress(MetaPrefectError):
@@ -155,7 +155,7 @@ def test_history_and_rollback_bear_any_page(first: tuple[Any, Any], second: tupl
 def test_plans_heals_holds_and_locks_bear_anything(weird: Any) -> None:
     """Each place of a plan, a list of heals, a hold and a lock may hold anything."""
     for way in places(PLAN):
-        plan = read(RecordedPlan, changed(PLAN, way, weird))
+        plan = read(SavedPlan, changed(PLAN, way, weird))
         if plan is not None:
             plan.repeated_by(a_context())
             with suppress(MetaPrefectError):
@@ -176,10 +176,10 @@ def test_plans_heals_holds_and_locks_bear_anything(weird: Any) -> None:
 
 def test_what_was_written_is_read_as_it_was() -> None:
     """Validation changes nothing of a sound record, of this release or one without its newer keys."""
-    assert read(Ledger, PAGE).model_dump(mode="json") == PAGE
+    assert read(LedgerPage, PAGE).model_dump(mode="json") == PAGE
     older = copy.deepcopy(PAGE)
     for key in ("grace_period_seconds", "collision_strategy"):
         del older["entries"][0]["after"][key]
 
-    assert read(Ledger, older).model_dump(mode="json") == older
+    assert read(LedgerPage, older).model_dump(mode="json") == older
     assert Holder.model_validate({"run_id": "", "run_name": "a deploy", "host": "h", "pid": 7, "started": 1.5})

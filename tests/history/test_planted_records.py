@@ -18,7 +18,7 @@ from support import Api
 from deployer_flows import rollback
 from meta_prefect.deploy import deploy
 from meta_prefect.errors import MetaPrefectError, TargetError
-from meta_prefect.plan import standing
+from meta_prefect.plan import provenance
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 CODE = """
@@ -37,7 +37,7 @@ CODE = """
 @pytest.fixture(autouse=True)
 def clocks_that_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     """One server has one clock."""
-    monkeypatch.setattr(standing, "_SLACK", timedelta(0))
+    monkeypatch.setattr(provenance, "_SLACK", timedelta(0))
 
 
 def write(root: Path, text: str) -> Path:

@@ -9,10 +9,10 @@ import pytest
 from ledger_values import NAME, a_record, live, written
 
 from meta_prefect.errors import ConflictError
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.changes import Create, Unchanged, Update
-from meta_prefect.plan.ledger import Recorded
-from meta_prefect.plan.restoring import check_owned, check_steps, code_remarks, diff_restored, under_present_name
+from meta_prefect.plan.ledger import HistoryEntry
+from meta_prefect.plan.rollback import check_owned, check_steps, code_remarks, diff_restored, under_present_name
 
 CRON: Record = {"timezone": "UTC", "parameters": {}, "cron": "0 9 * * *", "day_or": True, "active": True}
 RULE: Record = {"timezone": "UTC", "parameters": {}, "rrule": "FREQ=DAILY", "active": True}
@@ -76,7 +76,7 @@ def test_deployments_of_others_are_refused(tags: list[str], says: str) -> None:
 RENAMED = ("shop", "till")
 
 
-def of_till(**changes: Any) -> Recorded:
+def of_till(**changes: Any) -> HistoryEntry:
     """What the project wrote while it was called ``till``."""
     fields: dict[str, Any] = {"tags": ["meta-prefect=till", "env=dev", "a"], **changes}
     found = written("1", **fields)
@@ -175,7 +175,7 @@ def test_a_rollback_says_whether_code_goes_back(then: dict[str, Any], now: dict[
     assert told == [] if says is None else len(told) == 1 and told[0].endswith(says)
 
 
-def at_commit(one: Recorded, commit: str) -> Recorded:
+def at_commit(one: HistoryEntry, commit: str) -> HistoryEntry:
     """The same as deployed from a commit, by a run of its own."""
     return replace(one, page=one.page.model_copy(update={"commit": commit, "run_id": commit}))
 

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from fakes import FakeApi
 
-from meta_prefect.steps.recording import who_runs
+from meta_prefect.state.ledger import who_runs
 
 BY_A_SCHEDULE = {"id": "s", "type": "SCHEDULE", "display_value": "nightly"}
 OURSELVES = f"{psutil.Process().username()}@{socket.gethostname()}"

@@ -14,7 +14,7 @@ from prefect.workers.base import BaseJobConfiguration
 from meta_prefect.interfaces.components import WorkerPool
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 
 
 async def template_of(builder: FlowBuilderInterface) -> Record:

@@ -15,8 +15,8 @@ from values import a_deployment
 from meta_prefect.errors import ConfigurationError
 from meta_prefect.implementations.infra import docker
 from meta_prefect.implementations.run_settings import job_variables
-from meta_prefect.interfaces.records import Record
-from meta_prefect.plan.checking import check_job_variables
+from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.plan.checks import check_job_variables
 
 FULL: dict[str, Any] = {
     "image": "registry.example/shop:1.4.2",

@@ -22,8 +22,8 @@ from values import a_deployment
 
 from meta_prefect.errors import ConfigurationError
 from meta_prefect.implementations.infra import Network, ecs
-from meta_prefect.interfaces.records import Record
-from meta_prefect.plan.checking import check_job_variables
+from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.plan.checks import check_job_variables
 
 ROLE = "arn:aws:iam::123456789012:role"
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:shop"

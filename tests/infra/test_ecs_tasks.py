@@ -19,7 +19,7 @@ from prefect_aws.workers.ecs_worker import ECSJobConfiguration, ECSWorker  # pyr
 from support import Api, wait_until
 
 from meta_prefect.deploy import deploy
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 
 ROLE = "arn:aws:iam::123456789012:role"
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:shop"

@@ -11,7 +11,7 @@ import pytest
 
 from meta_prefect.implementations.infra.containers import CONTAINER_TEMPLATE
 from meta_prefect.implementations.infra.environment import ENVIRONMENT_TEMPLATE, fitted
-from meta_prefect.interfaces.records import Record, merged
+from meta_prefect.interfaces.json_diff import Record, merged
 
 _KNOWN = Path(prefect.__file__).parent / "server/api/collections_data/views/aggregate-worker-metadata.json"
 TEMPLATES: dict[str, Record] = {

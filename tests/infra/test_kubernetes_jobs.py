@@ -20,8 +20,8 @@ from meta_prefect.errors import ConfigurationError
 from meta_prefect.implementations.infra import Toleration, eks, kubernetes
 from meta_prefect.implementations.infra.environment import fitted
 from meta_prefect.interfaces.components import WorkerPool
-from meta_prefect.interfaces.records import Record, differences_within
-from meta_prefect.plan.checking import check_job_variables
+from meta_prefect.interfaces.json_diff import Record, differences_within
+from meta_prefect.plan.checks import check_job_variables
 
 FULL: dict[str, Any] = {
     "cpu": 0.8,

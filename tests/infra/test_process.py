@@ -12,7 +12,7 @@ from values import a_deployment
 
 from meta_prefect.implementations.infra import local_process, process
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
-from meta_prefect.plan.checking import check_job_variables
+from meta_prefect.plan.checks import check_job_variables
 
 
 @pytest.mark.parametrize(

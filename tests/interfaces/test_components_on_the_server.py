@@ -21,7 +21,7 @@ from meta_prefect.interfaces.components import (
     WorkQueue,
     template_of,
 )
-from meta_prefect.interfaces.records import FieldChange, Record, differences_within
+from meta_prefect.interfaces.json_diff import FieldChange, Record, differences_within
 
 TEMPLATE: Record = {
     "variables": {"properties": {"meta_env": {"type": "string"}}},
@@ -299,6 +299,8 @@ def test_push_pools_and_managed_pools_need_no_worker(kind: str, worker: Worker) 
 
     assert changes(worker, api) == {}
     assert remarks(worker, api) == []
+    to_be = Worker(pool="to-be", type=kind)
+    assert (changes(to_be, api), remarks(to_be, api)) == ({}, [])
 
 
 def test_a_worker_of_whatever_type() -> None:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from values import sent
 
-from meta_prefect.interfaces.records import ABSENT, FieldChange, differences, differences_within, is_same, merged
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, differences, differences_within, is_same, merged
 
 scalars = st.none() | st.booleans() | st.integers(-3, 3) | st.floats(-2, 2) | st.text("ab", max_size=2)
 keys = st.text("abc", min_size=1, max_size=2)

@@ -15,6 +15,7 @@ import pytest
 from disks import Disk, mounted
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_PROFILES_PATH, temporary_settings
 
+from meta_prefect.engine.source import fetch_source
 from meta_prefect.errors import MetaPrefectError, ProcessError
 from meta_prefect.implementations.code.project_source import ProjectSource
 from meta_prefect.local.files import cannot_write, fullness, scratch_folder
@@ -28,7 +29,6 @@ from meta_prefect.local.process import (
     write_record,
 )
 from meta_prefect.local.profile import point_profile_at
-from meta_prefect.steps.fetching import fetch_source
 
 RECORD = ProcessRecord(pid=1, start_time=1.0, command=("x",), log=Path("log"))
 

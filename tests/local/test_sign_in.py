@@ -50,6 +50,12 @@ def test_a_ticket_expires(made: float, brought: float, valid: bool) -> None:
     assert Tickets(AUTH, PORT, since=NOW).spend(ticket, now=NOW + brought) is valid
 
 
+def test_a_ticket_of_the_servers_first_moment_is_valid() -> None:
+    """The time in a ticket is not rounded, as it would then be before the server's start half of the time."""
+    for start in (NOW + 0.0004, NOW + 0.0006):
+        assert Tickets(AUTH, PORT, since=start).spend(make_ticket(AUTH, PORT, now=start), now=start)
+
+
 def test_a_spent_ticket_stays_spent_while_it_could_be_used() -> None:
     """That others are spent meanwhile makes no spent ticket valid again."""
     tickets = Tickets(AUTH, PORT, since=NOW)

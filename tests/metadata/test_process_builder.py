@@ -10,7 +10,7 @@ from values import a_deployment, a_draft, a_flow, built
 from meta_prefect.implementations.infra import local_process, process
 from meta_prefect.implementations.infra.environment import ENVIRONMENT_TEMPLATE
 from meta_prefect.interfaces.components import Worker, WorkerPool
-from meta_prefect.interfaces.records import merged
+from meta_prefect.interfaces.json_diff import merged
 
 
 def test_the_code_is_taken_from_the_project_s_folder() -> None:

@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 from values import a_deployment, a_flow
 
 from deployer_flows import check_drift, deploy_project, hold, prune, rollback
-from meta_prefect.discovery.parameters import parameter_form
 from meta_prefect.errors import BuilderError
+from meta_prefect.flows.parameters import parameter_form
 from meta_prefect.implementations.run_settings import run_form
 
 SCHEMA: dict[str, Any] = {

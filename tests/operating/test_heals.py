@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from meta_prefect.steps.healing import MOST_HEALS, Heals
+from meta_prefect.state.heal_log import MOST_HEALS, Heals
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -18,10 +18,10 @@ from support import Api
 
 from deployer_flows import check_drift, deploy_project, hold, prune, rollback
 from meta_prefect.deploy import deploy
+from meta_prefect.engine.observed import is_automatic
 from meta_prefect.errors import ConflictError, TargetError
 from meta_prefect.plan.holds import HOLD_TAG, Hold, hold_name, read_until
 from meta_prefect.report import Report
-from meta_prefect.steps.this_run import is_automatic
 
 Project = Callable[..., Path]
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -69,7 +69,7 @@ def actions(report: Report) -> dict[str, str]:
 def automatically(root: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
     """Deploy as a schedule does."""
     with monkeypatch.context() as patch:
-        patch.setattr("meta_prefect.steps.source.is_automatic", lambda: True)
+        patch.setattr("meta_prefect.engine.context.is_automatic", lambda: True)
         return asyncio.run(deploy_project(path=str(root), only_changed=True, on_error="keep-going"))
 
 

@@ -15,7 +15,7 @@ from support import Api, run_deployment
 
 from deployer_flows import deploy_project
 from meta_prefect.deploy import deploy
-from meta_prefect.steps import source
+from meta_prefect.engine import context
 
 RunCli = Callable[..., subprocess.CompletedProcess[str]]
 EXDATES = re.compile(r"EXDATE[^\n]*|^RRULE:|\n")
@@ -84,7 +84,7 @@ def test_a_year_later_only_the_horizon_moves(
     deploy([str(folder_project)], env="prod")
     before = server.deployment(f"{unique}/nightly-prod")
     later = datetime.now(UTC) + timedelta(days=365)
-    monkeypatch.setattr(source, "clock", lambda: later)
+    monkeypatch.setattr(context, "clock", lambda: later)
 
     report = asyncio.run(deploy_project(path=str(folder_project), environment="prod", only_changed=True))
 

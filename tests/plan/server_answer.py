@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import Record
-from meta_prefect.plan.records import LiveDeployment, desired_record, live_deployment
+from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.plan.deployment_record import LiveDeployment, desired_record, live_deployment
 
 STORED_AT = "2026-11-20T12:34:56Z"
 

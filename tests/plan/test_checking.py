@@ -9,9 +9,9 @@ from prefect import flow
 from pydantic import BaseModel
 from values import a_deployment, a_flow
 
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.schedules import Schedule
-from meta_prefect.plan.checking import check_job_variables, check_parameters
+from meta_prefect.plan.checks import check_job_variables, check_parameters
 
 
 class Limits(BaseModel):
@@ -91,6 +91,8 @@ TEMPLATE: Record = {
             "env": {"type": "object", "additionalProperties": {"anyOf": [{"type": "string"}, {"type": "null"}]}},
             "memory": {"type": "integer"},
             "policy": {"$ref": "#/definitions/Policy"},
+            "pair": {"type": "array", "items": [{"type": "integer"}, {"type": "integer"}]},
+            "lost": {"$ref": "#/definitions/Nowhere"},
         },
         "definitions": {"Policy": {"enum": ["Always", "Never"], "type": "string"}},
     },
@@ -110,6 +112,9 @@ def variable_errors(job_variables: Record, template: Record = TEMPLATE) -> list[
         pytest.param({"env": {"STAGE": "dev", "PAGER": None}, "memory": 1, "policy": "Never"}, id="of the right types"),
         pytest.param({"env": {"TOKEN": "{{ prefect.blocks.secret.token }}"}}, id="a secret stays a reference"),
         pytest.param({"memory": "{{ prefect.variables.memory }}"}, id="a variable, where a number is meant"),
+        pytest.param({"memory": None, "env": None}, id="null, where nothing need be"),
+        pytest.param({"memory": {"$ref": {"block_document_id": "x"}}}, id="a block by its id"),
+        pytest.param({"pair": [1, 2, 3], "lost": 1}, id="what an old schema says in another way"),
         pytest.param({"env.STAGE": "dev"}, id="a dotted key"),
         pytest.param({"env.STAGE": "dev", "env": {"A": "{{ prefect.variables.a }}"}}, id="dotted and not"),
     ],
@@ -150,7 +155,7 @@ def test_job_variables_that_fit(job_variables: Record) -> None:
         ),
         pytest.param(
             {"zzz": "{{ prefect.variables.x }}"},
-            "work pool 'pool' has no job variable 'zzz'\n  Known: env, memory, policy.",
+            "work pool 'pool' has no job variable 'zzz'\n  Known: env, lost, memory, pair, policy.",
             id="a reference does not make an unknown one known",
         ),
     ],
@@ -184,6 +189,9 @@ def test_a_variable_that_the_pool_needs(variables: Record) -> None:
     """One that is required and has no default would fail each run."""
     (error,) = variable_errors(variables, NEEDY)
     assert "work pool 'pool' needs the job variable 'region'" in error
+    assert variable_errors({"region": None}, NEEDY) == [
+        "job variables of add/nightly-dev: region: None is not of type 'string'"
+    ]
     assert variable_errors({"region": "eu"}, NEEDY) == []
 
 

@@ -12,7 +12,7 @@ from meta_prefect.interfaces.deployment import VersionRule
 from meta_prefect.interfaces.schedules import Schedule
 from meta_prefect.plan.changes import Change, Create, Plan, Unchanged, Update
 from meta_prefect.plan.diff import diff_deployment, next_integer
-from meta_prefect.plan.explain import kept_versions, summary
+from meta_prefect.report.plan_text import kept_versions, summary
 
 
 def planned(

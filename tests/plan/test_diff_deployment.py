@@ -10,11 +10,11 @@ from server_answer import STORED_AT, stored
 from values import a_deployment, a_flow
 
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import ABSENT, Record
+from meta_prefect.interfaces.json_diff import ABSENT, Record
 from meta_prefect.interfaces.schedules import Schedule
 from meta_prefect.plan.changes import Change, Create, Unchanged, Update
+from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.diff import diff_deployment
-from meta_prefect.plan.records import LiveDeployment
 
 DAILY = Schedule(slug="daily", rrule="RRULE:FREQ=DAILY", timezone="US/Pacific", parameters={"x": 1})
 HOURLY = Schedule(slug="hourly", interval=timedelta(hours=1))

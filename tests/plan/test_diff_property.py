@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from server_answer import stored, stored_again
 from values import a_deployment, a_flow
 
-from meta_prefect.interfaces.records import is_same
+from meta_prefect.interfaces.json_diff import is_same
 from meta_prefect.interfaces.schedules import Schedule
 from meta_prefect.plan.changes import Create, Unchanged, Update
+from meta_prefect.plan.deployment_record import desired_record
 from meta_prefect.plan.diff import diff_deployment
-from meta_prefect.plan.records import desired_record
 
 words = st.sampled_from(["a", "b", "c", "d", "None", "None ", "ä"])
 json_values = st.recursive(

@@ -10,13 +10,13 @@ import pytest
 from fakes import FakeHost
 from values import a_deployment, a_draft, a_flow
 
+from meta_prefect.engine.resolve import Draft
 from meta_prefect.errors import BuilderError, ConfigurationError, RecipeError
 from meta_prefect.implementations.infra import local_process
 from meta_prefect.interfaces.components import Component, Worker, WorkerPool, WorkQueue
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.interfaces.schedules import Schedule
-from meta_prefect.plan.resolving import Draft
 
 ANY_FLOW = a_flow(parameter_schema={"properties": {"x": {}}})
 PLACE = "meta_prefect.yaml:3: builder step of add/nightly-dev"

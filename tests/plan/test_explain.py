@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from meta_prefect.interfaces.components import WorkerPool
-from meta_prefect.interfaces.records import ABSENT, FieldChange, Record
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record
 from meta_prefect.plan.changes import Change, Create, Delete, Plan, Subject, Unchanged, Update
 from meta_prefect.plan.diff import diff_component
-from meta_prefect.plan.document import document
-from meta_prefect.plan.explain import details, headline, lines, markdown, shown, summary
+from meta_prefect.report.plan_json import document
+from meta_prefect.report.plan_text import details, headline, lines, markdown, shown, summary
 
 ADD, POOL = Subject("deployment", "add/nightly-dev"), Subject("work pool", "p")
 CREATE = Create(

@@ -9,12 +9,12 @@ from server_answer import stored
 from values import a_deployment
 
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.schedules import Schedule
 from meta_prefect.plan.changes import Create, Subject, Unchanged, Update
+from meta_prefect.plan.deployment_record import LiveDeployment, desired_record
 from meta_prefect.plan.diff import diff_deployment, needs_history
 from meta_prefect.plan.ledger import LedgerEntry, entry_of
-from meta_prefect.plan.records import LiveDeployment, desired_record
 
 DAILY = Schedule(slug="daily", cron="0 9 * * *")
 PAUSED = DAILY.model_copy(update={"active": False})

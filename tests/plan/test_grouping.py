@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from meta_prefect.interfaces.records import FieldChange
+from meta_prefect.interfaces.json_diff import FieldChange
 from meta_prefect.plan.changes import Change, Create, Delete, Plan, Subject, Unchanged, Update
-from meta_prefect.plan.explain import field_line, lines, markdown
+from meta_prefect.report.plan_text import field_line, lines, markdown
 
 OLD, NEW = "7fd9fa7" + "0" * 33, "a0d0b72" + "0" * 33
 COMMIT = FieldChange("pull_steps", *([{"git_clone": {"repository": "r", "commit_sha": one}}] for one in (OLD, NEW)))

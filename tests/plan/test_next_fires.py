@@ -9,13 +9,13 @@ import pytest
 from server_answer import stored
 from values import a_context, a_deployment
 
-from meta_prefect.implementations.schedule import resolve
 from meta_prefect.interfaces.schedules import Schedule
 from meta_prefect.plan.changes import Change, Plan, Unchanged
 from meta_prefect.plan.diff import diff_deployment
-from meta_prefect.plan.document import document
-from meta_prefect.plan.explain import markdown
-from meta_prefect.plan.fires import next_fires
+from meta_prefect.report.next_runs import next_fires
+from meta_prefect.report.plan_json import document
+from meta_prefect.report.plan_text import markdown
+from meta_prefect.schedules import resolve
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 NINE = Schedule(slug="daily", cron="0 9 * * *", timezone="Europe/Berlin")

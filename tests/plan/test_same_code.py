@@ -10,12 +10,12 @@ import pytest
 from server_answer import stored
 from values import a_context, a_deployment
 
+from meta_prefect.engine.git import same_files
 from meta_prefect.implementations.code import git_code
 from meta_prefect.implementations.metadata import versioneer
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.plan.changes import Unchanged, Update
 from meta_prefect.plan.diff import diff_deployment
-from meta_prefect.steps.git import same_files
 
 OLD, NEW, FIXED = "a1" * 20, "b2" * 20, "c3" * 20
 URL = "https://git.example/shop.git"

@@ -9,10 +9,10 @@ import pytest
 from server_answer import stored, stored_again
 from values import a_deployment, a_draft
 
+from meta_prefect.engine.compare import PlannedDeployment
 from meta_prefect.plan.changes import Create, Unchanged, Update
+from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.diff import diff_deployment
-from meta_prefect.plan.records import LiveDeployment
-from meta_prefect.steps.planning import PlannedDeployment
 
 NAME = "add/nightly-dev"
 WANTED = a_deployment(description="New.")

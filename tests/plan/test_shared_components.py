@@ -6,11 +6,11 @@ import pytest
 from fakes import FakeHost
 from values import a_draft
 
+from meta_prefect.engine.resolve import Draft, duplicate_names, shared_components
 from meta_prefect.errors import ConfigurationError, ConflictError
 from meta_prefect.interfaces.components import Component, GlobalConcurrencyLimit, Worker, WorkerPool
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
-from meta_prefect.plan.resolving import Draft, duplicate_names, shared_components
 
 POOL, WORKER = WorkerPool(name="p"), Worker(name="w", pool="p")
 SMALL, LARGE = GlobalConcurrencyLimit(name="db", limit=1), GlobalConcurrencyLimit(name="db", limit=9)

@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from values import a_draft
 
+from meta_prefect.engine.resolve import Draft, builder_steps
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
-from meta_prefect.plan.resolving import Draft, steps_of
 
 
 class Letter(FlowBuilderInterface):
@@ -41,7 +41,7 @@ def batch(chains: list[str]) -> list[Draft]:
 
 def titles(*chains: str) -> list[str]:
     """The steps for some chains of letters."""
-    return [step.title for step in steps_of(batch(list(chains)))]
+    return [step.title for step in builder_steps(batch(list(chains)))]
 
 
 @some_examples
@@ -49,7 +49,7 @@ def titles(*chains: str) -> list[str]:
 def test_each_chain_keeps_its_order(chains: list[str]) -> None:
     """However chains are interleaved, each deployment's builders apply in their own order, each once."""
     drafts = batch(chains)
-    for step in steps_of(drafts):
+    for step in builder_steps(drafts):
         step.run()
 
     assert [draft.deployment.description or "" for draft in drafts] == chains
@@ -67,7 +67,7 @@ def test_the_same_batch_makes_the_same_steps(chains: list[str]) -> None:
 @given(chains)
 def test_a_step_is_one_kind_of_builder(chains: list[str]) -> None:
     """A step holds one kind, and at most one builder of each deployment."""
-    for step in steps_of(batch(chains)):
+    for step in builder_steps(batch(chains)):
         assert {builder.title for _, builder in step.members} == {str(step)}
         assert max(Counter(id(draft) for draft, _ in step.members).values()) == 1
 
@@ -102,7 +102,7 @@ def test_two_settings_of_one_kind_are_one_step() -> None:
             super().__init__("number")
             self.number = number
 
-    (step,) = steps_of([a_draft(Numbered(1)), a_draft(Numbered(2))])
+    (step,) = builder_steps([a_draft(Numbered(1)), a_draft(Numbered(2))])
     assert (step.title, len(step.members)) == ("number", 2)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from meta_prefect.steps.width import WIDEST, WINDOW, Width, each
+from meta_prefect.engine.write_limit import WIDEST, WINDOW, WriteLimit, each
 
 
 class Server:
@@ -26,7 +26,7 @@ class Server:
 
     def widths(self, writes: int) -> list[int]:
         """The width after each write."""
-        width = Width(lambda: self.overloads, lambda: self.time)
+        width = WriteLimit(lambda: self.overloads, lambda: self.time)
         found: list[int] = []
         for _ in range(writes):
             self.time += self._seconds(width.now)
@@ -62,7 +62,7 @@ def test_results_come_in_order_and_never_more_write_at_once() -> None:
     writing, most = 0, 0
 
     async def run() -> list[int]:
-        width = Width(lambda: 0, lambda: 0.0)
+        width = WriteLimit(lambda: 0, lambda: 0.0)
 
         async def act(number: int) -> int:
             nonlocal writing, most
@@ -94,7 +94,7 @@ def test_the_next_one_is_made_ready_while_one_is_written(ahead: int, events: lis
     happened: list[str] = []
 
     async def run() -> None:
-        width = Width(lambda: 0, lambda: 0.0)
+        width = WriteLimit(lambda: 0, lambda: 0.0)
 
         async def act(name: str) -> None:
             happened.append(f"ready {name}")
@@ -117,7 +117,7 @@ def test_what_needs_no_write_does_not_widen() -> None:
     """Deployments that are as wanted say nothing of how much a server can take."""
 
     async def run() -> int:
-        width = Width(lambda: 0, lambda: 0.0)
+        width = WriteLimit(lambda: 0, lambda: 0.0)
 
         async def act(number: int) -> int:
             return number

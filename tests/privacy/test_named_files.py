@@ -10,21 +10,21 @@ from pathlib import Path
 import pytest
 from values import a_context, a_deployment, a_flow
 
-from meta_prefect.discovery.entrypoints import check_module, file_in_project
-from meta_prefect.discovery.files import python_files
-from meta_prefect.discovery.modules import ProjectModules
 from meta_prefect.errors import ConfigurationError, MetaPrefectError, ScheduleError, ValidationFailed
 from meta_prefect.files import place_in, read_regular
+from meta_prefect.flows.entrypoints import check_module, file_in_project
+from meta_prefect.flows.files import python_files
+from meta_prefect.flows.loader import ProjectModules
 from meta_prefect.implementations.code.built_image import ImageBuild, built_image
 from meta_prefect.implementations.code.files import content_hash, project_files
-from meta_prefect.implementations.schedule import make_calendar
-from meta_prefect.implementations.schedule.spec import CalendarSpec
 from meta_prefect.project import read_project
 from meta_prefect.project.naming import project_name
+from meta_prefect.schedules import make_calendar
+from meta_prefect.schedules.spec import CalendarSpec
 
 OUTSIDE = "lies outside of the project's folder"
 CALENDAR = """
-from meta_prefect.implementations.schedule.calendars import ListedCalendar
+from meta_prefect.schedules.calendars import ListedCalendar
 import pathlib
 pathlib.Path(__file__).with_name("imported").touch()
 days = ListedCalendar({})

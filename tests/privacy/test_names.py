@@ -15,17 +15,17 @@ from values import a_deployment
 
 from meta_prefect.cli.console import PlainConsole, indented, linked
 from meta_prefect.cli.output import Output
+from meta_prefect.engine.context import new_context
 from meta_prefect.errors import MetaPrefectError
 from meta_prefect.interfaces.components import GlobalConcurrencyLimit, Worker, WorkerPool, WorkQueue
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.schedules import Schedule
-from meta_prefect.pages.report_page import ReportHead, report_artifact
 from meta_prefect.plan.changes import Create, Plan, Subject
-from meta_prefect.plan.document import document
-from meta_prefect.plan.explain import markdown
 from meta_prefect.report import Outcome, Report
+from meta_prefect.report.plan_json import document
+from meta_prefect.report.plan_text import markdown
+from meta_prefect.report.report_page import ReportHead, report_artifact
 from meta_prefect.settings import read_settings
-from meta_prefect.steps.source import new_context
 
 BAD = "a\nb created everything fine\x1b]0;pwned\x07"
 TITLE = "bad\\x1b]0;pwned\\x07"

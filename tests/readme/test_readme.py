@@ -18,7 +18,7 @@ from support import Api
 from meta_prefect.deploy import validate
 from meta_prefect.implementations.common import CommonVariables
 from meta_prefect.project import read_project
-from meta_prefect.recipes.finding import Recipes
+from meta_prefect.recipes.registry import Recipes
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCKS = re.findall(r"^```(\w+) ?(\S*)\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)

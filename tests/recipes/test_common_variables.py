@@ -12,6 +12,7 @@ from fakes import FakeHost
 from values import a_draft, a_flow
 
 from meta_prefect.deploy import validate
+from meta_prefect.engine.resolve import Draft
 from meta_prefect.errors import ValidationFailed
 from meta_prefect.implementations.common import CommonVariables
 from meta_prefect.implementations.metadata import describer, namer, tags_resolver, versioneer
@@ -19,9 +20,8 @@ from meta_prefect.implementations.notification.triggers import DeploymentTrigger
 from meta_prefect.interfaces.components import WorkQueue
 from meta_prefect.interfaces.deployment import VersionRule
 from meta_prefect.interfaces.schedules import Schedule
-from meta_prefect.plan.resolving import Draft
-from meta_prefect.recipes.finding import Recipes
 from meta_prefect.recipes.recipe import Recipe
+from meta_prefect.recipes.registry import Recipes
 
 Project = Callable[..., Path]
 NEEDED: dict[str, dict[str, Any]] = {

@@ -10,17 +10,17 @@ import pytest
 from values import a_context
 
 from deployer_flows import decorated_flow_deployer, local_run_deployer
-from meta_prefect.discovery.modules import ProjectModules
+from meta_prefect.engine.drafts import DeploymentRequest, draft
+from meta_prefect.engine.resolve import Draft
 from meta_prefect.errors import ConfigurationError
+from meta_prefect.flows.catalog import FlowCatalog
+from meta_prefect.flows.loader import ProjectModules
 from meta_prefect.implementations.infra import kubernetes, local_process
 from meta_prefect.implementations.metadata import describer, namer
 from meta_prefect.interfaces.components import Component, WorkerPool
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
-from meta_prefect.plan.resolving import Draft
 from meta_prefect.recipes import Recipe, recipe
-from meta_prefect.recipes.drafting import Request, draft
-from meta_prefect.recipes.knowing import KnownFlows
 
 
 class pool_per_environment(FlowBuilderInterface):  # noqa: N801 - used like a function
@@ -86,8 +86,8 @@ def root(tmp_path: Path) -> Path:
 
 def drafted(root: Path, flow: str, made: Recipe, environment: str = "dev", **variables: Any) -> Draft:
     """The draft for an entry."""
-    request = Request(made, f"flows.py:{flow}", made.variables_model.model_validate(variables), "here")
-    begun = draft(request, a_context(source=str(root), environment=environment), KnownFlows(ProjectModules(root)))
+    request = DeploymentRequest(made, f"flows.py:{flow}", made.variables_model.model_validate(variables), "here")
+    begun = draft(request, a_context(source=str(root), environment=environment), FlowCatalog(ProjectModules(root)))
     assert isinstance(begun, Draft), begun
     return begun
 
@@ -165,10 +165,10 @@ def test_an_entry_s_environment_is_the_deployment_s(root: Path) -> None:
 
 def test_a_flow_that_cannot_be_loaded_is_returned_as_an_error(root: Path) -> None:
     """The others can be planned all the same, and all errors are shown at once."""
-    request = Request(
+    request = DeploymentRequest(
         base, "flows.py:broken", base.variables_model.model_validate({"name": "x"}), "meta_prefect.yaml:3"
     )
-    error = draft(request, a_context(source=str(root)), KnownFlows(ProjectModules(root)))
+    error = draft(request, a_context(source=str(root)), FlowCatalog(ProjectModules(root)))
 
     assert isinstance(error, ConfigurationError)
     assert error.where == "meta_prefect.yaml:3"
@@ -179,7 +179,7 @@ def test_a_request_is_an_entry_again() -> None:
     """What is sent to the recipe's run is what was said, no more."""
     variables = base.variables_model.model_validate({"name": "nightly"})
 
-    assert Request(base, "flow.py:add", variables, "here").as_entry() == {
+    assert DeploymentRequest(base, "flow.py:add", variables, "here").as_entry() == {
         "flow": "flow.py:add",
         "variables": {"name": "nightly"},
     }
@@ -193,9 +193,9 @@ def cluster(cpu: float) -> FlowBuilderInterface:
 
 def test_a_recipe_whose_builders_refuse_its_variables(root: Path) -> None:
     """What a builder says of a value that a recipe hands on is told in one line, with the place where it was asked for."""
-    request = Request(cluster, "flows.py:bare", cluster.variables_model(cpu=0), "meta_prefect.yaml:3")
+    request = DeploymentRequest(cluster, "flows.py:bare", cluster.variables_model(cpu=0), "meta_prefect.yaml:3")
 
-    error = draft(request, a_context(source=str(root)), KnownFlows(ProjectModules(root)))
+    error = draft(request, a_context(source=str(root)), FlowCatalog(ProjectModules(root)))
 
     assert isinstance(error, ConfigurationError)
     assert error.where == "meta_prefect.yaml:3: recipe cluster"

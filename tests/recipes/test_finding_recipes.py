@@ -14,7 +14,7 @@ from meta_prefect.errors import ConflictError, RecipeError
 from meta_prefect.implementations.metadata import namer
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.recipes import Recipe, recipe
-from meta_prefect.recipes.finding import Recipes
+from meta_prefect.recipes.registry import Recipes
 
 
 def a_recipe() -> Recipe:

@@ -8,17 +8,17 @@ import pytest
 from values import a_context, a_deployment
 
 from deployer_flows.whole_project import selected
-from meta_prefect.discovery import ProjectModules
+from meta_prefect.engine.observed import run_title
+from meta_prefect.engine.plan_input import PlanInput
+from meta_prefect.engine.requests import ProjectRequests
+from meta_prefect.engine.selection import Selection
+from meta_prefect.flows import ProjectModules
+from meta_prefect.flows.catalog import FlowCatalog
 from meta_prefect.implementations.notification import notify, watch_deployments
 from meta_prefect.interfaces.components import OwnedAutomation
 from meta_prefect.interfaces.tags import without_environment
-from meta_prefect.plan.recorded import Asked
+from meta_prefect.plan.saved_plan import DeployOptions
 from meta_prefect.project import Project
-from meta_prefect.recipes.knowing import KnownFlows
-from meta_prefect.recipes.order import Order
-from meta_prefect.recipes.requests import Requested
-from meta_prefect.recipes.selection import Selection
-from meta_prefect.steps.telling import in_short
 
 COMMIT = "1a2b3c4" + "0" * 33
 
@@ -26,29 +26,31 @@ COMMIT = "1a2b3c4" + "0" * 33
 @pytest.mark.parametrize(
     ("commit", "asked", "name"),
     [
-        pytest.param(COMMIT, Asked(), "deploy shop to prod @1a2b3c4", id="all of it"),
-        pytest.param(f"{COMMIT}+dirty", Asked(), "deploy shop to prod @1a2b3c4+dirty", id="changed since the commit"),
-        pytest.param(None, Asked(names=("load",)), "deploy shop to prod: load", id="a flow"),
+        pytest.param(COMMIT, DeployOptions(), "deploy shop to prod @1a2b3c4", id="all of it"),
+        pytest.param(
+            f"{COMMIT}+dirty", DeployOptions(), "deploy shop to prod @1a2b3c4+dirty", id="changed since the commit"
+        ),
+        pytest.param(None, DeployOptions(names=("load",)), "deploy shop to prod: load", id="a flow"),
         pytest.param(
             COMMIT,
-            Asked(names=("load/a", "load/b"), select=("etl-*", "x")),
+            DeployOptions(names=("load/a", "load/b"), select=("etl-*", "x")),
             "deploy shop to prod @1a2b3c4: load/a, load/b and 2 more",
             id="many",
         ),
     ],
 )
-def test_a_deploys_name_tells_what_was_selected(commit: str | None, asked: Asked, name: str) -> None:
+def test_a_deploys_name_tells_what_was_selected(commit: str | None, asked: DeployOptions, name: str) -> None:
     """Project, environment, short commit, and of a selection the first ones."""
     context = a_context(project="shop", environment="prod", commit=commit)
-    flows = KnownFlows(ProjectModules(Path()))
-    order = Order(Project.model_construct(), context, Selection(), Requested((), (), (), ()), asked, flows)
-    assert in_short(context, "deploy", more=selected(order)) == name
+    flows = FlowCatalog(ProjectModules(Path()))
+    order = PlanInput(Project.model_construct(), context, Selection(), ProjectRequests((), (), (), ()), asked, flows)
+    assert run_title(context, "deploy", more=selected(order)) == name
 
 
 def test_a_check_of_several_environments_names_them() -> None:
     """One run looks at all of them."""
     context = a_context(project="shop", environment="prod", commit=None)
-    assert in_short(context, "check", "in", among=["dev", "prod"]) == "check shop in dev, prod"
+    assert run_title(context, "check", "in", among=["dev", "prod"]) == "check shop in dev, prod"
 
 
 def test_a_run_is_about_one_environment() -> None:

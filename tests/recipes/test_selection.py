@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meta_prefect.recipes.selection import Selection
+from meta_prefect.engine.selection import Selection
 
 
 @pytest.mark.parametrize(

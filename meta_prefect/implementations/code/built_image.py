@@ -15,14 +15,14 @@ from meta_prefect.files import is_regular, place_in
 from meta_prefect.implementations.builder import Builder
 from meta_prefect.implementations.code.commits import committed
 from meta_prefect.implementations.code.files import content_hash
-from meta_prefect.implementations.code.image_engine import DockerEngine, ImageEngine, Recipe
+from meta_prefect.implementations.code.image_engine import BuildSpec, DockerEngine, ImageEngine
 from meta_prefect.implementations.infra.images import ImageReference, is_repository
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record
 from meta_prefect.interfaces.markdown import code, escaped, table
 from meta_prefect.interfaces.names import artifact_key
-from meta_prefect.interfaces.records import ABSENT, FieldChange, Record
 
 
 def _check_path(path: str) -> str:
@@ -225,7 +225,7 @@ class BuiltImage(Component):
             )
         engine = self.engine()
         build = self.build
-        recipe = Recipe(
+        recipe = BuildSpec(
             Path(self.source) / build.context, build.dockerfile, build.arguments, build.target, build.platform
         )
         await engine.build(self.reference, recipe)

@@ -13,7 +13,7 @@ from meta_prefect.implementations.code.commits import committed
 from meta_prefect.implementations.saved_blocks import SavedCredentials
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.redaction import redacted
 
 _SCP_LIKE: Final = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^:]+")

@@ -20,7 +20,7 @@ _DIGEST: Final = re.compile(r"digest: (sha256:[0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class BuildSpec:
     """What an image is built from.
 
     Attributes:
@@ -39,7 +39,7 @@ class Recipe:
 
 
 class ImageEngine(Protocol):
-    """What a deploy needs of whoever builds images."""
+    """What a deploy needs of an engine that builds images."""
 
     async def pushed(self, reference: str) -> str | None:
         """The digest of an image in its registry; None where it is not there."""
@@ -49,7 +49,7 @@ class ImageEngine(Protocol):
         """The id of an image that the engine has itself; None where it has none."""
         ...
 
-    async def build(self, reference: str, recipe: Recipe) -> None:
+    async def build(self, reference: str, recipe: BuildSpec) -> None:
         """Build an image."""
         ...
 
@@ -104,19 +104,19 @@ class DockerEngine:
 
         return await self._run(ask, "asked for")
 
-    async def build(self, reference: str, recipe: Recipe) -> None:
+    async def build(self, reference: str, recipe: BuildSpec) -> None:
         """Build an image.
 
         Raises:
             ProcessError: No engine answers.
             ConfigurationError: The Dockerfile cannot be built; the message ends with what the engine said.
         """
-        told = _LastLines()
+        output = _LastLines()
 
         def make() -> None:
             self._image(
                 reference,
-                stream_progress_to=told,
+                stream_progress_to=output,
                 dockerfile=recipe.dockerfile,
                 context=recipe.context,
                 buildargs=dict(recipe.arguments),
@@ -125,7 +125,7 @@ class DockerEngine:
                 rm=True,
             ).build()
 
-        await self._run(make, "built", told)
+        await self._run(make, "built", output)
 
     async def push(self, reference: str) -> str | None:
         """Push an image; returns its digest in the registry, where the engine tells it.
@@ -134,12 +134,12 @@ class DockerEngine:
             ProcessError: No engine answers.
             ConfigurationError: The registry refuses.
         """
-        told = _LastLines()
+        output = _LastLines()
 
         def send() -> str | None:
-            self._image(reference, stream_progress_to=told).push()
+            self._image(reference, stream_progress_to=output).push()
             # The engine's last word; what it keeps of the image itself may be of before it was compressed.
-            found = [match[1] for line in told.lines if (match := _DIGEST.search(line))]
+            found = [match[1] for line in output.lines if (match := _DIGEST.search(line))]
             return found[-1] if found else None
 
         return await self._run(send, "pushed")
@@ -152,7 +152,7 @@ class DockerEngine:
         image.name = repository  # Prefect puts a namespace of its settings before names that have none
         return image
 
-    async def _run(self, call: Callable[[], T], what: str, told: _LastLines | None = None) -> T:
+    async def _run(self, call: Callable[[], T], what: str, output: _LastLines | None = None) -> T:
         """Run a blocking call in a thread and translate what it raises."""
         import anyio.to_thread
         from prefect.utilities.dockerutils import BuildError, PushError
@@ -160,7 +160,7 @@ class DockerEngine:
         try:
             return await anyio.to_thread.run_sync(call)
         except BuildError as error:
-            lines = [*(told.lines if told else ()), str(error).strip()]
+            lines = [*(output.lines if output else ()), str(error).strip()]
             raise self._refused(what, "\n    ".join(dict.fromkeys(lines)), None) from error
         except PushError as error:
             hint = "`docker login` opens a registry; `docker push` shows more."

@@ -16,7 +16,7 @@ from meta_prefect.implementations.saved_blocks import SavedCredentials
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import ABSENT, FieldChange, Record, differences_within
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences_within
 
 
 def folder_of(path: str, deployment: Deployment) -> str:

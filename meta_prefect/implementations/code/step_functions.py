@@ -12,8 +12,8 @@ from pydantic import AfterValidator
 
 from meta_prefect.errors import ConfigurationError, nearest
 from meta_prefect.hidden_values import secrets_in
+from meta_prefect.interfaces.json_diff import is_mapping
 from meta_prefect.interfaces.pull_steps import PullStep, parts
-from meta_prefect.interfaces.records import is_mapping
 
 _RESERVED: Final = ("id", "requires")
 """Inputs that Prefect itself takes, of every step."""

@@ -1,6 +1,5 @@
 """Where results are kept."""
 
-from meta_prefect.implementations.filesystem.result_storage import components_of
 from meta_prefect.implementations.filesystem.s3_filesystem import S3Filesystem
 
-__all__ = ["S3Filesystem", "components_of"]
+__all__ = ["S3Filesystem"]

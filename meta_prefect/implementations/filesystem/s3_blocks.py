@@ -10,7 +10,7 @@ from meta_prefect.implementations.filesystem.s3_settings import BucketName, Buck
 from meta_prefect.implementations.saved_blocks import SavedCredentials, document_path, load_block
 from meta_prefect.interfaces.api import Api
 from meta_prefect.interfaces.components import Component
-from meta_prefect.interfaces.records import ABSENT, FieldChange, Record, differences_within
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences_within
 
 if TYPE_CHECKING:
     from prefect_aws.s3 import S3Bucket  # pyright: ignore[reportMissingTypeStubs]

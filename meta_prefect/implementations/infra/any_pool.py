@@ -17,8 +17,8 @@ from meta_prefect.implementations.infra.kubernetes_jobs import kubernetes
 from meta_prefect.implementations.infra.pools import JobPool
 from meta_prefect.interfaces.components import Component, Worker, WorkerPool
 from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.json_diff import is_mapping
 from meta_prefect.interfaces.names import check_name
-from meta_prefect.interfaces.records import is_mapping
 
 _CONTAINER_BUILDERS: Final = {builder.worker_type: builder for builder in (docker, ecs, kubernetes)}
 

@@ -15,8 +15,8 @@ from meta_prefect.implementations.infra.images import ImageReference, check_pinn
 from meta_prefect.implementations.infra.pools import JobPool
 from meta_prefect.interfaces.components import Component, Worker
 from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.json_diff import Record, merged
 from meta_prefect.interfaces.names import check_name
-from meta_prefect.interfaces.records import Record, merged
 
 CODE_IN_IMAGE: Final = [{"prefect.deployments.steps.set_working_directory": {"directory": "."}}]
 """The pull step of code that is in the image, in the folder in which the image starts."""

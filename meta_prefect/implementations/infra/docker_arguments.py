@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 from meta_prefect.errors import nearest
 from meta_prefect.implementations.infra.docker_volumes import read_volume
-from meta_prefect.interfaces.records import Record, is_mapping
+from meta_prefect.interfaces.json_diff import Record, is_mapping
 
 OWN_VARIABLES: Final = ("memswap_limit", "privileged")
 """Job variables of the worker, which drops them here."""

@@ -18,7 +18,7 @@ from meta_prefect.implementations.infra.docker_arguments import (
 from meta_prefect.implementations.infra.docker_volumes import Volumes, read_volume
 from meta_prefect.implementations.infra.quantities import Cpu, Memory, read_cpu, read_memory
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import Record, merged
+from meta_prefect.interfaces.json_diff import Record, merged
 
 _NANO: Final = 10**9
 

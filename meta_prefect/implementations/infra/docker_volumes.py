@@ -12,7 +12,7 @@ from typing import Annotated, Final, NamedTuple
 from pydantic import AfterValidator
 
 from meta_prefect.errors import nearest
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 
 _FORM: Final = re.compile(r"(?:(?P<source>[A-Za-z]:\\[^:]*|[^:]+):)?(?P<target>/[^:]*)(?::(?P<options>[^:]*))?")
 _NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")

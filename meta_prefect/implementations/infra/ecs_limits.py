@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 
 _GIBIBYTE: Final = 1024
 

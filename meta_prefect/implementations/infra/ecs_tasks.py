@@ -17,7 +17,7 @@ from meta_prefect.implementations.infra.containers import (
 )
 from meta_prefect.implementations.infra.ecs_limits import FARGATE_PROVIDERS, refusals
 from meta_prefect.implementations.infra.quantities import Cpu, Memory, mebibytes, read_cpu
-from meta_prefect.interfaces.records import Record, merged
+from meta_prefect.interfaces.json_diff import Record, merged
 
 _ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/.+")
 _SECRET: Final = re.compile(r"arn:aws[a-z-]*:(?:secretsmanager|ssm):.+")

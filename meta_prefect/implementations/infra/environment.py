@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import Record, is_mapping
+from meta_prefect.interfaces.json_diff import Record, is_mapping
 
 ENVIRONMENT_VARIABLE: Final = "meta_env"
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from meta_prefect.errors import ConfigurationError, MetaPrefectError, OverloadedError, RefusedError, UnreachableError
 from meta_prefect.implementations.infra.worker_manifests import MANAGER
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 
 _PLURALS: Final = {
     "Deployment": "deployments",
@@ -120,21 +120,21 @@ class Cluster:
 
     def _refused_with(self, status: int, body: bytes | str, what: str) -> MetaPrefectError:
         try:
-            told = json.loads(body).get("message", "")
+            message = json.loads(body).get("message", "")
         except ValueError:
-            told = ""
+            message = ""
         if status in _TEMPORARY:
             return OverloadedError(f"the Kubernetes API answers {status} for {what}", where=self._where)
         if status == HTTPStatus.NOT_FOUND:
-            hint = "Create the namespace first; a deploy creates none." if told.startswith("namespaces") else None
-            return ConfigurationError(f"{what} cannot be made: {told or 'not found'}", where=self._where, hint=hint)
+            hint = "Create the namespace first; a deploy creates none." if message.startswith("namespaces") else None
+            return ConfigurationError(f"{what} cannot be made: {message or 'not found'}", where=self._where, hint=hint)
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             return ConfigurationError(
-                f"the cluster refuses {what}: {told or status}",
+                f"the cluster refuses {what}: {message or status}",
                 where=self._where,
                 hint="Let somebody who may apply it: `meta-prefect worker manifests` prints what is to be applied.",
             )
-        return RefusedError(f"the cluster refuses {what} ({status}): {told}", where=self._where)
+        return RefusedError(f"the cluster refuses {what} ({status}): {message}", where=self._where)
 
 
 def _path(manifest: Record) -> str:

@@ -21,7 +21,7 @@ from meta_prefect.implementations.infra.quantities import Cpu, Memory, read_cpu,
 from meta_prefect.implementations.infra.worker_manifests import ClusterWorker, Namespace
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import Record, merged
+from meta_prefect.interfaces.json_diff import Record, merged
 
 _DNS_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _LABEL_VALUE: Final = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")

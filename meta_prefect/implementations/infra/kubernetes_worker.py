@@ -25,7 +25,7 @@ from meta_prefect.implementations.infra.worker_manifests import (
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.components import Component, fresh_workers
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import ABSENT, FieldChange, Record, differences, differences_within
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences, differences_within
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1", "0.0.0.0")  # noqa: S104 - recognised, not listened on
 _OF_THE_SERVER: Final = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink")

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from meta_prefect.errors import ConfigurationError, nearest
 from meta_prefect.implementations.infra import pod_fields
-from meta_prefect.interfaces.records import Record, is_mapping
+from meta_prefect.interfaces.json_diff import Record, is_mapping
 
 MAIN_CONTAINER: Final = "prefect-job"
 """What Prefect calls the container that runs the flow."""

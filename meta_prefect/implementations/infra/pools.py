@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from meta_prefect.interfaces.components import WorkerPool
-from meta_prefect.interfaces.records import FieldChange, Record, is_mapping, merged
+from meta_prefect.interfaces.json_diff import FieldChange, Record, is_mapping, merged
 
 
 class JobPool(WorkerPool):

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from meta_prefect.implementations.infra.images import ImageReference
 from meta_prefect.implementations.infra.quantities import Cpu, Memory
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.redaction import redacted
 
 MANAGER: Final = "meta-prefect"

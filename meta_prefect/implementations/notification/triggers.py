@@ -12,14 +12,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from meta_prefect.errors import ConfigurationError, nearest
 from meta_prefect.implementations.builder import Builder
-from meta_prefect.implementations.schedule.durations import read_duration
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.components.component import ComponentKey
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import ABSENT, FieldChange, Record, differences_within
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences_within
 from meta_prefect.interfaces.short_forms import NUMBER, TEXT, one_or_many, reads
 from meta_prefect.interfaces.tags import owner_tag
+from meta_prefect.schedules.durations import read_duration
 
 TRIGGER_TAG: Final = "meta-prefect-trigger"
 """Marks the automations that are triggers of a deployment, among those that a deploy writes."""

@@ -10,10 +10,10 @@ from pydantic import Field
 from meta_prefect.implementations.builder import Builder
 from meta_prefect.interfaces.components import Component, OwnedAutomation, RunDeployment
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 
 PAUSE_SECONDS: Final = 30
-"""Changes within so many seconds are looked at together, once they are over: a deploy of a hundred is one look."""
+"""Changes within this many seconds are checked together, once they are over: a deploy of a hundred is one check."""
 
 
 def watch_name(flow: str, deployment: str, environments: Iterable[str]) -> str:

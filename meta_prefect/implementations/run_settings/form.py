@@ -9,7 +9,7 @@ from pydantic import Field
 from meta_prefect.errors import BuilderError, nearest
 from meta_prefect.implementations.builder import Builder
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 
 
 class run_form(Builder):  # noqa: N801 - used like a function

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from meta_prefect.implementations.builder import Builder
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import Record, merged
+from meta_prefect.interfaces.json_diff import Record, merged
 
 
 class parameters(Builder):  # noqa: N801 - used like a function

@@ -1,21 +1,15 @@
-"""Schedules that leave out holidays: what a user writes, and what Prefect stores for it."""
+"""When a deployment runs."""
 
-from meta_prefect.implementations.schedule.calendars import Calendar, make_calendar
-from meta_prefect.implementations.schedule.resolve import Resolved, resolve
 from meta_prefect.implementations.schedule.scheduler import Schedules, ScheduleVariable, scheduler
-from meta_prefect.implementations.schedule.spec import CalendarSpec, FreezeWindow, HolidaysSpec, ScheduleSpec, read_spec
+from meta_prefect.schedules import Calendar, CalendarSpec, FreezeWindow, HolidaysSpec, ScheduleSpec
 
 __all__ = [
     "Calendar",
     "CalendarSpec",
     "FreezeWindow",
     "HolidaysSpec",
-    "Resolved",
     "ScheduleSpec",
     "ScheduleVariable",
     "Schedules",
-    "make_calendar",
-    "read_spec",
-    "resolve",
     "scheduler",
 ]

@@ -8,10 +8,10 @@ from typing import Annotated, ClassVar
 from pydantic import AliasChoices, BeforeValidator, Field
 
 from meta_prefect.implementations.builder import Builder
-from meta_prefect.implementations.schedule.resolve import Resolved, resolve
-from meta_prefect.implementations.schedule.spec import HolidaysSpec, ScheduleSpec
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.short_forms import one_or_many
+from meta_prefect.schedules.resolve import Resolved, resolve
+from meta_prefect.schedules.spec import HolidaysSpec, ScheduleSpec
 
 Schedules = Annotated[tuple[ScheduleSpec, ...] | None, BeforeValidator(one_or_many)]
 """One schedule or several, each as an object or as a short string; None where nothing is said."""

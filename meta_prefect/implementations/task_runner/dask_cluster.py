@@ -11,7 +11,7 @@ from meta_prefect.errors import ConfigurationError
 from meta_prefect.implementations.builder import Builder
 from meta_prefect.implementations.infra.quantities import Cpu, Memory
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import Record, is_mapping
+from meta_prefect.interfaces.json_diff import Record, is_mapping
 from meta_prefect.settings import read_settings
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class dask(Builder):  # noqa: N801 - used like a function
 
     def local_cluster(self) -> Record:
         """The arguments of a cluster on the run's own host."""
-        # No dashboard: its port may be taken, and nobody is told of it.
+        # No dashboard: its port may be taken, and nobody would know its address.
         arguments: Record = {"dashboard_address": None, "n_workers": self.num_workers or self.min_workers or 1}
         if self.threads_per_worker is not None:
             arguments["threads_per_worker"] = self.threads_per_worker

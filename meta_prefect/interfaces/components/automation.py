@@ -8,7 +8,7 @@ from pydantic import Field
 
 from meta_prefect.interfaces.components.automation_actions import Notify, RunDeployment
 from meta_prefect.interfaces.components.owned_automation import OwnedAutomation
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 
 RunState = Literal["Completed", "Failed", "Crashed", "Cancelled", "TimedOut", "Late", "Running", "Scheduled"]
 

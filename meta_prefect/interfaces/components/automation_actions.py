@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from meta_prefect.errors import ConfigurationError
 from meta_prefect.interfaces.api import Api
-from meta_prefect.interfaces.records import Record
+from meta_prefect.interfaces.json_diff import Record
 
 
 class Notify(BaseModel):

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.json_diff import FieldChange, Record
 from meta_prefect.interfaces.names import check_name
-from meta_prefect.interfaces.records import FieldChange, Record
 
 ComponentKey = tuple[str, str]
 
@@ -87,6 +87,6 @@ class Component(BaseModel, ABC):
         del api
 
     def remarks(self, live: Record | None) -> Iterable[str]:
-        """What whoever deploys should know, beyond the changes."""
+        """What users should know, beyond the changes."""
         del live
         return ()

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from meta_prefect.interfaces.api import Api
 from meta_prefect.interfaces.components.component import Component
-from meta_prefect.interfaces.records import ABSENT, FieldChange, Record, differences_within
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences_within
 
 
 class GlobalConcurrencyLimit(Component):

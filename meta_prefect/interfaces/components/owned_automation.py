@@ -13,7 +13,7 @@ from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.components.automation_actions import Notify, RunDeployment
 from meta_prefect.interfaces.components.component import Component
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import ABSENT, FieldChange, Record, differences_within
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences_within
 from meta_prefect.interfaces.tags import owner_tag, owner_tags
 
 
@@ -52,7 +52,7 @@ class OwnedAutomation(Component):
         """What sets it off: the part of the trigger that tells which events count, how many, and within how many seconds."""
 
     def about(self) -> str:
-        """What whoever finds it in Prefect is told of it; never a reason to write it again."""
+        """What its description in Prefect says; never a reason to write it again."""
         return ""
 
     def completed(self, deployment: Deployment, host: Host) -> Self:

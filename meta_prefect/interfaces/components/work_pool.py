@@ -12,7 +12,7 @@ from meta_prefect.errors import ConfigurationError, ConflictError
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.components.component import Component
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import ABSENT, FieldChange, Record, differences_within, merged
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences_within, merged
 
 OWNERSHIP_MARK = "x-meta-prefect"
 """A key in the template's variable schema of each pool that a deploy created: such a pool may be written again."""

@@ -11,7 +11,7 @@ from pydantic import Field
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.components.component import Component, ComponentKey
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import ABSENT, FieldChange, Record, differences_within
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences_within
 
 
 class WorkQueue(Component):

@@ -12,7 +12,7 @@ from meta_prefect.errors import ProcessError
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.components.component import Component
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.records import FieldChange, Record
+from meta_prefect.interfaces.json_diff import FieldChange, Record
 
 
 class Worker(Component):
@@ -42,9 +42,10 @@ class Worker(Component):
     async def read(self, api: Api) -> Record | None:
         """Find out whether a worker of the pool is alive; always a record, as a worker that is gone leaves no trace."""
         found: Record | None = await api.get(_pool(self.pool))
-        if found is not None and needs_no_worker(found["type"]):
-            return {"status": "none needed", "process": False, "refusal": None, "type": found["type"]}
-        worker_type = self.type or (found or {}).get("type")
+        pool_type: str = (found or {}).get("type") or self.type or ""
+        if needs_no_worker(pool_type):
+            return {"status": "none needed", "process": False, "refusal": None, "type": pool_type}
+        worker_type = self.type or pool_type
         online = [] if found is None else await _fresh(api, self.pool)
         ours = self.type == "process" and api.host.worker_is_alive(self.pool)
         # A killed worker looks online for a minute more: of our own worker the process itself is the better witness.

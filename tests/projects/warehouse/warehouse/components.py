@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from meta_prefect.interfaces.api import Api
 from meta_prefect.interfaces.components import Component
-from meta_prefect.interfaces.records import ABSENT, FieldChange, Record, differences_within
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences_within
 
 
 class Note(Component):

@@ -1,0 +1,1 @@
+"""What a deploy does, stage by stage: requests, resolve, compare, plan, apply."""

@@ -1,0 +1,162 @@
+"""Writing what was planned."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from uuid import UUID
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import task_run
+
+from meta_prefect.engine.compare import PlannedComponent, PlannedDeployment, reported_as
+from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
+from meta_prefect.engine.progress import progress
+from meta_prefect.engine.resolve import Within
+from meta_prefect.engine.write_limit import WriteTurn
+from meta_prefect.errors import BuilderError, MovedError, RefusedError
+from meta_prefect.interfaces.components import Component
+from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
+from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.plan.changes import Create, Delete, Unchanged, Update
+from meta_prefect.plan.diff import is_after
+from meta_prefect.server import PrefectServer
+
+
+@task(
+    name="ensure",
+    task_run_name="ensure {planned}",
+    **RETRY_TEMPORARY_ERRORS,
+)
+async def ensure_component(planned: PlannedComponent, server: PrefectServer) -> None:
+    """Create or change what deployments need."""
+    component, live = planned.component, planned.live
+    with reported_as(component):
+        await _ensure(component, live, server)
+    get_run_logger().info("%s: %s", type(planned.change).__name__.lower(), component)
+
+
+async def _ensure(component: Component, live: Record | None, server: PrefectServer) -> None:
+    try:
+        await component.write(server, live)
+    except RefusedError:
+        # Somebody else may have made it since we looked; then it only has to be as we want it.
+        now = await component.read(server) if live is None else None
+        if now is None:
+            raise
+        if tuple(component.compare(now)):
+            await component.write(server, now)
+
+
+@task(name="wait until ready", task_run_name="wait for {planned}", cache_policy=NO_CACHE)
+async def wait_for_component(planned: PlannedComponent, server: PrefectServer) -> None:
+    """Wait until what was ensured does its work; beside the writing of deployments."""
+    with reported_as(planned.component):
+        await planned.component.wait_until_ready(server)
+    get_run_logger().info("%s is ready", planned.component)
+
+
+@task(
+    name="apply",
+    task_run_name="apply {planned}",
+    **RETRY_TEMPORARY_ERRORS,
+)
+async def apply_deployment(planned: PlannedDeployment, server: PrefectServer, turn: WriteTurn) -> str:
+    """Write one deployment when its turn comes; returns its id.
+
+    Args:
+        planned: What is to be written.
+        server: The Prefect API.
+        turn: Its turn, which goes on where builders are to act.
+
+    Raises:
+        MovedError: The live one is not what the plan of this deploy saw.
+    """
+    if planned.has_moved:
+        raise MovedError(
+            "has been changed on the server since this deploy was planned",
+            where=str(planned.change.subject),
+            hint="Nothing of it was written. Deploy again: the plan then starts from what is there now.",
+        )
+    await turn.begin()
+    progress().step(f"apply {planned}")
+    written = await _write(planned, server)
+    if not acting_builders(planned):
+        await turn.end()
+    return written
+
+
+async def _write(planned: PlannedDeployment, server: PrefectServer) -> str:
+    deployment = planned.draft.deployment
+    logger = get_run_logger()
+    if (written := await _written_by_an_earlier_attempt(planned, server)) is not None:
+        logger.info("%s is as planned already: an earlier attempt has written it", planned)
+        return written
+    match planned.change:
+        case Create(after=record):
+            written = await server.create_deployment(deployment.flow.name, deployment.name, record)
+            logger.info("created %s, version %s", planned, record["version"])
+            if planned.predecessor is not None:
+                await server.delete_deployment(planned.predecessor)
+                logger.info("deleted %s, whose place it takes", planned.predecessor.full_name)
+            return written
+        case Update(fields=fields, changed=changed):
+            live = planned.live
+            assert live is not None, "an update has something to update"  # noqa: S101 - for the type checker
+            await server.update_deployment(live, changed)
+            logger.info("updated %s: %s", planned, ", ".join(field.path for field in fields))
+            return live.id
+        case Unchanged() | Delete():
+            raise MovedError("is not to be written", where=str(planned.change.subject))
+
+
+async def _written_by_an_earlier_attempt(planned: PlannedDeployment, server: PrefectServer) -> str | None:
+    """The deployment's id where an attempt before this one got through and only its answer was lost."""
+    if int(task_run.get_run_count() or 0) <= 1:
+        return None
+    name = str(planned)
+    flow_name, _, deployment_name = name.partition("/")
+    live = (await server.read_deployments([(flow_name, deployment_name)])).get(name)
+    return live.id if live is not None and is_after(planned.change, live) else None
+
+
+class AfterStep:
+    """What a builder does after a deployment has been written."""
+
+    def __init__(
+        self, builder: FlowBuilderInterface, deployment: Deployment, deployment_id: str, within: Within
+    ) -> None:
+        self.builder = builder
+        self.deployment = deployment.model_copy(update={"id": UUID(deployment_id)})
+        self._within = within
+
+    def act(self) -> object:
+        """Let the builder act."""
+        with self._within():
+            return self.builder.after_deployment(self.deployment.private_copy())
+
+    def __str__(self) -> str:
+        return f"{self.builder.title} after {self.deployment.full_name}"
+
+
+@task(name="after deployment", task_run_name="{step}", cache_policy=NO_CACHE)
+async def act_after_deployment(step: AfterStep) -> None:
+    """Let a builder act after its deployment has been written."""
+    try:
+        # In a thread, as other people's code may block, or call what must not be called where an event loop runs.
+        made = await asyncio.to_thread(step.act)
+        if inspect.isawaitable(made):
+            await made
+    except Exception as error:
+        raise BuilderError(
+            f"after_deployment raised {type(error).__name__}: {error}",
+            where=f"builder {type(step.builder).__name__} of {step.deployment.full_name}",
+        ) from error
+
+
+def acting_builders(planned: PlannedDeployment) -> list[FlowBuilderInterface]:
+    """The builders that have anything to do after a deployment."""
+    nothing = FlowBuilderInterface.after_deployment
+    return [builder for builder in planned.draft.builders if type(builder).after_deployment is not nothing]

@@ -1,0 +1,397 @@
+"""Comparing what is wanted with what there is."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from prefect import get_run_logger, task
+
+from meta_prefect.engine.git import same_files
+from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
+from meta_prefect.engine.resolve import Draft, Within, shared_components
+from meta_prefect.errors import BuilderError, ConfigurationError, MetaPrefectError, nearest
+from meta_prefect.implementations.infra.environment import fitted
+from meta_prefect.interfaces.components import Component, WorkerPool, template_of
+from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.interfaces.tags import Names
+from meta_prefect.plan.changes import ALREADY, Change, Held, Plan, Unchanged
+from meta_prefect.plan.checks import check_job_variables
+from meta_prefect.plan.deployment_record import LiveDeployment
+from meta_prefect.plan.diff import diff_component, diff_deployment, is_after, is_before, needs_history
+from meta_prefect.plan.holds import Holds, StoredHold, held, release_command
+from meta_prefect.plan.ledger import HistoryEntry
+from meta_prefect.plan.prune import PlannedDeletion
+from meta_prefect.plan.references import missing_references, references_of
+from meta_prefect.report.plan_text import summary
+from meta_prefect.server import PrefectServer, Reader
+
+Owner = tuple[Names, str]
+"""A project's names and an environment."""
+
+# The classes that are a task's parameter are no dataclasses on purpose: Prefect searches those, member by member, for futures.
+
+
+class PlannedComponent:
+    """A component with what there is of it and what is to happen."""
+
+    def __init__(self, component: Component, live: Record | None, change: Change) -> None:
+        self.component = component
+        self.live = live
+        self.change = change
+
+    def __str__(self) -> str:
+        return str(self.component)
+
+
+class PlannedDeployment:
+    """A deployment with what there is of it and what is to happen.
+
+    Args:
+        draft: The deployment as its builders made it.
+        live: The live one; None where there is none.
+        change: What is to happen.
+        predecessor: The live one of another name whose place it takes.
+        unsettled: Whether it may have been written before without its builders having acted since.
+        has_moved: Whether somebody has changed it since it was planned, so that nothing of it is written.
+    """
+
+    def __init__(
+        self,
+        draft: Draft,
+        live: LiveDeployment | None,
+        change: Change,
+        predecessor: LiveDeployment | None = None,
+        *,
+        unsettled: bool = False,
+        has_moved: bool = False,
+    ) -> None:
+        self.draft = draft
+        self.live = live
+        self.change = change
+        self.predecessor = predecessor
+        self.unsettled = unsettled
+        self.has_moved = has_moved
+
+    def seen_again(self, live: Mapping[str, LiveDeployment]) -> PlannedDeployment:
+        """The same with what there is now, by name: done already, to be written still, or moved."""
+        now, old = live.get(str(self)), self.predecessor and live.get(self.predecessor.full_name)
+        if is_before(self.change, now, self.predecessor, old):
+            return PlannedDeployment(self.draft, now, self.change, old, unsettled=self.unsettled)
+        if now is None or not is_after(self.change, now):
+            return PlannedDeployment(self.draft, now, self.change, self.predecessor, has_moved=True)
+        # An earlier attempt has written it; whether its builders have acted since nobody knows.
+        return PlannedDeployment(self.draft, now, Unchanged(self.change.subject, ALREADY, now.record), unsettled=True)
+
+    def __str__(self) -> str:
+        return self.draft.deployment.full_name
+
+
+class PlannedBatch:
+    """What a deploy will do, with all that is needed to do it.
+
+    Args:
+        components: In the order in which they are written.
+        deployments: In the order in which they were asked for.
+        orphans: What is no longer in the project.
+        owned: What the project has on the server, as far as that was asked for.
+        holds: The holds that there are, of whatever project.
+        unsound: What was read and cannot be used, and how to remove it.
+    """
+
+    def __init__(
+        self,
+        components: Sequence[PlannedComponent],
+        deployments: Sequence[PlannedDeployment],
+        orphans: Sequence[PlannedDeletion] = (),
+        owned: Sequence[LiveDeployment] = (),
+        holds: Holds | None = None,
+        unsound: Sequence[str] = (),
+    ) -> None:
+        self.holds: Holds = holds or {}
+        self.unsound = tuple(unsound)
+        self.components = tuple(components)
+        self.deployments = tuple(deployments)
+        self.orphans = tuple(orphans)
+        self.owned = tuple(owned)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan alone, as a value."""
+        return Plan(
+            tuple(planned.change for planned in self.components),
+            tuple(planned.change for planned in self.deployments),
+            tuple(planned.change for planned in self.orphans),
+        )
+
+    @property
+    def ending(self) -> list[tuple[str, StoredHold]]:
+        """The holds of its deployments that this deploy does not honour: it is an explicit one, or they have run out."""
+        return [
+            (str(one), found)
+            for one in self.deployments
+            if not isinstance(one.change, Held) and (found := self.holds.get(str(one))) is not None
+        ]
+
+    @property
+    def remarks(self) -> Iterator[str]:
+        """What to know of holds, and of what cannot be read."""
+        held = [change.subject.name for change in self.plan if isinstance(change, Held)]
+        if held:
+            names = ", ".join(held[:5]) + (f" and {len(held) - 5} more" if len(held) > 5 else "")
+            yield f"held, and left alone: {names}; to release: {release_command(held[0])}"
+        for planned in self.deployments:
+            found = self.holds.get(str(planned))
+            if found is not None and (str(planned), found) in self.ending:
+                counts = found.hold.counts(planned.draft.deployment.context.now)
+                if counts:
+                    yield f"{planned} was {found.hold}; that hold ends with this deploy"
+        yield from self.unsound
+
+
+class Part(NamedTuple):
+    """The part of a plan that one recipe's run carries out, and what the project's code needs around it while it is called."""
+
+    batch: PlannedBatch
+    within: Within
+
+
+async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None = None) -> PlannedBatch:
+    """Read what there is, in batches, and compare. What cannot be planned becomes its draft's error; reads only.
+
+    Args:
+        drafts: What is wanted.
+        server: What is read from.
+        owner: A project and environment of which everything is read, as nearly all that is wanted will be among it.
+    """
+    components, owned, holds = await asyncio.gather(
+        _compare_components(_sound(drafts), server), _read_owned(owner, server), server.read_holds()
+    )
+    live = {one.full_name: one for one in owned}
+    names = {pair for draft in _sound(drafts) for pair in _names(draft)}
+    live |= await server.read_deployments([pair for pair in names if "/".join(pair) not in live])
+    await _fit_to_pools(_sound(drafts), components, live, server)
+    await _check_references(_sound(drafts), server)
+    sound = _sound(drafts)
+    last = await _last_entries(sound, live, server)
+    deployments: list[PlannedDeployment] = []
+    for draft in sound:
+        wanted, name, context = draft.deployment, draft.deployment.full_name, draft.deployment.context
+        before = live.get(name)
+        old = live.get(wanted.renamed_from or "") if before is None else None
+        try:
+            same_code = partial(same_files, Path(context.source), context.commit or "")
+            change = diff_deployment(wanted, before, old, last[name].entry if name in last else None, same_code)
+            change = replace(change, remarks=(*change.remarks, *draft.remarks))
+        except ConfigurationError as error:
+            draft.refuse(error)
+        else:
+            change = _as_held(change, context, before or old, holds)
+            deployments.append(PlannedDeployment(draft, before, change, old, unsettled=name in context.unsettled))
+    components = _without_those_of_held(components, sound, deployments)
+    return PlannedBatch(components, deployments, owned=owned, holds=holds, unsound=tuple(server.unsound.values()))
+
+
+def _as_held(change: Change, context: DeployContext, live: LiveDeployment | None, holds: Holds) -> Change:
+    """Let a hold of the deployment, or of the one whose place it takes, stop what would be done."""
+    names = (change.subject.name, *([live.full_name] if live is not None else []))
+    stored = next((holds[name] for name in names if name in holds), None)
+    if stored is None or not stored.hold.stops(context.now, automatic=context.automatic):
+        return change
+    return held(change, stored.hold, live.record if live is not None else None)
+
+
+def _without_those_of_held(
+    components: list[PlannedComponent], drafts: Sequence[Draft], deployments: Sequence[PlannedDeployment]
+) -> list[PlannedComponent]:
+    """Leave out what only held deployments need: for them nothing is written."""
+    left_alone = {id(one.draft) for one in deployments if isinstance(one.change, Held)}
+    if not left_alone:
+        return components
+    needed = {one.key for draft in drafts if id(draft) not in left_alone for one in draft.components}
+    return [one for one in components if one.component.key in needed]
+
+
+async def _read_owned(owner: Owner | None, server: Reader) -> list[LiveDeployment]:
+    return [] if owner is None else await server.read_owned(*owner)
+
+
+async def _last_entries(
+    drafts: Sequence[Draft], live: Mapping[str, LiveDeployment], server: Reader
+) -> dict[str, HistoryEntry]:
+    """Read the ledger for those deployments of which it matters what the last deploy set, which are few."""
+    names: dict[Names, list[str]] = {}
+    for draft in drafts:
+        found = live.get(draft.deployment.full_name)
+        if found is not None and needs_history(draft.deployment, found):
+            names.setdefault(draft.deployment.context.names, []).append(found.full_name)
+    entries: dict[str, HistoryEntry] = {}
+    for of_project, asked in names.items():
+        entries |= await server.read_last_entries(of_project, asked)
+    return entries
+
+
+async def _check_references(drafts: Sequence[Draft], server: Reader) -> None:
+    """Check that the blocks and variables exist to which deployments refer; one request for each of the two kinds."""
+    references = [reference for draft in drafts for reference in references_of(draft.deployment)]
+    if not references or server.is_empty:
+        return
+    types = {reference.block_type for reference in references if reference.kind == "block"}
+    blocks = await server.known_blocks(types) if types else set[tuple[str, str]]()
+    has_variables = any(reference.kind == "variable" for reference in references)
+    variables = await server.known_variables() if has_variables else set[str]()
+    for draft in drafts:
+        to_be = {block for component in draft.components for block in component.blocks}
+        for error in missing_references(draft.deployment, blocks | to_be, variables):
+            draft.refuse(error)
+
+
+def _names(draft: Draft) -> list[tuple[str, str]]:
+    """The flow and deployment names under which a deployment, or the one whose place it takes, is found."""
+    names = [(draft.deployment.flow.name, draft.deployment.name)]
+    if draft.deployment.renamed_from is not None:
+        flow, _, name = draft.deployment.renamed_from.partition("/")
+        names.append((flow, name))
+    return names
+
+
+def _sound(drafts: Sequence[Draft]) -> list[Draft]:
+    return [draft for draft in drafts if not draft.errors]
+
+
+async def _compare_components(drafts: Sequence[Draft], server: Reader) -> list[PlannedComponent]:
+    components = shared_components(drafts)
+    found = await asyncio.gather(*(_compare_component(one, server) for one in components), return_exceptions=True)
+    planned: list[PlannedComponent] = []
+    for component, made in zip(components, found, strict=True):
+        match made:
+            case PlannedComponent():
+                planned.append(made)
+            case ConfigurationError():
+                for draft in drafts:
+                    if component.key in {needed.key for needed in draft.components}:
+                        draft.errors.append(made)
+            case _:
+                raise made
+    return planned
+
+
+async def _compare_component(component: Component, server: Reader) -> PlannedComponent:
+    with reported_as(component):
+        live = None if server.is_empty else await component.read(server)
+        return PlannedComponent(component, live, diff_component(component, live))
+
+
+@contextmanager
+def reported_as(component: Component) -> Generator[None]:
+    """Report what a component raises as its own: it may be other people's code.
+
+    Raises:
+        BuilderError: It raised something that is no error of ours.
+    """
+    try:
+        yield
+    except MetaPrefectError:
+        raise
+    except Exception as error:
+        raise BuilderError(f"{type(error).__name__}: {error}", where=str(component)) from error
+
+
+async def _fit_to_pools(
+    drafts: Sequence[Draft],
+    components: Sequence[PlannedComponent],
+    live: Mapping[str, LiveDeployment],
+    server: Reader,
+) -> None:
+    """Fit each deployment's job variables to its pool's template as it will be, and check them against it."""
+    templates: dict[str, Record] = {}
+    additions: dict[str, Record] = {}
+    for planned in components:
+        if isinstance(pool := planned.component, WorkerPool):
+            templates[pool.name] = await pool.template_to_be(server, planned.live)
+            additions[pool.name] = pool.template
+    for draft in drafts:
+        name = draft.deployment.work_pool_name or ""
+        if name not in templates:
+            if server.is_empty:
+                continue
+            pool = await WorkerPool(name=name).read(server)
+            if pool is None:
+                draft.refuse(await _no_such_pool(draft, name, server))
+                continue
+            templates[name] = await template_of(server, pool)
+        _fit(draft, templates[name], additions.get(name, {}), live.get(draft.deployment.full_name))
+        for error in check_job_variables(draft.deployment, templates[name], additions.get(name, {})):
+            draft.refuse(error)
+
+
+def _fit(draft: Draft, template: Record, additions: Record, live: LiveDeployment | None) -> None:
+    """Choose the way on which META_PREFECT__ENV reaches the runs, and say where there is none."""
+    deployment = draft.deployment.private_copy()
+    is_there = live is not None and live.record["work_pool_name"] == deployment.work_pool_name
+    stored: Record = live.record["job_variables"] if live is not None and is_there else {}
+    deployment.job_variables, unseen = fitted(deployment.job_variables, template, additions, stored)
+    draft.deployment = deployment
+    if unseen:
+        draft.remarks = (
+            f"runs will not see {' and '.join(unseen)}: the template of work pool {deployment.work_pool_name!r}, which somebody "
+            "else keeps, has neither a variable for it nor `env`",
+        )
+
+
+async def _no_such_pool(draft: Draft, name: str, server: Reader) -> ConfigurationError:
+    """Name the pools that there are."""
+    pools: list[Record] = await server.post("/work_pools/filter", {"limit": 200})
+    return ConfigurationError(
+        f"there is no work pool {name!r}, and the recipe does not say of what type to make one",
+        where=f"deployment {draft.deployment.full_name}",
+        hint=f"{nearest(name, [pool['name'] for pool in pools])} To create it, say its type: "
+        f"`prefect work-pool create {shlex.quote(name)} --type process`, for example.".strip(),
+    ).is_about("work_pool", value=name)
+
+
+@task(
+    name="compare with the server",
+    task_run_name="compare with the server",
+    **RETRY_TEMPORARY_ERRORS,
+)
+async def compare_observed(drafts: Sequence[Draft], server: PrefectServer) -> PlannedBatch:
+    """Read what there is and compare, as a task."""
+    batch = await compare(drafts, server)
+    # What is to be written, one by one, each write says itself.
+    get_run_logger().info("%s", summary(batch.plan))
+    return batch
+
+
+@task(
+    name="compare with the plan",
+    task_run_name="compare with the plan",
+    **RETRY_TEMPORARY_ERRORS,
+)
+async def compare_with_plan(part: PlannedBatch, server: PrefectServer) -> PlannedBatch:
+    """Read a part of a plan once more before it is written: what is done already is left out, what has moved is marked.
+
+    Another recipe's run, or an earlier attempt of this one, may have written some of it.
+    """
+    names = {name for planned in part.deployments for name in _names(planned.draft)}
+    live, components = await asyncio.gather(
+        server.read_deployments(names),
+        asyncio.gather(*(_component_seen_again(one, server) for one in part.components)),
+    )
+    again = PlannedBatch(components, [planned.seen_again(live) for planned in part.deployments])
+    get_run_logger().info("%s", summary(again.plan))
+    return again
+
+
+async def _component_seen_again(planned: PlannedComponent, server: PrefectServer) -> PlannedComponent:
+    try:
+        return planned if isinstance(planned.change, Unchanged) else await _compare_component(planned.component, server)
+    except ConfigurationError:
+        return planned  # writing it meets the same, and then only what needs it fails

@@ -1,0 +1,72 @@
+"""The context of a deploy: what is fixed once, before anything is looked at."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
+
+from meta_prefect.engine.git import git_commit
+from meta_prefect.engine.observed import is_automatic
+from meta_prefect.engine.source import origin_of
+from meta_prefect.errors import TargetError
+from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.tags import Names
+from meta_prefect.server import server_time
+from meta_prefect.settings import read_settings
+from meta_prefect.texts import check_plain
+
+
+def new_context(
+    source: Path,
+    names: Names,
+    *,
+    environment: str | None = None,
+    deploy_id: str | None = None,
+    next_versions: bool = True,
+    adopt: bool = False,
+    bump: bool = False,
+) -> DeployContext:
+    """Fix what all runs of one deploy agree on.
+
+    Args:
+        source: The project's folder.
+        names: The names of the project that owns the deployments.
+        environment: The environment that was asked for; None takes META_PREFECT__ENV, else ``dev``.
+        deploy_id: Names the deploy; None makes a new one.
+        next_versions: Whether counted versions go up.
+        adopt: Whether deployments that nobody owns may be taken over.
+        bump: Whether counted versions go up even at the price of scheduled runs.
+
+    Raises:
+        SettingsError: A META_PREFECT__* variable holds something that cannot be used.
+        TargetError: The environment is no name.
+    """
+    settings = read_settings()
+    try:
+        environment = check_plain(environment or settings.env)
+    except ValueError as error:
+        raise TargetError(str(error), where="environment") from None
+    return DeployContext(
+        project=names[0],
+        renamed_from=names[1:],
+        source=str(source.resolve()),
+        environment=environment,
+        now=clock(),
+        deploy_id=deploy_id or str(uuid4()),
+        commit=git_commit(source),
+        origin=origin_of(source),
+        tags=settings.tags,
+        version=settings.version,
+        next_versions=next_versions,
+        start_worker=settings.start_worker,
+        build_images=settings.build_images,
+        adopt=adopt,
+        automatic=is_automatic(),
+        bump=bump,
+    )
+
+
+def clock() -> datetime:
+    """The moment of a deploy, by the server's clock: the only place where a deploy asks what time it is."""
+    return server_time()

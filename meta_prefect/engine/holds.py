@@ -1,0 +1,39 @@
+"""Storing holds, and removing them."""
+
+from __future__ import annotations
+
+from prefect import get_run_logger, task
+
+from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
+from meta_prefect.engine.progress import progress
+from meta_prefect.errors import RefusedError
+from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.plan.holds import HOLD_TAG, Hold, StoredHold
+from meta_prefect.server import PrefectServer
+
+
+@task(name="hold", task_run_name="hold {name}", **RETRY_TEMPORARY_ERRORS)
+async def store_hold(name: str, hold: Hold, server: PrefectServer) -> None:
+    """Store a hold, in place of the one that there may be."""
+    progress().step(f"hold {name}")
+    body: Record = {"name": hold.variable, "value": hold.model_dump(mode="json"), "tags": [HOLD_TAG]}
+    found: Record | None = await server.get(f"/variables/name/{hold.variable}")
+    if found is None:
+        try:
+            await server.post("/variables/", body)
+        except RefusedError:
+            # Somebody else has just made one, or an earlier attempt did and only its answer was lost.
+            found = await server.get(f"/variables/name/{hold.variable}")
+            if found is None:
+                raise
+    if found is not None:
+        await server.patch(f"/variables/{found['id']}", {"value": body["value"], "tags": body["tags"]})
+    get_run_logger().info("%s is %s", name, hold)
+
+
+@task(name="release", task_run_name="release {name}", **RETRY_TEMPORARY_ERRORS)
+async def remove_hold(name: str, stored: StoredHold, server: PrefectServer) -> None:
+    """Remove a hold."""
+    progress().step(f"release {name}")
+    await server.delete(f"/variables/{stored.variable_id}")
+    get_run_logger().info("released: %s was %s", name, stored.hold)

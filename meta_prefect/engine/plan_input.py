@@ -1,0 +1,144 @@
+"""What a deploy of a project is asked for: which deployments, in which environment, and how."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from meta_prefect.engine.context import new_context
+from meta_prefect.engine.requests import ProjectRequests, requests_of
+from meta_prefect.engine.selection import Selection, select_in
+from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
+from meta_prefect.flows.catalog import FlowCatalog, catalog_of
+from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.plan.saved_plan import DeployOptions, SavedPlan
+from meta_prefect.project import Project
+
+
+class PlanInput:
+    """What is to be planned.
+
+    Args:
+        project: The project.
+        context: The deploy.
+        selection: Which deployments are meant.
+        requested: What the project asks for.
+        asked: What the deploy was asked to do.
+        flows: The project's flows, with its modules: no file is executed twice in one deploy.
+        earlier: The plan that is applied or carried on.
+    """
+
+    # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
+
+    def __init__(
+        self,
+        project: Project,
+        context: DeployContext,
+        selection: Selection,
+        requested: ProjectRequests,
+        asked: DeployOptions,
+        flows: FlowCatalog,
+        earlier: SavedPlan | None = None,
+    ) -> None:
+        self.project = project
+        self.context = context
+        self.selection = selection
+        self.requested = requested
+        self.asked = asked
+        self.flows = flows
+        self.earlier = earlier
+
+    def at(self, now: datetime) -> PlanInput:
+        """The same order at another moment."""
+        return self._with(self.context.at(now))
+
+    def automatically(self) -> PlanInput:
+        """The same order as one that nobody has started."""
+        return self._with(self.context.model_copy(update={"automatic": True}))
+
+    def completing(self, unfinished: SavedPlan) -> PlanInput:
+        """The same order as part of a deploy that did not finish."""
+        return self._with(unfinished.completed_by(self.context), unfinished)
+
+    def _with(self, context: DeployContext, earlier: SavedPlan | None = None) -> PlanInput:
+        earlier = earlier or self.earlier
+        return PlanInput(self.project, context, self.selection, self.requested, self.asked, self.flows, earlier)
+
+
+def read_plan_input(
+    project: Project,
+    path: Path,
+    environment: str | None,
+    asked: DeployOptions,
+    earlier: SavedPlan | None = None,
+    *,
+    flows: FlowCatalog | None = None,
+) -> PlanInput:
+    """List what a project asks for; loads its recipes, runs no flow's code.
+
+    Args:
+        project: The project.
+        path: The path that was given; a Python file means the flows of that file.
+        environment: The environment that was asked for.
+        asked: What else was asked for.
+        earlier: The plan that is applied or carried on: its environment, what it was asked and what it fixed hold.
+        flows: The project's flows, where they have been looked at already; None begins with their source.
+
+    Raises:
+        ValidationFailed: What was asked for does not go together.
+    """
+    if earlier is not None:
+        _check_same(project, environment, earlier)
+        environment, asked = earlier.environment, earlier.asked
+    selection = select_in(project, path, asked.names, asked.select)
+    if asked.prune and (error := _refused_prune(project, selection)) is not None:
+        raise ValidationFailed([error])
+    context = new_context(
+        project.root,
+        project.names,
+        environment=environment,
+        next_versions=not asked.only_changed,
+        adopt=asked.adopt,
+        bump=asked.bump,
+    )
+    said = {"tags": asked.tags, "version": asked.version}
+    context = context.model_copy(update={key: value for key, value in said.items() if value})
+    if earlier is not None:
+        context = earlier.repeated_by(context)
+    flows = flows or catalog_of(project.root, from_source=True)
+    requested = requests_of(
+        project, flows.modules, selection, context.environment, environment_asked=environment is not None
+    )
+    return PlanInput(project, context, selection, requested, asked, flows, earlier)
+
+
+def _check_same(project: Project, environment: str | None, earlier: SavedPlan) -> None:
+    pairs = (("project", project.name, earlier.project), ("environment", environment, earlier.environment))
+    for what, now, then in pairs:
+        if now not in (None, then):
+            raise ValidationFailed(
+                [
+                    TargetError(
+                        f"the plan of run {earlier.run_id} is for the {what} {then!r}, not for {now!r}",
+                        hint="Make a plan for it with `meta-prefect plan`.",
+                    )
+                ]
+            )
+
+
+def _refused_prune(project: Project, selection: Selection) -> ConfigurationError | None:
+    """Why what is not asked for cannot be told from what is no longer there; None where it can."""
+    if selection or selection.file is not None:
+        return TargetError(
+            "pruning and a selection do not go together: what is not selected would look as if it were gone",
+            where="prune",
+            hint="Prune with a deploy of the whole project.",
+        )
+    if not project.name_is_stable:
+        return ProjectFileError(
+            f"the project is named {project.name!r} after its folder, so that another folder of that name would own the same "
+            "deployments; such a project is not pruned",
+            where=project.file.name,
+            hint=f"Write `project: {project.name}` into {project.file.name}.",
+        )
+    return None

@@ -1,0 +1,103 @@
+"""What schedules will do: those of a project's deployments, as a deploy would store them, or one that somebody writes down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from meta_prefect.engine.offline import sound_plan_offline
+from meta_prefect.engine.resolve import Draft
+from meta_prefect.implementations.schedule.scheduler import scheduler
+from meta_prefect.interfaces.schedules import Schedule
+from meta_prefect.schedules.preview import Preview, preview
+from meta_prefect.schedules.resolve import Resolved, resolve
+
+_EVERY_RUN = 600_000  # more than one a minute for a year
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewWindow:
+    """Which part of a schedule's future to show.
+
+    Attributes:
+        now: The moment of the deploy, with its UTC offset; shown is what comes after it.
+        count: How many runs.
+        year: This whole year instead.
+    """
+
+    now: datetime
+    count: int = 10
+    year: int | None = None
+
+    def of(self, schedule: Schedule | Resolved) -> Preview:
+        """Evaluate a schedule."""
+        return preview(schedule, now=self.now, count=self.count, year=self.year, most=_EVERY_RUN)
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulePreview:
+    """What one schedule will do.
+
+    Attributes:
+        schedule: The schedule as it is stored.
+        preview: What it does.
+        deployment: The ``flow/deployment`` that has it; None for one that was written down.
+        environment: The environment of that deployment.
+    """
+
+    schedule: Schedule
+    preview: Preview
+    deployment: str | None = None
+    environment: str | None = None
+
+
+def preview_written(spec: Mapping[str, object], wanted: PreviewWindow) -> SchedulePreview:
+    """Say what a schedule would do.
+
+    Raises:
+        ScheduleError: It would be refused by a deploy too.
+    """
+    (found,) = resolve(spec, default_calendar=None, now=wanted.now, where="schedule")
+    return SchedulePreview(found.schedule, wanted.of(found))
+
+
+async def preview_project(
+    path: Path, environment: str | None, names: Sequence[str], wanted: PreviewWindow
+) -> tuple[list[SchedulePreview], list[str]]:
+    """Say what the schedules of a project's deployments will do, as a deploy would store them.
+
+    Args:
+        path: The project's folder, or a file in it.
+        environment: The environment; None takes META_PREFECT__ENV, else ``dev``.
+        names: Flows or ``flow/deployment``; everything where there are none.
+        wanted: Which part of the future.
+
+    Returns:
+        The schedules, and the deployments that have none.
+
+    Raises:
+        ValidationFailed: Something is wrong with the project.
+    """
+    plan = await sound_plan_offline(path, environment, names, now=wanted.now)
+    drafts = [planned.draft for planned in plan.batch.deployments]
+    # a calendar may be a class in the project
+    with plan.within():
+        found = [shown for draft in drafts for shown in _of(draft, wanted)]
+    return found, [draft.deployment.full_name for draft in drafts if not draft.deployment.schedules]
+
+
+def _of(draft: Draft, wanted: PreviewWindow) -> Iterator[SchedulePreview]:
+    deployment = draft.deployment
+    schedulers = [builder for builder in draft.builders if isinstance(builder, scheduler)]
+    explained = [found for builder in schedulers for found in builder.resolved(deployment)]
+    for schedule in deployment.schedules or ():
+        # another builder may have made it, or changed it: then there is only what is stored
+        known = next((found for found in explained if _is_the_same(found.schedule, schedule)), None)
+        shown = wanted.of(schedule if known is None else known)
+        yield SchedulePreview(schedule, shown, deployment.full_name, deployment.environment)
+
+
+def _is_the_same(one: Schedule, other: Schedule) -> bool:
+    return one.model_copy(update={"parameters": {}}) == other.model_copy(update={"parameters": {}})

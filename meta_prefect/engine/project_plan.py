@@ -1,0 +1,375 @@
+"""Planning a whole project in memory: every recipe, every builder, one comparison with the server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from socket import gethostname
+
+from prefect.runtime import flow_run
+
+from meta_prefect.engine.apply import acting_builders
+from meta_prefect.engine.compare import (
+    Part,
+    PlannedBatch,
+    PlannedComponent,
+    PlannedDeployment,
+    compare,
+)
+from meta_prefect.engine.drafts import DeploymentRequest, draft
+from meta_prefect.engine.environments import known_environments
+from meta_prefect.engine.plan_input import PlanInput
+from meta_prefect.engine.requests import nothing_to_deploy
+from meta_prefect.engine.resolve import Draft, build, build_observed
+from meta_prefect.errors import ConfigurationError, TargetError
+from meta_prefect.interfaces.api import Host
+from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.tags import DEPLOYERS
+from meta_prefect.plan.changes import Change, Delete, Held, Unchanged, Update
+from meta_prefect.plan.code_moves import CodeMove, in_words, moves_of
+from meta_prefect.plan.environments import check_environment
+from meta_prefect.plan.holds import counting
+from meta_prefect.plan.outcomes import planned_action
+from meta_prefect.plan.prune import PlannedDeletion, check_deletions, orphans_of
+from meta_prefect.plan.remarks import Remark, grouped, is_standing, remarks_of
+from meta_prefect.plan.saved_plan import PlannedState, SavedPlan, fingerprint_of_wanted, states_of
+from meta_prefect.recipes.recipe import Recipe
+from meta_prefect.report import Outcome
+from meta_prefect.report.plan_text import kept_versions
+from meta_prefect.server import Reader, ui_url
+
+Planned = tuple[DeploymentRequest, PlannedDeployment]
+"""What was asked for, and what is to happen."""
+
+
+class Drafted:
+    """The deployments that may be meant, begun, and what cannot begin: of the flows that are named, or beside them."""
+
+    def __init__(self, inputs: PlanInput) -> None:
+        requested = inputs.requested
+        self.pairs: list[tuple[DeploymentRequest, Draft]] = []
+        self.errors, self.beside = list(requested.errors), list(requested.beside)
+        inputs.flows.read(request.flow for request in requested.requests)
+        for request in requested.requests:
+            match draft(request, inputs.context, inputs.flows):
+                case Draft() as begun:
+                    self.pairs.append((request, begun))
+                case error:
+                    (self.errors if inputs.selection.names_flow(request.flow_name) else self.beside).append(error)
+
+    @property
+    def drafts(self) -> list[Draft]:
+        """The drafts alone."""
+        return [one for _, one in self.pairs]
+
+
+class Resolved:
+    """What a project wants, once all builders have had their say.
+
+    Args:
+        inputs: What is to be planned.
+        drafted: What was begun for it.
+
+    Attributes:
+        inputs: As above.
+        meant: The requests that are meant, with their drafts: the names of deployments are known only now.
+        errors: What is wrong apart from these drafts.
+        wanted: A fingerprint of all that is wanted, counted versions apart.
+    """
+
+    # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
+
+    def __init__(self, inputs: PlanInput, drafted: Drafted) -> None:
+        selection, requested = inputs.selection, inputs.requested
+        self.inputs = inputs
+        self.meant = [
+            (request, one)
+            for request, one in drafted.pairs
+            if (one.errors and selection.names_flow(one.deployment.flow.name))
+            or selection.includes(one.deployment.flow.name, one.deployment.name)
+        ]
+        self.errors = drafted.errors
+        if not self.errors and not requested.is_empty:
+            known = [(one.deployment.flow.name, one.deployment.name) for one in drafted.drafts if not one.errors]
+            unmatched = selection.unmatched(requested.flows, known)
+            # What is wrong with other flows may be the reason.
+            self.errors = [*unmatched, *(drafted.beside if unmatched else ())]
+        self.wanted = fingerprint_of_wanted(one.deployment for _, one in self.meant if not one.errors)
+
+    def completes(self, unfinished: SavedPlan) -> bool:
+        """Whether this is the deploy over again that made a plan and did not finish it; becomes a part of that, if so."""
+        if (unfinished.wanted, unfinished.asked) != (self.wanted, self.inputs.asked):
+            return False
+        self.inputs = self.inputs.completing(unfinished)
+        for _, one in self.meant:
+            one.deployment = one.deployment.model_copy(update={"context": self.inputs.context})
+        return True
+
+
+class ProjectPlan:
+    """What a deploy of a project will do.
+
+    Args:
+        resolved: What was planned.
+        batch: What is to happen to each of the sound drafts.
+        errors: What is wrong with the others.
+        notes: What else to know of the whole.
+    """
+
+    def __init__(
+        self,
+        resolved: Resolved,
+        batch: PlannedBatch,
+        errors: Sequence[ConfigurationError],
+        notes: Sequence[str] = (),
+    ) -> None:
+        self._notes = tuple(notes)
+        self._inputs = resolved.inputs
+        requests = {id(one): request for request, one in resolved.meant}
+        self.requests = tuple(requests[id(planned.draft)] for planned in batch.deployments)
+        self.batch = batch
+        self.errors = tuple(errors)
+        self.wanted = resolved.wanted
+        self.within = resolved.inputs.flows.modules.imported
+
+    @property
+    def context(self) -> DeployContext:
+        """The deploy."""
+        return self._inputs.context
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The versions that this plan fixed, by ``flow/deployment``."""
+        return {
+            change.subject.name: version
+            for change in self.batch.plan.deployments
+            if (version := planned_version(change)) is not None
+        }
+
+    @property
+    def moves(self) -> tuple[CodeMove, ...]:
+        """The deployments whose code moves to or from a folder."""
+        return moves_of(self.batch.plan)
+
+    @property
+    def states(self) -> dict[str, PlannedState]:
+        """What it saw of each object and makes of it."""
+        return states_of(self.batch.plan)
+
+    def recorded(self, *, dry_run: bool) -> SavedPlan:
+        """The plan as it is recorded."""
+        context, run_id = self.context, flow_run.get_id()
+        earlier = self._inputs.earlier
+        return SavedPlan(
+            project=context.project,
+            environment=context.environment,
+            deploy_id=context.deploy_id,
+            run_id=str(run_id) if run_id else None,
+            now=context.now,
+            commit=context.commit,
+            asked=self._inputs.asked,
+            # Of what is done already the version is needed as well, should this be retried once more.
+            versions={**(earlier.versions if earlier is not None else {}), **self.versions},
+            wanted=self.wanted,
+            states=self.states,
+            unsettled=tuple(str(one) for one in self.batch.deployments if self._has_to_act(one)),
+            stage="planned" if dry_run else "started" if self._has_work else "finished",
+        )
+
+    @property
+    def _has_work(self) -> bool:
+        return bool(self.batch.plan.writes) or any(self._has_to_act(one) for one in self.batch.deployments)
+
+    def _has_to_act(self, planned: PlannedDeployment) -> bool:
+        """Whether builders have something to do once a deployment is written, or still have since an earlier attempt."""
+        if isinstance(planned.change, Held) or not acting_builders(planned):
+            return False
+        return planned.unsettled or not isinstance(planned.change, Unchanged)
+
+    def part(self, deployments: Sequence[PlannedDeployment]) -> Part:
+        """The part of the plan for some of its deployments, with what they need."""
+        needed = {component.key for planned in deployments for component in planned.draft.components}
+        return Part(
+            PlannedBatch([one for one in self.batch.components if one.component.key in needed], deployments),
+            self.within,
+        )
+
+    def by_recipe(self) -> list[tuple[Recipe, list[Planned]]]:
+        """The requests that lead to a write, each with its plan, by recipe in the order of the project.
+
+        An unchanged deployment goes along where something that it needs is to be written, such as a worker that died, or
+        where its builders still have to act.
+        """
+        needed = {
+            planned.component.key for planned in self.batch.components if not isinstance(planned.change, Unchanged)
+        }
+        groups: dict[int, tuple[Recipe, list[Planned]]] = {}
+        for request, planned in zip(self.requests, self.batch.deployments, strict=True):
+            if isinstance(planned.change, Held):
+                continue
+            waits = any(component.key in needed for component in planned.draft.components)
+            if waits or self._has_to_act(planned) or not isinstance(planned.change, Unchanged):
+                _, group = groups.setdefault(id(request.recipe.function), (request.recipe, []))
+                group.append((request, planned))
+        return list(groups.values())
+
+    def outcomes(self, *, dry_run: bool) -> tuple[Outcome, ...]:
+        """What would happen to each deployment; in a deploy, what happens to those that no recipe's run is started for."""
+        foreseen = (
+            _foreseen(request, planned, dry_run=dry_run)
+            for request, planned in zip(self.requests, self.batch.deployments, strict=True)
+        )
+        deleted = (_deletion(one) for one in self.batch.orphans if dry_run and isinstance(one.change, Delete))
+        return (*foreseen, *deleted)
+
+    def refused(self) -> tuple[Outcome, ...]:
+        """What is wrong, as the outcomes of a deploy that keeps going without it."""
+        return tuple(
+            Outcome(deployment=error.where or "project", recipe="", action="failed", detail=str(error))
+            for error in self.errors
+        )
+
+    def remarks(self, *, dry_run: bool) -> tuple[str, ...]:
+        """What else users should know; a deploy does not repeat the remarks of unchanged deployments."""
+        changes = [change for change in self.batch.plan if dry_run or not is_standing(change)]
+        left = tuple(str(one) for one in self.batch.orphans if type(one.change) is Unchanged)
+        orphans = [Remark("no longer in the project, and left alone without --prune", left)] if left else []
+        first = map(Remark, (*self._notes, *in_words(self.moves, gethostname())))
+        versions = map(Remark, kept_versions(self.batch.plan))
+        last = map(Remark, self.batch.remarks)
+        skipped = self._inputs.requested.skipped
+        return tuple(map(str, grouped((*first, *skipped, *versions, *remarks_of(changes), *orphans, *last))))
+
+
+def planned_version(change: Change) -> str | None:
+    """The version that a deployment will have; None where it is not to be written."""
+    match change:
+        case Unchanged():
+            return None
+        case _:
+            return getattr(change, "after", {}).get("version")
+
+
+def _foreseen(request: DeploymentRequest, planned: PlannedDeployment, *, dry_run: bool) -> Outcome:
+    change = planned.change
+    action = planned_action(change)
+    live = planned.live
+    return Outcome(
+        deployment=str(planned),
+        recipe=request.recipe.recipe_name,
+        action=action if dry_run or isinstance(change, Unchanged) else "not written",
+        version=planned_version(change) or (live.record["version"] if live else None),
+        detail=change.reason
+        if isinstance(change, Unchanged)
+        else ", ".join(field.path for field in change.fields)
+        if isinstance(change, Update)
+        else "",
+        id=live.id if live else None,
+        url=ui_url("deployment", live.id) if live else None,
+    )
+
+
+def _deletion(planned: PlannedDeletion) -> Outcome:
+    live = planned.live
+    return Outcome(
+        deployment=live.full_name,
+        recipe="",
+        action=planned_action(planned.change),
+        version=live.record["version"],
+        detail="no longer in the project",
+        id=live.id,
+        url=ui_url("deployment", live.id),
+    )
+
+
+async def plan_project(inputs: PlanInput, host: Host, server: Reader) -> ProjectPlan:
+    """Resolve everything in memory, read the server in batches, compare. Reads only.
+
+    Args:
+        inputs: What is to be planned.
+        host: This host.
+        server: What is read from.
+    """
+    drafted = Drafted(inputs)
+    build(drafted.drafts, host, inputs.flows.modules.imported)
+    return await plan_resolved(Resolved(inputs, drafted), server)
+
+
+async def resolve_observed(inputs: PlanInput, host: Host) -> Resolved:
+    """Resolve everything in memory, each kind of builder as a task of its own."""
+    drafted = Drafted(inputs)
+    await build_observed(drafted.drafts, host, inputs.flows.modules.imported)
+    return Resolved(inputs, drafted)
+
+
+async def plan_resolved(resolved: Resolved, server: Reader) -> ProjectPlan:
+    """Read the server in batches, and compare what builders have made with it. Reads only.
+
+    The flows of what is to be written are imported; where one is not what its source says, everything is resolved anew.
+    """
+    inputs, requested = resolved.inputs, resolved.inputs.requested
+    drafts = [one for _, one in resolved.meant]
+    is_whole = not inputs.selection and inputs.selection.file is None and inputs.project.name_is_stable
+    batch = await compare(drafts, server, (inputs.project.names, inputs.context.environment) if is_whole else None)
+    written = [one for one in batch.deployments if not isinstance(one.change, Unchanged | Held)]
+    if not server.is_empty and not inputs.flows.confirm(one.draft.deployment.flow.entrypoint for one in written):
+        return await plan_project(inputs, server.host, server)
+    errors = [*resolved.errors, *(error for one in drafts for error in one.errors)]
+    notes: list[str] = []
+    try:
+        notes.extend(await _new_environment(inputs, batch, server))
+        notes.extend(await _former_names(inputs, server))
+    except TargetError as error:
+        errors.append(error)
+    needed = {component.key for planned in batch.deployments for component in planned.draft.components}
+    components: list[PlannedComponent] = [one for one in batch.components if one.component.key in needed]
+    orphans: list[PlannedDeletion] = []
+    if not errors and is_whole:
+        orphans, excess = _orphans(inputs, batch)
+        errors.extend(excess)
+    elif inputs.asked.prune:
+        errors.append(TargetError("nothing is pruned while anything is wrong with the project", where="prune"))
+    if requested.is_empty and not inputs.asked.prune:
+        errors.append(nothing_to_deploy(inputs.project, inputs.context.environment, [str(one) for one in orphans]))
+    return ProjectPlan(
+        resolved,
+        PlannedBatch(components, batch.deployments, orphans, batch.owned, batch.holds, batch.unsound),
+        errors,
+        notes,
+    )
+
+
+async def _new_environment(inputs: PlanInput, batch: PlannedBatch, server: Reader) -> list[str]:
+    """Say that the project has nothing in this environment yet, where it has something in others.
+
+    Raises:
+        TargetError: The environment is nearly the name of another one, and nobody has said that it is meant.
+    """
+    is_known = batch.owned or any(one.live or one.predecessor for one in batch.deployments)
+    if is_known or not batch.deployments or inputs.asked.new_environment:
+        return []
+    known = await known_environments(inputs.project.names, server)
+    if known:
+        known |= {name for entry in inputs.project.entries for name in entry.environments or ()}
+    error = check_environment(inputs.project.name, inputs.context.environment, known)
+    return [] if error is None else [error]
+
+
+async def _former_names(inputs: PlanInput, server: Reader) -> list[str]:
+    """Say that the project's former names have served: a project that uses one of them now would lose its deployments."""
+    former = inputs.project.renamed_from
+    if not former or server.is_empty or inputs.context.environment == DEPLOYERS:
+        return []
+    if await known_environments(former, server):
+        return []
+    return [f"nothing is left of {' and '.join(map(repr, former))} on this server: `renamed_from` may be removed"]
+
+
+def _orphans(inputs: PlanInput, batch: PlannedBatch) -> tuple[list[PlannedDeletion], list[ConfigurationError]]:
+    """Find what is no longer in the project, and whether that is too much to be deleted at once."""
+    replaced = [planned.predecessor.full_name for planned in batch.deployments if planned.predecessor is not None]
+    wanted = [*map(str, batch.deployments), *replaced]
+    holds = counting(batch.holds, inputs.context.now)
+    orphans = orphans_of(batch.owned, wanted, prune=inputs.asked.prune, holds=holds)
+    deletions = [one for one in orphans if isinstance(one.change, Delete)]
+    excess = check_deletions(deletions, len(batch.owned), inputs.asked.max_deletes) if inputs.asked.prune else None
+    return orphans, [] if excess is None else [excess]

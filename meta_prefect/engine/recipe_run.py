@@ -1,0 +1,317 @@
+"""One run of a recipe: build, compare, ensure, apply, report."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from prefect.utilities.annotations import quote
+
+from meta_prefect.engine.apply import (
+    AfterStep,
+    act_after_deployment,
+    acting_builders,
+    apply_deployment,
+    ensure_component,
+    wait_for_component,
+)
+from meta_prefect.engine.compare import (
+    Part,
+    PlannedBatch,
+    PlannedComponent,
+    PlannedDeployment,
+    compare_observed,
+    compare_with_plan,
+)
+from meta_prefect.engine.context import new_context
+from meta_prefect.engine.drafts import DeploymentRequest, draft
+from meta_prefect.engine.ending_holds import end_holds
+from meta_prefect.engine.observed import name_run
+from meta_prefect.engine.progress import progress
+from meta_prefect.engine.report_artifact import show_report
+from meta_prefect.engine.resolve import Draft, Within, build_observed
+from meta_prefect.engine.source import given_source
+from meta_prefect.engine.write_limit import AHEAD, WriteLimit, each
+from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError, MovedError, ValidationFailed
+from meta_prefect.flows.catalog import catalog_of
+from meta_prefect.interfaces.components import ComponentKey
+from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.markdown import code
+from meta_prefect.local.host import LocalHost
+from meta_prefect.plan.changes import Change, Create, Held, Unchanged, Update
+from meta_prefect.plan.deployment_record import desired_record
+from meta_prefect.plan.ledger import LedgerEntry, PageHead, deleted, entry_of
+from meta_prefect.plan.outcomes import Action, counted, done_action
+from meta_prefect.plan.remarks import is_standing, remarks_of
+from meta_prefect.project import read_project
+from meta_prefect.recipes.recipe import Recipe
+from meta_prefect.report import Outcome, Report
+from meta_prefect.report.events import announce_report
+from meta_prefect.server import PrefectServer, connect, ui_url
+from meta_prefect.state.ledger import begin_page
+from meta_prefect.texts import presentable
+
+
+async def run_recipe(
+    recipe: Recipe,
+    entries: Sequence[Any],
+    context: DeployContext | None,
+    environment: str | None = None,
+    part: Part | None = None,
+) -> Report:
+    """Deploy a list of entries; the body of every recipe's flow.
+
+    Args:
+        recipe: The recipe.
+        entries: Entries, each with ``flow`` and ``variables``; validated, unless a part of a plan says what is to be done.
+        context: The deploy that this run is part of; None makes one for the present folder.
+        environment: The environment, where there is no such deploy.
+        part: What the deploy has planned for this run; None plans the entries here.
+
+    Raises:
+        ValidationFailed: Something is wrong with an entry; nothing was written.
+        DeployFailed: Some deployments could not be written.
+    """
+    is_alone = context is None
+    if context is None:
+        context = await _own_context(environment, f"{len(entries)} by {recipe.recipe_name}")
+    async with connect(LocalHost(start_worker=context.start_worker)) as server:
+        if part is None:
+            part = await _planned(recipe, entries, context, server)
+            batch = part.batch
+        else:
+            batch = await compare_with_plan(part.batch, server)
+        written = [one for one in batch.deployments if not one.has_moved]
+        entries = [entry for planned in written for entry in _entries(planned)]
+        page = await begin_page(PageHead.of(context, recipe.recipe_name), entries, server) if entries else None
+        report = await _write(recipe, batch, server, context, part.within)
+        if page is not None:
+            await page.close(_written(batch, report))
+        if is_alone:
+            report = await end_holds(batch, report, server)
+        key = f"report-{context.project}-{report.environment}-{recipe.recipe_name}"
+        description = f"Deployed by {code(recipe.recipe_name)}: {report.in_one_line}."
+        await show_report(report, key, description, context.project, context.commit, server)
+        announce_report(report, context.project)
+    if report.failed:
+        raise DeployFailed(_failure_message(report), report=report)
+    return report
+
+
+async def _own_context(environment: str | None, description: str) -> DeployContext:
+    """The context of a run that is started alone: for the project in the present folder, after which it is named."""
+    async with connect(LocalHost()) as server:
+        await given_source(server)
+        project = read_project(Path.cwd(), required=False)
+        context = new_context(project.root, project.names, environment=environment)
+        await name_run(context, "deploy", server, more=description)
+    return context
+
+
+async def _planned(recipe: Recipe, entries: Sequence[Any], context: DeployContext, server: PrefectServer) -> Part:
+    """Plan some entries that no deploy has planned.
+
+    Raises:
+        ValidationFailed: Something is wrong with an entry.
+    """
+    flows = catalog_of(Path(context.source), from_source=False)
+    drafts: list[Draft] = []
+    errors: list[ConfigurationError] = []
+    for entry in entries:
+        match draft(DeploymentRequest(recipe, entry.flow, entry.variables, where=entry.flow), context, flows):
+            case Draft() as begun:
+                drafts.append(begun)
+            case error:
+                errors.append(error)
+    if errors:
+        raise ValidationFailed(errors)
+    await build_observed(drafts, server.host, flows.modules.imported)
+    _refuse(drafts)
+    batch = await compare_observed(cast("list[Draft]", quote(drafts)), server)
+    _refuse(drafts)
+    return Part(batch, flows.modules.imported)
+
+
+def _refuse(drafts: Sequence[Draft]) -> None:
+    if errors := [error for draft in drafts for error in draft.errors]:
+        raise ValidationFailed(errors)
+
+
+async def _write(
+    recipe: Recipe, batch: PlannedBatch, server: PrefectServer, context: DeployContext, within: Within
+) -> Report:
+    """Write what differs: components first, then deployments, while workers come up."""
+    components = [planned for planned in batch.components if not isinstance(planned.change, Unchanged)]
+    first = [planned for planned in components if not planned.component.after_deployments]
+    last = [planned for planned in components if planned.component.after_deployments]
+    deployments = [planned for planned in batch.deployments if not isinstance(planned.change, Unchanged)]
+    progress().expect(len(components) + len(deployments))
+    broken: dict[ComponentKey, Exception] = {}
+    await _ensure(first, server, broken)
+    ready = [planned for planned in first if planned.component.key not in broken]
+    waiting = asyncio.gather(*(_noting_failure(wait_for_component(one, server), one, broken) for one in ready))
+    width = WriteLimit(lambda: server.overloads)
+    # Where a failure stops the rest, nothing is begun before what came before it has ended.
+    ahead = 0 if context.stop_at_failure else AHEAD
+    try:
+        failed: list[Outcome] = []
+
+        async def write(planned: PlannedDeployment) -> Outcome:
+            if context.stop_at_failure and failed:
+                return _outcome(recipe, planned, "not written", detail="another deployment failed")
+            outcome = await _apply(recipe, planned, server, width, broken, within)
+            if not isinstance(planned.change, Unchanged):
+                progress().wrote(str(planned), outcome.action)
+            failed.extend([outcome] if outcome.action == "failed" else [])
+            return outcome
+
+        written = await each(batch.deployments, write, width, ahead=ahead)
+        await _ensure(last, server, broken)
+    finally:
+        progress().step("wait until everything is ready")
+        await waiting
+    outcomes = [_blaming(outcome, planned, broken) for outcome, planned in zip(written, batch.deployments, strict=True)]
+    return Report(
+        environment=context.environment,
+        outcomes=tuple(outcomes),
+        components=tuple(_component_line(planned, broken) for planned in components),
+        remarks=tuple(map(str, remarks_of(change for change in batch.plan if not is_standing(change)))),
+    )
+
+
+async def _ensure(
+    components: Sequence[PlannedComponent], server: PrefectServer, broken: dict[ComponentKey, Exception]
+) -> None:
+    for planned in components:
+        progress().step(f"ensure {planned}")
+        await _noting_failure(ensure_component(planned, server), planned, broken)
+        progress().wrote(*_component_line(planned, broken))
+
+
+async def _noting_failure(writing: Any, planned: PlannedComponent, broken: dict[ComponentKey, Exception]) -> None:
+    try:
+        await writing
+    except Exception as error:  # noqa: BLE001 - a component is other people's code; its run holds the traceback
+        broken[planned.component.key] = error
+
+
+async def _apply(
+    recipe: Recipe,
+    planned: PlannedDeployment,
+    server: PrefectServer,
+    width: WriteLimit,
+    broken: dict[ComponentKey, Exception],
+    within: Within,
+) -> Outcome:
+    """Write one deployment and let its builders act; a failure stops this one only."""
+    unusable = _broken_component(planned, broken)
+    if unusable is not None:
+        return _outcome(recipe, planned, "failed", detail=_told(unusable))
+    deployment_id: str | None = None
+    if isinstance(planned.change, Held):
+        return _outcome(recipe, planned, "held", planned.live.id if planned.live else None, planned.change.reason)
+    if isinstance(planned.change, Unchanged) and not planned.has_moved:
+        assert planned.live is not None, "what is unchanged is there"  # noqa: S101 - for the type checker
+        deployment_id = planned.live.id
+        if not planned.unsettled:
+            return _outcome(recipe, planned, "unchanged", deployment_id, planned.change.reason)
+    try:
+        async with width.turn() as turn:
+            if deployment_id is None:
+                deployment_id = await apply_deployment(planned, server, turn)
+            for builder in acting_builders(planned):
+                await turn.begin()
+                await act_after_deployment(AfterStep(builder, planned.draft.deployment, deployment_id, within))
+    except Exception as error:  # noqa: BLE001 - reported with the deployment; the task's run holds the traceback
+        failed = _outcome(recipe, planned, "failed", deployment_id, _told(error))
+        untouched = isinstance(planned.change, Unchanged) or isinstance(error, MovedError)
+        return failed.model_copy(update={"tried": not untouched})
+    if isinstance(planned.change, Unchanged):
+        return _outcome(
+            recipe, planned, "unchanged", deployment_id, f"{planned.change.reason}; its builders have acted"
+        )
+    done = _outcome(recipe, planned, done_action(planned.change), deployment_id, _what_changed(planned.change))
+    return done.model_copy(update={"tried": True})
+
+
+def _written(batch: PlannedBatch, report: Report) -> list[str]:
+    """The deployments that are on the server as planned since this run, even where something failed afterwards.
+
+    The one whose place another one takes is gone with that.
+    """
+    pairs = zip(batch.deployments, report.outcomes, strict=True)
+    written = [planned for planned, outcome in pairs if outcome.id and not isinstance(planned.change, Unchanged)]
+    old = [planned.predecessor.full_name for planned in written if planned.predecessor is not None]
+    return [*map(str, written), *old]
+
+
+def _broken_component(planned: PlannedDeployment, broken: dict[ComponentKey, Exception]) -> Exception | None:
+    return next((broken[one.key] for one in planned.draft.components if one.key in broken), None)
+
+
+def _blaming(outcome: Outcome, planned: PlannedDeployment, broken: dict[ComponentKey, Exception]) -> Outcome:
+    """A deployment whose worker did not come up is written, but it cannot run: say so."""
+    unusable = _broken_component(planned, broken)
+    if unusable is None or outcome.action == "failed":
+        return outcome
+    return outcome.model_copy(update={"action": "failed", "detail": f"{outcome.action}, but {_told(unusable)}"})
+
+
+def _outcome(
+    recipe: Recipe, planned: PlannedDeployment, action: Action, deployment_id: str | None = None, detail: str = ""
+) -> Outcome:
+    return Outcome(
+        deployment=str(planned),
+        recipe=recipe.recipe_name,
+        action=action,
+        version=_version(planned.change),
+        detail=detail,
+        id=deployment_id,
+        url=ui_url("deployment", deployment_id) if deployment_id else None,
+        open_parameters=planned.draft.deployment.open_parameters,
+    )
+
+
+def _version(change: Change) -> str | None:
+    match change:
+        case Create(after=record) | Update(after=record) | Unchanged(live=record):
+            return record.get("version")
+        case _:
+            return None
+
+
+def _what_changed(change: Change) -> str:
+    match change:
+        case Update(fields=fields):
+            return ", ".join(field.path for field in fields)
+        case _:
+            return ""
+
+
+def _component_line(planned: PlannedComponent, broken: dict[ComponentKey, Exception]) -> tuple[str, str]:
+    if planned.component.key in broken:
+        return (str(planned), f"failed: {_told(broken[planned.component.key]).removeprefix(f'{planned}: ')}")
+    created, updated = planned.component.verbs
+    return (str(planned), created if isinstance(planned.change, Create) else updated)
+
+
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, MetaPrefectError) else presentable(f"{type(error).__name__}: {error}")
+
+
+def _failure_message(report: Report) -> str:
+    first = report.failed[0]
+    names = ", ".join(outcome.deployment for outcome in report.failed)
+    all_of_them = counted(len(report.outcomes), "deployment")
+    return f"{len(report.failed)} of {all_of_them} failed: {names}. First: {first.detail}"
+
+
+def _entries(planned: PlannedDeployment) -> list[LedgerEntry]:
+    """What is written of a deployment, and of the one whose place it takes."""
+    entry = entry_of(planned.change, desired_record(planned.draft.deployment, planned.live or planned.predecessor))
+    if entry is None:
+        return []
+    old = planned.predecessor
+    return [entry] if old is None else [entry, deleted(old.full_name, old.record)]

@@ -1,0 +1,201 @@
+"""From a project to the deployments that it asks for, without running any flow's code."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from meta_prefect.engine.drafts import DeploymentRequest
+from meta_prefect.engine.selection import Selection
+from meta_prefect.errors import ConfigurationError, ProjectFileError, ValidationFailed
+from meta_prefect.flows import FlowSource, check_entrypoint, choose_flow, find_flows, uses_meta_prefect
+from meta_prefect.flows.decorated import DecoratedFlow, decorated_flows
+from meta_prefect.flows.loader import ProjectModules
+from meta_prefect.interfaces.flow_builder_interface import builders_of
+from meta_prefect.plan.remarks import Remark
+from meta_prefect.project import Entry, Project, check_searchable, read_project
+from meta_prefect.recipes.recipe import RecipeBuilder
+from meta_prefect.recipes.registry import Recipes
+from meta_prefect.recipes.variables import check_variables
+
+DECORATED_FLOW_RECIPE = "decorated_flow_deployer"
+"""Deploys flows that carry builders but no recipe."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRequests:
+    """What a project asks for.
+
+    Attributes:
+        requests: The deployments, each with its recipe, its flow and its validated variables.
+        errors: What is wrong with others.
+        skipped: What is left out for this environment, and why.
+        flows: The flows that the project deploys, in whatever environment.
+        beside: What is wrong with flows that only a deployment's name could make part of the selection.
+    """
+
+    requests: tuple[DeploymentRequest, ...]
+    errors: tuple[ConfigurationError, ...]
+    skipped: tuple[Remark, ...]
+    flows: tuple[str, ...]
+    beside: tuple[ConfigurationError, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the project deploys no flow, in whatever environment."""
+        return not (self.flows or self.errors)
+
+
+def requests_of(
+    project: Project, modules: ProjectModules, selection: Selection, environment: str, *, environment_asked: bool
+) -> ProjectRequests:
+    """List the deployments that a project asks for, in its file and by flows that carry builders.
+
+    Args:
+        project: The project.
+        modules: Its modules; only those are loaded that hold recipes or use Meta-Prefect.
+        selection: Which flows are meant.
+        environment: The environment that is deployed to.
+        environment_asked: Whether the environment was asked for by name, so that what is pinned to another one is skipped,
+            and said to be.
+    """
+    try:
+        _check_searchable(project)
+        recipes = Recipes(project.recipes, modules.load_module)
+    except ConfigurationError as error:
+        return ProjectRequests((), (error,), (), ())
+    collected = _Collected(environment, environment_asked=environment_asked)
+    flows = find_flows(project.root) if project.entries else ()
+    for entry in project.entries:
+        if not selection.may_include(entry.flow):
+            continue
+        if not entry.counts_in(environment):
+            collected.skipped.append(
+                Remark(f"left out of {environment}, counts for {', '.join(entry.environments or ())}", (entry.where,))
+            )
+            continue
+        collected.add(_request(entry, project, recipes, flows), beside=not selection.names_flow(entry.flow))
+    decorated, errors = decorated_flows(modules, project.flows, recipes.packages)
+    collected.errors.extend(errors)
+    for one in decorated:
+        if selection.may_include(one.flow.name):
+            collected.add(_decorated_request(one, recipes), beside=not selection.names_flow(one.flow.name))
+    names = dict.fromkeys((*(entry.flow for entry in project.entries), *(one.flow.name for one in decorated)))
+    requests = [request for request in collected.requests if selection.may_come_from(request.flow)]
+    return ProjectRequests(
+        tuple(requests), tuple(collected.errors), tuple(collected.skipped), tuple(names), tuple(collected.beside)
+    )
+
+
+def check_before_start(path: Path) -> bool:
+    """Find out, without running any code, whether there is anything to deploy: before a server is started for it.
+
+    Returns:
+        Whether there may be something. Where not, what earlier deploys of the project left may still be pruned.
+
+    Raises:
+        ValidationFailed: The project file is wrong, or this is no project: no deployments, and no name to know any by.
+    """
+    project = read_project(path, required=False)
+    try:
+        _check_searchable(project)
+    except ConfigurationError as error:
+        raise ValidationFailed([error]) from None
+    if project.entries or project.flows is not None or uses_meta_prefect(project.root, Recipes().packages):
+        return True
+    if not project.name_is_stable:
+        raise ValidationFailed([nothing_to_deploy(project)])
+    return False
+
+
+def _check_searchable(project: Project) -> None:
+    """Refuse to search a folder for flows that nobody takes for a project."""
+    if not project.file.exists():
+        check_searchable(project.root)
+
+
+def nothing_to_deploy(project: Project, environment: str = "", left: Sequence[str] = ()) -> ConfigurationError:
+    """What is wrong with a project that asks for nothing.
+
+    Args:
+        project: The project.
+        environment: The environment that was to be deployed to.
+        left: The deployments that it has there all the same.
+    """
+    message = f"nothing to deploy: there is no {project.file.name} with deployments, and no flow here carries a builder"
+    hint = "Write a meta_prefect.yaml, or decorate a flow with a builder or with `recipe.with_variables(…)`."
+    if left:
+        message += f"; {project.name} still has in {environment}: {', '.join(left)}"
+        hint += f"\n  If they are to go: `meta-prefect deploy --env {shlex.quote(environment)} --prune`."
+    return ProjectFileError(message, where=str(project.root), hint=hint)
+
+
+class _Collected:
+    """What has been found so far.
+
+    Args:
+        environment: The environment that is deployed to.
+        environment_asked: Whether it was asked for by name.
+    """
+
+    def __init__(self, environment: str, *, environment_asked: bool) -> None:
+        self._environment = environment
+        self._environment_asked = environment_asked
+        self.requests: list[DeploymentRequest] = []
+        self.errors: list[ConfigurationError] = []
+        self.beside: list[ConfigurationError] = []
+        self.skipped: list[Remark] = []
+
+    def add(self, found: DeploymentRequest | list[ConfigurationError], *, beside: bool = False) -> None:
+        """Sort a finding into requests, errors and what is skipped; errors ``beside`` the selection are kept apart."""
+        if not isinstance(found, DeploymentRequest):
+            (self.beside if beside else self.errors).extend(found)
+            return
+        pinned = found.recipe.environment(found.variables)
+        if self._environment_asked and pinned not in (None, self._environment):
+            self.skipped.append(Remark(f"left out of {self._environment}, pinned to {pinned}", (found.where,)))
+        else:
+            self.requests.append(found)
+
+
+def _decorated_request(found: DecoratedFlow, recipes: Recipes) -> DeploymentRequest | list[ConfigurationError]:
+    """Ask for a flow that carries builders: by the recipe among them, else by the built-in one."""
+    carried = [builder for builder in builders_of(found.flow) if isinstance(builder, RecipeBuilder)]
+    if carried:
+        outermost = carried[-1]
+        recipe, variables = outermost.recipe, outermost.variables
+        return DeploymentRequest(recipe, found.entrypoint, variables, found.entrypoint, flow_name=found.flow.name)
+    try:
+        recipe = recipes.find(DECORATED_FLOW_RECIPE, where=found.entrypoint)
+    except ConfigurationError as error:
+        return [error]
+    variables = recipe.variables_model()
+    return DeploymentRequest(recipe, found.entrypoint, variables, found.entrypoint, flow_name=found.flow.name)
+
+
+def _request(
+    entry: Entry, project: Project, recipes: Recipes, flows: tuple[FlowSource, ...]
+) -> DeploymentRequest | list[ConfigurationError]:
+    errors: list[ConfigurationError] = []
+    try:
+        if entry.entrypoint is not None:
+            source = check_entrypoint(project.root, entry.entrypoint, where=entry.locate("entrypoint"))
+        else:
+            source = choose_flow(flows, entry.flow, where=entry.where)
+    except ConfigurationError as error:
+        errors.append(error)
+        source = None
+    try:
+        recipe = recipes.find(entry.recipe, where=entry.locate("recipe"))
+    except ConfigurationError as error:
+        return [*errors, error]
+    checked = check_variables(recipe.variables_model, entry.variables, recipe.recipe_name, entry.locate)
+    if not isinstance(checked, BaseModel):
+        return [*errors, *checked]
+    if source is None:
+        return errors
+    return DeploymentRequest(recipe, source.entrypoint, checked, entry.where, entry.locate, entry.flow, entry.variables)

@@ -1,0 +1,382 @@
+"""Resolving: builders turn the drafts of deployments into what is wanted; each kind of builder is a task over the whole batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence, Set
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prefect import State, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.states import Failed
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from meta_prefect.engine.storable import check_storable
+from meta_prefect.errors import BuilderError, ConfigurationError, ConflictError, first_line, hint_of, noted
+from meta_prefect.flows.relative_imports import check_loads_by_path
+from meta_prefect.hidden_values import is_hidden
+from meta_prefect.interfaces.api import Host
+from meta_prefect.interfaces.components import Component, ComponentKey, WorkerPool
+from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
+from meta_prefect.interfaces.pull_steps import behind
+from meta_prefect.interfaces.tags import environment_tag, owner_tag
+from meta_prefect.plan.checks import check_parameters
+from meta_prefect.plan.outcomes import counted
+from meta_prefect.plan.placeholders import misplaced_templates
+from meta_prefect.redaction import HIDDEN, remember_within
+from meta_prefect.texts import check_plain
+
+
+@dataclass(slots=True)
+class Draft:
+    """A deployment that its builders are working on.
+
+    Attributes:
+        where: Where the user asked for it: the place in the project file, or the flow's entrypoint.
+        builders: Its builders in the order in which they apply.
+        deployment: What the builders have made of it so far.
+        errors: What is wrong with it; builders then leave it alone.
+        components: What it needs, once all builders have had their say.
+        flow_requires: What the flow itself needs, such as the block of its result storage.
+        remarks: What comparing it with the server has found that whoever deploys should know.
+        place_of: Finds where the user wrote the value that an error is about; None where that is not known.
+    """
+
+    where: str
+    builders: tuple[FlowBuilderInterface, ...]
+    deployment: Deployment
+    errors: list[ConfigurationError] = field(default_factory=list[ConfigurationError])
+    components: tuple[Component, ...] = ()
+    flow_requires: tuple[Component, ...] = ()
+    remarks: tuple[str, ...] = ()
+    place_of: Callable[[ConfigurationError], str | None] = field(default=lambda _: None, repr=False)
+
+    def apply(self, builder: FlowBuilderInterface) -> None:
+        """Let one builder have its say; what it raises becomes this draft's error."""
+        if self.errors:
+            return
+        remember_within(getattr(builder, "__dict__", None))
+        try:
+            made = builder.update_deployment(self.deployment.private_copy())
+        except ConfigurationError as error:
+            # what a builder names itself, such as one schedule of several, is found through the entry
+            self._refuse_of(builder, error, named=error.where is not None)
+        except ValidationError as error:
+            self._refuse_of(builder, noted(BuilderError(first_line(error), hint=hint_of(error)), error))
+        except Exception as error:  # noqa: BLE001 - a builder is other people's code: whatever it raises is reported as its own
+            self._refuse_of(builder, BuilderError(f"{type(error).__name__}: {error}"))
+        else:
+            if isinstance(made, Deployment):  # pyright: ignore[reportUnnecessaryIsInstance] - builders need not be type-checked
+                self.deployment = made
+            else:
+                self.errors.append(
+                    BuilderError(
+                        f"update_deployment returned {made!r}, which is no deployment",
+                        where=self._builder_place(builder),
+                        hint="Return the deployment that it was given, or a changed copy.",
+                    )
+                )
+
+    def _refuse_of(self, builder: FlowBuilderInterface, error: ConfigurationError, *, named: bool = False) -> None:
+        """Note what a builder has raised: at the value that it is about where that is known, else with the builder's name."""
+        place = self.place_of(error)
+        if named or (place and not isinstance(error, BuilderError)):
+            error.asked_for_at(place or self.where)
+        else:
+            error.asked_for_at(self._builder_place(builder, place))
+        self.errors.append(error)
+
+    def _builder_place(self, builder: FlowBuilderInterface, place: str | None = None) -> str:
+        return f"{place or self.where}: builder {type(builder).__name__} of {self.deployment.full_name}"
+
+    def complete(self, host: Host) -> None:
+        """Fill what the builders left open, and check what no deployment can do without."""
+        if self.errors:
+            return
+        try:
+            self._join_steps()
+            self._collect_components(host)
+            self._check()
+        except ConfigurationError as error:
+            self.refuse(error)
+
+    def refuse(self, error: ConfigurationError) -> None:
+        """Note what is wrong, and where it was asked for."""
+        error.asked_for_at(self.place_of(error) or self.where)
+        self.errors.append(error)
+
+    def _join_steps(self) -> None:
+        """Put what comes after the code behind what brings it, now that all builders have said what that is."""
+        deployment = self.deployment
+        if deployment.steps_after_code:
+            deployment.pull_steps = behind(deployment.pull_steps, deployment.steps_after_code)
+            deployment.steps_after_code = []
+
+    def _collect_components(self, host: Host) -> None:
+        asked = [component for builder in self.builders for component in self._required_by(builder)]
+        wanted = [*self.flow_requires, *asked]
+        pools = [component for component in wanted if isinstance(component, WorkerPool)]
+        if self.deployment.work_pool_name is None and pools:
+            # The outermost pool is the one that the deployment runs in, as an outer builder overrides.
+            self.deployment.work_pool_name = pools[-1].completed(self.deployment, host).name
+        completed = [component.completed(self.deployment, host) for component in wanted]
+        self.components = tuple(with_requirements(completed))
+
+    def _required_by(self, builder: FlowBuilderInterface) -> list[Component]:
+        try:
+            asked = builder.requires
+            # A plan must not depend on the order of a set.
+            required: list[Any] = sorted(asked, key=repr) if isinstance(asked, Set) else list(asked)
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            raise BuilderError(
+                f"its `requires` raised {type(error).__name__}: {error}", where=self._builder_place(builder)
+            ) from error
+        for component in required:
+            if not isinstance(component, Component):
+                raise BuilderError(
+                    f"its `requires` holds {component!r}, which is no component",
+                    where=self._builder_place(builder),
+                    hint="Components are, for example, `WorkerPool()` and `Worker()`.",
+                )
+        return required
+
+    def _check(self) -> None:
+        deployment = self.deployment
+        if not deployment.name:
+            raise ConfigurationError(
+                "no builder gives the deployment a name", where=self.where, hint="Add the builder `namer(name=…)`."
+            )
+        if deployment.work_pool_name is None:
+            raise ConfigurationError(
+                f"no builder says where {deployment.full_name} runs",
+                where=self.where,
+                hint="Add an infrastructure builder, for example `local_process()`.",
+            )
+        try:
+            check_plain(deployment.flow.name)
+        except ValueError as error:
+            raise ConfigurationError(f"the flow's name {error}", where=self.where) from None
+        try:
+            # Changes in place escape validation on assignment.
+            type(deployment).model_validate(dict(deployment))
+        except ValidationError as error:
+            raise BuilderError(first_line(error), where=f"{self.where}: {deployment.full_name}") from None
+        if unstorable := list(check_storable(deployment)):
+            for error in unstorable:
+                self.refuse(error)
+            return
+        self._make_json()
+        self._refuse_hidden()
+        entrypoint = deployment.entrypoint or deployment.flow.entrypoint
+        errors = (
+            *check_parameters(deployment),
+            *misplaced_templates(deployment),
+            *check_loads_by_path(Path(deployment.flow.source), entrypoint),
+        )
+        for error in errors:
+            self.refuse(error)
+
+    def _make_json(self) -> None:
+        """Give what travels to the server its JSON form, so that it compares equal with what comes back."""
+        deployment = self.deployment
+        try:
+            for name in ("parameters", "job_variables", "pull_steps"):
+                setattr(deployment, name, to_jsonable_python(getattr(deployment, name)))
+            if deployment.schedules is not None:
+                deployment.schedules = [
+                    schedule.model_copy(update={"parameters": to_jsonable_python(schedule.parameters)})
+                    for schedule in deployment.schedules
+                ]
+        except PydanticSerializationError as error:
+            raise BuilderError(
+                f"holds something that has no JSON form: {error}", where=f"{self.where}: {deployment.full_name}"
+            ) from None
+
+    def _refuse_hidden(self) -> None:
+        """Refuse what was taken from a page of a run, where secrets are hidden: no run could do anything with it."""
+        deployment = self.deployment
+        for name in ("parameters", "job_variables", "pull_steps"):
+            if is_hidden(getattr(deployment, name)):
+                raise BuilderError(
+                    f"{name}: a value is {HIDDEN!r}, which is how a secret is shown",
+                    where=f"{self.where}: {deployment.full_name}",
+                    hint="Write a reference, such as '{{ prefect.blocks.secret.NAME }}', or the value itself.",
+                )
+
+
+def with_requirements(components: Iterable[Component]) -> list[Component]:
+    """Add what components themselves require, each before what requires it, and each once; work pools come first.
+
+    A worker that starts before its pool is there would make one, without our additions to its template.
+    """
+    ordered: dict[ComponentKey, Component] = {}
+
+    def add(component: Component) -> None:
+        for required in component.requires:
+            add(required)
+        known = ordered.setdefault(component.key, component)
+        if known != component:
+            raise _conflict(known, component)
+
+    for component in sorted(components, key=_comes_later):
+        add(component)
+    return list(ordered.values())
+
+
+def _comes_later(component: Component) -> bool:
+    return not isinstance(component, WorkerPool)
+
+
+def _conflict(one: Component, other: Component) -> ConflictError:
+    mine, yours = one.model_dump(), other.model_dump()
+    fields = sorted(key for key in mine.keys() | yours.keys() if mine.get(key) != yours.get(key))
+    settings = "; ".join(f"{field}: {mine.get(field)!r} or {yours.get(field)!r}" for field in fields)
+    return ConflictError(
+        f"asked for twice with different settings ({settings})",
+        where=str(one),
+        hint="Use the same settings, or two names.",
+    )
+
+
+class BuilderStep:
+    """One kind of builder, applied to every deployment of the batch that has it at this point of its chain.
+
+    Args:
+        title: What the step is called in the Prefect UI.
+        members: The drafts, each with the builder to apply.
+    """
+
+    # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
+    __slots__ = ("members", "title")
+
+    def __init__(self, title: str, members: Sequence[tuple[Draft, FlowBuilderInterface]]) -> None:
+        self.title = title
+        self.members = tuple(members)
+
+    def __str__(self) -> str:
+        return self.title
+
+    def run(self) -> list[ConfigurationError]:
+        """Apply the builders; returns what they have raised."""
+        raised: list[ConfigurationError] = []
+        for draft, builder in self.members:
+            before = len(draft.errors)
+            draft.apply(builder)
+            raised.extend(draft.errors[before:])
+        return raised
+
+
+def builder_steps(drafts: Sequence[Draft]) -> list[BuilderStep]:
+    """Group the builders of a batch into steps, keeping the order of each deployment's own chain.
+
+    Chains of one recipe are mostly alike, so the step count stays that of one chain. Where they differ, the kind of builder
+    goes next that the fewest other chains still have further down.
+    """
+    pending = {index: list(draft.builders) for index, draft in enumerate(drafts) if draft.builders}
+    steps: list[BuilderStep] = []
+    while pending:
+        heads = dict.fromkeys((type(chain[0]), chain[0].title) for chain in pending.values())
+
+        def later(head: tuple[type, str]) -> int:
+            return sum(any((type(one), one.title) == head for one in chain[1:]) for chain in pending.values())
+
+        kind = min(heads, key=later) if len(heads) > 1 else next(iter(heads))
+        members: list[tuple[Draft, FlowBuilderInterface]] = []
+        for index, chain in list(pending.items()):
+            if (type(chain[0]), chain[0].title) == kind:
+                members.append((drafts[index], chain.pop(0)))
+                if not chain:
+                    del pending[index]
+        steps.append(BuilderStep(kind[1], members))
+    return steps
+
+
+def shared_components(drafts: Iterable[Draft]) -> list[Component]:
+    """List what a batch needs, each component once, what is required before what requires it.
+
+    Where two deployments want one component with different settings, the conflict becomes the later one's error and names
+    both. Work pools come first, whichever deployment asks for them.
+    """
+    drafts = list(drafts)
+    ordered: dict[ComponentKey, tuple[Component, Draft]] = {}
+    for draft in drafts:
+        for component in draft.components:
+            known, first = ordered.setdefault(component.key, (component, draft))
+            if known != component:
+                error = _conflict(known, component)
+                error.where = f"{draft.where}: {component} (also needed by {first.deployment.full_name})"
+                draft.errors.append(error)
+    needed = {component.key for draft in drafts if not draft.errors for component in draft.components}
+    return with_requirements(component for component, _ in ordered.values() if component.key in needed)
+
+
+def duplicate_names(drafts: Iterable[Draft]) -> list[tuple[Draft, ConflictError]]:
+    """Find deployments that would get the same name; all but the first are returned, each with what to say of it."""
+    first: dict[str, Draft] = {}
+    found: list[tuple[Draft, ConflictError]] = []
+    for draft in drafts:
+        if draft.errors:
+            continue
+        name = draft.deployment.full_name
+        if (other := first.setdefault(name, draft)) is not draft:
+            error = ConflictError(
+                f"gives the deployment {name!r}, and so does {other.where}",
+                where=draft.where,
+                hint="Give one of them another name.",
+            )
+            found.append((draft, error))
+    return found
+
+
+Within = Callable[[], AbstractContextManager[None]]
+"""Opens what a project's code needs around it while it is called: its own modules."""
+
+
+@task(name="builder", task_run_name="{step}", cache_policy=NO_CACHE)
+async def run_builder(step: BuilderStep, within: Within) -> State[None] | None:
+    """Apply one kind of builder to every deployment of the batch that has it; failed where it raised for any of them."""
+    with within():
+        errors = step.run()
+    logger = get_run_logger()
+    for error in errors:
+        logger.error("%s", error)
+    logger.info("%s: %s", step.title, counted(len(step.members), "deployment"))
+    if not errors:
+        return None
+    return Failed(message=f"it refused {len(errors)} of {counted(len(step.members), 'deployment')}: {errors[0]}")
+
+
+async def build_observed(drafts: Sequence[Draft], host: Host, within: Within) -> None:
+    """Run all builders of a batch, each kind as a task of its own."""
+    for step in builder_steps(drafts):
+        # With its state, as what it raised belongs to its drafts, and the others go on.
+        state: Any = run_builder(step, within, return_state=True)  # typed by Prefect as if it were no coroutine
+        await state
+    with within():
+        _finish(drafts, host)
+
+
+def build(drafts: Sequence[Draft], host: Host, within: Within) -> None:
+    """Run all builders of a batch in memory."""
+    with within():
+        for step in builder_steps(drafts):
+            step.run()
+        _finish(drafts, host)
+
+
+def _finish(drafts: Sequence[Draft], host: Host) -> None:
+    """Mark the deployments as ours, fill what was left open, and find names that are given twice."""
+    for draft in drafts:
+        draft.complete(host)
+        if not draft.errors:
+            deployment = draft.deployment
+            marks = [owner_tag(deployment.context.project), environment_tag(deployment.environment)]
+            deployment.tags = list(dict.fromkeys([*marks, *deployment.tags]))
+    for draft, error in duplicate_names(drafts):
+        draft.errors.append(error)

@@ -1,0 +1,149 @@
+"""Checking what a rollback is about to write as a deploy would: a record may be old, or not be ours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from meta_prefect.errors import ConfigurationError, ConflictError, TargetError, ValidationFailed
+from meta_prefect.flows.entrypoints import file_in_project, parse_entrypoint
+from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.deployment import Deployment, FlowFacts
+from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.plan.checks import check_job_variables, check_parameters
+from meta_prefect.plan.deployment_record import LiveDeployment
+from meta_prefect.plan.ledger import HistoryEntry
+from meta_prefect.plan.references import missing_references, references_of
+from meta_prefect.plan.rollback import FOLDER, check_owned, check_steps
+from meta_prefect.plan.soundness import why_unsound
+from meta_prefect.server import PrefectServer
+
+
+async def check_restorable(
+    target: HistoryEntry,
+    history: Sequence[HistoryEntry],
+    live: LiveDeployment | None,
+    root: Path,
+    server: PrefectServer,
+) -> None:
+    """Find out whether a deployment may be made what it was.
+
+    Args:
+        target: What it was.
+        history: All that is recorded of it.
+        live: What it is.
+        root: The project's folder.
+        server: The Prefect API.
+
+    Raises:
+        TargetError: Its work pool is gone.
+        ValidationFailed: Something of what would be written fails a check of a deploy.
+    """
+    record = target.entry.after or {}
+    where = f"{target.entry.deployment} at {target}"
+    pool: Record | None = None
+    if (name := record.get("work_pool_name")) is not None:
+        pool = await server.get(f"/work_pools/{quote(name, safe='')}")
+        if pool is None:
+            raise TargetError(
+                f"at {target} it ran in the work pool {name!r}, which is gone",
+                where=f"deployment {target.entry.deployment}",
+                hint="Create the pool again, or choose another version.",
+            )
+    errors: list[ConfigurationError] = [
+        *check_owned(target),
+        *check_steps(target, history, live.record if live is not None else None),
+    ]
+    try:
+        deployment = _deployment(target, root)
+        errors += _check_entrypoint(record, root, where)
+    except ValidationError as error:
+        errors.append(ConfigurationError(why_unsound(error), where=where))
+    except ConfigurationError as error:
+        errors.append(error)
+    else:
+        errors += check_parameters(deployment)
+        schedules: dict[str, Record] = record.get("schedules") or {}
+        for slug, schedule in schedules.items():
+            scheduled = deployment.model_copy(update={"parameters": schedule["parameters"]})
+            errors += (_at_schedule(error, slug) for error in check_parameters(scheduled))
+        errors += check_job_variables(deployment, (pool or {}).get("base_job_template") or {})
+        errors += await _check_references(deployment, server)
+    if errors:
+        raise ValidationFailed(errors)
+
+
+def _at_schedule(error: ConfigurationError, slug: str) -> ConfigurationError:
+    error.asked_for_at(f"schedule {slug!r}")
+    return error
+
+
+async def _check_references(deployment: Deployment, server: PrefectServer) -> list[ConfigurationError]:
+    references = references_of(deployment)
+    types = {reference.block_type for reference in references if reference.kind == "block"}
+    blocks = await server.known_blocks(types) if types else set[tuple[str, str]]()
+    has_variables = any(reference.kind == "variable" for reference in references)
+    variables = await server.known_variables() if has_variables else set[str]()
+    return list(missing_references(deployment, blocks, variables))
+
+
+def _deployment(target: HistoryEntry, root: Path) -> Deployment:
+    """What is to be written, as what a deploy checks."""
+    record = target.entry.after or {}
+    page = target.page
+    flow_name, _, name = target.entry.deployment.partition("/")
+    return Deployment(
+        flow=FlowFacts(
+            name=flow_name,
+            entrypoint=record.get("entrypoint") or "",
+            source=str(root),
+            parameter_schema=record.get("parameter_openapi_schema") or {},
+        ),
+        context=DeployContext(
+            project=page.project,
+            source=str(root),
+            environment=page.environment,
+            now=page.at,
+            deploy_id=page.deploy_id,
+        ),
+        environment=page.environment,
+        name=name,
+        version=record.get("version"),
+        tags=record.get("tags") or [],
+        parameters=record.get("parameters") or {},
+        pull_steps=record.get("pull_steps") or [],
+        job_variables=record.get("job_variables") or {},
+        work_pool_name=record.get("work_pool_name"),
+        work_queue_name=record.get("work_queue_name"),
+    )
+
+
+def _check_entrypoint(record: Record, root: Path, where: str) -> Iterator[ConfigurationError]:
+    """Say where an entrypoint leads out of the code that a run takes.
+
+    Whether a file is there can only be known of this project's own folder; of a clone, a download or an image it cannot.
+    """
+    entrypoint = parse_entrypoint(record.get("entrypoint") or "", where=where)
+    if entrypoint.file is None:
+        return
+    steps: list[Record] = record.get("pull_steps") or []
+    folders = [step[FOLDER].get("directory") for step in steps if isinstance(step.get(FOLDER), dict)]
+    if folders == [str(root.resolve())]:
+        file_in_project(root.resolve(), entrypoint.file, where=where)
+        return
+    file = Path(os.path.normpath(entrypoint.file))
+    if not file.is_absolute():
+        is_inside = file.parts[:1] != ("..",)
+    else:
+        # Of an image the whole file system is the code.
+        is_inside = len(folders) == len(steps) and all(
+            not str(folder).startswith("/") or file.is_relative_to(str(folder)) for folder in folders
+        )
+    if not is_inside:
+        yield ConflictError(
+            f"its entrypoint {entrypoint.text!r} lies outside of the code that its runs take", where=where
+        )

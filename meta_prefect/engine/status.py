@@ -1,0 +1,71 @@
+"""How a project stands: reads the project and the server, and writes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from meta_prefect.engine.git import same_files
+from meta_prefect.engine.plan_input import PlanInput
+from meta_prefect.engine.project_plan import plan_project
+from meta_prefect.errors import ValidationFailed
+from meta_prefect.interfaces.commits import short_commit
+from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.tags import DEPLOYERS, deployers_of
+from meta_prefect.plan.changes import Change
+from meta_prefect.plan.code_moves import move_of, without_move
+from meta_prefect.plan.deployment_record import desired_record
+from meta_prefect.plan.status import ProjectStatus, orphan_status, status_of
+from meta_prefect.server import PrefectServer
+
+
+async def project_status(inputs: PlanInput, server: PrefectServer) -> ProjectStatus:
+    """Compare what was applied, what is live and what the project wants.
+
+    Args:
+        inputs: Which deployments are meant.
+        server: The Prefect API.
+
+    Raises:
+        ValidationFailed: Something is wrong with the project.
+    """
+    # As a deploy that nobody starts would see it: that one honours every hold.
+    planned = await plan_project(inputs.automatically(), server.host, server)
+    if planned.errors:
+        raise ValidationFailed(planned.errors)
+    batch = planned.batch
+    last = await server.read_last_entries(
+        inputs.project.names, [str(one) for one in (*batch.deployments, *batch.orphans)], unconfirmed=True
+    )
+    changes = [one.change for one in batch.deployments]
+    remarks: tuple[str, ...] = ()
+    moves = [move for move in planned.moves if move.leaves_shared]
+    if moves and await server.read_owned(deployers_of(inputs.project.names), DEPLOYERS):
+        changes = [_as_deployer_would(change, inputs.context) for change in changes]
+        commits = dict.fromkeys(short_commit(move.before.commit) for move in moves if move.before.commit)
+        remarks = (f"deployed from Git at {', '.join(commits)}",) if commits else ()
+    deployments = [
+        *(
+            status_of(change, desired_record(one.draft.deployment, one.live), last.get(str(one)))
+            for change, one in zip(changes, batch.deployments, strict=True)
+        ),
+        *(orphan_status(one.change, last.get(str(one))) for one in batch.orphans),
+    ]
+    remarks = (*remarks, *server.unsound.values())
+    return ProjectStatus(
+        version=1,
+        project=inputs.project.name,
+        environment=inputs.context.environment,
+        in_sync=all(one.is_settled for one in deployments),
+        deployments=tuple(deployments),
+        **({"remarks": remarks} if remarks else {}),
+    )
+
+
+def _as_deployer_would(change: Change, context: DeployContext) -> Change:
+    """What the deployer would do with a deployment, as far as a clone can tell: only another commit of the code counts."""
+    move = move_of(change)
+    if move is None or not move.leaves_shared or move.before.commit is None or context.commit is None:
+        return change
+    live = move.before.commit
+    is_same = context.commit == live or same_files(Path(context.source), context.commit, live)
+    return without_move(change) if is_same else change

@@ -1,0 +1,433 @@
+"""Find the statements of a module that decide what a flow is, where that is certain without running the module.
+
+A flow's name, description and parameters hang on its decorator, its signature and its docstring, and on what the names there
+mean. That is certain where each of these names is bound once in the module, at its top level, to a literal, to an enumeration of
+literals or to what is imported from a module that is the same everywhere, and where nothing in the module could change any of
+it. What else the module does is of no concern. In doubt nothing is certain, and the module has to be imported.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from meta_prefect.flows.syntax import FLOW_DECORATORS, dotted_name, is_main_guard, names_bound_by
+
+_MODULES = frozenset(
+    {"collections.abc", "datetime", "decimal", "enum", "pathlib", "pydantic", "typing", "typing_extensions", "uuid"}
+)
+"""What annotations, defaults and decorators may name, besides builtins."""
+
+_CALLED = frozenset(
+    {"bool", "bytes", "dict", "float", "frozenset", "int", "list", "set", "str", "tuple", "enum.auto", "uuid.UUID"}
+    | {f"datetime.{name}" for name in ("date", "datetime", "time", "timedelta", "timezone")}
+    | {f"pathlib.{name}" for name in ("Path", "PosixPath", "PurePath", "PurePosixPath")}
+    | {
+        f"pydantic.con{name}"
+        for name in ("bytes", "date", "decimal", "float", "frozenset", "int", "list", "set", "str")
+    }
+    | {"decimal.Decimal", "pydantic.Field", "pydantic.SecretStr", "pydantic.StringConstraints"}
+)
+"""What may be called there: it gives the same each time."""
+
+_LITERALS = (
+    *(ast.Constant, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.JoinedStr, ast.FormattedValue),
+    *(ast.UnaryOp, ast.BinOp, ast.Subscript),
+)
+"""What gives the same each time if its parts do."""
+
+_ENUMERATIONS = frozenset({"enum.Enum", "enum.IntEnum", "enum.StrEnum"})
+
+_OPTIONS = frozenset(
+    {"cache_result_in_memory", "flow_run_name", "log_prints", "on_cancellation", "on_completion", "on_crashed"}
+    | {"on_failure", "on_running", "persist_result", "result_serializer", "retries", "retry_delay_seconds"}
+    | {"task_runner", "timeout_seconds", "validate_parameters", "version"}
+)
+"""Arguments of the decorator that change nothing of what is asked for here, whatever they are."""
+
+_WRITERS = frozenset({"__builtins__", "__import__", "delattr", "eval", "exec", "globals", "locals", "setattr", "vars"})
+_NAMESPACES = frozenset({"__globals__", "f_globals", "f_locals", "modules"})
+"""Functions and attributes by which code changes what a name means without naming it, such as ``sys.modules``."""
+
+_PATCHED = frozenset({"builtins", "prefect", *(name.partition(".")[0] for name in _MODULES)})
+"""Packages that are not the same everywhere once something in them is set."""
+
+
+class UncertainError(Exception):
+    """Why it is not certain what a flow is."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertainFlow:
+    """What makes a flow what it is.
+
+    Attributes:
+        code: Statements that define what is needed, and last the function: without its decorator, its body the docstring alone.
+        options: The arguments of the decorator that count.
+    """
+
+    code: ast.Module
+    options: dict[str, ast.expr]
+
+
+class ModuleText:
+    """A module, looked at for what its names mean.
+
+    Args:
+        tree: The module.
+        beside: Names of the project's modules, which may come before others of the same name.
+    """
+
+    def __init__(self, tree: ast.Module, beside: Iterable[str] = ()) -> None:
+        self._beside = frozenset(beside)
+        self._uses = _Uses(tree)
+        self._bindings = dict(reversed([*_plain_bindings(tree.body)]))
+        if patched := sorted(name for name in self._uses.changed if self._is_patched(name)):
+            self._uses.opaque = patched[0]
+        self._future = [one for one in tree.body if isinstance(one, ast.ImportFrom) and one.module == "__future__"]
+        features = {alias.name for statement in self._future for alias in statement.names}
+        self.is_postponed = "annotations" in features or sys.version_info >= (3, 14)
+
+    def flow(self, name: str) -> CertainFlow:
+        """Find what decides about a flow.
+
+        Args:
+            name: The name of its function.
+
+        Raises:
+            UncertainError: Running the module could make it something else.
+        """
+        if self._uses.opaque:
+            raise UncertainError(f"the module could change anything by {self._uses.opaque!r}")
+        function = self.definition(name)
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or getattr(function, "type_params", ()):
+            raise UncertainError(f"{name} is no plain function")
+        if name in self._uses.handed_on | self._uses.changed_attributes:
+            raise UncertainError(f"{name} is used other than by calling it")
+        parts = _Parts(self)
+        options = dict(parts.options(function))
+        signature = parts.signature(function)
+        defined = sorted(parts.needed.values(), key=lambda one: (one.lineno, one.col_offset))
+        code = ast.Module(body=[*self._future, *defined, signature], type_ignores=[])
+        return CertainFlow(ast.fix_missing_locations(code), options)
+
+    def definition(self, name: str) -> ast.stmt | None:
+        """What binds a name in the module; None for a builtin.
+
+        Raises:
+            UncertainError: It is bound to something else as well, or changed, or nowhere.
+        """
+        if name not in self._uses.bound:
+            if name.startswith("_") or not hasattr(builtins, name):
+                raise UncertainError(f"{name} is not defined")
+            return None
+        if self._uses.bound[name] != 1 or name not in self._bindings or name in self._uses.changed:
+            raise UncertainError(f"{name} is bound more than once or in some cases only, or changed")
+        return self._bindings[name]
+
+    def meaning(self, dotted: str) -> str:
+        """Say what ``a.b`` is, by where ``a`` is imported from; what the module defines is itself.
+
+        Raises:
+            UncertainError: It may be something else.
+        """
+        first, _, rest = dotted.partition(".")
+        if any(part.startswith("_") for part in rest.split(".")):
+            raise UncertainError(f"{dotted} is private")
+        match self.definition(first):
+            case ast.Import(names=[alias]):
+                start = alias.name if alias.asname else first
+            case ast.ImportFrom(module=str(module), names=[alias], level=0):
+                start = f"{module}.{alias.name}"
+            case _:
+                return dotted
+        if start.partition(".")[0] in self._beside:
+            raise UncertainError(f"{start} may be the project's own")
+        return f"{start}.{rest}" if rest else start
+
+    def is_handed_on(self, name: str) -> bool:
+        """Say whether a function gets what a name means as an argument, and could change it."""
+        return name in self._uses.arguments
+
+    def _is_patched(self, name: str) -> bool:
+        match self._bindings.get(name):
+            case ast.Import(names=[ast.alias(name=module)]) | ast.ImportFrom(module=str(module)):
+                return module.partition(".")[0] in _PATCHED
+            case _:
+                return name in _PATCHED
+
+
+class _Parts:
+    """Collects what a flow's decorator and signature need, and refuses what is not certain."""
+
+    def __init__(self, text: ModuleText) -> None:
+        self.needed: dict[str, ast.stmt] = {}
+        self._text = text
+        self._seen: set[tuple[str, bool]] = set()
+
+    def options(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple[str, ast.expr]]:
+        """The arguments of the flow's decorator that count."""
+        match function.decorator_list:
+            case [ast.Call(func=decorator, args=[], keywords=keywords)]:
+                pass
+            case [ast.Name() | ast.Attribute() as decorator]:
+                keywords = []
+            case _:
+                raise UncertainError(f"{function.name} is decorated by more than Prefect's `flow`")
+        dotted = dotted_name(decorator)
+        if dotted is None or self._text.meaning(dotted) not in FLOW_DECORATORS:
+            raise UncertainError(f"{function.name} is decorated by something else than Prefect's `flow`")
+        for keyword in keywords:
+            match keyword:
+                case ast.keyword(arg="name" | "description" as name, value=value):
+                    self._value(value)
+                    yield name, value
+                case ast.keyword(arg="result_storage", value=ast.Constant()):
+                    pass  # an object may need a block
+                case ast.keyword(arg=name) if name in _OPTIONS:
+                    pass
+                case _:
+                    raise UncertainError(f"{function.name} is decorated with {keyword.arg or 'more arguments'}")
+
+    def signature(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.stmt:
+        """The function with what its callers see of it."""
+        given = function.args
+        for default in filter(None, (*given.defaults, *given.kw_defaults)):
+            self._value(default)
+        for one in filter(None, (*given.posonlyargs, *given.args, given.vararg, *given.kwonlyargs, given.kwarg)):
+            if one.annotation is not None:
+                self._annotation(one.annotation, is_whole=True)
+        docstring = function.body[:1] if ast.get_docstring(function, clean=False) is not None else []
+        made = type(function)(
+            name=function.name,
+            args=given,
+            body=[*docstring, ast.Pass()],
+            decorator_list=[],
+            returns=self._returned(function.returns),
+        )
+        return ast.copy_location(made, function)
+
+    def _returned(self, annotation: ast.expr | None) -> ast.expr | None:
+        """The annotation of what is returned: no fact, but Prefect evaluates none where it cannot evaluate all of them."""
+        if annotation is None:
+            return None
+        has_text = any(isinstance(one, ast.Constant) and isinstance(one.value, str) for one in ast.walk(annotation))
+        if not self._text.is_postponed and not has_text:
+            return None  # evaluated by importing the module
+        self._annotation(annotation, is_whole=True)
+        return annotation
+
+    def _annotation(self, node: ast.expr, *, is_whole: bool = False) -> None:
+        match node:
+            case ast.Constant(value=str(text)):
+                if not is_whole or self._text.is_postponed:
+                    raise UncertainError(f"{text!r} is evaluated by others")
+                self._annotation(_parsed(text))
+            case ast.Name() | ast.Attribute():
+                self._load(node, in_annotation=True)
+            case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+                self._annotation(left)
+                self._annotation(right)
+            case ast.Tuple(elts=parts) | ast.List(elts=parts):
+                for part in parts:
+                    self._annotation(part)
+            case ast.Subscript(value=ast.Name() | ast.Attribute() as generic, slice=arguments):
+                self._arguments(self._load(generic, in_annotation=True), arguments)
+            case _:
+                self._value(node)
+
+    def _arguments(self, generic: str, arguments: ast.expr) -> None:
+        match generic.rpartition(".")[2], arguments:
+            case "Literal", _:
+                self._value(arguments)
+            case "Annotated", ast.Tuple(elts=[first, *others]):
+                self._annotation(first)
+                for other in others:
+                    self._value(other)
+            case _:
+                self._annotation(arguments)
+
+    def _value(self, node: ast.expr) -> None:
+        match node:
+            case ast.Name() | ast.Attribute():
+                self._load(node)
+                return
+            case ast.Call(func=ast.Name() | ast.Attribute() as called, args=args, keywords=keywords):
+                self._call(called)
+                if any(one.arg in (None, "default_factory") for one in keywords):
+                    raise UncertainError("a default is made when it is asked for")
+                inside = (*args, *(one.value for one in keywords))
+            case _ if isinstance(node, _LITERALS):
+                inside = (one for one in ast.iter_child_nodes(node) if isinstance(one, ast.expr))
+            case _:
+                raise UncertainError(f"{ast.unparse(node)} is computed")
+        for one in inside:
+            self._value(one)
+
+    def _call(self, called: ast.Name | ast.Attribute) -> None:
+        meant = self._load(called)
+        if meant not in _CALLED and not isinstance(self.needed.get(meant), ast.ClassDef):
+            raise UncertainError(f"{meant} is called")
+
+    def _load(self, node: ast.Name | ast.Attribute, *, in_annotation: bool = False) -> str:
+        """Take what a dotted name needs; gives what it means."""
+        dotted = dotted_name(node)
+        if dotted is None:
+            raise UncertainError(f"{ast.unparse(node)} is computed")
+        meant, name = self._text.meaning(dotted), dotted.partition(".")[0]
+        statement = self._text.definition(name)
+        if statement is None or (name, in_annotation) in self._seen:
+            return meant
+        self._seen.add((name, in_annotation))
+        self.needed[name] = statement
+        match statement:
+            case ast.Import() | ast.ImportFrom():
+                if not any(meant.startswith(f"{module}.") for module in _MODULES):
+                    raise UncertainError(f"{meant} is imported")
+            case ast.Assign(value=value) if in_annotation:
+                self._annotation(value)
+            case ast.Assign(value=value):
+                self._value(value)
+                if any(map(self._is_changeable, ast.walk(value))):
+                    raise UncertainError(f"{name} can be changed")
+            case ast.ClassDef():
+                self._enumeration(statement)
+            case _:
+                raise UncertainError(f"{name} is computed")
+        return meant
+
+    def _is_changeable(self, node: ast.AST) -> bool:
+        match node:
+            case ast.Call(func=ast.Name() | ast.Attribute() as called):
+                return self._load(called) in {"dict", "list", "set"}
+            case _:
+                return isinstance(node, ast.List | ast.Set | ast.Dict)
+
+    def _enumeration(self, definition: ast.ClassDef) -> None:
+        """Check that a class is an enumeration of literals."""
+        bases = {self._load(one) if isinstance(one, ast.Name | ast.Attribute) else "" for one in definition.bases}
+        is_plain = not (definition.keywords or definition.decorator_list or self._text.is_handed_on(definition.name))
+        if not is_plain or not bases & _ENUMERATIONS or bases - _ENUMERATIONS - {"int", "str"}:
+            raise UncertainError(f"{definition.name} is no plain enumeration")
+        for statement in definition.body:
+            match statement:
+                case ast.Pass() | ast.Expr(value=ast.Constant()):
+                    pass
+                case ast.Assign(targets=[ast.Name(id=name)], value=value) if not name.startswith("_"):
+                    self._value(value)
+                case _:
+                    raise UncertainError(f"{definition.name} is more than an enumeration")
+
+
+class _Uses:
+    """What a module does with names, whether it stands at the top level or in a function.
+
+    Attributes:
+        bound: How often each name is bound in the module's own scope.
+        changed: Names of which an attribute or an item is set or deleted.
+        changed_attributes: The attributes on the way there, whatever they belong to.
+        handed_on: Names that are used other than to be called or asked for a public attribute.
+        arguments: Names that are arguments of a call.
+        opaque: What makes everything uncertain; empty where there is nothing.
+    """
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.bound = Counter[str]()
+        self.changed: set[str] = set()
+        self.changed_attributes: set[str] = set()
+        self.arguments: set[str] = set()
+        self.opaque = ""
+        loaded: dict[int, str] = {}
+        asked: set[int] = set()
+        for node in _below(tree, into_bodies=True):
+            match node:
+                case ast.Name(id=name, ctx=ast.Load()):
+                    loaded[id(node)] = name
+                    self._note_way(name, _WRITERS)
+                case ast.Attribute(value=value, attr=name, ctx=ast.Load()):
+                    asked |= set() if name.startswith("_") or name == "fn" else {id(value)}
+                    self._note_way(name, _NAMESPACES)
+                case ast.Attribute() | ast.Subscript(ctx=ast.Store() | ast.Del()):
+                    self._note_change(node)
+                case ast.Call(func=called, args=args, keywords=keywords):
+                    asked.add(id(called))
+                    given = (*args, *(one.value for one in keywords))
+                    self.arguments |= {one.id for one in given if isinstance(one, ast.Name)}
+                case ast.alias(name=name):
+                    self._note_way(name.rpartition(".")[2], _NAMESPACES | {"*"})
+                case ast.Global(names=names):
+                    self.bound.update([*names, *names])
+                case _:
+                    pass
+        self.handed_on = {name for one, name in loaded.items() if one not in asked}
+        packages: set[str] = set()
+        for node in _below(tree, into_bodies=False):
+            if isinstance(node, ast.Import):  # `import a.b` and `import a.c` both bind `a` to the same
+                names = {alias.name.partition(".")[0] for alias in node.names if not alias.asname}
+                self.bound.subtract(names & packages)
+                packages |= names
+            self.bound.update(names_bound_by(node))
+
+    def _note_way(self, name: str, ways: frozenset[str]) -> None:
+        if name in ways:
+            self.opaque = name
+
+    def _note_change(self, node: ast.expr) -> None:
+        """Note whose attribute or item is set: all that stands before the last dot or bracket, and that attribute."""
+        while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+            if isinstance(node, ast.Attribute):
+                self.changed_attributes.add(node.attr)
+            node = node.func if isinstance(node, ast.Call) else node.value
+        if isinstance(node, ast.Name):
+            self.changed.add(node.id)
+
+
+def _below(node: ast.AST, *, into_bodies: bool) -> Iterator[ast.AST]:
+    """List a node and what is below it, less what only a script runs and, if so asked, the bodies of functions and classes."""
+    yield node
+    skipped: set[ast.AST] = set()
+    match node:
+        case ast.If(test=test, body=body) if is_main_guard(test):
+            skipped = {*body}
+        case ast.FunctionDef(body=body) | ast.AsyncFunctionDef(body=body) | ast.ClassDef(body=body) if not into_bodies:
+            skipped = {*body}
+        case ast.Lambda(body=expression) if not into_bodies:
+            skipped = {expression}
+        case _:
+            pass
+    for child in ast.iter_child_nodes(node):
+        if child not in skipped:
+            yield from _below(child, into_bodies=into_bodies)
+
+
+def _plain_bindings(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
+    """List the names that statements of a module's top level bind, each with a statement that binds that name alone."""
+    for statement in body:
+        match statement:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name, statement
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                yield name, statement
+            case ast.AnnAssign(target=ast.Name(id=name) as target, value=ast.expr() as value):
+                yield name, ast.copy_location(ast.Assign(targets=[target], value=value), statement)
+            case ast.Import(names=aliases):
+                for alias in aliases:
+                    made = ast.copy_location(ast.Import(names=[alias]), statement)
+                    yield alias.asname or alias.name.partition(".")[0], made
+            case ast.ImportFrom(names=aliases):
+                for alias in aliases:
+                    made = ast.ImportFrom(module=statement.module, names=[alias], level=statement.level)
+                    yield alias.asname or alias.name, ast.copy_location(made, statement)
+            case _:
+                pass
+
+
+def _parsed(text: str) -> ast.expr:
+    try:
+        return ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError):
+        raise UncertainError(f"{text!r} is no expression") from None

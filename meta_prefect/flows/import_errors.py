@@ -1,0 +1,63 @@
+"""Explain why a module of the project could not be loaded, by the lines of the user's own files."""
+
+from __future__ import annotations
+
+import linecache
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from meta_prefect.errors import FlowImportError
+from meta_prefect.flows.run_guard import RunOnImport
+
+_FRAMES = 5
+_MESSAGE_LINES = 12
+
+
+def import_failure(
+    error: BaseException, root: Path, owns: Callable[[str], bool], what: str, where: str | None
+) -> FlowImportError:
+    """Make the error that says how loading a module failed.
+
+    Args:
+        error: What the module raised.
+        root: The project's folder; files are named relative to it.
+        owns: Says whether a file is one of the user's.
+        what: The file or module that was to be loaded.
+        where: What asked for it.
+    """
+    frames = [
+        _line(root, frame.f_code.co_filename, number)
+        for frame, number in traceback.walk_tb(error.__traceback__)
+        if owns(frame.f_code.co_filename)
+    ]
+    if isinstance(error, SyntaxError) and error.filename and owns(error.filename):
+        frames.append(_line(root, error.filename, error.lineno or 1))
+    raised = "".join(traceback.format_exception_only(error)).strip().splitlines()
+    if isinstance(error, SyntaxError):
+        raised = raised[-1:]  # the line is shown already
+    if len(raised) > _MESSAGE_LINES:
+        raised = [*raised[:_MESSAGE_LINES], "..."]
+    shown = "\n".join(f"    {line}" for line in (*frames[-_FRAMES:], *raised))
+    return FlowImportError(f"{what} failed when it was loaded:\n{shown}", where=where, hint=_hint(error, root))
+
+
+def _line(root: Path, filename: str, number: int) -> str:
+    file = Path(filename)
+    name = file.relative_to(root).as_posix() if file.is_relative_to(root) else filename
+    return f"{name}:{number}: {linecache.getline(filename, number).strip()}".rstrip(" :")
+
+
+def _hint(error: BaseException, root: Path) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        top = error.name.partition(".")[0]
+        if (root / "src" / top).is_dir() or (root / "src" / f"{top}.py").is_file():
+            return f"{top!r} lies in src/: install the project here and where it runs (`pip install -e .`)."
+        return f"Install {top!r} where you deploy; the project's own modules are imported from {root}."
+    if isinstance(error, RunOnImport):
+        return 'Put the call below `if __name__ == "__main__":`.'
+    if isinstance(error, SystemExit):
+        return 'A module must not exit when it is imported: put such lines below `if __name__ == "__main__":`.'
+    if isinstance(error, SyntaxError):
+        return "Fix the syntax error."
+    return "A flow's module is imported to deploy it: lines outside of functions run here as well as in the worker."

@@ -1,0 +1,101 @@
+"""Relative imports that work here, in the package where a file lies, and not on a worker, which loads the file by its path.
+
+Prefect's loader makes such a file a package of its own, whose modules are those of the file's folder and of the working directory
+(``prefect.utilities.importtools.load_script_as_module``): ``from .util import x`` works there, ``from ..util import x`` does not.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from meta_prefect.errors import FlowImportError
+from meta_prefect.flows.entrypoints import parse_entrypoint
+from meta_prefect.flows.syntax import branches, parse, read_source
+
+_RELATIVE = re.compile(rb"\bfrom\s*\.")
+
+Packages = tuple[tuple[Path, ...], ...]
+"""The package of a module, from the outermost one: for each the folders in which its modules are looked for."""
+
+
+def check_loads_by_path(root: Path, entrypoint: str) -> Iterator[FlowImportError]:
+    """Find the first import for which a worker cannot load a file entrypoint.
+
+    Args:
+        root: The project's folder, which is the worker's working directory.
+        entrypoint: The entrypoint that the worker gets; one that names a module is loaded with its package, and is fine.
+    """
+    parsed = parse_entrypoint(entrypoint)
+    if parsed.file is None:
+        return
+    file = root / parsed.file
+    if found := _beyond(file, ((file.parent, root),), set()):
+        importing, line, text = found
+        place = importing.relative_to(root).as_posix() if importing.is_relative_to(root) else str(importing)
+        yield FlowImportError(
+            f"a worker cannot load {entrypoint!r}: in a file that is loaded by its path, `{text}` ({place}:{line}) leads nowhere",
+            hint=_hint(parsed.file, parsed.attributes),
+        )
+
+
+def _hint(file: str, attributes: Sequence[str]) -> str:
+    parts = Path(file).with_suffix("").parts
+    if parts[0] == "src" or not all(part.isidentifier() for part in parts):
+        return "Import by the full name (`from package.module import …`), and install the package where the flow runs."
+    module = ".".join((*parts, *attributes))
+    return (
+        f"Name the module instead (`entrypoint: {module}`), or import by the full name (`from {parts[0]}.… import …`)."
+    )
+
+
+def _beyond(file: Path, packages: Packages, seen: set[Path]) -> tuple[Path, int, str] | None:
+    """The first relative import of a module, or of one that it imports relatively, that has no package to refer to."""
+    source = read_source(file)
+    if file in seen or isinstance(source, str) or not _RELATIVE.search(source):
+        return None
+    seen.add(file)
+    tree = parse(source)
+    if isinstance(tree, str):
+        return None  # loading it says what is wrong
+    for statement in _imports(tree.body):
+        if statement.level > len(packages):
+            return file, statement.lineno, ast.unparse(statement)
+        base = packages[: len(packages) - statement.level + 1]
+        meant = list(_meant(statement, base))
+        # the outermost package is the flow's file itself: it has modules, and nothing of the folder's __init__.py
+        if len(base) == 1 and statement.module is None and len(meant) < len(statement.names):
+            return file, statement.lineno, ast.unparse(statement)
+        for module, inside in meant:
+            if found := _beyond(module, inside, seen):
+                return found
+    return None
+
+
+def _imports(body: Sequence[ast.stmt]) -> Iterator[ast.ImportFrom]:
+    """The relative imports that run with the module; one that may fail has an alternative."""
+    for statement in body:
+        if isinstance(statement, ast.ImportFrom) and statement.level:
+            yield statement
+        if not (isinstance(statement, ast.Try) and statement.handlers):
+            for block in branches(statement):
+                yield from _imports(block)
+
+
+def _meant(statement: ast.ImportFrom, base: Packages) -> Iterator[tuple[Path, Packages]]:
+    """The files of the modules that an import may mean, each with its package."""
+    parts = statement.module.split(".") if statement.module else []
+    for names in [parts, *([*parts, alias.name] for alias in statement.names)]:
+        packages = base
+        for index, name in enumerate(names):
+            folder = next((one / name for one in packages[-1] if (one / name / "__init__.py").is_file()), None)
+            if folder is not None:
+                packages = (*packages, (folder,))
+                yield folder / "__init__.py", packages
+                continue
+            if index == len(names) - 1:
+                files = (one / f"{name}.py" for one in packages[-1])
+                yield from ((file, packages) for file in files if file.is_file())
+            break

@@ -1,0 +1,133 @@
+"""What can be known to be wrong with a deployment before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match  # pyright: ignore[reportUnknownVariableType] - untyped in the stubs
+
+from meta_prefect.errors import ConfigurationError, nearest
+from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.json_diff import Record, is_mapping, merged
+from meta_prefect.redaction import HIDDEN, is_secret_name
+
+_REFERENCE = "{{"
+
+_worst = cast("Callable[[Iterable[Any]], Any]", best_match)
+
+
+def check_parameters(deployment: Deployment) -> Iterator[ConfigurationError]:
+    """Check default parameters, and those of schedules, against the flow's own schema.
+
+    Prefect checks the first at best when they are stored, and the second never: their runs fail.
+    """
+    schema = deployment.form
+    sources = {"parameters": deployment.parameters}
+    for schedule in deployment.schedules or ():
+        sources[f"parameters of schedule {schedule.slug!r}"] = schedule.parameters
+    for place, values in sources.items():
+        yield from _check(values, schema, f"{place} of {deployment.full_name}", "the flow has no parameter")
+
+
+def check_job_variables(
+    deployment: Deployment, template: Record, additions: Record | None = None
+) -> Iterator[ConfigurationError]:
+    """Check job variables against a pool's template. Prefect ignores unknown ones without a word.
+
+    Args:
+        deployment: The deployment.
+        template: The template of its pool as it will be. An empty one, as of a pool that no worker has served yet, says
+            nothing about job variables.
+        additions: What the deployment's builders would add to the template if somebody else did not keep it.
+    """
+    if not template:
+        return
+    schema: Record = template.get("variables") or {}
+    values: Record = {}
+    for name, value in deployment.job_variables.items():
+        values = merged(values, _nested(name.split("."), value))
+    where = f"job variables of {deployment.full_name}"
+    known: Mapping[str, Record] = schema.get("properties") or {}
+    added: Mapping[str, Any] = (additions or {}).get("variables", {}).get("properties", {})
+    for name in values.keys() & added.keys() - known.keys():
+        yield _lacking(deployment, name, values.pop(name), additions or {})
+    required: Collection[str] = schema.get("required") or ()
+    # Prefect takes null for whatever need not be there: the worker then does without.
+    given = {
+        name: value for name, value in values.items() if value is not None or name in required or name not in known
+    }
+    yield from _check(given, schema, where, f"work pool {deployment.work_pool_name!r} has no job variable")
+    for name in required:
+        if name not in values and "default" not in known.get(name, {}):
+            yield ConfigurationError(
+                f"work pool {deployment.work_pool_name!r} needs the job variable {name!r}",
+                where=where,
+                hint=f"Its template has no default for it: set `{name}` among the job variables.",
+            ).is_about("job_variables")
+
+
+def _nested(keys: Sequence[str], value: Any) -> Record:
+    """Read ``env.STAGE`` as the worker does: as a key within ``env``."""
+    return {keys[0]: _nested(keys[1:], value) if len(keys) > 1 else value}
+
+
+def _lacking(deployment: Deployment, name: str, value: object, additions: Record) -> ConfigurationError:
+    """Say what a pool that somebody else keeps would need for what a deployment asks for."""
+    place = next(_places(additions.get("job_configuration"), "{{ " + name + " }}", "job_configuration"), None)
+    used = f" and `{{{{ {name} }}}}` to its `{place}`" if place else ""
+    return ConfigurationError(
+        f"the template of work pool {deployment.work_pool_name!r} has no variable {name!r}, which the recipe sets; "
+        "Meta-Prefect did not create that pool, and will not change it",
+        where=f"job variables of {deployment.full_name}",
+        hint=f"Let whoever keeps the pool add the variable{used}, leave out what needs it, or choose another pool.",
+    ).is_about(name, value=value)
+
+
+def _places(value: Any, wanted: str, place: str) -> Iterator[str]:
+    """Where a text stands within a template's patch."""
+    if value == wanted:
+        yield place
+    elif is_mapping(value):
+        for key, inner in value.items():
+            yield from _places(inner, wanted, f"{place}.{key}")
+
+
+def _check(values: Mapping[str, Any], schema: Record, where: str, unknown: str) -> Iterator[ConfigurationError]:
+    known: Mapping[str, Record] = schema.get("properties") or {}
+    shared = {key: schema[key] for key in ("definitions", "$defs") if key in schema}
+    for name, value in values.items():
+        if name not in known:
+            error = ConfigurationError(f"{unknown} {name!r}", where=where, hint=nearest(name, known))
+            yield error.is_about(name, value=value)
+            continue
+        if (error := _worst(_misfits(value, {**known[name], **shared}))) is not None:
+            wrong: object = error.instance
+            keys = (name, *(str(part) for part in error.absolute_path))
+            # Of several alternatives none fits: each says why.
+            messages = dict.fromkeys(inner.message for inner in error.context or [error])
+            if is_secret_name(keys[-1]) and isinstance(wrong, str | int | float):
+                messages = {f"{HIDDEN} is not what the schema asks for": None}
+            refused = ConfigurationError(f"{'.'.join(keys)}: {'; or: '.join(messages)}", where=where)
+            yield refused.is_about(*keys, value=wrong)
+
+
+def _misfits(value: Any, schema: Record) -> list[Any]:
+    """What jsonschema finds. A schema that it cannot follow, as old templates have some, says nothing; the server judges it."""
+    validator: Any = Draft202012Validator(schema)
+    try:
+        return [error for error in validator.iter_errors(value) if not _concerns_reference(error)]
+    except Exception:  # noqa: BLE001 - a template is anybody's: a list for `items`, a `$ref` that leads nowhere, a wrong pattern
+        return []
+
+
+def _concerns_reference(error: Any) -> bool:
+    """Whether a value does not fit only because Prefect resolves it in the run.
+
+    It does so with ``{{ prefect.blocks.secret.x }}`` and with ``{"$ref": {"block_document_id": …}}``.
+    """
+    instance: object = error.instance
+    if (isinstance(instance, str) and _REFERENCE in instance) or (is_mapping(instance) and "$ref" in instance):
+        return True
+    return any(_concerns_reference(inner) for inner in error.context or ())

@@ -1,0 +1,167 @@
+"""Going back to what a deployment was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+from meta_prefect.errors import ConfigurationError, ConflictError
+from meta_prefect.hidden_values import restored
+from meta_prefect.interfaces.commits import short_commit
+from meta_prefect.interfaces.json_diff import ABSENT, Record, differences_within
+from meta_prefect.interfaces.tags import Names, environment_tag, owner, with_present_name
+from meta_prefect.plan.changes import DEPLOYMENT, Create, Subject, Unchanged, Update
+from meta_prefect.plan.deployment_record import LiveDeployment, field_changes
+from meta_prefect.plan.ledger import HistoryEntry
+
+GIT_CLONE: Final = "prefect.deployments.steps.git_clone"
+S3_PULL: Final = "prefect_aws.deployments.steps.pull_from_s3"
+FOLDER: Final = "prefect.deployments.steps.set_working_directory"
+
+KINDS_OF_STEPS: Final = frozenset({GIT_CLONE, S3_PULL, FOLDER, "meta_prefect.steps.fetching.project_source"})
+"""The pull steps that builders of this package write."""
+
+_NO_SECRETS = "the ledger keeps no secrets; deploy the project to set it"
+
+
+def under_present_name(target: HistoryEntry, names: Names) -> HistoryEntry:
+    """What was recorded, as it would be now: marked with the present name of the project where it has a former one.
+
+    The page belongs to one of the names already. A mark of anybody else stays, and :func:`check_owned` refuses it.
+    """
+    record = target.entry.after
+    if record is None or len(names) == 1:
+        return target
+    tags = with_present_name(record.get("tags") or [], names)
+    page = target.page.model_copy(update={"project": names[0]})
+    entry = target.entry.model_copy(update={"after": {**record, "tags": tags}})
+    return replace(target, page=page, entry=entry)
+
+
+def diff_restored(target: HistoryEntry, live: LiveDeployment | None, former: Names = ()) -> Create | Update | Unchanged:
+    """Compare a deployment with what it was: all of it, what operators set included.
+
+    The ledger keeps no secrets, so those stay as they are; a remark names each that was another one then.
+
+    Args:
+        target: What it was.
+        live: What it is; None where it is gone, and is to be created again.
+        former: The names that the project had before.
+
+    Raises:
+        ConflictError: The live one belongs to another project, or to nobody.
+    """
+    subject = Subject(DEPLOYMENT, target.entry.deployment)
+    wanted = target.entry.after
+    assert wanted is not None, "a deleted state is never chosen"  # noqa: S101 - for the type checker
+    wanted, lost = restored(wanted, None if live is None else live.record)
+    remarks = tuple(f"{path} {'is left out' if live is None else 'stays as it is'}: {_NO_SECRETS}" for path in lost)
+    if live is None:
+        return Create(subject, tuple(differences_within(ABSENT, wanted)), wanted, remarks)
+    if (other := owner(live.record["tags"])) not in (target.page.project, *former):
+        raise ConflictError(
+            f"the live deployment belongs to {f'the project {other!r}' if other else 'nobody'}, "
+            f"not to {target.page.project!r}",
+            where=str(subject),
+            hint="Roll it back from the project that it belongs to."
+            if other
+            else "Take it over with `meta-prefect deploy --adopt` first.",
+        )
+    fields = tuple(field_changes(live.record, wanted))
+    if not fields:
+        return Unchanged(subject, f"is as it was at {target} already", live.record, remarks)
+    return Update(subject, fields, live.record, {**live.record, **wanted}, remarks=remarks)
+
+
+def check_owned(target: HistoryEntry) -> Iterator[ConfigurationError]:
+    """Say where what is to be written would not be this project's, in its environment."""
+    tags: list[str] = (target.entry.after or {}).get("tags") or []
+    where = f"{target.entry.deployment} at {target}"
+    if (other := owner(tags)) != target.page.project:
+        yield ConflictError(f"it would belong to {other!r}, not to {target.page.project!r}", where=where)
+    environments = [tag for tag in tags if tag.startswith("env=")]
+    if environments not in ([], [environment_tag(target.page.environment)]):
+        yield ConflictError(f"it would be for {environments}, not for {target.page.environment!r}", where=where)
+
+
+def check_steps(
+    target: HistoryEntry, history: Iterable[HistoryEntry], live: Record | None
+) -> Iterator[ConfigurationError]:
+    """Say which pull steps are of a kind that nothing but the one record knows of.
+
+    A pull step can run any command. So it has to be of a kind that our builders write, or that the deployment has now or is
+    known to have had by what another run has recorded.
+
+    Args:
+        target: What is to be written.
+        history: What is recorded of the deployment.
+        live: What it is now.
+    """
+    others = [one.entry for one in history if one.doubt is None and one.page.run_id != target.page.run_id]
+    records = [live, *(record for entry in others for record in (entry.before, entry.after))]
+    known = {kind for record in records if record is not None for kind in _kinds(record)}
+    for kind in _kinds(target.entry.after or {}):
+        if kind not in KINDS_OF_STEPS and kind not in known:
+            yield ConflictError(
+                f"its pull step {kind!r} is of no kind that this deployment is otherwise known to have had",
+                where=f"{target.entry.deployment} at {target}",
+                hint="Deploy that version of the project instead.",
+            )
+
+
+def _kinds(record: Record) -> Iterator[str]:
+    steps: list[Record] = record.get("pull_steps") or []
+    return (kind for step in steps for kind in step)
+
+
+def _step(record: Record | None, kind: str) -> Record | None:
+    """The arguments of a record's pull step of a kind."""
+    steps: list[Record] = (record or {}).get("pull_steps") or []
+    found: Any = next((step[kind] for step in steps if kind in step), None)
+    return cast("Record", found) if isinstance(found, dict) else None
+
+
+def _image(record: Record | None) -> object:
+    variables: Record = (record or {}).get("job_variables") or {}
+    return variables.get("image")
+
+
+def code_remarks(target: HistoryEntry, newest: HistoryEntry, live: Record | None) -> Iterator[str]:
+    """Say whether the code of a deployment goes back too. That depends on where its runs take it from.
+
+    Args:
+        target: What it goes back to.
+        newest: What was written last.
+        live: What it is; None where it is gone.
+    """
+    wanted = target.entry.after or {}
+    if (clone := _step(wanted, GIT_CLONE)) is not None:
+        yield from _of_git(clone, _step(live, GIT_CLONE) or {})
+    elif (pull := _step(wanted, S3_PULL)) is not None:
+        if pull != _step(live, S3_PULL):
+            yield f"its code goes back too: runs take it from {pull.get('bucket')}/{pull.get('folder')}"
+    elif (image := _image(wanted)) is not None:
+        if image != _image(live):
+            yield f"its code goes back as far as it is in the image: runs use {image}"
+    elif (folder := _step(wanted, FOLDER)) is not None:
+        before, now = target.page.commit, newest.page.commit
+        if before is not None and before != now:
+            commits = f"{target} was deployed from commit {short_commit(before)}, the last one from {short_commit(now or 'none')}"
+            yield f"fields go back, files do not: runs use {folder.get('directory')} as it is then; {commits}"
+
+
+def _of_git(clone: Record, live: Record) -> Iterator[str]:
+    repository = _without_user(str(clone.get("repository")))
+    commit, now = clone.get("commit_sha"), live.get("commit_sha")
+    if commit is None:
+        yield f"its code does not go back: runs clone {clone.get('branch') or 'the default branch'} of {repository} as it is then"
+    elif (commit, clone.get("repository")) != (now, live.get("repository")):
+        instead = f" instead of {short_commit(str(now))}" if now is not None else ""
+        yield f"its code goes back too: runs clone {repository} at commit {short_commit(str(commit))}{instead}"
+
+
+def _without_user(address: str) -> str:
+    parts = urlsplit(address)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.scheme == "https" else address

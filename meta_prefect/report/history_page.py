@@ -1,0 +1,55 @@
+"""The page about what was written of a deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC
+from typing import Final
+
+from meta_prefect.interfaces.commits import short_commit
+from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.interfaces.markdown import code, escaped, link, table, wrapped
+from meta_prefect.interfaces.names import artifact_key
+from meta_prefect.interfaces.places import run_page
+from meta_prefect.plan.ledger import HistoryEntry
+from meta_prefect.plan.outcomes import counted
+
+HISTORY_COLUMNS: Final = ("When", "Version", "Action", "Commit", "By", "Changed")
+
+
+_WIDTH: Final = 24
+"""Characters of a line of a cell: six columns fit beside the UI's menu in 900 pixels."""
+
+
+def history_cells(recorded: HistoryEntry) -> tuple[str, str, str, str, str, str]:
+    """What a history says of one entry, in the order of its columns; the time is in UTC."""
+    page, entry = recorded.page, recorded.entry
+    changed = ", ".join(field.path for field in entry.fields)
+    at = f"{page.at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
+    action = entry.action if recorded.is_certain else f"{entry.action}? (interrupted)"
+    if recorded.doubt is not None:
+        action = f"{action} (does not count: {recorded.doubt})"
+    return at, short_commit(entry.version or ""), action, short_commit(page.commit or ""), page.by, changed
+
+
+def history_artifact(deployment: str, project: str, history: Sequence[HistoryEntry]) -> Record:
+    """What was written of a deployment, newest first, as an artifact.
+
+    Args:
+        deployment: ``flow/deployment``.
+        project: The project that owns it.
+        history: What was written.
+    """
+    rows = [_row(recorded) for recorded in history]
+    heading = f"# History of {escaped(deployment)}"
+    return {
+        "type": "markdown",
+        "key": artifact_key(f"history-{project}-{deployment}"),
+        "description": f"What was written of {code(deployment)}, newest first: {counted(len(history), 'entry', 'entries')}.",
+        "data": "\n".join([heading, "", f"**{escaped(project)}**", "", *table(HISTORY_COLUMNS, rows)]),
+    }
+
+
+def _row(recorded: HistoryEntry) -> list[str]:
+    at, *rest = history_cells(recorded)
+    return [link(escaped(at), run_page(recorded.page.run_id)), *(wrapped(cell, _WIDTH) for cell in rest)]

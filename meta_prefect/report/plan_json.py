@@ -1,0 +1,131 @@
+"""A plan as a document: what ``meta-prefect plan --output json`` prints. Its form is stable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, assert_never
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange
+from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Held, Plan, ScheduledRuns, Unchanged, Update
+from meta_prefect.redaction import hidden
+from meta_prefect.report.next_runs import NextRuns, next_fires
+
+Action = Literal["create", "update", "next version", "unchanged", "held", "delete"]
+
+
+class FieldDocument(BaseModel):
+    """One field that differs.
+
+    Attributes:
+        path: The field's place, keys joined by dots.
+        before: Its value on the server; left out where there is none.
+        after: The value it is to have; left out where it is to go. Secrets are hidden: ``(hidden 3f2a)``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    before: Any = None
+    after: Any = None
+
+
+class ChangeDocument(BaseModel):
+    """What happens to one object.
+
+    Attributes:
+        kind: ``deployment``, or a component's kind.
+        name: Its name; of a deployment ``flow/deployment``.
+        action: What is done. ``next version`` is an update of nothing but a version that counts deploys. ``held`` is nothing, as
+            somebody has asked for that.
+        fields: What differs, field by field; of what is held too.
+        scheduled_runs: Whether runs that its schedules have created already stay, are created anew, or go; none stay as well.
+        kept: What operators have set and keep, as the recipe does not set it: values by the place of their field.
+        next_fires: The next runs of each schedule that it touches, before and after; left out where there are none.
+        detail: Why nothing is done.
+        remarks: What else to know.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    name: str
+    action: Action
+    fields: tuple[FieldDocument, ...] = ()
+    scheduled_runs: ScheduledRuns | None = None
+    kept: dict[str, Any] = {}
+    next_fires: tuple[NextRuns, ...] = ()
+    detail: str = ""
+    remarks: tuple[str, ...] = ()
+
+
+class PlanDocument(BaseModel):
+    """A whole plan.
+
+    Attributes:
+        version: The version of this form.
+        has_changes: Whether the server differs from the project; versions that count deploys do not count.
+        run_id: The run that made it, for ``meta-prefect deploy --plan``; left out where there was no server to plan against.
+        changes: Everything that was compared.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = Field(default=1)
+    has_changes: bool = False
+    run_id: str | None = None
+    changes: tuple[ChangeDocument, ...] = ()
+
+    def as_json(self) -> str:
+        """The document as JSON; what is absent is left out."""
+        return self.model_dump_json(indent=2, exclude_unset=True)
+
+
+def document(plan: Plan, run_id: str | None = None) -> PlanDocument:
+    """Write a plan down.
+
+    Args:
+        plan: The plan.
+        run_id: The run that made it.
+    """
+    run = {} if run_id is None else {"run_id": run_id}
+    changes = tuple(_change(change) for change in plan)
+    return PlanDocument(version=1, has_changes=bool(plan.changes), changes=changes, **run)
+
+
+def _change(change: Change) -> ChangeDocument:
+    is_deployment = change.subject.kind == DEPLOYMENT
+    common: dict[str, Any] = {"kind": change.subject.kind, "name": change.subject.name, "remarks": change.remarks}
+    if kept := getattr(change, "kept", None):
+        common["kept"] = {path: hidden(value, path) for path, value in kept.items()}
+    if fires := tuple(next_fires(change)):
+        common["next_fires"] = fires
+    match change:
+        case Create(fields=fields):
+            return ChangeDocument(**common, action="create", fields=_fields(fields))
+        case Update(fields=fields, only_counts=counts):
+            runs: dict[str, Any] = {"scheduled_runs": change.scheduled_runs} if is_deployment else {}
+            return ChangeDocument(
+                **common, action="next version" if counts else "update", fields=_fields(fields), **runs
+            )
+        case Held(reason=reason, otherwise=otherwise):
+            fields = getattr(otherwise, "fields", ())
+            return ChangeDocument(**common, action="held", fields=_fields(fields), detail=reason, scheduled_runs="kept")
+        case Unchanged(reason=reason):
+            runs = {"scheduled_runs": "kept"} if is_deployment else {}
+            return ChangeDocument(**common, action="unchanged", detail=reason, **runs)
+        case Delete():
+            return ChangeDocument(**common, action="delete", scheduled_runs="deleted")
+        case _:
+            assert_never(change)
+
+
+def _fields(fields: tuple[FieldChange, ...]) -> tuple[FieldDocument, ...]:
+    return tuple(FieldDocument(path=field.path, **dict(_values(field))) for field in fields)
+
+
+def _values(field: FieldChange) -> Iterator[tuple[str, Any]]:
+    for name, value in (("before", field.before), ("after", field.after)):
+        if value is not ABSENT:
+            yield name, hidden(value, field.path)

@@ -1,0 +1,172 @@
+"""A plan in words: for the terminal, for the artifact in the Prefect UI."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, assert_never, cast
+
+from meta_prefect.interfaces.commits import is_commit, short_commit
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange
+from meta_prefect.interfaces.markdown import escaped, fenced
+from meta_prefect.plan.changes import Change, Create, Delete, Held, Plan, ScheduledRuns, Unchanged, Update
+from meta_prefect.plan.outcomes import count_actions, planned_action
+from meta_prefect.redaction import hidden
+from meta_prefect.report.grouping import COMMIT, FieldLine, Line, Section, grouped
+from meta_prefect.report.next_runs import next_fires
+from meta_prefect.texts import escaped as in_one_line
+
+LONGEST_VALUE = 120
+"""How many characters of a value are shown; the whole one is in the JSON output."""
+
+
+_CONTEXT = 24
+"""How many characters of what two long texts have in common are shown before what differs."""
+
+
+def summary(plan: Plan) -> str:
+    """``2 to create, 1 to update, 3 unchanged``."""
+    return count_actions(map(planned_action, plan)) or "nothing"
+
+
+def kept_versions(plan: Plan) -> Iterator[str]:
+    """Say once which counted versions stay, and how to have them go up."""
+    versions = [change.live["version"] for change in plan if isinstance(change, Unchanged) and change.keeps_version]
+    if versions:
+        what = f"version kept at {versions[0]}" if len(set(versions)) == 1 else "versions kept"
+        several = f" for {len(versions)} deployments" if len(versions) > 1 else ""
+        yield (
+            f"{what}{several}: nothing else changed; --bump writes {'it' if len(versions) == 1 else 'them'} and lets Prefect "
+            "create the scheduled runs anew"
+        )
+
+
+def headline(change: Change) -> str:
+    """One line that says what happens to one object; begins with ``+``, ``~``, ``=`` or ``-``."""
+    match change:
+        case Create(subject=subject, after=after):
+            version = f" version {after['version']}" if after.get("version") else ""
+            return f"+ create {subject}{version}"
+        case Update(subject=subject, only_counts=True):
+            return f"~ update {subject}: next version"
+        case Update(subject=subject):
+            return f"~ update {subject}"
+        case Unchanged(subject=subject, reason=reason):
+            return f"= {subject}: {reason}"
+        case Delete(subject=subject):
+            return f"- delete {subject}"
+        case _:
+            assert_never(change)
+
+
+def details(change: Change) -> Iterator[Line]:
+    """The lines below a headline: each field's before and after, what becomes of scheduled runs, remarks."""
+    match change:
+        case Create(fields=fields):
+            yield from (f"{one.path}: {shown(one.after, one.path)}" for one in fields if _is_worth_showing(one))
+        case Update(fields=fields):
+            yield from (field_line(field.path, field.before, field.after) for field in fields)
+            yield from scheduled_runs_lines(change.scheduled_runs)
+        case Held(otherwise=Update(fields=fields)):
+            yield from (f"held back: {field_line(field.path, field.before, field.after)}" for field in fields)
+        case Unchanged() | Delete():
+            pass
+        case _:
+            assert_never(change)
+    if isinstance(change, Update | Unchanged):
+        yield from kept_lines(change.kept)
+    yield from (str(fires) for fires in next_fires(change))
+    yield from change.remarks
+
+
+def scheduled_runs_lines(runs: ScheduledRuns | None) -> Iterator[str]:
+    """What becomes of the runs that a deployment's schedules have created already; nothing is said of those that stay."""
+    if runs == "regenerated":
+        yield "scheduled runs: created anew, as Prefect does at every change"
+    elif runs == "deleted":
+        yield "scheduled runs: deleted, as nothing is scheduled any more"
+
+
+def kept_lines(kept: Mapping[str, Any]) -> Iterator[str]:
+    """What operators have set and keep."""
+    said = "(kept: set on the server, not by the recipe)"
+    yield from (f"{path}: {shown(value, path)} {said}" for path, value in kept.items())
+
+
+def _is_worth_showing(field: FieldChange) -> bool:
+    """Leave out of a new object what is empty, and the parameter schema, which is the flow's own signature."""
+    return field.after not in (None, "", [], {}) and not field.path.startswith("parameter_openapi_schema")
+
+
+def field_line(path: str, before: Any, after: Any) -> FieldLine:
+    """What a field was and is to be.
+
+    Of lists and objects that differ in one place that place is shown, of long texts that begin alike what differs. Commits are
+    named as such.
+    """
+    path, before, after = _narrowed(path, hidden(before, path), hidden(after, path))
+    if is_commit(before) and is_commit(after):
+        return FieldLine(COMMIT, short_commit(before), short_commit(after))
+    if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LONGEST_VALUE:
+        both = zip(before, after, strict=False)
+        alike = next((at for at, (one, other) in enumerate(both) if one != other), 0) - _CONTEXT
+        if alike > 0:
+            before, after = f"…{before[alike:]}", f"…{after[alike:]}"
+    return FieldLine(f"{path}:", shown(before), shown(after))
+
+
+def _narrowed(path: str, before: Any, after: Any) -> tuple[str, Any, Any]:
+    """The place of the one difference within two values of the same shape, and what is there."""
+    old, new = _members(before), _members(after)
+    if old is None or new is None or old.keys() != new.keys():
+        return path, before, after
+    differing = [key for key in old if old[key] != new[key]]
+    if len(differing) != 1:
+        return path, before, after
+    (key,) = differing
+    return _narrowed(f"{path}.{key}", old[key], new[key])
+
+
+def _members(value: Any) -> dict[Any, Any] | None:
+    if isinstance(value, dict):
+        return cast("dict[Any, Any]", value)
+    return dict(enumerate(cast("list[Any]", value))) if isinstance(value, list) else None
+
+
+def shown(value: Any, path: str = "") -> str:
+    """A value in one line of bounded length, without secrets; of a commit the first seven characters.
+
+    Args:
+        value: The value.
+        path: Its place, keys joined by dots.
+    """
+    if value is ABSENT:
+        return "(none)"
+    plain = hidden(value, path)
+    short = short_commit(plain) if isinstance(plain, str) else plain
+    text = in_one_line(json.dumps(short, ensure_ascii=False, default=str))
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+
+
+def sections(plan: Plan) -> list[Section]:
+    """The whole plan, what several deployments have in common first."""
+    return grouped(_section(change) for change in plan)
+
+
+def _section(change: Change) -> Section:
+    mark, _, title = headline(change).partition(" ")
+    reason = change.reason if isinstance(change, Unchanged) else ""
+    below = tuple(line for line in details(change) if line not in change.remarks)
+    return Section(mark, change.subject.kind, change.subject.name, title, reason, below, change.remarks)
+
+
+def lines(plan: Plan) -> Iterator[str]:
+    """The whole plan as plain text."""
+    return (line for section in sections(plan) for line in section.text())
+
+
+def markdown(plan: Plan, title: str, first: Iterable[str] = ()) -> str:
+    """The whole plan as Markdown: what to know ``first``, then a diff block, which viewers of Markdown can colour."""
+    body = "\n".join(line for section in sections(plan) for line in section.diff()) or "= nothing to deploy"
+    notes = "".join(f"**{escaped(line)}**\n\n" for line in first)
+    return f"# {escaped(title)}\n\n{notes}{summary(plan)}\n\n{fenced(body, 'diff')}\n"

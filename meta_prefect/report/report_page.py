@@ -1,0 +1,107 @@
+"""The page about what a deploy did."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from meta_prefect.interfaces.commits import short_commit
+from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.interfaces.markdown import code, escaped, link, table, wrapped
+from meta_prefect.interfaces.names import artifact_key
+from meta_prefect.interfaces.places import deployment_page, run_page
+from meta_prefect.report import Outcome, Report
+
+_FOLDED: Final = "unchanged"
+"""What needs no row of its own: nothing was done."""
+
+
+_NAME_WIDTH: Final = 38
+_DETAIL_WIDTH: Final = 34
+"""Characters of a line of a cell: four columns fit beside the UI's menu in 900 pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportHead:
+    """What stands on top of a report.
+
+    Attributes:
+        project: The project.
+        commit: The commit that was deployed; None where there is none.
+        by: Who deployed; None where that is not known.
+        took: How long the run has taken so far; None where that is not known.
+        run_id: The run; None where there is none.
+    """
+
+    project: str
+    commit: str | None = None
+    by: str | None = None
+    took: timedelta | None = None
+    run_id: str | None = None
+
+    def __str__(self) -> str:
+        """One line of Markdown."""
+        return " · ".join(self._parts())
+
+    def _parts(self) -> Iterator[str]:
+        yield f"**{escaped(self.project)}**"
+        if self.commit:
+            yield f"commit {code(short_commit(self.commit))}"
+        if self.by:
+            yield f"by {escaped(self.by)}"
+        if self.took is not None:
+            yield duration(self.took)
+        if self.run_id:
+            yield link("the run", run_page(self.run_id))
+
+
+def duration(took: timedelta) -> str:
+    """``12 s``, ``3 min 5 s``, ``1 h 20 min``."""
+    seconds = max(0, round(took.total_seconds()))
+    minutes, hours = seconds // 60, seconds // 3600
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
+
+
+def report_artifact(report: Report, key: str, description: str, head: ReportHead) -> Record:
+    """The report as an artifact, as the API takes it: what failed comes first, and what is unchanged is only counted.
+
+    It is a page with a table in it; Prefect's own table artifacts show links as they are written and cut off long texts.
+
+    Args:
+        report: The report.
+        key: Under which the artifact's versions are found; made to hold only what Prefect accepts.
+        description: Markdown above the table.
+        head: What stands on top.
+    """
+    others = (one for one in report.outcomes if one.action not in ("failed", _FOLDED))
+    rows = [_row(one) for one in (*report.failed, *others)]
+    lines = [f"# {escaped(report.in_one_line)}", "", str(head)]
+    if rows:
+        lines += ["", *table(("Deployment", "Result", "Version", "Detail"), rows)]
+    lines += _unchanged(report)
+    if report.components:
+        lines += ["", "Also written:", "", *(f"- {escaped(name)}: {escaped(done)}" for name, done in report.components)]
+    if report.remarks:
+        lines += ["", "Notes:", "", *(f"- {escaped(remark)}" for remark in report.remarks)]
+    return {"type": "markdown", "key": artifact_key(key), "description": description, "data": "\n".join(lines)}
+
+
+def _row(outcome: Outcome) -> tuple[str, str, str, str]:
+    name = wrapped(outcome.deployment, _NAME_WIDTH, deployment_page(outcome.id))
+    action = f"**{outcome.action}**" if outcome.action == "failed" else escaped(outcome.action)
+    return name, action, escaped(short_commit(outcome.version or "")), wrapped(outcome.detail, _DETAIL_WIDTH)
+
+
+def _unchanged(report: Report) -> list[str]:
+    """One line for each reason why nothing was done."""
+    reasons = Counter(outcome.detail for outcome in report.outcomes if outcome.action == _FOLDED)
+    return [
+        line
+        for reason, count in reasons.items()
+        for line in ("", f"{count} unchanged{f': {escaped(reason)}' if reason else ''}.")
+    ]

@@ -1,0 +1,407 @@
+"""From what a user writes to what Prefect stores: exact on every day, and within Prefect's 6500 characters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from itertools import combinations
+from pathlib import Path
+from typing import cast
+
+from meta_prefect.errors import ScheduleError, about
+from meta_prefect.interfaces.schedules import Schedule
+from meta_prefect.schedules.anchoring import (
+    check_walk,
+    earlier_starts,
+    start_needed,
+    start_of,
+    walk_a_day,
+)
+from meta_prefect.schedules.calendars import Calendar, make_calendar
+from meta_prefect.schedules.cron import cron_to_rrule, uneven_steps
+from meta_prefect.schedules.days_off import FROZEN, LONGEST_BREAK, DaysOff, LeftOut
+from meta_prefect.schedules.exclusions import Frame, adding_lines, excluding_lines
+from meta_prefect.schedules.in_words import in_words
+from meta_prefect.schedules.intervals import check_interval, interval_to_rrule
+from meta_prefect.schedules.reading import more_than_once_a_minute, parse_recurrence
+from meta_prefect.schedules.recurrence import DEFAULT_ANCHOR, Recurrence, stamp
+from meta_prefect.schedules.spec import HolidaysSpec, ScheduleSpec, read_spec
+from meta_prefect.schedules.zones import checked_zone, wall_time
+
+MAX_RRULE_LENGTH = 6500
+"""Prefect refuses a longer rrule; the DTSTART line that it adds counts."""
+
+_SHORTEST_HORIZON = timedelta(days=400)
+_FURTHEST_YEARS = 4  # within five years, a day of the year and its weekday name one day
+_INJECTED = f"DTSTART:{stamp(DEFAULT_ANCHOR)}\n"
+_SAMPLE = 300
+_YEARS_TO_SEARCH = 8
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A stored schedule, and how it came about.
+
+    Attributes:
+        schedule: What is stored.
+        zone: The user's time zone; the stored one is UTC where an interval shorter than a day leaves out days.
+        recurrence: What the stored schedule does, as wall-clock times of the stored zone; None for an interval.
+        days_off: What it leaves out, or None.
+        base: What it would do without days off.
+        until: The last day to which the days off are worked out.
+    """
+
+    schedule: Schedule
+    zone: str
+    recurrence: Recurrence | None
+    days_off: DaysOff | None = None
+    base: Recurrence | None = None
+    until: date | None = None
+
+
+Specs = ScheduleSpec | str | Mapping[str, object] | Sequence[ScheduleSpec | str | Mapping[str, object]] | None
+"""One schedule or several, as they are written; None means none."""
+
+
+def resolve(
+    specs: Specs,
+    *,
+    default_calendar: HolidaysSpec | Calendar,
+    now: datetime,
+    default_active: bool | None = None,
+    base_dir: Path | None = None,
+    where: str | None = None,
+) -> tuple[Resolved, ...]:
+    """Turn what a user wrote about schedules into what Prefect stores.
+
+    Args:
+        specs: One schedule or several: specs, mappings of their fields, or short strings. None means none.
+        default_calendar: The holidays of schedules that say nothing about them; None or False for no calendar.
+        now: The current time, with a UTC offset. Days off are worked out from the start of this year to the end of the
+            next, and for 400 days at least.
+        default_active: Whether schedules are active that do not say; None leaves it to the operator.
+        base_dir: The folder to which paths of .ics files are relative.
+        where: File and key, for the errors.
+
+    Returns:
+        What is stored for each, and how it came about.
+
+    Raises:
+        ScheduleError: A schedule cannot be read, never fires, would hurt the server, or cannot be stored exactly; or two
+            have the same slug.
+    """
+    if specs is None:
+        return ()
+    several = specs if isinstance(specs, Sequence) and not isinstance(specs, str) else (specs,)
+    read = tuple(read_spec(spec, where=where) for spec in cast("Sequence[object]", several))
+    slugs = _slugs(read, where)
+    made: list[Resolved] = []
+    for spec, slug in zip(read, slugs, strict=True):
+        place = f"{where or 'schedule'} {slug!r}" if len(read) > 1 else where
+        calendar_place = ("schedule", "holidays") if spec.holidays is not None else ("holidays",)
+        with about("schedule", "timezone", value=spec.timezone):
+            checked_zone(spec.timezone, where=place)
+        with about(*calendar_place, value=default_calendar if spec.holidays is None else spec.holidays):
+            calendar = calendar_of(spec, default_calendar, base_dir=base_dir, where=place)
+        # What is not about another part of it is about its times.
+        with about("schedule", spec.kind, value=getattr(spec, spec.kind)):
+            found = resolve_one(spec, calendar=calendar, now=now, where=place)
+        active = spec.active if spec.active is not None else default_active
+        named = {"slug": slug, "in_words": None if spec.slug else in_words(found)}
+        made.append(replace(found, schedule=found.schedule.model_copy(update={**named, "active": active})))
+    _check_different([found.schedule for found in made], where)
+    return tuple(made)
+
+
+def _check_different(schedules: Sequence[Schedule], where: str | None) -> None:
+    """Refuse a schedule that stands there twice: each of its runs would start twice."""
+    for one, other in combinations(schedules, 2):
+        if one == other.model_copy(update={"slug": one.slug, "in_words": one.in_words}):
+            raise ScheduleError(
+                f"the schedules {one.slug!r} and {other.slug!r} are the same, so that each run would start twice",
+                where=where,
+                hint="Remove one of them, or give them different parameters.",
+            )
+
+
+def calendar_of(
+    spec: ScheduleSpec, default: HolidaysSpec | Calendar, *, base_dir: Path | None = None, where: str | None = None
+) -> Calendar | None:
+    """Make the calendar of one schedule: its own, else the default one, in its time zone.
+
+    Raises:
+        ScheduleError: The time zone or something in the calendar is unknown.
+    """
+    zone = checked_zone(spec.timezone, where=where)
+    return make_calendar(default if spec.holidays is None else spec.holidays, zone=zone, base_dir=base_dir, where=where)
+
+
+def resolve_one(spec: ScheduleSpec, *, calendar: Calendar | None, now: datetime, where: str | None = None) -> Resolved:
+    """Resolve one schedule with the calendar that applies to it.
+
+    Raises:
+        ScheduleError: As ``resolve``.
+    """
+    if now.utcoffset() is None:
+        raise ValueError(f"now needs a UTC offset, got {now.isoformat()}")
+    with about("schedule", "timezone", value=spec.timezone):
+        zone = checked_zone(spec.timezone, where=where)
+    if spec.interval is not None:
+        check_interval(spec.interval, spec.anchor_date, where=where)
+    plain = Schedule(
+        slug=spec.slug or spec.kind,
+        rrule=spec.rrule and spec.rrule.strip(),
+        cron=spec.cron and spec.cron.strip(),
+        interval=spec.interval,
+        anchor_date=spec.anchor_date,
+        timezone=zone,
+        day_or=spec.day_or,
+        active=spec.active,
+        parameters=spec.parameters,
+    )
+    if calendar is None and spec.on_holiday != "skip":
+        hint = "Write for example holidays: US, or leave on_holiday out."
+        in_vain = "runs never" if spec.on_holiday == "only" else "moves nothing"
+        error = ScheduleError(f"on_holiday: {spec.on_holiday} without holidays {in_vain}", where=where, hint=hint)
+        raise error.is_about("schedule", "on_holiday", value=spec.on_holiday)
+    today = wall_time(now, zone).date()
+    days_off = None
+    if calendar or spec.freeze or spec.on_weekend or spec.business_day:
+        days_off = DaysOff(zone, calendar, spec.freeze, spec.on_holiday, spec.on_weekend, spec.business_day)
+    if spec.interval is not None and days_off is None:
+        return Resolved(plain, zone, None)
+    base, stored_zone, start_at = _as_recurrence(spec, zone, today, where)
+    if spec.interval is None:
+        check_walk(base, today, where=where)
+    _check_runs(base, wall_time(now, stored_zone), where)
+    if days_off is None:
+        start = start_needed(base, today, alone=True)
+        stored = _stored(plain, plain.rrule, base, start, today, start_at) if plain.rrule else plain
+        stored = stored.model_copy(update={"note": _note(spec, None, None)})
+        if plain.rrule and _room(stored.rrule or "") < 0:
+            raise _too_long(stored.rrule or "", where)
+        return Resolved(stored, zone, base, base=base)
+    found = _without_days_off(plain, base, stored_zone, days_off, today, start_at, where)
+    note = _note(spec, days_off, found.until)
+    return replace(found, schedule=found.schedule.model_copy(update={"note": note}))
+
+
+def _as_recurrence(
+    spec: ScheduleSpec, zone: str, today: date, where: str | None
+) -> tuple[Recurrence, str, Callable[[date], datetime]]:
+    """The schedule as rrule lines, the time zone of their digits, and which DTSTART of ours they would get on a day."""
+    if spec.interval is not None:
+        rule = interval_to_rrule(spec.interval, spec.anchor_date, zone, today=today, where=where)
+        # runs of the last days of the old year may move into the new one
+        since = rule.start_before(date(today.year, 1, 1) - LONGEST_BREAK)
+        found = parse_recurrence(f"DTSTART:{stamp(since)}\n{rule.text}", where=where)
+        return replace(found, text=rule.text), rule.zone, rule.start_at
+    if spec.rrule is not None:
+        found = parse_recurrence(spec.rrule, where=where)
+    else:
+        cron = cast("str", spec.cron)
+        text = cron_to_rrule(cron, day_or=spec.day_or, where=where)
+        try:
+            found = parse_recurrence(text, where=where)
+        except ScheduleError as error:
+            raise ScheduleError(f"cron {cron!r}: {error.message}", where=where, hint=error.hint) from None
+    return found, zone, lambda day: start_of(found, day)
+
+
+@lru_cache(maxsize=256)
+def _ahead(base: Recurrence, now: datetime) -> tuple[datetime, ...]:
+    """The next runs. Kept, as many deployments share one rule, and each is resolved for the plan and for its recipe's run."""
+    return tuple(base.following(now, _SAMPLE))
+
+
+def _check_runs(base: Recurrence, now: datetime, where: str | None) -> None:
+    try:
+        ahead = _ahead(base, now)
+    except (ValueError, IndexError, OverflowError) as error:
+        raise ScheduleError(f"{base.text!r} cannot be evaluated: {error}", where=where) from None
+    if not ahead:
+        counted = any("COUNT" in rule.parts for rule in base.rules) and base.dtstart is None
+        hint = (
+            "COUNT counts from DTSTART, and without one from 2020-01-01; write a DTSTART line."
+            if counted
+            else "Check UNTIL, COUNT, DTSTART and what is excluded."
+        )
+        raise ScheduleError(f"{base.text!r} never fires after {now:%Y-%m-%d %H:%M}", where=where, hint=hint)
+    if base.goes_on_in_vain(now):
+        raise ScheduleError(
+            f"of {base.text!r}, what has no end is left out again by its EXRULE: the server would look for its next run until "
+            "the year 9999",
+            where=where,
+            hint="Remove that RRULE, or change the EXRULE.",
+        )
+    if minute := more_than_once_a_minute(ahead):
+        hint = "One run a minute is the most; give the rules the same second, or different minutes."
+        raise ScheduleError(f"{base.text!r} fires more than once at {minute:%Y-%m-%d %H:%M}", where=where, hint=hint)
+
+
+def _stored(
+    plain: Schedule,
+    text: str,
+    base: Recurrence,
+    start: datetime | None,
+    today: date,
+    start_at: Callable[[date], datetime],
+) -> Schedule:
+    """The schedule with these lines. Where its start is ours, those that it had lately are as good."""
+    if start is None:
+        return plain.model_copy(update={"rrule": text})
+    # rules of ours leave unsaid the hour and minute of the start
+    earlier = (one for one in earlier_starts(walk_a_day(base), start, today, start_at) if one.time() == start.time())
+    alike = tuple(f"DTSTART:{stamp(one)}\n{text}" for one in earlier)
+    return plain.model_copy(update={"rrule": f"DTSTART:{stamp(start)}\n{text}", "alike": alike})
+
+
+def _without_days_off(
+    plain: Schedule,
+    base: Recurrence,
+    stored_zone: str,
+    days_off: DaysOff,
+    today: date,
+    start_at: Callable[[date], datetime],
+    where: str | None,
+) -> Resolved:
+    for first, last in _windows(today, days_off):
+        chosen = days_off.on_chosen_days(base, stored_zone, first, last) if days_off.chooses else None
+        left_out, kept = days_off.leave_out(base, stored_zone, first, last) if chosen is None else ([], chosen)
+        if not kept:
+            _check_some_remain(base, stored_zone, days_off, first, last, where)
+        added = days_off.moved_into(base, stored_zone, first, last)
+        changed = bool(left_out or added or days_off.chooses)
+        start = start_at(today) if plain.interval else start_needed(base, today, alone=not changed)
+        # what lies before a start of ours is past; that it is named too keeps the lines the same when the start moves on
+        frame = Frame(start or base.anchor, datetime.min if start else base.anchor, first)  # noqa: DTZ901 - wall-clock time
+        text = _assemble(base, left_out, kept, added, frame) if chosen is None else _listed(base, chosen, frame)
+        if text is not None:
+            update = {"timezone": stored_zone, "cron": None, "interval": None, "anchor_date": None, "day_or": True}
+            stored = _stored(plain.model_copy(update=update), text, base, start, today, start_at)
+            recurrence = parse_recurrence(stored.rrule or "", where=where)
+            return Resolved(stored, days_off.zone, recurrence, days_off, base, last)
+    if plain.interval is None:
+        raise _too_long(base.text, where)
+    # an interval that drifts is on other times of each day off; one that does not is a few rules
+    others = "skip in place of a business day" if days_off.moves else "fewer holidays"
+    raise _too_long(base.text, where, hint=f"Choose an interval that divides an hour or a day, or {others}.")
+
+
+def _assemble(
+    base: Recurrence,
+    left_out: Sequence[LeftOut],
+    kept: Sequence[datetime],
+    added: Collection[datetime],
+    frame: Frame,
+) -> str | None:
+    """The plainest lines that fit, without a start of ours; or None."""
+    excluded = {run.wall for run in left_out}
+    for adding in adding_lines(added, frame):
+        for excluding in excluding_lines(excluded, {*kept, *added}, frame):
+            text = "\n".join([base.text, *adding, *excluding])
+            if _room(text) >= 0:
+                return text
+    return None
+
+
+def _listed(base: Recurrence, chosen: Collection[datetime], frame: Frame) -> str | None:
+    """The plainest lines that fit and name the chosen times and no other; or None."""
+    begin = [f"DTSTART:{stamp(base.dtstart)}"] if base.dtstart else []
+    texts = ("\n".join([*begin, *lines]) for lines in adding_lines(chosen, frame))
+    return next((text for text in texts if _room(text) >= 0), None)
+
+
+def _room(text: str) -> int:
+    """How many characters Prefect leaves beside the DTSTART line that these lines get from us or from it."""
+    return MAX_RRULE_LENGTH - len(text) - (0 if "DTSTART" in text.upper() else len(_INJECTED))
+
+
+def _too_long(text: str, where: str | None, *, hint: str = "Write it as several schedules.") -> ScheduleError:
+    message = f"the rrule {text[:60]!r}… does not fit into Prefect's {MAX_RRULE_LENGTH} characters"
+    return ScheduleError(message, where=where, hint=hint)
+
+
+def _windows(today: date, days_off: DaysOff) -> list[tuple[date, date]]:
+    """The spans of days to work out: as far as wanted, and what must at least fit. Whole months keep the text stable."""
+    last = date(today.year + 1, 12, 31)
+    if last - today < _SHORTEST_HORIZON:
+        last = date(today.year + 2, 3, 1) - timedelta(days=1)
+    furthest = date(today.year + _FURTHEST_YEARS, 12, 31)
+    wanted = max(
+        [last, *(end for window in days_off.freeze for _, end in window.spans(today, furthest) if window.has_year)]
+    )
+    least = (today + _SHORTEST_HORIZON).replace(day=28) + timedelta(days=4)
+    month_end = least.replace(day=1) - timedelta(days=1)
+    this_month = today.replace(day=1)
+    return [(today.replace(month=1, day=1), wanted), (this_month, wanted), (this_month, month_end)]
+
+
+def _check_some_remain(
+    base: Recurrence, stored_zone: str, days_off: DaysOff, first: date, last: date, where: str | None
+) -> None:
+    """Refuse a schedule all of whose runs are on holidays, for years: it would never run."""
+    if days_off.chooses:
+        what = "business day" if days_off.business_days else "holiday"
+        message = f"no run of {base.text!r} from {first} to {last} is on such a {what}"
+        raise ScheduleError(message, where=where, hint="Let it run every day, at the times that are meant.")
+    far = last.replace(year=last.year + _YEARS_TO_SEARCH, day=1)
+    left_out, _ = days_off.leave_out(base, stored_zone, first, far)
+    if not left_out or any(run.moved_to or run.reason == FROZEN for run in left_out):
+        return
+    begin, end = datetime.combine(first, time.min), datetime.combine(far, time.max)
+    if len(base.following(begin, len(left_out) + 1, until=end)) <= len(left_out):
+        name = days_off.calendar.name if days_off.calendar else FROZEN
+        message = f"every run of {base.text!r} until {far} falls on a {'day off' if days_off.on_weekend else 'holiday'} ({name})"
+        other = "on_weekend" if days_off.on_weekend else "on_holiday"
+        raise ScheduleError(message, where=where, hint=f"Set holidays: false, or {other}: next_business_day.")
+
+
+def _note(spec: ScheduleSpec, days_off: DaysOff | None, last: date | None) -> str | None:
+    """What a plan says about a schedule."""
+    calendar = days_off.calendar if days_off else None
+    notes = [_left_out(days_off, last) if days_off and last else "", calendar.remark if calendar else ""]
+    notes += uneven_steps(spec.cron) if spec.cron else []
+    return "; ".join(filter(None, notes)) or None
+
+
+def _left_out(days_off: DaysOff, last: date) -> str:
+    holidays = f"holidays of {days_off.calendar.name}" if days_off.calendar else ""
+    frozen = "frozen days" if days_off.freeze else ""
+    if days_off.chooses:
+        numbers = " and ".join(map(str, days_off.business_days))
+        what = (
+            f"on business day {numbers} of a month ({holidays or 'Monday to Friday'})" if numbers else f"on {holidays}"
+        )
+        return f"runs {what} only{f', {frozen} are left out,' if frozen else ''} until {last}"
+    policies = {"weekends": days_off.on_weekend, holidays: days_off.on_holiday if holidays else None, frozen: "skip"}
+    by_policy: dict[str, list[str]] = {}
+    for what, policy in policies.items():
+        if what and policy:
+            by_policy.setdefault(policy, []).append(what)
+    out = by_policy.pop("skip", [])
+    said = [f"{' and '.join(moved)} are moved to the {policy.replace('_', ' ')}" for policy, moved in by_policy.items()]
+    said += [f"{' and '.join(out)} are left out"] if out else []
+    return f"{', '.join(said)}{',' if len(said) > 1 else ''} until {last}"
+
+
+def _slugs(specs: Sequence[ScheduleSpec], where: str | None) -> list[str]:
+    """A name for each schedule: its own, or its kind, numbered where that is taken."""
+    given = [spec.slug for spec in specs if spec.slug is not None]
+    for slug in given:
+        if given.count(slug) > 1:
+            error = ScheduleError(f"two schedules have the slug {slug!r}", where=where, hint="Give each its own.")
+            raise error.is_about("schedule", "slug", value=slug)
+    taken = set(given)
+    slugs: list[str] = []
+    for spec in specs:
+        slug = spec.slug or spec.kind
+        number = 1
+        while spec.slug is None and slug in taken:
+            number += 1
+            slug = f"{spec.kind}-{number}"
+        taken.add(slug)
+        slugs.append(slug)
+    return slugs

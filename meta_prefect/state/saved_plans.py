@@ -1,0 +1,122 @@
+"""Recording plans on the server, and finding them again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+from uuid import UUID
+
+from prefect.runtime import flow_run
+
+from meta_prefect.errors import TargetError
+from meta_prefect.interfaces.commits import short_commit
+from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.interfaces.markdown import code, escaped, link
+from meta_prefect.interfaces.places import run_page
+from meta_prefect.plan.provenance import Doubt
+from meta_prefect.plan.saved_plan import ARTIFACT_TYPE, DeployOptions, SavedPlan, recorded_key
+from meta_prefect.plan.soundness import sound_or_named
+from meta_prefect.server import PrefectServer
+
+_NEWEST_FIRST: Final = "CREATED_DESC"
+
+
+async def store_plan(plan: SavedPlan, server: PrefectServer) -> str:
+    """Record a plan; returns the id of its artifact."""
+    return await server.create_artifact(
+        {
+            "type": ARTIFACT_TYPE,
+            "key": plan.key,
+            "description": _in_words(plan),
+            "data": plan.model_dump(mode="json"),
+        }
+    )
+
+
+def _in_words(plan: SavedPlan) -> str:
+    """What it is, for people: the data are for machines."""
+    commit = f" at commit {code(short_commit(plan.commit))}" if plan.commit else ""
+    where = f"{escaped(plan.project)} in {escaped(plan.environment)}"
+    page = f" To read, there is the plan of {link('its run', run_page(plan.run_id))}." if plan.run_id else ""
+    return f"Data of `meta-prefect deploy --plan`: fingerprints of the plan for {where}{commit}.{page}"
+
+
+async def settle_plan(artifact_id: str, plan: SavedPlan, left: Collection[str], server: PrefectServer) -> None:
+    """Note what is left to do of a plan: the deployments that failed, if any."""
+    unsettled = tuple(name for name in plan.unsettled if name in left)
+    settled = plan.model_copy(update={"stage": "started" if left else "finished", "unsettled": unsettled})
+    await server.patch(f"/artifacts/{artifact_id}", {"data": settled.model_dump(mode="json")})
+
+
+async def read_plan(run_id: str, server: PrefectServer) -> SavedPlan:
+    """Find the plan that a run has made.
+
+    Raises:
+        TargetError: It has made none that counts, or there is no such run.
+    """
+    hint = "`meta-prefect plan` prints the id to give."
+    try:
+        asked = str(UUID(run_id.rstrip("/").rpartition("/")[2]))
+    except ValueError:
+        raise TargetError(f"{run_id!r} is no flow run's id", where="--plan", hint=hint) from None
+    doubts: list[Doubt] = []
+    found = await _newest({"flow_run_id": {"any_": [asked]}}, server, doubts=doubts)
+    if found is None and doubts:
+        raise TargetError(f"the plan of the run {asked} does not count: {doubts[0]}", where="--plan", hint=hint)
+    if found is None:
+        raise TargetError(
+            f"the run {asked} has made no plan that is recorded on {server.url}", where="--plan", hint=hint
+        )
+    return found
+
+
+async def plan_of_earlier_attempt(asked: DeployOptions, server: PrefectServer) -> SavedPlan | None:
+    """The plan of this very run, where it has been started before and is retried: it was asked for the same."""
+    run_id = flow_run.get_id()
+    if not run_id or int(flow_run.get_run_count() or 0) <= 1:
+        return None
+    found = await plan_of_run(str(run_id), server)
+    return found if found is not None and found.asked == asked else None
+
+
+async def plan_of_run(run_id: str, server: PrefectServer) -> SavedPlan | None:
+    """The plan that a run has made last; None where it came not that far."""
+    return await _newest({"flow_run_id": {"any_": [run_id]}}, server)
+
+
+async def unfinished_plan(project: str, environment: str, server: PrefectServer) -> SavedPlan | None:
+    """The plan of the last deploy of a project to an environment, where something is left of it to do."""
+    about = (project, environment)
+    newest = await _newest({"key": {"any_": [recorded_key(project, environment)]}}, server, about=about)
+    return newest if newest is not None and newest.stage == "started" else None
+
+
+async def _newest(
+    condition: Record,
+    server: PrefectServer,
+    *,
+    about: tuple[str, str] | None = None,
+    doubts: list[Doubt] | None = None,
+) -> SavedPlan | None:
+    """The newest plan that counts.
+
+    Args:
+        condition: Which artifacts are looked at.
+        server: The Prefect API.
+        about: Take a deploy's plan of this project and environment, and no dry run's.
+        doubts: Gets why plans do not count.
+    """
+    asked = {"artifacts": {"type": {"any_": [ARTIFACT_TYPE]}, **condition}}
+    names = (about[0],) if about else None
+    async for artifact in server.pages("/artifacts/filter", asked, _NEWEST_FIRST, size=5):
+        plan = sound_or_named(SavedPlan, artifact, "recorded plan", server.unsound, names)
+        if plan is None or (
+            about is not None and (plan.stage == "planned" or about != (plan.project, plan.environment))
+        ):
+            continue
+        (doubt,) = await server.doubts_about([(plan.run_id, plan.deploy_id, artifact)])
+        if doubt is None:
+            return plan
+        if doubts is not None:
+            doubts.append(doubt)
+    return None
