@@ -17,7 +17,7 @@ from meta_prefect.flows.decorated import DecoratedFlow, decorated_flows
 from meta_prefect.flows.loader import ProjectModules
 from meta_prefect.interfaces.flow_builder_interface import builders_of
 from meta_prefect.plan.remarks import Remark
-from meta_prefect.project import Entry, Project, check_searchable, read_project
+from meta_prefect.project import Entry, Project, check_searchable, read_project, with_environment
 from meta_prefect.recipes.recipe import RecipeBuilder
 from meta_prefect.recipes.registry import Recipes
 from meta_prefect.recipes.variables import check_variables
@@ -193,9 +193,12 @@ def _request(
         recipe = recipes.find(entry.recipe, where=entry.locate("recipe"))
     except ConfigurationError as error:
         return [*errors, error]
-    checked = check_variables(recipe.variables_model, entry.variables, recipe.recipe_name, entry.locate)
+    variables, unset = with_environment(entry.variables, entry.locate)
+    if unset:
+        return [*errors, *unset]
+    checked = check_variables(recipe.variables_model, variables, recipe.recipe_name, entry.locate)
     if not isinstance(checked, BaseModel):
         return [*errors, *checked]
     if source is None:
         return errors
-    return DeploymentRequest(recipe, source.entrypoint, checked, entry.where, entry.locate, entry.flow, entry.variables)
+    return DeploymentRequest(recipe, source.entrypoint, checked, entry.where, entry.locate, entry.flow, variables)

@@ -19,6 +19,9 @@ from meta_prefect.plan.references import PLACEHOLDER
 _OF_A_RUN: Final = {"ctx", "flow", "flow_run", "deployment", "task_run", "work_pool", "work_queue", "worker"}
 """What workers put into job variables themselves: ``{{ ctx.flow_run.name }}``."""
 
+_OF_A_DEPLOY: Final = re.compile(r"\$env:(?P<name>\w+)")
+"""What the project file's variables may hold, and code may not."""
+
 _OUTPUTS: Final = {
     "additional_tags",
     "bucket",
@@ -54,7 +57,8 @@ def misplaced_templates(deployment: Deployment) -> Iterator[ConfigurationError]:
             # A flow's docstring may speak of templates; a description that is nothing else was meant as one.
             is_meant = field != "description" or PLACEHOLDER.fullmatch(text.strip()) is not None
             if is_meant and ("." in name or name.startswith("$")):
-                hint = "Nothing is resolved there: write the text itself."
+                hint = "Nothing is resolved there: write the text itself"
+                hint += f", or {_at_deploy(name)}." if name.startswith("$") else "."
                 yield _error(deployment, f"{field}{_path(keys)}", text, hint).is_about(field, value=text)
 
 
@@ -83,7 +87,7 @@ def _error(deployment: Deployment, place: str, text: str, hint: str) -> Configur
 def _instead_in_parameters(name: str) -> str | None:
     """What to write in place of a template in the parameters of a flow; None where it may be the flow's own."""
     if name.startswith("$"):
-        return f"Write the value, or read it in the flow: `os.environ[{name[1:]!r}]`."
+        return f"Write the value, {_at_deploy(name)}, or read it in the flow: `os.environ[{name[1:]!r}]`."
     if name.startswith("prefect.variables."):
         return f"Read it in the flow: `Variable.get({_named(name.split('.')[2])})`."
     if name.startswith("prefect.blocks."):
@@ -100,12 +104,17 @@ def _instead_in_job_variables(name: str) -> str | None:
     """What to write in place of a template in job variables; None for what is resolved in a run."""
     if name.startswith("$"):
         return (
-            f"Write the value, or what is resolved in each run: `{{{{ prefect.variables.{name[1:].lower()} }}}}` for a "
-            "Prefect variable, `{{ prefect.blocks.secret.NAME }}` for a secret."
+            f"Write the value, {_at_deploy(name)}, or what is resolved in each run: "
+            f"`{{{{ prefect.variables.{name[1:].lower()} }}}}` for a Prefect variable, "
+            "`{{ prefect.blocks.secret.NAME }}` for a secret."
         )
     if name.partition(".")[0] in (*_OF_A_RUN, "prefect"):
         return None
     return _instead_of_output(name, None)
+
+
+def _at_deploy(name: str) -> str:
+    return f"`$env:{name[1:]}` as the whole value in the project file, which is filled at a deploy (never for a secret)"
 
 
 def _instead_of_output(name: str, outputs: Collection[str] | None) -> str | None:
@@ -130,6 +139,8 @@ def _templates(value: Any, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, .
     """Each placeholder within a value: the way to it, the text that holds it, its name."""
     match value:
         case str():
+            if found := _OF_A_DEPLOY.fullmatch(value):
+                yield keys, value, f"${found['name']}"
             for placeholder in PLACEHOLDER.finditer(value):
                 yield keys, value, placeholder["name"]
         case dict():

@@ -3,6 +3,7 @@
 Nothing here runs code of the project or talks to anything but the file system.
 """
 
+from meta_prefect.project.from_environment import with_environment
 from meta_prefect.project.locating import FILE_NAMES, check_searchable, find_project_file, is_path
 from meta_prefect.project.models import Entry, Project, json_schema
 from meta_prefect.project.naming import slug
@@ -18,4 +19,5 @@ __all__ = [
     "json_schema",
     "read_project",
     "slug",
+    "with_environment",
 ]

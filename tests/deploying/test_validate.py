@@ -68,6 +68,43 @@ def test_templates_that_only_another_tool_would_fill_are_no_values(project: Call
     assert "`{{ prefect.blocks.secret.NAME }}` for a secret" in errors[1]["hint"]
 
 
+FROM_ENVIRONMENT = """
+    project: UNIQUE
+    deployments:
+      UNIQUE:
+        - recipe: kubernetes_run_deployer
+          variables:
+            name: $env:PURPOSE
+            image: shop:1
+            unique: $env:ONE_RUN
+            env_vars:
+              REGION: $env:REGION
+              API_TOKEN: $env:WHATEVER
+"""
+
+
+def test_values_may_come_from_the_environment_of_a_deploy(project: Callable[..., Path], run_cli: Cli) -> None:
+    """What is not set is told with its line; what would be a secret is refused, and its value shown nowhere."""
+    flow = "from prefect import flow\n\n\n@flow(name='UNIQUE')\ndef work() -> None: ...\n"
+    root = project(flow=flow, **{"meta_prefect.yaml": FROM_ENVIRONMENT})
+    env = {**NOWHERE, "PURPOSE": "nightly", "ONE_RUN": "true", "WHATEVER": "hush"}
+
+    done = run_cli("validate", str(root), "--output", "json", env=env)
+
+    errors = json.loads(done.stdout)["errors"]
+    assert done.returncode == 1
+    assert [(error["line"], error["message"]) for error in errors] == [
+        (10, "the environment variable REGION is not set"),
+        (11, "'$env:WHATEVER' would write a secret into the deployment, for all to read"),
+    ]
+    assert "hush" not in done.stdout + done.stderr
+    project(**{"meta_prefect.yaml": FROM_ENVIRONMENT.replace("              API_TOKEN: $env:WHATEVER\n", "")})
+    sound = run_cli("validate", str(root), "--output", "json", env={**env, "REGION": ""})
+    assert json.loads(sound.stdout)["deployments"] == [f"{root.name}/nightly-dev"]
+    wrong = run_cli("validate", str(root), env={**env, "REGION": "", "ONE_RUN": "perhaps"})
+    assert "meta_prefect.yaml:8" in wrong.stderr
+
+
 def test_github_shows_it_beside_the_line(broken: Path, run_cli: Cli) -> None:
     """A pull request gets an annotation at the line that is wrong."""
     done = run_cli("validate", str(broken), "--output", "github", env=NOWHERE)

@@ -65,7 +65,8 @@ def told(**fields: Any) -> list[str]:
         pytest.param(
             {"job_variables": {"x": "{{ any.thing }}"}}, "job_variables.x", "Write the value itself", id="any output"
         ),
-        pytest.param({"tags": ["{{ $TEAM }}"]}, "tags.0", "write the text itself", id="tag"),
+        pytest.param({"tags": ["{{ $TEAM }}"]}, "tags.0", "`$env:TEAM` as the whole value", id="tag"),
+        pytest.param({"parameters": {"a": "$env:A"}}, "parameters.a", "in the project file", id="of the project file"),
         pytest.param({"version": "{{ get-commit-hash.stdout }}"}, "version", "write the text itself", id="version"),
         pytest.param({"work_pool_name": "{{ $POOL }}"}, "work_pool_name", "write the text itself", id="pool"),
         pytest.param({"description": " {{ $TEXT }}"}, "description", "write the text itself", id="description"),
@@ -96,7 +97,7 @@ def test_what_nothing_resolves(fields: dict[str, Any], place: str, instead: str)
         pytest.param(
             {"parameters": {"sql": "select {{ column }} from {{ schema.table }}"}}, id="the flow's own template"
         ),
-        pytest.param({"parameters": {"a": 1, "b": None, "c": "{{"}}, id="none"),
+        pytest.param({"parameters": {"a": 1, "b": None, "c": "{{", "d": "see $env:A or $A"}}, id="none"),
         pytest.param({"job_variables": {"env": {"A": "{{ prefect.blocks.secret.a }}"}}}, id="a block"),
         pytest.param({"job_variables": {"size": "{{ prefect.variables.size }}"}}, id="a variable"),
         pytest.param({"job_variables": {"name": "{{ $HOST }}-{{ ctx.flow_run.name }}"}}, id="the job's name"),

@@ -1,0 +1,74 @@
+"""Values of the project file that come from the environment of whoever deploys: ``$env:BUCKET``."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
+
+from meta_prefect.errors import ConfigurationError, ProjectFileError
+from meta_prefect.redaction import is_secret_name
+
+_PREFIX: Final = "$env:"
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def with_environment(
+    values: Mapping[str, Any], locate: Callable[..., str]
+) -> tuple[dict[str, Any], list[ConfigurationError]]:
+    """Put the values of environment variables in the place of references to them, at whatever depth.
+
+    A reference is a whole text. What it stands for is a text too, of which a recipe's variable makes a number or a truth value as
+    it does of any text.
+
+    Args:
+        values: The variables of an entry, as they were written.
+        locate: Gives the place of a variable in the project file.
+
+    Returns:
+        The values, and what is wrong with references among them: the variable is not set, or is one for a secret, which would
+        be stored with the deployment for all to read.
+    """
+    errors: list[ConfigurationError] = []
+
+    def resolved(value: Any, place: tuple[str | int, ...]) -> Any:
+        match value:
+            case str() if value.startswith(_PREFIX):
+                try:
+                    return _looked_up(value.removeprefix(_PREFIX), place, locate("variables", *place))
+                except ConfigurationError as error:
+                    errors.append(error)
+                    return value
+            case dict():
+                return {key: resolved(one, (*place, key)) for key, one in cast("dict[str, Any]", value).items()}
+            case list():
+                return [resolved(one, (*place, index)) for index, one in enumerate(cast("list[Any]", value))]
+            case _:
+                return value
+
+    return {name: resolved(value, (name,)) for name, value in values.items()}, errors
+
+
+def _looked_up(name: str, place: tuple[str | int, ...], where: str) -> str:
+    if _NAME.fullmatch(name) is None:
+        raise ProjectFileError(
+            f"'{_PREFIX}{name}' names no environment variable",
+            where=where,
+            hint=f"Write the whole value as `{_PREFIX}NAME`.",
+        )
+    # What the recipes' `secrets` hold are names of secrets.
+    parts = (name,) if place[0] == "secrets" else (name, *place)
+    if any(is_secret_name(str(part)) for part in parts):
+        raise ProjectFileError(
+            f"'{_PREFIX}{name}' would write a secret into the deployment, for all to read",
+            where=where,
+            hint="Save it as a block, and write `{{ prefect.blocks.secret.NAME }}` among job variables, or load it in the flow.",
+        )
+    if name not in os.environ:
+        raise ProjectFileError(
+            f"the environment variable {name} is not set",
+            where=where,
+            hint="Set it where the deploy runs, or write the value.",
+        )
+    return os.environ[name]
