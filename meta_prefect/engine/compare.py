@@ -15,7 +15,7 @@ from prefect import get_run_logger, task
 
 from meta_prefect.engine.git import same_files
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
-from meta_prefect.engine.resolve import Draft, Within, shared_components
+from meta_prefect.engine.resolve import Draft, Within, needed_by, shared_components
 from meta_prefect.errors import BuilderError, ConfigurationError, MetaPrefectError, nearest
 from meta_prefect.implementations.infra.environment import fitted
 from meta_prefect.interfaces.components import Component, WorkerPool, template_of
@@ -215,7 +215,7 @@ def _without_those_of_held(
     left_alone = {id(one.draft) for one in deployments if isinstance(one.change, Held)}
     if not left_alone:
         return components
-    needed = {one.key for draft in drafts if id(draft) not in left_alone for one in draft.components}
+    needed = needed_by(draft for draft in drafts if id(draft) not in left_alone)
     return [one for one in components if one.component.key in needed]
 
 

@@ -19,7 +19,7 @@ from meta_prefect.engine.drafts import DeploymentRequest, draft
 from meta_prefect.engine.environments import known_environments
 from meta_prefect.engine.plan_input import PlanInput
 from meta_prefect.engine.requests import nothing_to_deploy
-from meta_prefect.engine.resolve import Draft, build, build_observed
+from meta_prefect.engine.resolve import Draft, build, build_observed, needed_by
 from meta_prefect.errors import ConfigurationError, TargetError
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.context import DeployContext
@@ -187,7 +187,7 @@ class ProjectPlan:
 
     def part(self, deployments: Sequence[PlannedDeployment]) -> Part:
         """The part of the plan for some of its deployments, with what they need."""
-        needed = {component.key for planned in deployments for component in planned.draft.components}
+        needed = needed_by(planned.draft for planned in deployments)
         return Part(
             PlannedBatch([one for one in self.batch.components if one.component.key in needed], deployments),
             self.within,
@@ -206,7 +206,7 @@ class ProjectPlan:
         for request, planned in zip(self.requests, self.batch.deployments, strict=True):
             if isinstance(planned.change, Held):
                 continue
-            waits = any(component.key in needed for component in planned.draft.components)
+            waits = not needed.isdisjoint(needed_by([planned.draft]))
             if waits or self._has_to_act(planned) or not isinstance(planned.change, Unchanged):
                 _, group = groups.setdefault(id(request.recipe.function), (request.recipe, []))
                 group.append((request, planned))
@@ -320,7 +320,7 @@ async def plan_resolved(resolved: Resolved, server: Reader) -> ProjectPlan:
         notes.extend(await _former_names(inputs, server))
     except TargetError as error:
         errors.append(error)
-    needed = {component.key for planned in batch.deployments for component in planned.draft.components}
+    needed = needed_by(planned.draft for planned in batch.deployments)
     components: list[PlannedComponent] = [one for one in batch.components if one.component.key in needed]
     orphans: list[PlannedDeletion] = []
     if not errors and is_whole:

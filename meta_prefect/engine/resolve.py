@@ -316,6 +316,16 @@ def shared_components(drafts: Iterable[Draft]) -> list[Component]:
     return with_requirements(component for component, _ in ordered.values() if component.key in needed)
 
 
+def needed_by(drafts: Iterable[Draft]) -> set[ComponentKey]:
+    """The keys of what deployments need: their own components, and their work pool, though another deployment may ask for it."""
+    keys: set[ComponentKey] = set()
+    for draft in drafts:
+        keys.update(component.key for component in draft.components)
+        if pool := draft.deployment.work_pool_name:
+            keys.add((WorkerPool.kind, pool))
+    return keys
+
+
 def duplicate_names(drafts: Iterable[Draft]) -> list[tuple[Draft, ConflictError]]:
     """Find deployments that would get the same name; all but the first are returned, each with what to say of it."""
     first: dict[str, Draft] = {}

@@ -249,3 +249,24 @@ def test_a_pool_that_is_not_there(server: Api, project: Project, unique: str) ->
     )
     deployed(server, root, f"{unique}/stepped-dev")
     assert server.get(f"/work_pools/{unique}")["type"] == "process"
+
+
+def test_a_pool_that_another_recipe_makes(server: Api, project: Project, unique: str) -> None:
+    """The pool is there before its queue and its deployment are, though the recipe that makes it stands behind."""
+    root = project(
+        **{
+            "flow.py": FLOW,
+            "meta_prefect.yaml": """
+                project: UNIQUE
+                deployments:
+                  UNIQUE:
+                    - {recipe: work_pool_deployer, variables: {name: taking, work_pool: UNIQUE, work_queue: fast}}
+                    - {recipe: process_run_deployer, variables: {name: making, work_pool: UNIQUE}}
+            """,
+        }
+    )
+
+    made = deployed(server, root, f"{unique}/taking-dev")
+
+    assert (made["work_pool_name"], made["work_queue_name"]) == (unique, "fast")
+    assert server.deployment(f"{unique}/making-dev")["work_pool_name"] == unique
