@@ -202,6 +202,11 @@ def test_code_from_s3(monkeypatch: pytest.MonkeyPatch) -> None:
             "env.API_TOKEN: a secret is named, never written down",
             id="a token for a script",
         ),
+        pytest.param(
+            [{f"{STEPS}run_shell_script": {"script": "login --password s3cr3t-0"}}],
+            "script: a secret is named, never written down",
+            id="a password in a script",
+        ),
     ],
 )
 def test_what_no_worker_could_do_is_refused(steps: list[Any], told: str) -> None:

@@ -81,6 +81,30 @@ def entry(**variables: Any) -> dict[str, Any]:
             id="short forms in a list",
         ),
         pytest.param(
+            entry(
+                name="nightly",
+                name_pattern="{env}-{name}",
+                tags="team",
+                holidays=["DE", {"market": "NYSE"}],
+                concurrency_limit=3,
+                pull={"prefect.deployments.steps.run_shell_script": {"script": "make"}},
+                triggers={"expect": "orders.placed", "match_related": {"prefect.resource.role": "shop"}, "within": 60},
+            ),
+            True,
+            id="what all recipes have, in short",
+        ),
+        pytest.param(
+            entry(
+                name="nightly",
+                concurrency_limit={"limit": 3, "collision_strategy": "CANCEL_NEW"},
+                triggers=[{"type": "sequence", "triggers": [{"expect": ["a"]}, {"expect": ["b"]}], "within": "1 hour"}],
+            ),
+            True,
+            id="what all recipes have, in full",
+        ),
+        pytest.param(entry(name="nightly", concurrency_limit={"most": 3}), False, id="a limit has no such key"),
+        pytest.param(entry(name="nightly", triggers={"posture": "Lazy"}), False, id="a trigger has no such posture"),
+        pytest.param(
             entry(name="nightly", schedules=[{"cron": "@daily", "zone": "UTC"}]), False, id="a field is unknown"
         ),
         pytest.param(entry(name="nightly", schedule={"on_holiday": "jump"}), False, id="a choice is unknown"),
