@@ -11,7 +11,7 @@ from pydantic import Field
 from meta_prefect.engine.context import clock
 from meta_prefect.engine.form import ProjectPath
 from meta_prefect.engine.holds import remove_hold, store_hold
-from meta_prefect.engine.observed import ending_in_words
+from meta_prefect.engine.observed import ending_in_words, saying
 from meta_prefect.engine.source import project_folder
 from meta_prefect.errors import ConflictError, TargetError, nearest
 from meta_prefect.interfaces.tags import Names, owner
@@ -68,11 +68,12 @@ async def hold(
         for text in server.unsound.values():
             get_run_logger().warning("%s", text)
         if release:
-            return await _release(deployment, holds, server)
+            released = await _release(deployment, holds, server)
+            return saying(f"{deployment} is no longer {released}", released)
         await _check_ours(deployment, project.names, server)
         asked = await _asked(deployment, because, until, scope, server)
         await store_hold(deployment, asked, server)
-        return asked
+        return saying(f"{deployment} is {asked}", asked)
 
 
 async def _asked(deployment: str, because: str | None, until: str | None, scope: Scope, server: PrefectServer) -> Hold:

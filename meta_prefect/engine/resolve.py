@@ -42,7 +42,7 @@ class Draft:
         errors: What is wrong with it; builders then leave it alone.
         components: What it needs, once all builders have had their say.
         flow_requires: What the flow itself needs, such as the block of its result storage.
-        remarks: What comparing it with the server has found that whoever deploys should know.
+        remarks: What comparing it with the server has found that users should know.
         place_of: Finds where the user wrote the value that an error is about; None where that is not known.
     """
 

@@ -82,7 +82,7 @@ class Deployment(BaseModel):
         collision_strategy: What happens to a run above the limit.
         grace_period_seconds: How long a run that has a slot may take to start.
         pins_each_commit: Whether each commit that is deployed is written; otherwise only one that changes a file of the project.
-        notes: What whoever deploys should know of it, in short sentences.
+        notes: What users should know of it, in short sentences.
         renamed_from: The ``flow/deployment`` whose place it takes: what operators set on that one is carried over.
     """
 

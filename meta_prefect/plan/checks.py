@@ -81,7 +81,7 @@ def _lacking(deployment: Deployment, name: str, value: object, additions: Record
         f"the template of work pool {deployment.work_pool_name!r} has no variable {name!r}, which the recipe sets; "
         "Meta-Prefect did not create that pool, and will not change it",
         where=f"job variables of {deployment.full_name}",
-        hint=f"Let whoever keeps the pool add the variable{used}, leave out what needs it, or choose another pool.",
+        hint=f"Let the pool's owner add the variable{used}, leave out what needs it, or choose another pool.",
     ).is_about(name, value=value)
 
 

@@ -40,8 +40,8 @@ def diff_deployment(
         ConflictError: The live one belongs to another project, or to nobody and the deploy does not adopt.
     """
     subject = Subject(DEPLOYMENT, desired.full_name)
-    told = (schedule.note for schedule in desired.schedules or () if schedule.note)
-    remarks = (*told, *desired.notes, *unfilled_parameters(desired))
+    notes = (schedule.note for schedule in desired.schedules or () if schedule.note)
+    remarks = (*notes, *desired.notes, *unfilled_parameters(desired))
     wanted = desired_record(desired, live or predecessor)
     if live is None:
         if predecessor is not None:

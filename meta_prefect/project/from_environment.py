@@ -1,4 +1,4 @@
-"""Values of the project file that come from the environment of whoever deploys: ``$env:BUCKET``."""
+"""Values of the project file that come from the environment of the deploy: ``$env:BUCKET``."""
 
 from __future__ import annotations
 

@@ -150,8 +150,9 @@ def test_a_run_in_a_pool_of_somebody_else(server: Api, project: Project, unique:
         state, logs = run_deployment(server, server.deployment(f"{unique}/mine-prod"))
         remarks = deploy([str(code(project, "work_pool(name='UNIQUE')"))], env="prod").remarks
     finally:
-        worker.terminate()
-        worker.wait(timeout=60)
+        # Its run has ended. A worker that is asked to stop just then may wait for it for ever.
+        worker.kill()
+        worker.wait()
 
     assert state["type"] == "COMPLETED"
     assert "env='prod' stage='blue'" in logs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -278,10 +279,11 @@ def test_an_operator_holds_and_releases_in_the_prefect_ui(
     state, log = run_deployer(server, "hold", unique, deployment=name, because="a look", until="2d", told="is held by")
 
     assert state["type"] == "COMPLETED", log
+    assert re.fullmatch(rf"{name} is held by .+ until .+ UTC: a look", state["message"])
     assert variable(server, name)["value"]["because"] == "a look"
     assert actions(deploy([str(deployed)]))["a-dev"] == "held"
     state, log = run_deployer(server, "hold", unique, deployment=name, release=True, told="released: ")
-    assert state["type"] == "COMPLETED", log
+    assert (state["type"], state["message"].split(" by ")[0]) == ("COMPLETED", f"{name} is no longer held"), log
     assert variable(server, name) is None
 
 

@@ -19,7 +19,7 @@ from meta_prefect.redaction import redacted
 _SCP_LIKE: Final = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^:]+")
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
 _USERS_OF_TOKENS: Final = {"github": "x-access-token", "bitbucket": "x-token-auth"}
-"""The user that some Git hosts want to be told with a token; others take any."""
+"""The user name that some Git hosts want beside a token; others take any."""
 
 _BLOCK: Final = re.compile(r"[a-z0-9-]+/[a-z0-9-]+")
 
@@ -121,7 +121,7 @@ class git_code(Builder):  # noqa: N801 - used like a function
         branch: A branch, whose newest commit each run takes; then what runs can change without a deploy.
         token: The saved block that opens a private repository over https, as ``<block type>/<name>``: ``secret/…`` or one of
             Prefect's blocks for Git hosts, such as ``github-credentials/…``. It is resolved in the run.
-        user: The user whose token a ``secret/…`` is; None means what the Git host wants to be told with tokens.
+        user: The user whose token a ``secret/…`` is; None means what the Git host wants beside tokens.
         folder: The project's folder in the repository.
         submodules: Whether submodules are cloned too.
         directories: Folders of the repository that are checked out, beside the files at its top; none means everything.

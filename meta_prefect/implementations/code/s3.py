@@ -95,7 +95,7 @@ class UploadedCode(Component):
     async def read(self, api: Api) -> Record | None:
         """Find out whether all files are there; what speaks against it is part of the answer."""
         if self.credentials is not None and await SavedCredentials.of(self.credentials).read(api) is None:
-            return {"complete": True}  # that they are missing is told by the credentials' own component
+            return {"complete": True}  # the credentials' own component says that they are missing
         try:
             return {"complete": True} if await self._store().holds(self.folder) else None
         except ConfigurationError as refusal:

@@ -42,7 +42,7 @@ WORKER_RULES: Final[list[Record]] = [
     {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
 ]
 """All that prefect-kubernetes 0.8 does with the namespace of its jobs, read from its worker and observer. It needs no right to
-Secrets, as its jobs refer to one that is there, and none to the whole cluster, as its observer is told its namespaces."""
+Secrets, as its jobs refer to one that is there, and none to the whole cluster, as its observer is given its namespaces."""
 
 _HEALTH_PORT: Final = 8080
 _USER: Final = 1000

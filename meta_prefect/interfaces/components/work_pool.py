@@ -86,7 +86,7 @@ class WorkerPool(Component):
             raise ConflictError(
                 f"Meta-Prefect did not create this pool and will not change it, but the recipe asks for {asked}",
                 where=str(self),
-                hint="Change the pool by hand, leave that to whoever keeps it, or choose another pool name.",
+                hint="Change the pool by hand, leave that to its owner, or choose another pool name.",
             )
         return ()
 
