@@ -275,9 +275,7 @@ async def _compare_components(drafts: Sequence[Draft], server: Reader) -> list[P
             case PlannedComponent():
                 planned.append(made)
             case ConfigurationError():
-                for draft in drafts:
-                    if component.key in {needed.key for needed in draft.components}:
-                        draft.errors.append(made)
+                _refuse(drafts, component, made.is_about("work_pool", value=component.name))
             case _:
                 raise made
     return planned
@@ -311,13 +309,16 @@ async def _fit_to_pools(
     server: Reader,
 ) -> None:
     """Fit each deployment's job variables to its pool's template as it will be, and check them against it."""
+    pools = [(one.component, one.live) for one in components if isinstance(one.component, WorkerPool)]
+    additions = {pool.name: pool.template for pool, _ in pools}
     templates: dict[str, Record] = {}
-    additions: dict[str, Record] = {}
-    for planned in components:
-        if isinstance(pool := planned.component, WorkerPool):
-            templates[pool.name] = await pool.template_to_be(server, planned.live)
-            additions[pool.name] = pool.template
-    for draft in drafts:
+    for pool, found in pools:
+        try:
+            templates[pool.name] = await pool.template_to_be(server, found)
+        except ConfigurationError as error:
+            if not server.is_empty:  # which may know more types than are known here
+                _refuse(drafts, pool, error.is_about("pool_type", value=pool.type))
+    for draft in _sound(drafts):
         name = draft.deployment.work_pool_name or ""
         if name not in templates:
             if server.is_empty:
@@ -341,9 +342,18 @@ def _fit(draft: Draft, template: Record, additions: Record, live: LiveDeployment
     draft.deployment = deployment
     if unseen:
         draft.remarks = (
-            f"runs will not see {' and '.join(unseen)}: the template of work pool {deployment.work_pool_name!r}, which somebody "
-            "else keeps, has neither a variable for it nor `env`",
+            f"runs will not see {' and '.join(unseen)}: the template of work pool {deployment.work_pool_name!r} has neither a "
+            "variable for it nor `env`",
         )
+
+
+def _refuse(drafts: Sequence[Draft], component: Component, error: ConfigurationError) -> None:
+    """Note what is wrong with a component: once, and of a pool where the first deployment that needs it asks for it."""
+    needing = [draft for draft in drafts if component.key in {needed.key for needed in draft.components}]
+    if isinstance(component, WorkerPool) and needing and (place := needing[0].place_of(error)):
+        error.asked_for_at(place)
+    for draft in needing:
+        draft.errors.append(error)
 
 
 async def _no_such_pool(draft: Draft, name: str, server: Reader) -> ConfigurationError:
@@ -352,8 +362,8 @@ async def _no_such_pool(draft: Draft, name: str, server: Reader) -> Configuratio
     return ConfigurationError(
         f"there is no work pool {name!r}, and the recipe does not say of what type to make one",
         where=f"deployment {draft.deployment.full_name}",
-        hint=f"{nearest(name, [pool['name'] for pool in pools])} To create it, say its type: "
-        f"`prefect work-pool create {shlex.quote(name)} --type process`, for example.".strip(),
+        hint=f"{nearest(name, [pool['name'] for pool in pools])} Create it with `prefect work-pool create {shlex.quote(name)} "
+        "--type …`, or say its type (`pool_type`), and a deploy does.".strip(),
     ).is_about("work_pool", value=name)
 
 

@@ -100,8 +100,8 @@ class NoServer:
         raise self._nowhere("DELETE", path, None)
 
     async def base_job_template(self, worker_type: str) -> Record:
-        """Prefect's own job template for a type of worker."""
-        return await base_job_template(worker_type)
+        """Prefect's own job template for a type of worker, as far as it is known here."""
+        return await base_job_template(worker_type, offline=True)
 
     async def read_deployments(self, names: Iterable[tuple[str, str]]) -> dict[str, LiveDeployment]:
         """Find nothing."""

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
 import tenacity
 
-from meta_prefect.errors import ConfigurationError, OverloadedError, RefusedError, UnreachableError
+from meta_prefect.errors import ConfigurationError, OverloadedError, RefusedError, UnreachableError, nearest
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.redaction import hidden, without_userinfo
@@ -214,8 +216,12 @@ class PrefectRequests:
         return await base_job_template(worker_type)
 
 
-async def base_job_template(worker_type: str) -> Record:
+async def base_job_template(worker_type: str, *, offline: bool = False) -> Record:
     """Prefect's own job template for a type of worker.
+
+    Args:
+        worker_type: The type.
+        offline: Whether to ask no server: what is installed here, and what Prefect brings along, has to do.
 
     Raises:
         ConfigurationError: Prefect knows no such type.
@@ -225,15 +231,37 @@ async def base_job_template(worker_type: str) -> Record:
         from prefect.workers.process import ProcessWorker
 
         return ProcessWorker.get_default_base_job_template()
-    from prefect.workers.utilities import get_default_base_job_template_for_infrastructure_type
+    from prefect.workers import utilities
+    from prefect.workers.base import BaseWorker
 
-    template = await get_default_base_job_template_for_infrastructure_type(worker_type)
-    if template is None:
+    if offline:
+        worker = BaseWorker[Any, Any, Any].get_worker_class_from_type(worker_type)
+        template = None if worker is None else worker.get_default_base_job_template()
+    else:
+        template = await utilities.get_default_base_job_template_for_infrastructure_type(worker_type)
+    shipped = {} if template is not None else _shipped_templates()
+    if template is None and worker_type not in shipped:
+        known = {*BaseWorker[Any, Any, Any].get_all_available_worker_types(), *shipped}
         raise ConfigurationError(
             f"Prefect knows no worker of type {worker_type!r}",
-            hint="Install the integration that brings it, for example prefect-kubernetes.",
+            hint=f"{nearest(worker_type, known)} Others come with an integration, such as prefect-kubernetes, that is installed "
+            "here.",
         )
-    return template
+    return shipped[worker_type] if template is None else template
+
+
+def _shipped_templates() -> dict[str, Record]:
+    """The job templates that Prefect's server answers with where it has no network, by type of worker."""
+    import prefect
+
+    file = Path(prefect.__file__).parent / "server/api/collections_data/views/aggregate-worker-metadata.json"
+    try:
+        packages: dict[str, dict[str, Record]] = json.loads(file.read_text(encoding="utf-8"))
+    except OSError:
+        return {}
+    return {
+        kind: about["default_base_job_configuration"] for kinds in packages.values() for kind, about in kinds.items()
+    }
 
 
 def sent(path: str, body: Record | None) -> Record | None:

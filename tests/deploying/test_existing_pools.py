@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -284,23 +285,47 @@ def test_what_a_pool_of_somebody_else_lacks(server: Api, project: Project, uniqu
     assert server.deployments_of(unique) == []
 
 
-def test_an_entry_of_the_project_file_is_where_the_error_is(server: Api, project: Project, unique: str) -> None:
+@pytest.mark.parametrize(
+    ("recipe", "variables", "place", "told"),
+    [
+        pytest.param("ecs_run_deployer", {}, "work_pool", "the recipe wants 'ecs'", id="pool's type"),
+        pytest.param("work_pool_deployer", {"work_pool": "UNIQUEE"}, "work_pool", "Did you mean 'UNIQUE'?", id="pool"),
+        pytest.param(
+            "work_pool_deployer",
+            {"work_pool": "UNIQUE-new", "pool_type": "cloudrun"},
+            "pool_type",
+            "no worker of type 'cloudrun'\n  Did you mean 'cloud-run'?",
+            id="type",
+        ),
+        pytest.param(
+            "work_pool_deployer",
+            {"job_variables": {"region": "eu", "sise": 2}},
+            "job_variables.sise",
+            "Did you mean 'size'?",
+            id="variable",
+        ),
+        pytest.param(
+            "work_pool_deployer",
+            {"job_variables": {"size": 2}},
+            "job_variables",
+            "needs the job variable",
+            id="required",
+        ),
+    ],
+)
+def test_an_entry_of_the_project_file_is_where_the_error_is(
+    server: Api, project: Project, unique: str, recipe: str, variables: dict[str, Any], place: str, told: str
+) -> None:
     """What a pool of somebody else does not take is placed at the variable that says it."""
-    a_pool(server, unique, "ecs")
-    file = """
-        project: UNIQUE
-        deployments:
-          UNIQUE:
-            - recipe: ecs_run_deployer
-              variables:
-                name: nightly
-                work_pool: UNIQUE
-                ephemeral_storage: 30
-    """
+    a_pool(server, unique, "needy", NEEDY)
+    entry = {"recipe": recipe, "variables": {"name": "nightly", "work_pool": "UNIQUE", **variables}}
     flow = "from prefect import flow\n\n\n@flow(name='UNIQUE')\ndef work() -> None: ...\n"
+    file = json.dumps({"project": "UNIQUE", "deployments": {"UNIQUE": [entry]}}, indent=2)
 
     with pytest.raises(MetaPrefectError) as refused:
         deploy([str(project(flow=flow, **{"meta_prefect.yaml": file}))])
 
-    assert "variables.ephemeral_storage" in str(refused.value)
-    assert "has no variable 'ephemeral_storage'" in str(refused.value)
+    message = str(refused.value)
+    assert f"variables.{place}: " in message
+    assert told.replace("UNIQUE", unique) in message
+    assert server.deployments_of(unique) == []

@@ -68,6 +68,31 @@ def test_templates_that_only_another_tool_would_fill_are_no_values(project: Call
     assert "`{{ prefect.blocks.secret.NAME }}` for a secret" in errors[1]["hint"]
 
 
+POOLS = """
+    project: UNIQUE
+    deployments:
+      UNIQUE:
+        - recipe: docker_run_deployer
+          variables: {name: docker, image: "shop:1"}
+        - recipe: work_pool_deployer
+          variables: {name: push, work_pool: x, pool_type: "ecs:push", job_variables: {whatever: 1}}
+        - recipe: work_pool_deployer
+          variables: {name: cloud-run, work_pool: y, pool_type: cloud-run, job_variables: {regin: eu}}
+"""
+
+
+def test_job_variables_are_checked_without_a_server(project: Callable[..., Path], run_cli: Cli) -> None:
+    """Prefect brings templates of many types along; of one that only a server knows nothing is said."""
+    flow = "from prefect import flow\n\n\n@flow(name='UNIQUE')\ndef work() -> None: ...\n"
+    root = project(flow=flow, **{"meta_prefect.yaml": POOLS})
+
+    done = run_cli("validate", str(root), "--output", "json", env=NOWHERE)
+
+    (error,) = json.loads(done.stdout)["errors"]
+    assert error["line"] == 9
+    assert ("'regin'" in error["message"], error["hint"]) == (True, "Did you mean 'region'?")
+
+
 FROM_ENVIRONMENT = """
     project: UNIQUE
     deployments:

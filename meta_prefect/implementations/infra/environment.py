@@ -7,10 +7,9 @@ In a pool that somebody else keeps, whose template has no ``meta_env``, the depl
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import Record, is_mapping
@@ -86,9 +85,19 @@ def _declared(template: Record) -> Mapping[str, Any]:
 
 def _hands_over(template: Record, variable: str) -> bool:
     """Whether a template has a variable, and the job refers to it."""
-    if variable not in _declared(template):
-        return False
-    return variable in _PLACEHOLDER.findall(json.dumps(template.get("job_configuration")))
+    return variable in _declared(template) and _refers(template.get("job_configuration"), variable)
+
+
+def _refers(value: Any, variable: str) -> bool:
+    match value:
+        case str():
+            return variable in _PLACEHOLDER.findall(value)
+        case dict():
+            return any(_refers(inner, variable) for inner in cast("dict[str, Any]", value).values())
+        case list():
+            return any(_refers(inner, variable) for inner in cast("list[Any]", value))
+        case _:
+            return False
 
 
 def _takes_environment(template: Record) -> bool:
