@@ -46,6 +46,16 @@ def is_held(path: Path) -> bool:
         os.close(descriptor)
 
 
+def stays_held(path: Path) -> bool:
+    """Say whether a process holds the lock and is not just ending: a killed one counts as dead before all its threads have."""
+    deadline = time.monotonic() + _PATIENCE
+    while is_held(path):
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(_POLL)
+    return False
+
+
 def wait_for_its_end(path: Path) -> None:
     """Sleep until the process that holds the lock has ended; return at once if none holds it."""
     try:

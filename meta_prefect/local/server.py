@@ -244,7 +244,7 @@ def _refuse_a_second_one(home: Path) -> None:
     """
     database = home / "prefect.db"
     holder = server_on(database)
-    if holder is None and lifeline.is_held(lifeline_file()):
+    if holder is None and lifeline.stays_held(lifeline_file()):
         holder = "a server of Meta-Prefect, in another container or on another machine,"
     if holder is not None:
         raise ProcessError(
