@@ -11,9 +11,10 @@ import errno
 import fcntl
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-_PATIENCE = 5.0  # somebody who looks whether it is held, holds it for a moment
+_PATIENCE = 5.0  # somebody who looks whether it is held, holds it for a moment; so does a process that is ending
 _POLL = 0.05
 
 
@@ -25,13 +26,10 @@ def hold(path: Path) -> bool:
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    deadline = time.monotonic() + _PATIENCE
-    while not _try(descriptor, fcntl.LOCK_EX):
-        if time.monotonic() > deadline:
-            os.close(descriptor)
-            return False
-        time.sleep(_POLL)
-    return True
+    if _in_time(lambda: _try(descriptor, fcntl.LOCK_EX)):
+        return True
+    os.close(descriptor)
+    return False
 
 
 def is_held(path: Path) -> bool:
@@ -48,12 +46,7 @@ def is_held(path: Path) -> bool:
 
 def stays_held(path: Path) -> bool:
     """Say whether a process holds the lock and is not just ending: a killed one counts as dead before all its threads have."""
-    deadline = time.monotonic() + _PATIENCE
-    while is_held(path):
-        if time.monotonic() > deadline:
-            return True
-        time.sleep(_POLL)
-    return False
+    return not _in_time(lambda: not is_held(path))
 
 
 def wait_for_its_end(path: Path) -> None:
@@ -66,6 +59,16 @@ def wait_for_its_end(path: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
+
+
+def _in_time(check: Callable[[], bool]) -> bool:
+    """Wait until a check holds; False where it does not within some seconds."""
+    deadline = time.monotonic() + _PATIENCE
+    while not check():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL)
+    return True
 
 
 def _try(descriptor: int, kind: int) -> bool:
