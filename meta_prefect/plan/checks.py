@@ -23,12 +23,14 @@ def check_parameters(deployment: Deployment) -> Iterator[ConfigurationError]:
 
     Prefect checks the first at best when they are stored, and the second never: their runs fail.
     """
-    schema = deployment.form
-    sources = {"parameters": deployment.parameters}
-    for schedule in deployment.schedules or ():
-        sources[f"parameters of schedule {schedule.slug!r}"] = schedule.parameters
-    for place, values in sources.items():
-        yield from _check(values, schema, f"{place} of {deployment.full_name}", "the flow has no parameter")
+    for place, values in parameters_by_place(deployment).items():
+        yield from _check(values, deployment.form, f"{place} of {deployment.full_name}", "the flow has no parameter")
+
+
+def parameters_by_place(deployment: Deployment) -> dict[str, Record]:
+    """A deployment's default parameters, and those of its schedules, each under the words that name them in a message."""
+    of_schedules = {f"parameters of schedule {one.slug!r}": one.parameters for one in deployment.schedules or ()}
+    return {"parameters": deployment.parameters, **of_schedules}
 
 
 def check_job_variables(

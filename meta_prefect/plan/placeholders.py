@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from meta_prefect.errors import ConfigurationError, nearest
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import is_mapping
-from meta_prefect.plan.references import PLACEHOLDER
+from meta_prefect.plan.checks import parameters_by_place
+from meta_prefect.plan.references import PLACEHOLDER, texts_in
 
 _OF_A_RUN: Final = {"ctx", "flow", "flow_run", "deployment", "task_run", "work_pool", "work_queue", "worker"}
 """What workers put into job variables themselves: ``{{ ctx.flow_run.name }}``."""
@@ -39,21 +40,18 @@ _OUTPUTS: Final = {
 
 def misplaced_templates(deployment: Deployment) -> Iterator[ConfigurationError]:
     """Say which templates nothing would ever resolve, and what to write in their place."""
-    sources: dict[str, Any] = {"parameters": deployment.parameters}
-    for schedule in deployment.schedules or ():
-        sources[f"parameters of schedule {schedule.slug!r}"] = schedule.parameters
-    for place, values in sources.items():
-        for keys, text, name in _templates(values, ()):
+    for place, values in parameters_by_place(deployment).items():
+        for keys, text, name in _templates(values):
             if hint := _instead_in_parameters(name):
                 yield _error(deployment, f"{place}{_path(keys)}", text, hint).is_about(*keys, value=text)
-    for keys, text, name in _templates(deployment.job_variables, ()):
+    for keys, text, name in _templates(deployment.job_variables):
         # The name of the job is filled by the worker, from its own environment too.
         if keys != ("name",) and (hint := _instead_in_job_variables(name)):
             yield _error(deployment, f"job_variables{_path(keys)}", text, hint).is_about(*keys, value=text)
     yield from _of_pull_steps(deployment)
     fields = ("name", "version", "tags", "work_pool_name", "work_queue_name", "entrypoint", "description")
     for field in fields:
-        for keys, text, name in _templates(getattr(deployment, field), ()):
+        for keys, text, name in _templates(getattr(deployment, field)):
             # A flow's docstring may speak of templates; a description that is nothing else was meant as one.
             is_meant = field != "description" or PLACEHOLDER.fullmatch(text.strip()) is not None
             if is_meant and ("." in name or name.startswith("$")):
@@ -66,7 +64,7 @@ def _of_pull_steps(deployment: Deployment) -> Iterator[ConfigurationError]:
     """Outputs of steps that are none before the one that asks for them; Prefect would put nothing in their place."""
     ids: list[str] = []
     for index, step in enumerate(deployment.pull_steps):
-        for keys, text, name in _templates(step, ()):
+        for keys, text, name in _templates(step):
             root, dot, _ = name.partition(".")
             if dot and root not in (*ids, *_OF_A_RUN, "prefect") and not name.startswith("$"):
                 close = nearest(root, ids)
@@ -135,19 +133,11 @@ def _path(keys: tuple[str, ...]) -> str:
     return "".join(f".{key}" for key in keys)
 
 
-def _templates(value: Any, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str, str]]:
+def _templates(value: Any) -> Iterator[tuple[tuple[str, ...], str, str]]:
     """Each placeholder within a value: the way to it, the text that holds it, its name."""
-    match value:
-        case str():
-            if found := _OF_A_DEPLOY.fullmatch(value):
-                yield keys, value, f"${found['name']}"
-            for placeholder in PLACEHOLDER.finditer(value):
-                yield keys, value, placeholder["name"]
-        case dict():
-            for key, inner in cast("dict[str, Any]", value).items():
-                yield from _templates(inner, (*keys, str(key)))
-        case list():
-            for index, inner in enumerate(cast("list[Any]", value)):
-                yield from _templates(inner, (*keys, str(index)))
-        case _:
-            pass
+    for way, text in texts_in(value):
+        keys = tuple(map(str, way))
+        if found := _OF_A_DEPLOY.fullmatch(text):
+            yield keys, text, f"${found['name']}"
+        for placeholder in PLACEHOLDER.finditer(text):
+            yield keys, text, placeholder["name"]

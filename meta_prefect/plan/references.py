@@ -52,19 +52,26 @@ def references_of(deployment: Deployment) -> tuple[Reference, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _references(value: Any, place: str) -> Iterator[Reference]:
+def texts_in(value: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Each text within a JSON value, with the keys and positions that lead to it."""
     match value:
         case str():
-            for placeholder in PLACEHOLDER.finditer(value):
-                yield from _reference(placeholder["name"], place)
+            yield keys, value
         case dict():
             for key, inner in cast("dict[str, Any]", value).items():
-                yield from _references(inner, f"{place}.{key}")
+                yield from texts_in(inner, (*keys, str(key)))
         case list():
             for index, inner in enumerate(cast("list[Any]", value)):
-                yield from _references(inner, f"{place}[{index}]")
+                yield from texts_in(inner, (*keys, index))
         case _:
             pass
+
+
+def _references(value: Any, place: str) -> Iterator[Reference]:
+    for keys, text in texts_in(value):
+        way = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
+        for placeholder in PLACEHOLDER.finditer(text):
+            yield from _reference(placeholder["name"], f"{place}{way}")
 
 
 def _reference(name: str, place: str) -> Iterator[Reference]:
@@ -89,7 +96,7 @@ def missing_references(
         variables: The variables that there are.
     """
     known = {"block": {"/".join(pair) for pair in blocks}, "variable": set(variables)}
-    mends = {
+    hints = {
         "block": "Save it in the Prefect UI under Blocks; a deploy never reads what it holds.",
         "variable": "Set it with `prefect variable set`.",
     }
@@ -99,5 +106,5 @@ def missing_references(
             yield ConfigurationError(
                 f"{reference.place} refers to the {reference}, and there is none",
                 where=f"deployment {deployment.full_name}",
-                hint=close if close.startswith("Did you mean") else mends[reference.kind],
+                hint=close if close.startswith("Did you mean") else hints[reference.kind],
             )
