@@ -16,7 +16,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from meta_prefect.engine.cancelled import tidy_up_after_cancelling
-from meta_prefect.engine.ending_holds import end_holds
+from meta_prefect.engine.holds import end_holds
 from meta_prefect.engine.form import (
     Adopt,
     Bump,

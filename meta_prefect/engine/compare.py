@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,15 +14,14 @@ from prefect import get_run_logger, task
 
 from meta_prefect.engine.git import same_files
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
+from meta_prefect.engine.pools import fit_to_pools, refuse_needing
 from meta_prefect.engine.resolve import Draft, Within, needed_by, shared_components
-from meta_prefect.errors import BuilderError, ConfigurationError, MetaPrefectError, nearest
-from meta_prefect.implementations.infra.environment import fitted
-from meta_prefect.interfaces.components import Component, WorkerPool, template_of
+from meta_prefect.errors import BuilderError, ConfigurationError, MetaPrefectError
+from meta_prefect.interfaces.components import Component, WorkerPool
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.tags import Names
 from meta_prefect.plan.changes import ALREADY, Change, Held, Plan, Unchanged
-from meta_prefect.plan.checks import check_job_variables
 from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.diff import diff_component, diff_deployment, is_after, is_before, needs_history
 from meta_prefect.plan.holds import Holds, StoredHold, held, release_command
@@ -177,7 +175,8 @@ async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None =
     live = {one.full_name: one for one in owned}
     names = {pair for draft in _sound(drafts) for pair in _names(draft)}
     live |= await server.read_deployments([pair for pair in names if "/".join(pair) not in live])
-    await _fit_to_pools(_sound(drafts), components, live, server)
+    pools = [(one.component, one.live) for one in components if isinstance(one.component, WorkerPool)]
+    await fit_to_pools(_sound(drafts), pools, live, server)
     await _check_references(_sound(drafts), server)
     sound = _sound(drafts)
     last = await _last_entries(sound, live, server)
@@ -275,7 +274,7 @@ async def _compare_components(drafts: Sequence[Draft], server: Reader) -> list[P
             case PlannedComponent():
                 planned.append(made)
             case ConfigurationError():
-                _refuse(drafts, component, made.is_about("work_pool", value=component.name))
+                refuse_needing(component, drafts, made.is_about("work_pool", value=component.name))
             case _:
                 raise made
     return planned
@@ -300,71 +299,6 @@ def reported_as(component: Component) -> Generator[None]:
         raise
     except Exception as error:
         raise BuilderError(f"{type(error).__name__}: {error}", where=str(component)) from error
-
-
-async def _fit_to_pools(
-    drafts: Sequence[Draft],
-    components: Sequence[PlannedComponent],
-    live: Mapping[str, LiveDeployment],
-    server: Reader,
-) -> None:
-    """Fit each deployment's job variables to its pool's template as it will be, and check them against it."""
-    pools = [(one.component, one.live) for one in components if isinstance(one.component, WorkerPool)]
-    additions = {pool.name: pool.template for pool, _ in pools}
-    templates: dict[str, Record] = {}
-    for pool, found in pools:
-        try:
-            templates[pool.name] = await pool.template_to_be(server, found)
-        except ConfigurationError as error:
-            if not server.is_empty:  # which may know more types than are known here
-                _refuse(drafts, pool, error.is_about("pool_type", value=pool.type))
-    for draft in _sound(drafts):
-        name = draft.deployment.work_pool_name or ""
-        if name not in templates:
-            if server.is_empty:
-                continue
-            pool = await WorkerPool(name=name).read(server)
-            if pool is None:
-                draft.refuse(await _no_such_pool(draft, name, server))
-                continue
-            templates[name] = await template_of(server, pool)
-        _fit(draft, templates[name], additions.get(name, {}), live.get(draft.deployment.full_name))
-        for error in check_job_variables(draft.deployment, templates[name], additions.get(name, {})):
-            draft.refuse(error)
-
-
-def _fit(draft: Draft, template: Record, additions: Record, live: LiveDeployment | None) -> None:
-    """Choose the way on which META_PREFECT__ENV reaches the runs, and say where there is none."""
-    deployment = draft.deployment.private_copy()
-    is_there = live is not None and live.record["work_pool_name"] == deployment.work_pool_name
-    stored: Record = live.record["job_variables"] if live is not None and is_there else {}
-    deployment.job_variables, unseen = fitted(deployment.job_variables, template, additions, stored)
-    draft.deployment = deployment
-    if unseen:
-        draft.remarks = (
-            f"runs will not see {' and '.join(unseen)}: the template of work pool {deployment.work_pool_name!r} has neither a "
-            "variable for it nor `env`",
-        )
-
-
-def _refuse(drafts: Sequence[Draft], component: Component, error: ConfigurationError) -> None:
-    """Note what is wrong with a component: once, and of a pool where the first deployment that needs it asks for it."""
-    needing = [draft for draft in drafts if component.key in {needed.key for needed in draft.components}]
-    if isinstance(component, WorkerPool) and needing and (place := needing[0].place_of(error)):
-        error.asked_for_at(place)
-    for draft in needing:
-        draft.errors.append(error)
-
-
-async def _no_such_pool(draft: Draft, name: str, server: Reader) -> ConfigurationError:
-    """Name the pools that there are."""
-    pools: list[Record] = await server.post("/work_pools/filter", {"limit": 200})
-    return ConfigurationError(
-        f"there is no work pool {name!r}, and the recipe does not say of what type to make one",
-        where=f"deployment {draft.deployment.full_name}",
-        hint=f"{nearest(name, [pool['name'] for pool in pools])} Create it with `prefect work-pool create {shlex.quote(name)} "
-        "--type …`, or say its type (`pool_type`), and a deploy does.".strip(),
-    ).is_about("work_pool", value=name)
 
 
 @task(

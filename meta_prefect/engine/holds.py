@@ -1,15 +1,19 @@
-"""Storing holds, and removing them."""
+"""Storing holds, removing them, and ending those of what a deploy has written."""
 
 from __future__ import annotations
 
 from prefect import get_run_logger, task
 
+from meta_prefect.engine.compare import PlannedBatch
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
 from meta_prefect.engine.progress import progress
 from meta_prefect.errors import RefusedError
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.holds import HOLD_TAG, Hold, StoredHold
+from meta_prefect.report import Report
 from meta_prefect.server import PrefectServer
+
+_ENDED_BY = ("created", "updated", "unchanged")
 
 
 @task(name="hold", task_run_name="hold {name}", **RETRY_TEMPORARY_ERRORS)
@@ -37,3 +41,22 @@ async def remove_hold(name: str, stored: StoredHold, server: PrefectServer) -> N
     progress().step(f"release {name}")
     await server.delete(f"/variables/{stored.variable_id}")
     get_run_logger().info("released: %s was %s", name, stored.hold)
+
+
+async def end_holds(batch: PlannedBatch, report: Report, server: PrefectServer) -> Report:
+    """Remove the holds of what has been deployed; that of a deployment that could not be written stays.
+
+    Args:
+        batch: What was planned, with the holds that there were.
+        report: What happened.
+        server: The Prefect API.
+    """
+    done = {outcome.deployment: outcome.action for outcome in report.outcomes}
+    stayed: list[str] = []
+    for name, stored in batch.ending:
+        if done.get(name) in _ENDED_BY:
+            await server.delete(f"/variables/{stored.variable_id}")
+            get_run_logger().info("%s is no longer %s", name, stored.hold)
+        else:
+            stayed.append(f"the hold of {name} stays, as it was not deployed")
+    return report.model_copy(update={"remarks": (*report.remarks, *stayed)}) if stayed else report

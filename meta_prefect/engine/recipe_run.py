@@ -27,7 +27,7 @@ from meta_prefect.engine.compare import (
 )
 from meta_prefect.engine.context import new_context
 from meta_prefect.engine.drafts import DeploymentRequest, draft
-from meta_prefect.engine.ending_holds import end_holds
+from meta_prefect.engine.holds import end_holds
 from meta_prefect.engine.observed import name_run
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.report_artifact import show_report
