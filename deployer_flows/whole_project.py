@@ -16,7 +16,6 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from meta_prefect.engine.cancelled import tidy_up_after_cancelling
-from meta_prefect.engine.holds import end_holds
 from meta_prefect.engine.form import (
     Adopt,
     Bump,
@@ -38,6 +37,7 @@ from meta_prefect.engine.form import (
     Tags,
     Version,
 )
+from meta_prefect.engine.holds import end_holds
 from meta_prefect.engine.observed import (
     RETRY_TEMPORARY_ERRORS,
     ending_in_words,

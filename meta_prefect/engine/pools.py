@@ -41,7 +41,9 @@ async def fit_to_pools(
     sound = [draft for draft in drafts if not draft.errors]
     if not server.is_empty:
         others = list(dict.fromkeys(name for one in sound if (name := _pool_of(one)) not in templates))
-        templates.update(zip(others, await asyncio.gather(*(_own_template(name, server) for name in others)), strict=True))
+        templates.update(
+            zip(others, await asyncio.gather(*(_own_template(name, server) for name in others)), strict=True)
+        )
     for draft in sound:
         name = _pool_of(draft)
         if name not in templates:
