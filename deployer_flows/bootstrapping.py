@@ -43,8 +43,8 @@ from meta_prefect.state.lock import turn
 
 _MOST: Final = 1000
 
-_MOST_NAMED: Final = 12
-"""Flows that a form names."""
+_MOST_SUGGESTED: Final = 200
+"""Flows that a form offers; any other can be typed."""
 
 _RUN_WHERE_THE_FOLDER_IS: Final = (DEFAULT_RECIPE, "process_run_deployer")
 """The recipes whose flows find the project's folder where they run: on this host, or at the same place on others."""
@@ -237,7 +237,7 @@ def _operations(project: Project, setup: DeployerSetup, used: _Used) -> dict[str
             **chosen,
             "about": f"Deploys **{name}**: all that its project file asks for, or a selection of it. Choose the environment "
             "and submit; a dry run only plans. What is on the server as wanted is not touched.",
-            "helps": {"names": f"Only these: `flow` or `flow/deployment`; left empty, all.{used.known}"},
+            **({"suggestions": {"names": used.flows[:_MOST_SUGGESTED]}} if used.flows else {}),
             "hidden": unused,
             "schedule": redeploys,
         },
@@ -339,12 +339,3 @@ class _Used:
     def spellings(self) -> tuple[str, ...]:
         """The names in both spellings that the project file may use."""
         return tuple(sorted({spelling for name in self.flows for spelling in (name, name.replace("_", "-"))}))
-
-    @property
-    def known(self) -> str:
-        """The flows in a sentence for a form. No choice is made of them: a branch, or the next commit, may have others."""
-        if not self.flows:
-            return ""
-        more = len(self.flows) - _MOST_NAMED
-        named = ", ".join(code(name) for name in self.flows[:_MOST_NAMED])
-        return f" Flows at the last bootstrap: {named}{f' and {more} more' if more > 0 else ''}."

@@ -26,6 +26,7 @@ def deployer(
     variables: dict[str, JsonValue] | None = None,
     environments: tuple[str, ...] = (),
     about: str | None = None,
+    suggestions: dict[str, tuple[str, ...]] | None = None,
     helps: dict[str, str] | None = None,
     hidden: tuple[str, ...] = (),
     parameters: dict[str, JsonValue] | None = None,
@@ -47,6 +48,7 @@ def deployer(
         variables: The variables of that recipe.
         environments: The environments among which the form lets choose.
         about: What it is for, in Markdown; by default what the flow's docstring says.
+        suggestions: Values that the form offers for parameters which are lists of texts, by parameter.
         helps: Help texts of the form, by parameter.
         hidden: Parameters that the form leaves out.
         parameters: Values that the form has filled in.
@@ -67,7 +69,7 @@ def deployer(
         | versioneer(version=__version__)
         | tags_resolver(tags=("deployer",))
         | project_source(source=source, fetch=fetch)
-        | _form(environments, hidden, dict(helps or {}))
+        | _form(environments, run_form(suggestions=suggestions or {}, help=helps or {}, hidden=hidden))
         | filled_in(values=dict(parameters or {}))
         | scheduler(schedule=schedule or ())
     )
@@ -78,8 +80,8 @@ def deployer(
     return builders
 
 
-def _form(environments: tuple[str, ...], hidden: tuple[str, ...], helps: dict[str, str]) -> FlowBuilderInterface:
+def _form(environments: tuple[str, ...], form: run_form) -> FlowBuilderInterface:
     if not environments:
-        return run_form(help=helps, hidden=hidden)
-    texts = {"environment": "One of the environments that this deployer serves.", **helps}
-    return run_form(choices={"environment": environments}, help=texts, hidden=hidden)
+        return form
+    texts = {"environment": "One of the environments that this deployer serves.", **form.help}
+    return form.model_copy(update={"choices": {"environment": environments}, "help": texts})

@@ -42,6 +42,16 @@ def choose_environment(page: Any, ui: str, wanted: str) -> None:
     page.get_by_role("option", name=wanted).click()
 
 
+def choose_flow(page: Any, ui: str, wanted: str) -> None:
+    """Choose a flow among those that the form offers."""
+    if ui == "/v2":
+        page.get_by_text("Select", exact=True).first.click()
+    else:
+        page.locator("button.p-select-button__control").nth(1).press("ArrowDown")
+    page.get_by_role("option", name=wanted).first.click()
+    page.get_by_text("Parameters", exact=True).click()  # elsewhere, which closes the list
+
+
 def submit(page: Any, server: Api) -> Any:
     """Submit the form; returns the run once it has ended."""
 
@@ -64,7 +74,7 @@ def submit(page: Any, server: Api) -> Any:
 
 @UIS
 def test_deploying_a_project_from_its_form(server: Api, page: Any, deployer: str, pictures: Path, ui: str) -> None:
-    """The form says what each field is for; `prod` is chosen; the run completes; the deployment is live.
+    """The form says what each field is for; `prod` and a flow are chosen; the run completes; the deployment is live.
 
     Deployed already, it keeps its counted version: nothing else has changed, and its schedule has runs to lose.
     """
@@ -79,17 +89,19 @@ def test_deploying_a_project_from_its_form(server: Api, page: Any, deployer: str
         "On errors (Optional)",
         "Prune (Optional)",
         "Leave alone what differs in nothing but a version that counts deploys.",
-        "Flows at the last bootstrap:",
+        "Choose",
     ):
         assert page.get_by_text(text).first.is_visible(), text
     assert page.get_by_text('Property is type "None"').count() == 0
     choose_environment(page, ui, "prod")
+    choose_flow(page, ui, deployer)
     page.screenshot(path=pictures / f"form-{ui.strip('/') or 'v1'}.png", full_page=True)
 
     run = submit(page, server)
 
     assert run["state"]["type"] == "COMPLETED", run["state"]["message"]
     assert run["name"].startswith(f"deploy {deployer} to prod")
+    assert run["parameters"]["names"] == [deployer]
     live = server.deployment(f"{deployer}/nightly-prod")
     assert live["version"] == (before["version"] if before else "1")
 

@@ -59,6 +59,30 @@ def test_an_unknown_parameter_is_named() -> None:
         run_form(hidden=("stag",)).update_deployment(a_deployment(flow=a_flow(parameter_schema=SCHEMA)))
 
 
+def test_suggestions_leave_the_field_open() -> None:
+    """A list of texts is chosen from what is suggested, or typed; it stays optional."""
+    names: dict[str, Any] = {
+        "title": "Names",
+        "description": "Which.",
+        "type": "array",
+        "items": {"type": "string"},
+        "default": [],
+    }
+    flow = a_flow(parameter_schema={"type": "object", "properties": {"names": names}, "required": []})
+
+    made = run_form(suggestions={"names": ("load", "report")}).update_deployment(a_deployment(flow=flow))
+
+    assert made.form["properties"]["names"] == {
+        "title": "Names",
+        "description": "Which.",
+        "anyOf": [
+            {"title": "Choose", "type": "array", "items": {"type": "string", "enum": ["load", "report"]}},
+            {"title": "Type", "type": "array", "items": {"type": "string"}},
+        ],
+    }
+    assert made.open_parameters == ()
+
+
 class Inner(BaseModel):
     """A nested model."""
 

@@ -20,6 +20,7 @@ class run_form(Builder):  # noqa: N801 - used like a function
 
     Attributes:
         choices: The values among which a text parameter is chosen; the first one is filled in.
+        suggestions: Values that a parameter which is a list of texts offers to choose from; others can still be typed.
         help: The text that stands below a parameter, in place of its own.
         hidden: Parameters that are left out: they keep their defaults.
     """
@@ -27,6 +28,7 @@ class run_form(Builder):  # noqa: N801 - used like a function
     step: ClassVar[str] = "shape the run form"
 
     choices: dict[str, tuple[str, ...]] = Field(default={})
+    suggestions: dict[str, tuple[str, ...]] = Field(default={})
     help: dict[str, str] = Field(default={})
     hidden: tuple[str, ...] = ()
 
@@ -37,7 +39,7 @@ class run_form(Builder):  # noqa: N801 - used like a function
             BuilderError: The flow has no such parameter.
         """
         properties: dict[str, Record] = dict(deployment.form.get("properties") or {})
-        for name in (*self.choices, *self.help, *self.hidden):
+        for name in (*self.choices, *self.suggestions, *self.help, *self.hidden):
             if name not in properties:
                 raise BuilderError(
                     f"the flow has no parameter {name!r}", where="builder run_form", hint=nearest(name, properties)
@@ -45,6 +47,8 @@ class run_form(Builder):  # noqa: N801 - used like a function
         for name, values in self.choices.items():
             properties[name] = _choice(properties[name], values)
             deployment.parameters = {name: values[0], **deployment.parameters}
+        for name, values in self.suggestions.items():
+            properties[name] = _suggesting(properties[name], values)
         for name, text in self.help.items():
             properties[name] = {**properties[name], "description": text}
         shown = {name: _plain(described) for name, described in properties.items() if name not in self.hidden}
@@ -57,6 +61,13 @@ class run_form(Builder):  # noqa: N801 - used like a function
 def _choice(described: Record, values: tuple[str, ...]) -> Record:
     kept = {key: described[key] for key in ("title", "description", "position") if key in described}
     return {**kept, "type": "string", "enum": list(values), "default": values[0]}
+
+
+def _suggesting(described: Record, values: tuple[str, ...]) -> Record:
+    """A list of texts as a choice between two lists, as both UIs show neither a choice nor a text within one list well."""
+    kept = {key: described[key] for key in ("title", "description", "position") if key in described}
+    suggested = {"title": "Choose", "type": "array", "items": {"type": "string", "enum": list(values)}}
+    return {**kept, "anyOf": [suggested, {"title": "Type", "type": "array", "items": {"type": "string"}}]}
 
 
 def _plain(described: Record) -> Record:
