@@ -67,7 +67,7 @@ from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.report import Outcome, Report, carried_by, together
 from meta_prefect.report.plan_json import document
-from meta_prefect.report.plan_text import headline, markdown, summary
+from meta_prefect.report.plan_text import markdown, sections, summary
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
 from meta_prefect.state.lock import turn
@@ -277,8 +277,8 @@ async def compare_resolved(resolved: Resolved, server: PrefectServer) -> Project
     moves = tuple(in_words(planned.moves, gethostname()))
     for move in moves:
         logger.warning("%s", move)
-    for change in planned.batch.plan:
-        logger.info("%s", headline(change))
+    for section in sections(planned.batch.plan):
+        logger.info("%s %s", section.mark, section.title)
     project, environment = planned.context.project, planned.context.environment
     await server.create_artifact(
         {

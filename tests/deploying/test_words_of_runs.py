@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from prefect import flow
-from support import Api
+from support import Api, wait_until
 
 from deployer_flows import check_drift, deploy_project, prune, rollback
 from meta_prefect.deploy import deploy
@@ -124,3 +124,19 @@ def test_notes_are_said_once_and_not_again(root: Path, unique: str, run_cli: Cli
     assert [line for line in first.stderr.splitlines() if NOTE in line] == [both]
     assert NOTE not in again.stdout + again.stderr
     assert [line for line in plan.stderr.splitlines() if NOTE in line] == [both]
+
+
+def test_the_log_says_once_what_deployments_have_in_common(server: Api, root: Path, unique: str) -> None:
+    """A deploy that finds nothing to do logs that once, however many deployments it looked at."""
+    deploy([str(root)])
+    run_id = deploy([str(root)], only_changed=True).run_id
+    condition = {"logs": {"flow_run_id": {"any_": [run_id]}}, "sort": "TIMESTAMP_ASC"}
+
+    def log() -> list[str]:
+        lines = [line["message"] for line in server.post("/logs/filter", **condition)]
+        return lines if any(line.startswith("Finished") and "unchanged" in line for line in lines) else []
+
+    told = wait_until(log, what="the log arrives")
+
+    assert not [line for line in told if f"{unique}/" in line]
+    assert sum(line.startswith("= 2 deployments: already as wanted") for line in told) == 1
