@@ -25,6 +25,7 @@ from meta_prefect.plan.changes import ALREADY, Change, Held, Plan, Unchanged
 from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.diff import diff_component, diff_deployment, is_after, is_before, needs_history
 from meta_prefect.plan.holds import Holds, StoredHold, held, release_command
+from meta_prefect.plan.leaving import PlannedRemoval
 from meta_prefect.plan.ledger import HistoryEntry
 from meta_prefect.plan.prune import PlannedDeletion
 from meta_prefect.plan.references import missing_references, references_of
@@ -99,6 +100,7 @@ class PlannedBatch:
         components: In the order in which they are written.
         deployments: In the order in which they were asked for.
         orphans: What is no longer in the project.
+        leaving: What deploys have made and no deployment wants any more.
         owned: What the project has on the server, as far as that was asked for.
         holds: The holds that there are, of whatever project.
         unsound: What was read and cannot be used, and how to remove it.
@@ -109,6 +111,7 @@ class PlannedBatch:
         components: Sequence[PlannedComponent],
         deployments: Sequence[PlannedDeployment],
         orphans: Sequence[PlannedDeletion] = (),
+        leaving: Sequence[PlannedRemoval] = (),
         owned: Sequence[LiveDeployment] = (),
         holds: Holds | None = None,
         unsound: Sequence[str] = (),
@@ -118,6 +121,7 @@ class PlannedBatch:
         self.components = tuple(components)
         self.deployments = tuple(deployments)
         self.orphans = tuple(orphans)
+        self.leaving = tuple(leaving)
         self.owned = tuple(owned)
 
     @property
@@ -127,6 +131,7 @@ class PlannedBatch:
             tuple(planned.change for planned in self.components),
             tuple(planned.change for planned in self.deployments),
             tuple(planned.change for planned in self.orphans),
+            tuple(planned.change for planned in self.leaving),
         )
 
     @property

@@ -17,6 +17,7 @@ from meta_prefect.engine.compare import (
 )
 from meta_prefect.engine.drafts import DeploymentRequest, draft
 from meta_prefect.engine.environments import known_environments
+from meta_prefect.engine.leaving import find_leaving
 from meta_prefect.engine.plan_input import PlanInput
 from meta_prefect.engine.requests import nothing_to_deploy
 from meta_prefect.engine.resolve import Draft, build, build_observed, needed_by
@@ -328,11 +329,15 @@ async def plan_resolved(resolved: Resolved, server: Reader) -> ProjectPlan:
         errors.extend(excess)
     elif inputs.asked.prune:
         errors.append(TargetError("nothing is pruned while anything is wrong with the project", where="prune"))
+    project = (inputs.project.names, inputs.context.environment)
+    needing = PlannedBatch(components, batch.deployments, owned=batch.owned)
+    whole = is_whole and not errors
+    leaving = await find_leaving(needing, orphans, project, server, is_whole=whole)
     if requested.is_empty and not inputs.asked.prune:
         errors.append(nothing_to_deploy(inputs.project, inputs.context.environment, [str(one) for one in orphans]))
     return ProjectPlan(
         resolved,
-        PlannedBatch(components, batch.deployments, orphans, batch.owned, batch.holds, batch.unsound),
+        PlannedBatch(components, batch.deployments, orphans, leaving, batch.owned, batch.holds, batch.unsound),
         errors,
         notes,
     )

@@ -43,7 +43,7 @@ class ChangeDocument(BaseModel):
         scheduled_runs: Whether runs that its schedules have created already stay, are created anew, or go; none stay as well.
         kept: What operators have set and keep, as the recipe does not set it: values by the place of their field.
         next_fires: The next runs of each schedule that it touches, before and after; left out where there are none.
-        detail: Why nothing is done.
+        detail: Why nothing is done, or why it is deleted.
         remarks: What else to know.
     """
 
@@ -115,8 +115,10 @@ def _change(change: Change) -> ChangeDocument:
         case Unchanged(reason=reason):
             runs = {"scheduled_runs": "kept"} if is_deployment else {}
             return ChangeDocument(**common, action="unchanged", detail=reason, **runs)
-        case Delete():
-            return ChangeDocument(**common, action="delete", scheduled_runs="deleted")
+        case Delete(reason=reason):
+            runs = {"scheduled_runs": "deleted"} if is_deployment else {}
+            reasons = {"detail": reason} if reason else {}
+            return ChangeDocument(**common, action="delete", **reasons, **runs)
         case _:
             assert_never(change)
 
