@@ -32,7 +32,13 @@ from meta_prefect.plan.holds import counting
 from meta_prefect.plan.outcomes import planned_action
 from meta_prefect.plan.prune import PlannedDeletion, check_deletions, orphans_of
 from meta_prefect.plan.remarks import Remark, grouped, is_standing, remarks_of
-from meta_prefect.plan.saved_plan import PlannedState, SavedPlan, fingerprint_of_wanted, states_of
+from meta_prefect.plan.saved_plan import (
+    PlannedState,
+    SavedPlan,
+    fingerprint_of_component,
+    fingerprint_of_wanted,
+    states_of,
+)
 from meta_prefect.recipes.recipe import Recipe
 from meta_prefect.report import Outcome
 from meta_prefect.report.plan_text import kept_versions
@@ -172,6 +178,9 @@ class ProjectPlan:
             versions={**(earlier.versions if earlier is not None else {}), **self.versions},
             wanted=self.wanted,
             states=self.states,
+            components={
+                str(one.change.subject): fingerprint_of_component(one.component) for one in self.batch.components
+            },
             unsettled=tuple(str(one) for one in self.batch.deployments if self._has_to_act(one)),
             stage="planned" if dry_run else "started" if self._has_work else "finished",
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal, assert_never
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from meta_prefect.interfaces.json_diff import ABSENT, FieldChange
 from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Held, Plan, ScheduledRuns, Unchanged, Update
+from meta_prefect.plan.outcomes import count_actions
 from meta_prefect.redaction import hidden
 from meta_prefect.report.next_runs import NextRuns, next_fires
 
@@ -92,6 +93,16 @@ def document(plan: Plan, run_id: str | None = None) -> PlanDocument:
     run = {} if run_id is None else {"run_id": run_id}
     changes = tuple(_change(change) for change in plan)
     return PlanDocument(version=1, has_changes=bool(plan.changes), changes=changes, **run)
+
+
+_TO_DO: Final[Mapping[Action, str]] = {"create": "to create", "update": "to update", "delete": "to delete"}
+
+
+def count_components(plan: PlanDocument) -> str:
+    """``1 to create, 1 to delete``: what is done to what deployments need; empty for nothing."""
+    return count_actions(
+        _TO_DO[change.action] for change in plan.changes if change.kind != DEPLOYMENT and change.action in _TO_DO
+    )
 
 
 def _change(change: Change) -> ChangeDocument:
