@@ -15,6 +15,7 @@ from prefect import get_run_logger, task
 from meta_prefect.engine.git import same_files
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
 from meta_prefect.engine.pools import fit_to_pools, refuse_needing
+from meta_prefect.engine.referring import check_targets
 from meta_prefect.engine.resolve import Draft, Within, needed_by, shared_components
 from meta_prefect.errors import BuilderError, ConfigurationError, MetaPrefectError
 from meta_prefect.interfaces.components import Component, WorkerPool
@@ -178,11 +179,12 @@ async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None =
         _compare_components(_sound(drafts), server), _read_owned(owner, server), server.read_holds()
     )
     live = {one.full_name: one for one in owned}
-    names = {pair for draft in _sound(drafts) for pair in _names(draft)}
+    names = {pair for draft in _sound(drafts) for pair in (*_names(draft), *_run_by(draft))}
     live |= await server.read_deployments([pair for pair in names if "/".join(pair) not in live])
     pools = [(one.component, one.live) for one in components if isinstance(one.component, WorkerPool)]
     await fit_to_pools(_sound(drafts), pools, live, server)
     await _check_references(_sound(drafts), server)
+    check_targets(_sound(drafts), live, is_known=not server.is_empty)
     sound = _sound(drafts)
     last = await _last_entries(sound, live, server)
     deployments: list[PlannedDeployment] = []
@@ -264,6 +266,12 @@ def _names(draft: Draft) -> list[tuple[str, str]]:
         flow, _, name = draft.deployment.renamed_from.partition("/")
         names.append((flow, name))
     return names
+
+
+def _run_by(draft: Draft) -> list[tuple[str, str]]:
+    """The flow and deployment names of what a deployment's components run."""
+    targets = (name.partition("/") for component in draft.components for name, _ in component.runs)
+    return [(flow, name) for flow, _, name in targets]
 
 
 def _sound(drafts: Sequence[Draft]) -> list[Draft]:

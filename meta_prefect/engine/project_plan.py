@@ -19,6 +19,7 @@ from meta_prefect.engine.drafts import DeploymentRequest, draft
 from meta_prefect.engine.environments import known_environments
 from meta_prefect.engine.leaving import find_leaving
 from meta_prefect.engine.plan_input import PlanInput
+from meta_prefect.engine.referring import check_unreferred
 from meta_prefect.engine.requests import nothing_to_deploy
 from meta_prefect.engine.resolve import Draft, build, build_observed, needed_by
 from meta_prefect.errors import ConfigurationError, TargetError
@@ -29,6 +30,7 @@ from meta_prefect.plan.changes import Change, Delete, Held, Unchanged, Update
 from meta_prefect.plan.code_moves import CodeMove, in_words, moves_of
 from meta_prefect.plan.environments import check_environment
 from meta_prefect.plan.holds import counting
+from meta_prefect.plan.leaving import PlannedRemoval
 from meta_prefect.plan.outcomes import planned_action
 from meta_prefect.plan.prune import PlannedDeletion, check_deletions, orphans_of
 from meta_prefect.plan.remarks import Remark, grouped, is_standing, remarks_of
@@ -342,6 +344,7 @@ async def plan_resolved(resolved: Resolved, server: Reader) -> ProjectPlan:
     needing = PlannedBatch(components, batch.deployments, owned=batch.owned)
     whole = is_whole and not errors
     leaving = await find_leaving(needing, orphans, project, server, is_whole=whole)
+    errors.extend(await _referred_to(needing, orphans, leaving, server))
     if requested.is_empty and not inputs.asked.prune:
         errors.append(nothing_to_deploy(inputs.project, inputs.context.environment, [str(one) for one in orphans]))
     return ProjectPlan(
@@ -350,6 +353,19 @@ async def plan_resolved(resolved: Resolved, server: Reader) -> ProjectPlan:
         errors,
         notes,
     )
+
+
+async def _referred_to(
+    batch: PlannedBatch, orphans: Sequence[PlannedDeletion], leaving: Sequence[PlannedRemoval], server: Reader
+) -> list[ConfigurationError]:
+    """Find out whether anything refers to what is deleted, or whose place another one takes."""
+    going = [one.live for one in orphans if isinstance(one.change, Delete)]
+    going += [one.predecessor for one in batch.deployments if one.predecessor and not isinstance(one.change, Held)]
+    if not going:
+        return []
+    wanted = {target: str(one.component) for one in batch.components for target, _ in one.component.runs}
+    written = {claim for one in batch.components for claim in one.component.claims(one.live)}
+    return await check_unreferred(going, wanted, written | {one.owned.id for one in leaving}, server)
 
 
 async def _new_environment(inputs: PlanInput, batch: PlannedBatch, server: Reader) -> list[str]:

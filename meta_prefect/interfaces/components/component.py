@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
@@ -90,6 +90,11 @@ class Component(BaseModel, ABC):
     @property
     def requires(self) -> Iterable[Component]:
         """Components that must be written before this one."""
+        return ()
+
+    @property
+    def runs(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        """The deployments that it runs, each as ``flow/deployment`` with the parameters that it gives."""
         return ()
 
     @property

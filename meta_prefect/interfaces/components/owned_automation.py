@@ -60,6 +60,15 @@ class OwnedAutomation(Component):
     def event(self) -> Record:
         """What sets it off: the part of the trigger that tells which events count, how many, and within how many seconds."""
 
+    @property
+    def runs(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        """The deployment that it runs, where it runs one."""
+        match self.does():
+            case RunDeployment(deployment=deployment, parameters=parameters):
+                return ((deployment, parameters),)
+            case _:
+                return ()
+
     def about(self) -> str:
         """What its description in Prefect says; never a reason to write it again."""
         return ""

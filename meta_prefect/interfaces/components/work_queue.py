@@ -18,6 +18,8 @@ from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, diffe
 
 _MARK: Final = re.compile(r"(\n\n)?(?P<mark>Made by Meta-Prefect for .+)\Z")
 
+_UNFINISHED: Final = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING")
+
 
 class WorkQueue(Component):
     """A queue of a work pool.
@@ -109,9 +111,11 @@ class WorkQueue(Component):
 
     @classmethod
     async def remove(cls, owned: Owned, api: Api) -> bool:
-        """Delete it, unless a deployment uses it by now."""
+        """Delete it, unless a deployment uses it by now, or runs wait in it, which nobody would start any more."""
         pool, _, name = owned.key[1].partition("/")
-        if (pool, name) in await _users([name], api):
+        there: Record = {"work_pools": {"name": {"any_": [pool]}}, "work_pool_queues": {"name": {"any_": [name]}}}
+        unfinished: Record = {"flow_runs": {"state": {"type": {"any_": list(_UNFINISHED)}}}}
+        if (pool, name) in await _users([name], api) or await api.post("/flow_runs/count", {**there, **unfinished}):
             return False
         await api.delete(f"{_queues(pool)}{quote(name)}")
         return True
