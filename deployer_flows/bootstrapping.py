@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from prefect import get_run_logger, task
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from deployer_flows.deploying_itself import DEFAULT_RECIPE, deployer
 from deployer_flows.whole_project import plan_and_apply, succeeded
 from meta_prefect.engine.context import new_context
 from meta_prefect.engine.drafts import DeploymentRequest
-from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS, ending_in_words, mark_run
+from meta_prefect.engine.observed import ending_in_words, mark_run
 from meta_prefect.engine.plan_input import PlanInput
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.requests import ProjectRequests, requests_of
@@ -26,9 +25,8 @@ from meta_prefect.flows.catalog import catalog_of
 from meta_prefect.flows.loader import ProjectModules
 from meta_prefect.hidden_values import secrets_in
 from meta_prefect.implementations.code.project_source import ProjectSource
-from meta_prefect.implementations.notification.watching import watch_name
 from meta_prefect.interfaces.markdown import code, escaped
-from meta_prefect.interfaces.tags import DEPLOYERS, Names, deployer_of, deployers_of, owner_tags
+from meta_prefect.interfaces.tags import DEPLOYERS, deployer_of, deployers_of
 from meta_prefect.local.files import scratch_folder
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.remarks import Remark
@@ -113,31 +111,7 @@ async def bootstrap(
             taking_turns = turn(server, inputs.project.name, DEPLOYERS, waiting=progress().wait)
             async with nullcontext() if dry_run else taking_turns:
                 report = await plan_and_apply(inputs, None, server, dry_run=dry_run, on_error="stop", force=remove)
-                if not dry_run:
-                    watches = setup.watch and not remove
-                    wanted = {watch_name("check-drift", project.name, setup.environments)} if watches else set[str]()
-                    await remove_automations(inputs.project.names, wanted, server)
     return succeeded(report)
-
-
-@task(
-    name="remove automations",
-    task_run_name="remove automations that are no longer wanted",
-    **RETRY_TEMPORARY_ERRORS,
-)
-async def remove_automations(names: Names, wanted: set[str], server: PrefectServer) -> None:
-    """Delete the automations of a deployer that it no longer has: they would run what is gone.
-
-    Args:
-        names: The deployer's names.
-        wanted: The names of those that stay.
-        server: The Prefect API.
-    """
-    condition = {"automations": {"tags": {"any_": owner_tags(names)}}}
-    for automation in [one async for one in server.pages("/automations/filter", condition)]:
-        if automation["name"] not in wanted:
-            await server.delete(f"/automations/{automation['id']}")
-            get_run_logger().info("deleted automation %r", automation["name"])
 
 
 async def _replaced(project: Project, server: PrefectServer) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,7 +21,7 @@ from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.outcomes import counted, listed
 from meta_prefect.plan.saved_plan import DeployOptions
-from meta_prefect.plan.status import DeploymentStatus, ProjectStatus
+from meta_prefect.plan.status import ProjectStatus
 from meta_prefect.project import read_project
 from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.report import Outcome, drift_in_one_line
@@ -94,18 +95,23 @@ async def _check(
         project, where = inputs.project.name, inputs.context.environment
         async with turn(server, project, where, waiting=progress().wait):
             found = await compare_with_applied(inputs, server)
-            drifted = list(found.drifted)
-            await _show(found, drifted, server)
-            healed = await _heal(inputs, folder, drifted, server) if drifted and policy == "heal" else []
+            drifted = [*(one.deployment for one in found.drifted), *map(str, found.drifted_components)]
+            await _show(found, server)
+            healed, also = [], []
+            if drifted and policy == "heal":
+                healed, also = await _heal(inputs, folder, found.to_heal, server)
     summary = drift_in_one_line(found)
     if drifted and policy == "fail":
         raise DriftFound(
-            f"{summary}: {', '.join(one.deployment for one in drifted)}",
+            f"{summary}: {', '.join(drifted)}",
             where=f"{project} in {where}",
             hint="Its artifact says which fields. Deploy the project to set them right, or change it to what is live.",
         )
     if healed:
-        summary = f"healed {len(healed)} of {counted(len(found.deployments), 'deployment')}: {listed(healed)}"
+        of_all = f"{len(healed)} of {counted(len(found.deployments), 'deployment')}"
+        summary = f"healed {of_all}: {listed(healed)}{f', with {listed(also)}' if also else ''}"
+    elif also:
+        summary = f"healed {listed(also)}"
     return saying(summary, found)
 
 
@@ -120,9 +126,11 @@ async def compare_with_applied(inputs: PlanInput, server: PrefectServer) -> Proj
     return await project_status(inputs, server)
 
 
-async def _show(found: ProjectStatus, drifted: list[DeploymentStatus], server: PrefectServer) -> None:
+async def _show(found: ProjectStatus, server: PrefectServer) -> None:
     """Say what has drifted where people and automations look for it."""
-    logger = get_run_logger()
+    logger, drifted = get_run_logger(), found.drifted
+    for one in found.drifted_components:
+        logger.warning("%s %s", one, one.state)
     for one in drifted:
         fields = ", ".join(field.path for field in one.drift)
         logger.warning("%s %s%s", one.deployment, one.state, f": {fields}" if fields else "")
@@ -148,18 +156,24 @@ def _split(name: str) -> tuple[str, str]:
     return flow_name, deployment_name
 
 
-async def _heal(inputs: PlanInput, folder: Path, drifted: list[DeploymentStatus], server: PrefectServer) -> list[str]:
-    """Deploy what has drifted, unless that has been done too often; returns what was set right.
+async def _heal(
+    inputs: PlanInput, folder: Path, drifted: Sequence[str], server: PrefectServer
+) -> tuple[list[str], list[str]]:
+    """Deploy what has drifted, and what needs what has, unless that has been done too often.
 
     Raises:
         DriftFound: Something was changed again and again after it had been healed.
         DeployFailed: Something could not be written.
+
+    Returns:
+        The deployments that were set right, and what they need that was.
     """
     project, environment = inputs.project.name, inputs.context.environment
     heals = await read_heals(project, environment, server)
-    names = [one.deployment for one in drifted if heals.may_heal(one.deployment, inputs.context.now)]
-    given_up = [one.deployment for one in drifted if one.deployment not in names]
+    names = [one for one in drifted if heals.may_heal(one, inputs.context.now)]
+    given_up = [one for one in drifted if one not in names]
     healed: list[Outcome] = []
+    also: list[str] = []
     if names:
         # Noted first: what writes and then dies must not do so for ever.
         await store_heals(heals.with_heals(names, inputs.context.now), server)
@@ -169,6 +183,7 @@ async def _heal(inputs: PlanInput, folder: Path, drifted: list[DeploymentStatus]
             await plan_and_apply(healing, None, server, dry_run=False, on_error="keep-going", force=False)
         )
         healed = [*report.only("created"), *report.only("updated")]
+        also = [name for name, _ in report.components]
         for outcome in healed:
             announce("healed", project, environment, outcome.deployment, outcome.id, {"fields": outcome.detail})
     if given_up:
@@ -177,4 +192,4 @@ async def _heal(inputs: PlanInput, folder: Path, drifted: list[DeploymentStatus]
             where=f"{project} in {environment}",
             hint="Find out who changes it; what else writes these deployments?",
         )
-    return [outcome.deployment for outcome in healed]
+    return [outcome.deployment for outcome in healed], also

@@ -38,6 +38,7 @@ from meta_prefect.engine.form import (
     Version,
 )
 from meta_prefect.engine.holds import end_holds
+from meta_prefect.engine.leaving import remove_leaving
 from meta_prefect.engine.observed import (
     RETRY_TEMPORARY_ERRORS,
     ending_in_words,
@@ -204,6 +205,7 @@ async def plan_and_apply(
             report = await undo(planned, report, server)
         else:
             report = await prune_orphans(planned, report, server, force=force)
+            report = await remove_leaving(planned.batch, report, server)
         report = await end_holds(planned.batch, report, server)
     if note.stage == "started":
         await settle_plan(artifact_id, note, [outcome.deployment for outcome in report.failed], server)

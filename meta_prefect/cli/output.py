@@ -248,6 +248,8 @@ class Output:
             self.raw(json.dumps({"valid": True, "errors": [], "deployments": names}, indent=2))
         elif form == "text":
             self.raw(f"valid: {counted(len(names), 'deployment')} in {report.environment}")
+            for remark in report.remarks:
+                self.note(remark)
 
 
 class _Waits(Silent):

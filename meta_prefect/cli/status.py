@@ -22,6 +22,7 @@ _COLORS = {
     "not deployed": "yellow",
     "orphan": "magenta",
     "held": "magenta",
+    "leaving": "magenta",
 }
 
 
@@ -51,9 +52,12 @@ def status(
             out.raw(escaped(_line(one)), style=_COLORS[one.state])
             for field in one.fields:
                 out.raw(escaped(f"    {_field_line(field)}"))
-        count = sum(one.is_in_sync for one in found.deployments)
-        held = sum(one.state == "held" for one in found.deployments)
-        out.raw(f"{count} of {len(found.deployments)} in sync{f', {held} held' if held else ''} in {found.environment}")
+        for one in found.components:
+            if not one.is_in_sync:
+                out.raw(escaped(f"{one.state}: {one}"), style=_COLORS[one.state])
+                for field in one.fields:
+                    out.raw(escaped(f"    {_field_line(field)}"))
+        out.raw(found.in_one_line)
     for remark in found.remarks:
         out.say(f"note: {remark}")
     return 0 if found.in_sync else 2

@@ -15,6 +15,7 @@ from prefect import get_run_logger, task
 from meta_prefect.engine.git import same_files
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
 from meta_prefect.engine.pools import fit_to_pools, refuse_needing
+from meta_prefect.engine.referring import check_targets
 from meta_prefect.engine.resolve import Draft, Within, needed_by, shared_components
 from meta_prefect.errors import BuilderError, ConfigurationError, MetaPrefectError
 from meta_prefect.interfaces.components import Component, WorkerPool
@@ -25,6 +26,7 @@ from meta_prefect.plan.changes import ALREADY, Change, Held, Plan, Unchanged
 from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.diff import diff_component, diff_deployment, is_after, is_before, needs_history
 from meta_prefect.plan.holds import Holds, StoredHold, held, release_command
+from meta_prefect.plan.leaving import PlannedRemoval
 from meta_prefect.plan.ledger import HistoryEntry
 from meta_prefect.plan.prune import PlannedDeletion
 from meta_prefect.plan.references import missing_references, references_of
@@ -99,6 +101,7 @@ class PlannedBatch:
         components: In the order in which they are written.
         deployments: In the order in which they were asked for.
         orphans: What is no longer in the project.
+        leaving: What deploys have made and no deployment wants any more.
         owned: What the project has on the server, as far as that was asked for.
         holds: The holds that there are, of whatever project.
         unsound: What was read and cannot be used, and how to remove it.
@@ -109,6 +112,7 @@ class PlannedBatch:
         components: Sequence[PlannedComponent],
         deployments: Sequence[PlannedDeployment],
         orphans: Sequence[PlannedDeletion] = (),
+        leaving: Sequence[PlannedRemoval] = (),
         owned: Sequence[LiveDeployment] = (),
         holds: Holds | None = None,
         unsound: Sequence[str] = (),
@@ -118,6 +122,7 @@ class PlannedBatch:
         self.components = tuple(components)
         self.deployments = tuple(deployments)
         self.orphans = tuple(orphans)
+        self.leaving = tuple(leaving)
         self.owned = tuple(owned)
 
     @property
@@ -127,6 +132,7 @@ class PlannedBatch:
             tuple(planned.change for planned in self.components),
             tuple(planned.change for planned in self.deployments),
             tuple(planned.change for planned in self.orphans),
+            tuple(planned.change for planned in self.leaving),
         )
 
     @property
@@ -173,11 +179,12 @@ async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None =
         _compare_components(_sound(drafts), server), _read_owned(owner, server), server.read_holds()
     )
     live = {one.full_name: one for one in owned}
-    names = {pair for draft in _sound(drafts) for pair in _names(draft)}
+    names = {pair for draft in _sound(drafts) for pair in (*_names(draft), *_run_by(draft))}
     live |= await server.read_deployments([pair for pair in names if "/".join(pair) not in live])
     pools = [(one.component, one.live) for one in components if isinstance(one.component, WorkerPool)]
     await fit_to_pools(_sound(drafts), pools, live, server)
     await _check_references(_sound(drafts), server)
+    check_targets(_sound(drafts), live, is_known=not server.is_empty)
     sound = _sound(drafts)
     last = await _last_entries(sound, live, server)
     deployments: list[PlannedDeployment] = []
@@ -259,6 +266,12 @@ def _names(draft: Draft) -> list[tuple[str, str]]:
         flow, _, name = draft.deployment.renamed_from.partition("/")
         names.append((flow, name))
     return names
+
+
+def _run_by(draft: Draft) -> list[tuple[str, str]]:
+    """The flow and deployment names of what a deployment's components run."""
+    targets = (name.partition("/") for component in draft.components for name, _ in component.runs)
+    return [(flow, name) for flow, _, name in targets]
 
 
 def _sound(drafts: Sequence[Draft]) -> list[Draft]:

@@ -17,7 +17,9 @@ from meta_prefect.engine.compare import (
 )
 from meta_prefect.engine.drafts import DeploymentRequest, draft
 from meta_prefect.engine.environments import known_environments
+from meta_prefect.engine.leaving import find_leaving
 from meta_prefect.engine.plan_input import PlanInput
+from meta_prefect.engine.referring import check_unreferred
 from meta_prefect.engine.requests import nothing_to_deploy
 from meta_prefect.engine.resolve import Draft, build, build_observed, needed_by
 from meta_prefect.errors import ConfigurationError, TargetError
@@ -28,10 +30,17 @@ from meta_prefect.plan.changes import Change, Delete, Held, Unchanged, Update
 from meta_prefect.plan.code_moves import CodeMove, in_words, moves_of
 from meta_prefect.plan.environments import check_environment
 from meta_prefect.plan.holds import counting
+from meta_prefect.plan.leaving import PlannedRemoval
 from meta_prefect.plan.outcomes import planned_action
 from meta_prefect.plan.prune import PlannedDeletion, check_deletions, orphans_of
 from meta_prefect.plan.remarks import Remark, grouped, is_standing, remarks_of
-from meta_prefect.plan.saved_plan import PlannedState, SavedPlan, fingerprint_of_wanted, states_of
+from meta_prefect.plan.saved_plan import (
+    PlannedState,
+    SavedPlan,
+    fingerprint_of_component,
+    fingerprint_of_wanted,
+    states_of,
+)
 from meta_prefect.recipes.recipe import Recipe
 from meta_prefect.report import Outcome
 from meta_prefect.report.plan_text import kept_versions
@@ -171,6 +180,9 @@ class ProjectPlan:
             versions={**(earlier.versions if earlier is not None else {}), **self.versions},
             wanted=self.wanted,
             states=self.states,
+            components={
+                str(one.change.subject): fingerprint_of_component(one.component) for one in self.batch.components
+            },
             unsettled=tuple(str(one) for one in self.batch.deployments if self._has_to_act(one)),
             stage="planned" if dry_run else "started" if self._has_work else "finished",
         )
@@ -328,14 +340,32 @@ async def plan_resolved(resolved: Resolved, server: Reader) -> ProjectPlan:
         errors.extend(excess)
     elif inputs.asked.prune:
         errors.append(TargetError("nothing is pruned while anything is wrong with the project", where="prune"))
+    project = (inputs.project.names, inputs.context.environment)
+    needing = PlannedBatch(components, batch.deployments, owned=batch.owned)
+    whole = is_whole and not errors
+    leaving = await find_leaving(needing, orphans, project, server, is_whole=whole)
+    errors.extend(await _referred_to(needing, orphans, leaving, server))
     if requested.is_empty and not inputs.asked.prune:
         errors.append(nothing_to_deploy(inputs.project, inputs.context.environment, [str(one) for one in orphans]))
     return ProjectPlan(
         resolved,
-        PlannedBatch(components, batch.deployments, orphans, batch.owned, batch.holds, batch.unsound),
+        PlannedBatch(components, batch.deployments, orphans, leaving, batch.owned, batch.holds, batch.unsound),
         errors,
         notes,
     )
+
+
+async def _referred_to(
+    batch: PlannedBatch, orphans: Sequence[PlannedDeletion], leaving: Sequence[PlannedRemoval], server: Reader
+) -> list[ConfigurationError]:
+    """Find out whether anything refers to what is deleted, or whose place another one takes."""
+    going = [one.live for one in orphans if isinstance(one.change, Delete)]
+    going += [one.predecessor for one in batch.deployments if one.predecessor and not isinstance(one.change, Held)]
+    if not going:
+        return []
+    wanted = {target: str(one.component) for one in batch.components for target, _ in one.component.runs}
+    written = {claim for one in batch.components for claim in one.component.claims(one.live)}
+    return await check_unreferred(going, wanted, written | {one.owned.id for one in leaving}, server)
 
 
 async def _new_environment(inputs: PlanInput, batch: PlannedBatch, server: Reader) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.parse import quote
 
 import anyio
 from prefect import get_run_logger, task
@@ -13,14 +12,13 @@ from meta_prefect.engine.progress import progress
 from meta_prefect.engine.project_plan import ProjectPlan
 from meta_prefect.errors import MetaPrefectError, MovedError
 from meta_prefect.hidden_values import known_by
-from meta_prefect.interfaces.components.work_pool import is_ours
 from meta_prefect.interfaces.json_diff import Record
-from meta_prefect.interfaces.tags import Names, owner, owner_tags
+from meta_prefect.interfaces.tags import Names, owner
 from meta_prefect.plan.changes import Delete
 from meta_prefect.plan.deployment_record import LiveDeployment
-from meta_prefect.plan.ledger import HistoryEntry, PageHead, deleted
+from meta_prefect.plan.ledger import PageHead, deleted
 from meta_prefect.plan.outcomes import counted, listed
-from meta_prefect.plan.prune import PlannedDeletion, automations_of, queue_of_its_own
+from meta_prefect.plan.prune import PlannedDeletion
 from meta_prefect.redaction import remember
 from meta_prefect.report import Outcome, Report
 from meta_prefect.report.events import announce_report
@@ -40,14 +38,11 @@ _UNDER_WAY: Final = ("PENDING", "RUNNING", "PAUSED", "CANCELLING")
     task_run_name="delete {planned}",
     **RETRY_TEMPORARY_ERRORS,
 )
-async def delete_orphan(
-    planned: PlannedDeletion, last: HistoryEntry | None, names: Names, server: PrefectServer, *, force: bool
-) -> None:
-    """Pause a deployment, cancel what is scheduled, let runs under way finish, then delete it with what only it used.
+async def delete_orphan(planned: PlannedDeletion, names: Names, server: PrefectServer, *, force: bool) -> None:
+    """Pause a deployment, cancel what is scheduled, let runs under way finish, then delete it. What only it used leaves then.
 
     Args:
         planned: The deployment.
-        last: What the last deploy wrote of it, which tells whether its queue is its own.
         names: The names of the project that owns it.
         server: The Prefect API.
         force: Whether runs that are under way are left to themselves.
@@ -69,22 +64,9 @@ async def delete_orphan(
     cancelled = await _cancel_scheduled_runs(live, server)
     if not force:
         await _wait_for_runs(live, server)
-    gone = await delete_with_its_own(live, names, server)
-    if (queue := queue_of_its_own(live, last)) is not None and await _delete_queue(live, queue, server):
-        gone.append(f"work queue {queue}")
-    logger.info("deleted %s: %d scheduled runs cancelled%s", name, cancelled, "".join(f", {one}" for one in gone))
-
-
-async def delete_with_its_own(live: LiveDeployment, names: Names, server: PrefectServer) -> list[str]:
-    """Delete a deployment with the automations of the project that watch only it; returns what else was deleted."""
-    ours = {"automations": {"tags": {"any_": owner_tags(names)}}}
-    found: list[Record] = [one async for one in server.pages("/automations/filter", ours)]
-    automations = automations_of(live, found)
-    for automation in automations:
-        await server.delete(f"/automations/{automation['id']}")
     await server.delete(f"/automations/owned-by/prefect.deployment.{live.id}")
     await server.delete_deployment(live)
-    return [f"automation {automation['name']!r}" for automation in automations]
+    logger.info("deleted %s: %d scheduled runs cancelled", name, cancelled)
 
 
 async def _cancel_scheduled_runs(live: LiveDeployment, server: PrefectServer) -> int:
@@ -120,20 +102,6 @@ async def _runs(live: LiveDeployment, types: tuple[str, ...], server: PrefectSer
     return await server.post("/flow_runs/filter", {"flow_runs": condition, "limit": 200})
 
 
-async def _delete_queue(live: LiveDeployment, queue: str, server: PrefectServer) -> bool:
-    """Delete a queue unless another deployment uses it, or its pool is somebody else's: then the queue may be, too."""
-    pool: str = live.record["work_pool_name"]
-    found: Record | None = await server.get(f"/work_pools/{quote(pool)}")
-    if found is None or not is_ours(found):
-        return False
-    users = server.pages("/deployments/filter", {"deployments": {"work_queue_name": {"any_": [queue]}}})
-    async for user in users:
-        if user["work_pool_name"] == pool and user["id"] != live.id:
-            return False
-    await server.delete(f"/work_pools/{quote(pool)}/queues/{quote(queue)}")
-    return True
-
-
 RECIPE = "prune"
 """Under which name the ledger keeps what was deleted."""
 
@@ -166,7 +134,7 @@ async def prune_orphans(planned: ProjectPlan, report: Report, server: PrefectSer
     outcomes: list[Outcome] = []
     for one in orphans:
         try:
-            await delete_orphan(one, last.get(str(one)), context.names, server, force=force)
+            await delete_orphan(one, context.names, server, force=force)
         except Exception as error:  # noqa: BLE001 - reported with the deployment; the task's run holds the traceback
             message = (
                 str(error) if isinstance(error, MetaPrefectError) else presentable(f"{type(error).__name__}: {error}")

@@ -28,6 +28,7 @@ from meta_prefect.engine.compare import (
 from meta_prefect.engine.context import new_context
 from meta_prefect.engine.drafts import DeploymentRequest, draft
 from meta_prefect.engine.holds import end_holds
+from meta_prefect.engine.leaving import find_leaving, remove_leaving
 from meta_prefect.engine.observed import name_run
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.report_artifact import show_report
@@ -90,6 +91,7 @@ async def run_recipe(
         if page is not None:
             await page.close(_written(batch, report))
         if is_alone:
+            report = await remove_leaving(batch, report, server)
             report = await end_holds(batch, report, server)
         key = f"report-{context.project}-{report.environment}-{recipe.recipe_name}"
         description = f"Deployed by {code(recipe.recipe_name)}: {report.in_one_line}."
@@ -131,6 +133,7 @@ async def _planned(recipe: Recipe, entries: Sequence[Any], context: DeployContex
     _refuse(drafts)
     batch = await compare_observed(cast("list[Draft]", quote(drafts)), server)
     _refuse(drafts)
+    batch.leaving = tuple(await find_leaving(batch, (), (context.names, context.environment), server, is_whole=False))
     return Part(batch, flows.modules.imported)
 
 

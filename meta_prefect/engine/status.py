@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from meta_prefect.engine.compare import PlannedBatch
 from meta_prefect.engine.git import same_files
 from meta_prefect.engine.plan_input import PlanInput
 from meta_prefect.engine.project_plan import plan_project
+from meta_prefect.engine.resolve import needed_by
 from meta_prefect.errors import ValidationFailed
 from meta_prefect.interfaces.commits import short_commit
+from meta_prefect.interfaces.components import ComponentKey
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.tags import DEPLOYERS, deployers_of
-from meta_prefect.plan.changes import Change
+from meta_prefect.plan.changes import Change, Unchanged
 from meta_prefect.plan.code_moves import move_of, without_move
 from meta_prefect.plan.deployment_record import desired_record
-from meta_prefect.plan.status import ProjectStatus, orphan_status, status_of
+from meta_prefect.plan.saved_plan import fingerprint_of_component
+from meta_prefect.plan.status import ComponentStatus, ProjectStatus, component_status, orphan_status, status_of
 from meta_prefect.server import PrefectServer
+from meta_prefect.state.saved_plans import applied_components
 
 
 async def project_status(inputs: PlanInput, server: PrefectServer) -> ProjectStatus:
@@ -50,14 +55,37 @@ async def project_status(inputs: PlanInput, server: PrefectServer) -> ProjectSta
         ),
         *(orphan_status(one.change, last.get(str(one))) for one in batch.orphans),
     ]
+    components = await _components(batch, inputs, server)
     remarks = (*remarks, *server.unsound.values())
     return ProjectStatus(
         version=1,
         project=inputs.project.name,
         environment=inputs.context.environment,
-        in_sync=all(one.is_settled for one in deployments),
+        in_sync=all(one.is_settled for one in deployments) and all(one.is_in_sync for one in components),
         deployments=tuple(deployments),
+        components=components,
         **({"remarks": remarks} if remarks else {}),
+    )
+
+
+async def _components(batch: PlannedBatch, inputs: PlanInput, server: PrefectServer) -> tuple[ComponentStatus, ...]:
+    differing = [str(one.change.subject) for one in batch.components if not isinstance(one.change, Unchanged)]
+    project, environment = inputs.project.names, inputs.context.environment
+    applied = await applied_components(project, environment, differing, server) if differing else {}
+    needing: dict[ComponentKey, list[str]] = {}
+    for one in batch.deployments:
+        for key in sorted(needed_by([one.draft])):
+            needing.setdefault(key, []).append(str(one))
+    return (
+        *(
+            component_status(
+                one.change,
+                needing.get(one.component.key, ()),
+                as_applied=applied.get(str(one.change.subject)) == fingerprint_of_component(one.component),
+            )
+            for one in batch.components
+        ),
+        *(component_status(one.change, (), as_applied=False) for one in batch.leaving),
     )
 
 

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from prefect import get_run_logger, task
 
 from meta_prefect.engine.compare import PlannedDeployment
+from meta_prefect.engine.leaving import delete_with_its_own
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.project_plan import ProjectPlan
-from meta_prefect.engine.prune import delete_with_its_own
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.json_diff import Record
-from meta_prefect.interfaces.tags import Names
 from meta_prefect.plan.deployment_record import LiveDeployment, field_changes
 from meta_prefect.plan.ledger import HistoryEntry, LedgerEntry, PageHead
 from meta_prefect.report import Outcome, Report
@@ -30,11 +29,11 @@ RECIPE = "put back"
     task_run_name="put back {planned}",
     **RETRY_TEMPORARY_ERRORS,
 )
-async def put_back(planned: PlannedDeployment, names: Names, server: PrefectServer) -> bool:
+async def put_back(planned: PlannedDeployment, context: DeployContext, server: PrefectServer) -> bool:
     """Make one deployment what it was before this deploy; returns whether anything had to be written.
 
     Its fields, schedules, pause and limits go back; the ids of its scheduled runs do not. One that was created is deleted, with
-    the automations that watch only it.
+    the automations that are there for it alone.
     """
     progress().step(f"put back {planned}")
     name = str(planned)
@@ -48,7 +47,7 @@ async def put_back(planned: PlannedDeployment, names: Names, server: PrefectServ
         did = True
     if planned.live is None:
         if live is not None:
-            await delete_with_its_own(live, names, server)
+            await delete_with_its_own(live, context, server)
             did = True
     elif live is None:
         await server.create_deployment(flow_name, deployment_name, planned.live.record)
@@ -84,7 +83,7 @@ async def put_all_back(
     results: dict[str, Exception | None] = {}
     for planned in reversed(written):
         try:
-            await put_back(planned, context.names, server)
+            await put_back(planned, context, server)
         except Exception as error:  # noqa: BLE001 - the others go back all the same; the task's run holds the traceback
             results[str(planned)] = error
         else:

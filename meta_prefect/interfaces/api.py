@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from meta_prefect.interfaces.json_diff import Record
+
+_PAGE: Final = 200
+"""The most objects that the API returns at once."""
 
 
 class Host(Protocol):
@@ -83,3 +86,19 @@ class Api(Protocol):
             ConfigurationError: Prefect knows no such type.
         """
         ...
+
+
+async def read_all(api: Api, path: str, condition: Record) -> list[Record]:
+    """Read a list to its end.
+
+    Args:
+        api: The Prefect API.
+        path: A path that ends in ``/filter``.
+        condition: The filter.
+    """
+    found: list[Record] = []
+    while True:
+        page: list[Record] = await api.post(path, {**condition, "limit": _PAGE, "offset": len(found)})
+        found += page
+        if len(page) < _PAGE:
+            return found

@@ -1,4 +1,4 @@
-"""The two tags that every deployment of ours carries, and by which it is found again."""
+"""The tags that every deployment of ours carries, and what stands beside one, and by which they are found again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 _OWNER = "meta-prefect="
 _ENVIRONMENT = "env="
+_DEPLOYMENT = "deployment="
 
 Names = tuple[str, ...]
 """The names of one project: the present one, then those that it had before and whose deployments are its own as well."""
@@ -59,3 +60,13 @@ def without_environment(tags: Iterable[str]) -> list[str]:
 def owner(tags: Iterable[str]) -> str | None:
     """The project that owns a deployment with these tags; None where nobody does."""
     return next((tag.removeprefix(_OWNER) for tag in tags if tag.startswith(_OWNER)), None)
+
+
+def deployment_tag(full_name: str) -> str:
+    """The tag that names the ``flow/deployment`` that something is there for."""
+    return f"{_DEPLOYMENT}{full_name}"
+
+
+def deployment_of(tags: Iterable[str]) -> str | None:
+    """The ``flow/deployment`` that something with these tags is there for; None where they name none."""
+    return next((tag.removeprefix(_DEPLOYMENT) for tag in tags if tag.startswith(_DEPLOYMENT)), None)

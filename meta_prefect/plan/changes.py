@@ -132,11 +132,16 @@ class Held(Unchanged):
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """It is there, belongs to this project and environment, and is no longer wanted."""
+    """It is there, belongs to this project and environment, and is no longer wanted.
+
+    Attributes:
+        reason: Why that is so, where it does not go without saying.
+    """
 
     subject: Subject
     before: Record
     remarks: tuple[str, ...] = ()
+    reason: str = ""
 
 
 Change = Create | Update | Unchanged | Delete
@@ -144,23 +149,26 @@ Change = Create | Update | Unchanged | Delete
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a deploy will do: components first, then deployments, then what is no longer in the project.
+    """What a deploy will do: components first, then deployments, then what is no longer wanted.
 
     Attributes:
         components: Changes to what deployments need.
         deployments: Changes to deployments.
         orphans: Deployments of this project and environment that are no longer in the project: deleted, or left alone where
             the deploy does not prune.
+        leaving: What deploys have made for deployments that no longer want it.
     """
 
     components: tuple[Change, ...] = field(default=())
     deployments: tuple[Change, ...] = field(default=())
     orphans: tuple[Delete | Unchanged, ...] = field(default=())
+    leaving: tuple[Delete, ...] = field(default=())
 
     def __iter__(self) -> Iterator[Change]:
         yield from self.components
         yield from self.deployments
         yield from self.orphans
+        yield from self.leaving
 
     @property
     def writes(self) -> tuple[Change, ...]:

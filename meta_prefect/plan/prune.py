@@ -1,4 +1,4 @@
-"""Pruning: which deployments are no longer in the project, and what goes with one that is deleted."""
+"""Pruning: which deployments are no longer in the project, and whether so many may be deleted."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from meta_prefect.errors import TargetError
-from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.changes import DEPLOYMENT, Delete, Subject, Unchanged
 from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.holds import Hold, held
-from meta_prefect.plan.ledger import HistoryEntry
 from meta_prefect.plan.outcomes import counted, listed
 
 FEWEST_MAX_DELETES: Final = 3
@@ -79,31 +77,3 @@ def check_deletions(orphans: Sequence[PlannedDeletion], owned: int, max_deletes:
         where="prune",
         hint=f"If that is meant: --max-deletes {len(orphans)}.",
     )
-
-
-def automations_of(live: LiveDeployment, automations: Iterable[Record]) -> list[Record]:
-    """Those automations that watch the runs of one deployment and of no other."""
-    names = {("flow", live.flow_name), ("deployment", live.name)}
-    return [one for one in automations if _watched(one.get("trigger") or {}) == names]
-
-
-def _watched(trigger: Record) -> set[tuple[str, str]]:
-    related: Record | list[Record] = trigger.get("match_related") or []
-    conditions = related if isinstance(related, list) else [related]
-    return {
-        (role, name)
-        for one in conditions
-        for role in _listed(one.get("prefect.resource.role"))
-        for name in _listed(one.get("prefect.resource.name"))
-    }
-
-
-def _listed(value: str | list[str] | None) -> list[str]:
-    return [value] if isinstance(value, str) else value or []
-
-
-def queue_of_its_own(live: LiveDeployment, last: HistoryEntry | None) -> str | None:
-    """The work queue that a recipe made for a deployment, as far as the ledger knows; None where it used another one."""
-    queue: str | None = live.record["work_queue_name"]
-    made_by_us = last is not None and "work_queue_name" in last.entry.ours
-    return queue if made_by_us and queue not in (None, "default") else None

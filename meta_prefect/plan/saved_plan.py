@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, assert_never
 from pydantic import BaseModel, ConfigDict, Field
 
 from meta_prefect.errors import MovedError
-from meta_prefect.interfaces.components import Worker
+from meta_prefect.interfaces.components import Component, Worker
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.moments import Moment
@@ -86,6 +86,7 @@ class SavedPlan(BaseModel):
         versions: The counted versions that it fixed, by ``flow/deployment``.
         wanted: A fingerprint of everything that the project wants, counted versions apart.
         states: The fingerprints of each object before and after, by ``kind name``.
+        components: A fingerprint of each component as it was wanted, by ``kind name``.
         unsettled: Deployments whose builders have something to do once they are written, and have not done it yet.
         stage: ``planned`` by a dry run, ``started``, or ``finished`` where nothing is left of it to do.
     """
@@ -102,6 +103,7 @@ class SavedPlan(BaseModel):
     versions: dict[str, str]
     wanted: str
     states: dict[str, PlannedState]
+    components: dict[str, str] = {}
     unsettled: tuple[str, ...] = ()
     stage: Literal["planned", "started", "finished"]
 
@@ -135,6 +137,11 @@ def fingerprint(value: Any) -> str:
 def fingerprint_of_wanted(deployments: Iterable[Deployment]) -> str:
     """The fingerprint of what a project wants; the order in which it asks does not matter."""
     return fingerprint({deployment.full_name: desired_record(deployment) for deployment in deployments})
+
+
+def fingerprint_of_component(component: Component) -> str:
+    """The fingerprint of a component as it is wanted."""
+    return fingerprint(component.model_dump(mode="json"))
 
 
 def states_of(plan: Plan) -> dict[str, PlannedState]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from meta_prefect.interfaces.components import Worker
 from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record
 from meta_prefect.plan.changes import Change, Create, Delete, Held, Unchanged, Update
 from meta_prefect.plan.deployment_record import field_changes
@@ -15,6 +16,7 @@ from meta_prefect.plan.ownership import is_ours
 from meta_prefect.redaction import hidden
 
 State = Literal["in sync", "drifted", "outdated", "missing", "not deployed", "orphan", "held"]
+ComponentState = Literal["in sync", "drifted", "outdated", "missing", "not deployed", "leaving"]
 Kind = Literal["drift", "pending", "kept"]
 
 
@@ -88,6 +90,39 @@ class DeploymentStatus(BaseModel):
         return tuple(field for field in self.fields if field.kind == "drift")
 
 
+class ComponentStatus(BaseModel):
+    """How something stands that deployments need, or needed.
+
+    Attributes:
+        kind: What it is: ``automation``, ``work queue`` and so on.
+        name: Its name.
+        state: As that of a deployment. ``leaving``: no deployment wants it any more, and the next deploy removes it.
+        fields: What the project wants otherwise.
+        needed_by: The deployments that need it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    name: str
+    state: ComponentState
+    fields: tuple[FieldStatus, ...] = ()
+    needed_by: tuple[str, ...] = ()
+
+    @property
+    def has_drifted(self) -> bool:
+        """Whether somebody has changed or deleted it since the last deploy; a worker may have ended by itself."""
+        return self.state in ("drifted", "missing") and self.kind != Worker.kind
+
+    @property
+    def is_in_sync(self) -> bool:
+        """Whether it is as the project wants it."""
+        return self.state == "in sync"
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
 class ProjectStatus(BaseModel):
     """How a project stands in an environment; also what ``meta-prefect status --output json`` prints. Its form is stable.
 
@@ -95,8 +130,9 @@ class ProjectStatus(BaseModel):
         version: The version of this form.
         project: The project.
         environment: The environment.
-        in_sync: Whether a deploy would change no deployment; versions that count deploys do not count, nor does what is held.
+        in_sync: Whether a deploy would change nothing; versions that count deploys do not count, nor does what is held.
         deployments: Each deployment.
+        components: What they need, and what is there for them and leaves.
         remarks: What else to know; left out where there is nothing.
     """
 
@@ -107,6 +143,7 @@ class ProjectStatus(BaseModel):
     environment: str
     in_sync: bool
     deployments: tuple[DeploymentStatus, ...]
+    components: tuple[ComponentStatus, ...] = ()
     remarks: tuple[str, ...] = ()
 
     @property
@@ -114,9 +151,35 @@ class ProjectStatus(BaseModel):
         """The deployments that somebody has changed or deleted since the last deploy."""
         return tuple(one for one in self.deployments if one.has_drifted)
 
+    @property
+    def drifted_components(self) -> tuple[ComponentStatus, ...]:
+        """What deployments need and somebody has changed or deleted since the last deploy."""
+        return tuple(one for one in self.components if one.has_drifted)
+
+    @property
+    def to_heal(self) -> tuple[str, ...]:
+        """The deployments that have to be deployed so that nothing has drifted any more."""
+        needing = (name for one in self.drifted_components for name in one.needed_by)
+        return tuple(dict.fromkeys((*(one.deployment for one in self.drifted), *needing)))
+
+    @property
+    def in_one_line(self) -> str:
+        """``3 of 4 in sync in prod``, and where some are not ``; of components 5 of 6``."""
+        held = sum(one.state == "held" for one in self.deployments)
+        line = f"{_in_sync(self.deployments)} in sync{f', {held} held' if held else ''} in {self.environment}"
+        return (
+            line
+            if all(one.is_in_sync for one in self.components)
+            else f"{line}; of components {_in_sync(self.components)}"
+        )
+
     def as_json(self) -> str:
         """The document as JSON; what is absent is left out."""
         return self.model_dump_json(indent=2, exclude_unset=True)
+
+
+def _in_sync(those: Sequence[DeploymentStatus | ComponentStatus]) -> str:
+    return f"{sum(one.is_in_sync for one in those)} of {len(those)}"
 
 
 def status_of(change: Change, wanted: Record, last: HistoryEntry | None) -> DeploymentStatus:
@@ -142,6 +205,37 @@ def status_of(change: Change, wanted: Record, last: HistoryEntry | None) -> Depl
             kinds = {field.kind for field in fields}
             state: State = "drifted" if "drift" in kinds else "outdated" if "pending" in kinds else "in sync"
             return DeploymentStatus(**about, state=state, version=live["version"], fields=fields)
+
+
+def component_status(change: Change, needed_by: Iterable[str], *, as_applied: bool) -> ComponentStatus:
+    """How a component stands.
+
+    Args:
+        change: What a deploy would do with it.
+        needed_by: The deployments that need it.
+        as_applied: Whether the last deploy wanted it just as it is wanted now, so that what differs was changed on the server.
+    """
+    about: Record = {"kind": change.subject.kind, "name": change.subject.name, "needed_by": tuple(needed_by)}
+    match change:
+        case Create():
+            return ComponentStatus(**about, state="missing" if as_applied else "not deployed")
+        case Update(fields=fields):
+            kind: Kind = "drift" if as_applied else "pending"
+            found = (
+                FieldStatus(
+                    path=one.path,
+                    kind=kind,
+                    **_present(
+                        one.path, applied=one.after if as_applied else one.before, live=one.before, wanted=one.after
+                    ),
+                )
+                for one in fields
+            )
+            return ComponentStatus(**about, state="drifted" if as_applied else "outdated", fields=tuple(found))
+        case Delete():
+            return ComponentStatus(**about, state="leaving")
+        case Unchanged():
+            return ComponentStatus(**about, state="in sync")
 
 
 def orphan_status(change: Delete | Unchanged, last: HistoryEntry | None) -> DeploymentStatus:

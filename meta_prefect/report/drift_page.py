@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from meta_prefect.interfaces.markdown import escaped, fenced
 from meta_prefect.plan.outcomes import listed
@@ -14,7 +14,7 @@ _NAMES = {"applied": "- last deployed:", "live": "+ live:", "wanted": "  wanted:
 
 
 def drift_markdown(found: ProjectStatus) -> str:
-    """How a project stands, as a page: a section for each deployment that has drifted, a line for each state of the others."""
+    """How a project stands, as a page: a section for what has drifted, a line for each state of the other deployments."""
     lines = [
         f"# {escaped(found.project)} in {escaped(found.environment)}",
         "",
@@ -26,8 +26,10 @@ def drift_markdown(found: ProjectStatus) -> str:
             lines += [f"Deployed {one.applied_at:%Y-%m-%d %H:%M} UTC by {escaped(one.applied_by or '')}.", ""]
         if one.hold is not None:
             lines += [f"{escaped(one.hold[:1].upper() + one.hold[1:])}.", ""]
-        if one.fields:
-            lines += [fenced("\n".join(line for field in one.fields for line in _lines(field)), "diff")]
+        lines += _fields(one.fields)
+    for one in found.drifted_components:
+        lines += ["", f"## {escaped(str(one))}: {one.state}", ""]
+        lines += [f"Needed by {escaped(listed(one.needed_by))}.", "", *_fields(one.fields)]
     others: dict[str, list[str]] = {}
     for one in found.deployments:
         if one not in found.drifted:
@@ -36,6 +38,11 @@ def drift_markdown(found: ProjectStatus) -> str:
         lines.append("")
     lines += [f"- {len(names)} {state}: {escaped(listed(names))}" for state, names in others.items()]
     return "\n".join(lines)
+
+
+def _fields(fields: Iterable[FieldStatus]) -> list[str]:
+    lines = [line for field in fields for line in _lines(field)]
+    return [fenced("\n".join(lines), "diff")] if lines else []
 
 
 def _lines(field: FieldStatus) -> Iterator[str]:

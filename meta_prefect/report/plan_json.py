@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal, assert_never
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from meta_prefect.interfaces.json_diff import ABSENT, FieldChange
 from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Held, Plan, ScheduledRuns, Unchanged, Update
+from meta_prefect.plan.outcomes import count_actions
 from meta_prefect.redaction import hidden
 from meta_prefect.report.next_runs import NextRuns, next_fires
 
@@ -43,7 +44,7 @@ class ChangeDocument(BaseModel):
         scheduled_runs: Whether runs that its schedules have created already stay, are created anew, or go; none stay as well.
         kept: What operators have set and keep, as the recipe does not set it: values by the place of their field.
         next_fires: The next runs of each schedule that it touches, before and after; left out where there are none.
-        detail: Why nothing is done.
+        detail: Why nothing is done, or why it is deleted.
         remarks: What else to know.
     """
 
@@ -94,6 +95,16 @@ def document(plan: Plan, run_id: str | None = None) -> PlanDocument:
     return PlanDocument(version=1, has_changes=bool(plan.changes), changes=changes, **run)
 
 
+_TO_DO: Final[Mapping[Action, str]] = {"create": "to create", "update": "to update", "delete": "to delete"}
+
+
+def count_components(plan: PlanDocument) -> str:
+    """``1 to create, 1 to delete``: what is done to what deployments need; empty for nothing."""
+    return count_actions(
+        _TO_DO[change.action] for change in plan.changes if change.kind != DEPLOYMENT and change.action in _TO_DO
+    )
+
+
 def _change(change: Change) -> ChangeDocument:
     is_deployment = change.subject.kind == DEPLOYMENT
     common: dict[str, Any] = {"kind": change.subject.kind, "name": change.subject.name, "remarks": change.remarks}
@@ -115,8 +126,10 @@ def _change(change: Change) -> ChangeDocument:
         case Unchanged(reason=reason):
             runs = {"scheduled_runs": "kept"} if is_deployment else {}
             return ChangeDocument(**common, action="unchanged", detail=reason, **runs)
-        case Delete():
-            return ChangeDocument(**common, action="delete", scheduled_runs="deleted")
+        case Delete(reason=reason):
+            runs = {"scheduled_runs": "deleted"} if is_deployment else {}
+            reasons = {"detail": reason} if reason else {}
+            return ChangeDocument(**common, action="delete", **reasons, **runs)
         case _:
             assert_never(change)
 

@@ -53,8 +53,8 @@ def headline(change: Change) -> str:
             return f"~ update {subject}"
         case Unchanged(subject=subject, reason=reason):
             return f"= {subject}: {reason}"
-        case Delete(subject=subject):
-            return f"- delete {subject}"
+        case Delete(subject=subject, reason=reason):
+            return f"- delete {subject}{f': {reason}' if reason else ''}"
         case _:
             assert_never(change)
 

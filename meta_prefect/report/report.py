@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from pydantic import BaseModel, ConfigDict
 
 from meta_prefect.errors import DeployFailed
-from meta_prefect.plan.outcomes import Action, count_actions, counted
+from meta_prefect.plan.outcomes import Action, count_actions, counted, listed
 from meta_prefect.plan.status import ProjectStatus
-from meta_prefect.report.plan_json import PlanDocument
+from meta_prefect.report.plan_json import PlanDocument, count_components
 
 
 class Outcome(BaseModel):
@@ -81,8 +81,13 @@ class Report(BaseModel):
 
     @property
     def in_one_line(self) -> str:
-        """``1 created, 2 updated in prod``: what is said of the whole, in the terminal, the log and the run's state."""
-        return f"{self.count()} in {self.environment}"
+        """``1 created, 2 updated in prod``: what is said of the whole, in the terminal, the log and the run's state.
+
+        What is planned of components stands behind that: ``; of components 1 to create``.
+        """
+        line = f"{self.count()} in {self.environment}"
+        planned = count_components(self.plan) if self.dry_run and self.plan is not None else ""
+        return f"{line}; of components {planned}" if planned else line
 
 
 def together(environment: str, reports: Iterable[Report], *, dry_run: bool = False) -> Report:
@@ -98,11 +103,14 @@ def together(environment: str, reports: Iterable[Report], *, dry_run: bool = Fal
 
 
 def drift_in_one_line(found: ProjectStatus) -> str:
-    """``2 of 12 deployments have drifted``, or ``no drift in 12 deployments``."""
+    """``2 of 12 deployments have drifted``, or ``no drift in 12 deployments``; what they need is named."""
     all_of_them = counted(len(found.deployments), "deployment")
-    if not found.drifted:
+    parts = [f"{len(found.drifted)} of {all_of_them}"] if found.drifted else []
+    if components := found.drifted_components:
+        parts.append(listed(f"the {one}" for one in components))
+    if not parts:
         return f"no drift in {all_of_them}"
-    return f"{len(found.drifted)} of {all_of_them} {'has' if len(found.drifted) == 1 else 'have'} drifted"
+    return f"{' and '.join(parts)} {'has' if len(found.drifted) + len(components) == 1 else 'have'} drifted"
 
 
 def carried_by(failure: DeployFailed) -> Report:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import AsyncGenerator, Collection
 from typing import Final
 from uuid import UUID
 
@@ -13,12 +13,15 @@ from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.markdown import code, escaped, link
 from meta_prefect.interfaces.places import run_page
+from meta_prefect.interfaces.tags import Names
 from meta_prefect.plan.provenance import Doubt
 from meta_prefect.plan.saved_plan import ARTIFACT_TYPE, DeployOptions, SavedPlan, recorded_key
 from meta_prefect.plan.soundness import sound_or_named
 from meta_prefect.server import PrefectServer
 
 _NEWEST_FIRST: Final = "CREATED_DESC"
+_MOST_PLANS: Final = 10
+"""How many of the last deploys are asked how they wanted a component."""
 
 
 async def store_plan(plan: SavedPlan, server: PrefectServer) -> str:
@@ -91,6 +94,32 @@ async def unfinished_plan(project: str, environment: str, server: PrefectServer)
     return newest if newest is not None and newest.stage == "started" else None
 
 
+async def applied_components(
+    names: Names, environment: str, wanted: Collection[str], server: PrefectServer
+) -> dict[str, str]:
+    """Find how the last deploys wanted components that a project needs; only of some of its plans, the newest ones.
+
+    Args:
+        names: The names of the project.
+        environment: The environment.
+        wanted: The components, as ``kind name``.
+        server: The Prefect API.
+
+    Returns:
+        The fingerprint of each that is recorded.
+    """
+    found: dict[str, str] = {}
+    looked_at = 0
+    keys = [recorded_key(name, environment) for name in names]
+    async for plan in _counting({"key": {"any_": keys}}, server, about=(names, environment)):
+        if plan.stage == "finished":
+            found = {**{key: value for key, value in plan.components.items() if key in wanted}, **found}
+        looked_at += 1
+        if looked_at == _MOST_PLANS or found.keys() >= set(wanted):
+            break
+    return found
+
+
 async def _newest(
     condition: Record,
     server: PrefectServer,
@@ -98,25 +127,37 @@ async def _newest(
     about: tuple[str, str] | None = None,
     doubts: list[Doubt] | None = None,
 ) -> SavedPlan | None:
-    """The newest plan that counts.
+    """The newest plan that counts; see :func:`_counting`."""
+    of_project = ((about[0],), about[1]) if about else None
+    return await anext(_counting(condition, server, about=of_project, doubts=doubts), None)
+
+
+async def _counting(
+    condition: Record,
+    server: PrefectServer,
+    *,
+    about: tuple[Names, str] | None = None,
+    doubts: list[Doubt] | None = None,
+) -> AsyncGenerator[SavedPlan]:
+    """The plans that count, newest first.
 
     Args:
         condition: Which artifacts are looked at.
         server: The Prefect API.
-        about: Take a deploy's plan of this project and environment, and no dry run's.
+        about: Take deploys' plans of this project and environment, and no dry run's.
         doubts: Gets why plans do not count.
     """
     asked = {"artifacts": {"type": {"any_": [ARTIFACT_TYPE]}, **condition}}
-    names = (about[0],) if about else None
+    names = about[0] if about else None
     async for artifact in server.pages("/artifacts/filter", asked, _NEWEST_FIRST, size=5):
         plan = sound_or_named(SavedPlan, artifact, "recorded plan", server.unsound, names)
         if plan is None or (
-            about is not None and (plan.stage == "planned" or about != (plan.project, plan.environment))
+            about is not None
+            and (plan.stage == "planned" or plan.project not in about[0] or plan.environment != about[1])
         ):
             continue
         (doubt,) = await server.doubts_about([(plan.run_id, plan.deploy_id, artifact)])
         if doubt is None:
-            return plan
-        if doubts is not None:
+            yield plan
+        elif doubts is not None:
             doubts.append(doubt)
-    return None

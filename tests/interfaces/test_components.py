@@ -42,6 +42,11 @@ def test_arguments_are_optional(kind: type[Component]) -> None:
     assert kind().name == ""
 
 
+def a_queue(name: str, pool: str) -> WorkQueue:
+    """A queue for the project and environment of a deployment."""
+    return WorkQueue(name=name, pool=pool, project="shop", environment="dev")
+
+
 COMPLETIONS = [
     pytest.param(WorkerPool(), "pool", WorkerPool(name="pool"), id="the deployment's pool"),
     pytest.param(WorkerPool(), None, WorkerPool(name="local-pool"), id="else this host's own"),
@@ -50,8 +55,18 @@ COMPLETIONS = [
     pytest.param(Worker(), None, Worker(name="local-pool-worker", pool="local-pool"), id="else for this host's"),
     pytest.param(Worker(pool="a"), "pool", Worker(name="a-worker", pool="a"), id="a worker for a pool"),
     pytest.param(Worker(name="w"), "pool", Worker(name="w", pool="pool"), id="a worker with a name"),
-    pytest.param(WorkQueue(), "pool", WorkQueue(name="default", pool="pool"), id="the default queue"),
-    pytest.param(WorkQueue(name="q"), None, WorkQueue(name="q", pool="local-pool"), id="a queue of this host's pool"),
+    pytest.param(
+        WorkQueue(),
+        "pool",
+        a_queue("default", "pool"),
+        id="the default queue",
+    ),
+    pytest.param(
+        WorkQueue(name="q"),
+        None,
+        a_queue("q", "local-pool"),
+        id="a queue of this host's pool",
+    ),
 ]
 
 

@@ -259,6 +259,11 @@ class DeploymentTriggers(Component):
                 automations[name if name not in automations else f"{name} {one['id']}"] = _normal(one, found["id"])
         return {"deployment_id": found["id"], "automations": automations}
 
+    def claims(self, live: Record | None) -> Iterable[str]:
+        """Each of the automations: it removes itself what is one too many."""
+        automations: dict[str, Record] = live["automations"] if live else {}
+        return [one["id"] for one in automations.values()]
+
     def compare(self, live: Record | None) -> Iterable[FieldChange]:
         """Compare what sets each off, and what it does; those that nobody wants any more are to go."""
         there: dict[str, Record] = live["automations"] if live else {}

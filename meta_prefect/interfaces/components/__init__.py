@@ -7,7 +7,7 @@ it is handed. The set is open: a subclass of :class:`Component` in any package i
 
 from meta_prefect.interfaces.components.automation import Automation, RunState
 from meta_prefect.interfaces.components.automation_actions import Notify, RunDeployment
-from meta_prefect.interfaces.components.component import Component, ComponentKey
+from meta_prefect.interfaces.components.component import Component, ComponentKey, Owned, Owner
 from meta_prefect.interfaces.components.concurrency_limit import GlobalConcurrencyLimit
 from meta_prefect.interfaces.components.owned_automation import OwnedAutomation
 from meta_prefect.interfaces.components.work_pool import OWNERSHIP_MARK, WorkerPool, is_ours, template_of
@@ -21,7 +21,9 @@ __all__ = [
     "ComponentKey",
     "GlobalConcurrencyLimit",
     "Notify",
+    "Owned",
     "OwnedAutomation",
+    "Owner",
     "RunDeployment",
     "RunState",
     "WorkQueue",

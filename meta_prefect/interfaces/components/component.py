@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import ClassVar, Self
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
@@ -12,8 +13,43 @@ from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import FieldChange, Record
 from meta_prefect.interfaces.names import check_name
+from meta_prefect.interfaces.tags import Names
 
 ComponentKey = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """For whom things were made that are looked for.
+
+    Attributes:
+        names: The names of a project.
+        environment: The environment.
+        pools: The work pools in which its deployments are, or will be.
+    """
+
+    names: Names
+    environment: str
+    pools: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """Something on the server that a deploy has made for deployments, and carries a mark that says so.
+
+    Attributes:
+        by: The class of components that it is one of, which can remove it.
+        key: Kind and name, as those of a component.
+        id: Its id on the server.
+        users: The deployments that it is there for, each by its id or as ``flow/deployment``; none where nobody uses it.
+        record: How it is.
+    """
+
+    by: type[Component]
+    key: ComponentKey
+    id: str
+    users: frozenset[str]
+    record: Record
 
 
 class Component(BaseModel, ABC):
@@ -57,6 +93,11 @@ class Component(BaseModel, ABC):
         return ()
 
     @property
+    def runs(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        """The deployments that it runs, each as ``flow/deployment`` with the parameters that it gives."""
+        return ()
+
+    @property
     def blocks(self) -> Iterable[tuple[str, str]]:
         """The saved blocks that are there once this is written: pairs of block type and name."""
         return ()
@@ -90,3 +131,21 @@ class Component(BaseModel, ABC):
         """What users should know, beyond the changes."""
         del live
         return ()
+
+    def claims(self, live: Record | None) -> Iterable[str]:
+        """The ids of what on the server this component is, as :meth:`read` found it."""
+        return () if live is None or "id" not in live else (live["id"],)
+
+    @classmethod
+    async def owned(cls, owner: Owner, api: Api) -> Iterable[Owned]:
+        """Find what of this kind deploys have made for somebody, and may be removed once no deployment wants it any more.
+
+        Nothing is found of a kind whose objects can carry no mark, or that others may go on using.
+        """
+        del owner, api
+        return ()
+
+    @classmethod
+    async def remove(cls, owned: Owned, api: Api) -> bool:
+        """Remove what no deployment wants any more; returns whether that could be done, as somebody may use it by now."""
+        raise NotImplementedError(f"{cls.__name__} finds what it owns, and has no way to remove it")

@@ -9,12 +9,19 @@ from typing import Any, ClassVar, Self
 from pydantic import Field
 
 from meta_prefect.errors import ConfigurationError
-from meta_prefect.interfaces.api import Api, Host
+from meta_prefect.interfaces.api import Api, Host, read_all
 from meta_prefect.interfaces.components.automation_actions import Notify, RunDeployment
-from meta_prefect.interfaces.components.component import Component
+from meta_prefect.interfaces.components.component import Component, Owned, Owner
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences_within
-from meta_prefect.interfaces.tags import owner_tag, owner_tags
+from meta_prefect.interfaces.tags import (
+    deployment_of,
+    deployment_tag,
+    environment_of,
+    environment_tag,
+    owner_tag,
+    owner_tags,
+)
 
 
 class OwnedAutomation(Component):
@@ -28,6 +35,7 @@ class OwnedAutomation(Component):
         flow: The deployment's flow; left empty, that of the deployment that needs this.
         deployment: The deployment; left empty, the one that needs this.
         project: The project that owns it, which is that of the deployment that needs this.
+        environment: The environment of the deploy that makes it, which is that of the deployment.
         former_projects: The names that this project had before: an automation that is marked with one gets the present mark.
     """
 
@@ -37,6 +45,7 @@ class OwnedAutomation(Component):
     flow: str = ""
     deployment: str = ""
     project: str = ""
+    environment: str = ""
     former_projects: tuple[str, ...] = Field(default=(), exclude=True)
 
     @abstractmethod
@@ -51,6 +60,15 @@ class OwnedAutomation(Component):
     def event(self) -> Record:
         """What sets it off: the part of the trigger that tells which events count, how many, and within how many seconds."""
 
+    @property
+    def runs(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        """The deployment that it runs, where it runs one."""
+        match self.does():
+            case RunDeployment(deployment=deployment, parameters=parameters):
+                return ((deployment, parameters),)
+            case _:
+                return ()
+
     def about(self) -> str:
         """What its description in Prefect says; never a reason to write it again."""
         return ""
@@ -64,6 +82,7 @@ class OwnedAutomation(Component):
                 "flow": flow,
                 "deployment": name,
                 "project": deployment.context.project,
+                "environment": deployment.context.environment,
                 "former_projects": deployment.context.renamed_from,
             },
         )
@@ -72,7 +91,13 @@ class OwnedAutomation(Component):
     def _wanted(self) -> Record:
         return {
             "name": self.name,
-            "tags": [owner_tag(self.project)],
+            "tags": sorted(
+                [
+                    owner_tag(self.project),
+                    environment_tag(self.environment),
+                    deployment_tag(f"{self.flow}/{self.deployment}"),
+                ]
+            ),
             "trigger": {"type": "event", "posture": "Reactive", "threshold": 1, **self.event()},
         }
 
@@ -113,6 +138,22 @@ class OwnedAutomation(Component):
         else:
             await api.put(f"/automations/{live['id']}", {"enabled": live["enabled"], **body})
 
+    @classmethod
+    async def owned(cls, owner: Owner, api: Api) -> Iterable[Owned]:
+        """The automations of a project in an environment, whatever they do; one of which nobody knows what for is left out."""
+        ours: Record = {"automations": {"tags": {"any_": owner_tags(owner.names)}}}
+        return [
+            Owned(OwnedAutomation, (cls.kind, one["name"]), one["id"], users, one)
+            for one in await read_all(api, "/automations/filter", ours)
+            if environment_of(one["tags"]) in (None, owner.environment) and (users := _users(one))
+        ]
+
+    @classmethod
+    async def remove(cls, owned: Owned, api: Api) -> bool:
+        """Delete it."""
+        await api.delete(f"/automations/{owned.id}")
+        return True
+
 
 def normal_automation(automation: Mapping[str, Any]) -> Record:
     """Bring what the server rewrites into one form: sets without order, scalars where lists were sent."""
@@ -122,7 +163,23 @@ def normal_automation(automation: Mapping[str, Any]) -> Record:
     related: list[Record] = _listed(trigger.get("match_related") or [])
     trigger["match_related"] = [{name: _listed(value) for name, value in one.items()} for one in related]
     trigger["expect"] = sorted(trigger.get("expect") or [])
-    return {**automation, "trigger": trigger}
+    return {**automation, "trigger": trigger, "tags": sorted(automation["tags"])}
+
+
+def _users(automation: Record) -> frozenset[str]:
+    """The deployments that an automation is there for: those that it names, else watches, else runs."""
+    if (named := deployment_of(automation["tags"])) is not None:
+        return frozenset([named])
+    watched: dict[str, list[str]] = {}
+    for one in normal_automation(automation)["trigger"]["match_related"]:
+        for role in one.get("prefect.resource.role", ()):
+            watched.setdefault(role, []).extend(one.get("prefect.resource.name", ()))
+    match watched:
+        case {"flow": [flow], "deployment": [deployment]}:
+            return frozenset([f"{flow}/{deployment}"])
+        case _:
+            actions: list[Record] = automation["actions"]
+            return frozenset(one["deployment_id"] for one in actions if one.get("deployment_id"))
 
 
 def _listed(value: Any) -> Any:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Iterable
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 from urllib.parse import quote
 
 from pydantic import Field
 
-from meta_prefect.interfaces.api import Api, Host
-from meta_prefect.interfaces.components.component import Component, ComponentKey
+from meta_prefect.errors import RefusedError
+from meta_prefect.interfaces.api import Api, Host, read_all
+from meta_prefect.interfaces.components.component import Component, ComponentKey, Owned, Owner
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences_within
+
+_MARK: Final = re.compile(r"(\n\n)?(?P<mark>Made by Meta-Prefect for .+)\Z")
+
+_UNFINISHED: Final = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING")
 
 
 class WorkQueue(Component):
@@ -22,6 +29,8 @@ class WorkQueue(Component):
         concurrency_limit: How many runs at a time; None leaves it to the operator.
         priority: 1 is served first; None leaves it to the operator.
         description: Text for the UI; None leaves it to the operator.
+        project: The project for which it is made, which is that of the deployment that needs this.
+        environment: The environment for which it is made.
     """
 
     kind: ClassVar[str] = "work queue"
@@ -31,6 +40,8 @@ class WorkQueue(Component):
     concurrency_limit: int | None = Field(default=None, ge=0)
     priority: int | None = Field(default=None, ge=1)
     description: str | None = None
+    project: str = ""
+    environment: str = ""
 
     @property
     def key(self) -> ComponentKey:
@@ -43,24 +54,104 @@ class WorkQueue(Component):
     def completed(self, deployment: Deployment, host: Host) -> Self:
         """Take pool and name from the deployment where they are left empty."""
         pool = self.pool or deployment.work_pool_name or host.pool_name()
-        return self.model_copy(update={"pool": pool, "name": self.name or deployment.work_queue_name or "default"})
+        return self.model_copy(
+            update={
+                "pool": pool,
+                "name": self.name or deployment.work_queue_name or "default",
+                "project": deployment.context.project,
+                "environment": deployment.context.environment,
+            }
+        )
 
     def _wanted(self) -> Record:
         fields = self.model_dump(include={"concurrency_limit", "priority", "description"})
         return {"name": self.name} | {key: value for key, value in fields.items() if value is not None}
 
     async def read(self, api: Api) -> Record | None:
-        """Read the queue."""
-        return await api.get(f"/work_pools/{quote(self.pool)}/queues/{quote(self.name)}")
+        """Read the queue; the mark of who made it is no part of its description."""
+        found: Record | None = await api.get(f"{_queues(self.pool)}{quote(self.name)}")
+        if found is None:
+            return None
+        description, mark = _parted(found.get("description") or "")
+        return {**found, "description": description, "mark": mark}
 
     def compare(self, live: Record | None) -> Iterable[FieldChange]:
         """Compare the fields that are set."""
         return differences_within(ABSENT if live is None else live, self._wanted())
 
     async def write(self, api: Api, live: Record | None) -> None:
-        """Create the queue, or send what is set."""
-        queues = f"/work_pools/{quote(self.pool)}/queues/"
+        """Create the queue with a mark of who made it, or send what is set."""
+        body = self._wanted()
         if live is None:
-            await api.post(queues, self._wanted())
-        else:
-            await api.patch(f"{queues}{quote(self.name)}", self._wanted())
+            mark = _mark(self.project, self.environment) if self.project else ""
+            if self.description or mark:
+                body["description"] = _joined(self.description or "", mark)
+            await api.post(_queues(self.pool), body)
+            return
+        if "description" in body:
+            body["description"] = _joined(body["description"], live["mark"])
+        await api.patch(f"{_queues(self.pool)}{quote(self.name)}", body)
+
+    @classmethod
+    async def owned(cls, owner: Owner, api: Api) -> Iterable[Owned]:
+        """The queues in the project's pools that a deploy made for it, as long as their descriptions say so."""
+        marks = {_mark(name, owner.environment) for name in owner.names}
+        of_pools = await asyncio.gather(*(_queues_of(pool, api) for pool in owner.pools))
+        made = [
+            (pool, one)
+            for pool, queues in zip(owner.pools, of_pools, strict=True)
+            for one in queues
+            if _parted(one.get("description") or "")[1] in marks
+        ]
+        users = await _users([one["name"] for _, one in made], api) if made else {}
+        return [
+            Owned(cls, (cls.kind, f"{pool}/{one['name']}"), one["id"], users.get((pool, one["name"]), frozenset()), one)
+            for pool, one in made
+        ]
+
+    @classmethod
+    async def remove(cls, owned: Owned, api: Api) -> bool:
+        """Delete it, unless a deployment uses it by now, or runs wait in it, which nobody would start any more."""
+        pool, _, name = owned.key[1].partition("/")
+        there: Record = {"work_pools": {"name": {"any_": [pool]}}, "work_pool_queues": {"name": {"any_": [name]}}}
+        unfinished: Record = {"flow_runs": {"state": {"type": {"any_": list(_UNFINISHED)}}}}
+        if (pool, name) in await _users([name], api) or await api.post("/flow_runs/count", {**there, **unfinished}):
+            return False
+        await api.delete(f"{_queues(pool)}{quote(name)}")
+        return True
+
+
+def _queues(pool: str) -> str:
+    return f"/work_pools/{quote(pool)}/queues/"
+
+
+async def _queues_of(pool: str, api: Api) -> list[Record]:
+    try:
+        return await read_all(api, f"{_queues(pool)}filter", {})
+    except RefusedError:
+        return []  # the pool is gone
+
+
+async def _users(names: list[str], api: Api) -> dict[tuple[str, str], frozenset[str]]:
+    """The ids of the deployments that use queues of these names, by pool and queue."""
+    using = {"deployments": {"work_queue_name": {"any_": sorted(set(names))}}}
+    found: dict[tuple[str, str], frozenset[str]] = {}
+    for one in await read_all(api, "/deployments/filter", using):
+        key = (one["work_pool_name"], one["work_queue_name"])
+        found[key] = found.get(key, frozenset()) | {one["id"]}
+    return found
+
+
+def _mark(project: str, environment: str) -> str:
+    """How the description of a queue ends that a deploy has made: queues have no tags."""
+    return f"Made by Meta-Prefect for {project} in {environment}."
+
+
+def _parted(description: str) -> tuple[str, str]:
+    """A description, and the mark at its end."""
+    found = _MARK.search(description)
+    return (description, "") if found is None else (description[: found.start()], found["mark"])
+
+
+def _joined(description: str, mark: str) -> str:
+    return "\n\n".join(filter(None, (description, mark)))

@@ -1,0 +1,100 @@
+"""Automations that refer to deployments: whether those are there, before anything is written; and who refers to one that goes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from meta_prefect.engine.resolve import Draft
+from meta_prefect.errors import ConfigurationError, nearest
+from meta_prefect.interfaces.components import Component
+from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.plan.deployment_record import LiveDeployment
+from meta_prefect.server import Reader
+
+
+def check_targets(drafts: Sequence[Draft], live: Mapping[str, LiveDeployment], *, is_known: bool) -> None:
+    """Check that the deployments exist, or are made by this very deploy, that components of others run.
+
+    Args:
+        drafts: The deployments; what is wrong becomes their error.
+        live: The live deployments by name, those that are run among them.
+        is_known: Whether that is all that there is; without a server nothing can be said to be missing.
+    """
+    forms: dict[str, Record] = {
+        one.full_name: one.record.get("parameter_openapi_schema") or {} for one in live.values()
+    }
+    forms |= {draft.deployment.full_name: draft.deployment.form for draft in drafts}
+    # Of one whose place another one takes nothing is left.
+    replaced = {draft.deployment.renamed_from for draft in drafts if draft.deployment.full_name not in live}
+    for draft in drafts:
+        for component in draft.components:
+            for target, parameters in component.runs:
+                if target in forms and target not in replaced:
+                    for error in _unknown_parameters(component, target, parameters, forms[target]):
+                        draft.refuse(error)
+                elif is_known:
+                    draft.refuse(_missing(component, target, forms.keys() - replaced))
+                else:
+                    note = f"it runs {target!r}, which is not of this project: a plan says whether it is there"
+                    draft.remarks = (*draft.remarks, note)
+
+
+def _missing(component: Component, target: str, known: Iterable[str]) -> ConfigurationError:
+    close = nearest(target, known)
+    hint = close if close.startswith("Did you mean") else "Deploy it first, or name one that this deploy makes."
+    return ConfigurationError(
+        f"{component}: there is no deployment {target!r} to run, nor does this deploy make it", hint=hint
+    )
+
+
+def _unknown_parameters(
+    component: Component, target: str, given: Mapping[str, Any], form: Record
+) -> Iterator[ConfigurationError]:
+    known: Mapping[str, Any] = form.get("properties") or {}
+    for name in given:
+        # Of a deployment without any schema nobody knows what it takes.
+        if form and name not in known:
+            yield ConfigurationError(f"{component}: {target!r} takes no parameter {name!r}", hint=nearest(name, known))
+
+
+async def check_unreferred(
+    going: Sequence[LiveDeployment], wanted: Mapping[str, str], leaving: Collection[str], server: Reader
+) -> list[ConfigurationError]:
+    """Find automations that would run, pause or resume what is deleted.
+
+    Args:
+        going: The deployments that this deploy deletes.
+        wanted: What the components of this deploy run, each with the name of the component.
+        leaving: The ids of automations that this deploy removes, or writes anew.
+        server: What is read from.
+    """
+    found = await asyncio.gather(*(_referring(one, server) for one in going))
+    errors: list[ConfigurationError] = []
+    for one, automations in zip(going, found, strict=True):
+        names = [f"automation {each['name']!r}" for each in automations if each["id"] not in leaving]
+        if one.full_name in wanted:
+            names.append(wanted[one.full_name])
+        if names:
+            errors.append(
+                ConfigurationError(
+                    f"it cannot be deleted, as the {names[0]} refers to it",
+                    where=f"deployment {one.full_name}",
+                    hint="Change or delete that first; or keep the deployment in the project.",
+                )
+            )
+    return errors
+
+
+async def _referring(live: LiveDeployment, server: Reader) -> list[Record]:
+    related: list[Record] = await server.get(f"/automations/related-to/prefect.deployment.{live.id}") or []
+    # What Prefect's own commands make for a deployment goes with it.
+    its_own = re.compile(rf"{re.escape(live.name)}__automation_\d+")
+    return [
+        one
+        for one in related
+        if not its_own.fullmatch(one["name"])
+        and any(action.get("deployment_id") == live.id for action in one.get("actions", ()))
+    ]
