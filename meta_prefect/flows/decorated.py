@@ -61,7 +61,7 @@ def _in_file(modules: ProjectModules, file: Path) -> Iterator[DecoratedFlow]:
     from prefect import Flow
 
     path = file.relative_to(modules.root).as_posix()
-    for name in own_names(file, path):
+    for name in own_names(file, modules.named(file)):
         entrypoint = f"{path}:{name}"
         try:
             found: object = modules.load(entrypoint)

@@ -58,14 +58,17 @@ class ProjectModules:
     across an ``await``: other threads wait meanwhile. It may be nested, also with other projects, which are out of sight then.
 
     Args:
-        root: The project's folder.
+        root: The project's folder, or that of a part of it.
+        named_from: The folder from which errors name files; None for the same one.
 
     Attributes:
-        root: The project's folder, resolved.
+        root: The folder, resolved.
+        named_from: As above, resolved.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, named_from: Path | None = None) -> None:
         self.root = root.resolve()
+        self.named_from = self.root if named_from is None else named_from.resolve()
         self._finder = ProjectFinder(self.root)
         self._modules: dict[str, ModuleType] = {}
         self._aliases: dict[Path, dict[str, ModuleType]] = {}
@@ -120,8 +123,15 @@ class ProjectModules:
                 return _attribute(self._import(parsed.module, parsed.module, where), parsed, where)
         file = file_in_project(self.root, str(parsed.file), where=where)
         with self.imported(file.parent):
-            module = self._import(self._finder.name_of(file), file.relative_to(self.root).as_posix(), where)
+            module = self._import(self._finder.name_of(file), self.named(file), where)
             return _attribute(module, parsed, where)
+
+    def named(self, file: Path) -> str:
+        """What a file is called in errors."""
+        return file.relative_to(self.named_from).as_posix() if file.is_relative_to(self.named_from) else str(file)
+
+    def _named(self, path: str) -> str | None:
+        return self.named(Path(path)) if self._finder.owns(path) else None
 
     def place_of(self, entrypoint: str) -> Place | None:
         """Find the file that loading an entrypoint would execute; None where that is none of the project's.
@@ -189,7 +199,7 @@ class ProjectModules:
                 raise FlowNotFoundError(
                     f"there is no module {name!r}, neither in {self.root} nor among the installed packages", where=where
                 ) from None
-            raise import_failure(error, self.root, self._finder.owns, what, where) from error
+            raise import_failure(error, self.root, self._named, what, where) from error
 
     def _raised_inside(self, error: BaseException) -> bool:
         trace = error.__traceback__
