@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from meta_prefect.engine.resolve import Draft
-from meta_prefect.errors import ConfigurationError
+from meta_prefect.errors import ConfigurationError, FlowNotFoundError
 from meta_prefect.flows.catalog import FlowEntry, ProjectFlows
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Deployment
@@ -33,6 +33,7 @@ class DeploymentRequest:
         written: The variables as they were written.
         folder: The folder of the part of the project that asks for it, to which the entrypoint is relative.
         owner: Who answers for it.
+        name_in_source: The flow's name by its source, where it was asked for by that.
     """
 
     recipe: Recipe
@@ -44,6 +45,7 @@ class DeploymentRequest:
     written: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     folder: Path = Path()
     owner: str | None = None
+    name_in_source: str | None = None
 
     def place_of(self, error: ConfigurationError) -> str | None:
         """Where the value that an error is about was written; None where that is not known, or the request is in code."""
@@ -68,6 +70,7 @@ def draft(request: DeploymentRequest, context: DeployContext, project: ProjectFl
     of_recipe = project.modules_around(request.recipe.function, flows.modules)
     try:
         flow = flows.of(request.flow, where=request.where)
+        _check_name(request, flow.facts.name)
         with of_recipe.imported():
             asked = tuple(_singles(request.recipe.builders(request.variables, environment), environment))
         with flows.modules.imported():
@@ -88,6 +91,21 @@ def draft(request: DeploymentRequest, context: DeployContext, project: ProjectFl
         elsewhere={id(one): of_recipe.imported for one in asked},
         marks=(f"owner={request.owner}",) if request.owner else (),
     )
+
+
+def _check_name(request: DeploymentRequest, name: str) -> None:
+    """Refuse a flow whose name is another one than its source tells: nobody would find it under the one that was asked for.
+
+    Raises:
+        FlowNotFoundError: Its name is another one.
+    """
+    if request.name_in_source not in (None, name):
+        raise FlowNotFoundError(
+            f"{request.flow!r} is named {name!r} once it is imported, not {request.name_in_source!r}: a decorator below `@flow` "
+            "replaces the function",
+            where=request.where,
+            hint=f"Let that decorator use `functools.wraps(function)`, or write `@flow(name={request.name_in_source!r})`.",
+        )
 
 
 def _default_name(entrypoint: str, flow: FlowEntry, environment: str) -> str:

@@ -249,4 +249,14 @@ def _request(
         return [*errors, *checked]
     if source is None:
         return errors
-    return DeploymentRequest(recipe, source.entrypoint, checked, entry.where, entry.locate, entry.flow, variables)
+    asked_by_name = entry.entrypoint is None or source.name == entry.flow
+    return DeploymentRequest(
+        recipe,
+        source.entrypoint,
+        checked,
+        entry.where,
+        entry.locate,
+        entry.flow,
+        variables,
+        name_in_source=source.name if asked_by_name else None,
+    )

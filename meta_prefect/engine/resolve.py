@@ -23,13 +23,13 @@ from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.components import Component, ComponentKey, WorkerPool
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
+from meta_prefect.interfaces.names import check_name
 from meta_prefect.interfaces.pull_steps import behind
 from meta_prefect.interfaces.tags import environment_tag, owner_tag
 from meta_prefect.plan.checks import check_parameters
 from meta_prefect.plan.outcomes import counted
 from meta_prefect.plan.placeholders import misplaced_templates
 from meta_prefect.redaction import HIDDEN, remember_within
-from meta_prefect.texts import check_plain
 
 Within = Callable[[], AbstractContextManager[None]]
 """Opens what a project's code needs around it while it is called: its own modules."""
@@ -174,7 +174,7 @@ class Draft:
                 hint="Add an infrastructure builder, for example `local_process()`.",
             )
         try:
-            check_plain(deployment.flow.name)
+            check_name(deployment.flow.name)
         except ValueError as error:
             raise ConfigurationError(f"the flow's name {error}", where=self.where) from None
         try:

@@ -6,6 +6,7 @@ import linecache
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeGuard
 
 from meta_prefect.errors import FlowImportError
 from meta_prefect.flows.run_guard import RunOnImport
@@ -34,12 +35,19 @@ def import_failure(
     if isinstance(error, SyntaxError) and error.filename and (name := named(error.filename)) is not None:
         frames.append(_line(name, error.filename, error.lineno or 1))
     raised = "".join(traceback.format_exception_only(error)).strip().splitlines()
-    if isinstance(error, SyntaxError):
+    if _is_of_a_text(error):
+        raised = [f"an annotation is no type: {(error.text or str(error)).strip()!r}"]
+    elif isinstance(error, SyntaxError):
         raised = raised[-1:]  # the line is shown already
     if len(raised) > _MESSAGE_LINES:
         raised = [*raised[:_MESSAGE_LINES], "..."]
     shown = "\n".join(f"    {line}" for line in (*frames[-_FRAMES:], *raised))
     return FlowImportError(f"{what} failed when it was loaded:\n{shown}", where=where, hint=_hint(error, root))
+
+
+def _is_of_a_text(error: BaseException) -> TypeGuard[SyntaxError]:
+    """Whether Python could make nothing of a text that stands for a type, such as `x: "how many"`, and not of the file."""
+    return isinstance(error, SyntaxError) and (error.filename or "<string>") == "<string>"
 
 
 def _line(name: str, filename: str, number: int) -> str:
@@ -56,6 +64,8 @@ def _hint(error: BaseException, root: Path) -> str:
         return 'Put the call below `if __name__ == "__main__":`.'
     if isinstance(error, SystemExit):
         return 'A module must not exit when it is imported: put such lines below `if __name__ == "__main__":`.'
+    if _is_of_a_text(error):
+        return 'Write what a parameter is for into the docstring, or as `Annotated[int, Field(description="…")]`.'
     if isinstance(error, SyntaxError):
         return "Fix the syntax error."
     return "A flow's module is imported to deploy it: lines outside of functions run here as well as in the worker."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
 import threading
@@ -169,7 +170,11 @@ class ProjectModules:
             "a function" if callable(loaded) and hasattr(loaded, "__code__") else f"of type {type(loaded).__name__!r}"
         )
         raise FlowNotFoundError(
-            f"{entrypoint!r} is {kind}, not a flow", where=where, hint="Put Prefect's `@flow` above the function."
+            f"{entrypoint!r} is {kind}, not a flow",
+            where=where,
+            hint="A decorator above `@flow` makes a plain function of it: put `@flow` first, above all others."
+            if _wraps_a_flow(loaded)
+            else "Put Prefect's `@flow` above the function.",
         )
 
     def load_module(self, name: str, *, where: str | None = None) -> ModuleType:
@@ -281,6 +286,14 @@ def load_flow(root: Path, entrypoint: str, *, where: str | None = None) -> Flow[
         FlowImportError: The module raised an exception.
     """
     return ProjectModules(root).load_flow(entrypoint, where=where)
+
+
+def _wraps_a_flow(function: object) -> bool:
+    """Whether a function was made by a decorator that a flow was given to."""
+    from prefect import Flow
+
+    held = inspect.getclosurevars(function).nonlocals.values() if inspect.isfunction(function) else ()
+    return any(isinstance(one, Flow) for one in (*held, getattr(function, "__wrapped__", None)))
 
 
 def _attribute(module: ModuleType, entrypoint: Entrypoint, where: str | None) -> Any:

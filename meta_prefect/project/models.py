@@ -120,9 +120,7 @@ class ProjectFile(PartFile):
     renamed_from: Annotated[tuple[ProjectName, ...], BeforeValidator(_one_or_several, str | tuple[str, ...])] = Field(
         default=(), description="The name that the project had before, or several: their deployments are taken over."
     )
-    include: Annotated[
-        tuple[Annotated[str, AfterValidator(_pattern)], ...], BeforeValidator(_one_or_several, str | tuple[str, ...])
-    ] = Field(
+    include: Annotated[tuple[Include, ...], BeforeValidator(_one_or_several, str | tuple[str, ...])] = Field(
         default=(),
         description="More files of this project, as patterns: `pipelines/*/meta_prefect.yaml`. What each says is relative to it.",
     )

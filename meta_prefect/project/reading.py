@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from meta_prefect.errors import ConfigurationError, ProjectFileError, ValidationFailed, nearest, said
 from meta_prefect.files import read_regular
-from meta_prefect.project.document import Document, describe, parse_document
+from meta_prefect.project.document import Document, KeyPath, describe, parse_document
 from meta_prefect.project.locating import (
     FILE_NAMES,
     check_place,
@@ -28,6 +28,23 @@ FileT = TypeVar("FileT", bound=PartFile)
 _MOVED = {
     "project": "Remove it. What was deployed under that name is taken over with `renamed_from` in the project's own file.",
     "include": "Name the files in the project's own file.",
+}
+
+_OF_ENTRIES = frozenset(
+    {
+        "build", "concurrency_limit", "cron", "description", "enforce_parameter_schema", "env", "image", "interval",
+        "job_variables", "name", "parameters", "paused", "pull", "rrule", "schedule", "schedules", "tags", "timezone",
+        "triggers", "version", "work_pool", "work_queue", "work_queue_name",
+    }
+)  # fmt: skip
+"""What an entry of `prefect.yaml` says beside its entrypoint, and people write beside `recipe`."""
+
+_OF_FILES = {
+    "build": "a recipe that runs in images has the variable `build`",
+    "pull": "write `pull:` among the variables of a deployment",
+    "push": "a recipe brings the code to where it runs",
+    "definitions": "write an anchor (`&name`) where a value stands first",
+    "prefect-version": "it has no effect, and may go",
 }
 
 _EXPECTED = {
@@ -216,7 +233,7 @@ def _explained(document: Document, file: type[PartFile], details: ErrorDetails) 
     hint: str | None = None
     if kind == "extra_forbidden":
         message = f"unknown key {key!r}"
-        hint = nearest(str(key), fields)
+        hint = _of_prefect_yaml(str(key), is_entry=len(path) > 3) or nearest(str(key), fields)
         if len(path) == 1 and key in ProjectFile.model_fields:
             message = f"the key {key!r} is for the project's own file, which includes this one"
             hint = _MOVED.get(str(key), "Write it there.")
@@ -225,16 +242,31 @@ def _explained(document: Document, file: type[PartFile], details: ErrorDetails) 
         path = path[:-1]
     elif kind in _EXPECTED:
         message = f"should be {_EXPECTED[kind]}, not {'nothing' if value is None else describe(value, *path)}"
-        hint = _mend(kind, value, is_flow=len(path) == 2 and path[0] == "deployments")
+        hint = _mend(kind, value, path)
     else:
         message = f"{said(details)} (got {describe(value, *path)})"
         hint = cast("str | None", details.get("ctx", {}).get("hint"))
     return ProjectFileError(message, where=document.locate(path), hint=hint)
 
 
-def _mend(kind: str, value: object, *, is_flow: bool) -> str | None:
+def _of_prefect_yaml(key: str, *, is_entry: bool) -> str | None:
+    """What to write for a key of Prefect's own project file."""
+    if is_entry:
+        return (
+            f"What the recipe is to know stands below `variables:`; write `{key}:` there."
+            if key in _OF_ENTRIES
+            else None
+        )
+    if key == "name":
+        return "Write `project:` for the project's name."
+    return f"That is a key of `prefect.yaml`; {_OF_FILES[key]}." if key in _OF_FILES else None
+
+
+def _mend(kind: str, value: object, path: KeyPath) -> str | None:
+    if kind == "dict_type" and path == ("deployments",):
+        return "Each key is a flow's name, with entries `- recipe: …` below it."
     if kind == "tuple_type":
-        if is_flow:
+        if len(path) == 2 and path[0] == "deployments":
             return "Each entry begins with a dash: `- recipe: …`."
         return f"Write [{value}]." if isinstance(value, str) else None
     if kind == "string_type" and isinstance(value, bool | int | float):
