@@ -21,8 +21,7 @@ from meta_prefect.engine.requests import ProjectRequests, requests_of
 from meta_prefect.engine.selection import Selection
 from meta_prefect.engine.source import Fetch, fetch_observed
 from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
-from meta_prefect.flows.catalog import catalog_of
-from meta_prefect.flows.loader import ProjectModules
+from meta_prefect.flows.catalog import ProjectFlows
 from meta_prefect.hidden_values import secrets_in
 from meta_prefect.implementations.code.project_source import ProjectSource
 from meta_prefect.interfaces.markdown import code, escaped
@@ -141,11 +140,17 @@ def _inputs(project: Project, setup: DeployerSetup, replaced: str | None, *, rem
     context = new_context(project.root, deployers_of(project.names), environment=DEPLOYERS, next_versions=False)
     # META_PREFECT__VERSION and META_PREFECT__TAGS are about the project's deployments.
     context = context.model_copy(update={"version": None, "tags": (), "origin": None})
-    flows = catalog_of(project.root, from_source=True)
-    used = _Used((), (), ()) if remove else _Used.by(project, flows.modules, setup.environments)
+    flows = ProjectFlows(project.root, from_source=True)
+    used = _Used((), (), ()) if remove else _Used.by(project, flows, setup.environments)
     requests = () if remove else tuple(_requests(project, setup, used, replaced))
     itself = project.model_copy(
-        update={"name": context.project, "renamed_from": context.renamed_from, "entries": ()},
+        update={
+            "name": context.project,
+            "renamed_from": context.renamed_from,
+            "entries": (),
+            "included": (),
+            "owner": None,
+        },
     )
     asked = DeployOptions(only_changed=True, prune=True, max_deletes=_MOST)
     remarks = [*used.left_out]
@@ -202,7 +207,8 @@ def _operations(project: Project, setup: DeployerSetup, used: _Used) -> dict[str
     name = escaped(project.name)
     chosen: dict[str, Any] = {"environments": setup.environments}
     # A folder of this host has no branches to choose among.
-    unused = ("path",) if setup.source.folder is None else ("path", "revision")
+    unused = () if setup.source.folder is None else ("revision",)
+    path = {"hidden": unused} if project.included else {"hidden": ("path", *unused)}
     redeploys = _schedules(setup, setup.redeploy, "redeploy", {"only_changed": True, "on_error": "keep-going"})
     checks = _schedules(setup, setup.check, "check", {})
     watched = {"watched_flows": used.spellings, "watched_environments": setup.environments}
@@ -212,7 +218,7 @@ def _operations(project: Project, setup: DeployerSetup, used: _Used) -> dict[str
             "about": f"Deploys **{name}**: all that its project file asks for, or a selection of it. Choose the environment "
             "and submit; a dry run only plans. What is on the server as wanted is not touched.",
             **({"suggestions": {"names": used.flows[:_MOST_SUGGESTED]}} if used.flows else {}),
-            "hidden": unused,
+            **path,
             "schedule": redeploys,
         },
         "deployer_flows.checking_drift.check_drift": {
@@ -227,7 +233,7 @@ def _operations(project: Project, setup: DeployerSetup, used: _Used) -> dict[str
         "deployer_flows.pruning.prune": {
             **chosen,
             "about": f"Deletes deployments of **{name}** that are no longer in its project file. A dry run only says which.",
-            "hidden": unused,
+            "hidden": ("path", *unused),
         },
         "deployer_flows.rolling_back.rollback": {
             "about": f"Makes a deployment of **{name}** what it was before its last deploy, or at a version. A dry run says "
@@ -297,15 +303,21 @@ class _Used:
     left_out: tuple[str, ...]
 
     @classmethod
-    def by(cls, project: Project, modules: ProjectModules, environments: Iterable[str]) -> _Used:
+    def by(cls, project: Project, flows_of_project: ProjectFlows, environments: Iterable[str]) -> _Used:
         """What a project uses that is deployed to some environments."""
         flows: dict[str, None] = {}
         recipes: dict[str, Recipe] = {}
         errors: dict[str, None] = {}
+        whole = flows_of_project.of(project.root).modules
         for environment in environments:
-            found = requests_of(project, modules, Selection(), environment, environment_asked=True)
+            found = requests_of(project, flows_of_project, Selection(), environment, environment_asked=True)
             flows |= dict.fromkeys(found.flows)
-            recipes |= {request.recipe.entrypoint: request.recipe for request in found.requests}
+            recipes |= {
+                request.recipe.entrypoint: request.recipe
+                for request in found.requests
+                # a part's own recipe cannot be imported where the deployer starts: in the project's folder
+                if flows_of_project.modules_around(request.recipe.function, whole).root == whole.root
+            }
             errors |= {f"no deployer for what is wrong in the project: {error}": None for error in found.errors}
         return cls(tuple(flows), tuple(recipes.values()), tuple(errors))
 

@@ -53,7 +53,7 @@ from meta_prefect.engine.prune import prune_orphans
 from meta_prefect.engine.report_artifact import show_report
 from meta_prefect.engine.source import project_folder
 from meta_prefect.engine.undo import undo
-from meta_prefect.errors import DeployFailed, ValidationFailed
+from meta_prefect.errors import DeployFailed, ValidationFailed, told_once
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.markdown import escaped
 from meta_prefect.interfaces.names import artifact_key
@@ -274,8 +274,8 @@ async def compare_resolved(resolved: Resolved, server: PrefectServer) -> Project
     """Compare what is wanted with the server, and leave the plan as an artifact."""
     logger = get_run_logger()
     planned = await plan_resolved(resolved, server)
-    for error in planned.errors:
-        logger.error("%s", error)
+    for text in told_once(planned.errors):
+        logger.error("%s", text)
     moves = tuple(in_words(planned.moves, gethostname()))
     for move in moves:
         logger.warning("%s", move)

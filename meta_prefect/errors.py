@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 ConfigurationErrorT = TypeVar("ConfigurationErrorT", bound="ConfigurationError")
 _MOST_NAMES: Final = 40
+_MOST_PLACES: Final = 5
 _LONGEST_PLACE: Final = 300
 _LONGEST_HINT: Final = 600
 
@@ -158,7 +159,19 @@ class ValidationFailed(MetaPrefectError):  # noqa: N818 - a verdict, as in Prefe
     def __init__(self, errors: Sequence[ConfigurationError]) -> None:
         # One cause may concern many deployments, such as a work pool that they share.
         self.errors = tuple({str(error): error for error in errors}.values())
-        super().__init__("\n".join(str(error) for error in self.errors))
+        super().__init__("\n".join(told_once(self.errors)))
+
+
+def told_once(errors: Iterable[MetaPrefectError]) -> Iterator[str]:
+    """Tell errors, those that differ in nothing but their place together: one broken module may hold thirty flows."""
+    alike: dict[tuple[str, str | None], list[MetaPrefectError]] = {}
+    for error in errors:
+        alike.setdefault((error.message, error.hint), []).append(error)
+    for first, *others in alike.values():
+        places = list(dict.fromkeys(one.where for one in others if one.where not in (None, first.where)))
+        shown = ", ".join(str(place) for place in places[:_MOST_PLACES])
+        more = f" and {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else ""
+        yield f"{first}\n  The same at {shown}{more}." if places else str(first)
 
 
 class ServerError(MetaPrefectError):

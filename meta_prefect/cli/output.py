@@ -17,7 +17,7 @@ from rich.markup import escape
 from meta_prefect.cli.console import PlainConsole, indented, linked
 from meta_prefect.cli.ending import journal, watching_the_server
 from meta_prefect.engine.progress import Progress, Silent
-from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError
+from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError, told_once
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.texts import escaped, shell
 
@@ -121,8 +121,8 @@ class Output:
 
     def errors(self, errors: Iterable[MetaPrefectError]) -> None:
         """Print what is wrong, and what to do."""
-        for error in errors:
-            self._err.print(f"[bold red]error:[/] {escape(indented(str(error)))}")
+        for text in told_once(errors):
+            self._err.print(f"[bold red]error:[/] {escape(indented(text))}")
 
     def fail(self, errors: Sequence[MetaPrefectError]) -> None:
         """Print what is wrong, in place of a result; as an object too where a program reads that."""

@@ -62,9 +62,11 @@ def schema(*, path: ProjectPath = Path()) -> int:
 
 
 def _recipes(path: Path) -> Recipes:
-    from meta_prefect.flows import ProjectModules
+    from meta_prefect.engine.requests import recipes_of
+    from meta_prefect.flows.catalog import ProjectFlows
     from meta_prefect.project import read_project
-    from meta_prefect.recipes.registry import Recipes
 
     project = read_project(path, required=False)
-    return Recipes(project.recipes, ProjectModules(project.root).load_module)
+    flows = ProjectFlows(project.root, from_source=True)
+    shared = recipes_of(project, flows)
+    return shared if project.chosen is None else recipes_of(project.chosen, flows, shared)

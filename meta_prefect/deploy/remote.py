@@ -43,7 +43,7 @@ def deploy_remotely(path: Path, parameters: Mapping[str, Any], say: Callable[[st
     """Run a project's deployer, and tell what it logs.
 
     Args:
-        path: The project's folder, or a file in it: says which project, and nothing else of it counts.
+        path: The project's folder, or a file in it: says which project, or which part of it.
         parameters: Parameters of the flow ``deploy-project``; those that are None are left to the deployer.
         say: Called with the run's address, and with each line of its log.
 
@@ -57,6 +57,8 @@ def deploy_remotely(path: Path, parameters: Mapping[str, Any], say: Callable[[st
 
     project = read_project(path, required=False)
     given = {name: value for name, value in parameters.items() if value is not None}
+    if project.chosen is not None:
+        given["path"] = project.place("", project.chosen)
 
     async def run() -> RemoteRun:
         async with connect(LocalHost()) as server:

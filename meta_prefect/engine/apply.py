@@ -13,11 +13,10 @@ from prefect.runtime import task_run
 from meta_prefect.engine.compare import PlannedComponent, PlannedDeployment, reported_as
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
 from meta_prefect.engine.progress import progress
-from meta_prefect.engine.resolve import Within
+from meta_prefect.engine.resolve import Draft
 from meta_prefect.engine.write_limit import WriteTurn
 from meta_prefect.errors import BuilderError, MovedError, RefusedError
 from meta_prefect.interfaces.components import Component
-from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.changes import Create, Delete, Unchanged, Update
@@ -125,12 +124,10 @@ async def _written_by_an_earlier_attempt(planned: PlannedDeployment, server: Pre
 class AfterStep:
     """What a builder does after a deployment has been written."""
 
-    def __init__(
-        self, builder: FlowBuilderInterface, deployment: Deployment, deployment_id: str, within: Within
-    ) -> None:
+    def __init__(self, builder: FlowBuilderInterface, draft: Draft, deployment_id: str) -> None:
         self.builder = builder
-        self.deployment = deployment.model_copy(update={"id": UUID(deployment_id)})
-        self._within = within
+        self.deployment = draft.deployment.model_copy(update={"id": UUID(deployment_id)})
+        self._within = draft.within(builder)
 
     def act(self) -> object:
         """Let the builder act."""

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from prefect import get_run_logger, task
 
@@ -16,7 +15,7 @@ from meta_prefect.engine.git import same_files
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
 from meta_prefect.engine.pools import fit_to_pools, refuse_needing
 from meta_prefect.engine.referring import check_targets
-from meta_prefect.engine.resolve import Draft, Within, needed_by, shared_components
+from meta_prefect.engine.resolve import Draft, needed_by, shared_components
 from meta_prefect.errors import BuilderError, ConfigurationError, MetaPrefectError
 from meta_prefect.interfaces.components import Component, WorkerPool
 from meta_prefect.interfaces.context import DeployContext
@@ -160,13 +159,6 @@ class PlannedBatch:
         yield from self.unsound
 
 
-class Part(NamedTuple):
-    """The part of a plan that one recipe's run carries out, and what the project's code needs around it while it is called."""
-
-    batch: PlannedBatch
-    within: Within
-
-
 async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None = None) -> PlannedBatch:
     """Read what there is, in batches, and compare. What cannot be planned becomes its draft's error; reads only.
 
@@ -193,7 +185,7 @@ async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None =
         before = live.get(name)
         old = live.get(wanted.renamed_from or "") if before is None else None
         try:
-            same_code = partial(same_files, Path(context.source), context.commit or "")
+            same_code = partial(same_files, Path(wanted.flow.source), context.commit or "")
             change = diff_deployment(wanted, before, old, last[name].entry if name in last else None, same_code)
             change = replace(change, remarks=(*change.remarks, *draft.remarks))
         except ConfigurationError as error:

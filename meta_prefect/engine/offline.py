@@ -9,7 +9,7 @@ from pathlib import Path
 from meta_prefect.engine.plan_input import read_plan_input
 from meta_prefect.engine.project_plan import ProjectPlan, plan_project
 from meta_prefect.errors import ValidationFailed
-from meta_prefect.flows.catalog import catalog_of
+from meta_prefect.flows.catalog import ProjectFlows
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.saved_plan import DeployOptions
 from meta_prefect.project import read_project
@@ -68,7 +68,7 @@ async def _planned(
     path: Path, environment: str | None, asked: DeployOptions, *, from_source: bool, now: datetime | None = None
 ) -> ProjectPlan:
     project = read_project(path, required=False)
-    flows = catalog_of(project.root, from_source=from_source)
+    flows = ProjectFlows(project.root, from_source=from_source)
     inputs = read_plan_input(project, path, environment, asked, flows=flows)
     if now is not None:
         inputs = inputs.at(now)

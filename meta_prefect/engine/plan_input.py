@@ -9,7 +9,7 @@ from meta_prefect.engine.context import new_context
 from meta_prefect.engine.requests import ProjectRequests, requests_of
 from meta_prefect.engine.selection import Selection, select_in
 from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
-from meta_prefect.flows.catalog import FlowCatalog, catalog_of
+from meta_prefect.flows.catalog import ProjectFlows
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.plan.saved_plan import DeployOptions, SavedPlan
 from meta_prefect.project import Project
@@ -37,7 +37,7 @@ class PlanInput:
         selection: Selection,
         requested: ProjectRequests,
         asked: DeployOptions,
-        flows: FlowCatalog,
+        flows: ProjectFlows,
         earlier: SavedPlan | None = None,
     ) -> None:
         self.project = project
@@ -47,6 +47,11 @@ class PlanInput:
         self.asked = asked
         self.flows = flows
         self.earlier = earlier
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the whole project is meant, so that what it no longer asks for shows."""
+        return not self.selection and self.selection.file is None and self.project.chosen is None
 
     def at(self, now: datetime) -> PlanInput:
         """The same order at another moment."""
@@ -72,7 +77,7 @@ def read_plan_input(
     asked: DeployOptions,
     earlier: SavedPlan | None = None,
     *,
-    flows: FlowCatalog | None = None,
+    flows: ProjectFlows | None = None,
 ) -> PlanInput:
     """List what a project asks for; loads its recipes, runs no flow's code.
 
@@ -105,10 +110,8 @@ def read_plan_input(
     context = context.model_copy(update={key: value for key, value in said.items() if value})
     if earlier is not None:
         context = earlier.repeated_by(context)
-    flows = flows or catalog_of(project.root, from_source=True)
-    requested = requests_of(
-        project, flows.modules, selection, context.environment, environment_asked=environment is not None
-    )
+    flows = flows or ProjectFlows(project.root, from_source=True)
+    requested = requests_of(project, flows, selection, context.environment, environment_asked=environment is not None)
     return PlanInput(project, context, selection, requested, asked, flows, earlier)
 
 
@@ -128,11 +131,13 @@ def _check_same(project: Project, environment: str | None, earlier: SavedPlan) -
 
 def _refused_prune(project: Project, selection: Selection) -> ConfigurationError | None:
     """Why what is not asked for cannot be told from what is no longer there; None where it can."""
-    if selection or selection.file is not None:
+    if selection or selection.file is not None or project.chosen is not None:
         return TargetError(
             "pruning and a selection do not go together: what is not selected would look as if it were gone",
             where="prune",
-            hint="Prune with a deploy of the whole project.",
+            hint="Prune with a deploy of the whole project."
+            if project.chosen is None
+            else f"Prune with a deploy of the whole project, in {project.root}.",
         )
     if not project.name_is_stable:
         return ProjectFileError(

@@ -82,21 +82,24 @@ async def preview_project(
     """
     plan = await sound_plan_offline(path, environment, names, now=wanted.now)
     drafts = [planned.draft for planned in plan.batch.deployments]
-    # a calendar may be a class in the project
-    with plan.within():
-        found = [shown for draft in drafts for shown in _of(draft, wanted)]
+    found = [shown for draft in drafts for shown in _of(draft, wanted)]
     return found, [draft.deployment.full_name for draft in drafts if not draft.deployment.schedules]
 
 
 def _of(draft: Draft, wanted: PreviewWindow) -> Iterator[SchedulePreview]:
     deployment = draft.deployment
     schedulers = [builder for builder in draft.builders if isinstance(builder, scheduler)]
-    explained = [found for builder in schedulers for found in builder.resolved(deployment)]
+    explained = [found for builder in schedulers for found in _resolved(builder, draft)]
     for schedule in deployment.schedules or ():
         # another builder may have made it, or changed it: then there is only what is stored
         known = next((found for found in explained if _is_the_same(found.schedule, schedule)), None)
         shown = wanted.of(schedule if known is None else known)
         yield SchedulePreview(schedule, shown, deployment.full_name, deployment.environment)
+
+
+def _resolved(builder: scheduler, draft: Draft) -> Sequence[Resolved]:
+    with draft.within(builder)():  # a calendar may be a class in the project
+        return builder.resolved(draft.deployment)
 
 
 def _is_the_same(one: Schedule, other: Schedule) -> bool:

@@ -9,7 +9,6 @@ from prefect.runtime import flow_run
 
 from meta_prefect.engine.apply import acting_builders
 from meta_prefect.engine.compare import (
-    Part,
     PlannedBatch,
     PlannedComponent,
     PlannedDeployment,
@@ -57,7 +56,8 @@ class Drafted:
         requested = inputs.requested
         self.pairs: list[tuple[DeploymentRequest, Draft]] = []
         self.errors, self.beside = list(requested.errors), list(requested.beside)
-        inputs.flows.read(request.flow for request in requested.requests)
+        for request in requested.requests:
+            inputs.flows.of(inputs.project.root / request.folder).read([request.flow])
         for request in requested.requests:
             match draft(request, inputs.context, inputs.flows):
                 case Draft() as begun:
@@ -138,7 +138,6 @@ class ProjectPlan:
         self.batch = batch
         self.errors = tuple(errors)
         self.wanted = resolved.wanted
-        self.within = resolved.inputs.flows.modules.imported
 
     @property
     def context(self) -> DeployContext:
@@ -197,13 +196,10 @@ class ProjectPlan:
             return False
         return planned.unsettled or not isinstance(planned.change, Unchanged)
 
-    def part(self, deployments: Sequence[PlannedDeployment]) -> Part:
+    def part(self, deployments: Sequence[PlannedDeployment]) -> PlannedBatch:
         """The part of the plan for some of its deployments, with what they need."""
         needed = needed_by(planned.draft for planned in deployments)
-        return Part(
-            PlannedBatch([one for one in self.batch.components if one.component.key in needed], deployments),
-            self.within,
-        )
+        return PlannedBatch([one for one in self.batch.components if one.component.key in needed], deployments)
 
     def by_recipe(self) -> list[tuple[Recipe, list[Planned]]]:
         """The requests that lead to a write, each with its plan, by recipe in the order of the project.
@@ -302,14 +298,14 @@ async def plan_project(inputs: PlanInput, host: Host, server: Reader) -> Project
         server: What is read from.
     """
     drafted = Drafted(inputs)
-    build(drafted.drafts, host, inputs.flows.modules.imported)
+    build(drafted.drafts, host)
     return await plan_resolved(Resolved(inputs, drafted), server)
 
 
 async def resolve_observed(inputs: PlanInput, host: Host) -> Resolved:
     """Resolve everything in memory, each kind of builder as a task of its own."""
     drafted = Drafted(inputs)
-    await build_observed(drafted.drafts, host, inputs.flows.modules.imported)
+    await build_observed(drafted.drafts, host)
     return Resolved(inputs, drafted)
 
 
@@ -320,10 +316,10 @@ async def plan_resolved(resolved: Resolved, server: Reader) -> ProjectPlan:
     """
     inputs, requested = resolved.inputs, resolved.inputs.requested
     drafts = [one for _, one in resolved.meant]
-    is_whole = not inputs.selection and inputs.selection.file is None and inputs.project.name_is_stable
+    is_whole = inputs.is_whole and inputs.project.name_is_stable
     batch = await compare(drafts, server, (inputs.project.names, inputs.context.environment) if is_whole else None)
     written = [one for one in batch.deployments if not isinstance(one.change, Unchanged | Held)]
-    if not server.is_empty and not inputs.flows.confirm(one.draft.deployment.flow.entrypoint for one in written):
+    if not server.is_empty and not inputs.flows.confirm(one.draft.deployment.flow for one in written):
         return await plan_project(inputs, server.host, server)
     errors = [*resolved.errors, *(error for one in drafts for error in one.errors)]
     notes: list[str] = []
@@ -379,7 +375,8 @@ async def _new_environment(inputs: PlanInput, batch: PlannedBatch, server: Reade
         return []
     known = await known_environments(inputs.project.names, server)
     if known:
-        known |= {name for entry in inputs.project.entries for name in entry.environments or ()}
+        entries = [entry for part in inputs.project.parts for entry in part.entries]
+        known |= {name for entry in entries for name in entry.environments or ()}
     error = check_environment(inputs.project.name, inputs.context.environment, known)
     return [] if error is None else [error]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, cast
 
 from prefect.utilities.annotations import quote
@@ -18,7 +18,6 @@ from meta_prefect.engine.apply import (
     wait_for_component,
 )
 from meta_prefect.engine.compare import (
-    Part,
     PlannedBatch,
     PlannedComponent,
     PlannedDeployment,
@@ -32,11 +31,11 @@ from meta_prefect.engine.leaving import find_leaving, remove_leaving
 from meta_prefect.engine.observed import name_run
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.report_artifact import show_report
-from meta_prefect.engine.resolve import Draft, Within, build_observed
+from meta_prefect.engine.resolve import Draft, build_observed
 from meta_prefect.engine.source import given_source
 from meta_prefect.engine.write_limit import AHEAD, WriteLimit, each
 from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError, MovedError, ValidationFailed
-from meta_prefect.flows.catalog import catalog_of
+from meta_prefect.flows.catalog import ProjectFlows
 from meta_prefect.interfaces.components import ComponentKey
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.markdown import code
@@ -46,7 +45,7 @@ from meta_prefect.plan.deployment_record import desired_record
 from meta_prefect.plan.ledger import LedgerEntry, PageHead, deleted, entry_of
 from meta_prefect.plan.outcomes import Action, counted, done_action
 from meta_prefect.plan.remarks import is_standing, remarks_of
-from meta_prefect.project import read_project
+from meta_prefect.project import part_around, read_project
 from meta_prefect.recipes.recipe import Recipe
 from meta_prefect.report import Outcome, Report
 from meta_prefect.report.events import announce_report
@@ -60,7 +59,7 @@ async def run_recipe(
     entries: Sequence[Any],
     context: DeployContext | None,
     environment: str | None = None,
-    part: Part | None = None,
+    part: PlannedBatch | None = None,
 ) -> Report:
     """Deploy a list of entries; the body of every recipe's flow.
 
@@ -80,14 +79,13 @@ async def run_recipe(
         context = await _own_context(environment, f"{len(entries)} by {recipe.recipe_name}")
     async with connect(LocalHost(start_worker=context.start_worker)) as server:
         if part is None:
-            part = await _planned(recipe, entries, context, server)
-            batch = part.batch
+            batch = await _planned(recipe, entries, context, server)
         else:
-            batch = await compare_with_plan(part.batch, server)
+            batch = await compare_with_plan(part, server)
         written = [one for one in batch.deployments if not one.has_moved]
         entries = [entry for planned in written for entry in _entries(planned)]
         page = await begin_page(PageHead.of(context, recipe.recipe_name), entries, server) if entries else None
-        report = await _write(recipe, batch, server, context, part.within)
+        report = await _write(recipe, batch, server, context)
         if page is not None:
             await page.close(_written(batch, report))
         if is_alone:
@@ -112,29 +110,39 @@ async def _own_context(environment: str | None, description: str) -> DeployConte
     return context
 
 
-async def _planned(recipe: Recipe, entries: Sequence[Any], context: DeployContext, server: PrefectServer) -> Part:
+async def _planned(
+    recipe: Recipe, entries: Sequence[Any], context: DeployContext, server: PrefectServer
+) -> PlannedBatch:
     """Plan some entries that no deploy has planned.
 
     Raises:
         ValidationFailed: Something is wrong with an entry.
     """
-    flows = catalog_of(Path(context.source), from_source=False)
+    flows = ProjectFlows(Path(context.source), from_source=False)
     drafts: list[Draft] = []
     errors: list[ConfigurationError] = []
     for entry in entries:
-        match draft(DeploymentRequest(recipe, entry.flow, entry.variables, where=entry.flow), context, flows):
+        match draft(_request(recipe, entry, Path(context.source)), context, flows):
             case Draft() as begun:
                 drafts.append(begun)
             case error:
                 errors.append(error)
     if errors:
         raise ValidationFailed(errors)
-    await build_observed(drafts, server.host, flows.modules.imported)
+    await build_observed(drafts, server.host)
     _refuse(drafts)
     batch = await compare_observed(cast("list[Draft]", quote(drafts)), server)
     _refuse(drafts)
     batch.leaving = tuple(await find_leaving(batch, (), (context.names, context.environment), server, is_whole=False))
-    return Part(batch, flows.modules.imported)
+    return batch
+
+
+def _request(recipe: Recipe, entry: Any, root: Path) -> DeploymentRequest:
+    """What an entry asks for; a file is one of the part of the project whose project file is nearest to it."""
+    file, colon, flow = entry.flow.rpartition(":")
+    folder = part_around(root, file) if file.endswith(".py") else Path()
+    entrypoint = f"{PurePath(file).relative_to(folder).as_posix()}{colon}{flow}" if folder.parts else entry.flow
+    return DeploymentRequest(recipe, entrypoint, entry.variables, where=entry.flow, folder=folder)
 
 
 def _refuse(drafts: Sequence[Draft]) -> None:
@@ -142,9 +150,7 @@ def _refuse(drafts: Sequence[Draft]) -> None:
         raise ValidationFailed(errors)
 
 
-async def _write(
-    recipe: Recipe, batch: PlannedBatch, server: PrefectServer, context: DeployContext, within: Within
-) -> Report:
+async def _write(recipe: Recipe, batch: PlannedBatch, server: PrefectServer, context: DeployContext) -> Report:
     """Write what differs: components first, then deployments, while workers come up."""
     components = [planned for planned in batch.components if not isinstance(planned.change, Unchanged)]
     first = [planned for planned in components if not planned.component.after_deployments]
@@ -164,7 +170,7 @@ async def _write(
         async def write(planned: PlannedDeployment) -> Outcome:
             if context.stop_at_failure and failed:
                 return _outcome(recipe, planned, "not written", detail="another deployment failed")
-            outcome = await _apply(recipe, planned, server, width, broken, within)
+            outcome = await _apply(recipe, planned, server, width, broken)
             if not isinstance(planned.change, Unchanged):
                 progress().wrote(str(planned), outcome.action)
             failed.extend([outcome] if outcome.action == "failed" else [])
@@ -206,7 +212,6 @@ async def _apply(
     server: PrefectServer,
     width: WriteLimit,
     broken: dict[ComponentKey, Exception],
-    within: Within,
 ) -> Outcome:
     """Write one deployment and let its builders act; a failure stops this one only."""
     unusable = _broken_component(planned, broken)
@@ -226,7 +231,7 @@ async def _apply(
                 deployment_id = await apply_deployment(planned, server, turn)
             for builder in acting_builders(planned):
                 await turn.begin()
-                await act_after_deployment(AfterStep(builder, planned.draft.deployment, deployment_id, within))
+                await act_after_deployment(AfterStep(builder, planned.draft, deployment_id))
     except Exception as error:  # noqa: BLE001 - reported with the deployment; the task's run holds the traceback
         failed = _outcome(recipe, planned, "failed", deployment_id, _told(error))
         untouched = isinstance(planned.change, Unchanged) or isinstance(error, MovedError)

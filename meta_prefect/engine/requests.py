@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -13,11 +13,11 @@ from meta_prefect.engine.drafts import DeploymentRequest
 from meta_prefect.engine.selection import Selection
 from meta_prefect.errors import ConfigurationError, ProjectFileError, ValidationFailed
 from meta_prefect.flows import FlowSource, check_entrypoint, choose_flow, find_flows, uses_meta_prefect
+from meta_prefect.flows.catalog import ProjectFlows
 from meta_prefect.flows.decorated import DecoratedFlow, decorated_flows
-from meta_prefect.flows.loader import ProjectModules
 from meta_prefect.interfaces.flow_builder_interface import builders_of
 from meta_prefect.plan.remarks import Remark
-from meta_prefect.project import Entry, Project, check_searchable, read_project, with_environment
+from meta_prefect.project import Entry, Project, ProjectPart, check_searchable, read_project, with_environment
 from meta_prefect.recipes.recipe import RecipeBuilder
 from meta_prefect.recipes.registry import Recipes
 from meta_prefect.recipes.variables import check_variables
@@ -51,44 +51,84 @@ class ProjectRequests:
 
 
 def requests_of(
-    project: Project, modules: ProjectModules, selection: Selection, environment: str, *, environment_asked: bool
+    project: Project, flows: ProjectFlows, selection: Selection, environment: str, *, environment_asked: bool
 ) -> ProjectRequests:
-    """List the deployments that a project asks for, in its file and by flows that carry builders.
+    """List the deployments that a project asks for, in its files and by flows that carry builders.
 
     Args:
         project: The project.
-        modules: Its modules; only those are loaded that hold recipes or use Meta-Prefect.
+        flows: Its flows; only those modules are loaded that hold recipes or use Meta-Prefect.
         selection: Which flows are meant.
         environment: The environment that is deployed to.
         environment_asked: Whether the environment was asked for by name, so that what is pinned to another one is skipped,
             and said to be.
     """
+    collected = _Collected(environment, environment_asked=environment_asked)
     try:
         _check_searchable(project)
-        recipes = Recipes(project.recipes, modules.load_module)
+        shared = recipes_of(project, flows)
     except ConfigurationError as error:
         return ProjectRequests((), (error,), (), ())
-    collected = _Collected(environment, environment_asked=environment_asked)
-    flows = find_flows(project.root) if project.entries else ()
-    for entry in project.entries:
-        if not selection.may_include(entry.flow):
-            continue
-        if not entry.counts_in(environment):
-            collected.skipped.append(
-                Remark(f"left out of {environment}, counts for {', '.join(entry.environments or ())}", (entry.where,))
-            )
-            continue
-        collected.add(_request(entry, project, recipes, flows), beside=not selection.names_flow(entry.flow))
-    decorated, errors = decorated_flows(modules, project.flows, recipes.packages)
-    collected.errors.extend(errors)
-    for one in decorated:
-        if selection.may_include(one.flow.name):
-            collected.add(_decorated_request(one, recipes), beside=not selection.names_flow(one.flow.name))
-    names = dict.fromkeys((*(entry.flow for entry in project.entries), *(one.flow.name for one in decorated)))
+    names: dict[str, None] = {}
+    for part in project.parts:
+        try:
+            recipes = shared if part is project else recipes_of(part, flows, shared)
+        except ConfigurationError as error:
+            error.asked_for_at(project.place(part.file.name, part))
+            collected.errors.append(error)
+        else:
+            names |= dict.fromkeys(_collect_part(part, project, flows, recipes, selection, collected))
     requests = [request for request in collected.requests if selection.may_come_from(request.flow)]
     return ProjectRequests(
         tuple(requests), tuple(collected.errors), tuple(collected.skipped), tuple(names), tuple(collected.beside)
     )
+
+
+def recipes_of(part: ProjectPart, flows: ProjectFlows, shared: Recipes | None = None) -> Recipes:
+    """The recipes that a part of a project may name.
+
+    Args:
+        part: The part.
+        flows: The project's flows, with its modules.
+        shared: Those of the project's own file.
+
+    Raises:
+        ConfigurationError: One of its modules cannot be loaded, or holds no recipe or one of a name that is taken.
+    """
+    return Recipes(part.recipes, flows.of(part.root).modules.load_module, shared)
+
+
+def _collect_part(
+    part: ProjectPart,
+    project: Project,
+    project_flows: ProjectFlows,
+    recipes: Recipes,
+    selection: Selection,
+    collected: _Collected,
+) -> list[str]:
+    """Collect what a part of a project asks for; returns the names of its flows."""
+    modules = project_flows.of(part.root).modules
+    flows = find_flows(part.root) if part.entries else ()
+    for entry in part.entries:
+        if not selection.may_include(entry.flow):
+            continue
+        if not entry.counts_in(collected.environment):
+            collected.skipped.append(
+                Remark(
+                    f"left out of {collected.environment}, counts for {', '.join(entry.environments or ())}",
+                    (entry.where,),
+                )
+            )
+            continue
+        found = _request(entry, part, recipes, flows)
+        collected.add(found, part, project, beside=not selection.names_flow(entry.flow))
+    decorated, errors = decorated_flows(modules, part.flows, recipes.packages)
+    collected.errors.extend(errors)
+    for one in decorated:
+        if selection.may_include(one.flow.name):
+            found = _decorated_request(one, recipes, where=project.place(one.entrypoint, part))
+            collected.add(found, part, project, beside=not selection.names_flow(one.flow.name))
+    return [*(entry.flow for entry in part.entries), *(one.flow.name for one in decorated)]
 
 
 def check_before_start(path: Path) -> bool:
@@ -105,7 +145,8 @@ def check_before_start(path: Path) -> bool:
         _check_searchable(project)
     except ConfigurationError as error:
         raise ValidationFailed([error]) from None
-    if project.entries or project.flows is not None or uses_meta_prefect(project.root, Recipes().packages):
+    packages = Recipes().packages
+    if any(part.entries or part.flows is not None or uses_meta_prefect(part.root, packages) for part in project.parts):
         return True
     if not project.name_is_stable:
         raise ValidationFailed([nothing_to_deploy(project)])
@@ -126,12 +167,13 @@ def nothing_to_deploy(project: Project, environment: str = "", left: Sequence[st
         environment: The environment that was to be deployed to.
         left: The deployments that it has there all the same.
     """
-    message = f"nothing to deploy: there is no {project.file.name} with deployments, and no flow here carries a builder"
+    here = project.chosen or project
+    message = f"nothing to deploy: there is no {here.file.name} with deployments, and no flow here carries a builder"
     hint = "Write a meta_prefect.yaml, or decorate a flow with a builder or with `recipe.with_variables(…)`."
     if left:
         message += f"; {project.name} still has in {environment}: {', '.join(left)}"
         hint += f"\n  If they are to go: `meta-prefect deploy --env {shlex.quote(environment)} --prune`."
-    return ProjectFileError(message, where=str(project.root), hint=hint)
+    return ProjectFileError(message, where=str(here.root), hint=hint)
 
 
 class _Collected:
@@ -143,47 +185,53 @@ class _Collected:
     """
 
     def __init__(self, environment: str, *, environment_asked: bool) -> None:
-        self._environment = environment
+        self.environment = environment
         self._environment_asked = environment_asked
         self.requests: list[DeploymentRequest] = []
         self.errors: list[ConfigurationError] = []
         self.beside: list[ConfigurationError] = []
         self.skipped: list[Remark] = []
 
-    def add(self, found: DeploymentRequest | list[ConfigurationError], *, beside: bool = False) -> None:
+    def add(
+        self, found: DeploymentRequest | list[ConfigurationError], part: ProjectPart, project: Project, *, beside: bool
+    ) -> None:
         """Sort a finding into requests, errors and what is skipped; errors ``beside`` the selection are kept apart."""
         if not isinstance(found, DeploymentRequest):
             (self.beside if beside else self.errors).extend(found)
             return
         pinned = found.recipe.environment(found.variables)
-        if self._environment_asked and pinned not in (None, self._environment):
-            self.skipped.append(Remark(f"left out of {self._environment}, pinned to {pinned}", (found.where,)))
+        if self._environment_asked and pinned not in (None, self.environment):
+            self.skipped.append(Remark(f"left out of {self.environment}, pinned to {pinned}", (found.where,)))
         else:
-            self.requests.append(found)
+            self.requests.append(
+                replace(found, folder=part.root.relative_to(project.root), owner=part.owner or project.owner)
+            )
 
 
-def _decorated_request(found: DecoratedFlow, recipes: Recipes) -> DeploymentRequest | list[ConfigurationError]:
+def _decorated_request(
+    found: DecoratedFlow, recipes: Recipes, where: str
+) -> DeploymentRequest | list[ConfigurationError]:
     """Ask for a flow that carries builders: by the recipe among them, else by the built-in one."""
     carried = [builder for builder in builders_of(found.flow) if isinstance(builder, RecipeBuilder)]
     if carried:
         outermost = carried[-1]
         recipe, variables = outermost.recipe, outermost.variables
-        return DeploymentRequest(recipe, found.entrypoint, variables, found.entrypoint, flow_name=found.flow.name)
+        return DeploymentRequest(recipe, found.entrypoint, variables, where, flow_name=found.flow.name)
     try:
-        recipe = recipes.find(DECORATED_FLOW_RECIPE, where=found.entrypoint)
+        recipe = recipes.find(DECORATED_FLOW_RECIPE, where=where)
     except ConfigurationError as error:
         return [error]
     variables = recipe.variables_model()
-    return DeploymentRequest(recipe, found.entrypoint, variables, found.entrypoint, flow_name=found.flow.name)
+    return DeploymentRequest(recipe, found.entrypoint, variables, where, flow_name=found.flow.name)
 
 
 def _request(
-    entry: Entry, project: Project, recipes: Recipes, flows: tuple[FlowSource, ...]
+    entry: Entry, part: ProjectPart, recipes: Recipes, flows: tuple[FlowSource, ...]
 ) -> DeploymentRequest | list[ConfigurationError]:
     errors: list[ConfigurationError] = []
     try:
         if entry.entrypoint is not None:
-            source = check_entrypoint(project.root, entry.entrypoint, where=entry.locate("entrypoint"))
+            source = check_entrypoint(part.root, entry.entrypoint, where=entry.locate("entrypoint"))
         else:
             source = choose_flow(flows, entry.flow, where=entry.where)
     except ConfigurationError as error:
@@ -201,4 +249,14 @@ def _request(
         return [*errors, *checked]
     if source is None:
         return errors
-    return DeploymentRequest(recipe, source.entrypoint, checked, entry.where, entry.locate, entry.flow, variables)
+    asked_by_name = entry.entrypoint is None or source.name == entry.flow
+    return DeploymentRequest(
+        recipe,
+        source.entrypoint,
+        checked,
+        entry.where,
+        entry.locate,
+        entry.flow,
+        variables,
+        name_in_source=source.name if asked_by_name else None,
+    )

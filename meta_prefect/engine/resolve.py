@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Set
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,16 @@ from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.components import Component, ComponentKey, WorkerPool
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
+from meta_prefect.interfaces.names import check_name
 from meta_prefect.interfaces.pull_steps import behind
 from meta_prefect.interfaces.tags import environment_tag, owner_tag
 from meta_prefect.plan.checks import check_parameters
 from meta_prefect.plan.outcomes import counted
 from meta_prefect.plan.placeholders import misplaced_templates
 from meta_prefect.redaction import HIDDEN, remember_within
-from meta_prefect.texts import check_plain
+
+Within = Callable[[], AbstractContextManager[None]]
+"""Opens what a project's code needs around it while it is called: its own modules."""
 
 
 @dataclass(slots=True)
@@ -44,6 +48,9 @@ class Draft:
         flow_requires: What the flow itself needs, such as the block of its result storage.
         remarks: What comparing it with the server has found that users should know.
         place_of: Finds where the user wrote the value that an error is about; None where that is not known.
+        home: What the code of its flow needs around it.
+        elsewhere: What builders need around them that stand elsewhere in the project, by their ``id``.
+        marks: Tags that it gets whatever its builders say.
     """
 
     where: str
@@ -54,6 +61,13 @@ class Draft:
     flow_requires: tuple[Component, ...] = ()
     remarks: tuple[str, ...] = ()
     place_of: Callable[[ConfigurationError], str | None] = field(default=lambda _: None, repr=False)
+    home: Within = field(default=nullcontext, repr=False)
+    elsewhere: Mapping[int, Within] = field(default_factory=dict[int, Within], repr=False)
+    marks: tuple[str, ...] = ()
+
+    def within(self, builder: FlowBuilderInterface) -> Within:
+        """What the code of a builder needs around it while it is called."""
+        return self.elsewhere.get(id(builder), self.home)
 
     def apply(self, builder: FlowBuilderInterface) -> None:
         """Let one builder have its say; what it raises becomes this draft's error."""
@@ -128,9 +142,10 @@ class Draft:
 
     def _required_by(self, builder: FlowBuilderInterface) -> list[Component]:
         try:
-            asked = builder.requires
-            # A plan must not depend on the order of a set.
-            required: list[Any] = sorted(asked, key=repr) if isinstance(asked, Set) else list(asked)
+            with self.within(builder)():
+                asked = builder.requires
+                # A plan must not depend on the order of a set.
+                required: list[Any] = sorted(asked, key=repr) if isinstance(asked, Set) else list(asked)
         except ConfigurationError:
             raise
         except Exception as error:
@@ -159,7 +174,7 @@ class Draft:
                 hint="Add an infrastructure builder, for example `local_process()`.",
             )
         try:
-            check_plain(deployment.flow.name)
+            check_name(deployment.flow.name)
         except ValueError as error:
             raise ConfigurationError(f"the flow's name {error}", where=self.where) from None
         try:
@@ -265,10 +280,12 @@ class BuilderStep:
     def run(self) -> list[ConfigurationError]:
         """Apply the builders; returns what they have raised."""
         raised: list[ConfigurationError] = []
-        for draft, builder in self.members:
-            before = len(draft.errors)
-            draft.apply(builder)
-            raised.extend(draft.errors[before:])
+        for within, members in groupby(self.members, key=lambda one: one[0].within(one[1])):
+            with within():
+                for draft, builder in members:
+                    before = len(draft.errors)
+                    draft.apply(builder)
+                    raised.extend(draft.errors[before:])
         return raised
 
 
@@ -344,15 +361,10 @@ def duplicate_names(drafts: Iterable[Draft]) -> list[tuple[Draft, ConflictError]
     return found
 
 
-Within = Callable[[], AbstractContextManager[None]]
-"""Opens what a project's code needs around it while it is called: its own modules."""
-
-
 @task(name="builder", task_run_name="{step}", cache_policy=NO_CACHE)
-async def run_builder(step: BuilderStep, within: Within) -> State[None] | None:
+async def run_builder(step: BuilderStep) -> State[None] | None:
     """Apply one kind of builder to every deployment of the batch that has it; failed where it raised for any of them."""
-    with within():
-        errors = step.run()
+    errors = step.run()
     logger = get_run_logger()
     for error in errors:
         logger.error("%s", error)
@@ -362,31 +374,32 @@ async def run_builder(step: BuilderStep, within: Within) -> State[None] | None:
     return Failed(message=f"it refused {len(errors)} of {counted(len(step.members), 'deployment')}: {errors[0]}")
 
 
-async def build_observed(drafts: Sequence[Draft], host: Host, within: Within) -> None:
+async def build_observed(drafts: Sequence[Draft], host: Host) -> None:
     """Run all builders of a batch, each kind as a task of its own."""
     for step in builder_steps(drafts):
         # With its state, as what it raised belongs to its drafts, and the others go on.
-        state: Any = run_builder(step, within, return_state=True)  # typed by Prefect as if it were no coroutine
+        state: Any = run_builder(step, return_state=True)  # typed by Prefect as if it were no coroutine
         await state
-    with within():
-        _finish(drafts, host)
+    _finish(drafts, host)
 
 
-def build(drafts: Sequence[Draft], host: Host, within: Within) -> None:
+def build(drafts: Sequence[Draft], host: Host) -> None:
     """Run all builders of a batch in memory."""
-    with within():
-        for step in builder_steps(drafts):
-            step.run()
-        _finish(drafts, host)
+    for step in builder_steps(drafts):
+        step.run()
+    _finish(drafts, host)
 
 
 def _finish(drafts: Sequence[Draft], host: Host) -> None:
     """Mark the deployments as ours, fill what was left open, and find names that are given twice."""
+    for home, those in groupby(drafts, key=lambda one: one.home):
+        with home():
+            for draft in those:
+                draft.complete(host)
     for draft in drafts:
-        draft.complete(host)
         if not draft.errors:
             deployment = draft.deployment
-            marks = [owner_tag(deployment.context.project), environment_tag(deployment.environment)]
+            marks = [owner_tag(deployment.context.project), environment_tag(deployment.environment), *draft.marks]
             deployment.tags = list(dict.fromkeys([*marks, *deployment.tags]))
     for draft, error in duplicate_names(drafts):
         draft.errors.append(error)

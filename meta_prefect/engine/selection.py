@@ -26,7 +26,7 @@ class Selection(BaseModel):
         names: Flows (``etl``) or deployments (``etl/nightly-prod``); ``_`` and ``-`` are alike.
         patterns: The same with wildcards ``*``, ``?`` and ``[…]``: ``*/nightly-*``. One without a ``/``, such as ``etl-*``, may
             match the flow, the deployment's own name or both together.
-        file: Only flows of this file, given relative to the project's folder.
+        file: Only flows of this file, given relative to the project's folder, or to that of the part that is meant alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -118,5 +118,6 @@ def select_in(project: Project, path: Path, names: Sequence[str], patterns: Sequ
         patterns: The patterns that were given.
     """
     resolved = path.resolve()
-    file = resolved.relative_to(project.root).as_posix() if resolved.suffix == ".py" else None
+    folder = (project.chosen or project).root
+    file = resolved.relative_to(folder).as_posix() if resolved.suffix == ".py" else None
     return Selection(names=tuple(names), patterns=tuple(patterns), file=file)

@@ -6,7 +6,7 @@ imported before: a module that cannot be imported is then an error, and what the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,10 +112,43 @@ class FlowCatalog:
         return FlowEntry(facts, flow.fn.__name__, builders_of(flow), components_of(flow))
 
 
-def catalog_of(root: Path, *, from_source: bool) -> FlowCatalog:
-    """The flows of a project, read from their source where that makes certain what they are, or all of them imported."""
-    modules = ProjectModules(root)
+def catalog_of(root: Path, *, from_source: bool, named_from: Path | None = None) -> FlowCatalog:
+    """The flows of a folder, read from their source where that makes certain what they are, or all of them imported."""
+    modules = ProjectModules(root, named_from)
     return FlowCatalog(modules, StaticFacts(modules) if from_source else None)
+
+
+class ProjectFlows:
+    """The flows of a project, of which each part has modules of its own: a `flows.py` in two folders is two modules.
+
+    Args:
+        root: The project's folder.
+        from_source: Whether flows are read from their source where that makes certain what they are; else all are imported.
+    """
+
+    def __init__(self, root: Path, *, from_source: bool) -> None:
+        self._root = root.resolve()
+        self._from_source = from_source
+        self._parts: dict[Path, FlowCatalog] = {}
+
+    def of(self, folder: Path) -> FlowCatalog:
+        """The flows of the part in a folder."""
+        if folder not in self._parts:
+            self._parts[folder] = catalog_of(folder, from_source=self._from_source, named_from=self._root)
+        return self._parts[folder]
+
+    def modules_around(self, function: Callable[..., Any], otherwise: ProjectModules) -> ProjectModules:
+        """The modules among which a function of the project stands, so that it can import them when it is called."""
+        file = Path(function.__code__.co_filename)
+        around = [folder for folder in self._parts if file.is_relative_to(folder)]
+        return self._parts[max(around, key=lambda one: len(one.parts))].modules if around else otherwise
+
+    def confirm(self, flows: Iterable[FlowFacts]) -> bool:
+        """Import flows of which the source alone was read; returns whether each of them is what its source says."""
+        entrypoints: dict[Path, list[str]] = {}
+        for one in flows:
+            entrypoints.setdefault(Path(one.source), []).append(one.entrypoint)
+        return all([self.of(folder).confirm(those) for folder, those in entrypoints.items()])  # noqa: C419 - all are imported
 
 
 def components_of(flow: object) -> tuple[Component, ...]:

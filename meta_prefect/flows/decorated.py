@@ -12,7 +12,7 @@ from meta_prefect.errors import ConfigurationError, FlowImportError, FlowNotFoun
 from meta_prefect.flows.files import python_files
 from meta_prefect.flows.import_graph import uses_meta_prefect
 from meta_prefect.flows.loader import ProjectModules
-from meta_prefect.flows.syntax import bound_names, executed, parse, read_source
+from meta_prefect.flows.syntax import bound_names, executed, makes_names, parse, read_source
 from meta_prefect.interfaces.flow_builder_interface import builders_of
 
 if TYPE_CHECKING:
@@ -61,26 +61,28 @@ def _in_file(modules: ProjectModules, file: Path) -> Iterator[DecoratedFlow]:
     from prefect import Flow
 
     path = file.relative_to(modules.root).as_posix()
-    for name in own_names(file, path):
-        entrypoint = f"{path}:{name}"
-        try:
-            found: object = modules.load(entrypoint)
-        except FlowNotFoundError:
-            continue  # a name that the module binds only in some cases, or deletes again
+    tree = _tree_of(file, modules.named(file))
+    own, imported = _names_in(tree)
+    if makes_names(tree) and "*" not in imported:
+        made = {name for name in modules.load(f"{path}:__dict__") if name not in own | imported}
+        known = {id(modules.load(f"{path}:{name}")) for name in made}
+        # what such a name stands for mostly has the name of the loop's variable as well
+        own = made | {name for name in own if id(_found(modules, f"{path}:{name}")) not in known}
+    for name in sorted(name for name in own if not name.startswith("_")):
+        found = _found(modules, f"{path}:{name}")
         if builders_of(found) and isinstance(found, Flow):
-            yield DecoratedFlow(entrypoint, cast("Flow[..., Any]", found))
+            yield DecoratedFlow(f"{path}:{name}", cast("Flow[..., Any]", found))
 
 
-def own_names(file: Path, path: str) -> list[str]:
-    """List the names that a module binds itself when it is imported; a flow that it imports belongs to another module.
+def _found(modules: ProjectModules, entrypoint: str) -> object:
+    """What a name stands for; None where the module binds it only in some cases, or deletes it again."""
+    try:
+        return modules.load(entrypoint)
+    except FlowNotFoundError:
+        return None
 
-    Args:
-        file: The module.
-        path: What it is called in errors.
 
-    Raises:
-        FlowImportError: It cannot be read.
-    """
+def _tree_of(file: Path, path: str) -> ast.Module:
     source = read_source(file)
     tree = parse(source) if isinstance(source, bytes) else source
     if isinstance(tree, str):
@@ -89,8 +91,13 @@ def own_names(file: Path, path: str) -> list[str]:
             where=path,
             hint="Fix it, or list the files to search under `flows:` in meta_prefect.yaml.",
         )
-    names: set[str] = set()
+    return tree
+
+
+def _names_in(tree: ast.Module) -> tuple[set[str], set[str]]:
+    """The names that a module binds itself, and those that it imports: a flow that it imports belongs to another module."""
+    own: set[str] = set()
+    imported: set[str] = set()
     for statement in executed(tree.body):
-        if not isinstance(statement, ast.Import | ast.ImportFrom):
-            names |= bound_names(statement)
-    return sorted(name for name in names if not name.startswith("_"))
+        (imported if isinstance(statement, ast.Import | ast.ImportFrom) else own).update(bound_names(statement))
+    return own, imported

@@ -6,6 +6,7 @@ import linecache
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeGuard
 
 from meta_prefect.errors import FlowImportError
 from meta_prefect.flows.run_guard import RunOnImport
@@ -15,26 +16,28 @@ _MESSAGE_LINES = 12
 
 
 def import_failure(
-    error: BaseException, root: Path, owns: Callable[[str], bool], what: str, where: str | None
+    error: BaseException, root: Path, named: Callable[[str], str | None], what: str, where: str | None
 ) -> FlowImportError:
     """Make the error that says how loading a module failed.
 
     Args:
         error: What the module raised.
-        root: The project's folder; files are named relative to it.
-        owns: Says whether a file is one of the user's.
+        root: The folder that the project's own modules are imported from.
+        named: Says what a file is called; None for one that is not the user's.
         what: The file or module that was to be loaded.
         where: What asked for it.
     """
     frames = [
-        _line(root, frame.f_code.co_filename, number)
+        _line(name, frame.f_code.co_filename, number)
         for frame, number in traceback.walk_tb(error.__traceback__)
-        if owns(frame.f_code.co_filename)
+        if (name := named(frame.f_code.co_filename)) is not None
     ]
-    if isinstance(error, SyntaxError) and error.filename and owns(error.filename):
-        frames.append(_line(root, error.filename, error.lineno or 1))
+    if isinstance(error, SyntaxError) and error.filename and (name := named(error.filename)) is not None:
+        frames.append(_line(name, error.filename, error.lineno or 1))
     raised = "".join(traceback.format_exception_only(error)).strip().splitlines()
-    if isinstance(error, SyntaxError):
+    if _is_of_a_text(error):
+        raised = [f"an annotation is no type: {(error.text or str(error)).strip()!r}"]
+    elif isinstance(error, SyntaxError):
         raised = raised[-1:]  # the line is shown already
     if len(raised) > _MESSAGE_LINES:
         raised = [*raised[:_MESSAGE_LINES], "..."]
@@ -42,9 +45,12 @@ def import_failure(
     return FlowImportError(f"{what} failed when it was loaded:\n{shown}", where=where, hint=_hint(error, root))
 
 
-def _line(root: Path, filename: str, number: int) -> str:
-    file = Path(filename)
-    name = file.relative_to(root).as_posix() if file.is_relative_to(root) else filename
+def _is_of_a_text(error: BaseException) -> TypeGuard[SyntaxError]:
+    """Whether Python could make nothing of a text that stands for a type, such as `x: "how many"`, and not of the file."""
+    return isinstance(error, SyntaxError) and (error.filename or "<string>") == "<string>"
+
+
+def _line(name: str, filename: str, number: int) -> str:
     return f"{name}:{number}: {linecache.getline(filename, number).strip()}".rstrip(" :")
 
 
@@ -58,6 +64,8 @@ def _hint(error: BaseException, root: Path) -> str:
         return 'Put the call below `if __name__ == "__main__":`.'
     if isinstance(error, SystemExit):
         return 'A module must not exit when it is imported: put such lines below `if __name__ == "__main__":`.'
+    if _is_of_a_text(error):
+        return 'Write what a parameter is for into the docstring, or as `Annotated[int, Field(description="…")]`.'
     if isinstance(error, SyntaxError):
         return "Fix the syntax error."
     return "A flow's module is imported to deploy it: lines outside of functions run here as well as in the worker."

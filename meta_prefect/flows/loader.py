@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
 import threading
@@ -58,14 +59,17 @@ class ProjectModules:
     across an ``await``: other threads wait meanwhile. It may be nested, also with other projects, which are out of sight then.
 
     Args:
-        root: The project's folder.
+        root: The project's folder, or that of a part of it.
+        named_from: The folder from which errors name files; None for the same one.
 
     Attributes:
-        root: The project's folder, resolved.
+        root: The folder, resolved.
+        named_from: As above, resolved.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, named_from: Path | None = None) -> None:
         self.root = root.resolve()
+        self.named_from = self.root if named_from is None else named_from.resolve()
         self._finder = ProjectFinder(self.root)
         self._modules: dict[str, ModuleType] = {}
         self._aliases: dict[Path, dict[str, ModuleType]] = {}
@@ -120,8 +124,15 @@ class ProjectModules:
                 return _attribute(self._import(parsed.module, parsed.module, where), parsed, where)
         file = file_in_project(self.root, str(parsed.file), where=where)
         with self.imported(file.parent):
-            module = self._import(self._finder.name_of(file), file.relative_to(self.root).as_posix(), where)
+            module = self._import(self._finder.name_of(file), self.named(file), where)
             return _attribute(module, parsed, where)
+
+    def named(self, file: Path) -> str:
+        """What a file is called in errors."""
+        return file.relative_to(self.named_from).as_posix() if file.is_relative_to(self.named_from) else str(file)
+
+    def _named(self, path: str) -> str | None:
+        return self.named(Path(path)) if self._finder.owns(path) else None
 
     def place_of(self, entrypoint: str) -> Place | None:
         """Find the file that loading an entrypoint would execute; None where that is none of the project's.
@@ -159,7 +170,11 @@ class ProjectModules:
             "a function" if callable(loaded) and hasattr(loaded, "__code__") else f"of type {type(loaded).__name__!r}"
         )
         raise FlowNotFoundError(
-            f"{entrypoint!r} is {kind}, not a flow", where=where, hint="Put Prefect's `@flow` above the function."
+            f"{entrypoint!r} is {kind}, not a flow",
+            where=where,
+            hint="A decorator above `@flow` makes a plain function of it: put `@flow` first, above all others."
+            if _wraps_a_flow(loaded)
+            else "Put Prefect's `@flow` above the function.",
         )
 
     def load_module(self, name: str, *, where: str | None = None) -> ModuleType:
@@ -189,7 +204,7 @@ class ProjectModules:
                 raise FlowNotFoundError(
                     f"there is no module {name!r}, neither in {self.root} nor among the installed packages", where=where
                 ) from None
-            raise import_failure(error, self.root, self._finder.owns, what, where) from error
+            raise import_failure(error, self.root, self._named, what, where) from error
 
     def _raised_inside(self, error: BaseException) -> bool:
         trace = error.__traceback__
@@ -271,6 +286,14 @@ def load_flow(root: Path, entrypoint: str, *, where: str | None = None) -> Flow[
         FlowImportError: The module raised an exception.
     """
     return ProjectModules(root).load_flow(entrypoint, where=where)
+
+
+def _wraps_a_flow(function: object) -> bool:
+    """Whether a function was made by a decorator that a flow was given to."""
+    from prefect import Flow
+
+    held = inspect.getclosurevars(function).nonlocals.values() if inspect.isfunction(function) else ()
+    return any(isinstance(one, Flow) for one in (*held, getattr(function, "__wrapped__", None)))
 
 
 def _attribute(module: ModuleType, entrypoint: Entrypoint, where: str | None) -> Any:

@@ -11,7 +11,7 @@ from meta_prefect.errors import FlowNotFoundError, nearest
 from meta_prefect.flows.entrypoints import Entrypoint, file_in_project, find_module, parse_entrypoint
 from meta_prefect.flows.files import python_files
 from meta_prefect.flows.scan import FlowSource, FoundFlows, flows_in_tree
-from meta_prefect.flows.syntax import bound_names, executed, parse, read_source
+from meta_prefect.flows.syntax import bound_names, executed, makes_names, parse, read_source
 
 _SHOWN = 20
 
@@ -109,6 +109,8 @@ def _definition(tree: ast.Module, entrypoint: Entrypoint, where: str | None, kno
         if not definitions:
             if isinstance(found, ast.ClassDef) and found.bases:
                 return found  # inherited, perhaps
+            if found is None and makes_names(tree):
+                return tree.body[0]  # made by a statement that stands somewhere here
             place = f"class {found.name!r}" if isinstance(found, ast.ClassDef) else "module's top level"
             raise FlowNotFoundError(
                 f"{entrypoint.text!r}: there is no {attribute!r} in the {place}",
@@ -145,6 +147,11 @@ def _hint(flows: Sequence[FlowSource], name: str) -> str | None:
     if computed := [flow.entrypoint for flow in flows if flow.name is None]:
         hints.append(
             f"The name is computed in {', '.join(computed[:_SHOWN])}: if one of them is meant, add `entrypoint:`."
+        )
+    if isinstance(flows, FoundFlows) and flows.made:
+        made = ", ".join(flows.made[:_SHOWN])
+        hints.append(
+            f"Names are made when {made} is imported: if the flow is one, add `entrypoint: {flows.made[0]}:NAME`."
         )
     if isinstance(flows, FoundFlows) and flows.unread:
         hints.append(f"Not read: {', '.join(str(file) for file in flows.unread[:_SHOWN])}.")

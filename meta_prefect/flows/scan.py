@@ -15,6 +15,7 @@ from meta_prefect.flows.syntax import (
     UnreadFile,
     branches,
     dotted_name,
+    makes_names,
     names_bound_by,
     parse,
     read_source,
@@ -48,14 +49,19 @@ class FoundFlows(tuple[FlowSource, ...]):
 
     Attributes:
         unread: Files that may hold flows but could not be read; a lookup that fails mentions them.
+        made: Files that may bind flows to names that do not stand in them; a lookup that fails mentions these too.
     """
 
     unread: tuple[UnreadFile, ...]
+    made: tuple[str, ...]
 
-    def __new__(cls, flows: Iterable[FlowSource] = (), unread: Iterable[UnreadFile] = ()) -> Self:
-        """Make the tuple of flows; what could not be read hangs on it."""
+    def __new__(
+        cls, flows: Iterable[FlowSource] = (), unread: Iterable[UnreadFile] = (), made: Iterable[str] = ()
+    ) -> Self:
+        """Make the tuple of flows; what could not be found hangs on it."""
         found = super().__new__(cls, flows)
         found.unread = tuple(unread)
+        found.made = tuple(made)
         return found
 
 
@@ -72,25 +78,28 @@ def find_flows(root: Path, patterns: Sequence[str] = ()) -> FoundFlows:
     root = root.resolve()
     flows: list[FlowSource] = []
     unread: list[UnreadFile] = []
+    made: list[str] = []
     for file in python_files(root, patterns):
-        result = flows_in_file(root, file)
-        if isinstance(result, UnreadFile):
-            unread.append(result)
-        else:
-            flows.extend(result)
-    return FoundFlows(flows, unread)
+        path = file.relative_to(root).as_posix()
+        match _tree_of(file):
+            case str(reason):
+                unread.append(UnreadFile(path, reason))
+            case ast.Module() as tree:
+                flows.extend(flows_in_tree(tree, path, file))
+                made.extend([path] if makes_names(tree) else [])
+            case None:
+                pass
+    return FoundFlows(flows, unread, made)
 
 
-def flows_in_file(root: Path, file: Path) -> tuple[FlowSource, ...] | UnreadFile:
-    """Find the flows of one file below the project's folder, in the order in which they stand there."""
-    path = file.relative_to(root).as_posix()
+def _tree_of(file: Path) -> ast.Module | str | None:
+    """Parse a file that may hold flows; gives why not where it cannot be read, and None where it holds none for certain."""
     source = read_source(file)
     if isinstance(source, str):
-        return UnreadFile(path, source)
+        return source
     if b"\0" not in source and not (b"flow" in source and b"prefect" in source):
-        return ()  # parsing is what takes the time
-    tree = parse(source)
-    return UnreadFile(path, tree) if isinstance(tree, str) else flows_in_tree(tree, path, file)
+        return None  # parsing is what takes the time
+    return parse(source)
 
 
 def flows_in_tree(tree: ast.Module, path: str, file: Path) -> tuple[FlowSource, ...]:

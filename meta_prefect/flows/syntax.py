@@ -14,6 +14,8 @@ from meta_prefect.files import read_regular
 FLOW_DECORATORS = frozenset({"prefect.flow", "prefect.flows.flow", "prefect.main.flow"})
 """Where Prefect's decorator can be imported from."""
 
+_NAME_MAKERS = frozenset({"globals", "locals", "vars", "setattr", "exec"})
+
 
 @dataclass(frozen=True)
 class UnreadFile:
@@ -106,6 +108,14 @@ def bound_names(statement: ast.stmt) -> set[str]:
             return _stored([item.optional_vars for item in items if item.optional_vars])
         case _:
             return set()
+
+
+def makes_names(tree: ast.Module) -> bool:
+    """Say whether a module may bind names that do not stand in it, as by ``globals()[f"copy_{table}"] = …``."""
+    return any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _NAME_MAKERS
+        for node in ast.walk(tree)
+    )
 
 
 def names_bound_by(node: ast.AST) -> list[str]:

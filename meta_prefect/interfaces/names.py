@@ -12,11 +12,13 @@ _REFUSED: Final = "/%&><#?"
 
 
 def check_name(name: str) -> str:
-    """Check a name of a deployment, pool, queue or the like.
+    """Check a name of a flow, deployment, pool, queue or the like.
 
     Raises:
-        ValueError: Prefect would refuse it, or it holds control characters.
+        ValueError: Prefect would refuse it or not find it again, or it holds control characters.
     """
+    if not name.strip() or name in {".", ".."}:
+        raise ValueError(f"{name!r} is no name that Prefect finds again")
     if refused := sorted(set(name) & set(_REFUSED)):
         raise ValueError(f"{name!r} holds {' '.join(refused)}, which does not work in Prefect names")
     return check_plain(name)

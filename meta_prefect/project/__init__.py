@@ -4,8 +4,8 @@ Nothing here runs code of the project or talks to anything but the file system.
 """
 
 from meta_prefect.project.from_environment import with_environment
-from meta_prefect.project.locating import FILE_NAMES, check_searchable, find_project_file, is_path
-from meta_prefect.project.models import Entry, Project, json_schema
+from meta_prefect.project.locating import FILE_NAMES, check_searchable, find_project_file, is_path, part_around
+from meta_prefect.project.models import Entry, Project, ProjectPart, json_schema
 from meta_prefect.project.naming import slug
 from meta_prefect.project.reading import read_project
 
@@ -13,10 +13,12 @@ __all__ = [
     "FILE_NAMES",
     "Entry",
     "Project",
+    "ProjectPart",
     "check_searchable",
     "find_project_file",
     "is_path",
     "json_schema",
+    "part_around",
     "read_project",
     "slug",
     "with_environment",

@@ -69,7 +69,9 @@ class Document:
         return self.positions.get(path, (1, 1))
 
 
-@lru_cache(maxsize=2)  # a deploy looks at its project before it starts, and reads it in its run
+@lru_cache(
+    maxsize=256
+)  # a deploy looks at its project, with all that it includes, before it starts, and reads it in its run
 def parse_document(name: str, content: bytes) -> Document:
     """Read YAML. The document may be shared: nobody changes it.
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from meta_prefect.errors import ProjectFileError
+from meta_prefect.files import is_regular, place_in
 
 FILE_NAMES = ("meta_prefect.yaml", "meta_prefect.yml")
 """The names of a project file, in the order in which they are looked for."""
@@ -105,6 +107,38 @@ def project_files_in(folder: Path) -> list[str]:
         if check_place(folder / name):
             raise ProjectFileError(f"{folder / name} is a folder, not a file", hint="Rename it.")
     return found
+
+
+def matching(root: Path, pattern: str) -> Iterator[Path]:
+    """Find the project files below a folder that a pattern means: ``*`` is a part of a folder's name, ``**`` any folders.
+
+    Hidden and installed folders do not count, nor does what a link leads to out of the folder.
+    """
+    try:
+        found = sorted(root.glob(pattern))
+    except (ValueError, NotImplementedError, IndexError):  # no pattern
+        return
+    for one in found:
+        file = Path(os.path.realpath(one.parent), one.name)
+        parts = one.relative_to(root).parts
+        if (
+            file.parent != root
+            and is_regular(file)
+            and place_in(root, file) is not None
+            and not any(map(_is_foreign, parts))
+        ):
+            yield file
+
+
+def _is_foreign(folder: str) -> bool:
+    return folder.startswith(".") or folder in {"node_modules", "site-packages"}
+
+
+def part_around(root: Path, path: str) -> Path:
+    """The folder of the part of a project that a file belongs to, relative to the project's: that of the nearest project file."""
+    place = place_in(root, path) or root
+    around = [one for one in place.parents if one != root and one.is_relative_to(root)]
+    return next((one.relative_to(root) for one in around if project_files_in(one)), Path())
 
 
 def check_searchable(folder: Path) -> None:

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from meta_prefect.interfaces.tags import Names
 from meta_prefect.project.document import Document, KeyPath
+from meta_prefect.project.locating import FILE_NAMES
 from meta_prefect.project.naming import slug
 from meta_prefect.texts import check_plain
 
@@ -39,11 +40,22 @@ def _project_name(name: str) -> str:
     return name
 
 
+def _pattern(pattern: str) -> str:
+    pattern = pattern.removeprefix("./")
+    if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
+        raise PydanticCustomError("include", "leads out of the project's folder", {"hint": "Include files below it."})
+    if Path(pattern).name not in FILE_NAMES:
+        hint = {"hint": f"Write '{Path(pattern, FILE_NAMES[0]).as_posix()}'."} if not pattern.endswith(".yaml") else {}
+        raise PydanticCustomError("include", f"should end with {FILE_NAMES[0]}", hint)
+    return pattern
+
+
 def _one_or_several(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
 Text = Annotated[str, AfterValidator(_filled)]
+Include = Annotated[str, AfterValidator(_pattern)]
 ProjectName = Annotated[str, AfterValidator(_project_name)]
 
 
@@ -82,14 +94,11 @@ def _not_empty(entries: tuple[EntryModel, ...]) -> tuple[EntryModel, ...]:
     return entries
 
 
-class ProjectFile(FileModel):
-    """A project file as a whole."""
+class PartFile(FileModel):
+    """What any file of a project may say, also one that another includes."""
 
-    project: ProjectName | None = Field(
-        default=None, description="The project's name: it marks the deployments that the project owns."
-    )
-    renamed_from: Annotated[tuple[ProjectName, ...], BeforeValidator(_one_or_several, str | tuple[str, ...])] = Field(
-        default=(), description="The name that the project had before, or several: their deployments are taken over."
+    owner: Text | None = Field(
+        default=None, description="Who answers for the deployments of this file: each gets the tag `owner=…`."
     )
     recipes: tuple[Annotated[str, AfterValidator(_module_name)], ...] = Field(
         default=(), description="Modules to load recipes from: the project's own ones, or installed ones."
@@ -99,6 +108,21 @@ class ProjectFile(FileModel):
     )
     deployments: dict[str, Annotated[tuple[EntryModel, ...], AfterValidator(_not_empty)]] = Field(
         default={}, description="The deployments of each flow, by the flow's name."
+    )
+
+
+class ProjectFile(PartFile):
+    """A project file as a whole."""
+
+    project: ProjectName | None = Field(
+        default=None, description="The project's name: it marks the deployments that the project owns."
+    )
+    renamed_from: Annotated[tuple[ProjectName, ...], BeforeValidator(_one_or_several, str | tuple[str, ...])] = Field(
+        default=(), description="The name that the project had before, or several: their deployments are taken over."
+    )
+    include: Annotated[tuple[Include, ...], BeforeValidator(_one_or_several, str | tuple[str, ...])] = Field(
+        default=(),
+        description="More files of this project, as patterns: `pipelines/*/meta_prefect.yaml`. What each says is relative to it.",
     )
 
 
@@ -147,15 +171,13 @@ class Entry(BaseModel):
         return self.environments is None or environment in self.environments
 
 
-class Project(BaseModel):
-    """A project: a folder, its name, and what its project file asks for.
+class ProjectPart(BaseModel):
+    """A project file and the folder that it stands in, to which all that it says is relative.
 
     Attributes:
-        root: The project's folder, absolute and resolved.
+        root: The folder, absolute and resolved.
         file: The project file, or where it would be.
-        name: The project's name, in lower-case letters, digits and hyphens.
-        name_is_stable: Whether the name would be the same in another copy of the folder (a folder's own name would not).
-        renamed_from: The names that it had before.
+        owner: Who answers for its deployments.
         recipes: Names of modules to load recipes from.
         flows: Patterns of files to look for decorated flows in; None where the file does not say.
         entries: The deployments that the file asks for, in its order.
@@ -165,12 +187,37 @@ class Project(BaseModel):
 
     root: Path
     file: Path
-    name: str
-    name_is_stable: bool
-    renamed_from: tuple[str, ...] = ()
+    owner: str | None = None
     recipes: tuple[str, ...] = ()
     flows: tuple[str, ...] | None = None
     entries: tuple[Entry, ...] = ()
+
+
+class Project(ProjectPart):
+    """A project: a folder, its name, and what its project file asks for, with the files that it includes.
+
+    Attributes:
+        name: The project's name, in lower-case letters, digits and hyphens.
+        name_is_stable: Whether the name would be the same in another copy of the folder (a folder's own name would not).
+        renamed_from: The names that it had before.
+        included: What the files ask for that it includes, by path.
+        chosen: The one of these that is meant alone; None where the whole project is.
+    """
+
+    name: str
+    name_is_stable: bool
+    renamed_from: tuple[str, ...] = ()
+    included: tuple[ProjectPart, ...] = ()
+    chosen: ProjectPart | None = None
+
+    @property
+    def parts(self) -> tuple[ProjectPart, ...]:
+        """The parts that are meant: the project's own file and those that it includes, or a single one of these."""
+        return (self, *self.included) if self.chosen is None else (self.chosen,)
+
+    def place(self, path: str, part: ProjectPart) -> str:
+        """A path in a part as it is called in the project."""
+        return (part.root.relative_to(self.root) / path).as_posix()
 
     @property
     def names(self) -> Names:

@@ -4,17 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from meta_prefect.errors import ConfigurationError, ProjectFileError, ValidationFailed, nearest, said
 from meta_prefect.files import read_regular
-from meta_prefect.project.document import Document, describe, parse_document
-from meta_prefect.project.locating import FILE_NAMES, check_place, find_project_file, project_files_in, resolved
-from meta_prefect.project.models import Entry, EntryModel, Project, ProjectFile
+from meta_prefect.project.document import Document, KeyPath, describe, parse_document
+from meta_prefect.project.locating import (
+    FILE_NAMES,
+    check_place,
+    find_project_file,
+    matching,
+    project_files_in,
+    resolved,
+)
+from meta_prefect.project.models import Entry, EntryModel, PartFile, Project, ProjectFile, ProjectPart
 from meta_prefect.project.naming import project_name
+
+FileT = TypeVar("FileT", bound=PartFile)
+
+_MOVED = {
+    "project": "Remove it. What was deployed under that name is taken over with `renamed_from` in the project's own file.",
+    "include": "Name the files in the project's own file.",
+}
+
+_OF_ENTRIES = frozenset(
+    {
+        "build", "concurrency_limit", "cron", "description", "enforce_parameter_schema", "env", "image", "interval",
+        "job_variables", "name", "parameters", "paused", "pull", "rrule", "schedule", "schedules", "tags", "timezone",
+        "triggers", "version", "work_pool", "work_queue", "work_queue_name",
+    }
+)  # fmt: skip
+"""What an entry of `prefect.yaml` says beside its entrypoint, and people write beside `recipe`."""
+
+_OF_FILES = {
+    "build": "a recipe that runs in images has the variable `build`",
+    "pull": "write `pull:` among the variables of a deployment",
+    "push": "a recipe brings the code to where it runs",
+    "definitions": "write an anchor (`&name`) where a value stands first",
+    "prefect-version": "it has no effect, and may go",
+}
 
 _EXPECTED = {
     "string_type": "text",
@@ -28,6 +59,9 @@ _EXPECTED = {
 def read_project(start: Path, *, required: bool = True) -> Project:
     """Read the project that a file or folder belongs to.
 
+    A file that another one above it includes is a part of that project. Of such a project only one part is meant, and read, where
+    ``start`` lies in the folder of that part.
+
     Args:
         start: A folder, a file in the project, or the project file itself.
         required: Whether there must be a project file with at least one deployment. Without, a folder whose flows are
@@ -36,14 +70,17 @@ def read_project(start: Path, *, required: bool = True) -> Project:
     Raises:
         ValidationFailed: Everything that is wrong, as one or more ProjectFileErrors.
     """
+    errors: list[ConfigurationError] = []
     try:
-        file = _project_file(start, required=required)
-        document = _read(file)
+        nearest_file = _project_file(start, required=required)
+        file = including(nearest_file) or nearest_file
+        document = _read(file, file.name)
     except ProjectFileError as error:
         raise ValidationFailed([error]) from None
-    errors: list[ConfigurationError] = list(document.problems)
-    model = _validated(document, errors)
-    if required and not errors and not model.deployments:
+    model = _validated(document, ProjectFile, errors)
+    included = [nearest_file] if file != nearest_file else _included(document, model, file.parent, errors)
+    parts = [_part(one, file.parent, errors) for one in included]
+    if required and not errors and not any((model.deployments, *(part.entries for part in parts))):
         errors.append(_nothing_to_deploy(document))
     name, stable = model.project or "", True
     if not name:
@@ -55,19 +92,80 @@ def read_project(start: Path, *, required: bool = True) -> Project:
     if errors:
         raise ValidationFailed(errors)
     return Project(
-        root=file.parent,
-        file=file,
+        **_said(file, document, model),
         name=name,
         name_is_stable=stable,
         renamed_from=tuple(dict.fromkeys(model.renamed_from)),
-        recipes=model.recipes,
-        flows=model.flows,
-        entries=tuple(
+        included=tuple(parts),
+        chosen=parts[0] if file != nearest_file else None,
+    )
+
+
+def _said(file: Path, document: Document, model: PartFile) -> dict[str, Any]:
+    """What a file says that any part of a project may say."""
+    return {
+        "root": file.parent,
+        "file": file,
+        "owner": model.owner,
+        "recipes": model.recipes,
+        "flows": model.flows,
+        "entries": tuple(
             Entry.at(document, ("deployments", flow, index), flow, entry)
             for flow, entries in model.deployments.items()
             for index, entry in enumerate(entries)
         ),
-    )
+    }
+
+
+def _part(file: Path, root: Path, errors: list[ConfigurationError]) -> ProjectPart:
+    """Read a file that the project file includes."""
+    try:
+        document = _read(file, file.relative_to(root).as_posix())
+    except ProjectFileError as error:
+        errors.append(error)
+        return ProjectPart(root=file.parent, file=file)
+    return ProjectPart(**_said(file, document, _validated(document, PartFile, errors)))
+
+
+def _included(document: Document, model: ProjectFile, root: Path, errors: list[ConfigurationError]) -> list[Path]:
+    """The files that a project file includes, by path."""
+    found: dict[Path, None] = {}
+    for index, pattern in enumerate(model.include):
+        files = list(matching(root, pattern))
+        found |= dict.fromkeys(files)
+        if not files:
+            where = document.locate(("include", index))
+            errors.append(ProjectFileError(f"there is no file {pattern!r} in {root}", where=where))
+    return sorted(found)
+
+
+def including(file: Path) -> Path | None:
+    """Find the project file that includes a project file.
+
+    Those above it count, up to the top of the repository, that belong to the same user: anybody may write one to ``/tmp``.
+
+    Raises:
+        ValidationFailed: One of them cannot be read.
+    """
+    if not file.exists():
+        return None
+    for folder in () if (file.parent / ".git").exists() else file.parent.parents:
+        for name in project_files_in(folder):
+            above = folder / name
+            if above.stat().st_uid == file.stat().st_uid and _includes(above, file):
+                return above
+        if (folder / ".git").exists():
+            break
+    return None
+
+
+def _includes(above: Path, file: Path) -> bool:
+    """Whether a project file includes another one; what else is wrong with it is said where the project is read."""
+    document = _read(above, above.name)
+    data: object = document.data
+    said = cast("dict[str, object]", data).get("include") if isinstance(data, dict) else None
+    patterns = cast("list[object]", said) if isinstance(said, list) else [said]
+    return any(file in matching(above.parent, one) for one in patterns if isinstance(one, str))
 
 
 def _check_former_names(
@@ -102,54 +200,73 @@ def _project_file(start: Path, *, required: bool) -> Path:
         return resolved(folder) / FILE_NAMES[0]
 
 
-def _read(file: Path) -> Document:
+def _read(file: Path, name: str) -> Document:
     try:
         content = read_regular(file) if file.exists() else b""
     except OSError as error:
         raise ProjectFileError(f"it cannot be read: {error.strerror}", where=str(file)) from None
-    return parse_document(file.name, content)
+    return parse_document(name, content)
 
 
-def _validated(document: Document, errors: list[ConfigurationError]) -> ProjectFile:
+def _validated(document: Document, kind: type[FileT], errors: list[ConfigurationError]) -> FileT:
     """Check the data, and give an empty model where something is wrong with it."""
+    errors.extend(document.problems)
     try:
-        return ProjectFile.model_validate({} if document.data is None else document.data)
+        return kind.model_validate({} if document.data is None else document.data)
     except ValidationError as error:
         details = error.errors(include_url=False)
         details.sort(key=lambda one: document.position(one["loc"]))
-        found = [_explained(document, one) for one in details]
+        found = [_explained(document, kind, one) for one in details]
         # what could not be read as YAML is None in the data, and is not to be reported a second time
         known = {problem.where for problem in errors}
         errors.extend(problem for problem in found if problem.where not in known)
-        return ProjectFile()
+        return kind()
 
 
-def _explained(document: Document, details: ErrorDetails) -> ProjectFileError:
+def _explained(document: Document, file: type[PartFile], details: ErrorDetails) -> ProjectFileError:
     """Say in the user's words what pydantic found."""
     path, kind, value = details["loc"], details["type"], details["input"]
     key = path[-1] if path else ""
-    fields = EntryModel.model_fields if len(path) > 3 else ProjectFile.model_fields
+    fields = EntryModel.model_fields if len(path) > 3 else file.model_fields
     if path and path not in document.positions and isinstance(path[-1], int):
         path = path[:-1]  # one value that stands for a list of one
     hint: str | None = None
     if kind == "extra_forbidden":
         message = f"unknown key {key!r}"
-        hint = nearest(str(key), fields)
+        hint = _of_prefect_yaml(str(key), is_entry=len(path) > 3) or nearest(str(key), fields)
+        if len(path) == 1 and key in ProjectFile.model_fields:
+            message = f"the key {key!r} is for the project's own file, which includes this one"
+            hint = _MOVED.get(str(key), "Write it there.")
     elif kind == "missing":
         message = f"the key {key!r} is missing"
         path = path[:-1]
     elif kind in _EXPECTED:
         message = f"should be {_EXPECTED[kind]}, not {'nothing' if value is None else describe(value, *path)}"
-        hint = _mend(kind, value, is_flow=len(path) == 2 and path[0] == "deployments")
+        hint = _mend(kind, value, path)
     else:
         message = f"{said(details)} (got {describe(value, *path)})"
         hint = cast("str | None", details.get("ctx", {}).get("hint"))
     return ProjectFileError(message, where=document.locate(path), hint=hint)
 
 
-def _mend(kind: str, value: object, *, is_flow: bool) -> str | None:
+def _of_prefect_yaml(key: str, *, is_entry: bool) -> str | None:
+    """What to write for a key of Prefect's own project file."""
+    if is_entry:
+        return (
+            f"What the recipe is to know stands below `variables:`; write `{key}:` there."
+            if key in _OF_ENTRIES
+            else None
+        )
+    if key == "name":
+        return "Write `project:` for the project's name."
+    return f"That is a key of `prefect.yaml`; {_OF_FILES[key]}." if key in _OF_FILES else None
+
+
+def _mend(kind: str, value: object, path: KeyPath) -> str | None:
+    if kind == "dict_type" and path == ("deployments",):
+        return "Each key is a flow's name, with entries `- recipe: …` below it."
     if kind == "tuple_type":
-        if is_flow:
+        if len(path) == 2 and path[0] == "deployments":
             return "Each entry begins with a dash: `- recipe: …`."
         return f"Write [{value}]." if isinstance(value, str) else None
     if kind == "string_type" and isinstance(value, bool | int | float):

@@ -24,7 +24,7 @@ from meta_prefect.recipes.deploy_flow import DeployFlow
 from meta_prefect.recipes.variables import ENVIRONMENT_VARIABLE, check_json, check_variables, groups_of, variables_model
 
 if TYPE_CHECKING:
-    from meta_prefect.engine.compare import Part
+    from meta_prefect.engine.compare import PlannedBatch
     from meta_prefect.report import Report
 
 RecipeFunction = Callable[..., FlowBuilderInterface]
@@ -72,7 +72,7 @@ class Recipe(DeployFlow[..., Any]):
         """The first line of its docstring."""
         return parse(inspect.getdoc(self.function) or "").short_description or ""
 
-    def carrying_out(self, part: Part, run_name: str) -> Recipe:
+    def carrying_out(self, part: PlannedBatch, run_name: str) -> Recipe:
         """Make the flow of one run that carries out its part of a deploy's plan, as the deploy's process has made it.
 
         The plan is no parameter: it holds other people's objects, and more than a parameter may. The function of this flow knows
@@ -86,7 +86,7 @@ class Recipe(DeployFlow[..., Any]):
         made.fn = self._as_flow_function(part)
         return made
 
-    def _as_flow_function(self, part: Part | None = None) -> Callable[..., Awaitable[Report]]:
+    def _as_flow_function(self, part: PlannedBatch | None = None) -> Callable[..., Awaitable[Report]]:
         recipe = self
 
         async def run(deployments: Any, environment: str | None = None, context: Any = None) -> Report:

@@ -21,6 +21,7 @@ class Recipes:
     Args:
         modules: The project's own recipe modules.
         load: Imports a module; a project's own modules are found from its folder.
+        shared: Recipes that are known as well: to the parts of a project, those of its own file.
 
     Raises:
         ConflictError: Two of the project's modules, or one of them and an installed package, hold different recipes of one
@@ -28,13 +29,16 @@ class Recipes:
     """
 
     def __init__(
-        self, modules: Iterable[str] = (), load: Callable[[str], ModuleType] = importlib.import_module
+        self,
+        modules: Iterable[str] = (),
+        load: Callable[[str], ModuleType] = importlib.import_module,
+        shared: Recipes | None = None,
     ) -> None:
         self._load = load
         self._installed: dict[str, list[EntryPoint]] = {}
         for point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
             self._installed.setdefault(point.name, []).append(point)
-        self._own: dict[str, Recipe] = {}
+        self._own: dict[str, Recipe] = {} if shared is None else dict(shared._own)
         for module in modules:
             self._collect(module)
 

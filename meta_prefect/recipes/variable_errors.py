@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -83,10 +84,19 @@ def _told(
         case _:
             messages = dict.fromkeys(map(said, errors))
             is_secret = any(node.get("writeOnly") for node in _nodes_at(model.model_json_schema(), place))
+            value = errors[0]["input"]
+            hint = f"Recipe: {recipe}."
+            if (
+                any(one["type"] == "string_type" for one in errors)
+                and isinstance(value, bool | int | float)
+                and not is_secret
+            ):
+                # as YAML reads `version: 1.0`
+                hint = f"Put it in quotes: {json.dumps(json.dumps(value))}. {hint}"
             return RecipeError(
                 f"{'; or: '.join(messages)} {f'(got {HIDDEN})' if is_secret else got(errors[0])}",
                 where=locate("variables", *place),
-                hint=f"Recipe: {recipe}.",
+                hint=hint,
             )
 
 

@@ -305,7 +305,15 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 def test_the_schema_for_editors_names_every_key() -> None:
     """The JSON schema knows the file's keys and an entry's keys, and allows no others."""
     schema = json_schema()
-    assert set(schema["properties"]) == {"project", "renamed_from", "recipes", "flows", "deployments"}
+    assert set(schema["properties"]) == {
+        "project",
+        "renamed_from",
+        "include",
+        "owner",
+        "recipes",
+        "flows",
+        "deployments",
+    }
     assert set(schema["$defs"]["EntryModel"]["properties"]) == {"recipe", "variables", "entrypoint", "environments"}
     assert schema["additionalProperties"] is schema["$defs"]["EntryModel"]["additionalProperties"] is False
 

@@ -13,8 +13,7 @@ from deployer_flows import decorated_flow_deployer, local_run_deployer
 from meta_prefect.engine.drafts import DeploymentRequest, draft
 from meta_prefect.engine.resolve import Draft
 from meta_prefect.errors import ConfigurationError
-from meta_prefect.flows.catalog import FlowCatalog
-from meta_prefect.flows.loader import ProjectModules
+from meta_prefect.flows.catalog import ProjectFlows
 from meta_prefect.implementations.infra import kubernetes, local_process
 from meta_prefect.implementations.metadata import describer, namer
 from meta_prefect.interfaces.components import Component, WorkerPool
@@ -87,7 +86,7 @@ def root(tmp_path: Path) -> Path:
 def drafted(root: Path, flow: str, made: Recipe, environment: str = "dev", **variables: Any) -> Draft:
     """The draft for an entry."""
     request = DeploymentRequest(made, f"flows.py:{flow}", made.variables_model.model_validate(variables), "here")
-    begun = draft(request, a_context(source=str(root), environment=environment), FlowCatalog(ProjectModules(root)))
+    begun = draft(request, a_context(source=str(root), environment=environment), ProjectFlows(root, from_source=False))
     assert isinstance(begun, Draft), begun
     return begun
 
@@ -168,7 +167,7 @@ def test_a_flow_that_cannot_be_loaded_is_returned_as_an_error(root: Path) -> Non
     request = DeploymentRequest(
         base, "flows.py:broken", base.variables_model.model_validate({"name": "x"}), "meta_prefect.yaml:3"
     )
-    error = draft(request, a_context(source=str(root)), FlowCatalog(ProjectModules(root)))
+    error = draft(request, a_context(source=str(root)), ProjectFlows(root, from_source=False))
 
     assert isinstance(error, ConfigurationError)
     assert error.where == "meta_prefect.yaml:3"
@@ -195,7 +194,7 @@ def test_a_recipe_whose_builders_refuse_its_variables(root: Path) -> None:
     """What a builder says of a value that a recipe hands on is told in one line, with the place where it was asked for."""
     request = DeploymentRequest(cluster, "flows.py:bare", cluster.variables_model(cpu=0), "meta_prefect.yaml:3")
 
-    error = draft(request, a_context(source=str(root)), FlowCatalog(ProjectModules(root)))
+    error = draft(request, a_context(source=str(root)), ProjectFlows(root, from_source=False))
 
     assert isinstance(error, ConfigurationError)
     assert error.where == "meta_prefect.yaml:3: recipe cluster"

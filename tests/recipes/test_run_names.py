@@ -12,8 +12,7 @@ from meta_prefect.engine.observed import run_title
 from meta_prefect.engine.plan_input import PlanInput
 from meta_prefect.engine.requests import ProjectRequests
 from meta_prefect.engine.selection import Selection
-from meta_prefect.flows import ProjectModules
-from meta_prefect.flows.catalog import FlowCatalog
+from meta_prefect.flows.catalog import ProjectFlows
 from meta_prefect.implementations.notification import notify, watch_deployments
 from meta_prefect.interfaces.components import OwnedAutomation
 from meta_prefect.interfaces.tags import without_environment
@@ -42,7 +41,7 @@ COMMIT = "1a2b3c4" + "0" * 33
 def test_a_deploys_name_tells_what_was_selected(commit: str | None, asked: DeployOptions, name: str) -> None:
     """Project, environment, short commit, and of a selection the first ones."""
     context = a_context(project="shop", environment="prod", commit=commit)
-    flows = FlowCatalog(ProjectModules(Path()))
+    flows = ProjectFlows(Path(), from_source=False)
     order = PlanInput(Project.model_construct(), context, Selection(), ProjectRequests((), (), (), ()), asked, flows)
     assert run_title(context, "deploy", more=selected(order)) == name
 

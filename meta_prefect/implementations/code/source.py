@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from meta_prefect.implementations.code.git import clone_steps
@@ -17,4 +18,6 @@ def source_steps(deployment: Deployment) -> list[dict[str, Any]]:
     if origin is None or commit is None:
         return [{"prefect.deployments.steps.set_working_directory": {"directory": deployment.flow.source}}]
     clone = {"repository": origin.repository, "commit_sha": commit}
-    return clone_steps(clone, token=origin.token, folder=origin.folder)
+    part = Path(deployment.flow.source).relative_to(deployment.context.source)
+    folder = (Path(origin.folder) / part).as_posix()
+    return clone_steps(clone, token=origin.token, folder="" if folder == "." else folder)

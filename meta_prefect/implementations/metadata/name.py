@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from typing import Annotated, ClassVar, Final
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from meta_prefect.implementations.builder import Builder
 from meta_prefect.interfaces.deployment import Deployment
@@ -41,7 +41,7 @@ class namer(Builder):  # noqa: N801 - builders are used like functions, as in `@
 
     step: ClassVar[str] = "name"
 
-    name: str
+    name: str = Field(min_length=1)
     per_environment: bool = True
     pattern: NamePattern = BY_ENVIRONMENT
 
