@@ -110,6 +110,7 @@ class FakeApi:
         return copy.deepcopy(PROCESS_TEMPLATE)
 
 
-def an_online_worker(name: str, **changes: Any) -> Record:
-    """A worker that sent a heartbeat just now."""
-    return {"name": name, "status": "ONLINE", "last_heartbeat_time": datetime.now(UTC).isoformat(), **changes}
+def an_online_worker(name: str, heard_in: timedelta = timedelta(), **changes: Any) -> Record:
+    """A worker that sent a heartbeat just now, or some time from now."""
+    heard = (datetime.now(UTC) + heard_in).isoformat()
+    return {"name": name, "status": "ONLINE", "last_heartbeat_time": heard, **changes}

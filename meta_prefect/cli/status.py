@@ -23,6 +23,7 @@ _COLORS = {
     "orphan": "magenta",
     "held": "magenta",
     "leaving": "magenta",
+    "offline": "bold red",
 }
 
 
@@ -35,7 +36,8 @@ def status(
 ) -> int:
     """Compare what the last deploy applied, what is live, and what the project wants, field by field; writes nothing.
 
-    Exits with 0 where everything is in sync or held, 2 where something is not, and 1 where something is wrong.
+    Exits with 0 where everything is in sync or held, 2 where something is not, 3 where it is, but runs would not start as no
+    worker is online, and 1 where something is wrong.
 
     Parameters
     ----------
@@ -53,14 +55,14 @@ def status(
             for field in one.fields:
                 out.raw(escaped(f"    {_field_line(field)}"))
         for one in found.components:
-            if not one.is_in_sync:
+            if one.state != "in sync":
                 out.raw(escaped(f"{one.state}: {one}"), style=_COLORS[one.state])
-                for field in one.fields:
-                    out.raw(escaped(f"    {_field_line(field)}"))
+                for line in (*map(_field_line, one.fields), *one.remarks):
+                    out.raw(escaped(f"    {line}"))
         out.raw(found.in_one_line)
     for remark in found.remarks:
         out.say(f"note: {remark}")
-    return 0 if found.in_sync else 2
+    return 2 if not found.in_sync else 0 if found.can_run else 3
 
 
 def _read(targets: tuple[str, ...], env: str | None, select: tuple[str, ...]) -> ProjectStatus:

@@ -61,6 +61,7 @@ async def project_status(inputs: PlanInput, server: PrefectServer) -> ProjectSta
         version=1,
         project=inputs.project.name,
         environment=inputs.context.environment,
+        can_run=all(one.state != "offline" for one in components),
         in_sync=all(one.is_settled for one in deployments) and all(one.is_in_sync for one in components),
         deployments=tuple(deployments),
         components=components,

@@ -120,6 +120,11 @@ class Unchanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Offline(Unchanged):
+    """It is not touched, as it is there as wanted; but runs that need it would not start, for the reason that is given."""
+
+
+@dataclass(frozen=True, slots=True)
 class Held(Unchanged):
     """It is not touched, as somebody has asked for that; its live record is empty where it is not there.
 

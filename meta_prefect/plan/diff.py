@@ -8,7 +8,17 @@ from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment, VersionRule
 from meta_prefect.interfaces.json_diff import ABSENT, Record, differences, differences_within, is_same
-from meta_prefect.plan.changes import ALREADY, DEPLOYMENT, Change, Create, Subject, Unchanged, Update, creates_runs
+from meta_prefect.plan.changes import (
+    ALREADY,
+    DEPLOYMENT,
+    Change,
+    Create,
+    Offline,
+    Subject,
+    Unchanged,
+    Update,
+    creates_runs,
+)
 from meta_prefect.plan.deployment_record import LiveDeployment, chosen_slugs, desired_record, field_changes
 from meta_prefect.plan.ledger import LedgerEntry
 from meta_prefect.plan.ownership import DEFAULTS, check_ownership, kept, taken_over, with_given_up, with_handed_on
@@ -157,6 +167,7 @@ def diff_component(component: Component, live: Record | None) -> Change:
     after: Record = component.model_dump(mode="json", exclude={"name"})
     if live is None:
         return Create(subject, fields, after, remarks)
-    if not fields:
-        return Unchanged(subject, ALREADY, live, remarks)
-    return Update(subject, fields, live, after, remarks=remarks)
+    if fields:
+        return Update(subject, fields, live, after, remarks=remarks)
+    offline = component.cannot_run(live)
+    return Offline(subject, offline, live, remarks) if offline else Unchanged(subject, ALREADY, live, remarks)

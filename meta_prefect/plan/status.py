@@ -9,14 +9,14 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from meta_prefect.interfaces.components import Worker
 from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record
-from meta_prefect.plan.changes import Change, Create, Delete, Held, Unchanged, Update
+from meta_prefect.plan.changes import Change, Create, Delete, Held, Offline, Unchanged, Update
 from meta_prefect.plan.deployment_record import field_changes
 from meta_prefect.plan.ledger import HistoryEntry
 from meta_prefect.plan.ownership import is_ours
 from meta_prefect.redaction import hidden
 
 State = Literal["in sync", "drifted", "outdated", "missing", "not deployed", "orphan", "held"]
-ComponentState = Literal["in sync", "drifted", "outdated", "missing", "not deployed", "leaving"]
+ComponentState = Literal["in sync", "drifted", "outdated", "missing", "not deployed", "leaving", "offline"]
 Kind = Literal["drift", "pending", "kept"]
 
 
@@ -97,8 +97,10 @@ class ComponentStatus(BaseModel):
         kind: What it is: ``automation``, ``work queue`` and so on.
         name: Its name.
         state: As that of a deployment. ``leaving``: no deployment wants it any more, and the next deploy removes it.
+            ``offline``: it is as wanted, and runs of the deployments that need it would not start.
         fields: What the project wants otherwise.
         needed_by: The deployments that need it.
+        remarks: What else to know of it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -108,6 +110,7 @@ class ComponentStatus(BaseModel):
     state: ComponentState
     fields: tuple[FieldStatus, ...] = ()
     needed_by: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def has_drifted(self) -> bool:
@@ -116,8 +119,8 @@ class ComponentStatus(BaseModel):
 
     @property
     def is_in_sync(self) -> bool:
-        """Whether it is as the project wants it."""
-        return self.state == "in sync"
+        """Whether it is as the project wants it, be it offline."""
+        return self.state in ("in sync", "offline")
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
@@ -131,6 +134,7 @@ class ProjectStatus(BaseModel):
         project: The project.
         environment: The environment.
         in_sync: Whether a deploy would change nothing; versions that count deploys do not count, nor does what is held.
+        can_run: Whether nothing that deployments need is offline.
         deployments: Each deployment.
         components: What they need, and what is there for them and leaves.
         remarks: What else to know; left out where there is nothing.
@@ -142,6 +146,7 @@ class ProjectStatus(BaseModel):
     project: str
     environment: str
     in_sync: bool
+    can_run: bool = True
     deployments: tuple[DeploymentStatus, ...]
     components: tuple[ComponentStatus, ...] = ()
     remarks: tuple[str, ...] = ()
@@ -157,6 +162,11 @@ class ProjectStatus(BaseModel):
         return tuple(one for one in self.components if one.has_drifted)
 
     @property
+    def offline(self) -> tuple[ComponentStatus, ...]:
+        """What deployments need and is as wanted, but does not run."""
+        return tuple(one for one in self.components if one.state == "offline")
+
+    @property
     def to_heal(self) -> tuple[str, ...]:
         """The deployments that have to be deployed so that nothing has drifted any more."""
         needing = (name for one in self.drifted_components for name in one.needed_by)
@@ -164,14 +174,12 @@ class ProjectStatus(BaseModel):
 
     @property
     def in_one_line(self) -> str:
-        """``3 of 4 in sync in prod``, and where some are not ``; of components 5 of 6``."""
+        """``3 of 4 in sync in prod``, and where some are not ``; of components 5 of 6``; what is offline is counted."""
         held = sum(one.state == "held" for one in self.deployments)
         line = f"{_in_sync(self.deployments)} in sync{f', {held} held' if held else ''} in {self.environment}"
-        return (
-            line
-            if all(one.is_in_sync for one in self.components)
-            else f"{line}; of components {_in_sync(self.components)}"
-        )
+        if not all(one.is_in_sync for one in self.components):
+            line += f"; of components {_in_sync(self.components)}"
+        return f"{line}; {len(self.offline)} offline" if self.offline else line
 
     def as_json(self) -> str:
         """The document as JSON; what is absent is left out."""
@@ -234,8 +242,9 @@ def component_status(change: Change, needed_by: Iterable[str], *, as_applied: bo
             return ComponentStatus(**about, state="drifted" if as_applied else "outdated", fields=tuple(found))
         case Delete():
             return ComponentStatus(**about, state="leaving")
-        case Unchanged():
-            return ComponentStatus(**about, state="in sync")
+        case Unchanged(remarks=remarks):
+            is_offline = isinstance(change, Offline)
+            return ComponentStatus(**about, state="offline" if is_offline else "in sync", remarks=remarks)
 
 
 def orphan_status(change: Delete | Unchanged, last: HistoryEntry | None) -> DeploymentStatus:

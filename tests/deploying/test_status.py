@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,39 @@ def test_every_way_of_not_being_in_sync(server: Api, project: Project, unique: s
     assert 'description: applied "", live "", wanted "in code" (pending)' in told.stdout
     assert "paused: true (kept: set on the server, not by the recipe)" in told.stdout
     assert "1 of 6 in sync in dev" in told.stdout
+
+
+def test_as_wanted_and_without_a_worker(server: Api, project: Project, unique: str, run_cli: Cli) -> None:
+    """A deployment whose pool no worker serves is in sync, and its runs would not start: told in words, and by exit code 3.
+
+    The plan says so as well, and when a worker was heard of last.
+    """
+    server.post("/work_pools/", name=unique, type="process")
+    file = f"""
+        project: UNIQUE
+        deployments:
+          UNIQUE:
+            - recipe: process_run_deployer
+              variables: {{name: mine, work_pool: {unique}}}
+    """
+    root = project(**{"flows.py": CODE, "meta_prefect.yaml": file})
+    deploy([str(root)])
+
+    done = run_cli("status", str(root))
+
+    assert done.returncode == 3, done.stderr
+    told = f"no worker of work pool {unique} is online"
+    assert re.search(rf"\noffline: worker {unique}@\S+\n    {told}", done.stdout)
+    assert done.stdout.endswith("1 of 1 in sync in dev; 1 offline\n")
+    document = json.loads(run_cli("status", str(root), "--output", "json").stdout)
+    assert (document["in_sync"], document["can_run"]) == (True, False)
+
+    server.post(f"/work_pools/{unique}/workers/heartbeat", name="gone", heartbeat_interval_seconds=0)
+    planned = run_cli("plan", str(root), "--only-changed")
+
+    assert planned.returncode == 0, planned.stderr
+    assert re.search(rf"= worker \S+: {told}; the last one was heard of at 20\d\d-\d\d-\d\d \d\d:\d\dZ", planned.stdout)
+    assert planned.stderr.count(told) == 1
 
 
 def test_without_a_server_there_is_nothing_to_compare_with(project: Project, run_cli: Cli, tmp_path: Path) -> None:

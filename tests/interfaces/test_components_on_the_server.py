@@ -317,9 +317,18 @@ def test_a_worker_of_whatever_type() -> None:
 
 def test_waiting_ends_with_the_first_heartbeat() -> None:
     """A worker is ready as soon as the server has heard of it."""
-    api = a_pool_with(an_online_worker("p-worker"))
+    api = a_pool_with(an_online_worker("p-worker", heard_in=timedelta(minutes=5)))
     asyncio.run(api.host.start_worker("p"))
     asyncio.run(WORKER.wait_until_ready(api))
+
+
+def test_the_heartbeat_of_a_former_worker_is_not_taken_for_that_of_a_new_one() -> None:
+    """One of the same name was heard of just before; the new one dies, and the deploy says so."""
+    api = a_pool_with(an_online_worker("p-worker", heard_in=timedelta(seconds=-5)))
+    api.host.dies = True
+
+    with pytest.raises(ProcessError, match="ended before its first heartbeat"):
+        asyncio.run(WORKER.wait_until_ready(api))
 
 
 def test_waiting_ends_when_the_process_ends() -> None:

@@ -17,6 +17,7 @@ from meta_prefect.interfaces.json_diff import Record
 
 _PLURALS: Final = {
     "Deployment": "deployments",
+    "Event": "events",
     "Namespace": "namespaces",
     "Pod": "pods",
     "Role": "roles",
@@ -52,9 +53,28 @@ class Cluster:
 
     async def list(self, kind: str, namespace: str, labels: Mapping[str, str]) -> list[Record]:
         """List the objects of a core kind that have labels."""
-        selector = ",".join(f"{key}={value}" for key, value in labels.items())
+        return await self._list(kind, namespace, "labelSelector", labels)
+
+    async def warnings(self, namespace: str) -> dict[str, str]:
+        """The last warning of each pod of a namespace, by its name."""
+        events = await self._list(
+            "Event", namespace, "fieldSelector", {"involvedObject.kind": "Pod", "type": "Warning"}
+        )
+        events.sort(key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+        return {event["involvedObject"]["name"]: event.get("message", "") for event in events}
+
+    async def last_line(self, pod: Record) -> str:
+        """What a pod has written last; empty for nothing."""
+        metadata = pod["metadata"]
+        path = f"/api/v1/namespaces/{quote(metadata['namespace'])}/pods/{quote(metadata['name'])}/log"
+        query = [("tailLines", "5")]
+        text: str = await self._request("GET", path, query=query, what=f"the log of {metadata['name']}", is_text=True)
+        return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+    async def _list(self, kind: str, namespace: str, by: str, wanted: Mapping[str, str]) -> list[Record]:
+        selector = ",".join(f"{key}={value}" for key, value in wanted.items())
         path = f"/api/v1/namespaces/{quote(namespace)}/{_PLURALS[kind]}"
-        found = await self._request("GET", path, query=[("labelSelector", selector)], what=f"{kind}s in {namespace}")
+        found = await self._request("GET", path, query=[(by, selector)], what=f"{kind}s in {namespace}")
         return found["items"]
 
     async def apply(self, manifest: Record, *, dry_run: bool = False) -> Record:
@@ -79,11 +99,12 @@ class Cluster:
         query: list[tuple[str, str]] | None = None,
         body: Record | None = None,
         missing_is_none: bool = False,
+        is_text: bool = False,
     ) -> Any:
         import aiohttp
         from kubernetes_asyncio.client.exceptions import ApiException
 
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": "*/*" if is_text else "application/json"}
         if body is not None:
             headers["Content-Type"] = "application/apply-patch+yaml"
         try:
@@ -113,7 +134,7 @@ class Cluster:
             if missing_is_none and answer.status == HTTPStatus.NOT_FOUND:
                 return None
             raise self._refused_with(answer.status, text, what)
-        return json.loads(text)
+        return text.decode(errors="replace") if is_text else json.loads(text)
 
     def _refused(self, error: Any, what: str) -> MetaPrefectError:
         return self._refused_with(error.status, error.body or b"", what)
@@ -163,7 +184,9 @@ async def connect_cluster(context: str | None, where: str) -> AsyncGenerator[Clu
     library = cast("Any", config)
     try:
         if _kubeconfig_exists() or context is not None:
-            await library.load_kube_config(context=context, client_configuration=configuration)
+            # Left to itself, the library takes what KUBECONFIG was when it was imported.
+            files = os.environ.get("KUBECONFIG") or None
+            await library.load_kube_config(files, context=context, client_configuration=configuration)
         elif os.environ.get("KUBERNETES_SERVICE_HOST"):
             library.load_incluster_config(client_configuration=configuration)
         else:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import ClassVar, Final, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from meta_prefect.errors import ConfigurationError, ConflictError, ProcessError
+from meta_prefect.errors import ConfigurationError, ConflictError, MetaPrefectError, ProcessError
 from meta_prefect.implementations.infra.kubernetes_api import Cluster, connect_cluster, reference
 from meta_prefect.implementations.infra.worker_manifests import (
     MANAGED_BY,
@@ -22,10 +23,18 @@ from meta_prefect.implementations.infra.worker_manifests import (
     worker_manifests,
     worker_name,
 )
+from meta_prefect.implementations.infra.worker_pods import (
+    LONGEST_PULL,
+    is_hopeless,
+    is_pulling_in_vain,
+    is_rolled_out,
+    reasons,
+)
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.components import Component, fresh_workers
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences, differences_within
+from meta_prefect.texts import presentable
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1", "0.0.0.0")  # noqa: S104 - recognised, not listened on
 _OF_THE_SERVER: Final = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink")
@@ -79,7 +88,7 @@ class KubernetesWorker(Component):
                     version = _version_of(live, wanted)
             for wanted in worker_manifests(self.name, self.worker, api_url, credential, version):
                 objects[reference(wanted)] = await self._drift(cluster, wanted)
-        return {"others": [], "objects": objects}
+        return {"others": [], "objects": objects, "online": ours in online}
 
     async def _drift(self, cluster: Cluster, wanted: Record) -> Record:
         """An object as it is, and as it would be."""
@@ -109,7 +118,15 @@ class KubernetesWorker(Component):
             changes += (
                 differences_within(ABSENT, state["after"], name) if new else differences(before, state["after"], name)
             )
+        if not changes and self.worker.wait_seconds and not live.get("online", True):
+            # Applied again, a deploy waits for it, and fails as long as it does not come up.
+            return (FieldChange("status", "offline", "online"),)
         return changes
+
+    def cannot_run(self, live: Record | None) -> str | None:
+        """It is applied as wanted, no heartbeat comes from it, and a deploy is not to wait for one."""
+        is_online = live is None or live.get("online", True) or live["others"]
+        return None if is_online else f"no worker of work pool {self.name} is online"
 
     def remarks(self, live: Record | None) -> Iterable[str]:
         """Say whose worker is used."""
@@ -134,30 +151,59 @@ class KubernetesWorker(Component):
                 await cluster.apply(manifest)
 
     async def wait_until_ready(self, api: Api) -> None:
-        """Wait for the first heartbeat.
+        """Wait until the pods are those that were applied, and for a heartbeat that is newer than that.
 
         Raises:
-            ProcessError: There was none in time; the message says what the pods are waiting for.
+            ProcessError: There was none in time, or there will be none; the message says what the cluster says of it.
         """
         import anyio
 
-        ours = worker_name(self.name, self.worker)
-        deadline = anyio.current_time() + self.worker.wait_seconds
-        while self.worker.wait_seconds and ours not in await fresh_workers(api, self.name):
-            if anyio.current_time() > deadline:
-                raise ProcessError(
-                    f"the worker sent no heartbeat within {self.worker.wait_seconds} seconds: {await self._why()}",
-                    where=str(self),
-                    hint=f"kubectl --namespace {self.worker.namespace} describe deployment {object_name(self.name)}",
-                )
-            await anyio.sleep(1)
-
-    async def _why(self) -> str:
-        """What the cluster says of the worker's pods."""
-        labels = {"app.kubernetes.io/instance": object_name(self.name)}
+        if not self.worker.wait_seconds:
+            return
+        ours, applied_at = worker_name(self.name, self.worker), api.now()
+        began = anyio.current_time()
+        pulls_since: float | None = None
         async with connect_cluster(self.worker.context, str(self)) as cluster:
-            pods = await cluster.list("Pod", self.worker.namespace or "default", labels)
-        return "; ".join(_state_of(pod) for pod in pods) or "there is no pod of it"
+            while True:
+                deployment, pods = await cluster.read(self._deployment()), await self._pods(cluster)
+                now = anyio.current_time()
+                if deployment is not None and is_rolled_out(deployment):
+                    if ours in await fresh_workers(api, self.name, since=applied_at):
+                        return
+                elif any(map(is_hopeless, pods)):
+                    raise await self._failed(cluster, deployment, pods, "the worker does not start")
+                pulls_since = (pulls_since or now) if any(map(is_pulling_in_vain, pods)) else None
+                if pulls_since is not None and now - pulls_since > LONGEST_PULL:
+                    raise await self._failed(cluster, deployment, pods, "the worker's image cannot be had")
+                if now - began > self.worker.wait_seconds:
+                    late = f"the worker sent no heartbeat within {self.worker.wait_seconds} seconds"
+                    raise await self._failed(cluster, deployment, pods, late)
+                await anyio.sleep(1)
+
+    async def _failed(self, cluster: Cluster, deployment: Record | None, pods: list[Record], what: str) -> ProcessError:
+        """What the cluster says of the worker, as far as it lets us ask."""
+        warnings: dict[str, str] = {}
+        logs: dict[str, str] = {}
+        with suppress(MetaPrefectError):
+            warnings = await cluster.warnings(self.worker.namespace or "default")
+        for pod in pods:
+            with suppress(MetaPrefectError):
+                if line := await cluster.last_line(pod):
+                    logs[pod["metadata"]["name"]] = presentable(line)
+        return ProcessError(
+            f"{what}: {reasons(deployment, pods, warnings, logs)}",
+            where=str(self),
+            hint=f"kubectl --namespace {self.worker.namespace} describe deployment {object_name(self.name)}",
+        )
+
+    def _deployment(self) -> Record:
+        """What names the worker's Deployment."""
+        metadata = {"name": object_name(self.name), "namespace": self.worker.namespace or "default"}
+        return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}
+
+    async def _pods(self, cluster: Cluster) -> list[Record]:
+        labels = {"app.kubernetes.io/instance": object_name(self.name)}
+        return await cluster.list("Pod", self.worker.namespace or "default", labels)
 
     def _secrets(self, credential: Credential | None, secret: str) -> list[Record]:
         """The Secret, for the worker and wherever its jobs are."""
@@ -225,14 +271,3 @@ def _without_the_servers_own(value: Record) -> Record:
     }
     kept = {key: inner for key, inner in value.items() if key not in ("status", "metadata", "secrets")}
     return {**kept, "metadata": {**metadata, **({"annotations": annotations} if annotations else {})}}
-
-
-def _state_of(pod: Record) -> str:
-    name, status = pod["metadata"]["name"], pod.get("status", {})
-    waiting = [
-        one["state"]["waiting"] for one in status.get("containerStatuses", []) if "waiting" in one.get("state", {})
-    ]
-    if waiting:
-        return f"pod {name}: {waiting[0].get('reason')} {waiting[0].get('message', '')}".rstrip()
-    refused = [one for one in status.get("conditions", []) if one.get("status") == "False" and one.get("message")]
-    return f"pod {name}: {refused[0]['message'] if refused else status.get('phase', 'unknown')}"

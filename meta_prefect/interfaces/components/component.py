@@ -132,6 +132,11 @@ class Component(BaseModel, ABC):
         del live
         return ()
 
+    def cannot_run(self, live: Record | None) -> str | None:
+        """Why runs of the deployments that need it would not start, though it is as wanted; None where they would."""
+        del live
+        return None
+
     def claims(self, live: Record | None) -> Iterable[str]:
         """The ids of what on the server this component is, as :meth:`read` found it."""
         return () if live is None or "id" not in live else (live["id"],)

@@ -50,11 +50,14 @@ class Worker(Component):
         ours = self.type == "process" and api.host.worker_is_alive(self.pool)
         # A killed worker looks online for a minute more: of our own worker the process itself is the better witness.
         others = [name for name in online if name != self.name]
+        is_online = others or (ours and self.name in online)
         return {
-            "status": "online" if others or (ours and self.name in online) else "offline",
+            "status": "online" if is_online else "offline",
             "process": ours,
             "refusal": self._refusal(api.host, worker_type),
             "type": worker_type,
+            # While it is online that would be another moment at each look.
+            **({} if is_online or found is None else {"last_heard": await _last_heard(api, self.pool)}),
         }
 
     def _refusal(self, host: Host, worker_type: str | None) -> str | None:
@@ -71,11 +74,19 @@ class Worker(Component):
 
     def remarks(self, live: Record | None) -> Iterable[str]:
         """Say what to run where no worker may be started."""
-        if live is not None and live["status"] == "offline" and live["refusal"] is not None:
+        if live is not None and (offline := self.cannot_run(live)) is not None:
             worker_type = live.get("type") or self.type
             command = f"prefect worker start -p {shlex.quote(self.pool)}"
             command += f" -t {shlex.quote(worker_type)}" if worker_type else ""
-            yield f"no worker of work pool {self.pool} is online, and none is started ({live['refusal']}): run `{command}`"
+            yield f"{offline}, and none is started ({live['refusal']}): run `{command}`"
+
+    def cannot_run(self, live: Record | None) -> str | None:
+        """No worker is online, and a deploy starts none."""
+        if live is None or live["status"] != "offline" or live["refusal"] is None:
+            return None
+        heard = live.get("last_heard")
+        since = f"; the last one was heard of at {datetime.fromisoformat(heard):%Y-%m-%d %H:%MZ}" if heard else ""
+        return f"no worker of work pool {self.pool} is online{since}"
 
     async def write(self, api: Api, live: Record | None) -> None:
         """Start a worker process on this host; it outlives the deploy."""
@@ -83,15 +94,15 @@ class Worker(Component):
         await api.host.start_worker(self.pool)
 
     async def wait_until_ready(self, api: Api) -> None:
-        """Wait for the first heartbeat.
+        """Wait for a heartbeat that is not one of the worker whose place it has taken.
 
         Raises:
             ProcessError: The process ended, or sent no heartbeat within 90 seconds; the message names its log.
         """
         import anyio
 
-        deadline = anyio.current_time() + 90
-        while self.name not in await fresh_workers(api, self.pool):
+        deadline, started_at = anyio.current_time() + 90, api.now()
+        while self.name not in await fresh_workers(api, self.pool, since=started_at):
             if not api.host.worker_is_alive(self.pool):
                 raise self._did_not_start(api, "ended before its first heartbeat")
             if anyio.current_time() > deadline:
@@ -108,14 +119,29 @@ def needs_no_worker(pool_type: str) -> bool:
     return pool_type.endswith((":push", ":managed"))
 
 
-async def fresh_workers(api: Api, pool: str) -> list[str]:
-    """The names of the workers of a pool that were heard of just now; of a pool that is not there, none."""
-    return [] if await api.get(_pool(pool)) is None else await _fresh(api, pool)
+async def fresh_workers(api: Api, pool: str, since: datetime | None = None) -> list[str]:
+    """The names of the workers of a pool that were heard of just now; of a pool that is not there, none.
+
+    Args:
+        api: The Prefect API.
+        pool: The pool.
+        since: Only those that were heard of after this moment of the server's time.
+    """
+    return [] if await api.get(_pool(pool)) is None else await _fresh(api, pool, since)
 
 
-async def _fresh(api: Api, pool: str) -> list[str]:
-    found: list[dict[str, Any]] = await api.post(f"{_pool(pool)}/workers/filter", {})
-    return [worker["name"] for worker in found if _is_fresh(worker, api.now())]
+async def _fresh(api: Api, pool: str, since: datetime | None = None) -> list[str]:
+    fresh = [worker for worker in await _workers(api, pool) if _is_fresh(worker, api.now())]
+    return [one["name"] for one in fresh if since is None or _heard(one) > since]
+
+
+async def _last_heard(api: Api, pool: str) -> str | None:
+    """When a worker of the pool was heard of last; None where none ever was."""
+    return max((worker.get("last_heartbeat_time") or "" for worker in await _workers(api, pool)), default="") or None
+
+
+async def _workers(api: Api, pool: str) -> list[dict[str, Any]]:
+    return await api.post(f"{_pool(pool)}/workers/filter", {})
 
 
 def _pool(name: str) -> str:
@@ -131,6 +157,9 @@ def _is_fresh(worker: dict[str, Any], now: datetime) -> bool:
     """
     if worker.get("status") != "ONLINE" or not worker.get("last_heartbeat_time"):
         return False
-    heard = datetime.fromisoformat(worker["last_heartbeat_time"])
     interval = worker.get("heartbeat_interval_seconds") or 30
-    return (now - heard).total_seconds() < 2 * interval
+    return (now - _heard(worker)).total_seconds() < 2 * interval
+
+
+def _heard(worker: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(worker["last_heartbeat_time"])
