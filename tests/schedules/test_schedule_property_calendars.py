@@ -9,15 +9,18 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from dateutil.rrule import rrulestr
 from hypothesis import assume, given, note, seed
 from hypothesis import strategies as st
 from schedule_oracle import DAY, PlainDays, evaluated, expected_runs
 from stored import stored_for
-from test_schedule_property import ON_HOLIDAY, PROPERTY, SEED, ZONES
+from test_schedule_property import EXAMPLES, ON_HOLIDAY, PROPERTY, SEED, ZONES
 
 from meta_prefect.errors import ScheduleError
 from meta_prefect.schedules import Calendar
+
+pytestmark = pytest.mark.timeout(400 + 3 * EXAMPLES)  # a failure is first made smaller, for five minutes at most
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 FIRST, LAST = date(2026, 10, 1), date(2028, 2, 28)
