@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support import Api
+from test_references import secret
 
 import meta_prefect
 from meta_prefect.deploy import deploy
@@ -23,6 +24,7 @@ from meta_prefect.implementations.code.s3 import UploadedCode
 from meta_prefect.implementations.filesystem.s3_blocks import S3BucketBlock
 from meta_prefect.implementations.infra.kubernetes_worker import KubernetesWorker
 from meta_prefect.implementations.infra.pools import JobPool
+from meta_prefect.implementations.notification.overdue import Overdue
 from meta_prefect.implementations.notification.triggers import DeploymentTriggers
 from meta_prefect.implementations.notification.watching import DeploymentWatch
 from meta_prefect.implementations.saved_blocks import SavedCredentials
@@ -52,7 +54,12 @@ CODE = """
     from meta_prefect.implementations.filesystem.s3_blocks import S3BucketBlock
     from meta_prefect.implementations.infra import local_process
     from meta_prefect.implementations.metadata import versioneer
-    from meta_prefect.implementations.notification import run_triggers, then_run, watch_deployments
+    from meta_prefect.implementations.notification import (
+        notify_overdue,
+        run_triggers,
+        then_run,
+        watch_deployments,
+    )
     from meta_prefect.interfaces.components import Component, GlobalConcurrencyLimit, WorkerPool
 
     class needs(Builder):
@@ -133,6 +140,14 @@ KINDS: dict[type[Component], Kind] = {
         "watch_deployments(flows=('UNIQUE-one',), environments=('dev',))",
         "watch_deployments(flows=('UNIQUE-two',), environments=('dev',))",
         "UNIQUE-mine-dev: when deployments in dev change",
+        {"actions": [{"type": "do-nothing"}]},
+        leaves=True,
+    ),
+    Overdue: Kind(
+        "automation UNIQUE-mine-dev: notify secret-UNIQUE of overdue runs",
+        "notify_overdue(block='secret/UNIQUE', within='10 minutes')",
+        "notify_overdue(block='secret/UNIQUE', within='20 minutes')",
+        "UNIQUE-mine-dev: notify secret-UNIQUE of overdue runs",
         {"actions": [{"type": "do-nothing"}]},
         leaves=True,
     ),
@@ -266,7 +281,8 @@ def stands(root: Path, table: Table) -> dict[str, str]:
 
 @pytest.fixture
 def table(server: Api, project: Project, unique: str) -> Table:
-    """The project with every row."""
+    """The project with every row, and the block that one of them names."""
+    secret(server, unique, "x")
     return Table(server, project, unique)
 
 

@@ -59,8 +59,8 @@ class Overdue(OwnedAutomation):
         return f"by {self.by:%H:%M}" if self.by is not None else f"within {self.within}"
 
     def title(self) -> str:
-        """``<flow>-<deployment>: notify slack-webhook-on-call unless completed by 07:00``."""
-        return f"{self.flow}-{self.deployment}: {self.does()} unless completed {self._deadline()}".replace("/", "-")
+        """``<flow>-<deployment>: notify slack-webhook-on-call of overdue runs``."""
+        return f"{self.flow}-{self.deployment}: {self.does()} of overdue runs".replace("/", "-")
 
     def about(self) -> str:
         """Of which project it is, what sets it off, and what it does."""
