@@ -77,6 +77,10 @@ class Api:
         """Send a PATCH."""
         self._send("PATCH", path, body).raise_for_status()
 
+    def put(self, path: str, /, **body: Any) -> None:
+        """Send a PUT."""
+        self._send("PUT", path, body).raise_for_status()
+
     def delete(self, path: str, *, missing_is_fine: bool = False) -> None:
         """Delete an object."""
         answer = self._send("DELETE", path)

@@ -85,7 +85,8 @@ class CommonVariables(VariableGroup):
         schedule: When it runs: an rrule, cron or interval with its timezone.
         holidays: The days without scheduled runs, for schedules that name none themselves: a country, a market, an .ics file, an
             object or several; false for none.
-        active_in: The environments in which schedules are active that do not say so themselves.
+        active_in: The environments in which schedules are active that do not say so themselves; null leaves that to the
+            operators, and new ones are active.
         paused: Whether the deployment is paused; left empty, that stays as it is set in the UI.
         unique: Whether only one run happens at a time, the next one waiting; left empty, a limit set in the UI stays.
         concurrency_limit: How many runs happen at a time, and what happens to others, where that is not ``unique``.
@@ -106,7 +107,7 @@ class CommonVariables(VariableGroup):
     pull: Steps | None = None
     schedule: ScheduleVariable = None
     holidays: HolidaysSpec = "US"
-    active_in: Words = ("prod",)
+    active_in: Words | None = ("prod",)
     paused: bool | None = None
     unique: bool | None = None
     concurrency_limit: ConcurrencyLimit | None = None

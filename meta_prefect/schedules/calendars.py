@@ -7,7 +7,8 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -27,6 +28,19 @@ _SAMPLE_YEARS = (2026, 2027)
 _YEARS_OF_NAMES = 6
 
 
+@dataclass(frozen=True, slots=True)
+class PartDay:
+    """A day that is off from a time on.
+
+    Attributes:
+        closes: The local time.
+        name: What the holiday is called.
+    """
+
+    closes: time
+    name: str
+
+
 class Calendar(ABC):
     """Days off, by name. Derive from it for a calendar of your own: ``holidays`` is enough."""
 
@@ -41,6 +55,11 @@ class Calendar(ABC):
     def is_business_day(self, day: date) -> bool:
         """Whether this day is neither a holiday nor on a weekend."""
         return not self.is_weekend(day) and day not in self.holidays([day.year])
+
+    def part_days(self, years: Iterable[int]) -> Mapping[date, PartDay]:
+        """The days of these years that are business days up to a time only."""
+        del years
+        return {}
 
     @property
     def name(self) -> str:
@@ -124,6 +143,42 @@ class LibraryCalendar(Calendar):
     def is_weekend(self, day: date) -> bool:
         """Whether it is one of the entity's own weekend days, and not a working day by decree."""
         return self._entity.is_weekend(day) and day not in self._entity.weekend_workdays
+
+
+class ClosingCalendar(Calendar):
+    """A calendar whose days are off from a time of the day on only.
+
+    Args:
+        calendar: The days.
+        closes: The local time.
+    """
+
+    def __init__(self, calendar: Calendar, closes: time) -> None:
+        self._calendar = calendar
+        self._closes = closes
+
+    @property
+    def name(self) -> str:
+        """The calendar's name, and the time."""
+        return f"{self._calendar.name} from {self._closes:%H:%M}"
+
+    @property
+    def has_weekends(self) -> bool:
+        """Those of the calendar."""
+        return self._calendar.has_weekends
+
+    def holidays(self, years: Iterable[int]) -> Mapping[date, str]:
+        """No whole day."""
+        del years
+        return {}
+
+    def part_days(self, years: Iterable[int]) -> Mapping[date, PartDay]:
+        """Each day of the calendar, with the time."""
+        return {day: PartDay(self._closes, name) for day, name in self._calendar.holidays(years).items()}
+
+    def is_weekend(self, day: date) -> bool:
+        """As the calendar has it."""
+        return self._calendar.is_weekend(day)
 
 
 class PlainCalendar(Calendar):
@@ -241,6 +296,14 @@ class JoinedCalendar(Calendar):
                     names[day].append(name)
         return {day: " / ".join(found) for day, found in names.items() if day not in self._excepted}
 
+    def part_days(self, years: Iterable[int]) -> Mapping[date, PartDay]:
+        """Those of every part, where none has the whole day off; of two times the earlier one."""
+        wanted = tuple(years)
+        whole = self.holidays(wanted)
+        several = [item for part in self._parts for item in part.part_days(wanted).items()]
+        latest_first = sorted(several, key=lambda item: item[1].closes, reverse=True)
+        return {day: part for day, part in latest_first if day not in whole and day not in self._excepted}
+
     def is_business_day(self, day: date) -> bool:
         """Whether every part calls it a business day; an excepted day is one unless it is on a weekend."""
         if day in self._excepted:
@@ -297,6 +360,8 @@ def _described(spec: CalendarSpec, zone: str, base_dir: Path | None, where: str 
         parts.append(_imported(spec.python, base_dir, where))
     if spec.extra_dates:
         parts.append(ListedCalendar(spec.extra_dates))
+    if spec.closes is not None:
+        parts = [ClosingCalendar(part, spec.closes) for part in parts]
     return JoinedCalendar(parts, spec.excepted_dates) if len(parts) > 1 or spec.excepted_dates else parts[0]
 
 

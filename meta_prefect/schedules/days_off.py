@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Literal
 
-from meta_prefect.schedules.calendars import Calendar, ListedCalendar, days_between
+from meta_prefect.schedules.calendars import Calendar, ListedCalendar, PartDay, days_between
 from meta_prefect.schedules.recurrence import Recurrence
 from meta_prefect.schedules.spec import FreezeWindow
 from meta_prefect.schedules.zones import instant_after_gap, instant_of, local_day, wall_time
@@ -31,6 +31,10 @@ LONGEST_BREAK = timedelta(days=31)
 """No calendar has a longer row of days off; a run is never moved further."""
 
 _DAY = timedelta(days=1)
+
+
+def _is_closed(parts: Mapping[date, PartDay], day: date, at: time) -> bool:
+    return day in parts and at >= parts[day].closes
 
 
 def _days(first: date, last: date) -> Iterator[date]:
@@ -114,6 +118,12 @@ class DaysOff:
             month = following
         return {day: why for day, why in sorted(found.items()) if first <= day <= last}
 
+    def _part_days(self, first: date, last: date) -> Mapping[date, PartDay]:
+        """The days from a day to a day on which only late runs are off; where days are chosen, such a day is one like others."""
+        if self.calendar is None or self.chooses:
+            return {}
+        return self.calendar.part_days(range(first.year, last.year + 1))
+
     def _frozen(self, first: date, last: date) -> Iterable[date]:
         for window in self.freeze:
             for begin, end in window.spans(first, last):
@@ -122,15 +132,18 @@ class DaysOff:
     def _is_frozen(self, day: date) -> bool:
         return any(True for window in self.freeze for _ in window.spans(day, day))
 
-    def business_day(self, day_off: date) -> date | None:
-        """The day to which a run on a day off moves, or None where there is none or it is frozen."""
-        is_holiday = self.calendar is not None and day_off in self.calendar.holidays([day_off.year])
+    def business_day(self, day_off: date, at: time) -> date | None:
+        """The day to which a run at a time of a day off moves, or None where there is none or it is frozen."""
+        parts = self._part_days(day_off - LONGEST_BREAK, day_off + LONGEST_BREAK)
+        is_holiday = self.calendar is not None and (
+            day_off in self.calendar.holidays([day_off.year]) or _is_closed(parts, day_off, at)
+        )
         policy = self.on_holiday if is_holiday else self.on_weekend
         if policy not in (_FORWARD, _BACK) or self._is_frozen(day_off):
             return None
         step = _DAY if policy == _FORWARD else -_DAY
         day = day_off + step
-        while not self._week.is_business_day(day):
+        while not self._week.is_business_day(day) or _is_closed(parts, day, at):
             day += step
             if abs(day - day_off) > LONGEST_BREAK:
                 return None
@@ -150,16 +163,20 @@ class DaysOff:
         Returns:
             The runs on days off, and the other runs whose digits have the same dates.
         """
-        reasons = self.reasons(first, last)
+        whole = self.reasons(first, last)
+        parts = {day: part for day, part in self._part_days(first, last).items() if first <= day <= last}
         # digits of the day after may run on a day off: where midnight is skipped, or where the digits are in UTC
-        around = {day + offset * _DAY for day in reasons for offset in (-1, 0, 1)}
-        named = [(wall, self._day_of(wall, stored_zone)) for wall in recurrence.on_days(around)]
-        left_out = [
-            LeftOut(wall, reasons[day], self._moved(wall, day, recurrence, stored_zone))
-            for wall, day in named
-            if day in reasons
-        ]
-        return left_out, [wall for wall, day in named if day not in reasons]
+        around = {day + offset * _DAY for day in (*whole, *parts) for offset in (-1, 0, 1)}
+        left_out: list[LeftOut] = []
+        kept: list[datetime] = []
+        for wall in recurrence.on_days(around):
+            day, at = self._day_of(wall, stored_zone), self._local(wall, stored_zone).time()
+            reason = whole.get(day) or (parts[day].name if _is_closed(parts, day, at) else None)
+            if reason is None:
+                kept.append(wall)
+            else:
+                left_out.append(LeftOut(wall, reason, self._moved(wall, day, recurrence, stored_zone)))
+        return left_out, kept
 
     def on_chosen_days(self, recurrence: Recurrence, stored_zone: str, first: date, last: date) -> list[datetime]:
         """The runs from a day to a day that are on the chosen days; the arguments are those of ``leave_out``."""
@@ -181,11 +198,14 @@ class DaysOff:
             return local_day(wall, stored_zone)
         return wall_time(instant_of(wall, stored_zone), self.zone).date()
 
+    def _local(self, wall: datetime, stored_zone: str) -> datetime:
+        return wall if stored_zone == self.zone else wall_time(instant_of(wall, stored_zone), self.zone)
+
     def _moved(self, wall: datetime, day: date, recurrence: Recurrence, stored_zone: str) -> datetime | None:
-        goal = self.business_day(day)
+        local = self._local(wall, stored_zone)
+        goal = self.business_day(day, local.time())
         if goal is None:
             return None
-        local = wall if stored_zone == self.zone else wall_time(instant_of(wall, stored_zone), self.zone)
         named = datetime.combine(goal, local.time())
         # where the clocks skip this midnight, the server would run it the evening before: on a day off, perhaps this one
         shown = (

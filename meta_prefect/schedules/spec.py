@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
@@ -73,6 +73,12 @@ class CalendarSpec(_Spec):
         default=None,
         title="Python calendar",
         description="Import path of a Calendar class or instance of your own, for example my_calendars:TradingDays.",
+    )
+
+    closes: time | None = Field(
+        default=None,
+        title="Closes",
+        description="Its days are off from this time of the day on only, 13:00: what runs earlier stays.",
     )
 
     @field_validator("extra_dates", mode="before")

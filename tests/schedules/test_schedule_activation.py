@@ -37,13 +37,13 @@ def test_a_schedule_is_active_where_it_should_be(
 
 @pytest.mark.parametrize(
     ("variables", "active_in"),
-    [({}, ("prod",)), ({"active_in": ["staging", "prod"]}, ("staging", "prod"))],
-    ids=["by-default", "a-variable"],
+    [({}, ("prod",)), ({"active_in": ["staging", "prod"]}, ("staging", "prod")), ({"active_in": None}, None)],
+    ids=["by-default", "a-variable", "left to operators"],
 )
 def test_the_recipe_takes_the_environments_as_a_variable(
-    variables: dict[str, list[str]], active_in: tuple[str, ...]
+    variables: dict[str, list[str] | None], active_in: tuple[str, ...] | None
 ) -> None:
-    """Schedules are active in ``prod`` only, unless the entry lists other environments."""
+    """Schedules are active in ``prod`` only, unless the entry lists other environments, or leaves it to the operators."""
     given = local_run_deployer.variables_model.model_validate({"name": "nightly", "schedule": "@daily", **variables})
     (chosen,) = (one for one in local_run_deployer.builders(given, "dev") if isinstance(one, scheduler))
 

@@ -231,3 +231,31 @@ def test_what_means_nothing_is_refused(fields: dict[str, Any], told: str) -> Non
     """With what is wrong, and the nearest name where one is unknown."""
     with pytest.raises(ScheduleError, match=re.escape(told)):
         stored_for({"cron": "0 9 * * *", **fields}, default_calendar=None, now=NOW)
+
+
+CLOSES = ["NYSE", {"market": "NYSE", "categories": "half_day", "closes": "13:00"}]
+
+
+@pytest.mark.parametrize(
+    ("on_holiday", "expected"),
+    [
+        ("skip", ["11-27 09:00", "12-04 09:00", "12-04 15:00"]),
+        ("next_business_day", ["11-27 09:00", "11-30 15:00", "12-04 09:00"]),
+        # Thanksgiving is before, and has no runs either
+        ("previous_business_day", ["11-25 15:00", "11-27 09:00", "12-04 09:00"]),
+    ],
+)
+def test_where_a_market_closes_early_the_runs_before_that_stay(on_holiday: str, expected: list[str]) -> None:
+    """On the day after Thanksgiving it closes at one: the run at nine stays, the one at three is left out or moves."""
+    spec = {"cron": "0 9,15 * * 5", "timezone": "America/New_York", "holidays": CLOSES, "on_holiday": on_holiday}
+    fires = preview(spec, now=NOW, count=3).fires
+
+    assert [f"{fire:%m-%d %H:%M}" for fire in fires] == expected
+
+
+def test_a_run_moves_onto_a_day_that_closes_early_only_if_it_is_early_enough() -> None:
+    """From Thanksgiving a run at nine goes to the Friday; one at three goes to the Monday."""
+    spec = {"timezone": "America/New_York", "holidays": CLOSES, "on_holiday": "next_business_day"}
+    thursdays = {at: preview({**spec, "cron": f"0 {at} * * 4"}, now=NOW, count=1).fires[0] for at in (9, 15)}
+
+    assert {at: f"{fire:%m-%d}" for at, fire in thursdays.items()} == {9: "11-27", 15: "11-30"}

@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, note, seed
+import pytest
+from dateutil.rrule import rrulestr
+from hypothesis import assume, given, note, seed
 from hypothesis import strategies as st
 from schedule_oracle import DAY, PlainDays, evaluated, expected_runs
 from stored import stored_for
-from test_schedule_property import ON_HOLIDAY, PROPERTY, SEED, ZONES
+from test_schedule_property import EXAMPLES, ON_HOLIDAY, PROPERTY, SEED, ZONES
 
+from meta_prefect.errors import ScheduleError
 from meta_prefect.schedules import Calendar
+
+pytestmark = pytest.mark.timeout(400 + 3 * EXAMPLES)  # a failure is first made smaller, for five minutes at most
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 FIRST, LAST = date(2026, 10, 1), date(2028, 2, 28)
-RULES = (
-    "FREQ=WEEKLY;BYDAY=TH;BYHOUR=9",
-    "FREQ=DAILY;BYHOUR=0",
-    "FREQ=MONTHLY;BYMONTHDAY=1,15,-1;BYHOUR=17;BYMINUTE=30",
-    "FREQ=HOURLY;INTERVAL=6",
+SCHEDULES: tuple[tuple[dict[str, str], str], ...] = (
+    ({"rrule": "FREQ=WEEKLY;BYDAY=TH;BYHOUR=9"}, "FREQ=WEEKLY;BYDAY=TH;BYHOUR=9"),
+    ({"rrule": "FREQ=DAILY;BYHOUR=0"}, "FREQ=DAILY;BYHOUR=0"),
+    (
+        {"rrule": "FREQ=MONTHLY;BYMONTHDAY=1,15,-1;BYHOUR=17;BYMINUTE=30"},
+        "FREQ=MONTHLY;BYMONTHDAY=1,15,-1;BYHOUR=17;BYMINUTE=30",
+    ),
+    ({"rrule": "FREQ=HOURLY;INTERVAL=6"}, "FREQ=HOURLY;INTERVAL=6"),
+    ({"cron": "0 9 * * 4"}, "FREQ=WEEKLY;BYDAY=TH;BYHOUR=9"),
+    ({"cron": "30 6,18 * * 1-5"}, "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=6,18;BYMINUTE=30"),
+    ({"cron": "0 12 1 * *"}, "FREQ=MONTHLY;BYMONTHDAY=1;BYHOUR=12"),
 )
+"""What a user writes, and the rule that means it."""
 Days = frozenset[date]
 
 
@@ -74,6 +87,87 @@ def _rows(days: Sequence[date]) -> list[list[date]]:
     return rows
 
 
+@dataclass(frozen=True)
+class Series:
+    """An event of a calendar that recurs, with some occurrences called off and one moved.
+
+    Attributes:
+        start: Its first day.
+        length: How many days it takes.
+        rule: How it recurs.
+        excepted: Which occurrences are excepted, counted from 0.
+        cancelled: Which one is cancelled by an event of its own.
+        moved: Which one is on another day, and by how many days.
+    """
+
+    start: date
+    length: int
+    rule: str
+    excepted: frozenset[int]
+    cancelled: int
+    moved: tuple[int, int]
+
+    @property
+    def starts(self) -> list[date]:
+        """Its occurrences by plain expansion, up to the last day that counts."""
+        begin = datetime.combine(self.start, time())
+        return [one.date() for one in rrulestr(self.rule, dtstart=begin).between(begin, _END, inc=True)]
+
+    @property
+    def days(self) -> set[date]:
+        """The days on which it lies."""
+        away = {*self.excepted, self.cancelled}
+        which, by = self.moved
+        begins = {day for number, day in enumerate(self.starts) if number not in away and number != which}
+        begins |= {self.starts[which] + by * DAY} if which < len(self.starts) and which not in away else set()
+        return {day + more * DAY for day in begins for more in range(self.length)}
+
+    def lines(self, uid: str) -> Iterator[str]:
+        """It as events of an .ics file."""
+        away = [day for number, day in enumerate(self.starts) if number in self.excepted]
+        more = [f"RRULE:{self.rule}", *(f"EXDATE;VALUE=DATE:{day:%Y%m%d}" for day in away)]
+        yield from self._event(uid, self.start, more)
+        which, by = self.moved
+        changed = [(self.cancelled, 0, ["STATUS:CANCELLED"]), (which, by, list[str]())]
+        for number, days, extra in changed:
+            if number < len(self.starts) and number not in self.excepted and (extra or number != self.cancelled):
+                day = self.starts[number]
+                yield from self._event(uid, day + days * DAY, [f"RECURRENCE-ID;VALUE=DATE:{day:%Y%m%d}", *extra])
+
+    def _event(self, uid: str, day: date, more: Iterable[str]) -> Iterator[str]:
+        yield from ("BEGIN:VEVENT", f"UID:{uid}", f"SUMMARY:series {uid}", f"DTSTART;VALUE=DATE:{day:%Y%m%d}")
+        yield from (f"DTEND;VALUE=DATE:{day + self.length * DAY:%Y%m%d}", *more, "END:VEVENT")
+
+
+_END = datetime.combine(LAST, time())
+SERIES = st.builds(
+    Series,
+    st.integers(0, 700).map(lambda days: date(2025, 1, 1) + days * DAY),
+    st.integers(1, 3),
+    st.sampled_from(
+        (
+            "FREQ=YEARLY",
+            "FREQ=YEARLY;BYMONTH=5;BYDAY=-1MO",
+            "FREQ=MONTHLY;INTERVAL=3",
+            "FREQ=MONTHLY;BYDAY=2TU;COUNT=9",
+            "FREQ=WEEKLY;INTERVAL=5",
+            "FREQ=WEEKLY;BYDAY=WE,FR;UNTIL=20270630",
+        )
+    ),
+    st.frozensets(st.integers(1, 12), max_size=3),
+    st.integers(1, 12),
+    st.tuples(st.integers(1, 12), st.integers(-2, 2)),
+)
+
+
+def as_file(series: Sequence[Series], folder: Path) -> str:
+    """Recurring events as an .ics file."""
+    events = [line for number, one in enumerate(series) for line in one.lines(str(number))]
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//EN", *events, "END:VCALENDAR", ""]
+    (folder / "series.ics").write_text("\r\n".join(lines))
+    return "series.ics"
+
+
 KINDS = ("listed", "ics", "python", "python-moments", "joined", "excepted", "ics-excepted")
 
 
@@ -107,29 +201,65 @@ def some_days(draw: st.DrawFn) -> Days:
     return frozenset(FIRST + timedelta(days=offset) for offset in offsets | rows)
 
 
+SCHEDULED = st.sampled_from(SCHEDULES)
+ON_WEEKEND = st.sampled_from((None, None, "next_business_day", "previous_business_day"))
+
+
+def check(schedule: tuple[dict[str, str], str], days: Days, calendar: Any, folder: str, **asked: Any) -> None:
+    """What Prefect evaluates of what is stored equals the plain expansion, days off left out or moved."""
+    written, rule = schedule
+    in_code = isinstance(calendar, Calendar)
+    wanted = {**written, **{key: value for key, value in asked.items() if value is not None}}
+    if not in_code:
+        wanted["holidays"] = calendar
+    try:
+        (stored,) = stored_for(wanted, default_calendar=calendar if in_code else None, now=NOW, base_dir=Path(folder))
+    except ScheduleError as refused:
+        # so many moves at so many times have no room in a rule
+        assume("does not fit" in refused.message)
+        return
+    zone = asked["timezone"]
+    policies = {key: asked[key] for key in ("on_holiday", "on_weekend")}
+    end = datetime(2027, 12, 30, tzinfo=UTC)
+    assert stored.rrule is not None
+    assert evaluated(stored.rrule, zone, NOW, end) == expected_runs(rule, zone, PlainDays(days), NOW, end, **policies)
+
+
 @seed(SEED)
 @PROPERTY
 @given(
     days=some_days(),
     kind=st.sampled_from(KINDS),
-    rule=st.sampled_from(RULES),
+    schedule=SCHEDULED,
     zone=st.sampled_from(ZONES),
     on_holiday=st.sampled_from(ON_HOLIDAY),
+    on_weekend=ON_WEEKEND,
 )
 def test_every_kind_of_calendar_leaves_out_and_moves_the_same_runs(
-    days: Days, kind: str, rule: str, zone: str, on_holiday: str
+    days: Days, kind: str, schedule: tuple[dict[str, str], str], zone: str, on_holiday: str, on_weekend: str | None
 ) -> None:
     """A list, a file, a class, several joined and some excepted: what Prefect evaluates equals the plain expansion."""
     note(f"seed {SEED}")
     with tempfile.TemporaryDirectory() as folder:
         calendar = written_as(kind, days, Path(folder))
-        in_code = isinstance(calendar, Calendar)
-        wanted = {"rrule": rule, "timezone": zone, "on_holiday": on_holiday} | (
-            {} if in_code else {"holidays": calendar}
-        )
-        (stored,) = stored_for(wanted, default_calendar=calendar if in_code else None, now=NOW, base_dir=Path(folder))
+        check(schedule, days, calendar, folder, timezone=zone, on_holiday=on_holiday, on_weekend=on_weekend)
 
-    assert stored.rrule is not None
-    end = datetime(2027, 12, 30, tzinfo=UTC)
-    expected = expected_runs(rule, zone, PlainDays(days), NOW, end, on_holiday=on_holiday)
-    assert evaluated(stored.rrule, zone, NOW, end) == expected
+
+@seed(SEED)
+@PROPERTY
+@given(
+    series=st.lists(SERIES, min_size=1, max_size=4),
+    schedule=SCHEDULED,
+    zone=st.sampled_from(ZONES),
+    on_holiday=st.sampled_from(ON_HOLIDAY),
+    on_weekend=ON_WEEKEND,
+)
+def test_a_file_of_recurring_events_has_the_days_of_their_plain_expansion(
+    series: list[Series], schedule: tuple[dict[str, str], str], zone: str, on_holiday: str, on_weekend: str | None
+) -> None:
+    """Recurrences, exceptions, cancelled and moved occurrences of an .ics file count as dateutil expands them."""
+    note(f"seed {SEED}")
+    days = frozenset(day for one in series for day in one.days)
+    with tempfile.TemporaryDirectory() as folder:
+        calendar = as_file(series, Path(folder))
+        check(schedule, days, calendar, folder, timezone=zone, on_holiday=on_holiday, on_weekend=on_weekend)

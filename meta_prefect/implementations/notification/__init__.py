@@ -1,7 +1,8 @@
 """What happens when runs of a deployment end, or when deployments are changed: messages, and runs of other deployments."""
 
 from meta_prefect.implementations.notification.automations import notify, then_run
+from meta_prefect.implementations.notification.overdue import notify_overdue
 from meta_prefect.implementations.notification.triggers import run_triggers
 from meta_prefect.implementations.notification.watching import watch_deployments
 
-__all__ = ["notify", "run_triggers", "then_run", "watch_deployments"]
+__all__ = ["notify", "notify_overdue", "run_triggers", "then_run", "watch_deployments"]

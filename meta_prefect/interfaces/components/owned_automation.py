@@ -162,7 +162,8 @@ def normal_automation(automation: Mapping[str, Any]) -> Record:
     trigger["match"] = {name: _listed(value) for name, value in match.items()}
     related: list[Record] = _listed(trigger.get("match_related") or [])
     trigger["match_related"] = [{name: _listed(value) for name, value in one.items()} for one in related]
-    trigger["expect"] = sorted(trigger.get("expect") or [])
+    for events in ("expect", "after"):
+        trigger[events] = sorted(trigger.get(events) or [])
     return {**automation, "trigger": trigger, "tags": sorted(automation["tags"])}
 
 
