@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from support import Api, wait_until
 
 from meta_prefect.deploy import deploy
 
-pytestmark = pytest.mark.faults  # two dozen runs take minutes
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]  # two dozen runs take minutes
 
 PROJECTS: Final = Path(__file__).parents[1] / "projects"
 LAYOUTS: Final = {
@@ -58,7 +59,7 @@ def as_parts(root: Path, unique: str) -> None:
             name = f"{entry['variables']['name']}-{unique}"
             entries.append({**entry, "recipe": "from_git", "variables": {"name": f"git-{name}"}})
             entry["variables"] = {"name": name}
-        file.write_text(yaml.safe_dump(said))
+        file.write_text(json.dumps(said))  # which is YAML
     (root / "meta_prefect.yaml").write_text(f"project: {unique}\ninclude: '**/meta_prefect.yaml'\nrecipes: [recipes]\n")
 
 
