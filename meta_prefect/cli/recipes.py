@@ -33,7 +33,7 @@ def recipes(
     from meta_prefect.recipes.describing import describe
 
     out = Output()
-    known = _recipes(path)
+    known, _ = _recipes(path)
     found = [describe(recipe) for recipe in ([known.find(name, where="recipes")] if name else known.all())]
     if output == "json":
         out.raw(json.dumps([one.model_dump() for one in found], indent=2, ensure_ascii=False))
@@ -54,14 +54,16 @@ def recipes(
 
 
 def schema(*, path: ProjectPath = Path()) -> int:
-    """Print the JSON schema of this project's file, the variables of its recipes included, for editors."""
+    """Print the JSON schema of this project's file, or of that of a part, its recipes' variables included, for editors."""
     from meta_prefect.recipes.describing import project_schema
 
-    Output().raw(json.dumps(project_schema(_recipes(path).all()), indent=2))
+    known, of_part = _recipes(path)
+    Output().raw(json.dumps(project_schema(known.all(), of_part=of_part), indent=2))
     return 0
 
 
-def _recipes(path: Path) -> Recipes:
+def _recipes(path: Path) -> tuple[Recipes, bool]:
+    """The recipes that may be named in the file that counts for a path, and whether that is included by another one."""
     from meta_prefect.engine.requests import recipes_of
     from meta_prefect.flows.catalog import ProjectFlows
     from meta_prefect.project import read_project
@@ -69,4 +71,6 @@ def _recipes(path: Path) -> Recipes:
     project = read_project(path, required=False)
     flows = ProjectFlows(project.root, from_source=True)
     shared = recipes_of(project, flows)
-    return shared if project.chosen is None else recipes_of(project.chosen, flows, shared)
+    if project.chosen is None:
+        return shared, False
+    return recipes_of(project.chosen, flows, shared), True

@@ -33,6 +33,11 @@ def same_files(folder: Path, new: str, old: str) -> bool:
     return git(folder, "diff", "--quiet", old, new, "--", ".") is not None
 
 
+def environment() -> dict[str, str]:
+    """The environment of a Git that nobody is there to answer."""
+    return {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+
+
 def git(folder: Path, *arguments: str) -> str | None:
     """What Git answers; None where it fails or is not there."""
     try:
@@ -42,7 +47,7 @@ def git(folder: Path, *arguments: str) -> str | None:
             text=True,
             check=False,
             timeout=30,
-            env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},
+            env=environment(),
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

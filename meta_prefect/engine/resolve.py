@@ -15,6 +15,7 @@ from prefect.states import Failed
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from meta_prefect.engine.code_in_runs import check_code_in_runs
 from meta_prefect.engine.storable import check_storable
 from meta_prefect.errors import BuilderError, ConfigurationError, ConflictError, first_line, hint_of, noted
 from meta_prefect.flows.relative_imports import check_loads_by_path
@@ -114,7 +115,7 @@ class Draft:
         try:
             self._join_steps()
             self._collect_components(host)
-            self._check()
+            self._check(host)
         except ConfigurationError as error:
             self.refuse(error)
 
@@ -161,7 +162,7 @@ class Draft:
                 )
         return required
 
-    def _check(self) -> None:
+    def _check(self, host: Host) -> None:
         deployment = self.deployment
         if not deployment.name:
             raise ConfigurationError(
@@ -193,6 +194,7 @@ class Draft:
             *check_parameters(deployment),
             *misplaced_templates(deployment),
             *check_loads_by_path(Path(deployment.flow.source), entrypoint),
+            *check_code_in_runs(deployment, self.components, host.pool_name()),
         )
         for error in errors:
             self.refuse(error)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Final, cast
+from weakref import WeakSet
 
 Calls = Sequence[tuple[str, str, Mapping[str, str]]]
 """Prefect's modules, classes and their methods, each with the verb of the error."""
@@ -40,7 +41,7 @@ class RunOnImport(Exception):  # noqa: N818 - what the module did, not an error 
 
 @contextmanager
 def refusing_runs() -> Generator[list[RunOnImport]]:
-    """Refuse runs that this thread starts, whatever API they would go to.
+    """Refuse runs that this thread starts, or one that it starts meanwhile, whatever API they would go to.
 
     Yields:
         What was refused: a module may have caught the exception that it got.
@@ -50,6 +51,7 @@ def refusing_runs() -> Generator[list[RunOnImport]]:
 
     refused: list[RunOnImport] = []
     this_thread = threading.get_ident()
+    started: WeakSet[threading.Thread] = WeakSet()
     original = cast("Callable[..., Any]", vars(prefect.flows.Flow)["to_deployment"])
     with ExitStack() as stack:
 
@@ -70,12 +72,31 @@ def refusing_runs() -> Generator[list[RunOnImport]]:
             return made
 
         def is_ours(thread: int) -> bool:
-            return thread == this_thread
+            return thread == this_thread or threading.current_thread() in started
 
         refuse(_CALLS, threads=is_ours)
         refuse_deployments()
         stack.enter_context(_replaced(prefect.flows.Flow, "to_deployment", to_deployment, is_ours))
+        stack.enter_context(_replaced(threading.Thread, "start", _start_noting(started), is_ours))
         yield refused
+
+
+def _start_noting(started: WeakSet[threading.Thread]) -> Callable[[threading.Thread], None]:
+    """Start threads and note which; what is refused in one is told once, and not as a failure of the thread."""
+    original = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        run = thread.run
+
+        def quietly() -> None:
+            with suppress(RunOnImport):
+                run()
+
+        started.add(thread)
+        thread.run = quietly
+        original(thread)
+
+    return start
 
 
 def _refusal(verb: str, refused: list[RunOnImport]) -> Callable[..., Any]:

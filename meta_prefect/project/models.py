@@ -225,7 +225,11 @@ class Project(ProjectPart):
         return (self.name, *self.renamed_from)
 
 
-def json_schema() -> dict[str, Any]:
-    """Give the JSON schema of a project file, for editors. Recipes' variables are not in it."""
-    schema = ProjectFile.model_json_schema()
+def json_schema(*, of_part: bool = False) -> dict[str, Any]:
+    """Give the JSON schema of a project file, for editors. Recipes' variables are not in it.
+
+    Args:
+        of_part: Whether it is for a file that the project's own one includes.
+    """
+    schema = (PartFile if of_part else ProjectFile).model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Meta-Prefect project file"}

@@ -134,12 +134,16 @@ def _written(recipe: Recipe) -> Record:
     return schema
 
 
-def project_schema(recipes: list[Recipe]) -> Record:
+def project_schema(recipes: list[Recipe], *, of_part: bool = False) -> Record:
     """The JSON schema of a project file in which these recipes may be named, their variables included.
 
     Editors use it through a line ``# yaml-language-server: $schema=…`` at the top of the file.
+
+    Args:
+        recipes: The recipes.
+        of_part: Whether it is for a file that the project's own one includes.
     """
-    schema = json_schema()
+    schema = json_schema(of_part=of_part)
     definitions: Record = schema.setdefault("$defs", {})
     entry: Record = definitions["EntryModel"]
     entry["properties"]["recipe"]["examples"] = [recipe.recipe_name for recipe in recipes]

@@ -40,6 +40,14 @@ STARTS = {
     "several served": ("serve(job.to_deployment('x'))", "serves flows as 'runner-"),
     "a deployed flow": ("job.deploy('x', work_pool_name='p', image='i')", "deploys 'UNIQUE'"),
     "an applied deployment": ("job.to_deployment('x').apply()", "deploys 'x'"),
+    "a call in a thread": (
+        "import threading\n    thread = threading.Thread(target=job)\n    thread.start()\n    thread.join()",
+        "runs 'UNIQUE'",
+    ),
+    "a call in a pool of threads": (
+        "from concurrent.futures import ThreadPoolExecutor\n    list(ThreadPoolExecutor().map(lambda _: job(), 'x'))",
+        "runs 'UNIQUE'",
+    ),
     "a call whose failure is caught": ("try:\n        job()\n    except Exception:\n        pass", "runs 'UNIQUE'"),
 }
 

@@ -212,3 +212,21 @@ def test_each_command_has_help_and_a_line_in_the_readme(command: str) -> None:
     assert f"Usage: meta-prefect {command}" in done.stdout
     first, *rest = command.split()
     assert re.search(rf"`meta-prefect {first}.*{''.join(rest)}", README.read_text())
+
+
+def test_the_monorepo_is_one_project(project: Project) -> None:
+    """Two parts with a `flow.py` each, and the recipe of all."""
+    part = block("meta_prefect.yaml").replace("project: first-flow\n", "")
+    root = project(
+        **{
+            "meta_prefect.yaml": block("monorepo.yaml"),
+            "recipes.py": block("recipes.py"),
+            "pipelines/a/meta_prefect.yaml": part,
+            "pipelines/a/flow.py": block("flow.py"),
+            "pipelines/b/meta_prefect.yaml": f"owner: finance\n{part.replace('name: local-run', 'name: other')}",
+            "pipelines/b/flow.py": block("flow.py"),
+        }
+    )
+    names = [f"add-two-numbers-flow/{name}-dev" for name in ("local-run", "other")]
+    assert [one.deployment for one in validate([str(root)]).outcomes] == names
+    assert [one.deployment for one in validate([str(root / "pipelines" / "b")]).outcomes] == names[1:]

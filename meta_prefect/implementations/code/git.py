@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
 
@@ -112,6 +113,13 @@ def clone_steps(
     return steps
 
 
+def _folder_in_repository(folder: str) -> str:
+    """The way from the top of a repository to a folder of it; empty outside of one."""
+    place = Path(folder)
+    top = next((one for one in (place, *place.parents) if (one / ".git").exists()), place)
+    return "" if top == place else place.relative_to(top).as_posix()
+
+
 class git_code(Builder):  # noqa: N801 - used like a function
     """Lets each run clone a Git repository at one commit: the one that is deployed, unless another or a branch is named.
 
@@ -122,7 +130,7 @@ class git_code(Builder):  # noqa: N801 - used like a function
         token: The saved block that opens a private repository over https, as ``<block type>/<name>``: ``secret/…`` or one of
             Prefect's blocks for Git hosts, such as ``github-credentials/…``. It is resolved in the run.
         user: The user whose token a ``secret/…`` is; None means what the Git host wants beside tokens.
-        folder: The project's folder in the repository.
+        folder: The folder of the repository in which runs start; None means the project's own, or that of its part.
         submodules: Whether submodules are cloned too.
         directories: Folders of the repository that are checked out, beside the files at its top; none means everything.
         pin: Which deploys pin their commit: ``changed`` for those in which a file of the project differs from the commit that is
@@ -136,7 +144,7 @@ class git_code(Builder):  # noqa: N801 - used like a function
     branch: Annotated[str, AfterValidator(check_reference)] | None = None
     token: Annotated[str, AfterValidator(check_token)] | None = None
     user: str | None = Field(default=None, pattern=r"^[^\s:/@]+$")
-    folder: Annotated[str, AfterValidator(check_folder)] = ""
+    folder: Annotated[str, AfterValidator(check_folder)] | None = None
     submodules: bool = Field(default=False)
     directories: tuple[Annotated[str, AfterValidator(check_folder)], ...] = ()
     pin: Literal["changed", "always"] = "changed"
@@ -173,6 +181,7 @@ class git_code(Builder):  # noqa: N801 - used like a function
             clone["include_submodules"] = True
         if self.directories:
             clone["directories"] = list(self.directories)
-        deployment.pull_steps = clone_steps(clone, token=self.token, user=self.user, folder=self.folder)
+        folder = _folder_in_repository(deployment.flow.source) if self.folder is None else self.folder
+        deployment.pull_steps = clone_steps(clone, token=self.token, user=self.user, folder=folder)
         deployment.pins_each_commit = self.pin == "always" or self.commit is not None
         return deployment

@@ -1,0 +1,158 @@
+"""Whether a run will find the code that its deployment names, as far as that can be told before anything is written."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator
+from functools import cache, lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from meta_prefect.engine.git import environment, git
+from meta_prefect.errors import ConfigurationError
+from meta_prefect.flows.needed_files import file_of, needed_files
+from meta_prefect.implementations.code.files import IGNORE_FILE, project_files
+from meta_prefect.interfaces.commits import short_commit
+from meta_prefect.interfaces.components import Component
+from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.interfaces.pull_steps import SETS_DIRECTORY, parts
+
+_CLONES: Final = "prefect.deployments.steps.git_clone"
+_COPY: Final = "uploaded code"
+_NOT_THERE: Final = ("not our ref", "unadvertised object", "couldn't find remote ref")
+"""What Git says of a commit that a repository does not have; anything else may be a matter of access."""
+
+
+def check_code_in_runs(
+    deployment: Deployment, components: Iterable[Component], host_pool: str
+) -> Iterator[ConfigurationError]:
+    """Find why runs would not find their flow's file, or what it imports from the project.
+
+    Args:
+        deployment: The deployment.
+        components: What it needs, among it copies of the project's folder.
+        host_pool: The work pool of this host.
+    """
+    steps = [parts(step) for step in deployment.pull_steps]
+    functions = [function for function, _ in steps]
+    if functions == [SETS_DIRECTORY]:
+        directory = str(steps[0][1].get("directory", ""))
+        here = deployment.work_pool_name == host_pool and directory.startswith("/")
+        if here and directory != deployment.flow.source:
+            yield from _absent(deployment, directory)
+    elif functions in ([_CLONES], [_CLONES, SETS_DIRECTORY]):
+        yield from _not_cloned(deployment, [inputs for _, inputs in steps])
+    elif any(one.kind == _COPY for one in components):
+        yield from _left_out(deployment)
+
+
+def _needed(deployment: Deployment) -> tuple[str, frozenset[str]]:
+    """The file of a deployment's flow, and all that it cannot be imported without, from the project's folder."""
+    entrypoint = deployment.entrypoint or deployment.flow.entrypoint
+    return _needed_by(Path(deployment.flow.source), entrypoint, deployment.context.deploy_id)
+
+
+@lru_cache(maxsize=1024)
+def _needed_by(root: Path, entrypoint: str, deploy_id: str) -> tuple[str, frozenset[str]]:
+    del deploy_id  # within one deploy, a file is read once
+    file = file_of(root, entrypoint)
+    if file is None:
+        return "", frozenset()
+    return file.relative_to(root).as_posix(), frozenset(
+        one.relative_to(root).as_posix() for one in needed_files(root, file)
+    )
+
+
+def _left_out(deployment: Deployment) -> Iterator[ConfigurationError]:
+    """Why a copy of the project does not hold what a flow needs."""
+    _, needed = _needed(deployment)
+    missing = sorted(needed - _copied(Path(deployment.flow.source), deployment.context.deploy_id))
+    if missing:
+        yield ConfigurationError(
+            f"runs would miss {', '.join(missing)}: {IGNORE_FILE} leaves it out of the copy of the project",
+            hint=f"Take it back in with a line `!{missing[0]}` in {IGNORE_FILE}.",
+        )
+
+
+@lru_cache(maxsize=64)
+def _copied(root: Path, deploy_id: str) -> frozenset[str]:
+    del deploy_id  # within one deploy, a folder is listed once
+    return frozenset(path.as_posix() for path in project_files(root))
+
+
+def _absent(deployment: Deployment, directory: str) -> Iterator[ConfigurationError]:
+    """Why runs that start in a folder of this host do not find their flow there."""
+    path, _ = _needed(deployment)
+    if path and not Path(directory, path).is_file():
+        yield ConfigurationError(
+            f"runs start in {directory}, where there is no {path}",
+            hint="Let the last pull step enter the folder to which the entrypoint is relative.",
+        )
+
+
+def _not_cloned(deployment: Deployment, steps: list[Record]) -> Iterator[ConfigurationError]:
+    """Why a clone of the commit that is deployed does not hold what a flow needs; of others nothing is known."""
+    clone, *entered = steps
+    commit, root = deployment.context.commit, Path(deployment.flow.source)
+    top = _top_of(root)
+    if commit is None or clone.get("commit_sha") != commit or top is None or clone.get("directories"):
+        return
+    folder = str(entered[0].get("directory", "")).partition("}}")[2].strip("/") if entered else ""
+    tracked = _tracked(top, commit, folder)
+    path, needed = _needed(deployment)
+    missing = sorted(one for one in needed if not _is_in(tracked, one))
+    where = f"commit {short_commit(commit)}"
+    if path in missing:
+        own = root.relative_to(top).as_posix().strip(".")
+        at = f"{folder!r} of the repository" if folder else "the top folder of the repository"
+        yield ConfigurationError(
+            f"runs start in {at}, where {where} has no {path}",
+            hint="Commit the file, and push it."
+            if folder == own
+            else f"The project's folder there is {own!r}: name that one, or leave `folder` out.",
+        )
+    elif missing:
+        yield ConfigurationError(
+            f"runs would miss {', '.join(missing)}, which {path} imports: {where} does not have it",
+            hint="Commit it, and push it.",
+        )
+    elif deployment.context.origin is None and _is_unknown(top, str(clone.get("repository", "")), commit):
+        yield ConfigurationError(
+            f"{clone['repository']} does not have {where}, which runs would clone", hint="Push it, and deploy again."
+        )
+
+
+@cache
+def _top_of(folder: Path) -> Path | None:
+    """The top folder of the repository that a folder is in."""
+    top = git(folder, "rev-parse", "--show-toplevel")
+    return Path(top).resolve() if top and folder.is_relative_to(Path(top).resolve()) else None
+
+
+@lru_cache(maxsize=64)
+def _tracked(top: Path, commit: str, folder: str) -> frozenset[str]:
+    """What a folder of a repository holds at a commit, as paths from that folder; submodules and links are paths as well."""
+    listed = git(top, "-c", "core.quotepath=off", "ls-tree", "-r", "-z", "--name-only", f"{commit}:{folder}")
+    return frozenset((listed or "").split("\0"))
+
+
+def _is_in(tracked: frozenset[str], path: str) -> bool:
+    return path in tracked or any(one.as_posix() in tracked for one in PurePosixPath(path).parents)
+
+
+@cache
+def _is_unknown(top: Path, repository: str, commit: str) -> bool:
+    """Whether a repository certainly lacks a commit. It is asked only where no branch of a remote is known to have it."""
+    if git(top, "branch", "--remotes", "--contains", commit):
+        return False
+    with tempfile.TemporaryDirectory() as empty:
+        git(Path(empty), "init", "--quiet")
+        # In the clone itself Git would look no further than its own objects.
+        command = ["git", "-C", empty, "fetch", "--quiet", "--depth=1", "--filter=tree:0", "--", repository, commit]
+        try:
+            asked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30, env=environment())
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+    return asked.returncode != 0 and any(sign in asked.stderr for sign in _NOT_THERE)
