@@ -27,7 +27,7 @@ from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.changes import Create, Plan, Unchanged, Update
 from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.holds import LONGEST_REASON, Hold, StoredHold, release_command
-from meta_prefect.plan.ledger import HistoryEntry, LedgerEntry, LedgerPage, PageHead, history_of
+from meta_prefect.plan.ledger import CUT_OFF, HistoryEntry, LedgerEntry, LedgerPage, PageHead, is_cut_off
 from meta_prefect.plan.outcomes import counted, done_action, planned_action
 from meta_prefect.plan.rollback import code_remarks, diff_restored, under_present_name
 from meta_prefect.plan.rollback_target import version_to_restore
@@ -177,10 +177,6 @@ def _what_holds(scope: Literal["automatic", "all"], deployment: str) -> str:
     return f"scheduled and healing deploys leave it alone until somebody deploys or releases it: {release}"
 
 
-async def _history(deployment: str, names: Names, server: PrefectServer) -> tuple[HistoryEntry, ...]:
-    return history_of(deployment, [page async for page in server.read_ledger_pages(names)])
-
-
 @task(
     name="read history",
     task_run_name="read the history of {deployment}",
@@ -189,12 +185,12 @@ async def _history(deployment: str, names: Names, server: PrefectServer) -> tupl
 async def read_history(deployment: str, names: Names, server: PrefectServer) -> tuple[HistoryEntry, ...]:
     """Find what was written of a deployment, newest first, and leave that as a page from which to choose a version."""
     progress().step("read the history")
-    history = await _history(deployment, names, server)
+    history = await server.read_history(deployment, names)
     await server.create_artifact(history_artifact(deployment, names[0], history))
     logger = get_run_logger()
     entries = counted(len(history), "entry", "entries")
     logger.info("%s: %s in the ledger, the newest %s", deployment, entries, history[0])
-    for text in server.unsound.values():
+    for text in (*server.unsound.values(), *([CUT_OFF] if is_cut_off(history, names) else [])):
         logger.warning("%s", text)
     return history
 
@@ -212,7 +208,7 @@ async def compare_with_recorded(
     The history is read again: while this run waited for its turn, somebody may have deployed.
     """
     progress().step("compare")
-    history = await _history(deployment, names, server)
+    history = await server.read_history(deployment, names)
     target = version_to_restore(history, to or None, unconfirmed=unconfirmed, former=names[1:])
     target = under_present_name(target, names)
     flow_name, _, name = deployment.partition("/")

@@ -80,6 +80,9 @@ LARGEST_PARAMETERS: Final = 400_000
 _NAMED: Final = 2
 """How many of the selected names stand in the run's name; all of them are among its parameters."""
 
+_LINES: Final = 100
+"""So many lines of a plan are one record of the log: Prefect Cloud counts records, and takes 25,000 characters in each."""
+
 _TOLD: Final = 5
 """How many failures the run's state names; all of them stand in its report."""
 
@@ -279,8 +282,10 @@ async def compare_resolved(resolved: Resolved, server: PrefectServer) -> Project
     moves = tuple(in_words(planned.moves, gethostname()))
     for move in moves:
         logger.warning("%s", move)
-    for section in sections(planned.batch.plan):
-        logger.info("%s %s", section.mark, section.title)
+    lines = [f"{section.mark} {section.title}" for section in sections(planned.batch.plan)]
+    for start in range(0, len(lines), _LINES):
+        # Many in one record: Prefect Cloud counts records.
+        logger.info("%s", "\n".join(lines[start : start + _LINES]))
     project, environment = planned.context.project, planned.context.environment
     await server.create_artifact(
         {

@@ -20,6 +20,8 @@ INTERRUPTED: Final = 130
 
 _LOOK_SECONDS: Final = 0.5
 _TELL_SECONDS: Final = 4
+_SLOW_SECONDS: Final = 10
+_AGAIN_SECONDS: Final = 30
 _NAMED: Final = 10
 
 
@@ -76,6 +78,63 @@ journal: Final = Journal()
 """What the command of this process was going to write, and what it wrote."""
 
 
+class Watched:
+    """Tells those who wait how it stands with a server.
+
+    Args:
+        silence: What is known of it.
+        say: Prints a line.
+        step: Changes the live line, where there is one.
+    """
+
+    def __init__(self, silence: Silence, say: Callable[[str], None], step: Callable[[str], None]) -> None:
+        self.silence = silence
+        self._say = say
+        self._step = step
+        self._said = 0.0
+        self._is_left_alone = False
+
+    def look(self) -> None:
+        """Say what is new."""
+        self._look_at_the_limit()
+        seconds, api = self.silence.seconds, f"the Prefect API at {self.silence.url}"
+        if seconds > _SLOW_SECONDS:
+            self._step(f"{api} has not answered for {seconds:.0f} seconds")
+        if seconds < self._said:
+            if self._said > _SLOW_SECONDS:
+                self._say(f"{api} answers again")
+                self._step(f"{api} answers again")
+            self._said = 0.0
+        elif self._said == 0 and seconds > _TELL_SECONDS:
+            self._said = seconds
+            self._say(f"waiting for {api} to answer …")
+        elif seconds > max(_SLOW_SECONDS, self._said + (_AGAIN_SECONDS if self._said > _SLOW_SECONDS else 0)):
+            why = "" if self._said > _SLOW_SECONDS else self._why()
+            self._said = seconds
+            self._say(f"{api} has not answered for {seconds:.0f} seconds; still waiting{why}")
+
+    def _look_at_the_limit(self) -> None:
+        left = self.silence.asked_seconds
+        if left > 0 and not self._is_left_alone:
+            text = f"{self.silence.url} takes no more requests for now: going on in {left:.0f} seconds"
+            self._say(text)
+            self._step(text)
+        self._is_left_alone = left > 0
+
+    def _why(self) -> str:
+        """What is known to cause it."""
+        from meta_prefect.server.refusals import is_cloud
+
+        if self.silence.is_refusing:
+            return ", as it may be restarting"
+        if is_cloud():
+            return ""
+        return (
+            ". A `prefect server start` on SQLite stands still for a minute at times while others write; "
+            'what helps: README, "What a deploy costs"'
+        )
+
+
 @contextmanager
 def watching_the_server(say: Callable[[str], None], fail: Callable[[MetaPrefectError], None]) -> Generator[None]:
     """Tell for which server is waited, and end this process once it is gone: Prefect's engine would try for four minutes more.
@@ -86,17 +145,14 @@ def watching_the_server(say: Callable[[str], None], fail: Callable[[MetaPrefectE
     """
     from meta_prefect.server import watched_by
 
-    silences: list[Silence] = []
+    watched: list[Watched] = []
     over = Event()
 
     def look() -> None:
-        warned = False
         while not over.wait(_LOOK_SECONDS):
-            silent = [silence for silence in silences if silence.seconds > _TELL_SECONDS]
-            if silent and not warned:
-                say(f"waiting for the Prefect API at {silent[0].url} to answer …")
-            warned = bool(silent)
-            if gone := [silence for silence in silences if silence.is_gone]:
+            for one in watched:
+                one.look()
+            if gone := [one.silence for one in watched if one.silence.is_gone]:
                 hint = "\n  ".join(journal.lines())
                 what = f"the Prefect API at {gone[0].url} has not answered for {gone[0].seconds:.0f} seconds"
                 try:
@@ -107,7 +163,7 @@ def watching_the_server(say: Callable[[str], None], fail: Callable[[MetaPrefectE
     watcher = Thread(target=look, name="watch the server", daemon=True)
     watcher.start()
     try:
-        with watched_by(silences.append):
+        with watched_by(lambda silence: watched.append(Watched(silence, say, journal.step))):
             yield
     finally:
         over.set()

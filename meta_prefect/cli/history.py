@@ -133,7 +133,7 @@ def _read(deployment: str, path: Path) -> tuple[Sequence[HistoryEntry], Sequence
     from meta_prefect.engine.context import clock
     from meta_prefect.local.api import reading_api
     from meta_prefect.local.host import LocalHost
-    from meta_prefect.plan.ledger import history_of
+    from meta_prefect.plan.ledger import CUT_OFF, is_cut_off
     from meta_prefect.project import read_project
     from meta_prefect.server import connect
 
@@ -142,13 +142,15 @@ def _read(deployment: str, path: Path) -> tuple[Sequence[HistoryEntry], Sequence
     async def run() -> tuple[Sequence[HistoryEntry], Sequence[str]]:
         async with connect(LocalHost()) as server:
             await server.check()
-            pages = [page async for page in server.read_ledger_pages(project.names)]
+            recorded = await server.read_history(deployment, project.names)
             found = (await server.read_holds()).get(deployment)
             held = [f"{deployment} is {found.hold}"] if found is not None and found.hold.counts(clock()) else []
             notes = [*held, *server.unsound.values()]
-            if any(page.doubt is not None for page in pages):
+            if any(one.doubt is not None for one in recorded):
                 notes.append("what does not count is used by no deploy, and a rollback does not go back to it")
-            return history_of(deployment, pages), notes
+            if is_cut_off(recorded, project.names):
+                notes.append(CUT_OFF)
+            return recorded, notes
 
     with reading_api() as api:
         _require(api)

@@ -232,7 +232,7 @@ async def _last_entries(
             names.setdefault(draft.deployment.context.names, []).append(found.full_name)
     entries: dict[str, HistoryEntry] = {}
     for of_project, asked in names.items():
-        entries |= await server.read_last_entries(of_project, asked)
+        entries |= await server.read_last_entries(of_project, asked, live=live)
     return entries
 
 

@@ -123,7 +123,8 @@ async def prune_orphans(planned: ProjectPlan, report: Report, server: PrefectSer
         get_run_logger().warning("nothing is pruned, as something has failed")
         return report.model_copy(update={"remarks": (*report.remarks, "nothing was pruned, as something has failed")})
     progress().expect(len(orphans))
-    last = await server.read_last_entries(context.names, map(str, orphans))
+    live = {str(one): one.live for one in orphans}
+    last = await server.read_last_entries(context.names, live, live=live)
     for one in orphans:
         if (recorded := last.get(str(one))) is not None:
             # What a recipe took as a secret when it was deployed, this process has never seen.

@@ -93,7 +93,8 @@ async def run_recipe(
             report = await end_holds(batch, report, server)
         key = f"report-{context.project}-{report.environment}-{recipe.recipe_name}"
         description = f"Deployed by {code(recipe.recipe_name)}: {report.in_one_line}."
-        await show_report(report, key, description, context.project, context.commit, server)
+        by = None if page is None else page.by
+        await show_report(report, key, description, context.project, context.commit, server, by=by)
         announce_report(report, context.project)
     if report.failed:
         raise DeployFailed(_failure_message(report), report=report)

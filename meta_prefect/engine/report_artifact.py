@@ -12,7 +12,14 @@ from meta_prefect.state.ledger import who_runs
 
 
 async def show_report(
-    report: Report, key: str, description: str, project: str, commit: str | None, server: PrefectServer
+    report: Report,
+    key: str,
+    description: str,
+    project: str,
+    commit: str | None,
+    server: PrefectServer,
+    *,
+    by: str | None = None,
 ) -> None:
     """Leave a report in the run's log and as an artifact.
 
@@ -23,6 +30,7 @@ async def show_report(
         project: The project.
         commit: The commit that was deployed.
         server: The Prefect API.
+        by: Who deployed, where that is known already.
     """
     logger = get_run_logger()
     for remark in report.remarks:
@@ -31,5 +39,5 @@ async def show_report(
         logger.error("%s failed: %s", outcome.deployment, outcome.detail)
     logger.info("%s", report.in_one_line)
     run_id, _ = present_run()
-    head = ReportHead(project, commit, await who_runs(run_id, server), running_for(), run_id)
+    head = ReportHead(project, commit, by or await who_runs(run_id, server), running_for(), run_id)
     await server.create_artifact(report_artifact(report, key, description, head))

@@ -39,7 +39,10 @@ async def project_status(inputs: PlanInput, server: PrefectServer) -> ProjectSta
         raise ValidationFailed(planned.errors)
     batch = planned.batch
     last = await server.read_last_entries(
-        inputs.project.names, [str(one) for one in (*batch.deployments, *batch.orphans)], unconfirmed=True
+        inputs.project.names,
+        [str(one) for one in (*batch.deployments, *batch.orphans)],
+        live={str(one): one.live for one in (*batch.deployments, *batch.orphans) if one.live is not None},
+        unconfirmed=True,
     )
     changes = [one.change for one in batch.deployments]
     remarks: tuple[str, ...] = ()

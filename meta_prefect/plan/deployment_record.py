@@ -20,6 +20,7 @@ from meta_prefect.interfaces.json_diff import FieldChange, Record, differences, 
 from meta_prefect.interfaces.markdown import escaped
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.schedules import Schedule
+from meta_prefect.plan.mark import without_mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class LiveDeployment:
         schedule_ids: The id of each schedule, by its key in the record: the slug, or ``id:<id>`` where somebody made one
             without.
         untouched: What somebody has set of the fields that no deploy ever writes, by their place.
+        mark: The mark of what was applied last, see :mod:`meta_prefect.plan.applied`; None where it carries none.
     """
 
     id: str
@@ -42,6 +44,7 @@ class LiveDeployment:
     record: Record
     schedule_ids: dict[str, str]
     untouched: Record = field(default_factory=dict[str, Any])
+    mark: str | None = None
 
     @property
     def full_name(self) -> str:
@@ -167,6 +170,7 @@ def live_deployment(answer: Record, flow_name: str) -> LiveDeployment:
     """Read what ``/deployments/filter`` says of one deployment."""
     limit: Record | None = answer.get("global_concurrency_limit")
     options: Record | None = answer.get("concurrency_options")
+    form, mark = without_mark(answer.get("parameter_openapi_schema") or {})
     schedules: dict[str, Record] = {}
     schedule_ids: dict[str, str] = {}
     items: list[Record] = answer.get("schedules") or []
@@ -191,7 +195,7 @@ def live_deployment(answer: Record, flow_name: str) -> LiveDeployment:
         "description": normal_description(answer.get("description")),
         "tags": normal_tags(answer.get("tags") or []),
         "parameters": answer.get("parameters") or {},
-        "parameter_openapi_schema": answer.get("parameter_openapi_schema") or {},
+        "parameter_openapi_schema": form,
         "job_variables": answer.get("job_variables") or {},
         "concurrency_limit": limit["limit"] if limit else None,
         "collision_strategy": options["collision_strategy"] if options else None,
@@ -205,6 +209,7 @@ def live_deployment(answer: Record, flow_name: str) -> LiveDeployment:
         record=record,
         schedule_ids=schedule_ids,
         untouched=dict(_untouched(answer, items)),
+        mark=mark,
     )
 
 

@@ -6,7 +6,7 @@ to secrets, never their values, and so does the ledger.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
@@ -17,6 +17,7 @@ from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.json_diff import FieldChange, Record
 from meta_prefect.interfaces.moments import Moment
+from meta_prefect.interfaces.tags import Names, owner
 from meta_prefect.plan.changes import Change, Create, Delete, Unchanged, Update
 from meta_prefect.plan.deployment_record import field_changes
 from meta_prefect.plan.ownership import DEFAULTS
@@ -161,6 +162,12 @@ class StoredPage:
         )
 
 
+CUT_OFF: Final = (
+    "what was written before that is not recorded any more: the API has deleted those runs and artifacts, as Prefect Cloud does "
+    "after 7 days on its smaller plans"
+)
+
+
 def key_prefix(project: str, environment: str | None = None) -> str:
     """What the keys of a project's ledger begin with. Other projects' keys may begin like that too."""
     return f"ledger-{slug(project)}-" + (f"{slug(environment)}-" if environment is not None else "")
@@ -225,3 +232,16 @@ def history_of(deployment: str, pages: Iterable[StoredPage]) -> tuple[HistoryEnt
             hint=nearest(deployment, known) or "Nothing that this project deployed is recorded on this server.",
         )
     return found
+
+
+def is_cut_off(history: Sequence[HistoryEntry], names: Names) -> bool:
+    """Whether earlier entries are missing: the oldest one found a deployment that a project of these names had written.
+
+    Args:
+        history: What was written of a deployment, newest first; not empty.
+        names: The names of the project.
+    """
+    oldest = history[-1].entry
+    if oldest.action == "created":
+        return False
+    return oldest.before is None or owner(oldest.before.get("tags") or ()) in names

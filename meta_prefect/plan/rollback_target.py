@@ -8,7 +8,7 @@ from meta_prefect.errors import TargetError
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.tags import Names, owner
 from meta_prefect.plan.deployment_record import field_changes
-from meta_prefect.plan.ledger import HistoryEntry
+from meta_prefect.plan.ledger import CUT_OFF, HistoryEntry, is_cut_off
 
 
 def version_to_restore(
@@ -43,7 +43,10 @@ def version_to_restore(
             else "`meta-prefect history` shows which versions count.",
         )
     known = ", ".join(dict.fromkeys(one.entry.version for one in states if one.entry.version))
-    hint = None if version is None else f"Known: {known or 'none'}."
+    hints = [] if version is None else [f"Known: {known or 'none'}."]
+    if is_cut_off(history, (history[0].page.project, *former)):
+        hints.append(f"{CUT_OFF[0].upper()}{CUT_OFF[1:]}. Deploy that commit of the project instead.")
+    hint = " ".join(hints) or None
     raise TargetError(f"{wanted} of {name} is recorded", hint=hint)
 
 

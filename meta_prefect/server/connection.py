@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from meta_prefect.server.clock import ServerClock
@@ -23,6 +23,7 @@ class Connection:
         client: The client.
         clock: The API's clock.
         silence: For how long it has not answered.
+        flow_ids: The ids of flows that were found or made, by name.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -30,3 +31,4 @@ class Connection:
     client: PrefectClient
     clock: ServerClock
     silence: Silence
+    flow_ids: dict[str, str] = field(default_factory=dict[str, str])

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote
 
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.plan.applied import kept_form, mark_of
 from meta_prefect.plan.deployment_record import LiveDeployment, changed_schedules
+from meta_prefect.plan.ledger import LedgerEntry
+from meta_prefect.plan.mark import with_mark
 from meta_prefect.private_logs import keep_logs_private
 from meta_prefect.redaction import remember, without_userinfo
 from meta_prefect.server.clock import ServerClock
 from meta_prefect.server.connection import Connection
 from meta_prefect.server.csrf import CsrfToken
+from meta_prefect.server.pacing import Pace
 from meta_prefect.server.reading import PrefectReads
 from meta_prefect.server.requests import client_settings, leave_waiting_to_us
-from meta_prefect.server.silence import begin_silence
+from meta_prefect.server.silence import STUCK_SECONDS, begin_silence
 
 if TYPE_CHECKING:
     import httpx
     from prefect.client.orchestration import PrefectClient
 
+_FORM: Final = "parameter_openapi_schema"
 
 _connection: ContextVar[Connection | None] = ContextVar("connection", default=None)
 """What this context has open."""
@@ -43,8 +48,13 @@ class PrefectServer(PrefectReads):
 
     def __init__(self, connection: Connection, host: Host) -> None:
         super().__init__(connection, host)
-        self._flow_ids = {}
+        self._flow_ids = connection.flow_ids
         self.unsound = {}
+        self._marks: dict[str, str | None] = {}
+
+    def mark(self, entries: Iterable[LedgerEntry]) -> None:
+        """Let deployments carry the marks of their entries, from when they are written next."""
+        self._marks |= {entry.deployment: mark_of(kept_form(entry)) for entry in entries}
 
     async def flow_id(self, name: str) -> str:
         """The id of a flow, which is registered where it is not known yet."""
@@ -56,6 +66,8 @@ class PrefectServer(PrefectReads):
     async def create_deployment(self, flow_name: str, name: str, record: Record) -> str:
         """Create a deployment from its whole record; returns its id."""
         body = {**_request_body(record), "name": name, "flow_id": await self.flow_id(flow_name)}
+        mark = self._marks.get(f"{flow_name}/{name}")
+        body[_FORM] = with_mark(record.get(_FORM) or {}, mark)
         if "schedules" in record:
             body["schedules"] = [_schedule_body(slug, item) for slug, item in record["schedules"].items()]
         answer: Record = await self.post("/deployments/", body)
@@ -82,6 +94,8 @@ class PrefectServer(PrefectReads):
             if differing := changed_schedules(live.record["schedules"], schedules):
                 body["schedules"] = [_schedule_body(slug, item) for slug, item in differing.items()]
         if body:
+            if (mark := self._marks.get(live.full_name)) is not None:
+                body[_FORM] = with_mark(changed.get(_FORM, live.record[_FORM]), mark)
             await self.patch(f"/deployments/{live.id}", body)
         await self._drop_schedules(live, [key for key in obsolete if not key.startswith("id:")])
 
@@ -122,7 +136,8 @@ async def connect(host: Host) -> AsyncGenerator[PrefectServer]:
         yield PrefectServer(connection, host)
         return
     clock, silence = ServerClock(), begin_silence(str(url))
-    async with _shared_client(clock.look_at, silence.look_at) as client:
+    pace = Pace(silence)
+    async with _shared_client([pace.hold_back], [clock.look_at, silence.look_at, pace.look_at]) as client:
         connection = Connection(loop, url, client, clock, silence)
         token = _connection.set(connection)
         try:
@@ -133,22 +148,30 @@ async def connect(host: Host) -> AsyncGenerator[PrefectServer]:
 
 
 @asynccontextmanager
-async def _shared_client(*listeners: Callable[[httpx.Response], Awaitable[None]]) -> AsyncGenerator[PrefectClient]:
+async def _shared_client(
+    requests: Sequence[Callable[[httpx.Request], Awaitable[None]]],
+    answers: Sequence[Callable[[httpx.Response], Awaitable[None]]],
+) -> AsyncGenerator[PrefectClient]:
     """Open a client where Prefect's engine looks for one: each costs a TLS context and two requests.
 
     Args:
-        listeners: Are shown each answer.
+        requests: Are shown each request before it is sent.
+        answers: Are shown each answer.
     """
+    import httpx
     from prefect.client.base import ServerType
     from prefect.context import AsyncClientContext
-    from prefect.settings import PREFECT_CLIENT_CSRF_SUPPORT_ENABLED
+    from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_CSRF_SUPPORT_ENABLED
 
     csrf = CsrfToken()
-    hooks = {"request": [csrf.put_on], "response": [*listeners, csrf.look_at, leave_waiting_to_us]}
+    hooks = {"request": [*requests, csrf.put_on], "response": [*answers, csrf.look_at, leave_waiting_to_us]}
+    usual: float = PREFECT_API_REQUEST_TIMEOUT.value()
+    # Of a server that stands still, we notice for how long, and give it up.
+    timeout = httpx.Timeout(usual, read=max(usual, STUCK_SECONDS + usual), pool=max(usual, STUCK_SECONDS + usual))
 
     class SharedClient(AsyncClientContext):
         def __init__(self) -> None:
-            super().__init__(httpx_settings={"event_hooks": hooks})
+            super().__init__(httpx_settings={"event_hooks": hooks, "timeout": timeout})
             # What they are is no reason for anybody to open another one.
             self._httpx_settings = None
 

@@ -38,8 +38,10 @@ class Reader(Api, Protocol):
         """Read every deployment of a project in an environment, by its tags, in the order of names."""
         ...
 
-    async def read_last_entries(self, names: Names, deployments: Iterable[str]) -> dict[str, HistoryEntry]:
-        """Find what the last deploys wrote of deployments, each given as ``flow/deployment``."""
+    async def read_last_entries(
+        self, names: Names, deployments: Iterable[str], *, live: Mapping[str, LiveDeployment]
+    ) -> dict[str, HistoryEntry]:
+        """Find what the last deploys wrote of deployments, each given as ``flow/deployment``, with the live ones."""
         ...
 
     async def read_holds(self) -> Mapping[str, StoredHold]:
@@ -113,9 +115,11 @@ class NoServer:
         del names, environment
         return []
 
-    async def read_last_entries(self, names: Names, deployments: Iterable[str]) -> dict[str, HistoryEntry]:
+    async def read_last_entries(
+        self, names: Names, deployments: Iterable[str], *, live: Mapping[str, LiveDeployment]
+    ) -> dict[str, HistoryEntry]:
         """Find nothing."""
-        del names, deployments
+        del names, deployments, live
         return {}
 
     async def read_holds(self) -> Mapping[str, StoredHold]:

@@ -3,21 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
+
+from pydantic import ValidationError
 
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.tags import Names, environment_tag, owner_tags
+from meta_prefect.plan.applied import Kept, confirmed, name_prefix, newest_by_name, unpacked
 from meta_prefect.plan.deployment_record import LiveDeployment, live_deployment
 from meta_prefect.plan.holds import HOLD_TAG, Hold, StoredHold, hold_of
-from meta_prefect.plan.ledger import ARTIFACT_TYPE, HistoryEntry, LedgerPage, StoredPage, key_prefix
+from meta_prefect.plan.ledger import ARTIFACT_TYPE, HistoryEntry, LedgerPage, StoredPage, history_of, key_prefix
 from meta_prefect.plan.provenance import Doubt, doubt_about
-from meta_prefect.plan.soundness import sound_or_named, unsound_variable
+from meta_prefect.plan.soundness import sound_or_named, unsound_variable, why_unsound
 from meta_prefect.server.requests import PAGE, PrefectRequests
 
 LEDGER_PAGES: Final = 20
 """How many pages of a ledger are read at once: each may hold the whole records of hundreds of deployments."""
+
+_NOTHING: Final[Mapping[str, LiveDeployment]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEntries:
+    """A variable in which the last entries of deployments are kept.
+
+    Attributes:
+        variable_id: The variable.
+        length: How many characters they take.
+        entries: The entries.
+    """
+
+    variable_id: str
+    length: int
+    entries: tuple[HistoryEntry, ...]
 
 
 class PrefectReads(PrefectRequests):
@@ -131,14 +153,42 @@ class PrefectReads(PrefectRequests):
             for named, deploy_id, artifact in records
         ]
 
+    async def read_kept(self, names: Names, environment: str | None = None) -> list[KeptEntries]:
+        """Read what is kept of the last deploys apart from the ledger. What is unsound is named in :attr:`unsound`.
+
+        Args:
+            names: The project's names.
+            environment: The environment; None means all of them.
+        """
+        found: list[KeptEntries] = []
+        for name in names:
+            condition: Record = {"variables": {"name": {"like_": f"{name_prefix(name, environment)}%"}}}
+            async for variable in self.pages("/variables/filter", condition):
+                try:
+                    kept = Kept.model_validate(variable["value"])
+                    # A name tells less than its value: another project's may begin alike.
+                    if kept.project == name and environment in (None, kept.environment):
+                        found.append(KeptEntries(variable["id"], len(kept.packed), tuple(unpacked(kept))))
+                except ValueError as error:
+                    why = why_unsound(error) if isinstance(error, ValidationError) else str(error)
+                    self.unsound[variable["id"]] = unsound_variable("record of what was applied", variable, why)
+        return found
+
     async def read_last_entries(
-        self, names: Names, deployments: Iterable[str], *, but_of: str | None = None, unconfirmed: bool = False
+        self,
+        names: Names,
+        deployments: Iterable[str],
+        *,
+        live: Mapping[str, LiveDeployment] = _NOTHING,
+        but_of: str | None = None,
+        unconfirmed: bool = False,
     ) -> dict[str, HistoryEntry]:
         """Find what the last deploys wrote of deployments.
 
         Args:
             names: The names of the project that they belong to.
             deployments: Deployments as ``flow/deployment``.
+            live: The live ones, by name, as far as they are known: they confirm what was applied to them.
             but_of: A deploy whose pages do not count.
             unconfirmed: Whether pages count whose run is gone. Only where nothing is written because of them.
 
@@ -147,6 +197,14 @@ class PrefectReads(PrefectRequests):
         """
         missing = set(deployments)
         found: dict[str, HistoryEntry] = {}
+        if not missing:
+            return found
+        kept = newest_by_name(one for variable in await self.read_kept(names) for one in variable.entries)
+        kept = {name: one for name, one in kept.items() if name in missing and one.page.deploy_id != but_of}
+        for name, one in kept.items():
+            if name in live and (sure := confirmed(one, live[name].mark)).doubt is None:
+                found[name] = sure
+        missing -= found.keys()
         if not missing:
             return found
         async for stored in self.read_ledger_pages(names):
@@ -159,7 +217,25 @@ class PrefectReads(PrefectRequests):
                     missing.discard(entry.deployment)
             if not missing:
                 break
-        return found
+        return {**({name: one for name, one in kept.items() if name in missing} if unconfirmed else {}), **found}
+
+    async def read_history(self, deployment: str, names: Names) -> tuple[HistoryEntry, ...]:
+        """Read what was written of a deployment, newest first. Of what the ledger has lost, the last entry is kept.
+
+        Raises:
+            TargetError: Nothing is recorded of it.
+        """
+        pages = [page async for page in self.read_ledger_pages(names)]
+        known = {page.page.deploy_id for page in pages}
+        kept = newest_by_name(one for variable in await self.read_kept(names) for one in variable.entries)
+        last = kept.get(deployment)
+        if last is not None and last.page.deploy_id not in known:
+            flow, _, name = deployment.partition("/")
+            live = (await self.read_deployments([(flow, name)])).get(deployment)
+            last = confirmed(last, live.mark if live is not None else None)
+            pages.append(StoredPage("", last.page.model_copy(update={"entries": (last.entry,)}), last.doubt))
+            pages.sort(key=lambda one: one.page.at, reverse=True)
+        return history_of(deployment, pages)
 
     async def read_holds(self) -> dict[str, StoredHold]:
         """Read every hold, by ``flow/deployment``; one request. What is no sound hold is named in :attr:`unsound`."""

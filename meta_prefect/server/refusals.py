@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,8 @@ _OWN_PAGES_ONLY: Final = "own pages only"
 
 _FULL_DISK: Final = "disk is full"
 """What SQLite says, which the server writes to its log and nowhere else."""
+
+_PAGE: Final = re.compile(r"/account/([^/]+)/workspace/([^/?#]+)")
 
 _DETAILS: Final = ("detail", "exception_detail", "exception_message")
 _LOOK_AT_LINES: Final = 200
@@ -67,24 +70,44 @@ def no_prefect_api(url: str, found: str, right: str | None) -> RefusedError:
         found: What it answered.
         right: The address of an API that was found nearby.
     """
-    if right is None:
-        hint = "PREFECT_API_URL ends in /api as a rule, for example http://127.0.0.1:4200/api."
-    else:
+    if right is not None:
         hint = f"A Prefect API answers at {right}: `prefect config set PREFECT_API_URL={right}`."
+    elif "/account/" in url or is_cloud():
+        hint = (
+            f"That of a workspace of Prefect Cloud is {_workspace_api(url)}; `prefect cloud workspace set` writes it."
+        )
+    else:
+        hint = "PREFECT_API_URL ends in /api as a rule, for example http://127.0.0.1:4200/api."
     return RefusedError(f"PREFECT_API_URL={url} is not the address of a Prefect API ({found})", hint=hint)
+
+
+def is_cloud() -> bool:
+    """Whether the settings lead to Prefect Cloud."""
+    from prefect.client.base import ServerType, determine_server_type
+
+    return determine_server_type() is ServerType.CLOUD
+
+
+def _workspace_api(url: str) -> str:
+    """The address of a workspace's API, made of that of one of its pages where it was mistaken for the API."""
+    found = _PAGE.search(url)
+    account, workspace = found.groups() if found is not None else ("<account>", "<workspace>")
+    return f"https://api.prefect.cloud/api/accounts/{account}/workspaces/{workspace}"
 
 
 def _about_access(response: httpx.Response) -> str:
     """What to do about a refusal of access; only one that is about keys is blamed on them."""
-    from prefect.client.base import ServerType, determine_server_type
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY
 
-    is_cloud = determine_server_type() is ServerType.CLOUD
+    cloud = is_cloud()
     if response.status_code == HTTPStatus.UNAUTHORIZED:
-        setting = PREFECT_API_KEY if is_cloud else PREFECT_API_AUTH_STRING
+        setting = PREFECT_API_KEY if cloud else PREFECT_API_AUTH_STRING
         name = setting.name
-        kind = "Prefect Cloud" if is_cloud else "this server"
-        return f"{name} is not the one of {kind}." if setting.value() else f"Set {name}: {kind} asks for it."
+        kind = "Prefect Cloud" if cloud else "this server"
+        if cloud and PREFECT_API_AUTH_STRING.value():
+            return f"Unset PREFECT_API_AUTH_STRING: Prefect sends it instead of {name}, and Prefect Cloud knows no such string."
+        new = " or has expired: make another one, for CI that of a service account" if cloud else ""
+        return f"{name} is not the one of {kind}{new}." if setting.value() else f"Set {name}: {kind} asks for it."
     if is_about_csrf(response):
         return (
             "This is its CSRF protection, and no matter of keys; a new token was refused as well. A proxy that drops the headers "
@@ -95,8 +118,11 @@ def _about_access(response: httpx.Response) -> str:
             "This is no matter of keys: the server that Meta-Prefect starts answers under 127.0.0.1 and localhost at its own "
             "port, and to no proxy or other name. `meta-prefect server status` prints its address."
         )
-    if is_cloud:
-        return "The key in PREFECT_API_KEY is known and may not do this: check its role, and the workspace in PREFECT_API_URL."
+    if cloud:
+        return (
+            "The key in PREFECT_API_KEY is known and may not do this: check which workspace PREFECT_API_URL names, and the role "
+            "of the key's user or service account in it: deployments, work pools, variables and flow runs are written."
+        )
     return "A Prefect server of your own does not answer so: ask for access at the proxy, gateway or firewall in front of it."
 
 

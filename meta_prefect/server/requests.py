@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
@@ -25,6 +26,7 @@ from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.redaction import hidden, without_userinfo
 from meta_prefect.server.connection import Connection
 from meta_prefect.server.csrf import is_about_csrf
+from meta_prefect.server.pacing import PATIENCE_SECONDS, asked_wait
 from meta_prefect.server.refusals import TEMPORARY, no_prefect_api, refusal, unreachable
 from meta_prefect.server.silence import FIRST_ANSWER_SECONDS, GONE_SECONDS
 
@@ -81,7 +83,8 @@ class PrefectRequests:
 
         if self._client.server_type is ServerType.CLOUD:
             # Prefect Cloud goes with every version, and nobody asks it for its own; for pools Prefect's client asks it too.
-            await self.post("/work_pools/filter", {"limit": 1})
+            if await self._request("POST", "/work_pools/filter", {"limit": 1}, missing_is_none=True) is None:
+                raise no_prefect_api(self.url, "it answers 404 to POST /work_pools/filter", None)
             return
         served: object = await self._request("GET", "/admin/version", missing_is_none=True)
         if served is None:
@@ -157,6 +160,11 @@ class PrefectRequests:
 
     async def _send(self, method: str, path: str, body: Record | None) -> httpx.Response:
         response = await self._send_once(method, path, body)
+        began = time.monotonic()
+        while asked_wait(response) is not None and time.monotonic() - began < PATIENCE_SECONDS:
+            # It is held back until it may be sent.
+            self.overloads += 1
+            response = await self._send_once(method, path, body)
         if is_about_csrf(response):
             # Prefect's client would send it again, but for the retries that we switch off. A new token is fetched first.
             response = await self._send_once(method, path, body)
@@ -273,12 +281,15 @@ async def leave_waiting_to_us(response: httpx.Response) -> None:
     """Let Prefect's client hand over an answer such as 503 at once; a hook of its httpx client.
 
     It sleeps two seconds after such an answer even where it will not ask again, unless the answer says how long to wait. A wait
-    that the server asks for stays, and so do those of Prefect's own requests, which it does ask again.
+    that the server asks for stays, and so do those of Prefect's own requests, which it does ask again. The wait after 429 is
+    kept by all requests elsewhere.
     """
     from prefect.context import get_settings_context
 
     if response.status_code in TEMPORARY and get_settings_context().settings.client.max_retries == 0:
         response.headers.setdefault("Retry-After", "0")
+        if asked_wait(response) is not None:
+            response.headers["Retry-After"] = "0"
 
 
 def client_settings(**changes: Any) -> Callable[[], AbstractContextManager[None]]:

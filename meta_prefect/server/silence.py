@@ -18,8 +18,8 @@ FIRST_ANSWER_SECONDS: Final = 15
 GONE_SECONDS: Final = 20
 """Seconds without a connection after which a server is given up: long enough for it to be restarted."""
 
-_STUCK_SECONDS: Final = 60
-"""The same where it takes requests and answers none."""
+STUCK_SECONDS: Final = 180
+"""The same where it takes requests and answers none: one on SQLite may stand still for more than a minute, and then goes on."""
 
 
 class Silence:
@@ -37,12 +37,15 @@ class Silence:
         self.heard = False
         self._since: float | None = None
         self._refused = False
+        self._asking = 0
+        self._waits_until = 0.0
 
     @contextmanager
     def asking(self) -> Generator[None]:
         """A request is sent within."""
         if self._since is None:
             self._since, self._refused = time.monotonic(), False
+        self._asking += 1
         try:
             yield
         except asyncio.CancelledError:
@@ -51,6 +54,15 @@ class Silence:
         except Exception:
             self._refused = True
             raise
+        finally:
+            self._asking -= 1
+
+    @contextmanager
+    def asked_for(self, seconds: float) -> Generator[None]:
+        """The server has asked to be left alone for some seconds: until then nobody waits for an answer."""
+        self._since, self._waits_until = None, time.monotonic() + seconds
+        yield
+        self._since = time.monotonic() if self._asking else None
 
     async def look_at(self, response: httpx.Response) -> None:
         """The server answers; a hook of an httpx client."""
@@ -67,9 +79,19 @@ class Silence:
         return 0 if (since := self._since) is None else time.monotonic() - since
 
     @property
+    def asked_seconds(self) -> float:
+        """For how long it has asked to be left alone from now on."""
+        return max(0.0, self._waits_until - time.monotonic())
+
+    @property
+    def is_refusing(self) -> bool:
+        """Whether it takes no requests, rather than taking them and not answering."""
+        return self._refused
+
+    @property
     def is_gone(self) -> bool:
         """Whether to give it up."""
-        return self.seconds > (GONE_SECONDS if self._refused else _STUCK_SECONDS)
+        return self.seconds > (GONE_SECONDS if self._refused else STUCK_SECONDS)
 
 
 _watch: ContextVar[Callable[[Silence], None]] = ContextVar("watch", default=lambda _: None)

@@ -10,6 +10,7 @@ from typing import Final
 
 import psutil
 from prefect import get_run_logger
+from prefect.context import FlowRunContext
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_logger
 from prefect.logging.loggers import LoggingAdapter
@@ -24,6 +25,7 @@ from meta_prefect.interfaces.places import run_page
 from meta_prefect.plan.ledger import ARTIFACT_TYPE, LedgerEntry, LedgerPage, PageHead
 from meta_prefect.plan.outcomes import count_actions
 from meta_prefect.server import PrefectServer
+from meta_prefect.state.applied import keep_applied
 
 _MOST_NAMED: Final = 3
 
@@ -42,6 +44,11 @@ class OpenPage:
         self._page = page
         self._server = server
 
+    @property
+    def by(self) -> str:
+        """Who deployed."""
+        return self._page.by
+
     async def close(self, written: Iterable[str]) -> None:
         """Note what really was written: the names of deployments. A page of a run that wrote nothing is removed."""
         names = set(written)
@@ -53,6 +60,7 @@ class OpenPage:
                 await self._server.delete(path)
                 return
             await self._server.patch(path, {"data": page.model_dump(mode="json"), "description": _in_words(page)})
+            await keep_applied(page, self._server)
         except ServerError as error:
             # The work itself is done, and the page says already what was about to be written.
             _logger().warning("the ledger could not be brought up to date: %s", error)
@@ -77,6 +85,7 @@ async def begin_page(head: PageHead, entries: Sequence[LedgerEntry], server: Pre
         server: The Prefect API.
     """
     run_id = flow_run.get_id()
+    server.mark(entries)
     page = LedgerPage(
         **asdict(head),
         run_id=str(run_id) if run_id else None,
@@ -129,7 +138,7 @@ async def who_runs(run_id: str | None, server: Api) -> str:
         For example ``nightly (schedule)`` or ``ada@host``.
     """
     while run_id is not None:
-        run: Record = await server.get(f"/flow_runs/{run_id}") or {}
+        run = _present_run(run_id) or await server.get(f"/flow_runs/{run_id}") or {}
         if (creator := run.get("created_by")) and creator.get("display_value"):
             return f"{creator['display_value']} ({(creator.get('type') or 'creator').lower()})"
         parent: str | None = run.get("parent_task_run_id")
@@ -137,3 +146,12 @@ async def who_runs(run_id: str | None, server: Api) -> str:
         run_id = outer.get("flow_run_id")
     # Not getpass.getuser(), which believes an environment variable.
     return f"{psutil.Process().username()}@{socket.gethostname()}"
+
+
+def _present_run(run_id: str) -> Record | None:
+    """The run, where it is the present one: what matters of it was known when it began."""
+    context = FlowRunContext.get()
+    run = context.flow_run if context is not None else None
+    if run is None or str(run.id) != run_id:
+        return None
+    return run.model_dump(mode="json", include={"created_by", "parent_task_run_id"})

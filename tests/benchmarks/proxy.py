@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import threading
 from collections import Counter
@@ -11,6 +12,8 @@ from urllib.parse import urlsplit
 
 _LENGTH = re.compile(rb"^content-length:\s*(\d+)", re.IGNORECASE | re.MULTILINE)
 _CHUNKED = re.compile(rb"^transfer-encoding:\s*chunked", re.IGNORECASE | re.MULTILINE)
+LIMITED = (["flow_runs"], ["task_runs"], ["flows"], ["deployments"])
+"""The first part of the paths whose requests Prefect Cloud limits; see ``tests/cloud_double.py``."""
 _HOST = re.compile(rb"^host:[^\r\n]*", re.IGNORECASE | re.MULTILINE)
 
 
@@ -20,11 +23,15 @@ class Traffic:
 
     Attributes:
         requests: How many requests.
-        overloaded: How many of them were answered with 503.
+        limited: How many of them Prefect Cloud counts against 250 a minute on its smallest plan.
+        lines: How many lines of logs, of which it takes 500.
+        overloaded: How many requests were answered with 503.
         paths: How many by method and first parts of the path.
     """
 
     requests: int = 0
+    limited: int = 0
+    lines: int = 0
     overloaded: int = 0
     paths: Counter[str] = field(default_factory=Counter[str])
 
@@ -82,7 +89,7 @@ class Proxy:
         """Pass one request and its answer on; returns whether another one may follow."""
         head = await reader.readuntil(b"\r\n\r\n")
         body = await _body(reader, head)
-        self._count(head)
+        self._count(head, body)
         if self._delay:
             await asyncio.sleep(self._delay)
         forth.write(_HOST.sub(f"Host: {self._host}:{self._port}".encode(), head, count=1) + body)
@@ -96,9 +103,12 @@ class Proxy:
         await writer.drain()
         return True
 
-    def _count(self, head: bytes) -> None:
+    def _count(self, head: bytes, body: bytes) -> None:
         method, path, _ = head.split(b"\r\n", 1)[0].decode().split(" ", 2)
         self.traffic.requests += 1
+        self.traffic.limited += path.split("/")[2:3] in LIMITED
+        if (method, path) == ("POST", "/api/logs/"):
+            self.traffic.lines += len(json.loads(body))
         self.traffic.paths[f"{method} {'/'.join(path.split('/')[:4])}"] += 1
 
 

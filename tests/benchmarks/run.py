@@ -52,6 +52,8 @@ class Figure:
         megabytes: The process's peak memory.
         requests: How many requests it sent; None in a round that is timed.
         overloaded: How many of them were answered with 503.
+        limited: How many of them Prefect Cloud would count against its limit.
+        lines: How many lines of logs it sent.
     """
 
     server: str
@@ -63,6 +65,8 @@ class Figure:
     megabytes: float
     requests: int | None = None
     overloaded: int | None = None
+    limited: int | None = None
+    lines: int | None = None
 
 
 class Arena:
@@ -146,7 +150,8 @@ class Arena:
             return Figure(self._server, size, case, rival, delay, seconds, megabytes)
         with Proxy(self._url, delay / 1000) as proxy:
             seconds, megabytes = self._timed(command, cwd, proxy.url)
-        counts = (proxy.traffic.requests, proxy.traffic.overloaded) if counting else (None, None)
+        seen = proxy.traffic
+        counts = (seen.requests, seen.overloaded, seen.limited, seen.lines) if counting else ()
         if self._options.paths and counting:
             sys.stderr.write(f"{rival}, {case}: {dict(proxy.traffic.paths.most_common(12))}\n")
         return Figure(self._server, size, case, rival, delay, seconds, megabytes, *counts)
@@ -176,7 +181,7 @@ def tables(figures: Sequence[Figure]) -> Iterator[Table]:
         group = [one for one in figures if (one.server, one.size, one.delay) == (server, size, delay)]
         added = f", {delay} ms added to each request" if delay else ""
         table = Table(title=f"{size} deployments, {server} server{added}", title_justify="left")
-        for column in ("case", "rival", "seconds", "x ours", "requests", "503", "MB"):
+        for column in ("case", "rival", "seconds", "x ours", "requests", "limited", "log lines", "503", "MB"):
             table.add_column(column, justify="left" if column in ("case", "rival") else "right")
         for case, rival in dict.fromkeys((one.case, one.rival) for one in group):
             found = [one for one in group if (one.case, one.rival) == (case, rival)]
@@ -189,6 +194,8 @@ def tables(figures: Sequence[Figure]) -> Iterator[Table]:
                 f"{median:.2f}",
                 f"{median / ours:.2f}" if ours else "",
                 str(counted.requests) if counted else "",
+                str(counted.limited) if counted else "",
+                str(counted.lines) if counted else "",
                 str(counted.overloaded) if counted else "",
                 f"{max(one.megabytes for one in found):.0f}",
             )

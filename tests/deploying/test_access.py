@@ -140,7 +140,7 @@ REFUSALS: dict[str, tuple[int, str, dict[Any, str], str]] = {
     "no string": (401, '{"exception_message": "Unauthorized"}', {}, "Set PREFECT_API_AUTH_STRING: this server asks for it"),
     "a wrong string": (401, "{}", {PREFECT_API_AUTH_STRING: "a:b"}, "PREFECT_API_AUTH_STRING is not the one of this server"),
     "a wrong key": (401, "{}", CLOUD, "PREFECT_API_KEY is not the one of Prefect Cloud"),
-    "a role": (403, '{"detail": "Forbidden"}', CLOUD, "may not do this: check its role"),
+    "a role": (403, '{"detail": "Forbidden"}', CLOUD, "may not do this: check which workspace"),
 }  # fmt: skip
 
 
@@ -155,75 +155,6 @@ def test_a_refusal_is_blamed_on_what_it_is_about(strict: StrictApi, settings: di
         asyncio.run(_post(1))
     assert said in str(refused.value)
     assert ("PREFECT_API_KEY" in str(refused.value)) == (CLOUD_URL in settings)
-
-
-class CloudDouble(ThreadingHTTPServer):
-    """Has the paths of Prefect Cloud below a workspace, and 404 for those that only a server of one's own has."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _CloudHandler)
-        self.asked: list[str] = []
-
-
-class _CloudHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: CloudDouble  # pyright: ignore[reportIncompatibleVariableOverride]  # it serves no other one
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name
-        """Print nothing."""
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self._answer()
-
-    def _answer(self) -> None:
-        workspace = "/api/accounts/a/workspaces/w"
-        self.server.asked.append(f"{self.command} {self.path.removeprefix(workspace)}")
-        known = self.path.startswith(workspace) and self.path.endswith("/filter")
-        is_let_in = self.headers.get("Authorization") == "Bearer a-key"
-        status, body = (404, b"{}") if not known else (200, b"[]") if is_let_in else (401, b"{}")
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-
-@pytest.fixture
-def cloud() -> Generator[CloudDouble]:
-    """The double, and settings that lead to it."""
-    with CloudDouble() as double:
-        Thread(target=double.serve_forever, daemon=True).start()
-        api = f"http://127.0.0.1:{double.server_port}/api"
-        at = {CLOUD_URL: api, PREFECT_API_URL: f"{api}/accounts/a/workspaces/w", PREFECT_API_AUTH_STRING: None}
-        with temporary_settings({**at, PREFECT_API_KEY: "a-key"}):
-            yield double
-        double.shutdown()
-
-
-async def _check() -> None:
-    async with connect(LocalHost()) as api:
-        await api.check()
-
-
-def test_cloud_is_not_asked_for_its_version(cloud: CloudDouble) -> None:
-    """Prefect's own client never does, and there is none to be had."""
-    asyncio.run(_check())
-
-    assert cloud.asked == ["POST /work_pools/filter"]
-
-
-def test_a_wrong_key_of_cloud_is_found_at_once(cloud: CloudDouble) -> None:
-    """Before anything is started; the key is in no message."""
-    with temporary_settings({PREFECT_API_KEY: "pnu_wrong"}), pytest.raises(RefusedError) as refused:
-        asyncio.run(_check())
-
-    assert "PREFECT_API_KEY is not the one of Prefect Cloud" in str(refused.value)
-    assert "pnu_wrong" not in str(refused.value)
 
 
 @pytest.mark.parametrize("path", ["", "/", "/v2/dashboard"])

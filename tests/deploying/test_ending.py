@@ -86,11 +86,12 @@ def test_a_reader_that_goes_away_is_no_error(arguments: tuple[str, ...]) -> None
 
 
 def test_a_server_that_takes_requests_and_answers_none(one_flow: Path, run_cli: Cli) -> None:
-    """After a few seconds it is said for what is waited, and soon that there is no answer."""
+    """After a few seconds it is said for what is waited, then for how long, and soon that there is no answer."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"http://127.0.0.1:{mute.getsockname()[1]}/api"
         done = run_cli("status", str(one_flow), env={"PREFECT_API_URL": url})
-    waiting, error, *_ = done.stderr.splitlines()
+    waiting, still, error, *_ = done.stderr.splitlines()
     assert done.returncode == 1
     assert waiting == f"waiting for the Prefect API at {url} to answer …"
+    assert still.startswith(f"the Prefect API at {url} has not answered for 10 seconds; still waiting")
     assert error == f"error: the Prefect API at {url} does not answer within 15 seconds"
