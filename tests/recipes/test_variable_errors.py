@@ -80,7 +80,9 @@ def test_variables_that_fit() -> None:
             id="unknown",
         ),
         pytest.param(
-            {"name": 3}, "variables/name: Input should be a valid string (got 3)\n  Put it in quotes: "3". Recipe: team.", id="wrong type"
+            {"name": 3},
+            'variables/name: Input should be a valid string (got 3)\n  Put it in quotes: "3". Recipe: team.',
+            id="wrong type",
         ),
         pytest.param(
             {"name": "x", "many": {"a": "b"}},
@@ -129,7 +131,8 @@ def test_all_that_is_wrong_is_told() -> None:
         ),
         pytest.param(
             [{"cron": "0 9 * * *"}, {"cron": 5}],
-            "variables/schedule/1/cron: Input should be a valid string (got 5)\n  Put it in quotes: "5". Recipe: local_run_deployer.",
+            "variables/schedule/1/cron: Input should be a valid string (got 5)\n"
+            '  Put it in quotes: "5". Recipe: local_run_deployer.',
             id="the second of two schedules",
         ),
         pytest.param(
