@@ -23,10 +23,9 @@ def check_targets(drafts: Sequence[Draft], live: Mapping[str, LiveDeployment], *
         live: The live deployments by name, those that are run among them.
         is_known: Whether that is all that there is; without a server nothing can be said to be missing.
     """
-    forms: dict[str, Record] = {
-        one.full_name: one.record.get("parameter_openapi_schema") or {} for one in live.values()
-    }
-    forms |= {draft.deployment.full_name: draft.deployment.form for draft in drafts}
+    # What is stored of a live one is its run form, which need not have every parameter of the flow.
+    forms: dict[str, Record] = {one.full_name: {} for one in live.values()}
+    forms |= {draft.deployment.full_name: draft.deployment.flow.parameter_schema for draft in drafts}
     # Of one whose place another one takes nothing is left.
     replaced = {draft.deployment.renamed_from for draft in drafts if draft.deployment.full_name not in live}
     for draft in drafts:

@@ -10,8 +10,7 @@ import pytest
 from support import Api, run_deployment, wait_until
 
 from meta_prefect.deploy import deploy
-from meta_prefect.errors import DeployFailed, MetaPrefectError
-from meta_prefect.report import carried_by
+from meta_prefect.errors import MetaPrefectError, ValidationFailed
 
 CODE = """
     from prefect import flow
@@ -169,16 +168,15 @@ def test_one_deployment_runs_after_another(server: Api, project: Project, unique
     assert wait_until(lambda: server.post("/flow_runs/filter", **query), what="the second one runs", seconds=60)
 
 
-def test_an_automation_that_cannot_be_written_is_named_once(server: Api, project: Project, unique: str) -> None:
-    """What it was to run does not exist: the report's line says so, after the automation's name."""
+def test_an_automation_that_runs_what_is_not_there_is_named_once(server: Api, project: Project, unique: str) -> None:
+    """Before anything is written, with its name in the error once."""
     root = code(project, "mine = (common | then_run(deployment='UNIQUE/gone'))(work)")
 
-    with pytest.raises(DeployFailed) as failed:
+    with pytest.raises(ValidationFailed) as refused:
         deploy([str(root)])
 
-    name = f"automation {unique}-mine-dev: run {unique}-gone"
-    said = [what for which, what in carried_by(failed.value).components if which == name]
-    assert said == [f"failed: it cannot run {unique}/gone: there is no such deployment"]
+    assert str(refused.value).count(f"automation {unique}-mine-dev: run {unique}-gone") == 1
+    assert server.deployments_of(unique) == []
 
 
 def test_a_notification_needs_a_block_that_exists(server: Api, project: Project, unique: str) -> None:

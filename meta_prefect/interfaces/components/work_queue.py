@@ -43,6 +43,11 @@ class WorkQueue(Component):
     project: str = ""
     environment: str = ""
 
+    def __eq__(self, other: object) -> bool:
+        """For whom it is made is no setting: one that another component asks for does not know that."""
+        made_for = {"project", "environment"}
+        return isinstance(other, WorkQueue) and self.model_dump(exclude=made_for) == other.model_dump(exclude=made_for)
+
     @property
     def key(self) -> ComponentKey:
         """Queues of different pools may have the same name."""
