@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from meta_prefect.errors import ConfigurationError, RecipeError
-from meta_prefect.implementations.code import ImageBuild
+from meta_prefect.implementations.code import ImageBuild, S3Place, s3_code
 from meta_prefect.implementations.code.built_image import image_to_build
 from meta_prefect.implementations.common import CommonVariables
 from meta_prefect.implementations.infra import work_pool as in_pool
@@ -19,6 +19,7 @@ def work_pool_deployer(
     pool_type: str | None = None,
     image: ImageReference | None = None,
     build: ImageBuild | None = None,
+    s3: S3Place | None = None,
     entrypoint: Entrypoint | None = None,
     *,
     common: CommonVariables,
@@ -36,6 +37,7 @@ def work_pool_deployer(
         image: The image that runs, where the pool's template takes one; with a tag or digest in ``prod``.
         build: How an image with the project's code is built and pushed at each deploy that changes it; ``image`` then has no
             tag. Left empty, no image is built.
+        s3: Where in an S3 store the project is uploaded at each deploy that changes it, and from where runs take it.
         entrypoint: Where runs find the flow, if not where the deploy found it.
         common: The variables that all recipes have.
     """
@@ -45,6 +47,8 @@ def work_pool_deployer(
     builders: FlowBuilderInterface = in_pool(name=work_pool, type=pool_type, job_variables=values)
     if build is not None:
         builders = image_to_build(image, build) | builders
+    if s3 is not None:
+        builders = s3_code(**dict(s3)) | builders
     return common.around(builders, entrypoint=entrypoint)
 
 

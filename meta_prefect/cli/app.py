@@ -14,6 +14,7 @@ from meta_prefect.cli.bootstrap import bootstrap
 from meta_prefect.cli.ending import INTERRUPTED, journal
 from meta_prefect.cli.history import history, rollback
 from meta_prefect.cli.hold import hold, release
+from meta_prefect.cli.init import init
 from meta_prefect.cli.opening import open_ui
 from meta_prefect.cli.options import (
     ApplyOptions,
@@ -49,6 +50,7 @@ app = App(
 )
 server_app = App(name="server", help="The Prefect server that runs in the background on this host.")
 worker_app = App(name="worker", help="The process workers of this host, and manifests for one in a cluster.")
+app.command(init)
 app.command(recipes)
 app.command(schema)
 app.command(history)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
-from meta_prefect.cli.options import Debug, DryRun, Flag, Several
+from meta_prefect.cli.options import Debug, DryRun, Flag, Several, read_settings
 from meta_prefect.cli.output import Output, report_of
 
 if TYPE_CHECKING:
@@ -127,7 +126,7 @@ def bootstrap(
         source=source.of(path),
         environments=_split(environments),
         runs_by=runs.recipe,
-        variables=_variables(runs.variables),
+        variables=read_settings(runs.variables),
         **timetable.given(),
     )
     with out.watching("Bootstrapping", debug=debug):
@@ -184,23 +183,3 @@ def _split(text: str) -> tuple[str, ...]:
     from meta_prefect.settings import split_tags
 
     return tuple(str(one) for one in split_tags(text))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType, reportGeneralTypeIssues]
-
-
-def _variables(given: tuple[str, ...]) -> dict[str, Any]:
-    """Read ``name=value``; a value that is JSON is taken as such, anything else as text.
-
-    Raises:
-        TargetError: There is no ``=``.
-    """
-    from meta_prefect.errors import TargetError
-
-    variables: dict[str, Any] = {}
-    for text in given:
-        name, mark, value = text.partition("=")
-        if not mark:
-            raise TargetError(f"{text!r} sets nothing", where="--set", hint="Write it as `--set name=value`.")
-        try:
-            variables[name] = json.loads(value)
-        except ValueError:
-            variables[name] = value
-    return variables

@@ -5,6 +5,7 @@ Importing this costs next to nothing: the help of a command is there before anyt
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
@@ -134,3 +135,21 @@ def refuse_beside_plan(what: PlanOptions) -> None:
             f"--plan and {', '.join(given)} do not go together: what is deployed is recorded with the plan",
             hint="Give these options to `meta-prefect plan`.",
         )
+
+
+def read_settings(given: tuple[str, ...]) -> dict[str, Any]:
+    """Read what ``--set`` was given, ``name=value``; a value that is JSON is taken as such, anything else as text.
+
+    Raises:
+        TargetError: There is no ``=``.
+    """
+    variables: dict[str, Any] = {}
+    for text in given:
+        name, mark, value = text.partition("=")
+        if not mark:
+            raise TargetError(f"{text!r} sets nothing", where="--set", hint="Write it as `--set name=value`.")
+        try:
+            variables[name] = json.loads(value)
+        except ValueError:
+            variables[name] = value
+    return variables

@@ -16,6 +16,7 @@ from meta_prefect.flows import FlowSource, check_entrypoint, choose_flow, find_f
 from meta_prefect.flows.catalog import ProjectFlows
 from meta_prefect.flows.decorated import DecoratedFlow, decorated_flows
 from meta_prefect.interfaces.flow_builder_interface import builders_of
+from meta_prefect.plan.outcomes import listed
 from meta_prefect.plan.remarks import Remark
 from meta_prefect.project import Entry, Project, ProjectPart, check_searchable, read_project, with_environment
 from meta_prefect.recipes.recipe import RecipeBuilder
@@ -169,7 +170,9 @@ def nothing_to_deploy(project: Project, environment: str = "", left: Sequence[st
     """
     here = project.chosen or project
     message = f"nothing to deploy: there is no {here.file.name} with deployments, and no flow here carries a builder"
-    hint = "Write a meta_prefect.yaml, or decorate a flow with a builder or with `recipe.with_variables(…)`."
+    hint = "Begin with `meta-prefect init`, or decorate a flow with a builder or with `recipe.with_variables(…)`."
+    if names := [flow.name or flow.entrypoint for flow in find_flows(here.root)]:
+        hint = f"Flows here: {listed(names)}. {hint}"
     if left:
         message += f"; {project.name} still has in {environment}: {', '.join(left)}"
         hint += f"\n  If they are to go: `meta-prefect deploy --env {shlex.quote(environment)} --prune`."

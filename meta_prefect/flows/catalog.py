@@ -104,6 +104,7 @@ class FlowCatalog:
             entrypoint=entrypoint,
             source=str(self.modules.root),
             description=flow.description,
+            version=flow.version,
             parameter_schema=form,
             tags=tuple(getattr(flow, "tags", ()) or ()),
             module=flow.fn.__module__,
@@ -124,12 +125,15 @@ class ProjectFlows:
     Args:
         root: The project's folder.
         from_source: Whether flows are read from their source where that makes certain what they are; else all are imported.
+        modules: The modules of the project's own folder, where they are not just the files in it.
     """
 
-    def __init__(self, root: Path, *, from_source: bool) -> None:
+    def __init__(self, root: Path, *, from_source: bool, modules: ProjectModules | None = None) -> None:
         self._root = root.resolve()
         self._from_source = from_source
         self._parts: dict[Path, FlowCatalog] = {}
+        if modules is not None:
+            self._parts[self._root] = FlowCatalog(modules, StaticFacts(modules) if from_source else None)
 
     def of(self, folder: Path) -> FlowCatalog:
         """The flows of the part in a folder."""

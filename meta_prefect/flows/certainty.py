@@ -45,7 +45,7 @@ _ENUMERATIONS = frozenset({"enum.Enum", "enum.IntEnum", "enum.StrEnum"})
 _OPTIONS = frozenset(
     {"cache_result_in_memory", "flow_run_name", "log_prints", "on_cancellation", "on_completion", "on_crashed"}
     | {"on_failure", "on_running", "persist_result", "result_serializer", "retries", "retry_delay_seconds"}
-    | {"task_runner", "timeout_seconds", "validate_parameters", "version"}
+    | {"task_runner", "timeout_seconds", "validate_parameters"}
 )
 """Arguments of the decorator that change nothing of what is asked for here, whatever they are."""
 
@@ -183,7 +183,7 @@ class _Parts:
             raise UncertainError(f"{function.name} is decorated by something else than Prefect's `flow`")
         for keyword in keywords:
             match keyword:
-                case ast.keyword(arg="name" | "description" as name, value=value):
+                case ast.keyword(arg="name" | "description" | "version" as name, value=value):
                     self._value(value)
                     yield name, value
                 case ast.keyword(arg="result_storage", value=ast.Constant()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import inspect
 import logging
 import warnings
@@ -63,14 +64,15 @@ class StaticFacts:
                 form = parameter_form(function)
         except Exception as error:
             raise UncertainError(f"{type(error).__name__}: {error}") from error
-        given, description = options.get("name"), options.get("description")
-        if not isinstance(given, str | None) or not isinstance(description, str | None):
-            raise UncertainError("its name or description is no text")
+        given, description, version = (options.get(key) for key in ("name", "description", "version"))
+        if not all(isinstance(one, str | None) for one in (given, description, version)):
+            raise UncertainError("its name, description or version is no text")
         return FlowFacts(
             name=given or name.replace("_", "-"),
             entrypoint=entrypoint,
             source=str(self._modules.root),
             description=description or inspect.getdoc(function),
+            version=version or hashlib.md5(place.file.read_bytes(), usedforsecurity=False).hexdigest(),
             parameter_schema=form,
             module=place.name,
             file=str(place.file),

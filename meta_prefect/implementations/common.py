@@ -30,8 +30,10 @@ class ConcurrencyLimit(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     limit: int = Field(ge=0, title="Limit", description="How many runs at a time; 0 removes a limit that is there.")
-    collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"] = Field(
-        default="ENQUEUE", title="Above the limit", description="Whether a run above the limit waits or is cancelled."
+    collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"] | None = Field(
+        default=None,
+        title="Above the limit",
+        description="Whether a run above the limit waits or is cancelled. Empty leaves that to the operator, and it waits.",
     )
     grace_period_seconds: int | None = Field(
         default=None,
@@ -81,7 +83,8 @@ class CommonVariables(VariableGroup):
         job_variables: Further values for the variables of the work pool's template, over those that the recipe sets.
         work_queue: The work pool's queue that gets the runs; left empty, the one that is chosen in the UI stays.
         pull: Prefect's steps that a worker takes before each run: behind those that bring the code, or instead of them where one
-            does more than run a script (``run_shell_script``) or install requirements (``pip_install_requirements``).
+            does more than run a script (``run_shell_script``) or install requirements (``pip_install_requirements``). An empty
+            list lets runs start where the worker starts them.
         schedule: When it runs: an rrule, cron or interval with its timezone.
         holidays: The days without scheduled runs, for schedules that name none themselves: a country, a market, an .ics file, an
             object or several; false for none.
@@ -138,7 +141,7 @@ class CommonVariables(VariableGroup):
             yield job_variables(values=self.job_variables)
         if self.work_queue is not None:
             yield work_queue(name=self.work_queue)
-        if self.pull:
+        if self.pull is not None:
             yield pull_steps(self.pull, instead=True)
         if self.parameters:
             yield parameters(values=self.parameters)

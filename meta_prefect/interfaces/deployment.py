@@ -33,6 +33,7 @@ class FlowFacts(BaseModel):
         entrypoint: How a worker finds it from the project's folder: ``path.py:function`` or ``package.module.function``.
         source: The project's folder on the host that deploys.
         description: The flow's docstring.
+        version: The flow's own version, as Prefect has it: what its decorator says, else the MD5 of its file.
         parameter_schema: The JSON schema of the flow's parameters.
         tags: The flow's own tags.
         module: The dotted name of the module that holds it, where that could be loaded.
@@ -45,6 +46,7 @@ class FlowFacts(BaseModel):
     entrypoint: str
     source: str
     description: str | None = None
+    version: str | None = None
     parameter_schema: dict[str, Any] = {}
     tags: tuple[str, ...] = ()
     module: str | None = None

@@ -19,6 +19,8 @@ CODE_FOLDER: Final = "{{ meta_prefect.code }}"
 """Stands, in steps that are put behind the code, for the folder in which the code will be."""
 
 SETS_DIRECTORY: Final = "prefect.deployments.steps.set_working_directory"
+RUNS_SCRIPT: Final = "prefect.deployments.steps.run_shell_script"
+INSTALLS_REQUIREMENTS: Final = "prefect.deployments.steps.pip_install_requirements"
 _CLONES: Final = ("git_clone", "agit_clone")
 
 
@@ -26,6 +28,11 @@ def parts(step: PullStep) -> tuple[str, Record]:
     """The function and the inputs of a step."""
     function, inputs = next(iter(step.items()))
     return function, dict(cast("Record | None", inputs) or {})
+
+
+def brings_code(step: PullStep) -> bool:
+    """Whether a step may bring the code, or lead to it: it does more than run a script or install requirements."""
+    return step.keys().isdisjoint((RUNS_SCRIPT, INSTALLS_REQUIREMENTS))
 
 
 def behind(steps: Sequence[PullStep], added: Sequence[PullStep]) -> list[PullStep]:

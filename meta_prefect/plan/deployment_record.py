@@ -3,6 +3,7 @@
 Whatever the server adds or rewrites by itself must not look like a difference:
 
 * it puts ``DTSTART:20200101T000000`` before a recurrence rule that has none (or a recent one, for rules by the minute);
+* ``./flow.py:etl`` is ``flow.py:etl``;
 * a missing description may be null, an empty string or, from older clients, the word ``None``;
 * the order of tags means nothing.
 """
@@ -114,7 +115,7 @@ def desired_record(deployment: Deployment, live: LiveDeployment | None = None) -
     if deployment.concurrency_limit is not None:
         record["concurrency_limit"] = deployment.concurrency_limit or None
     if deployment.collision_strategy is not None:
-        record["collision_strategy"] = deployment.collision_strategy
+        record["collision_strategy"] = _strategy_as_stored(deployment.collision_strategy, live)
     if deployment.grace_period_seconds is not None:
         record["grace_period_seconds"] = deployment.grace_period_seconds
     if deployment.schedules is not None:
@@ -129,6 +130,13 @@ def _as_stored(form: Record, live: LiveDeployment | None) -> Record:
     """A form as it is stored already, where that differs in nothing but empty parts, which clients write or leave out."""
     stored: Record = live.record["parameter_openapi_schema"] if live else {}
     return stored if _without_empty_parts(stored) == _without_empty_parts(form) else form
+
+
+def _strategy_as_stored(strategy: str, live: LiveDeployment | None) -> str | None:
+    """A strategy as it is stored already, where it is what Prefect does for a limit that comes without one."""
+    if strategy != "ENQUEUE" or live is None or not live.record["concurrency_limit"]:
+        return strategy
+    return None if live.record["collision_strategy"] is None else strategy
 
 
 def _without_empty_parts(form: Record) -> Record:
@@ -182,7 +190,6 @@ def live_deployment(answer: Record, flow_name: str) -> LiveDeployment:
         **{
             key: answer.get(key)
             for key in (
-                "entrypoint",
                 "path",
                 "version",
                 "enforce_parameter_schema",
@@ -191,6 +198,7 @@ def live_deployment(answer: Record, flow_name: str) -> LiveDeployment:
                 "paused",
             )
         },
+        "entrypoint": (answer.get("entrypoint") or "").removeprefix("./") or None,
         "pull_steps": answer.get("pull_steps") or [],
         "description": normal_description(answer.get("description")),
         "tags": normal_tags(answer.get("tags") or []),

@@ -20,7 +20,7 @@ from meta_prefect.plan.references import PLACEHOLDER, texts_in
 _OF_A_RUN: Final = {"ctx", "flow", "flow_run", "deployment", "task_run", "work_pool", "work_queue", "worker"}
 """What workers put into job variables themselves: ``{{ ctx.flow_run.name }}``."""
 
-_OF_A_DEPLOY: Final = re.compile(r"\$env:(?P<name>\w+)")
+_OF_A_DEPLOY: Final = re.compile(r"\A\$env:(?P<whole>\w+)\Z|\$\{env:(?P<part>\w+)\}")
 """What the project file's variables may hold, and code may not."""
 
 _OUTPUTS: Final = {
@@ -112,7 +112,10 @@ def _instead_in_job_variables(name: str) -> str | None:
 
 
 def _at_deploy(name: str) -> str:
-    return f"`$env:{name[1:]}` as the whole value in the project file, which is filled at a deploy (never for a secret)"
+    within = "`${env:" + name[1:] + "}` within one"
+    return (
+        f"`$env:{name[1:]}` as the whole value in the project file, {within}, which a deploy fills (never for a secret)"
+    )
 
 
 def _instead_of_output(name: str, outputs: Collection[str] | None) -> str | None:
@@ -137,7 +140,7 @@ def _templates(value: Any) -> Iterator[tuple[tuple[str, ...], str, str]]:
     """Each placeholder within a value: the way to it, the text that holds it, its name."""
     for way, text in texts_in(value):
         keys = tuple(map(str, way))
-        if found := _OF_A_DEPLOY.fullmatch(text):
-            yield keys, text, f"${found['name']}"
+        for found in _OF_A_DEPLOY.finditer(text):
+            yield keys, text, f"${found['whole'] or found['part']}"
         for placeholder in PLACEHOLDER.finditer(text):
             yield keys, text, placeholder["name"]

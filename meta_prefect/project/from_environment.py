@@ -1,4 +1,4 @@
-"""Values of the project file that come from the environment of the deploy: ``$env:BUCKET``."""
+"""Values of the project file that come from the environment of the deploy: ``$env:BUCKET``, or ``s3://${env:BUCKET}/x``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from meta_prefect.errors import ConfigurationError, ProjectFileError
 from meta_prefect.redaction import is_secret_name
 
 _PREFIX: Final = "$env:"
+_IN_TEXT: Final = re.compile(r"\$\{env:([^{}]*)\}")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -19,8 +20,8 @@ def with_environment(
 ) -> tuple[dict[str, Any], list[ConfigurationError]]:
     """Put the values of environment variables in the place of references to them, at whatever depth.
 
-    A reference is a whole text. What it stands for is a text too, of which a recipe's variable makes a number or a truth value as
-    it does of any text.
+    A reference is a whole text, or a part of one in braces. What it stands for is a text too, of which a recipe's variable makes
+    a number or a truth value as it does of any text.
 
     Args:
         values: The variables of an entry, as they were written.
@@ -34,9 +35,12 @@ def with_environment(
 
     def resolved(value: Any, place: tuple[str | int, ...]) -> Any:
         match value:
-            case str() if value.startswith(_PREFIX):
+            case str() if value.startswith(_PREFIX) or _IN_TEXT.search(value):
+                where = locate("variables", *place)
                 try:
-                    return _looked_up(value.removeprefix(_PREFIX), place, locate("variables", *place))
+                    if value.startswith(_PREFIX):
+                        return _looked_up(value.removeprefix(_PREFIX), place, where)
+                    return _IN_TEXT.sub(lambda match: _looked_up(match[1], place, where), value)
                 except ConfigurationError as error:
                     errors.append(error)
                     return value
@@ -55,7 +59,7 @@ def _looked_up(name: str, place: tuple[str | int, ...], where: str) -> str:
         raise ProjectFileError(
             f"'{_PREFIX}{name}' names no environment variable",
             where=where,
-            hint=f"Write the whole value as `{_PREFIX}NAME`.",
+            hint=f"Write the whole value as `{_PREFIX}NAME`, or a part of it as `${{env:NAME}}`.",
         )
     # What the recipes' `secrets` hold are names of secrets.
     parts = (name,) if place[0] == "secrets" else (name, *place)

@@ -159,6 +159,8 @@ def written_at(variables: Mapping[str, Any], error: ConfigurationError) -> Place
 
 def _of_value(written: Sequence[tuple[Place, Any]], error: ConfigurationError) -> Place | None:
     """Where the same value stands; it is as wrong in one place as in another."""
+    if error.value is None:
+        return None
     same = [place for place, value in written if type(value) is type(error.value) and value == error.value]
     return next((place for place in same if place[-1] in error.keys[-1:]), same[0] if same else None)
 

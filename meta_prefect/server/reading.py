@@ -78,9 +78,17 @@ class PrefectReads(PrefectRequests):
 
     async def read_owned(self, names: Names, environment: str) -> list[LiveDeployment]:
         """Read every deployment of a project in an environment, by its tags, in the order of names."""
-        of_owner = {"deployments": {"tags": {"any_": owner_tags(names), "all_": [environment_tag(environment)]}}}
+        return await self._read_matching(
+            {"deployments": {"tags": {"any_": owner_tags(names), "all_": [environment_tag(environment)]}}}
+        )
+
+    async def read_all_deployments(self) -> list[LiveDeployment]:
+        """Read every deployment that there is, in the order of names."""
+        return await self._read_matching({})
+
+    async def _read_matching(self, condition: Record) -> list[LiveDeployment]:
         answers, flow_names = await asyncio.gather(
-            self._all("/deployments/filter", of_owner), self._read_flow_names_by(of_owner)
+            self._all("/deployments/filter", condition), self._read_flow_names_by(condition)
         )
         # A deployment that came in between; a flow that somebody deletes meanwhile takes its deployments along.
         for chunk in _chunks(sorted({answer["flow_id"] for answer in answers} - flow_names.keys())):

@@ -113,7 +113,16 @@ def test_a_fixed_version() -> None:
     assert version(fixed="2026.1") == "2026.1"
 
 
-@pytest.mark.parametrize("strategy", ["auto", "increment", "increment-on-change", "package", "git", "content"])
+def test_what_prefect_itself_gives(script: Any) -> None:
+    """The first digits of the commit, else the flow's own version."""
+    flow = script.model_copy(update={"version": "2.0"})
+    assert version("prefect", flow=flow, commit="3f2a9c1d5e+dirty") == "3f2a9c1d"
+    assert version("prefect", flow=flow) == "2.0"
+
+
+@pytest.mark.parametrize(
+    "strategy", ["auto", "increment", "increment-on-change", "package", "git", "content", "prefect"]
+)
 def test_the_environment_variable_overrides_everything(strategy: str) -> None:
     """META_PREFECT__VERSION is the last word, whatever the recipe says."""
     assert version(strategy, fixed="1", version="release-7") == "release-7"

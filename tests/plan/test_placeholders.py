@@ -67,6 +67,9 @@ def told(**fields: Any) -> list[str]:
         ),
         pytest.param({"tags": ["{{ $TEAM }}"]}, "tags.0", "`$env:TEAM` as the whole value", id="tag"),
         pytest.param({"parameters": {"a": "$env:A"}}, "parameters.a", "in the project file", id="of the project file"),
+        pytest.param(
+            {"tags": ["x-${env:A}"]}, "tags.0", "`${env:A}` within one", id="of the project file, within a text"
+        ),
         pytest.param({"version": "{{ get-commit-hash.stdout }}"}, "version", "write the text itself", id="version"),
         pytest.param({"work_pool_name": "{{ $POOL }}"}, "work_pool_name", "write the text itself", id="pool"),
         pytest.param({"description": " {{ $TEXT }}"}, "description", "write the text itself", id="description"),

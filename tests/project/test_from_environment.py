@@ -28,6 +28,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param({"a": "$env:BUCKET"}, {"a": "data"}, id="a text"),
         pytest.param({"a": {"b": [1, "$env:BUCKET", None]}}, {"a": {"b": [1, "data", None]}}, id="within"),
         pytest.param({"a": "$env:EMPTY"}, {"a": ""}, id="empty"),
+        pytest.param({"a": "s3://${env:BUCKET}/${env:BUCKET}{}"}, {"a": "s3://data/data{}"}, id="within a text"),
         pytest.param({"a": "s3://$env:BUCKET", "b": 1}, {"a": "s3://$env:BUCKET", "b": 1}, id="no whole text"),
         pytest.param({"secrets": {"TOKEN": "$env:BUCKET"}}, {"secrets": {"TOKEN": "data"}}, id="a secret's name"),
         pytest.param({"$env:BUCKET": 1}, {"$env:BUCKET": 1}, id="a key"),
@@ -45,6 +46,8 @@ def test_what_is_filled(values: Record, expected: Record) -> None:
             {"a": {"b": ["$env:UNSET"]}}, "variables.a.b.0", "the environment variable UNSET is not set", id="unset"
         ),
         pytest.param({"a": "$env:"}, "variables.a", "names no environment variable", id="no name"),
+        pytest.param({"a": "x${env:A B}"}, "variables.a", "names no environment variable", id="no name within a text"),
+        pytest.param({"a": "x${env:DB_PASSWORD}"}, "variables.a", "would write a secret", id="a secret within a text"),
         pytest.param({"a": "$env:A B"}, "variables.a", "names no environment variable", id="more than a name"),
         pytest.param({"a": "$env:DB_PASSWORD"}, "variables.a", "would write a secret", id="a secret by its name"),
         pytest.param(

@@ -42,7 +42,7 @@ def test_the_first_example_is_the_sample_project() -> None:
 def test_followed_from_top_to_bottom_on_one_server_each_command_succeeds(server: Api, tmp_path: Path) -> None:
     """The sample project, then the same in a folder of one's own, a run, production, and the recipe of one's own beside it."""
     text = README.read_text()
-    sections = text[text.index("## Try it") : text.index("## Commands")]
+    sections = text[text.index("## Try it") : text.index("## Begin with what you have")]
     commands = re.findall(
         r"(?:^\$ |uv run |`)((?:meta-prefect deploy|prefect deployment run)\b[^`\n]*)", sections, re.MULTILINE
     )
@@ -78,15 +78,42 @@ def test_followed_from_top_to_bottom_on_one_server_each_command_succeeds(server:
         server.delete(f"/deployments/{server.deployment(name)['id']}")
 
 
-def followed(command: str, folder: Path) -> str:
-    """Type a command in a folder; it succeeds. Returns what it prints."""
+def followed(command: str, folder: Path, *, code: int = 0) -> str:
+    """Type a command in a folder; it succeeds, or ends with another code. Returns what it prints."""
     program, *arguments = shlex.split(command)
     module = {"meta-prefect": "meta_prefect.cli", "prefect": "prefect"}[program]
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=240
     )
-    assert done.returncode == 0, (command, done.stdout, done.stderr)
+    assert done.returncode == code, (command, done.stdout, done.stderr)
     return done.stdout + done.stderr
+
+
+def test_a_project_begins_as_the_readme_says(server: Api, project: Project, unique: str) -> None:
+    """From flows, and from what is live; taking that over changes nothing but the project's mark."""
+    flows = f"from prefect import flow\n\n\n@flow(name='{unique}')\ndef work() -> None: ...\n"
+    root = project(**{"flows.py": flows})
+    from_what_is_here, from_server, plan = re.findall(
+        r"^\$ (meta-prefect (?:init|plan).*?) +#", README.read_text(), re.MULTILINE
+    )
+    assert "1 entry" in followed(from_what_is_here, root)
+    (root / "meta_prefect.yaml").unlink()
+    server.post("/work_pools/", name=unique, type="process", base_job_template={})
+    server.post(
+        "/deployments/",
+        name="nightly",
+        flow_id=server.post("/flows/", name=unique)["id"],
+        entrypoint="flows.py:work",
+        work_pool_name=unique,
+        pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": str(root)}}],
+        parameter_openapi_schema={"title": "Parameters", "type": "object", "properties": {}, "definitions": {}},
+        enforce_parameter_schema=True,
+    )
+
+    assert "1 of 1 deployment" in followed(from_server, root)
+    told = followed(plan, root, code=2)
+
+    assert set(re.findall(r"^ +(\w+)[.:]", told, re.MULTILINE)) == {"tags", "job_variables", "version"}, told
 
 
 def test_the_recipe_deploys_the_flows_below_it(project: Project) -> None:
@@ -188,6 +215,7 @@ def test_the_tables_name_every_recipe_and_every_variable_that_all_have() -> None
     [
         "deploy",
         "bootstrap",
+        "init",
         "plan",
         "validate",
         "recipes",

@@ -156,6 +156,16 @@ def test_left_out_they_say_nothing(recipe: str) -> None:
     assert (deployment.schedules, deployment.parameters, deployment.enforce_parameter_schema) == (None, {}, True)
 
 
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_what_may_be_said_to_be_nobody_s(recipe: str) -> None:
+    """No pull steps at all; schedules whose activation, and limits whose collisions, are left to operators."""
+    made = drafted(recipe, "dev", pull=[], schedule=DAILY, active_in=None, concurrency_limit=3).deployment
+
+    assert made.pull_steps == []
+    assert [one.active for one in made.schedules or ()] == [None]
+    assert (made.concurrency_limit, made.collision_strategy) == (3, None)
+
+
 @pytest.mark.parametrize(
     ("holidays", "left_out"),
     [

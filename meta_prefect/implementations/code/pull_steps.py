@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
 
 from meta_prefect.implementations.builder import Builder
 from meta_prefect.implementations.code.step_functions import Step, check_steps
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.pull_steps import CODE_FOLDER, PullStep, behind
+from meta_prefect.interfaces.pull_steps import (
+    CODE_FOLDER,
+    INSTALLS_REQUIREMENTS,
+    RUNS_SCRIPT,
+    PullStep,
+    behind,
+    brings_code,
+)
 from meta_prefect.interfaces.short_forms import one_or_many
-
-_SCRIPT: Final = "prefect.deployments.steps.run_shell_script"
-_REQUIREMENTS: Final = "prefect.deployments.steps.pip_install_requirements"
 
 Steps = Annotated[tuple[Step, ...], BeforeValidator(one_or_many)]
 """Pull steps, as in the ``pull`` section of a ``prefect.yaml``; one may be written without its list."""
@@ -27,9 +31,9 @@ def _with_steps(deployment: Deployment, steps: list[PullStep], *, instead: bool 
         ConfigurationError: A step is none, takes other inputs or holds a secret; or two have one id.
     """
     deployment.notes = [*deployment.notes, *check_steps(steps)]
-    brings_code = any(step.keys().isdisjoint((_SCRIPT, _REQUIREMENTS)) for step in steps)
-    if brings_code or deployment.pull_steps:
-        deployment.pull_steps = behind([] if brings_code and instead else deployment.pull_steps, steps)
+    whole = not steps or any(map(brings_code, steps))
+    if whole or deployment.pull_steps:
+        deployment.pull_steps = behind([] if whole and instead else deployment.pull_steps, steps)
     else:
         deployment.steps_after_code = [*deployment.steps_after_code, *steps]
     return deployment
@@ -44,7 +48,7 @@ class pull_steps(Builder):  # noqa: N801 - used like a function
     Attributes:
         steps: The steps, each ``{"package.module.function": {input: value}}``. With an ``id`` the outputs of one can be referred
             to by those after it: ``{{ clone.directory }}``. A secret is a reference too: ``{{ prefect.blocks.secret.token }}``.
-        instead: Whether such steps stand in the place of what inner builders have said.
+        instead: Whether such steps stand in the place of what inner builders have said, as no steps at all then do.
     """
 
     step: ClassVar[str] = "add pull steps"
@@ -52,9 +56,9 @@ class pull_steps(Builder):  # noqa: N801 - used like a function
     steps: Steps
     instead: bool = False
 
-    def __init__(self, steps: Any = (), /, **data: Any) -> None:
+    def __init__(self, steps: Any = None, /, **data: Any) -> None:
         # The steps may be given without their name.
-        super().__init__(**({"steps": steps} if steps else {}), **data)
+        super().__init__(**({} if steps is None else {"steps": steps}), **data)
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
         """Add the steps.
@@ -81,7 +85,7 @@ class pip_requirements(Builder):  # noqa: N801 - used like a function
         if "{{" not in self.file and not (Path(deployment.flow.source) / self.file).is_file():
             deployment.notes = [*deployment.notes, f"there is no {self.file} in the project's folder"]
         inputs = {"directory": CODE_FOLDER, "requirements_file": self.file}
-        return _with_steps(deployment, [{_REQUIREMENTS: inputs}])
+        return _with_steps(deployment, [{INSTALLS_REQUIREMENTS: inputs}])
 
 
 class shell_script(Builder):  # noqa: N801 - used like a function
@@ -117,4 +121,4 @@ class shell_script(Builder):  # noqa: N801 - used like a function
             "env": self.env,
             "shell": self.shell,
         }
-        return _with_steps(deployment, [{_SCRIPT: {key: value for key, value in inputs.items() if value}}])
+        return _with_steps(deployment, [{RUNS_SCRIPT: {key: value for key, value in inputs.items() if value}}])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from meta_prefect.errors import ConfigurationError
 from meta_prefect.implementations.builder import Builder
@@ -23,6 +23,22 @@ def folder_of(path: str, deployment: Deployment) -> str:
     """Where a deployment's code is in the bucket: under project, environment and content, so that no run's code changes."""
     content = content_hash(deployment.flow.source, deployment.context.deploy_id)
     return "/".join(part for part in (path, deployment.context.project, deployment.environment, content) if part)
+
+
+class S3Place(BaseModel):
+    """Where in an S3 store projects are kept.
+
+    Attributes:
+        bucket: The bucket.
+        path: The path in the bucket under which projects are kept.
+        credentials: The name of a saved block with credentials; left empty, what the surroundings of deploy and run offer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bucket: BucketName
+    path: BucketPath = ""
+    credentials: CredentialsReference | None = None
 
 
 class s3_code(Builder):  # noqa: N801 - used like a function

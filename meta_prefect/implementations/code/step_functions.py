@@ -18,7 +18,12 @@ from meta_prefect.interfaces.pull_steps import PullStep, parts
 _RESERVED: Final = ("id", "requires")
 """Inputs that Prefect itself takes, of every step."""
 
-_FORMER: Final = {"prefect.projects.steps": "prefect.deployments.steps", "git_clone_project": "git_clone"}
+_FORMER: Final = {
+    ".projects.steps": ".deployments.steps",
+    "git_clone_project": "git_clone",
+    "push_project_to_": "push_to_",
+    "pull_project_from_": "pull_from_",
+}
 """What Prefect 2 called modules and functions."""
 
 
@@ -35,6 +40,13 @@ def _check_form(step: PullStep) -> PullStep:
 
 Step = Annotated[PullStep, AfterValidator(_check_form)]
 """A pull step as it is written: an object with one key, the path of a function, and its inputs."""
+
+
+def present_name(function: str) -> str:
+    """What Prefect calls a step now that an earlier one has called by another name."""
+    for old, new in _FORMER.items():
+        function = function.replace(old, new)
+    return function
 
 
 def check_steps(steps: Iterable[PullStep]) -> Iterator[str]:
@@ -88,10 +100,8 @@ def _function(name: str, inputs: Mapping[str, Any]) -> Callable[..., Any] | str:
 
 
 def _unknown(name: str, message: str, known: Sequence[str] = ()) -> ConfigurationError:
-    former = name
-    for old, new in _FORMER.items():
-        former = former.replace(old, new)
-    hint = f"Prefect calls it {former!r} now." if former != name else nearest(name.rpartition(".")[2], known)
+    now = present_name(name)
+    hint = f"Prefect calls it {now!r} now." if now != name else nearest(name.rpartition(".")[2], known)
     return ConfigurationError(f"there is no pull step {name!r}: {message}", hint=hint).is_about(name)
 
 

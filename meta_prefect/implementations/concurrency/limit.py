@@ -15,7 +15,8 @@ class run_limit(Builder):  # noqa: N801 - used like a function
 
     Attributes:
         limit: How many; 0 removes a limit that is there.
-        collision: What happens to a run above the limit: it waits (``ENQUEUE``) or is cancelled (``CANCEL_NEW``).
+        collision: What happens to a run above the limit: it waits (``ENQUEUE``) or is cancelled (``CANCEL_NEW``); None leaves it
+            to the operator, and it waits where nobody says.
         grace_period: Seconds within which a run's infrastructure must have started before its slot goes to another run, 60 to
             86400; None leaves it to the operator, and the server's own setting counts where nobody says.
     """
@@ -23,7 +24,7 @@ class run_limit(Builder):  # noqa: N801 - used like a function
     step: ClassVar[str] = "limit runs"
 
     limit: int = Field(default=1, ge=0)
-    collision: Literal["ENQUEUE", "CANCEL_NEW"] = "ENQUEUE"
+    collision: Literal["ENQUEUE", "CANCEL_NEW"] | None = "ENQUEUE"
     grace_period: int | None = Field(default=None, ge=60, le=86400)
 
     @model_validator(mode="after")

@@ -14,7 +14,7 @@ from meta_prefect.errors import BuilderError
 from meta_prefect.implementations.builder import Builder
 from meta_prefect.interfaces.deployment import Deployment, FlowFacts, VersionRule
 
-Strategy = Literal["auto", "increment", "increment-on-change", "package", "git", "content"]
+Strategy = Literal["auto", "increment", "increment-on-change", "package", "git", "content", "prefect"]
 
 
 class versioneer(Builder):  # noqa: N801 - used like a function
@@ -24,7 +24,8 @@ class versioneer(Builder):  # noqa: N801 - used like a function
         strategy: ``auto``: the version of the installed package that holds the flow, else the Git commit, else the content;
             ``increment``: the next integer at every deploy; ``increment-on-change``: the next integer where something
             differs; ``package``: the installed package's version; ``git``: the commit, with ``+dirty`` where files were
-            changed since; ``content``: a hash of the flow's file.
+            changed since; ``content``: a hash of the flow's file; ``prefect``: what `prefect deploy` gives, the commit's first
+            eight digits, else the flow's own version.
         version: A fixed version, instead of a strategy.
     """
 
@@ -62,6 +63,8 @@ class versioneer(Builder):  # noqa: N801 - used like a function
                 return deployment.context.commit
             case "content":
                 return content_hash(deployment.flow)
+            case "prefect":
+                return (deployment.context.commit or "")[:8] or deployment.flow.version or content_hash(deployment.flow)
             case "auto":
                 return package_version(deployment.flow) or deployment.context.commit or content_hash(deployment.flow)
 

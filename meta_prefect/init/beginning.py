@@ -1,0 +1,195 @@
+"""From what was found to the files of a new project: what is shared is said once, and all of it is tried before it is written."""
+
+from __future__ import annotations
+
+import json
+import keyword
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from meta_prefect.errors import FlowImportError, ValidationFailed
+from meta_prefect.flows import ProjectModules
+from meta_prefect.flows.catalog import ProjectFlows
+from meta_prefect.init.entries import AS_IT_IS, POOL_RECIPE, NewEntry
+from meta_prefect.init.found import Remark
+from meta_prefect.init.project_text import NewProject, in_order, project_text
+from meta_prefect.init.proof import Proof, prove
+from meta_prefect.init.recipe_text import NewRecipe, recipe_text
+from meta_prefect.init.sharing import Family, families
+from meta_prefect.local.files import scratch_folder
+from meta_prefect.project import read_project
+from meta_prefect.recipes.describing import project_schema
+from meta_prefect.recipes.registry import Recipes
+from meta_prefect.server import Reader
+
+PROJECT_FILE: Final = "meta_prefect.yaml"
+SCHEMA_FILE: Final = ".meta_prefect/schema.json"
+
+_ALIKE: Final = 3
+"""How many deployments make a recipe of what they have in common."""
+
+_LINES: Final = 3
+"""How many lines that has to be at least, what keeps things as they are apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a project begins with.
+
+    Attributes:
+        root: Its folder.
+        name: Its name.
+        source: What it is made from, for people.
+        entries: What it is to deploy.
+        environments: The environments in which that is.
+        remarks: What is to be known of the whole.
+        with_recipes: Whether what several deployments have in common may become recipes in Python.
+        advice: How to go on with the file.
+    """
+
+    root: Path
+    name: str
+    source: str
+    entries: tuple[NewEntry, ...]
+    environments: tuple[str, ...]
+    remarks: tuple[Remark, ...] = ()
+    with_recipes: bool = True
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewFiles:
+    """The files of a new project.
+
+    Attributes:
+        texts: Their texts by path in the project's folder, the project file last.
+        entries: What the project file asks for.
+        proof: How that compares with what is there.
+    """
+
+    texts: dict[str, str]
+    entries: tuple[NewEntry, ...]
+    proof: Proof
+
+
+async def new_files(beginning: Beginning, reader: Reader) -> NewFiles:
+    """Write the texts, and compare what they ask for with what is there.
+
+    What cannot be deployed as it stands becomes a comment, so that the rest can be.
+
+    Args:
+        beginning: What the project begins with.
+        reader: What is there.
+
+    Raises:
+        ValidationFailed: Nothing can be deployed.
+    """
+    while True:
+        made = await _tried(beginning, reader)
+        refused = dict(_refused(made))
+        if not refused:
+            return made
+        if len(refused) == len(in_order(made.entries)):
+            raise ValidationFailed([error for errors in made.proof.of_entries for error in errors])
+        entries = tuple(replace(one, refused=refused.get(place, one.refused)) for place, one in enumerate(made.entries))
+        beginning = replace(beginning, entries=entries)
+
+
+async def _tried(beginning: Beginning, reader: Reader) -> NewFiles:
+    root, texts = beginning.root, _texts(beginning)
+    with scratch_folder() as stage:
+        for name, text in texts.items():
+            (stage / name).write_text(text, encoding="utf-8")
+        staged = read_project(stage / PROJECT_FILE, required=False)
+        project = staged.model_copy(update={"root": root, "file": root / PROJECT_FILE})
+        modules = _StagedModules(root, stage, [name.removesuffix(".py") for name in texts if name.endswith(".py")])
+        flows = ProjectFlows(root, from_source=True, modules=modules)
+        proof = await prove(project, beginning.environments, flows, reader)
+        schema = project_schema(Recipes(project.recipes, modules.load_module).all())
+    written = {SCHEMA_FILE: json.dumps(schema, indent=1) + "\n", **texts}
+    return NewFiles(written, beginning.entries, proof)
+
+
+class _StagedModules(ProjectModules):
+    """The modules of a project, of which some are not in its folder yet.
+
+    Args:
+        root: The project's folder.
+        stage: Where the others are.
+        names: Their names.
+    """
+
+    def __init__(self, root: Path, stage: Path, names: Iterable[str]) -> None:
+        super().__init__(root)
+        self._staged = dict.fromkeys(names, ProjectModules(stage))
+
+    def load_module(self, name: str, *, where: str | None = None) -> ModuleType:
+        """Load one, wherever it is."""
+        if name in self._staged:
+            return self._staged[name].load_module(name, where=where)
+        return super().load_module(name, where=where)
+
+
+def _refused(made: NewFiles) -> Iterable[tuple[int, str]]:
+    """The places of the entries that cannot be deployed as they stand, and why."""
+    for place, errors in zip(in_order(made.entries), made.proof.of_entries, strict=True):
+        # What cannot be imported on this host may be sound elsewhere.
+        if reasons := [str(error) for error in errors if not isinstance(error, FlowImportError)]:
+            yield place, "\n".join(reasons)
+
+
+def _texts(beginning: Beginning) -> dict[str, str]:
+    """The texts of the module of recipes, where there is to be one, and of the project file."""
+    nothing: Mapping[str, Any] = {}
+    variables = [nothing if one.refused is not None else one.variables for one in beginning.entries]
+    module = _free_module(beginning) if beginning.with_recipes else None
+    alike = families(variables, least=_ALIKE, lines=_LINES, but=AS_IT_IS) if module is not None else []
+    alike = [one for one in alike if all(beginning.entries[index].recipe == POOL_RECIPE for index in one.members)]
+    recipes = [
+        _recipe(family, variables, name) for family, name in zip(alike, _recipe_names(beginning.name), strict=False)
+    ]
+    entries = list(beginning.entries)
+    for family, recipe in zip(alike, recipes, strict=True):
+        for index in family.members:
+            own = {key: value for key, value in variables[index].items() if key not in family.shared}
+            entries[index] = replace(entries[index], recipe=recipe.name, variables=own)
+    others = [one.variables if one.recipe == POOL_RECIPE or not recipes else nothing for one in entries]
+    project = NewProject(
+        name=beginning.name,
+        entries=tuple(entries),
+        source=beginning.source,
+        schema=SCHEMA_FILE,
+        recipes=(module,) if module is not None and recipes else (),
+        remarks=beginning.remarks,
+        advice=beginning.advice,
+    )
+    text = project_text(project, families(others, least=2, lines=2))
+    made = {f"{module}.py": recipe_text(recipes, beginning.name)} if recipes else {}
+    return {**made, PROJECT_FILE: text}
+
+
+def _recipe(family: Family, variables: Sequence[Mapping[str, object]], name: str) -> NewRecipe:
+    own = dict.fromkeys(key for index in family.members for key in variables[index] if key not in family.shared)
+    return NewRecipe(name, family.shared, tuple(own), len(family.members))
+
+
+def _recipe_names(project: str) -> Iterator[str]:
+    """Names for recipes of a project, none of which is that of an installed one."""
+    installed = Recipes().names
+    base = re.sub(r"\W", "_", project)
+    base = base if base.isidentifier() and not keyword.iskeyword(base) else f"project_{base}"
+    for number in count(1):
+        name = f"{base}_deployer" if number == 1 else f"{base}_deployer_{number}"
+        if name not in installed:
+            yield name
+
+
+def _free_module(beginning: Beginning) -> str | None:
+    """The name of a module that is not there yet; None where each is."""
+    names = ("recipes", "deployment_recipes")
+    return next((name for name in names if not list(beginning.root.glob(f"{name}*"))), None)

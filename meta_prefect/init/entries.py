@@ -1,0 +1,137 @@
+"""From what was found to the entries of a project file: how each is named, and in which environment it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from meta_prefect.errors import FlowNotFoundError
+from meta_prefect.flows import FoundFlows, choose_flow
+from meta_prefect.init.found import FoundDeployment, Remark
+from meta_prefect.interfaces.tags import environment_of, without_environment
+
+POOL_RECIPE: Final = "work_pool_deployer"
+"""The recipe for deployments that somebody else has made: it takes everything that these can say."""
+
+_ENVIRONMENTS: Final = ("dev", "development", "test", "qa", "uat", "staging", "stage", "prod", "production")
+"""The words that mean an environment at the end of a deployment's name."""
+
+AS_IT_IS: Final = {"name_pattern": "{name}", "holidays": False, "active_in": None}
+"""What keeps names and schedules as they are: on every day, and as somebody has switched them on or off."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """An entry that is about to be written.
+
+    Attributes:
+        flow: The flow's name.
+        recipe: The recipe.
+        variables: Its variables.
+        entrypoint: Which flow is meant, where its name alone is not enough.
+        environments: The environments for which it counts; none means all.
+        remarks: What could not be carried over.
+        refused: Why it cannot be deployed as it stands, so that it is written as a comment.
+    """
+
+    flow: str
+    recipe: str
+    variables: Mapping[str, Any]
+    entrypoint: str | None = None
+    environments: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+    refused: str | None = None
+
+
+def entries_of(found: Sequence[FoundDeployment], environment: str) -> tuple[list[NewEntry], tuple[str, ...]]:
+    """Make the entries for deployments that exist elsewhere, under the names that they have.
+
+    A name that ends with its environment, such as ``nightly-prod``, becomes ``nightly`` in ``prod``; what is alike in two
+    environments becomes one entry. Any other name stays as it is, and can be in one environment only.
+
+    Args:
+        found: The deployments.
+        environment: The environment of those that tell none.
+
+    Returns:
+        The entries, and the environments in which they are.
+    """
+    has_schedules = any(one.variables.get("schedules") for one in found)
+    joined: list[NewEntry] = []
+    for entry in (_entry(one, environment, has_schedules=has_schedules) for one in found):
+        twin = next((index for index, other in enumerate(joined) if _is_twin(entry, other)), None)
+        if twin is None:
+            joined.append(entry)
+        else:
+            other = joined[twin]
+            environments = (*other.environments, *entry.environments)
+            joined[twin] = replace(other, environments=environments, remarks=(*other.remarks, *entry.remarks))
+    everywhere = tuple(dict.fromkeys(name for one in joined for name in one.environments)) or (environment,)
+    return [
+        replace(one, environments=()) if set(one.environments) == set(everywhere) else one for one in joined
+    ], everywhere
+
+
+def needed_entrypoint(entrypoint: str | None, flow: str, flows: FoundFlows) -> str | None:
+    """The entrypoint of a flow, where its name alone does not lead there."""
+    try:
+        return None if choose_flow(flows, flow).entrypoint == entrypoint else entrypoint
+    except FlowNotFoundError:
+        return entrypoint
+
+
+def _entry(found: FoundDeployment, environment: str, *, has_schedules: bool) -> NewEntry:
+    variables = dict(found.variables)
+    tags: list[str] = variables.pop("tags", [])
+    name, ending = _parted(variables.pop("name"))
+    own = environment_of(tags)
+    as_it_is = {key: value for key, value in AS_IT_IS.items() if key == "name_pattern" or has_schedules}
+    if ending is not None and own in (None, ending):
+        place = ending
+        del as_it_is["name_pattern"]
+    else:
+        place, name = own or environment, found.variables["name"]
+    made: dict[str, Any] = {"name": name, **variables, **as_it_is}
+    if kept := without_environment(tags):
+        made["tags"] = kept
+    return NewEntry(found.flow_name, POOL_RECIPE, _in_order(made), found.entrypoint, (place,), found.remarks)
+
+
+def _parted(name: str) -> tuple[str, str | None]:
+    """A name without the environment at its end, and that environment."""
+    head, dash, tail = name.rpartition("-")
+    return (head, tail) if dash and head and tail in _ENVIRONMENTS else (name, None)
+
+
+_ORDER: Final = (
+    "name",
+    "name_pattern",
+    "description",
+    "version",
+    "version_strategy",
+    "work_pool",
+    "work_queue",
+    "image",
+    "build",
+    "s3",
+    "job_variables",
+    "entrypoint",
+    "pull",
+    "parameters",
+    "tags",
+    "schedules",
+    "holidays",
+    "active_in",
+)
+
+
+def _in_order(variables: Mapping[str, Any]) -> dict[str, Any]:
+    known = {key: variables[key] for key in _ORDER if key in variables}
+    return known | {key: value for key, value in variables.items() if key not in known}
+
+
+def _is_twin(one: NewEntry, other: NewEntry) -> bool:
+    """Whether two entries are one deployment in two environments."""
+    same = (one.flow, one.entrypoint, one.variables) == (other.flow, other.entrypoint, other.variables)
+    return same and "name_pattern" not in one.variables and not set(one.environments) & set(other.environments)

@@ -1,0 +1,200 @@
+"""From live deployments to what was found: their records, in the words of the project file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+from meta_prefect.errors import FlowNotFoundError
+from meta_prefect.flows import FlowSource, FoundFlows, check_entrypoint, choose_flow
+from meta_prefect.implementations.infra.containers import CODE_IN_IMAGE
+from meta_prefect.implementations.notification.triggers import Condition, Trigger
+from meta_prefect.init.entries import needed_entrypoint
+from meta_prefect.init.found import FoundDeployment, Remark
+from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.plan.deployment_record import LiveDeployment, normal_description
+
+_OF_THE_SERVER: Final = "DTSTART:20200101T000000\n"
+"""What the server puts before a recurrence rule that has no start."""
+
+_HASH: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}")
+"""What Prefect takes for a version where nobody gives one: a hash of the flow's file, or the beginning of a commit."""
+
+
+def flow_of(live: LiveDeployment, root: Path, flows: FoundFlows) -> FlowSource | None:
+    """Find a deployment's flow in a project, which may be a folder of the repository that its entrypoint starts in.
+
+    Returns:
+        The flow; None where its code is not there.
+    """
+    path, colon, function = (live.record["entrypoint"] or "").rpartition(":")
+    parts = path.split("/")
+    spellings = ["/".join(parts[start:]) + colon + function for start in range(len(parts))]
+    for spelling in (live.record["entrypoint"] or "", *spellings):
+        try:
+            found = check_entrypoint(root, spelling)
+        except FlowNotFoundError:
+            continue
+        if found.name in (None, live.flow_name):
+            return found
+    try:
+        found = choose_flow(flows, live.flow_name)
+    except FlowNotFoundError:
+        return None
+    return found if found.name == live.flow_name else None
+
+
+def found_deployment(
+    live: LiveDeployment,
+    flow: FlowSource,
+    root: Path,
+    flows: FoundFlows,
+    description: str | None,
+    automations: Iterable[Record] = (),
+) -> FoundDeployment:
+    """Say what a live deployment is.
+
+    Args:
+        live: The deployment.
+        flow: Its flow in the project.
+        root: The project's folder.
+        flows: All flows of the project.
+        description: The flow's own description, which is the deployment's where nobody says anything else.
+        automations: The automations that run it.
+    """
+    record = live.record
+    triggers, remarks = _triggers(live, automations)
+    limit = _limit(record)
+    variables: dict[str, Any] = {
+        "name": live.name,
+        "work_pool": record["work_pool_name"],
+        "work_queue": record["work_queue_name"] if record["work_queue_name"] != "default" else None,
+        "description": record["description"] if record["description"] != normal_description(description) else None,
+        **_version(record["version"]),
+        "job_variables": record["job_variables"] or None,
+        "entrypoint": record["entrypoint"] if record["entrypoint"] != flow.entrypoint else None,
+        "pull": _pull(record, str(root)),
+        "parameters": record["parameters"] or None,
+        "tags": record["tags"] or None,
+        "schedules": _with_names_apart([_schedule(key, one) for key, one in record["schedules"].items()]) or None,
+        "concurrency_limit": limit,
+        "enforce_parameter_schema": False if record["enforce_parameter_schema"] is False else None,
+        "triggers": triggers or None,
+    }
+    return FoundDeployment(
+        place=live.full_name,
+        flow_name=live.flow_name,
+        entrypoint=needed_entrypoint(flow.entrypoint, live.flow_name, flows),
+        variables={key: value for key, value in variables.items() if value is not None},
+        remarks=tuple(remarks),
+    )
+
+
+def _version(version: str | None) -> dict[str, Any]:
+    """A version that somebody has chosen, or how Prefect chose it. A number is counted on."""
+    if not version or version.isdecimal():
+        return {}
+    return {"version_strategy": "prefect"} if _HASH.fullmatch(version) else {"version": version}
+
+
+def _pull(record: Record, root: str) -> list[Any] | None:
+    """The pull steps, where they are not those that a deploy from the project's folder has by itself."""
+    steps: list[Any] = record["pull_steps"]
+    folder = [{"prefect.deployments.steps.set_working_directory": {"directory": root}}]
+    own = CODE_IN_IMAGE if record["job_variables"].get("image") is not None else folder
+    return None if steps == own else steps
+
+
+def _limit(record: Record) -> int | dict[str, Any] | None:
+    limit = record["concurrency_limit"]
+    options = {key: record[key] for key in ("collision_strategy", "grace_period_seconds") if record[key] is not None}
+    if options.get("collision_strategy") == "ENQUEUE":
+        del options["collision_strategy"]
+    return {"limit": limit, **options} if limit and options else limit
+
+
+def _schedule(key: str, schedule: Record) -> dict[str, Any]:
+    """A schedule as the project file says it. Whether it is on stays as it is set on the server."""
+    if "rrule" in schedule:
+        said: dict[str, Any] = {"rrule": schedule["rrule"].removeprefix(_OF_THE_SERVER)}
+    elif "cron" in schedule:
+        said = {"cron": schedule["cron"], **({} if schedule["day_or"] else {"day_or": False})}
+    else:
+        seconds = schedule["interval"]
+        said = {"interval": int(seconds) if seconds == int(seconds) else seconds}
+        if schedule["anchor_date"] is not None:
+            said["anchor_date"] = datetime.fromisoformat(schedule["anchor_date"]).isoformat()
+    if schedule["timezone"] != "UTC":
+        said["timezone"] = schedule["timezone"]
+    if not key.startswith("id:"):
+        said["slug"] = key
+    elif "rrule" in said:
+        # One that is named by what it says is explained in the description too, which is to stay as it is.
+        said["slug"] = "rrule"
+    if schedule["parameters"]:
+        said["parameters"] = schedule["parameters"]
+    return said
+
+
+def _with_names_apart(schedules: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same, without two of one slug."""
+    slugs = {one.get("slug") for one in schedules}
+    known: set[str] = set()
+    for one in schedules:
+        if (slug := one.get("slug")) in known:
+            one["slug"] = next(name for number in count(2) if (name := f"{slug}-{number}") not in slugs | known)
+        known.add(one.get("slug", ""))
+    return schedules
+
+
+def _triggers(live: LiveDeployment, automations: Iterable[Record]) -> tuple[list[dict[str, Any]], list[Remark]]:
+    """The triggers of a deployment, and what is to be said of other automations that run it."""
+    by_prefect = re.compile(rf"{re.escape(live.name)}__automation_(\d+)")
+    triggers: list[tuple[int, dict[str, Any]]] = []
+    remarks: list[Remark] = []
+    for one in automations:
+        found = by_prefect.fullmatch(one["name"])
+        if found is not None and len(one["actions"]) == 1:
+            triggers.append((int(found[1]), _trigger(one)))
+        else:
+            text = f"the automation {one['name']!r} runs it too, and stays as it is, beside the project"
+            remarks.append(Remark(live.full_name, "triggers", text))
+    # One whose number is not its place would get another name, and so be made anew.
+    return [
+        trigger if number == place else {"name": f"{live.name}__automation_{number}", **trigger}
+        for place, (number, trigger) in enumerate(sorted(triggers, key=lambda pair: pair[0]), start=1)
+    ], remarks
+
+
+def _trigger(automation: Record) -> dict[str, Any]:
+    action, condition = automation["actions"][0], automation["trigger"]
+    said: dict[str, Any] = {"description": automation.get("description"), **dict(_condition(condition, Trigger))}
+    if condition["type"] != "event":
+        said["triggers"] = [dict(_condition(one, Condition)) for one in condition["triggers"]]
+    said |= {key: action.get(key) for key in ("parameters", "job_variables", "schedule_after")}
+    return {key: value for key, value in said.items() if value}
+
+
+def _condition(condition: Record, model: type[Condition]) -> Iterator[tuple[str, Any]]:
+    """What a condition says that is not said by leaving it out."""
+    for name, field in model.model_fields.items():
+        value = condition.get(name)
+        default = field.get_default()
+        if name in ("triggers", "parameters", "job_variables", "schedule_after", "enabled", "name", "description"):
+            continue
+        if value not in (None, default) and not (isinstance(value, list | dict | float) and not value):
+            yield name, value
+
+
+def automations_by_deployment(automations: Iterable[Record]) -> Mapping[str, list[Record]]:
+    """The automations that run deployments, by the deployment's id."""
+    found: dict[str, list[Record]] = {}
+    for one in automations:
+        for action in one["actions"]:
+            if action.get("type") == "run-deployment" and action.get("deployment_id"):
+                found.setdefault(action["deployment_id"], []).append(one)
+    return found

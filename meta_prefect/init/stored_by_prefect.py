@@ -1,0 +1,60 @@
+"""What Prefect itself would store of a prefect.yaml, to compare a new project with: nothing is written for it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from meta_prefect.errors import ConfigurationError
+from meta_prefect.plan.deployment_record import LiveDeployment, live_deployment
+
+
+@dataclass(frozen=True, slots=True)
+class StoredByPrefect:
+    """What `prefect deploy --all` would store.
+
+    Attributes:
+        records: The deployments, by ``flow/deployment``, as they would be live.
+        refused: Why Prefect refuses others, by the name of each.
+    """
+
+    records: Mapping[str, LiveDeployment]
+    refused: Mapping[str, str]
+
+
+def stored_by_prefect(file: Path) -> StoredByPrefect:
+    """Ask Prefect's own functions, which load the flows of the file's folder.
+
+    Templates of environment variables are filled from this one's; those that name saved blocks and variables, or outputs of
+    steps, are left out.
+
+    Raises:
+        ConfigurationError: This version of Prefect cannot be asked.
+    """
+    told = [one for _, one in told_by_prefect(file.resolve().parent, file.name)]
+    stored = [live_deployment(one["answer"], one["flow_name"]) for one in told if "answer" in one]
+    return StoredByPrefect(
+        {one.full_name: one for one in stored}, {one["name"]: one["refused"] for one in told if "refused" in one}
+    )
+
+
+def told_by_prefect(root: Path, *files: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What each deployment of some files would be, with its file.
+
+    Raises:
+        ConfigurationError: This version of Prefect cannot be asked.
+    """
+    command = [sys.executable, "-m", "meta_prefect.init.as_prefect_would", *files]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        raise ConfigurationError(f"Prefect cannot be asked what it would store: {reason}", where=str(root))
+    for line in done.stdout.splitlines():
+        if line.startswith('{"file": '):  # flows may print when they are loaded
+            told: dict[str, Any] = json.loads(line)
+            yield told["file"], told

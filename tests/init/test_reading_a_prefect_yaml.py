@@ -1,0 +1,114 @@
+"""What a prefect.yaml becomes, and what is said of it: without a server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from prefect_yaml_cases import FILES, NAMES, read_case
+
+from meta_prefect.errors import ValidationFailed
+from meta_prefect.init.found import Found, FoundDeployment, Remark
+from meta_prefect.init.prefect_yaml import read_prefect_yaml
+
+Project = Callable[..., Path]
+
+
+def read(project: Project, text: str) -> Found:
+    """Read a prefect.yaml beside the flows of the cases."""
+    root = project(**FILES, **{"prefect.yaml": text})
+    return read_prefect_yaml(root / "prefect.yaml")
+
+
+def remarks_of(found: Found) -> list[Remark]:
+    """All that was said."""
+    return [*found.remarks, *(remark for one in found.deployments for remark in one.remarks)]
+
+
+def the_only(found: Found) -> FoundDeployment:
+    """The only deployment."""
+    (one,) = found.deployments
+    return one
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_differs_is_said_with_line_and_key(project: Project, unique: str, name: str) -> None:
+    """Each of the files says what its head promises, at a line of the file; one that says nothing is carried over whole."""
+    case = read_case(name, unique)
+
+    remarks = remarks_of(read(project, case.text))
+
+    lines = case.text.splitlines()
+    for key, words in case.says:
+        said = [one for one in remarks if one.key == key]
+        assert any(words in one.text for one in said), remarks
+        line = int(said[0].place.removeprefix("prefect.yaml:"))
+        last = key.replace("'", "").rpartition(".")[2].split("[")[0]
+        assert last in lines[line - 1] or "<<" in case.text or "- " in lines[line - 1], (key, lines[line - 1])
+    assert bool(remarks) == bool(case.says)
+
+
+def test_no_secret_gets_into_what_is_found(project: Project, unique: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the value of an environment variable nor one that is written down is in variables or remarks."""
+    monkeypatch.setenv(f"{unique}_TOKEN", "very-private-4711")
+    texts = [read_case(name, unique).text for name in ("secret_in_an_environment_variable", "secret_written_down")]
+
+    found = [read(project, text) for text in texts]
+
+    assert "very-private-4711" not in str(found)
+    assert "abc123def456" not in str(found)
+
+
+S3 = """
+push:
+  - prefect_aws.deployments.steps.push_to_s3:
+      {id: push-code, bucket: code, folder: shop/flows, credentials: "{{ prefect.blocks.aws-credentials.shop }}"}
+pull:
+  - prefect_aws.deployments.steps.pull_from_s3:
+      {id: pull-code, bucket: "{{ push-code.bucket }}", folder: "{{ push-code.folder }}"}
+  - prefect.deployments.steps.pip_install_requirements: {directory: "{{ pull-code.directory }}"}
+deployments:
+  - {name: from s3, entrypoint: "flow.py:add", work_pool: {name: pool}}
+"""
+
+
+def test_code_that_is_pushed_to_s3(project: Project) -> None:
+    """Push and pull become one variable; what else a worker does stays."""
+    one = the_only(read(project, S3))
+
+    assert one.variables["s3"] == {"bucket": "code", "path": "shop/flows", "credentials": "aws-credentials/shop"}
+    assert one.variables["pull"] == [{"prefect.deployments.steps.pip_install_requirements": {}}]
+    (remark,) = one.remarks
+    assert remark.key.startswith("push[0]")
+
+
+BROKEN = {
+    "deployments: [": "not valid YAML",
+    "- a list": "holds no keys",
+    "": "holds no keys",
+    "a: !secret b": "Prefect cannot read it",
+}
+
+
+@pytest.mark.parametrize(("text", "told"), BROKEN.items())
+def test_a_file_that_is_none(project: Project, text: str, told: str) -> None:
+    """It is an error that names the file."""
+    with pytest.raises(ValidationFailed, match=told) as failed:
+        read(project, text)
+    assert "prefect.yaml" in str(failed.value)
+
+
+def test_a_flow_that_cannot_be_read(project: Project) -> None:
+    """Its name is taken from the function, and a remark says so; the other entries are read."""
+    found = read(
+        project,
+        """
+        deployments:
+          - {name: gone, entrypoint: "gone.py:my_flow", work_pool: {name: pool}}
+          - {name: here, entrypoint: "flow.py:add", work_pool: {name: pool}}
+        """,
+    )
+
+    assert [one.flow_name.rpartition("-")[2] for one in found.deployments] == ["flow", "add"]
+    assert "there is no file 'gone.py'" in found.deployments[0].remarks[0].text
