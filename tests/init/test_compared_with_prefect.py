@@ -155,8 +155,9 @@ def record_of(server: Api, answer: Record, unique: str) -> Record:
     record["schedules"] = sorted(json.dumps(one, sort_keys=True) for one in record["schedules"].values())
     related = server.get(f"/automations/related-to/prefect.deployment.{answer['id']}")
     normal = vars(triggers)["_normal"]
-    found = [{**normal(one, answer["id"]), "id": None, "tags": None} for one in related]
-    record["triggers"] = sorted(json.dumps(one, sort_keys=True) for one in found)
+    found = [normal(one, answer["id"]) for one in related]
+    own = [{**one, "id": None, "tags": None, "trigger": {**one["trigger"], "id": None}} for one in found]
+    record["triggers"] = sorted(json.dumps(one, sort_keys=True) for one in own)
     return record
 
 

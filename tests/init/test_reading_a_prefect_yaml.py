@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect_yaml_cases import FILES, NAMES, read_case
@@ -112,3 +114,36 @@ def test_a_flow_that_cannot_be_read(project: Project) -> None:
 
     assert [one.flow_name.rpartition("-")[2] for one in found.deployments] == ["flow", "add"]
     assert "there is no file 'gone.py'" in found.deployments[0].remarks[0].text
+
+
+WRONG: dict[str, tuple[Any, ...]] = {
+    "work_pool": (5, "pool", ["pool"]),
+    "work_pool.job_variables": (5, "image", [["image", 1]]),
+    "parameters": (5, "x", ["x"]),
+    "tags": (5, {"a": 1}),
+    "schedules": (5, {"a": 1}, [5, ["x"], {"cron": 5}, {"interval": {"hours": 1}}, {"rrule": "[1]"}, {}]),
+    "schedule": (5, "tomorrow", ["x"]),
+    "concurrency_limit": ("many", ["x"], {"limit": "many"}),
+    "triggers": (5, {"a": 1}, [5, ["x"], {"expect": {}}, {"triggers": 5}, {"triggers": [5]}]),
+    "build": (5, "x", [5, {"a.b": 5}]),
+    "push": (5, ["x"]),
+    "pull": (5, ["x"], {"a.b": ["x"]}, [{"a.b": {"token": ["abc123def456"]}}]),
+}
+"""Values of the wrong kind, by the key of an entry."""
+
+
+@pytest.mark.parametrize("key", WRONG)
+def test_what_is_of_the_wrong_kind(project: Project, key: str) -> None:
+    """It is named and left out, and the rest is read."""
+    for wrong in WRONG[key]:
+        entry: dict[str, Any] = {"name": "a", "entrypoint": "flow.py:add", "work_pool": {"name": "pool"}}
+        first, dot, second = key.partition(".")
+        if dot:
+            entry[first][second] = wrong
+        else:
+            entry[first] = wrong
+
+        found = read(project, json.dumps({"deployments": [entry]}))
+
+        assert any(first in remark.key for remark in remarks_of(found)), wrong
+        assert the_only(found).variables["name"] == "a"
