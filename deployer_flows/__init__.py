@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from deployer_flows.checking_drift import check_drift
     from deployer_flows.decorated_flows import decorated_flow_deployer
     from deployer_flows.deploying_itself import deployer
+    from deployer_flows.disowning import disown
     from deployer_flows.docker_run import docker_run_deployer
     from deployer_flows.ecs_run import ecs_run_deployer
     from deployer_flows.holding import hold
@@ -31,6 +32,7 @@ __all__ = [
     "decorated_flow_deployer",
     "deploy_project",
     "deployer",
+    "disown",
     "docker_run_deployer",
     "ecs_run_deployer",
     "hold",
@@ -49,6 +51,7 @@ _HOMES = {
     "decorated_flow_deployer": "deployer_flows.decorated_flows",
     "deploy_project": "deployer_flows.whole_project",
     "deployer": "deployer_flows.deploying_itself",
+    "disown": "deployer_flows.disowning",
     "docker_run_deployer": "deployer_flows.docker_run",
     "ecs_run_deployer": "deployer_flows.ecs_run",
     "hold": "deployer_flows.holding",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from prefect import get_run_logger, task
-from prefect.runtime import flow_run
+from prefect.runtime import flow_run, task_run
 from pydantic import Field
 
 from meta_prefect.engine.context import clock
@@ -134,7 +134,7 @@ async def rollback(
                 page = await begin_page(_head(restoration.target.page), [_entry(restoration)], server)
                 deployment_id = await restore(restoration, server)
                 progress().wrote(deployment, "rolled back")
-                await page.close([deployment])
+                await page.close([deployment], {deployment: deployment_id})
             else:
                 deployment_id = restoration.live.id if restoration.live else None
             if hold != "none" and not (held is not None and held.scope == "all"):
@@ -209,14 +209,14 @@ async def compare_with_recorded(
     """
     progress().step("compare")
     history = await server.read_history(deployment, names)
-    target = version_to_restore(history, to or None, unconfirmed=unconfirmed, former=names[1:])
-    target = under_present_name(target, names)
+    state = version_to_restore(history, to or None, unconfirmed=unconfirmed, former=names[1:])
+    target = under_present_name(state.written, names)
     flow_name, _, name = deployment.partition("/")
     live = (await server.read_deployments([(flow_name, name)])).get(deployment)
     if live is not None:
         # What a recipe took as a secret, this run has never seen; the ledger shows where it stands.
         remember(*(text for one in history for text in known_by(one.entry.after, live.record)))
-    change = diff_restored(target, live, names[1:])
+    change = diff_restored(target, live, names[1:], state.since)
     await check_restorable(target, history, live, root, server)
     logger = get_run_logger()
     for line in (f"back to {target}: {headline(change)}", *details(change)):
@@ -245,7 +245,10 @@ async def restore(restoration: Restoration, server: PrefectServer) -> str:
         logger.info("created again: %s", restoration.target.entry.deployment)
         return written
     if isinstance(change, Update):
-        await server.update_deployment(live, change.changed)
+        if int(task_run.get_run_count() or 0) > 1:
+            # An attempt before this one may have written a part.
+            live = (await server.read_deployments([(live.flow_name, live.name)])).get(live.full_name, live)
+        await server.update_deployment(live, change.changed, change.renamed)
         logger.info("rolled back: %s", ", ".join(field.path for field in change.fields))
     return live.id
 
@@ -263,6 +266,7 @@ def _entry(restoration: Restoration) -> LedgerEntry:
         before=live.record if live is not None else None,
         after=getattr(restoration.change, "after", was.after),
         ours=was.ours,
+        own=was.own,
     )
 
 

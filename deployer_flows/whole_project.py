@@ -193,6 +193,8 @@ async def plan_and_apply(
         MovedError: The recorded plan does not hold any more; nothing was written.
     """
     planned = await make_plan(inputs, server, completing=not dry_run and inputs.earlier is None)
+    if not dry_run:
+        planned = planned.to_be_applied()
     if planned.errors and on_error != "keep-going":
         raise ValidationFailed(planned.errors)
     if recorded is not None:

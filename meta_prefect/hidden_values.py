@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from meta_prefect.redaction import MARK, hidden
+
+_BLOCK: Final = re.compile(r"\{\{\s*prefect\.blocks\.")
 
 
 def is_hidden(value: object) -> bool:
@@ -75,6 +78,30 @@ def known_by(stored: Any, live: Any) -> Iterator[str]:
         case list(), list():
             for one, other in zip(cast("list[Any]", stored), cast("list[Any]", live), strict=False):
                 yield from known_by(one, other)
+        case _:
+            pass
+
+
+def replaced_by_references(live: Any, wanted: Any) -> Iterator[str]:
+    """The live texts in whose place a block's reference or another secret is wanted: they are secrets, whatever they are called.
+
+    Prefect's own deploy resolves such references, and stores what they stand for.
+
+    Args:
+        live: A live value.
+        wanted: The value of the same place that is wanted.
+    """
+    match live, wanted:
+        case str(), str() if live != wanted and live and (_BLOCK.search(wanted) or MARK.fullmatch(hidden(wanted))):
+            if not _BLOCK.search(live):
+                yield live
+        case Mapping(), Mapping():
+            here = cast("Mapping[str, Any]", live)
+            for key, inner in cast("Mapping[str, Any]", wanted).items():
+                yield from replaced_by_references(here.get(key), inner)
+        case list(), list():
+            for one, other in zip(cast("list[Any]", live), cast("list[Any]", wanted), strict=False):
+                yield from replaced_by_references(one, other)
         case _:
             pass
 

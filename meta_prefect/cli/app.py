@@ -11,6 +11,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from meta_prefect import __version__
 from meta_prefect.cli.bootstrap import bootstrap
+from meta_prefect.cli.disown import disown
 from meta_prefect.cli.ending import INTERRUPTED, journal
 from meta_prefect.cli.history import history, rollback
 from meta_prefect.cli.hold import hold, release
@@ -55,6 +56,7 @@ app.command(recipes)
 app.command(schema)
 app.command(history)
 app.command(rollback)
+app.command(disown)
 app.command(hold)
 app.command(release)
 app.command(bootstrap)
@@ -123,7 +125,7 @@ def plan(
     out = Output()
     with out.watching("Planning", debug=debug):
         report = run(targets, dry_run=True, **what.given())
-    out.plan(report, output)
+    out.plan(report, output, adopting=what.adopt)
     return 2 if report.plan is not None and report.plan.has_changes else 0
 
 

@@ -189,13 +189,14 @@ class Output:
             parameters = "".join(f" -p {shlex.quote(f'{name}=')}…" for name in first.open_parameters)
             self.raw(f"Next: prefect deployment run {shell(first.deployment)}{parameters} --watch")
 
-    def plan(self, report: Report, form: str, *, following: bool = True) -> None:
+    def plan(self, report: Report, form: str, *, following: bool = True, adopting: bool = False) -> None:
         """Print a plan, field by field.
 
         Args:
             report: What a dry run found.
             form: ``text`` or ``json``.
             following: Whether `deploy --plan` can apply it.
+            adopting: Whether it may take over what nobody manages.
         """
         if report.plan is None:
             return
@@ -210,7 +211,11 @@ class Output:
         for remark in report.remarks:
             self.note(remark)
         self.raw(report.in_one_line)
-        if following and report.run_id and report.plan.changes:
+        unmanaged = [change.name for change in report.plan.changes if change.takes_over and not adopting]
+        if unmanaged:
+            what = unmanaged[0] if len(unmanaged) == 1 else f"{len(unmanaged)} deployments"
+            self.raw(f"Nobody manages {what}; to take over as shown: meta-prefect deploy --adopt")
+        elif following and report.run_id and report.plan.changes:
             self.raw(f"To apply exactly this: meta-prefect deploy --plan {report.run_id}")
 
     def _table(self, report: Report) -> None:

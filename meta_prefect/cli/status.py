@@ -20,6 +20,7 @@ _COLORS = {
     "outdated": "yellow",
     "missing": "bold red",
     "not deployed": "yellow",
+    "unmanaged": "magenta",
     "orphan": "magenta",
     "held": "magenta",
     "leaving": "magenta",

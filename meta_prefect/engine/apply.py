@@ -20,6 +20,7 @@ from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.changes import Create, Delete, Unchanged, Update
+from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.diff import is_after
 from meta_prefect.server import PrefectServer
 
@@ -90,9 +91,10 @@ async def apply_deployment(planned: PlannedDeployment, server: PrefectServer, tu
 async def _write(planned: PlannedDeployment, server: PrefectServer) -> str:
     deployment = planned.draft.deployment
     logger = get_run_logger()
-    if (written := await _written_by_an_earlier_attempt(planned, server)) is not None:
+    live = await _seen_by_a_retry(planned, server)
+    if live is not None and live is not planned.live and is_after(planned.change, live):
         logger.info("%s is as planned already: an earlier attempt has written it", planned)
-        return written
+        return live.id
     match planned.change:
         case Create(after=record):
             written = await server.create_deployment(deployment.flow.name, deployment.name, record)
@@ -101,24 +103,22 @@ async def _write(planned: PlannedDeployment, server: PrefectServer) -> str:
                 await server.delete_deployment(planned.predecessor)
                 logger.info("deleted %s, whose place it takes", planned.predecessor.full_name)
             return written
-        case Update(fields=fields, changed=changed):
-            live = planned.live
+        case Update(fields=fields, changed=changed, renamed=renamed):
             assert live is not None, "an update has something to update"  # noqa: S101 - for the type checker
-            await server.update_deployment(live, changed)
+            await server.update_deployment(live, changed, renamed)
             logger.info("updated %s: %s", planned, ", ".join(field.path for field in fields))
             return live.id
         case Unchanged() | Delete():
             raise MovedError("is not to be written", where=str(planned.change.subject))
 
 
-async def _written_by_an_earlier_attempt(planned: PlannedDeployment, server: PrefectServer) -> str | None:
-    """The deployment's id where an attempt before this one got through and only its answer was lost."""
+async def _seen_by_a_retry(planned: PlannedDeployment, server: PrefectServer) -> LiveDeployment | None:
+    """The live deployment; read again where an attempt before this one may have written all of it, or a part."""
     if int(task_run.get_run_count() or 0) <= 1:
-        return None
+        return planned.live
     name = str(planned)
     flow_name, _, deployment_name = name.partition("/")
-    live = (await server.read_deployments([(flow_name, deployment_name)])).get(name)
-    return live.id if live is not None and is_after(planned.change, live) else None
+    return (await server.read_deployments([(flow_name, deployment_name)])).get(name, planned.live)
 
 
 class AfterStep:

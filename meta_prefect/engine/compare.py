@@ -17,18 +17,21 @@ from meta_prefect.engine.pools import fit_to_pools, refuse_needing
 from meta_prefect.engine.referring import check_targets
 from meta_prefect.engine.resolve import Draft, needed_by, shared_components
 from meta_prefect.errors import BuilderError, ConfigurationError, MetaPrefectError
+from meta_prefect.hidden_values import replaced_by_references
 from meta_prefect.interfaces.components import Component, WorkerPool
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.tags import Names
-from meta_prefect.plan.changes import ALREADY, Change, Held, Plan, Unchanged
-from meta_prefect.plan.deployment_record import LiveDeployment
+from meta_prefect.plan.changes import ALREADY, Change, Held, Plan, Unchanged, is_taken_over
+from meta_prefect.plan.deployment_record import LiveDeployment, desired_record
 from meta_prefect.plan.diff import diff_component, diff_deployment, is_after, is_before, needs_history
 from meta_prefect.plan.holds import Holds, StoredHold, held, release_command
 from meta_prefect.plan.leaving import PlannedRemoval
 from meta_prefect.plan.ledger import HistoryEntry
+from meta_prefect.plan.ownership import refusal_of_unmanaged
 from meta_prefect.plan.prune import PlannedDeletion
 from meta_prefect.plan.references import missing_references, references_of
+from meta_prefect.redaction import remember
 from meta_prefect.report.plan_text import summary
 from meta_prefect.server import PrefectServer, Reader
 
@@ -89,6 +92,11 @@ class PlannedDeployment:
         # An earlier attempt has written it; whether its builders have acted since nobody knows.
         return PlannedDeployment(self.draft, now, Unchanged(self.change.subject, ALREADY, now.record), unsettled=True)
 
+    @property
+    def is_unmanaged(self) -> bool:
+        """Whether it is there, nobody manages it, and this deploy does not adopt."""
+        return is_taken_over(self.change) and not self.draft.deployment.context.adopt
+
     def __str__(self) -> str:
         return self.draft.deployment.full_name
 
@@ -133,6 +141,18 @@ class PlannedBatch:
             tuple(planned.change for planned in self.orphans),
             tuple(planned.change for planned in self.leaving),
         )
+
+    def without_unmanaged(self) -> PlannedBatch:
+        """The same without what nobody manages, which only a deploy that adopts writes: each is its draft's error now."""
+        refused = [one for one in self.deployments if one.is_unmanaged]
+        if not refused:
+            return self
+        for one in refused:
+            one.draft.refuse(refusal_of_unmanaged(str(one), getattr(one.change, "takes_over", "")))
+        left = [one for one in self.deployments if one not in refused]
+        needed = needed_by(one.draft for one in left)
+        components = [one for one in self.components if one.component.key in needed]
+        return PlannedBatch(components, left, self.orphans, self.leaving, self.owned, self.holds, self.unsound)
 
     @property
     def ending(self) -> list[tuple[str, StoredHold]]:
@@ -184,6 +204,8 @@ async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None =
         wanted, name, context = draft.deployment, draft.deployment.full_name, draft.deployment.context
         before = live.get(name)
         old = live.get(wanted.renamed_from or "") if before is None else None
+        if before is not None:
+            remember(*replaced_by_references(before.record, desired_record(wanted, before)))
         try:
             same_code = partial(same_files, Path(wanted.flow.source), context.commit or "")
             change = diff_deployment(wanted, before, old, last[name].entry if name in last else None, same_code)

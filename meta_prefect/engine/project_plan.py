@@ -132,12 +132,20 @@ class ProjectPlan:
         notes: Sequence[str] = (),
     ) -> None:
         self._notes = tuple(notes)
+        self._resolved = resolved
         self._inputs = resolved.inputs
         requests = {id(one): request for request, one in resolved.meant}
         self.requests = tuple(requests[id(planned.draft)] for planned in batch.deployments)
         self.batch = batch
         self.errors = tuple(errors)
         self.wanted = resolved.wanted
+
+    def to_be_applied(self) -> ProjectPlan:
+        """The plan as a deploy carries it out: what nobody manages is an error where that deploy does not adopt."""
+        unmanaged = [one.draft for one in self.batch.deployments if one.is_unmanaged]
+        batch = self.batch.without_unmanaged()
+        errors = [*self.errors, *(error for draft in unmanaged for error in draft.errors)]
+        return ProjectPlan(self._resolved, batch, errors, self._notes) if unmanaged else self
 
     @property
     def context(self) -> DeployContext:

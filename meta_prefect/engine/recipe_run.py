@@ -87,7 +87,7 @@ async def run_recipe(
         page = await begin_page(PageHead.of(context, recipe.recipe_name), entries, server) if entries else None
         report = await _write(recipe, batch, server, context)
         if page is not None:
-            await page.close(_written(batch, report))
+            await page.close(_written(batch, report), {one.deployment: one.id for one in report.outcomes if one.id})
         if is_alone:
             report = await remove_leaving(batch, report, server)
             report = await end_holds(batch, report, server)
@@ -132,7 +132,7 @@ async def _planned(
         raise ValidationFailed(errors)
     await build_observed(drafts, server.host)
     _refuse(drafts)
-    batch = await compare_observed(cast("list[Draft]", quote(drafts)), server)
+    batch = (await compare_observed(cast("list[Draft]", quote(drafts)), server)).without_unmanaged()
     _refuse(drafts)
     batch.leaving = tuple(await find_leaving(batch, (), (context.names, context.environment), server, is_whole=False))
     return batch

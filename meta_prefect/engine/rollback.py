@@ -66,15 +66,21 @@ async def check_restorable(
     except ConfigurationError as error:
         errors.append(error)
     else:
-        errors += check_parameters(deployment)
-        schedules: dict[str, Record] = record.get("schedules") or {}
-        for slug, schedule in schedules.items():
-            scheduled = deployment.model_copy(update={"parameters": schedule["parameters"]})
-            errors += (_at_schedule(error, slug) for error in check_parameters(scheduled))
-        errors += check_job_variables(deployment, (pool or {}).get("base_job_template") or {})
+        if target.entry.action != "found":
+            errors += _check_values(deployment, record, pool)
         errors += await _check_references(deployment, server)
     if errors:
         raise ValidationFailed(errors)
+
+
+def _check_values(deployment: Deployment, record: Record, pool: Record | None) -> Iterator[ConfigurationError]:
+    """Check parameters and job variables; what was live before the project had it may be whatever Prefect took."""
+    yield from check_parameters(deployment)
+    schedules: dict[str, Record] = record.get("schedules") or {}
+    for slug, schedule in schedules.items():
+        scheduled = deployment.model_copy(update={"parameters": schedule["parameters"]})
+        yield from (_at_schedule(error, slug) for error in check_parameters(scheduled))
+    yield from check_job_variables(deployment, (pool or {}).get("base_job_template") or {})
 
 
 def _at_schedule(error: ConfigurationError, slug: str) -> ConfigurationError:

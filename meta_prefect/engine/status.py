@@ -17,6 +17,7 @@ from meta_prefect.interfaces.tags import DEPLOYERS, deployers_of
 from meta_prefect.plan.changes import Change, Unchanged
 from meta_prefect.plan.code_moves import move_of, without_move
 from meta_prefect.plan.deployment_record import desired_record
+from meta_prefect.plan.ownership import has_lost_its_mark, lost_mark_in_words
 from meta_prefect.plan.saved_plan import fingerprint_of_component
 from meta_prefect.plan.status import ComponentStatus, ProjectStatus, component_status, orphan_status, status_of
 from meta_prefect.server import PrefectServer
@@ -59,7 +60,14 @@ async def project_status(inputs: PlanInput, server: PrefectServer) -> ProjectSta
         *(orphan_status(one.change, last.get(str(one))) for one in batch.orphans),
     ]
     components = await _components(batch, inputs, server)
-    remarks = (*remarks, *server.unsound.values())
+    lost = [
+        f"{one}: {lost_mark_in_words(str(one), inputs.project.name)}"
+        for one in batch.deployments
+        if one.live is not None
+        and (found := last.get(str(one))) is not None
+        and has_lost_its_mark(one.live, found.entry.id, found.entry.after, inputs.project.names)
+    ]
+    remarks = (*remarks, *lost, *server.unsound.values())
     return ProjectStatus(
         version=1,
         project=inputs.project.name,

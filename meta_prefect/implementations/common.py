@@ -16,6 +16,7 @@ from meta_prefect.implementations.metadata.name import BY_ENVIRONMENT, NamePatte
 from meta_prefect.implementations.metadata.version import Strategy
 from meta_prefect.implementations.notification.triggers import Triggers, run_triggers
 from meta_prefect.implementations.run_settings import deployment_switches, job_variables, parameters
+from meta_prefect.implementations.run_settings.switches import Shares
 from meta_prefect.implementations.schedule import HolidaysSpec, ScheduleVariable, scheduler
 from meta_prefect.interfaces.flow_builder_interface import Chain, FlowBuilderInterface
 from meta_prefect.interfaces.names import check_name
@@ -94,6 +95,7 @@ class CommonVariables(VariableGroup):
         unique: Whether only one run happens at a time, the next one waiting; left empty, a limit set in the UI stays.
         concurrency_limit: How many runs happen at a time, and what happens to others, where that is not ``unique``.
         triggers: Events at which it runs, as automations of Prefect; an empty list removes those that are there.
+        owns_all: ``schedules``, ``tags``, or both: what operators add of these goes at the next deploy. Left empty, it stays.
     """
 
     name: Name
@@ -115,6 +117,7 @@ class CommonVariables(VariableGroup):
     unique: bool | None = None
     concurrency_limit: ConcurrencyLimit | None = None
     triggers: Triggers | None = None
+    owns_all: Shares = ()
 
     def around(self, where: FlowBuilderInterface, *, entrypoint: str | None = None) -> FlowBuilderInterface:
         """Make the whole chain of a recipe.
@@ -150,10 +153,14 @@ class CommonVariables(VariableGroup):
             yield scheduler(schedule=self.schedule, holidays=holidays, active=self.active_in)
         if (limit := self._limit()) is not None:
             yield limit
-        if (self.paused, self.enforce_parameter_schema, entrypoint) != (None, None, None):
-            yield deployment_switches(
-                paused=self.paused, enforce_parameter_schema=self.enforce_parameter_schema, entrypoint=entrypoint
-            )
+        switches = deployment_switches(
+            paused=self.paused,
+            enforce_parameter_schema=self.enforce_parameter_schema,
+            entrypoint=entrypoint,
+            owns_all=self.owns_all,
+        )
+        if switches != deployment_switches():
+            yield switches
         if self.triggers is not None:
             yield run_triggers(triggers=self.triggers)
 

@@ -85,6 +85,7 @@ class Deployment(BaseModel):
         grace_period_seconds: How long a run that has a slot may take to start.
         pins_each_commit: Whether each commit that is deployed is written; otherwise only one that changes a file of the project.
         notes: What users should know of it, in short sentences.
+        owns_all: Fields to which operators may add, and here may not: what somebody adds of them goes at the next deploy.
         renamed_from: The ``flow/deployment`` whose place it takes: what operators set on that one is carried over.
     """
 
@@ -114,6 +115,7 @@ class Deployment(BaseModel):
     grace_period_seconds: int | None = Field(default=None, ge=60, le=86400)
     pins_each_commit: bool = False
     notes: list[str] = []
+    owns_all: frozenset[Literal["schedules", "tags"]] = frozenset()
     renamed_from: str | None = None
 
     @field_validator("name", "work_pool_name", "work_queue_name")

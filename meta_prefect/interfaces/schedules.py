@@ -23,8 +23,9 @@ class Schedule(BaseModel):
         day_or: How ``cron`` joins day-of-month and day-of-week, as Prefect's field of that name does.
         active: Whether it creates runs; None leaves that to the operator (a new schedule is then active).
         parameters: Flow parameters of the runs that this schedule creates.
-        in_words: What it says. It is stored under a slug made of that unless it is there under its own already; None for a
-            schedule whose slug was chosen, or that takes more than a few words.
+        slug_is_given: Whether somebody chose the slug. Otherwise a live schedule that says the same keeps the one that it has.
+        in_words: What it says, of which the slug of a new one is made where nobody chose it; None for a schedule whose slug was
+            chosen, or that takes more than a few words.
         note: What the maker of this schedule has to say about it, for the report ("holidays until 2027-12-31 are left out");
             it is not stored.
         alike: Other texts of ``rrule`` that name the same runs from now on, such as an earlier deploy has stored: a live
@@ -42,6 +43,7 @@ class Schedule(BaseModel):
     day_or: bool = True
     active: bool | None = None
     parameters: dict[str, Any] = {}
+    slug_is_given: bool = True
     in_words: str | None = None
     note: str | None = None
     alike: tuple[str, ...] = ()

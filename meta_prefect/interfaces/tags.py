@@ -70,3 +70,13 @@ def deployment_tag(full_name: str) -> str:
 def deployment_of(tags: Iterable[str]) -> str | None:
     """The ``flow/deployment`` that something with these tags is there for; None where they name none."""
     return next((tag.removeprefix(_DEPLOYMENT) for tag in tags if tag.startswith(_DEPLOYMENT)), None)
+
+
+def is_mark(tag: str) -> bool:
+    """Whether a tag says whose a deployment is, or for which environment."""
+    return tag.startswith((_OWNER, _ENVIRONMENT))
+
+
+def without_owner(tags: Iterable[str]) -> list[str]:
+    """The tags that do not say whose a deployment is."""
+    return [tag for tag in tags if not tag.startswith(_OWNER)]

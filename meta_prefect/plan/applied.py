@@ -78,7 +78,7 @@ def mark_of(kept: LedgerEntry) -> str | None:
     """
     if kept.after is None:
         return None
-    content = json.dumps(kept.model_dump(mode="json", include={"deployment", "after", "ours"}), sort_keys=True)
+    content = json.dumps(kept.model_dump(mode="json", include={"deployment", "after", "ours", "own"}), sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 

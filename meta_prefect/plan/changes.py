@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -69,6 +69,8 @@ class Update:
         counted: Whether a counted version goes up with this deploy.
         kept: What operators have set and keep, by the place of its field.
         at: The moment of the deploy, from which schedules are looked at.
+        renamed: The keys in ``before`` of the schedules that get another slug, by that.
+        takes_over: Why nobody manages it so far, so that only a deploy that adopts writes it; None where it is the project's.
     """
 
     subject: Subject
@@ -79,6 +81,8 @@ class Update:
     remarks: tuple[str, ...] = ()
     kept: Record = field(default_factory=dict[str, Any])
     at: datetime | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict[str, str])
+    takes_over: str | None = None
 
     @property
     def changed(self) -> Record:
@@ -192,3 +196,8 @@ class Plan:
 def is_next_version(change: Change) -> bool:
     """Whether nothing is to be written but a version that counts deploys."""
     return isinstance(change, Update) and change.only_counts
+
+
+def is_taken_over(change: Change) -> bool:
+    """Whether to write it means to take it over from nobody."""
+    return isinstance(change, Update) and change.takes_over is not None

@@ -12,16 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from itertools import chain, count
 from typing import Any
 
 from meta_prefect.interfaces.deployment import Deployment, VersionRule
-from meta_prefect.interfaces.json_diff import FieldChange, Record, differences, is_same
+from meta_prefect.interfaces.json_diff import FieldChange, Record, differences
 from meta_prefect.interfaces.markdown import escaped
-from meta_prefect.interfaces.names import artifact_key
-from meta_prefect.interfaces.schedules import Schedule
 from meta_prefect.plan.mark import without_mark
+from meta_prefect.plan.schedule_identity import WITHOUT_SLUG, Identified, identified, readable_slug
+from meta_prefect.plan.schedule_record import live_schedule, schedule_record, schedules_to_compare
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ class LiveDeployment:
         name: Its name.
         record: Its fields in normal form.
         schedule_ids: The id of each schedule, by its key in the record: the slug, or ``id:<id>`` where somebody made one
-            without.
+            without; in the order in which they were made.
         untouched: What somebody has set of the fields that no deploy ever writes, by their place.
         mark: The mark of what was applied last, see :mod:`meta_prefect.plan.applied`; None where it carries none.
     """
@@ -61,28 +59,6 @@ def normal_description(text: str | None) -> str:
 def normal_tags(tags: Iterable[str]) -> list[str]:
     """Sort, and drop blanks and duplicates."""
     return sorted({tag for tag in tags if tag})
-
-
-def schedule_record(schedule: Schedule, live: Record | None = None) -> Record:
-    """The normal form of a schedule that we want; ``active`` is there only where we set it.
-
-    Args:
-        schedule: The schedule.
-        live: The live one; where its rule names the same runs, its text is wanted too.
-    """
-    record: Record = {"timezone": schedule.timezone, "parameters": schedule.parameters}
-    if schedule.rrule is not None:
-        stored = live.get("rrule") if live else None
-        record["rrule"] = stored if stored in schedule.alike else schedule.rrule
-    elif schedule.cron is not None:
-        record |= {"cron": schedule.cron, "day_or": schedule.day_or}
-    elif schedule.interval is not None:
-        record["interval"] = schedule.interval.total_seconds()
-        if schedule.anchor_date is not None:
-            record["anchor_date"] = _instant(schedule.anchor_date.isoformat())
-    if schedule.active is not None:
-        record["active"] = schedule.active
-    return record
 
 
 def desired_record(deployment: Deployment, live: LiveDeployment | None = None) -> Record:
@@ -120,8 +96,10 @@ def desired_record(deployment: Deployment, live: LiveDeployment | None = None) -
         record["grace_period_seconds"] = deployment.grace_period_seconds
     if deployment.schedules is not None:
         stored: Record = live.record["schedules"] if live else {}
-        named = _named(deployment.schedules, stored)
-        record["schedules"] = {slug: schedule_record(one, stored.get(slug)) for slug, one in named.items()}
+        named = identified(deployment.schedules, stored)
+        record["schedules"] = {
+            slug: schedule_record(one.schedule, stored.get(one.live or "")) for slug, one in named.items()
+        }
         record["description"] = "\n\n".join(filter(None, (record["description"], *_described(named))))
     return record
 
@@ -143,35 +121,12 @@ def _without_empty_parts(form: Record) -> Record:
     return {key: value for key, value in form.items() if value or key not in ("definitions", "required")}
 
 
-def chosen_slugs(schedules: Iterable[Schedule]) -> set[str]:
-    """The slugs of schedules that are not named by what they say."""
-    return {one.slug for one in schedules if one.in_words is None}
-
-
-def _named(schedules: Iterable[Schedule], stored: Record) -> dict[str, Schedule]:
-    """The slug under which each schedule is stored: one that is live stays what it is, so that the schedule keeps its id.
-
-    A schedule whose slug nobody chose is named by what it says, unless it is live under its kind, as it once was stored.
-    """
-    schedules = tuple(schedules)
-    chosen = chosen_slugs(schedules)
-    named: dict[str, Schedule] = {}
-    for one in schedules:
-        slug = one.slug
-        if one.in_words is not None:
-            readable = artifact_key(one.in_words.replace(":", ""))
-            if readable in stored or one.slug not in stored:
-                others = (f"{readable}-{number}" for number in count(2))
-                slug = next(name for name in chain([readable], others) if name not in named and name not in chosen)
-        named[slug] = one
-    return named
-
-
-def _described(named: dict[str, Schedule]) -> Iterator[str]:
+def _described(named: dict[str, Identified]) -> Iterator[str]:
     """What rrules say that are named by it: Prefect's UI shows "every year" for one with days off, and no slug."""
     for slug, one in named.items():
-        if one.rrule is not None and one.in_words is not None and slug != one.slug:
-            yield f"Schedule: {escaped(one.in_words)}"
+        in_words = one.schedule.in_words
+        if one.schedule.rrule is not None and in_words is not None and slug.startswith(readable_slug(in_words)):
+            yield f"Schedule: {escaped(in_words)}"
 
 
 def live_deployment(answer: Record, flow_name: str) -> LiveDeployment:
@@ -181,10 +136,11 @@ def live_deployment(answer: Record, flow_name: str) -> LiveDeployment:
     form, mark = without_mark(answer.get("parameter_openapi_schema") or {})
     schedules: dict[str, Record] = {}
     schedule_ids: dict[str, str] = {}
-    items: list[Record] = answer.get("schedules") or []
+    # The server lists first what was changed last.
+    items: list[Record] = sorted(answer.get("schedules") or [], key=lambda item: item.get("created") or "")
     for item in items:
-        key = item.get("slug") or f"id:{item['id']}"
-        schedules[key] = _live_schedule(item)
+        key = item.get("slug") or f"{WITHOUT_SLUG}{item['id']}"
+        schedules[key] = live_schedule(item)
         schedule_ids[key] = item["id"]
     record: Record = {
         **{
@@ -232,69 +188,8 @@ def _untouched(answer: Record, schedules: Iterable[Record]) -> Iterator[tuple[st
             yield f"schedules.{schedule.get('slug') or schedule['id']}.max_scheduled_runs", most
 
 
-def _live_schedule(item: Record) -> Record:
-    rule: Record = item["schedule"]
-    record: Record = {
-        "active": item["active"],
-        "parameters": item.get("parameters") or {},
-        "timezone": rule.get("timezone") or "UTC",
-    }
-    if "rrule" in rule:
-        record["rrule"] = rule["rrule"]
-    elif "cron" in rule:
-        record |= {"cron": rule["cron"], "day_or": rule.get("day_or", True)}
-    else:
-        record |= {"interval": float(rule["interval"]), "anchor_date": _instant(rule.get("anchor_date"))}
-    return record
-
-
-def _instant(text: str | None) -> str | None:
-    """One spelling for a moment: in UTC, with ``+00:00``, which a moment without an offset means to Prefect too."""
-    if text is None:
-        return None
-    moment = datetime.fromisoformat(text)
-    try:
-        return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)).isoformat()
-    except OverflowError:  # at the edge of the calendar
-        return text
-
-
-def without_injected_start(live: str, wanted: str) -> str:
-    """Drop the DTSTART line that the server put before a rule that was sent without one."""
-    if "DTSTART" in wanted.upper():
-        return live
-    return "\n".join(line for line in live.splitlines() if not line.upper().startswith("DTSTART"))
-
-
-def changed_schedules(live: dict[str, Record], wanted: dict[str, Record]) -> dict[str, Record]:
-    """The wanted schedules that are not on the server as they are wanted."""
-    compared = schedules_to_compare(live, wanted)
-    return {
-        slug: schedule
-        for slug, schedule in wanted.items()
-        if slug not in compared or not is_same(compared[slug], schedule)
-    }
-
-
 def field_changes(live: Record, wanted: Record) -> Iterable[FieldChange]:
     """Yield where a live record differs from a wanted one in what the wanted one sets."""
     for key, value in wanted.items():
         before = live.get(key)
         yield from differences(schedules_to_compare(before or {}, value) if key == "schedules" else before, value, key)
-
-
-def schedules_to_compare(live: Any, wanted: dict[str, Record]) -> dict[str, Record]:
-    """Reduce live schedules to what may be compared with the wanted ones: no injected DTSTART, nothing of the operator's."""
-    compared: dict[str, Record] = {}
-    for key, record in live.items():
-        reduced = dict(record)
-        if (ours := wanted.get(key)) is not None:
-            if "active" not in ours:
-                del reduced["active"]
-            if "rrule" in ours and "rrule" in reduced:
-                reduced["rrule"] = without_injected_start(reduced["rrule"], ours["rrule"])
-            if "anchor_date" not in ours:
-                # The server anchors an interval at the moment it was stored.
-                reduced.pop("anchor_date", None)
-        compared[key] = reduced
-    return compared

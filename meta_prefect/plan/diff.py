@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment, VersionRule
 from meta_prefect.interfaces.json_diff import ABSENT, Record, differences, differences_within, is_same
+from meta_prefect.interfaces.tags import owner
 from meta_prefect.plan.changes import (
     ALREADY,
     DEPLOYMENT,
@@ -19,10 +21,27 @@ from meta_prefect.plan.changes import (
     Update,
     creates_runs,
 )
-from meta_prefect.plan.deployment_record import LiveDeployment, chosen_slugs, desired_record, field_changes
+from meta_prefect.plan.deployment_record import LiveDeployment, desired_record, field_changes
 from meta_prefect.plan.ledger import LedgerEntry
-from meta_prefect.plan.ownership import DEFAULTS, check_ownership, kept, taken_over, with_given_up, with_handed_on
+from meta_prefect.plan.ownership import (
+    DEFAULTS,
+    NOT_MANAGED,
+    SHARED,
+    Shared,
+    added_by_operators,
+    check_ownership,
+    has_lost_its_mark,
+    kept,
+    lost_mark_in_words,
+    refusal_of_unmanaged,
+    taken_over,
+    with_added,
+    with_given_up,
+    with_handed_on,
+)
 from meta_prefect.plan.same_code import SameCode, with_live_commit
+from meta_prefect.plan.schedule_identity import recognised, renamed
+from meta_prefect.plan.schedule_record import merged_schedule
 
 
 def next_integer(version: str | None) -> str:
@@ -39,6 +58,8 @@ def diff_deployment(
 ) -> Change:
     """Compare a deployment with the live one of the same name.
 
+    Where nobody manages the live one, the change is what taking it over means.
+
     Args:
         desired: The deployment as it is wanted.
         live: The live one; None where there is none.
@@ -47,43 +68,95 @@ def diff_deployment(
         same_code: Tells whether another commit has the project's files as they are deployed.
 
     Raises:
-        ConflictError: The live one belongs to another project, or to nobody and the deploy does not adopt.
+        ConflictError: The live one belongs to another project or environment; or the one whose place it takes to nobody.
     """
     subject = Subject(DEPLOYMENT, desired.full_name)
     notes = (schedule.note for schedule in desired.schedules or () if schedule.note)
     remarks = (*notes, *desired.notes, *unfilled_parameters(desired))
     wanted = desired_record(desired, live or predecessor)
     if live is None:
-        if predecessor is not None:
-            check_ownership(desired, predecessor)
-            wanted = {**_set_by_operators(predecessor.record, wanted), **wanted}
-            remarks = (*remarks, f"takes the place of {predecessor.full_name}, which is deleted")
-        if isinstance(desired.version, VersionRule):
-            wanted["version"] = _counted_version(desired, predecessor.record["version"] if predecessor else None)
-        return Create(subject, tuple(differences_within(ABSENT, wanted)), wanted, remarks, desired.context.now)
+        return _created(desired, predecessor, wanted, remarks)
 
-    check_ownership(desired, live)
-    remarks = (*taken_over(desired, live), *remarks)
+    takes_over, whose = _ownership(desired, live, last)
+    made: dict[Shared, frozenset[str]] = {field: last.made(field) for field in SHARED} if last is not None else {}
+    names = recognised(desired.schedules or (), live.record["schedules"], made.get("schedules", ()))
+    seen = replace(live, record=renamed(live.record, names.renamed))
+    remarks = (*whose, *names.remarks, *remarks)
     wanted, commit = with_live_commit(desired, wanted, live.record, same_code)
+    theirs = added_by_operators(wanted, seen.record, made)
+    theirs = {field: value for field, value in theirs.items() if field not in desired.owns_all}
+    wanted = with_added(wanted, theirs)
     if last is not None:
-        wanted = with_given_up(wanted, live.record, last.after, last.ours)
-    wanted = with_handed_on(wanted, live.record, chosen_slugs(desired.schedules or ()))
+        applied = last.after and renamed(last.after, names.renamed)
+        wanted = with_given_up(wanted, seen.record, applied, last.ours, last.made("schedules"))
+    wanted = with_handed_on(wanted, seen.record, names.given)
     if wanted["work_pool_name"] != live.record["work_pool_name"]:
         # A queue belongs to its pool: in another one Prefect puts the deployment into the default queue.
         wanted = {"work_queue_name": DEFAULTS["work_queue_name"], **wanted}
-    fields = tuple(field_changes(live.record, wanted))
+    fields = (*names.changes, *field_changes(seen.record, wanted))
     version = _counted_version(desired, live.record["version"]) if isinstance(desired.version, VersionRule) else None
     counted = version is not None and (bool(fields) or desired.version is not VersionRule.NEXT_ON_CHANGE)
     keeps_version = counted and not fields and _version_stays(desired, live.record, version)
     if counted and not keeps_version:
         wanted["version"] = version
         fields += tuple(differences(live.record["version"], version, "version"))
-    theirs = kept(wanted, live)
+    stays = kept(wanted, seen, theirs)
     if not fields:
         reason = f"code unchanged since {short_commit(commit)}" if commit else ALREADY
-        return Unchanged(subject, reason, live.record, remarks, theirs, keeps_version)
-    after = _after(live.record, wanted)
-    return Update(subject, fields, live.record, after, counted, remarks, theirs, desired.context.now)
+        return Unchanged(subject, reason, live.record, remarks, stays, keeps_version)
+    after = _after(seen.record, wanted)
+    return Update(
+        subject,
+        fields,
+        live.record,
+        after,
+        counted,
+        remarks,
+        stays,
+        desired.context.now,
+        renamed=names.renamed,
+        takes_over=takes_over,
+    )
+
+
+def _created(desired: Deployment, predecessor: LiveDeployment | None, wanted: Record, remarks: Iterable[str]) -> Create:
+    if predecessor is not None:
+        check_ownership(desired, predecessor)
+        if owner(predecessor.record["tags"]) is None and not desired.context.adopt:
+            raise refusal_of_unmanaged(predecessor.full_name)
+        wanted = {**_set_by_operators(desired, predecessor.record, wanted), **wanted}
+        remarks = (*remarks, f"takes the place of {predecessor.full_name}, which is deleted")
+    if isinstance(desired.version, VersionRule):
+        wanted["version"] = _counted_version(desired, predecessor.record["version"] if predecessor else None)
+    return Create(
+        Subject(DEPLOYMENT, desired.full_name),
+        tuple(differences_within(ABSENT, wanted)),
+        wanted,
+        tuple(remarks),
+        desired.context.now,
+    )
+
+
+def _ownership(
+    desired: Deployment, live: LiveDeployment, last: LedgerEntry | None
+) -> tuple[str | None, tuple[str, ...]]:
+    """Why nobody manages a live deployment, or None where the project does; and what to say about whose it is.
+
+    Raises:
+        ConflictError: It belongs to another project or environment.
+    """
+    check_ownership(desired, live)
+    context = desired.context
+    if owner(live.record["tags"]) is not None:
+        return None, tuple(taken_over(desired, live))
+    if last is not None and has_lost_its_mark(live, last.id, last.after, context.names):
+        return None, (lost_mark_in_words(desired.full_name, context.project),)
+    is_given_up = last is not None and last.id == live.id and last.after is not None
+    why = last.gave_up if last is not None and is_given_up else NOT_MANAGED
+    becomes = (
+        "this project takes it over" if context.adopt else "a deploy with --adopt changes it so, another is refused"
+    )
+    return why, (f"{why}: {becomes}",)
 
 
 def is_before(
@@ -101,8 +174,10 @@ def is_after(change: Change, live: LiveDeployment) -> bool:
 
 
 def needs_history(desired: Deployment, live: LiveDeployment) -> bool:
-    """Whether what the last deploy wrote matters: only where something is set that the recipe does not set."""
-    return bool(kept(desired_record(desired, live), live))
+    """Whether what the last deploy wrote matters: where something is set that the recipe does not set, or the mark is gone."""
+    wanted = desired_record(desired, live)
+    theirs = added_by_operators(wanted, live.record, {})
+    return owner(live.record["tags"]) is None or bool(kept(wanted, live, {k: v for k, v in theirs.items() if v}))
 
 
 def unfilled_parameters(desired: Deployment) -> Iterator[str]:
@@ -131,16 +206,17 @@ def _version_stays(desired: Deployment, live: Record, following: str | None) -> 
     return version != following and creates_runs(live)
 
 
-def _set_by_operators(live: Record, wanted: Record) -> Record:
+def _set_by_operators(desired: Deployment, live: Record, wanted: Record) -> Record:
     """What operators set on a deployment whose place another one takes, as far as the recipe leaves it to them."""
     kept = {key: live[key] for key in ("paused", "concurrency_limit", "collision_strategy", "work_queue_name")}
     if live["work_pool_name"] != wanted["work_pool_name"]:
         del kept["work_queue_name"]
     if "schedules" not in wanted:
         kept["schedules"] = live["schedules"]
+    stored = renamed(live, recognised(desired.schedules or (), live["schedules"], ()).renamed)["schedules"]
     for key, schedule in wanted.get("schedules", {}).items():
-        if key in live["schedules"]:
-            schedule.setdefault("active", live["schedules"][key]["active"])
+        if key in stored:
+            schedule.setdefault("active", stored[key]["active"])
     return {key: value for key, value in kept.items() if value is not None}
 
 
@@ -149,8 +225,7 @@ def _after(live: Record, wanted: Record) -> Record:
     after = {**live, **wanted}
     if "schedules" in wanted:
         after["schedules"] = {
-            key: {"active": live["schedules"].get(key, {}).get("active", True), **schedule}
-            for key, schedule in wanted["schedules"].items()
+            key: merged_schedule(live["schedules"].get(key), schedule) for key, schedule in wanted["schedules"].items()
         }
     return after
 

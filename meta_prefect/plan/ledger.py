@@ -7,7 +7,8 @@ to secrets, never their values, and so does the ledger.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -20,15 +21,16 @@ from meta_prefect.interfaces.moments import Moment
 from meta_prefect.interfaces.tags import Names, owner
 from meta_prefect.plan.changes import Change, Create, Delete, Unchanged, Update
 from meta_prefect.plan.deployment_record import field_changes
-from meta_prefect.plan.ownership import DEFAULTS
+from meta_prefect.plan.ownership import DEFAULTS, SHARED, Shared
 from meta_prefect.plan.provenance import Doubt
+from meta_prefect.plan.schedule_identity import alike, renamed, renamings
 from meta_prefect.plan.soundness import sound_record
 from meta_prefect.project.naming import slug
 
 ARTIFACT_TYPE: Final = "ledger"
 """The type of the artifacts; the Prefect UI shows the data of a type that it does not know as JSON."""
 
-Action = Literal["created", "updated", "deleted", "rolled back"]
+Action = Literal["created", "updated", "deleted", "rolled back", "found", "disowned"]
 StoredRecord = Annotated[Record, AfterValidator(sound_record)]
 
 
@@ -37,29 +39,51 @@ class LedgerEntry(BaseModel):
 
     Attributes:
         deployment: ``flow/deployment``.
-        action: What was done.
+        action: What was done; ``found`` is nothing, but what it was before the project took it over.
+        id: Its id on the server; None where that was not known yet.
         version: Its version since then; of a deleted one the last.
         before: Its record as it was; None where there was none.
         after: Its whole record since then, what operators had set included; None where it was deleted.
         ours: The fields that the recipe set: names of the record's keys, and ``schedules.<slug>.active`` for a schedule whose
             activation it set. The other ones are the operators'.
+        own: The recipe's part of the fields to which operators may add: the slugs of its schedules, and its tags. None on a page
+            that is older than this field: there all of it is the recipe's.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     deployment: str
     action: Action
+    id: str | None = None
     version: str | None
     before: StoredRecord | None
     after: StoredRecord | None
     ours: tuple[str, ...] = ()
+    own: dict[Shared, tuple[str, ...]] | None = None
+
+    def made(self, field: Shared) -> frozenset[str]:
+        """The recipe's part of a field to which operators may add, as far as it was there since."""
+        if self.after is None or (self.own is None and field not in self.ours):
+            return frozenset()
+        return frozenset(self.after.get(field) or () if self.own is None else self.own.get(field, ()))
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether it is there since, and the project manages it."""
+        return self.after is not None and owner(self.after.get("tags") or ()) is not None
+
+    @property
+    def gave_up(self) -> str:
+        """In words, that the project no longer manages the deployment since."""
+        return "it was disowned" if self.action == "disowned" else "a rollback gave it back"
 
     @property
     def fields(self) -> tuple[FieldChange, ...]:
         """The fields of a deployment that was there before and is there since, as far as they differ."""
         if self.before is None or self.after is None:
             return ()
-        return tuple(field_changes(self.before, self.after))
+        names = alike(self.before, self.after)
+        return (*renamings(names), *field_changes(renamed(self.before, names), self.after))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +153,23 @@ class HistoryEntry:
     doubt: Doubt | None = None
 
     @property
+    def is_nobodys(self) -> bool:
+        """Whether it tells what the deployment was while nobody managed it."""
+        return self.entry.after is not None and owner(self.entry.after.get("tags") or ()) is None
+
+    @property
     def is_certain(self) -> bool:
         """Whether it was written; what a killed deploy was about to write may not have been."""
         return self.page.finished
 
     def __str__(self) -> str:
         """``version 3``, or when it was written where it has no version."""
+        if self.is_nobodys:
+            return (
+                "what it was before this project had it"
+                if self.entry.action == "found"
+                else "the state without an owner"
+            )
         version = self.entry.version
         return (
             f"version {short_commit(version)}" if version else f"the state of {self.page.at.isoformat(' ', 'seconds')}"
@@ -180,17 +215,18 @@ def entry_of(change: Change, wanted: Record) -> LedgerEntry | None:
         change: The change.
         wanted: What the recipe sets.
     """
-    name, ours = change.subject.name, set_by(wanted)
+    name = change.subject.name
+    whose: Record = {"ours": set_by(wanted), "own": parts_of(wanted)}
     match change:
         case Create(after=after):
             whole = whole_record(after)
             return LedgerEntry(
-                deployment=name, action="created", version=whole["version"], before=None, after=whole, ours=ours
+                deployment=name, action="created", version=whole["version"], before=None, after=whole, **whose
             )
         case Update(before=before, after=after):
             whole = whole_record(after)
             return LedgerEntry(
-                deployment=name, action="updated", version=whole["version"], before=before, after=whole, ours=ours
+                deployment=name, action="updated", version=whole["version"], before=before, after=whole, **whose
             )
         case Delete(before=before):
             return deleted(name, before)
@@ -217,6 +253,25 @@ def set_by(wanted: Record) -> tuple[str, ...]:
     return tuple(sorted((*wanted, *active)))
 
 
+def parts_of(wanted: Record) -> dict[Shared, tuple[str, ...]]:
+    """A recipe's part of the fields to which operators may add; see :attr:`LedgerEntry.own`."""
+    return {field: tuple(wanted.get(field) or ()) for field in SHARED}
+
+
+def _with_found(written: Sequence[HistoryEntry]) -> Iterator[HistoryEntry]:
+    """What was written, newest first; where nobody's was taken over, also what it was until then."""
+    for one, older in zip_longest(written, written[1:]):
+        yield one
+        found = one.entry.before
+        if (
+            found is not None
+            and owner(found.get("tags") or ()) is None
+            and (older is None or older.entry.after is None)
+        ):
+            about: Record = {"action": "found", "version": found.get("version"), "before": None, "after": found}
+            yield replace(one, entry=one.entry.model_copy(update={**about, "ours": (), "own": None}))
+
+
 def history_of(deployment: str, pages: Iterable[StoredPage]) -> tuple[HistoryEntry, ...]:
     """What was written of one deployment, in the order of the pages; also what does not count.
 
@@ -224,7 +279,7 @@ def history_of(deployment: str, pages: Iterable[StoredPage]) -> tuple[HistoryEnt
         TargetError: Nothing was.
     """
     pages = tuple(pages)
-    found = tuple(recorded for stored in pages for recorded in stored.of(deployment))
+    found = tuple(_with_found([recorded for stored in pages for recorded in stored.of(deployment)]))
     if not found:
         known = {entry.deployment for stored in pages for entry in stored.page.entries}
         raise TargetError(

@@ -7,13 +7,14 @@ since: then it is theirs. That is the three-way comparison of last applied, live
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from typing import Final
+import shlex
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final, Literal
 
 from meta_prefect.errors import ConflictError
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import Record, is_same
-from meta_prefect.interfaces.tags import environment_tag, owner
+from meta_prefect.interfaces.tags import Names, environment_tag, is_mark, owner, owner_tag
 from meta_prefect.plan.deployment_record import LiveDeployment
 
 DEFAULTS: Final[Record] = {
@@ -26,31 +27,29 @@ DEFAULTS: Final[Record] = {
 }
 """The fields that a recipe may leave to the operators, as the server has them where nobody sets them."""
 
+NOT_MANAGED: Final = "Meta-Prefect does not manage it"
+
+Shared = Literal["schedules", "tags"]
+
+SHARED: Final[tuple[Shared, ...]] = ("schedules", "tags")
+"""The fields to which operators may add: what a recipe has not made of them is kept, unless it owns all."""
+
 
 def check_ownership(desired: Deployment, live: LiveDeployment) -> None:
     """Find out whether a live deployment may be written for a project. What belongs to a former name of it is its own.
 
     Raises:
-        ConflictError: It belongs to another project or environment, or to nobody and the deploy does not adopt.
+        ConflictError: It belongs to another project or environment.
     """
     project = desired.context.project
     where = f"deployment {live.full_name}"
-    match owner(live.record["tags"]):
-        case None if not desired.context.adopt:
-            raise ConflictError(
-                "there is a deployment of this name that Meta-Prefect does not manage",
-                where=where,
-                hint="Take it over with --adopt, or choose another name.",
-            )
-        case str(other) if other not in desired.context.names:
-            raise ConflictError(
-                f"the live deployment belongs to the project {other!r}, not to {project!r}",
-                where=where,
-                hint=f"In the project file: `project: {other}` to keep that name, or `renamed_from: {other}` if this project had "
-                "it before. To have both on this server, give this deployment another name.",
-            )
-        case _:
-            pass
+    if (other := owner(live.record["tags"])) not in (None, *desired.context.names):
+        raise ConflictError(
+            f"the live deployment belongs to the project {other!r}, not to {project!r}",
+            where=where,
+            hint=f"In the project file: `project: {other}` to keep that name, or `renamed_from: {other}` if this project had "
+            "it before. To have both on this server, give this deployment another name.",
+        )
     environment = next((tag for tag in live.record["tags"] if tag.startswith("env=")), None)
     if environment not in (None, environment_tag(desired.environment)):
         raise ConflictError(
@@ -60,15 +59,83 @@ def check_ownership(desired: Deployment, live: LiveDeployment) -> None:
         )
 
 
+def refusal_of_unmanaged(name: str, why: str = NOT_MANAGED) -> ConflictError:
+    """The error of a deploy that would write a deployment that nobody manages, and does not adopt."""
+    return ConflictError(
+        f"there is a deployment of this name, and {why}",
+        where=f"deployment {name}",
+        hint="Take it over with --adopt (`meta-prefect plan` shows what that changes), or choose another name.",
+    )
+
+
+def has_lost_its_mark(live: LiveDeployment, last_id: str | None, last_applied: Record | None, names: Names) -> bool:
+    """Whether a deployment was the project's, and something else has written it so that it no longer says so.
+
+    Args:
+        live: The live deployment; one that somebody has deleted and made anew is another one.
+        last_id: The id of the one that the project has written last.
+        last_applied: Its record then; None where that is not known.
+        names: The project's names.
+    """
+    if owner(live.record["tags"]) is not None or last_applied is None or live.id != last_id:
+        return False
+    return owner(last_applied.get("tags") or ()) in names
+
+
+def lost_mark_in_words(deployment: str, project: str) -> str:
+    """What to know of a deployment that has lost its mark."""
+    return (
+        f"its tag {owner_tag(project)} is gone: something else has written it, such as `prefect deploy`; a deploy makes it this "
+        f"project's again, `meta-prefect disown {shlex.quote(deployment)}` gives it up"
+    )
+
+
 def taken_over(desired: Deployment, live: LiveDeployment) -> Iterator[str]:
     """Say that a live deployment belongs to a former name of the project."""
     if (former := owner(live.record["tags"])) in desired.context.renamed_from:
         yield f"taken over from the project {former!r}"
 
 
-def kept(wanted: Record, live: LiveDeployment) -> Record:
-    """What operators have set of what the recipe does not: values by the place of their field."""
-    return {**dict(_kept(wanted, live.record)), **live.untouched}
+def kept(wanted: Record, live: LiveDeployment, theirs: Record) -> Record:
+    """What operators have set and keep: values by the place of their field.
+
+    Args:
+        wanted: What the recipe sets.
+        live: The live deployment, its schedules under the slugs that they are to have.
+        theirs: What operators have added; see :func:`added_by_operators`.
+    """
+    schedules: Record = theirs.get("schedules") or {}
+    added: Record = {f"schedules.{key}": one for key, one in schedules.items()}
+    if tags := theirs.get("tags"):
+        added["tags"] = tags
+    return {**dict(_kept(wanted, live.record)), **added, **live.untouched}
+
+
+def added_by_operators(wanted: Record, live: Record, made: Mapping[Shared, Collection[str]]) -> Record:
+    """The live schedules and tags that no recipe has made, beside those that one wants.
+
+    A recipe that wants no schedules at all, said as an empty list, wants none of anybody's.
+
+    Args:
+        wanted: What the recipe sets.
+        live: The live record, its schedules under the slugs that they are to have.
+        made: What the last deploy had made of each.
+    """
+    theirs: Record = {}
+    if asked := wanted.get("schedules"):
+        ours = {*asked, *made.get("schedules", ())}
+        theirs["schedules"] = {key: one for key, one in live["schedules"].items() if key not in ours}
+    ours = {*wanted["tags"], *made.get("tags", ())}
+    theirs["tags"] = [tag for tag in live["tags"] if tag not in ours and not is_mark(tag)]
+    return theirs
+
+
+def with_added(wanted: Record, theirs: Record) -> Record:
+    """What a recipe sets, with what operators have added to it."""
+    added = {**wanted, "tags": sorted({*wanted["tags"], *theirs.get("tags", ())})}
+    if "schedules" in theirs:
+        added["schedules"] = {**wanted["schedules"], **theirs["schedules"]}
+    return added
 
 
 def _kept(wanted: Record, live: Record) -> Iterator[tuple[str, object]]:
@@ -85,7 +152,9 @@ def _kept(wanted: Record, live: Record) -> Iterator[tuple[str, object]]:
             yield f"schedules.{slug}.active", False
 
 
-def with_given_up(wanted: Record, live: Record, last_applied: Record | None, ours: tuple[str, ...]) -> Record:
+def with_given_up(
+    wanted: Record, live: Record, last_applied: Record | None, ours: tuple[str, ...], made: Collection[str] = ()
+) -> Record:
     """Add to what a recipe sets the defaults of what it set at its last deploy, no longer sets, and nobody changed since.
 
     Args:
@@ -93,6 +162,7 @@ def with_given_up(wanted: Record, live: Record, last_applied: Record | None, our
         live: The live record.
         last_applied: The record that the last deploy left; None where that is not known, and everything is kept.
         ours: What that deploy set; see :attr:`~meta_prefect.plan.ledger.LedgerEntry.ours`.
+        made: The schedules that it made.
     """
     if last_applied is None:
         return wanted
@@ -101,9 +171,8 @@ def with_given_up(wanted: Record, live: Record, last_applied: Record | None, our
         if key in wanted or key not in ours:
             continue
         if key == "schedules":
-            # Schedules that somebody has added since are theirs.
-            left = {slug: schedule for slug, schedule in live[key].items() if slug not in last_applied[key]}
-            given_up[key] = left
+            # Schedules that somebody has added are theirs.
+            given_up[key] = {slug: schedule for slug, schedule in live[key].items() if slug not in made}
         elif is_same(live[key], last_applied.get(key)):
             given_up[key] = default
     asked: dict[str, Record] = wanted.get("schedules") or {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
@@ -14,7 +14,9 @@ from meta_prefect.interfaces.json_diff import ABSENT, Record, differences_within
 from meta_prefect.interfaces.tags import Names, environment_tag, owner, with_present_name
 from meta_prefect.plan.changes import DEPLOYMENT, Create, Subject, Unchanged, Update
 from meta_prefect.plan.deployment_record import LiveDeployment, field_changes
-from meta_prefect.plan.ledger import HistoryEntry
+from meta_prefect.plan.kept_since import with_kept_since
+from meta_prefect.plan.ledger import HistoryEntry, LedgerEntry
+from meta_prefect.plan.schedule_identity import alike, renamed, renamings
 
 GIT_CLONE: Final = "prefect.deployments.steps.git_clone"
 S3_PULL: Final = "prefect_aws.deployments.steps.pull_from_s3"
@@ -40,8 +42,10 @@ def under_present_name(target: HistoryEntry, names: Names) -> HistoryEntry:
     return replace(target, page=page, entry=entry)
 
 
-def diff_restored(target: HistoryEntry, live: LiveDeployment | None, former: Names = ()) -> Create | Update | Unchanged:
-    """Compare a deployment with what it was: all of it, what operators set included.
+def diff_restored(
+    target: HistoryEntry, live: LiveDeployment | None, former: Names = (), since: Sequence[LedgerEntry] = ()
+) -> Create | Update | Unchanged:
+    """Compare a deployment with what it was. What operators have set since, beside the recipes, stays.
 
     The ledger keeps no secrets, so those stay as they are; a remark names each that was another one then.
 
@@ -49,6 +53,7 @@ def diff_restored(target: HistoryEntry, live: LiveDeployment | None, former: Nam
         target: What it was.
         live: What it is; None where it is gone, and is to be created again.
         former: The names that the project had before.
+        since: What was written since, newest first.
 
     Raises:
         ConflictError: The live one belongs to another project, or to nobody.
@@ -56,6 +61,8 @@ def diff_restored(target: HistoryEntry, live: LiveDeployment | None, former: Nam
     subject = Subject(DEPLOYMENT, target.entry.deployment)
     wanted = target.entry.after
     assert wanted is not None, "a deleted state is never chosen"  # noqa: S101 - for the type checker
+    if live is not None:
+        wanted = with_kept_since(target.entry, live.record, since, live.schedule_ids)
     wanted, lost = restored(wanted, None if live is None else live.record)
     remarks = tuple(f"{path} {'is left out' if live is None else 'stays as it is'}: {_NO_SECRETS}" for path in lost)
     if live is None:
@@ -69,16 +76,19 @@ def diff_restored(target: HistoryEntry, live: LiveDeployment | None, former: Nam
             if other
             else "Take it over with `meta-prefect deploy --adopt` first.",
         )
-    fields = tuple(field_changes(live.record, wanted))
+    names = alike(live.record, wanted)
+    fields = (*renamings(names), *field_changes(renamed(live.record, names), wanted))
     if not fields:
         return Unchanged(subject, f"is as it was at {target} already", live.record, remarks)
-    return Update(subject, fields, live.record, {**live.record, **wanted}, remarks=remarks)
+    return Update(subject, fields, live.record, {**live.record, **wanted}, remarks=remarks, renamed=names)
 
 
 def check_owned(target: HistoryEntry) -> Iterator[ConfigurationError]:
     """Say where what is to be written would not be this project's, in its environment."""
     tags: list[str] = (target.entry.after or {}).get("tags") or []
     where = f"{target.entry.deployment} at {target}"
+    if target.entry.action == "found":
+        return  # it is given back
     if (other := owner(tags)) != target.page.project:
         yield ConflictError(f"it would belong to {other!r}, not to {target.page.project!r}", where=where)
     environments = [tag for tag in tags if tag.startswith("env=")]

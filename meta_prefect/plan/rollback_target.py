@@ -3,18 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from meta_prefect.errors import TargetError
-from meta_prefect.interfaces.json_diff import Record
-from meta_prefect.interfaces.tags import Names, owner
+from meta_prefect.interfaces.json_diff import Record, is_same
+from meta_prefect.interfaces.tags import Names, is_mark, owner
 from meta_prefect.plan.deployment_record import field_changes
-from meta_prefect.plan.ledger import CUT_OFF, HistoryEntry, is_cut_off
+from meta_prefect.plan.kept_since import with_kept_since
+from meta_prefect.plan.ledger import CUT_OFF, HistoryEntry, LedgerEntry, is_cut_off
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierState:
+    """A state in which a deployment was live.
+
+    Attributes:
+        written: By which entry, or for one that no entry tells of by which it was found; its ``after`` is the state.
+        since: What was written since, newest first.
+        found: What the next entry found, operators' changes included; None where that is not known.
+    """
+
+    written: HistoryEntry
+    since: tuple[LedgerEntry, ...]
+    found: Record | None = None
+
+    def as_left(self) -> EarlierState:
+        """The state as the next deploy found it."""
+        return self if self.found is None else self._with(self.found)
+
+    def as_deployed(self) -> EarlierState:
+        """The state with what the recipe had set, whatever somebody made of that, and with what operators had set beside it."""
+        return self if self.found is None else self._with(with_kept_since(self.written.entry, self.found, ()))
+
+    def _with(self, record: Record) -> EarlierState:
+        if is_same(record, self.written.entry.after):
+            return self
+        entry = self.written.entry.model_copy(update={"after": record})
+        return replace(self, written=replace(self.written, entry=entry))
 
 
 def version_to_restore(
     history: Sequence[HistoryEntry], version: str | None = None, *, unconfirmed: bool = False, former: Names = ()
-) -> HistoryEntry:
-    """Choose what to go back to.
+) -> EarlierState:
+    """Choose what to go back to: to what the last write found, or to a version.
 
     Args:
         history: What was written of one deployment, newest first; not empty.
@@ -31,8 +62,11 @@ def version_to_restore(
     states = list(_states(counting, former))
     current = next((one.entry for one in counting), None)
     for state in states:
-        if state.entry is not current if version is None else state.entry.version == version:
-            return state
+        entry = state.written.entry
+        if version is None and entry is not current:
+            return state.as_left()
+        if version is not None and entry.version == version:
+            return state.as_deployed()
     doubtful = [one for one in history if one not in counting and version in (None, one.entry.version)]
     wanted = f"nothing before {history[0]}" if version is None else f"no version {version!r}"
     if doubtful:
@@ -42,7 +76,7 @@ def version_to_restore(
             if doubtful[0].doubt is not None and doubtful[0].doubt.run_is_gone
             else "`meta-prefect history` shows which versions count.",
         )
-    known = ", ".join(dict.fromkeys(one.entry.version for one in states if one.entry.version))
+    known = ", ".join(dict.fromkeys(one.written.entry.version for one in states if one.written.entry.version))
     hints = [] if version is None else [f"Known: {known or 'none'}."]
     if is_cut_off(history, (history[0].page.project, *former)):
         hints.append(f"{CUT_OFF[0].upper()}{CUT_OFF[1:]}. Deploy that commit of the project instead.")
@@ -50,25 +84,37 @@ def version_to_restore(
     raise TargetError(f"{wanted} of {name} is recorded", hint=hint)
 
 
-def _states(history: Sequence[HistoryEntry], former: Names) -> Iterator[HistoryEntry]:
+def _states(history: Sequence[HistoryEntry], former: Names) -> Iterator[EarlierState]:
     """The states in which a deployment was live, newest first: what was written, and what the next write found.
 
     What a killed deploy was about to write was live where a later page found just that. A version that a later page found, and
     that no page has as written, was live as well. Changes by hand within a version are no states of their own.
     """
     finder: HistoryEntry | None = None
+    since: list[LedgerEntry] = []
     for one in history:
         found = finder.entry.before if finder is not None else None
         if not one.is_certain and not _is(found, one.entry.after):
             finder = one if found is None else finder
+            since.append(one.entry)
             continue
-        if one.is_certain and finder is not None and found is not None and not _has_version_of(found, one.entry.after):
-            yield from _as_found(finder, found, former)
+        is_its_own = found is not None and _has_version_of(found, one.entry.after)
+        if one.is_certain and finder is not None and found is not None and not is_its_own:
+            yield from _as_found(finder, found, tuple(since), former)
         if one.entry.after is not None:
-            yield one
+            yield EarlierState(one, tuple(since), _with_mark_of(one.entry.after, found) if is_its_own else None)
         finder = one
+        since.append(one.entry)
     if finder is not None and finder.entry.before is not None:
-        yield from _as_found(finder, finder.entry.before, former)
+        yield from _as_found(finder, finder.entry.before, tuple(since), former)
+
+
+def _with_mark_of(written: Record, found: Record | None) -> Record | None:
+    """What was found, marked as the project's own also where somebody had taken the mark away."""
+    if found is None:
+        return None
+    marks = [tag for tag in written.get("tags") or () if is_mark(tag)]
+    return {**found, "tags": sorted({*marks, *(tag for tag in found.get("tags") or () if not is_mark(tag))})}
 
 
 def _is(found: Record | None, written: Record | None) -> bool:
@@ -79,10 +125,12 @@ def _has_version_of(found: Record, written: Record | None) -> bool:
     return written is not None and found.get("version") == written.get("version")
 
 
-def _as_found(finder: HistoryEntry, found: Record, former: Names) -> Iterator[HistoryEntry]:
+def _as_found(
+    finder: HistoryEntry, found: Record, since: tuple[LedgerEntry, ...], former: Names
+) -> Iterator[EarlierState]:
     """What a page found as a state of its own. From which commit it came is not known."""
     if owner(found.get("tags") or ()) in (finder.page.project, *former):
         entry = finder.entry.model_copy(
             update={"action": "updated", "version": found.get("version"), "before": None, "after": found}
         )
-        yield HistoryEntry(finder.page.model_copy(update={"commit": None}), entry)
+        yield EarlierState(HistoryEntry(finder.page.model_copy(update={"commit": None}), entry), since)

@@ -9,13 +9,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from meta_prefect.interfaces.components import Worker
 from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record
-from meta_prefect.plan.changes import Change, Create, Delete, Held, Offline, Unchanged, Update
+from meta_prefect.plan.changes import Change, Create, Delete, Held, Offline, Unchanged, Update, is_taken_over
 from meta_prefect.plan.deployment_record import field_changes
 from meta_prefect.plan.ledger import HistoryEntry
 from meta_prefect.plan.ownership import is_ours
 from meta_prefect.redaction import hidden
 
-State = Literal["in sync", "drifted", "outdated", "missing", "not deployed", "orphan", "held"]
+State = Literal["in sync", "drifted", "outdated", "missing", "not deployed", "unmanaged", "orphan", "held"]
 ComponentState = Literal["in sync", "drifted", "outdated", "missing", "not deployed", "leaving", "offline"]
 Kind = Literal["drift", "pending", "kept"]
 
@@ -48,7 +48,8 @@ class DeploymentStatus(BaseModel):
         deployment: ``flow/deployment``.
         state: ``in sync``: a deploy has nothing to do. ``drifted``: somebody has changed the server since the last deploy.
             ``outdated``: the project wants something that is not deployed yet. ``missing``: it was deployed and is gone.
-            ``not deployed``: it never was. ``orphan``: it is live, and no longer in the project. ``held``: somebody has asked
+            ``not deployed``: it never was. ``unmanaged``: nobody manages the live one, and the fields are what taking it over
+            changes. ``orphan``: it is live, and no longer in the project. ``held``: somebody has asked
             for it to be left alone, whatever differs.
         version: Its live version.
         fields: What is not everywhere the same.
@@ -211,7 +212,15 @@ def status_of(change: Change, wanted: Record, last: HistoryEntry | None) -> Depl
         case Update(before=live) | Unchanged(live=live):
             fields = tuple(_fields(change, live, wanted, last))
             kinds = {field.kind for field in fields}
-            state: State = "drifted" if "drift" in kinds else "outdated" if "pending" in kinds else "in sync"
+            state: State = (
+                "unmanaged"
+                if is_taken_over(change)
+                else "drifted"
+                if "drift" in kinds
+                else "outdated"
+                if "pending" in kinds
+                else "in sync"
+            )
             return DeploymentStatus(**about, state=state, version=live["version"], fields=fields)
 
 

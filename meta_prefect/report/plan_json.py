@@ -43,6 +43,7 @@ class ChangeDocument(BaseModel):
         fields: What differs, field by field; of what is held too.
         scheduled_runs: Whether runs that its schedules have created already stay, are created anew, or go; none stay as well.
         kept: What operators have set and keep, as the recipe does not set it: values by the place of their field.
+        takes_over: Whether nobody manages it so far, so that only a deploy with ``--adopt`` writes it; left out otherwise.
         next_fires: The next runs of each schedule that it touches, before and after; left out where there are none.
         detail: Why nothing is done, or why it is deleted.
         remarks: What else to know.
@@ -56,6 +57,7 @@ class ChangeDocument(BaseModel):
     fields: tuple[FieldDocument, ...] = ()
     scheduled_runs: ScheduledRuns | None = None
     kept: dict[str, Any] = {}
+    takes_over: bool = False
     next_fires: tuple[NextRuns, ...] = ()
     detail: str = ""
     remarks: tuple[str, ...] = ()
@@ -117,6 +119,8 @@ def _change(change: Change) -> ChangeDocument:
             return ChangeDocument(**common, action="create", fields=_fields(fields))
         case Update(fields=fields, only_counts=counts):
             runs: dict[str, Any] = {"scheduled_runs": change.scheduled_runs} if is_deployment else {}
+            if change.takes_over is not None:
+                runs["takes_over"] = True
             return ChangeDocument(
                 **common, action="next version" if counts else "update", fields=_fields(fields), **runs
             )

@@ -97,6 +97,7 @@ def resolve(
     several = specs if isinstance(specs, Sequence) and not isinstance(specs, str) else (specs,)
     read = tuple(read_spec(spec, where=where) for spec in cast("Sequence[object]", several))
     slugs = _slugs(read, where)
+    _check_anchors(read, slugs, where)
     made: list[Resolved] = []
     for spec, slug in zip(read, slugs, strict=True):
         place = f"{where or 'schedule'} {slug!r}" if len(read) > 1 else where
@@ -109,16 +110,34 @@ def resolve(
         with about("schedule", spec.kind, value=getattr(spec, spec.kind)):
             found = resolve_one(spec, calendar=calendar, now=now, where=place)
         active = spec.active if spec.active is not None else default_active
-        named = {"slug": slug, "in_words": None if spec.slug else in_words(found)}
+        given = spec.slug is not None
+        named = {"slug": slug, "slug_is_given": given, "in_words": None if given else in_words(found)}
         made.append(replace(found, schedule=found.schedule.model_copy(update={**named, "active": active})))
     _check_different([found.schedule for found in made], where)
     return tuple(made)
 
 
+def _check_anchors(specs: Sequence[ScheduleSpec], slugs: Sequence[str], where: str | None) -> None:
+    """Name all anchors without a UTC offset at once, where there are several."""
+    found = {
+        slug: spec.anchor_date.isoformat()
+        for spec, slug in zip(specs, slugs, strict=True)
+        if spec.anchor_date is not None and spec.anchor_date.utcoffset() is None
+    }
+    if len(found) > 1:
+        named = ", ".join(f"{anchor} of {slug!r}" for slug, anchor in found.items())
+        raise ScheduleError(
+            f"the anchors {named} have no UTC offset; Prefect takes them as UTC, whatever the timezone",
+            where=where,
+            hint=f"To keep that meaning, write {' and '.join(f'{anchor}+00:00' for anchor in dict.fromkeys(found.values()))}.",
+        )
+
+
 def _check_different(schedules: Sequence[Schedule], where: str | None) -> None:
     """Refuse a schedule that stands there twice: each of its runs would start twice."""
     for one, other in combinations(schedules, 2):
-        if one == other.model_copy(update={"slug": one.slug, "in_words": one.in_words}):
+        names = one.model_dump(include={"slug", "slug_is_given", "in_words"})
+        if one == other.model_copy(update=names):
             raise ScheduleError(
                 f"the schedules {one.slug!r} and {other.slug!r} are the same, so that each run would start twice",
                 where=where,
@@ -149,7 +168,7 @@ def resolve_one(spec: ScheduleSpec, *, calendar: Calendar | None, now: datetime,
     with about("schedule", "timezone", value=spec.timezone):
         zone = checked_zone(spec.timezone, where=where)
     if spec.interval is not None:
-        check_interval(spec.interval, spec.anchor_date, where=where)
+        check_interval(spec.interval, spec.anchor_date, where=where, under_a_minute="under_a_minute" in spec.allow)
     plain = Schedule(
         slug=spec.slug or spec.kind,
         rrule=spec.rrule and spec.rrule.strip(),

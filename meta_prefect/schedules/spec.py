@@ -277,6 +277,12 @@ class ScheduleSpec(_Spec):
         description="Spans of days without any run: 2026-12-20 to 2027-01-03, or each year 12-20 to 01-03.",
     )
 
+    allow: Annotated[tuple[Literal["under_a_minute"], ...], BeforeValidator(one_or_many)] = Field(
+        default=(),
+        title="Allow",
+        description="What is refused otherwise: under_a_minute, an interval that is shorter and so a burden for the server.",
+    )
+
     @model_validator(mode="before")
     @classmethod
     @reads(TEXT)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote
 
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.applied import kept_form, mark_of
-from meta_prefect.plan.deployment_record import LiveDeployment, changed_schedules
+from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.ledger import LedgerEntry
 from meta_prefect.plan.mark import with_mark
+from meta_prefect.plan.schedule_identity import slug_of
+from meta_prefect.plan.schedule_writes import ScheduleWrites, schedule_body, schedule_writes
 from meta_prefect.private_logs import keep_logs_private
 from meta_prefect.redaction import remember, without_userinfo
 from meta_prefect.server.clock import ServerClock
@@ -54,7 +57,7 @@ class PrefectServer(PrefectReads):
 
     def mark(self, entries: Iterable[LedgerEntry]) -> None:
         """Let deployments carry the marks of their entries, from when they are written next."""
-        self._marks |= {entry.deployment: mark_of(kept_form(entry)) for entry in entries}
+        self._marks |= {one.deployment: mark_of(kept_form(one)) if one.is_managed else None for one in entries}
 
     async def flow_id(self, name: str) -> str:
         """The id of a flow, which is registered where it is not known yet."""
@@ -69,16 +72,19 @@ class PrefectServer(PrefectReads):
         mark = self._marks.get(f"{flow_name}/{name}")
         body[_FORM] = with_mark(record.get(_FORM) or {}, mark)
         if "schedules" in record:
-            body["schedules"] = [_schedule_body(slug, item) for slug, item in record["schedules"].items()]
+            body["schedules"] = [schedule_body(slug_of(key), item) for key, item in record["schedules"].items()]
         answer: Record = await self.post("/deployments/", body)
         return answer["id"]
 
-    async def update_deployment(self, live: LiveDeployment, changed: Record) -> None:
+    async def update_deployment(
+        self, live: LiveDeployment, changed: Record, renamed: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         """Send the fields that differ, and remove schedules that are no longer wanted.
 
         Args:
             live: The deployment as it was read.
             changed: Whole values of the fields that differ.
+            renamed: The keys of live schedules that get another slug, by that.
         """
         body = _request_body(changed, live.record)
         if body.keys() & {"job_variables", "work_pool_name", "work_queue_name"}:
@@ -87,21 +93,28 @@ class PrefectServer(PrefectReads):
             body.setdefault("work_pool_name", live.record["work_pool_name"])
             if body["work_pool_name"] == live.record["work_pool_name"]:
                 body.setdefault("work_queue_name", live.record["work_queue_name"])
-        obsolete: list[str] = []
-        if (schedules := changed.get("schedules")) is not None:
-            obsolete = [key for key in live.schedule_ids if key not in schedules]
-            await self._drop_schedules(live, [key for key in obsolete if key.startswith("id:")])
-            if differing := changed_schedules(live.record["schedules"], schedules):
-                body["schedules"] = [_schedule_body(slug, item) for slug, item in differing.items()]
+        schedules = changed.get("schedules")
+        writes = ScheduleWrites() if schedules is None else schedule_writes(live, schedules, renamed)
+        await self._write_schedules(live, writes)
+        if writes.together:
+            body["schedules"] = writes.together
         if body:
-            if (mark := self._marks.get(live.full_name)) is not None:
+            mark = self._marks.get(live.full_name, live.mark)
+            if _FORM in body or mark != live.mark:
                 body[_FORM] = with_mark(changed.get(_FORM, live.record[_FORM]), mark)
             await self.patch(f"/deployments/{live.id}", body)
-        await self._drop_schedules(live, [key for key in obsolete if not key.startswith("id:")])
+        for schedule_id in writes.deleted:
+            await self.delete(f"/deployments/{live.id}/schedules/{schedule_id}")
 
-    async def _drop_schedules(self, live: LiveDeployment, keys: Sequence[str]) -> None:
-        for key in keys:
-            await self.delete(f"/deployments/{live.id}/schedules/{live.schedule_ids[key]}")
+    async def _write_schedules(self, live: LiveDeployment, writes: ScheduleWrites) -> None:
+        """Write what cannot be sent with the deployment's own fields."""
+        of_schedules = f"/deployments/{live.id}/schedules"
+        for schedule_id, part in writes.patched.items():
+            await self.patch(f"{of_schedules}/{schedule_id}", part)
+        if writes.created:
+            await self.post(of_schedules, writes.created)
+        for schedule_id in writes.replaced:
+            await self.delete(f"{of_schedules}/{schedule_id}")
 
     async def delete_deployment(self, live: LiveDeployment) -> None:
         """Delete a deployment."""
@@ -210,12 +223,4 @@ def _request_body(record: Record, live: Record | None = None) -> Record:
         strategy = options["collision_strategy"]
         sent = {key: value for key, value in options.items() if value is not None}
         body["concurrency_options"] = sent if strategy else None
-    return body
-
-
-def _schedule_body(slug: str, record: Record) -> Record:
-    rule = {key: value for key, value in record.items() if key not in ("active", "parameters")}
-    body: Record = {"slug": slug, "schedule": rule, "parameters": record["parameters"]}
-    if "active" in record:
-        body["active"] = record["active"]
     return body

@@ -36,6 +36,10 @@ PAGE = 200
 _PATIENCE_SECONDS = 30
 
 
+Body = Record | list[Record]
+"""What a request sends."""
+
+
 class PrefectRequests:
     """The Prefect API, request by request; see :class:`~meta_prefect.interfaces.api.Api`.
 
@@ -118,7 +122,7 @@ class PrefectRequests:
         """Read one object; None where there is none."""
         return await self._request("GET", path, missing_is_none=True)
 
-    async def post(self, path: str, body: Record | None = None) -> Any:
+    async def post(self, path: str, body: Body | None = None) -> Any:
         """Send a POST and return the answer's JSON."""
         return await self._request("POST", path, body if body is not None else {})
 
@@ -134,9 +138,7 @@ class PrefectRequests:
         """Delete an object; one that is gone already is no error."""
         await self._request("DELETE", path, missing_is_none=True)
 
-    async def _request(
-        self, method: str, path: str, body: Record | None = None, *, missing_is_none: bool = False
-    ) -> Any:
+    async def _request(self, method: str, path: str, body: Body | None = None, *, missing_is_none: bool = False) -> Any:
         async for attempt in tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(self._may_go_away),
             wait=tenacity.wait_random_exponential(multiplier=0.01, max=2),
@@ -158,7 +160,7 @@ class PrefectRequests:
             return self._silence.heard and self._silence.seconds < GONE_SECONDS
         return isinstance(error, OverloadedError)
 
-    async def _send(self, method: str, path: str, body: Record | None) -> httpx.Response:
+    async def _send(self, method: str, path: str, body: Body | None) -> httpx.Response:
         response = await self._send_once(method, path, body)
         began = time.monotonic()
         while asked_wait(response) is not None and time.monotonic() - began < PATIENCE_SECONDS:
@@ -170,7 +172,7 @@ class PrefectRequests:
             response = await self._send_once(method, path, body)
         return response
 
-    async def _send_once(self, method: str, path: str, body: Record | None) -> httpx.Response:
+    async def _send_once(self, method: str, path: str, body: Body | None) -> httpx.Response:
         from prefect.exceptions import PrefectHTTPStatusError
 
         patience = None if self._silence.heard else FIRST_ANSWER_SECONDS
@@ -272,7 +274,7 @@ def _shipped_templates() -> dict[str, Record]:
     }
 
 
-def sent(path: str, body: Record | None) -> Record | None:
+def sent(path: str, body: Body | None) -> Body | None:
     """What is sent: to tell people of a deploy, nothing secret; what is deployed, as it is."""
     return hidden(body) if path.startswith(("/artifacts/", "/flow_runs/")) else body
 

@@ -17,7 +17,7 @@ async def keep_applied(page: LedgerPage, server: PrefectServer) -> None:
     replaced = {entry.deployment for entry in page.entries}
     to_write = _affected(kept, replaced)
     before = newest_by_name(one for variable in to_write for one in variable.entries)
-    now = [HistoryEntry(page, entry) for entry in page.entries if entry.after is not None]
+    now = [HistoryEntry(page, entry) for entry in page.entries if entry.is_managed]
     entries = [*(one for name, one in before.items() if name not in replaced), *now]
     for variable, text in zip_longest(to_write, packed(entries) if entries else ()):
         if text is None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from logging import Logger
+from types import MappingProxyType
 from typing import Final
 
 import psutil
@@ -49,10 +50,19 @@ class OpenPage:
         """Who deployed."""
         return self._page.by
 
-    async def close(self, written: Iterable[str]) -> None:
-        """Note what really was written: the names of deployments. A page of a run that wrote nothing is removed."""
+    async def close(self, written: Iterable[str], ids: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Note what really was written. A page of a run that wrote nothing is removed.
+
+        Args:
+            written: The names of deployments.
+            ids: The ids of those that are there since, by name.
+        """
         names = set(written)
-        entries = tuple(entry for entry in self._page.entries if entry.deployment in names)
+        entries = tuple(
+            entry.model_copy(update={"id": ids.get(entry.deployment, entry.id)})
+            for entry in self._page.entries
+            if entry.deployment in names
+        )
         path = f"/artifacts/{self._artifact_id}"
         page = self._page.model_copy(update={"entries": entries, "finished": True})
         try:

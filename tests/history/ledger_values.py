@@ -58,5 +58,12 @@ def written(version: str | None, action: Any = "updated", before: str | None = N
     """One line of that deployment's history; what was there before has another version, if any."""
     record = None if action == "deleted" else a_record(version=version, **after)
     found = None if before is None else a_record(version=before)
-    entry = LedgerEntry(deployment=NAME, action=action, version=version, before=found, after=record)
+    entry = LedgerEntry(
+        deployment=NAME,
+        action=action,
+        version=version,
+        before=found,
+        after=record,
+        ours=("description", "tags", "version"),
+    )
     return HistoryEntry(a_page(entry), entry)

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from ledger_values import NAME, a_page, a_record, written
+from ledger_values import NAME, a_page, a_record, live, stored, written
 
 from meta_prefect.errors import TargetError
-from meta_prefect.plan.ledger import HistoryEntry, LedgerEntry
+from meta_prefect.plan.changes import Update
+from meta_prefect.plan.ledger import HistoryEntry, LedgerEntry, history_of
 from meta_prefect.plan.provenance import Doubt
+from meta_prefect.plan.rollback import check_owned, diff_restored
 from meta_prefect.plan.rollback_target import version_to_restore
 
 FIRST, SECOND, THIRD = written("1", "created"), written("2", before="1"), written("3", before="2")
 GONE = written("3", "deleted", before="3")
 AGAIN = written("1", "rolled back", before="3", description="again")
+
+
+def restored(history: list[HistoryEntry], version: str | None = None, **options: Any) -> HistoryEntry:
+    """The entry that tells of the state to go back to."""
+    return version_to_restore(history, version, **options).written
 
 
 @pytest.mark.parametrize(
@@ -31,7 +39,7 @@ AGAIN = written("1", "rolled back", before="3", description="again")
 )
 def test_the_version_to_restore(history: list[HistoryEntry], version: str | None, chosen: HistoryEntry) -> None:
     """A named version, else the last one before the current."""
-    assert version_to_restore(history, version) is chosen
+    assert restored(history, version) is chosen
 
 
 @pytest.mark.parametrize(
@@ -76,14 +84,14 @@ FIFTEEN, FOURTEEN = written("15", before="14"), written("14", before="13")
 )
 def test_what_a_later_page_found_was_live(history: list[HistoryEntry], version: str | None) -> None:
     """A version that nobody noted as written, but that the next write found, is one to go back to."""
-    chosen = version_to_restore(history, version)
+    chosen = restored(history, version)
 
     assert (chosen.entry.version, chosen.entry.after) == ("15", a_record(version="15"))
 
 
 def test_a_killed_deploy_that_wrote_nothing_was_never_live() -> None:
     """What was only about to be written is passed over, for the state that was found in its place."""
-    chosen = version_to_restore([written("16", before="14"), killed(FIFTEEN), FOURTEEN])
+    chosen = restored([written("16", before="14"), killed(FIFTEEN), FOURTEEN])
 
     assert chosen is FOURTEEN
     with pytest.raises(TargetError, match="Known: 16, 14, 13"):
@@ -92,16 +100,36 @@ def test_a_killed_deploy_that_wrote_nothing_was_never_live() -> None:
 
 def test_after_a_killed_deploy_what_it_found_comes_back() -> None:
     """Where the last deploy was killed, going back means going to what was there before it."""
-    assert version_to_restore([killed(SIXTEEN), FIFTEEN, FOURTEEN]) is FIFTEEN
+    assert restored([killed(SIXTEEN), FIFTEEN, FOURTEEN]) is FIFTEEN
 
 
-def test_a_state_that_was_nobodys_is_none_to_go_back_to() -> None:
-    """What a deployment was before it was taken over is not restored: it would belong to nobody again."""
-    found = a_record(version="0", tags=[])
-    entry = LedgerEntry(deployment=NAME, action="updated", version="1", before=found, after=a_record(version="1"))
+def adopted(**found: Any) -> HistoryEntry:
+    """The first entry of a deployment that was taken over."""
+    before = a_record(version="0", tags=["team"], **found)
+    entry = LedgerEntry(deployment=NAME, action="updated", version="1", before=before, after=a_record(version="1"))
+    return HistoryEntry(a_page(entry), entry)
 
-    with pytest.raises(TargetError, match="nothing before version 1"):
-        version_to_restore([HistoryEntry(a_page(entry), entry)])
+
+def test_what_was_live_before_it_was_taken_over_is_a_state_to_go_back_to() -> None:
+    """The history has it as the entry before the first; going back gives the deployment back, without the project's tag."""
+    history = list(history_of(NAME, stored(adopted(description="theirs").page)))
+
+    assert [one.entry.action for one in history] == ["updated", "found"]
+    chosen = restored(history)
+    assert (chosen.entry.version, str(chosen)) == ("0", "what it was before this project had it")
+    change = diff_restored(chosen, live(version="1"), since=[history[0].entry])
+    assert isinstance(change, Update)
+    assert (change.after["tags"], change.after["description"]) == (["team"], "theirs")
+    assert list(check_owned(chosen)) == []
+
+
+def test_what_somebody_wrote_over_it_is_no_state_before_the_first() -> None:
+    """Where a foreign write took the mark away and a deploy put it back, the deployment has been the project's all along."""
+    entry = adopted().entry
+    history = list(history_of(NAME, stored(a_page(entry), written("0").page)))
+
+    assert [one.entry.action for one in history] == ["updated", "updated"]
+    assert "meta-prefect=shop" in (restored(history).entry.after or {})["tags"]
 
 
 def test_a_state_of_a_former_name_is_one_to_go_back_to() -> None:
@@ -110,7 +138,7 @@ def test_a_state_of_a_former_name_is_one_to_go_back_to() -> None:
     entry = LedgerEntry(deployment=NAME, action="updated", version="2", before=found, after=a_record(version="2"))
     history = [HistoryEntry(a_page(entry), entry)]
 
-    assert version_to_restore(history, former=("till",)).entry.after == found
+    assert restored(history, former=("till",)).entry.after == found
     with pytest.raises(TargetError, match="nothing before version 2"):
         version_to_restore(history, former=("bank",))
 
@@ -119,7 +147,7 @@ def test_what_does_not_count_is_passed_over_and_named() -> None:
     """A page that somebody else wrote is no state to go back to; the error says why."""
     planted = doubtful(written("2", before="1"), "not written by the run that it names")
 
-    assert version_to_restore([planted, THIRD, SECOND, FIRST]) is SECOND
+    assert restored([planted, THIRD, SECOND, FIRST]) is SECOND
     with pytest.raises(TargetError, match="version 7 is not written by the run that it names"):
         version_to_restore([doubtful(written("7"), "not written by the run that it names"), THIRD], "7")
 
@@ -132,4 +160,4 @@ def test_what_only_lost_its_run_needs_a_word() -> None:
         version_to_restore(history, "1")
 
     assert "--unconfirmed" in (failure.value.hint or "")
-    assert version_to_restore(history, "1", unconfirmed=True).entry is FIRST.entry
+    assert restored(history, "1", unconfirmed=True).entry is FIRST.entry

@@ -144,7 +144,7 @@ def test_history_and_rollback_bear_any_page(first: tuple[Any, Any], second: tupl
             if one.entry.after is not None:
                 tuple(field_changes(live().record, one.entry.after))
                 with_given_up({}, a_record(), one.entry.after, one.entry.ours)
-        target = version_to_restore(history, history[0].entry.version)
+        target = version_to_restore(history, history[0].entry.version).written
         diff_restored(target, live())
         tuple(check_owned(target))
         tuple(check_steps(target, history, None))

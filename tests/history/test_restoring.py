@@ -11,7 +11,7 @@ from ledger_values import NAME, a_record, live, written
 from meta_prefect.errors import ConflictError
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.changes import Create, Unchanged, Update
-from meta_prefect.plan.ledger import HistoryEntry
+from meta_prefect.plan.ledger import HistoryEntry, LedgerEntry
 from meta_prefect.plan.rollback import check_owned, check_steps, code_remarks, diff_restored, under_present_name
 
 CRON: Record = {"timezone": "UTC", "parameters": {}, "cron": "0 9 * * *", "day_or": True, "active": True}
@@ -36,12 +36,124 @@ RULE: Record = {"timezone": "UTC", "parameters": {}, "rrule": "FREQ=DAILY", "act
     ],
 )
 def test_every_field_goes_back(now: dict[str, Any], then: dict[str, Any]) -> None:
-    """What differs is written, whoever set it; nothing else is."""
-    change = diff_restored(written(**{"version": "1", **then}), live(**{"version": "1", **now}))
+    """What a deploy has changed since is written, whichever field it is; nothing else is."""
+    change = diff_restored(
+        written(**{"version": "1", **then}), live(**{"version": "1", **now}), since=[deployed(then, now)]
+    )
 
     assert isinstance(change, Update)
     assert {field.path.partition(".")[0] for field in change.fields} == then.keys()
     assert {key: change.after[key] for key in then} == then
+
+
+def deployed(then: dict[str, Any], now: dict[str, Any], **told: Any) -> LedgerEntry:
+    """The entry of a deploy that changed some fields, and set them."""
+    before, after = a_record(**then), a_record(**now)
+    fields: dict[str, Any] = {"deployment": NAME, "action": "updated", "version": None, "ours": tuple(now), **told}
+    return LedgerEntry(**fields, before=before, after=after)
+
+
+OFF: Record = CRON | {"active": False}
+WEEKLY: Record = CRON | {"cron": "0 3 * * 0"}
+MARKS = ["env=dev", "meta-prefect=shop"]
+
+
+@pytest.mark.parametrize(
+    ("state", "since", "now", "back"),
+    [
+        pytest.param(
+            {"paused": True},
+            deployed({"paused": True}, {"paused": True}, ours=()),
+            {"paused": True},
+            True,
+            id="before it",
+        ),
+        pytest.param({}, deployed({}, {}), {"paused": True}, True, id="since the last deploy"),
+        pytest.param(
+            {}, deployed({"paused": False}, {"paused": True}), {"paused": True}, False, id="not what a recipe set"
+        ),
+        pytest.param(
+            {"paused": True},
+            deployed({"paused": True}, {"paused": False}),
+            {"paused": False},
+            True,
+            id="what a recipe undid",
+        ),
+    ],
+)
+def test_an_operators_pause_is_kept(state: dict[str, Any], since: LedgerEntry, now: dict[str, Any], back: bool) -> None:
+    """Going back undoes what deploys did to it since, and nothing that operators did."""
+    change = diff_restored(written("1", description="old", **state), live(version="2", **now), since=[since])
+
+    assert isinstance(change, Update)
+    assert change.after["paused"] is back
+
+
+@pytest.mark.parametrize(
+    ("then", "since", "now", "back"),
+    [
+        pytest.param(
+            OFF,
+            deployed({"schedules": {"daily": OFF}}, {"schedules": {"daily": CRON}}),
+            {"daily": CRON},
+            {"daily": OFF},
+            id="turned over by a deploy",
+        ),
+        pytest.param(
+            CRON,
+            deployed({"schedules": {"daily": CRON}}, {"schedules": {"daily": CRON}}),
+            {"daily": OFF},
+            {"daily": OFF},
+            id="switched off since",
+        ),
+        pytest.param(
+            CRON,
+            deployed({"schedules": {"daily": CRON}}, {"schedules": {"daily": CRON}}),
+            {"daily": CRON, "id:7": WEEKLY},
+            {"daily": CRON, "id:7": WEEKLY},
+            id="an operator's own",
+        ),
+        pytest.param(
+            CRON,
+            deployed({"schedules": {"daily": CRON}}, {"schedules": {"daily": CRON, "weekly": WEEKLY}}),
+            {"daily": CRON, "weekly": WEEKLY},
+            {"daily": CRON},
+            id="made by a deploy",
+        ),
+    ],
+)
+def test_an_operators_switches_and_schedules_are_kept(
+    then: Record, since: LedgerEntry, now: Record, back: Record
+) -> None:
+    """A switch that a deploy turned over goes back; what an operator has switched or added since stays."""
+    change = diff_restored(
+        written("1", description="old", schedules={"daily": then}), live(schedules=now), since=[since]
+    )
+
+    assert isinstance(change, Update)
+    assert change.after["schedules"] == back
+
+
+def test_a_schedule_loses_the_slug_that_it_got_when_it_was_taken_over() -> None:
+    """Its activity is the one that it has now, where nobody but operators has set that."""
+    found: dict[str, Any] = {"schedules": {"id:7": CRON}}
+    named: dict[str, Any] = {"schedules": {"daily": CRON}}
+    now = replace(live(schedules={"daily": OFF}), schedule_ids={"daily": "7"})
+
+    change = diff_restored(written("1", description="old", **found), now, since=[deployed(found, named)])
+
+    assert isinstance(change, Update)
+    assert change.after["schedules"] == {"id:7": OFF}
+
+
+def test_operators_tags_are_kept() -> None:
+    """A tag that a deploy brought goes, one that it took away comes back, and an operator's stays."""
+    since = deployed({"tags": [*MARKS, "old"]}, {"tags": [*MARKS, "new"]}, own={"tags": (*MARKS, "new")})
+
+    change = diff_restored(written("1", tags=[*MARKS, "old"]), live(tags=[*MARKS, "new", "vip"]), since=[since])
+
+    assert isinstance(change, Update)
+    assert change.after["tags"] == [*MARKS, "old", "vip"]
 
 
 def test_what_is_there_already_is_not_written() -> None:
@@ -91,7 +203,7 @@ def test_what_a_former_name_wrote_goes_back_under_the_present_one(owner: str) ->
     change = diff_restored(target, live(version="1", tags=[f"meta-prefect={owner}", "env=dev"]), ("till",))
 
     assert isinstance(change, Update)
-    assert change.after["tags"] == ["meta-prefect=shop", "env=dev", "a"]
+    assert change.after["tags"] == ["a", "env=dev", "meta-prefect=shop"]
     assert change.after["description"] == "old"
     assert list(check_owned(target)) == []
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.plan.changes import Create, Subject
 from meta_prefect.plan.deployment_record import LiveDeployment, desired_record, live_deployment
+from meta_prefect.plan.ledger import LedgerEntry, entry_of
 
 STORED_AT = "2026-11-20T12:34:56Z"
 
@@ -71,3 +73,11 @@ def stored(deployment: Deployment, **changes: Any) -> LiveDeployment:
 def stored_again(after: Record) -> LiveDeployment:
     """The live deployment after the record of a change was written."""
     return live_deployment(answer(after), "add")
+
+
+def last_entry(deployment: Deployment) -> LedgerEntry:
+    """What the ledger says once a deployment was created, under the id that its answer has."""
+    wanted = desired_record(deployment)
+    entry = entry_of(Create(Subject("deployment", deployment.full_name), (), wanted), wanted)
+    assert entry is not None
+    return entry.model_copy(update={"id": "1b0c1ab8"})

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from server_answer import STORED_AT, stored
+from server_answer import STORED_AT, last_entry, stored
 from values import a_deployment, a_flow
 
 from meta_prefect.interfaces.deployment import Deployment
@@ -15,6 +15,7 @@ from meta_prefect.interfaces.schedules import Schedule
 from meta_prefect.plan.changes import Change, Create, Unchanged, Update
 from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.diff import diff_deployment
+from meta_prefect.plan.ledger import LedgerEntry
 
 DAILY = Schedule(slug="daily", rrule="RRULE:FREQ=DAILY", timezone="US/Pacific", parameters={"x": 1})
 HOURLY = Schedule(slug="hourly", interval=timedelta(hours=1))
@@ -31,9 +32,9 @@ STORED_HOURLY: Record = {
 }
 
 
-def updated(desired: Deployment, live: LiveDeployment) -> Update:
+def updated(desired: Deployment, live: LiveDeployment, last: LedgerEntry | None = None) -> Update:
     """The change, which is to be an update."""
-    change = diff_deployment(desired, live)
+    change = diff_deployment(desired, live, last=last)
     assert isinstance(change, Update)
     return change
 
@@ -140,7 +141,8 @@ BASE: dict[str, Any] = {
 )
 def test_each_field_is_shown_with_before_and_after(changed: dict[str, Any], expected: dict[str, Any] | None) -> None:
     """Exactly what differs is reported, by its path."""
-    shown = fields(updated(a_deployment(**{**BASE, **changed}), stored(a_deployment(**BASE))))
+    before = a_deployment(**BASE)
+    shown = fields(updated(a_deployment(**{**BASE, **changed}), stored(before), last_entry(before)))
 
     if expected is None:
         assert all(path.startswith("parameter_openapi_schema.") for path in shown)

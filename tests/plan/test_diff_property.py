@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from server_answer import stored, stored_again
+from server_answer import last_entry, stored, stored_again
 from values import a_deployment, a_flow
 
 from meta_prefect.interfaces.json_diff import is_same
@@ -120,7 +120,8 @@ def test_what_differs_is_shown_and_only_that(fields: dict[str, Any], data: st.Da
     if name == "schedules":
         assume(_with_activation(after[key]) != _with_activation(before[key]))
 
-    change = diff_deployment(a_deployment(**changed), stored(a_deployment(**fields)))
+    before_it = a_deployment(**fields)
+    change = diff_deployment(a_deployment(**changed), stored(before_it), last=last_entry(before_it))
     assert isinstance(change, Update)
     assert {field.path.partition(".")[0] for field in change.fields} == {key}
 

@@ -5,27 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from server_answer import stored
+from server_answer import last_entry, stored
 from values import a_deployment
 
-from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.schedules import Schedule
-from meta_prefect.plan.changes import Create, Subject, Unchanged, Update
-from meta_prefect.plan.deployment_record import LiveDeployment, desired_record
+from meta_prefect.plan.changes import Unchanged, Update
+from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.diff import diff_deployment, needs_history
-from meta_prefect.plan.ledger import LedgerEntry, entry_of
 
 DAILY = Schedule(slug="daily", cron="0 9 * * *")
 PAUSED = DAILY.model_copy(update={"active": False})
-
-
-def last_entry(deployment: Deployment) -> LedgerEntry:
-    """What the ledger says once a deployment was created."""
-    wanted = desired_record(deployment)
-    entry = entry_of(Create(Subject("deployment", deployment.full_name), (), wanted), wanted)
-    assert entry is not None
-    return entry
 
 
 def changes(then: Record, now: Record, live: LiveDeployment | None = None) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from values import a_deployment, a_flow
 from meta_prefect.interfaces.deployment import VersionRule
 from meta_prefect.interfaces.schedules import Schedule
 from meta_prefect.plan.changes import Unchanged
-from meta_prefect.plan.deployment_record import desired_record, live_deployment, without_injected_start
+from meta_prefect.plan.deployment_record import desired_record, live_deployment
 from meta_prefect.plan.diff import diff_deployment
+from meta_prefect.plan.schedule_record import without_injected_start
 
 PARIS = timezone(timedelta(hours=1))
 NOON = datetime(2026, 1, 1, 12, tzinfo=PARIS)

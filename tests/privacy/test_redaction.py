@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-from meta_prefect.hidden_values import is_hidden, known_by, restored, secrets_in
+from meta_prefect.hidden_values import is_hidden, known_by, replaced_by_references, restored, secrets_in
 from meta_prefect.redaction import hidden, is_secret_name, redacted, remember, remember_within, without_userinfo
 
 S = "hunter2X"
@@ -263,3 +263,23 @@ def test_the_ledger_shows_where_secrets_stand() -> None:
 def test_addresses_are_compared_without_who_asks(address: str, bare: str) -> None:
     """User and password do not make another server."""
     assert without_userinfo(address) == bare
+
+
+@pytest.mark.parametrize(
+    ("live", "wanted", "secrets"),
+    [
+        pytest.param("t0ken", "{{ prefect.blocks.secret.x }}", ["t0ken"], id="a block's reference"),
+        pytest.param(
+            "p://u:t0ken@h", "p://u:{{ prefect.blocks.secret.x }}@h", ["p://u:t0ken@h"], id="a part of a text"
+        ),
+        pytest.param("{{ prefect.blocks.secret.y }}", "{{ prefect.blocks.secret.x }}", [], id="another reference"),
+        pytest.param("dev", "{{ prefect.variables.stage }}", [], id="a variable, which is no secret"),
+        pytest.param("a", "b", [], id="plain values"),
+        pytest.param(None, "{{ prefect.blocks.secret.x }}", [], id="nothing"),
+    ],
+)
+def test_what_a_reference_replaces_was_a_secret(live: Any, wanted: Any, secrets: list[str]) -> None:
+    """Prefect's deploy had resolved the reference, whatever the key above it is called."""
+    found = replaced_by_references({"env": [{"OPAQUE": live}]}, {"env": [{"OPAQUE": wanted}]})
+
+    assert list(found) == secrets

@@ -94,6 +94,7 @@ CASES: dict[str, Case] = {
         lambda it: [one.triggers[0].expect for one in it.components if isinstance(one, DeploymentTriggers)],
         [("order.placed",)],
     ),
+    "owns_all": ({"owns_all": "tags"}, lambda it: it.deployment.owns_all, {"tags"}),
 }
 """For each variable: what is said, where it arrives, and as what."""
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from plan.server_answer import stored
+from plan.server_answer import last_entry, stored
 from values import a_context, a_deployment
 
 from meta_prefect.interfaces.schedules import Schedule
@@ -119,8 +119,11 @@ def test_the_same_schedule_has_the_same_name() -> None:
 @pytest.mark.parametrize("active", [False, True])
 def test_a_schedule_that_is_named_anew_stays_switched_off(active: bool) -> None:
     """Another time makes another name; that an operator had switched the schedule off is not undone by it."""
-    live = stored(a_scheduled({"cron": "0 9 * * *"}))
+    nine = a_scheduled({"cron": "0 9 * * *"})
+    live = stored(nine)
     live.record["schedules"]["daily-0900-utc"]["active"] = active
-    change = diff_deployment(a_scheduled({"cron": "0 10 * * *"}), live)
+    change = diff_deployment(a_scheduled({"cron": "0 10 * * *"}), live, last=last_entry(nine))
     assert isinstance(change, Update)
     assert {name: one["active"] for name, one in change.after["schedules"].items()} == {"daily-1000-utc": active}
+    assert change.renamed == {"daily-1000-utc": "daily-0900-utc"}
+    assert "schedule 'daily-1000-utc' takes the place of 'daily-0900-utc'" in change.remarks

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from stored import stored_for
 
 from meta_prefect.errors import ScheduleError
+from meta_prefect.schedules.resolve import resolve
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
@@ -161,3 +162,24 @@ def test_an_interval_that_drifts_through_too_many_holidays_is_refused() -> None:
     with pytest.raises(ScheduleError, match="6500 characters\n  Choose an interval that divides an hour or a day"):
         stored_for(spec, default_calendar=None, now=january)
     assert stored_for({**spec, "interval": "every 10 minutes"}, default_calendar=None, now=january)
+
+
+def test_what_prefect_allows_is_let_through_by_name() -> None:
+    """An interval under a minute is refused with the word that allows it, and stored as it is with that word."""
+    now = datetime(2026, 11, 27, tzinfo=UTC)
+    with pytest.raises(ScheduleError, match="allow: under_a_minute"):
+        resolve({"interval": 30}, default_calendar=None, now=now)
+
+    (allowed,) = resolve({"interval": 30, "allow": "under_a_minute"}, default_calendar=None, now=now)
+
+    assert allowed.schedule.interval == timedelta(seconds=30)
+
+
+def test_all_anchors_without_an_offset_are_named_at_once() -> None:
+    """The hint has the text that keeps what each of them means today."""
+    hours = [{"interval": 3600, "anchor_date": f"2026-01-0{day}T09:00:00"} for day in (5, 6)]
+
+    with pytest.raises(ScheduleError, match=r"of 'interval', .* of 'interval-2' have no UTC offset") as refused:
+        resolve(hours, default_calendar=None, now=datetime(2026, 11, 27, tzinfo=UTC))
+
+    assert "2026-01-05T09:00:00+00:00 and 2026-01-06T09:00:00+00:00" in (refused.value.hint or "")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from meta_prefect.implementations.builder import Builder
 from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.short_forms import one_or_many
 
 
 def _check_entrypoint(entrypoint: str) -> str:
@@ -22,6 +23,10 @@ Entrypoint = Annotated[str, AfterValidator(_check_entrypoint)]
 """``path.py:function`` or ``package.module.function``."""
 
 
+Shares = Annotated[tuple[Literal["schedules", "tags"], ...], BeforeValidator(one_or_many)]
+"""Fields to which operators may add."""
+
+
 class deployment_switches(Builder):  # noqa: N801 - used like a function
     """Sets what Prefect keeps of a deployment beside its metadata; what is None is left as it is.
 
@@ -29,6 +34,7 @@ class deployment_switches(Builder):  # noqa: N801 - used like a function
         paused: Whether it is paused, so that schedules create no runs; None leaves that to the operator.
         enforce_parameter_schema: Whether the server refuses parameters of runs that the flow does not take.
         entrypoint: Where runs find the flow, if not where the deploy found it: in an image, for example.
+        owns_all: What operators may not add to, so that all of it is the recipe's.
     """
 
     step: ClassVar[str] = "set switches"
@@ -36,9 +42,11 @@ class deployment_switches(Builder):  # noqa: N801 - used like a function
     paused: bool | None = None
     enforce_parameter_schema: bool | None = None
     entrypoint: Entrypoint | None = None
+    owns_all: Shares = ()
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
         """Set what is given."""
-        for name, value in self.model_dump(exclude_none=True).items():
+        for name, value in self.model_dump(exclude_none=True, exclude={"owns_all"}).items():
             setattr(deployment, name, value)
+        deployment.owns_all |= set(self.owns_all)
         return deployment
