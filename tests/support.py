@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
+from meta_prefect.plan.mark import without_mark
+
 T = TypeVar("T")
 
 SERVER_SETTINGS = {
@@ -94,6 +96,11 @@ class Api:
     def deployments_of(self, flow_name: str) -> list[Any]:
         """Read all deployments of a flow."""
         return self.post("/deployments/filter", flows={"name": {"any_": [flow_name]}})
+
+
+def unmarked(deployment: dict[str, Any]) -> dict[str, Any]:
+    """A deployment as the server gives it, without the mark of what was applied last, which is another at each write."""
+    return {**deployment, "parameter_openapi_schema": without_mark(deployment["parameter_openapi_schema"])[0]}
 
 
 def wait_until(found: Callable[[], T | None], *, what: str, seconds: float = 90) -> T:

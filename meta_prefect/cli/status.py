@@ -76,12 +76,13 @@ def _read(targets: tuple[str, ...], env: str | None, select: tuple[str, ...]) ->
     from meta_prefect.plan.saved_plan import DeployOptions
     from meta_prefect.project import read_project
     from meta_prefect.server import connect
+    from meta_prefect.settings import read_settings
 
     path, names = split_targets(targets)
     asked = DeployOptions(names=names, select=tuple(select))
 
     async def run() -> ProjectStatus:
-        async with connect(LocalHost()) as server:
+        async with connect(LocalHost(start_worker=read_settings().start_worker)) as server:
             await server.check()
             return await project_status(read_plan_input(read_project(path, required=False), path, env, asked), server)
 

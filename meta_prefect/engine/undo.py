@@ -97,9 +97,9 @@ def _entry(planned: PlannedDeployment, last: HistoryEntry | None) -> LedgerEntry
     if planned.live is None:
         return LedgerEntry(deployment=name, action="deleted", version=None, before=after, after=None)
     before = planned.live.record
-    ours = last.entry.ours if last is not None else ()
+    of_recipe: Record = {} if last is None else {"ours": last.entry.ours, "own": last.entry.own}
     return LedgerEntry(
-        deployment=name, action="rolled back", version=before["version"], before=after, after=before, ours=ours
+        deployment=name, action="rolled back", version=before["version"], before=after, after=before, **of_recipe
     )
 
 

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from meta_prefect.interfaces.components import Worker
 from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record
 from meta_prefect.plan.changes import Change, Create, Delete, Held, Offline, Unchanged, Update, is_taken_over
 from meta_prefect.plan.deployment_record import field_changes
@@ -98,7 +97,7 @@ class ComponentStatus(BaseModel):
         kind: What it is: ``automation``, ``work queue`` and so on.
         name: Its name.
         state: As that of a deployment. ``leaving``: no deployment wants it any more, and the next deploy removes it.
-            ``offline``: it is as wanted, and runs of the deployments that need it would not start.
+            ``offline``: it is as wanted but for that, and runs of the deployments that need it would not start.
         fields: What the project wants otherwise.
         needed_by: The deployments that need it.
         remarks: What else to know of it.
@@ -115,8 +114,8 @@ class ComponentStatus(BaseModel):
 
     @property
     def has_drifted(self) -> bool:
-        """Whether somebody has changed or deleted it since the last deploy; a worker may have ended by itself."""
-        return self.state in ("drifted", "missing") and self.kind != Worker.kind
+        """Whether somebody has changed or deleted it since the last deploy; what is offline may have ended by itself."""
+        return self.state in ("drifted", "missing")
 
     @property
     def is_in_sync(self) -> bool:
@@ -134,7 +133,7 @@ class ProjectStatus(BaseModel):
         version: The version of this form.
         project: The project.
         environment: The environment.
-        in_sync: Whether a deploy would change nothing; versions that count deploys do not count, nor does what is held.
+        in_sync: Whether a deploy would write nothing; versions that count deploys do not count, nor does what is held or offline.
         can_run: Whether nothing that deployments need is offline.
         deployments: Each deployment.
         components: What they need, and what is there for them and leaves.
@@ -236,6 +235,8 @@ def component_status(change: Change, needed_by: Iterable[str], *, as_applied: bo
     match change:
         case Create():
             return ComponentStatus(**about, state="missing" if as_applied else "not deployed")
+        case Update(fields=fields) if all((one.path, one.before) == ("status", "offline") for one in fields):
+            return ComponentStatus(**about, state="offline", remarks=("the next deploy starts it",))
         case Update(fields=fields):
             kind: Kind = "drift" if as_applied else "pending"
             found = (

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import Api
+from support import Api, unmarked
 
 from deployer_flows import disown, rollback
 from meta_prefect.deploy import deploy
@@ -149,7 +149,7 @@ def test_disowning_takes_the_mark_away_and_nothing_else(
     """The deployment runs on; the history says so, and the next deploy says what it is."""
     root = project(flow=FLOW, **{"meta_prefect.yaml": FILE})
     deploy([str(root)], adopt=True)
-    before = server.deployment(f"{unique}/nightly")
+    before = unmarked(server.deployment(f"{unique}/nightly"))
 
     done = run_cli("disown", f"{unique}/nightly", "--path", str(root))
 

@@ -145,6 +145,11 @@ def add_tag(hand: Hand) -> None:
     hand.patch(tags=[*hand.live["tags"], "by-hand"])
 
 
+def take_tag(hand: Hand) -> None:
+    """Take the recipe's own tag away."""
+    hand.patch(tags=[tag for tag in hand.live["tags"] if tag != "old"])
+
+
 def move_to_pool(hand: Hand) -> None:
     """Let it run in another pool."""
     hand.api.post("/work_pools/", name=f"{hand.unique}-theirs", type="process")
@@ -176,12 +181,7 @@ def point_at_block(key: str) -> Mutation:
 
 CASES: dict[str, Case] = {
     "description": Case("description", patch(description="by hand"), "description", in_code="describer(text='new')"),
-    "tags": Case(
-        "tags",
-        add_tag,
-        "tags",
-        in_code="tags_resolver(tags=('new',))",
-    ),
+    "tags": Case("tags", take_tag, "tags", "tags_resolver(tags=('old',))", in_code="tags_resolver(tags=('new',))"),
     "version": Case("version", patch(version="99"), "version", in_code="versioneer(version='8')"),
     "parameters": Case("parameters", patch(parameters={"n": 3}), "parameters.n", in_code="parameters(values={'n': 4})"),
     "schema": Case(
@@ -205,7 +205,7 @@ CASES: dict[str, Case] = {
         "pull_steps",
         patch(pull_steps=[]),
         "pull_steps",
-        in_code="having(pull_steps=[{'prefect.deployments.steps.set_working_directory': {'directory': '/tmp'}}])",
+        in_code="having(pull_steps=[{'prefect.deployments.steps.git_clone': {'repository': 'https://git.example/x.git'}}])",
     ),
     "entrypoint": Case(
         "entrypoint", patch(entrypoint="by_hand.py:f"), "entrypoint", in_code="having(entrypoint='flows.py:steps')"
@@ -262,7 +262,7 @@ CASES: dict[str, Case] = {
         DAILY,
         "scheduler(schedule=daily, active=False)",
     ),
-    "added_schedule": Case("schedules", add_schedule, "schedules.theirs", DAILY),
+    "added_schedule": Case("schedules", add_schedule, "schedules.theirs", DAILY, kept=True),
     "removed_schedule": Case("schedules", remove_schedule, "schedules.daily", DAILY, "scheduler(schedule=[])"),
     "their_pause": Case("paused", patch(paused=True), "paused", kept=True),
     "their_limit": Case("global_concurrency_limit", patch(concurrency_limit=9), "concurrency_limit", kept=True),
@@ -287,6 +287,7 @@ CASES: dict[str, Case] = {
     "their_runs": Case(
         "schedules", patch_schedule(max_scheduled_runs=5), "schedules.daily.max_scheduled_runs", DAILY, kept=True
     ),
+    "their_tag": Case("tags", add_tag, "tags", kept=True),
     "their_label": Case("labels", label, "labels.team", kept=True),
     "their_storage": Case(
         "storage_document_id", point_at_block("storage_document_id"), "storage_document_id", kept=True

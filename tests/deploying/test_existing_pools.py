@@ -196,7 +196,7 @@ def test_a_pool_that_learns_to_hand_the_environment_over(
 
     assert left_to_do(root) == []
     status = run_cli("status", str(root))
-    assert (status.returncode, "1 of 1 in sync in dev" in status.stdout) == (0, True)
+    assert (status.returncode, "1 of 1 in sync in dev; 1 offline" in status.stdout) == (3, True)
 
 
 def test_a_pool_without_any_way(server: Api, project: Project, unique: str) -> None:

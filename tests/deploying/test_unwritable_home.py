@@ -108,7 +108,7 @@ def test_with_an_api_nothing_is_missing(server: Api, home: Path, folder: Path, u
     assert (plan[0], "1 to create in dev" in plan[1]) == (2, True), plan
     assert (deployed[0], f"created {name} version 1" in deployed[1]) == (0, True), deployed
     assert server.deployment(name)["name"] == f"{unique}-dev"
-    assert (status[0], "1 of 1 in sync in dev" in status[1], status[2]) == (0, True, note)
+    assert (status[0], "1 of 1 in sync in dev; 1 offline" in status[1], status[2]) == (3, True, note), status
     assert (history[0], "version 1  created" in history[1], history[2]) == (0, True, note)
     assert note or not home.exists()
 

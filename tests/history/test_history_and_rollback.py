@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import Api
+from support import Api, unmarked
 
 from deployer_flows import rollback
 from meta_prefect.deploy import deploy
@@ -95,7 +95,7 @@ def written(project: str) -> list[tuple[str, str, str | None]]:
 
 def stored(server: Api, name: str) -> dict[str, Any]:
     """What a rollback must bring back of a deployment."""
-    live = server.deployment(name)
+    live = unmarked(server.deployment(name))
     schedules = {one["slug"]: (one["schedule"], one["active"], one["parameters"]) for one in live["schedules"]}
     limit = live["global_concurrency_limit"]
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import uuid
 from collections.abc import Callable
@@ -54,11 +55,15 @@ def clone(server: Api, name: str, tmp_path_factory: pytest.TempPathFactory) -> P
         server.post("/work_pools/", name=f"{name}-{kind}", type=kind, base_job_template=template)
     process, docker, kubernetes = (f"{name}-{kind}" for kind in ("process", "docker", "kubernetes"))
     options: dict[str, Any] = {"build": False, "push": False, "print_next_steps": False, "ignore_warnings": True}
-    etl: Any = flow.from_source(str(root), "flows/all.py:etl")
-    train: Any = flow.from_source(str(root), "flows/all.py:train")
-    etl.deploy("nightly", process, schedules=[Cron("0 3 * * *", slug="night")], tags=["Production", "V3"], **options)
-    triggers = [{"expect": ["orders.placed"], "parameters": {"model": "{{ event.payload.m }}"}}]
-    train.deploy("boxed", docker, image="acme/shop:7", parameters={"model": "a"}, triggers=triggers, **options)
+    # Prefect takes the version from the repository that one stands in.
+    with contextlib.chdir(root):
+        etl: Any = flow.from_source(str(root), "flows/all.py:etl")
+        train: Any = flow.from_source(str(root), "flows/all.py:train")
+        etl.deploy(
+            "nightly", process, schedules=[Cron("0 3 * * *", slug="night")], tags=["Production", "V3"], **options
+        )
+        triggers = [{"expect": ["orders.placed"], "parameters": {"model": "{{ event.payload.m }}"}}]
+        train.deploy("boxed", docker, image="acme/shop:7", parameters={"model": "a"}, triggers=triggers, **options)
     schedules = [
         {"slug": "hourly", "schedule": {"interval": 3600}},
         {

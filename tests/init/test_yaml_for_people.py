@@ -43,7 +43,7 @@ VALUES = st.recursive(
 @given(st.dictionaries(KEYS, VALUES, max_size=4))
 def test_property_what_is_written_is_what_the_project_file_s_reader_reads(value: dict[str, Any]) -> None:
     """Numbers that are texts, dates, NO, multi-line scripts, keys of any kind: the oracle is the reader itself."""
-    text = "\n".join(yaml_lines({"top": value}))
+    text = "".join(f"{line}\n" for line in yaml_lines({"top": value}))
 
     read = parse_document("meta_prefect.yaml", text.encode())
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from deployer_projects import GitProject, run_deployer
-from support import Api, run_deployment
+from support import Api, run_deployment, unmarked
 
 from deployer_flows import deploy_project
 from meta_prefect.deploy import deploy
@@ -82,13 +82,13 @@ def test_a_year_later_only_the_horizon_moves(
 ) -> None:
     """A redeploy a year on adds the holidays of the next year to the schedule, and changes nothing else of the deployment."""
     deploy([str(folder_project)], env="prod")
-    before = server.deployment(f"{unique}/nightly-prod")
+    before = unmarked(server.deployment(f"{unique}/nightly-prod"))
     later = datetime.now(UTC) + timedelta(days=365)
     monkeypatch.setattr(context, "clock", lambda: later)
 
     report = asyncio.run(deploy_project(path=str(folder_project), environment="prod", only_changed=True))
 
-    after = server.deployment(f"{unique}/nightly-prod")
+    after = unmarked(server.deployment(f"{unique}/nightly-prod"))
     differing = {key for key in before if before[key] != after[key]} - {"schedules"}
     # What the server says of its own: when it was written and polled, and whether a worker is there.
     assert differing <= {"updated", "last_polled", "status"}

@@ -159,6 +159,7 @@ def test_the_schedules_shown_are_deployable(project: Project) -> None:
         "runs on business day 1 and -1 of a month (holidays of DE) only",
         "runs on holidays of US only",
         "weekends are moved to the next business day, holidays of US are left out,",
+        "holidays of NYSE + NYSE from 13:00 are left out",
     ]
 
 

@@ -177,6 +177,7 @@ async def connect_cluster(context: str | None, where: str) -> AsyncGenerator[Clu
     Raises:
         ConfigurationError: There is neither, or it cannot be read.
     """
+    import yaml
     from kubernetes_asyncio import config
     from kubernetes_asyncio.client import ApiClient, Configuration
 
@@ -195,7 +196,7 @@ async def connect_cluster(context: str | None, where: str) -> AsyncGenerator[Clu
                 where=where,
                 hint="Set KUBECONFIG, or apply what `meta-prefect worker manifests` prints.",
             )
-    except (config.ConfigException, OSError, TypeError, KeyError) as error:
+    except (config.ConfigException, yaml.YAMLError, OSError, TypeError, KeyError) as error:
         raise ConfigurationError(f"the kubeconfig cannot be used: {error}", where=where) from error
     client: Any
     async with cast("Any", ApiClient)(configuration) as client:
