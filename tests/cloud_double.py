@@ -48,6 +48,9 @@ SOME = ("flow_runs", "task_runs", "flows", "deployments")
 """The first parts of the paths that are limited."""
 
 _MADE = re.compile(r"^/(?P<kind>flow_runs|artifacts)/$|^/deployments/[^/]+/create_flow_run$")
+_NO_KEPT = httpx.Limits(max_keepalive_connections=0)
+"""Each request on a connection of its own: one that is kept may be closed by the server just as it is used again."""
+
 _TEMPLATE = "/collections/views/aggregate-worker-metadata"
 _PASSED_ON = frozenset({b"content-type", b"accept", b"user-agent", b"x-prefect-api-version"})
 
@@ -134,7 +137,7 @@ class CloudDouble:
 
     def __enter__(self) -> CloudDouble:
         """Listen."""
-        self._behind = httpx.AsyncClient(timeout=120, auth=self._auth)
+        self._behind = httpx.AsyncClient(timeout=120, auth=self._auth, limits=_NO_KEPT)
         self._thread.start()
         while not self._server.started:
             time.sleep(0.01)
@@ -157,7 +160,7 @@ class CloudDouble:
 
         async def delete_all() -> dict[str, int]:
             done = dict.fromkeys(self._made, 0)
-            async with httpx.AsyncClient(timeout=120, auth=self._auth) as client:
+            async with httpx.AsyncClient(timeout=120, auth=self._auth, limits=_NO_KEPT) as client:
                 for kind, ids in self._made.items():
                     for one in ids:
                         answer = await self._ask(client, "DELETE", f"{self._target}/{kind}/{one}")

@@ -1,4 +1,4 @@
-"""The whole story of a project on Prefect Cloud's smallest plan, on the double of it: 250 requests, and then a wait."""
+"""The whole story of a project on Prefect Cloud, on the double of it, where a deploy meets the limits of its plan."""
 
 from __future__ import annotations
 
@@ -25,14 +25,17 @@ FLOW = """
         '''Work.'''
         return n
 """
-NUMBER = 120
+NUMBER = 60
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
 def cloud(server: Api) -> Generator[CloudDouble]:
-    """The double: 250 requests, whatever their paths, and 500 lines of logs; then two seconds in place of a minute."""
-    limits = Limits(requests=250, logs=500, seconds=2, paths=())
+    """The double: 100 requests, whatever their paths, and 200 lines of logs; then two seconds in place of a minute.
+
+    That is less than half of what the smallest plan allows, so that sixty deployments meet it.
+    """
+    limits = Limits(requests=100, logs=200, seconds=2, paths=())
     with CloudDouble(server.url, os.environ.get("PREFECT_API_AUTH_STRING"), limits) as double:
         yield double
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from faulty import FaultyServer
+from support import unmarked
 
 pytestmark = pytest.mark.faults
 
@@ -26,7 +27,7 @@ def stored(server: FaultyServer, unique: str) -> dict[str, Any]:
     """What the server has, apart from what changes by itself."""
     own = ("updated", "status", "last_polled")
     return {
-        one["name"]: {key: value for key, value in one.items() if key not in own}
+        one["name"]: {key: value for key, value in unmarked(one).items() if key not in own}
         for one in server.api.deployments_of(unique)
     }
 
