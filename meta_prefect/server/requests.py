@@ -151,7 +151,7 @@ class PrefectRequests:
                 if response.status_code == HTTPStatus.NOT_FOUND and missing_is_none:
                     return None
                 self._raise_for_status(response, method, path)
-                return self._read(response, method, path)
+                return await self._read(response, method, path)
         raise AssertionError("unreachable: tenacity either returns or raises")  # pragma: no cover
 
     def _may_go_away(self, error: BaseException) -> bool:
@@ -187,12 +187,13 @@ class PrefectRequests:
         except (httpx.TransportError, OSError) as error:
             raise unreachable(self.url, f"({type(error).__name__}: {error})") from error
 
-    def _read(self, response: httpx.Response, method: str, path: str) -> Any:
+    async def _read(self, response: httpx.Response, method: str, path: str) -> Any:
         try:
             return response.json() if response.content else None
         except ValueError:
-            kind = response.headers.get("Content-Type", "something else")
-            raise no_prefect_api(self.url, f"it answers {method} {path} with {kind}, not JSON", None) from None
+            # A server's UI answers like that, at any path of its own.
+            found = f"it answers {method} {path} with {response.headers.get('Content-Type', 'something else')}, not JSON"
+            raise no_prefect_api(self.url, found, await self._api_nearby()) from None
 
     def _raise_for_status(self, response: httpx.Response, method: str, path: str) -> None:
         if response.is_success:
