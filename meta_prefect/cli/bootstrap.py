@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -140,23 +139,16 @@ def bootstrap(
 
 def _run(setup: Any, out: Output, *, dry_run: bool, remove: bool) -> Report:
     from deployer_flows import bootstrap as flow
-    from meta_prefect.errors import NoApiConfiguredError
-    from meta_prefect.local.api import NO_API_HINT, reading_api, writing_api
-    from meta_prefect.local.host import LocalHost
-    from meta_prefect.server import connect, server_errors
+    from meta_prefect.local.api import writing_api
+    from meta_prefect.server.asking import run_flow, run_flow_there
 
-    async def run() -> Report:
-        async with connect(LocalHost()) as server:
-            await server.check()
-        return await flow(setup=setup, dry_run=dry_run, remove=remove)
+    def start() -> Any:
+        return flow(setup=setup, dry_run=dry_run, remove=remove)
 
-    if not (dry_run or remove):
-        with writing_api(local=False, say=out.say), server_errors():
-            return asyncio.run(run())
-    with reading_api() as api, server_errors():
-        if not api:
-            raise NoApiConfiguredError("there is no Prefect API configured, so no deployer", hint=NO_API_HINT)
-        return asyncio.run(run())
+    if dry_run or remove:
+        return run_flow(start, "no deployer")
+    with writing_api(local=False, say=out.say):
+        return run_flow_there(start)
 
 
 def _setup(**values: Any) -> Any:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, cast
 
-from cyclopts import Parameter
-
-from meta_prefect.cli.options import Debug
+from meta_prefect.cli.options import Debug, ProjectPath
 from meta_prefect.cli.output import Output
-
-ProjectPath = Annotated[Path, Parameter(name="--path", help="The project's folder, or a file in it.")]
 
 
 def disown(deployment: str, /, *, path: ProjectPath = Path(), debug: Debug = False) -> int:
@@ -26,31 +21,15 @@ def disown(deployment: str, /, *, path: ProjectPath = Path(), debug: Debug = Fal
     deployment
         The deployment, as `flow/deployment`.
     """
+    from deployer_flows import disown as flow
+    from meta_prefect.server.asking import run_flow
+
     out = Output()
     with out.watching("Giving up", debug=debug):
-        message = _observed(deployment=deployment, path=str(path))
+        message: str = run_flow(lambda: cast("Any", flow)(deployment=deployment, path=str(path)), "nothing to give up")
     out.raw(message)
     out.say(
         f"Next: take {deployment} out of the project; to take it over again: meta-prefect deploy --adopt "
         f"{shlex.quote(deployment)}"
     )
     return 0
-
-
-def _observed(**parameters: Any) -> str:
-    from deployer_flows import disown as flow
-    from meta_prefect.errors import NoApiConfiguredError
-    from meta_prefect.local.api import NO_API_HINT, reading_api
-    from meta_prefect.local.host import LocalHost
-    from meta_prefect.server import connect, server_errors
-
-    async def run() -> str:
-        async with connect(LocalHost()) as server:
-            await server.check()
-        made: Any = await flow(**parameters)
-        return made
-
-    with reading_api() as api, server_errors():
-        if not api:
-            raise NoApiConfiguredError("there is no Prefect API configured, so nothing to give up", hint=NO_API_HINT)
-        return asyncio.run(run())

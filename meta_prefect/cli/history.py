@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 
 from cyclopts import Parameter
 
-from meta_prefect.cli.options import Debug, Flag
+from meta_prefect.cli.options import Debug, Flag, ProjectPath
 from meta_prefect.cli.output import Output
 from meta_prefect.texts import escaped
 
@@ -21,8 +20,11 @@ if TYPE_CHECKING:
     from meta_prefect.interfaces.json_diff import FieldChange
     from meta_prefect.plan.ledger import HistoryEntry
     from meta_prefect.report import Report
+    from meta_prefect.server import PrefectServer
 
-ProjectPath = Annotated[Path, Parameter(name="--path", help="The project's folder, or a file in it.")]
+
+_LACKING: Final = "no history"
+"""What there is not without an API."""
 
 
 def history(
@@ -113,56 +115,33 @@ def rollback(
 
 def _roll_back(asked: dict[str, Any], api: str | None) -> Report:
     from deployer_flows import rollback as flow
-    from meta_prefect.local.host import LocalHost
-    from meta_prefect.server import connect, server_errors
+    from meta_prefect.server.asking import require_api, run_flow_there
 
-    _require(api)
-
-    async def run() -> Report:
-        async with connect(LocalHost()) as server:
-            await server.check()
-        made: Any = await flow(**asked)
-        return made
-
-    with server_errors():
-        return asyncio.run(run())
+    require_api(api, _LACKING)
+    return run_flow_there(lambda: cast("Any", flow)(**asked))
 
 
 def _read(deployment: str, path: Path) -> tuple[Sequence[HistoryEntry], Sequence[str]]:
     """Read what was written of a deployment, and what else to know: its hold, and what cannot be read."""
     from meta_prefect.engine.context import clock
-    from meta_prefect.local.api import reading_api
-    from meta_prefect.local.host import LocalHost
     from meta_prefect.plan.ledger import CUT_OFF, is_cut_off
     from meta_prefect.project import read_project
-    from meta_prefect.server import connect
+    from meta_prefect.server.asking import ask_api
 
     project = read_project(path, required=False)
 
-    async def run() -> tuple[Sequence[HistoryEntry], Sequence[str]]:
-        async with connect(LocalHost()) as server:
-            await server.check()
-            recorded = await server.read_history(deployment, project.names)
-            found = (await server.read_holds()).get(deployment)
-            held = [f"{deployment} is {found.hold}"] if found is not None and found.hold.counts(clock()) else []
-            notes = [*held, *server.unsound.values()]
-            if any(one.doubt is not None for one in recorded):
-                notes.append("what does not count is used by no deploy, and a rollback does not go back to it")
-            if is_cut_off(recorded, project.names):
-                notes.append(CUT_OFF)
-            return recorded, notes
+    async def read(server: PrefectServer) -> tuple[Sequence[HistoryEntry], Sequence[str]]:
+        recorded = await server.read_history(deployment, project.names)
+        found = (await server.read_holds()).get(deployment)
+        held = [f"{deployment} is {found.hold}"] if found is not None and found.hold.counts(clock()) else []
+        notes = [*held, *server.unsound.values()]
+        if any(one.doubt is not None for one in recorded):
+            notes.append("what does not count is used by no deploy, and a rollback does not go back to it")
+        if is_cut_off(recorded, project.names):
+            notes.append(CUT_OFF)
+        return recorded, notes
 
-    with reading_api() as api:
-        _require(api)
-        return asyncio.run(run())
-
-
-def _require(api: str | None) -> None:
-    from meta_prefect.errors import NoApiConfiguredError
-    from meta_prefect.local.api import NO_API_HINT
-
-    if not api:  # an empty PREFECT_API_URL is none either
-        raise NoApiConfiguredError("there is no Prefect API configured, so no history", hint=NO_API_HINT)
+    return ask_api(read, _LACKING)
 
 
 def _run_url(recorded: HistoryEntry) -> str | None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from cyclopts import Parameter
 
-from meta_prefect.cli.options import Debug
+from meta_prefect.cli.options import Debug, ProjectPath
 from meta_prefect.cli.output import Output
 
 if TYPE_CHECKING:
     from meta_prefect.plan.holds import Hold
-
-ProjectPath = Annotated[Path, Parameter(name="--path", help="The project's folder, or a file in it.")]
 
 
 def hold(
@@ -70,18 +67,6 @@ def release(deployment: str, /, *, path: ProjectPath = Path(), debug: Debug = Fa
 
 def _observed(**parameters: Any) -> Hold:
     from deployer_flows import hold as flow
-    from meta_prefect.errors import NoApiConfiguredError
-    from meta_prefect.local.api import NO_API_HINT, reading_api
-    from meta_prefect.local.host import LocalHost
-    from meta_prefect.server import connect, server_errors
+    from meta_prefect.server.asking import run_flow
 
-    async def run() -> Hold:
-        async with connect(LocalHost()) as server:
-            await server.check()
-        made: Any = await flow(**parameters)
-        return made
-
-    with reading_api() as api, server_errors():
-        if not api:
-            raise NoApiConfiguredError("there is no Prefect API configured, so nothing to hold", hint=NO_API_HINT)
-        return asyncio.run(run())
+    return run_flow(lambda: cast("Any", flow)(**parameters), "nothing to hold")

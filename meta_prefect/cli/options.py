@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
@@ -17,6 +18,7 @@ from meta_prefect.errors import TargetError
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 Several = Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)]
 
+ProjectPath = Annotated[Path, Parameter(name="--path", help="The project's folder, or a file in it.")]
 Debug = Annotated[Flag, Parameter(help="Show Prefect's own log, and tracebacks.")]
 DryRun = Annotated[Flag, Parameter(help="Plan, and write nothing.")]
 Environment = Annotated[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
@@ -13,6 +12,7 @@ from meta_prefect.texts import escaped
 
 if TYPE_CHECKING:
     from meta_prefect.plan.status import DeploymentStatus, FieldStatus, ProjectStatus
+    from meta_prefect.server import PrefectServer
 
 _COLORS = {
     "in sync": "green",
@@ -70,28 +70,20 @@ def _read(targets: tuple[str, ...], env: str | None, select: tuple[str, ...]) ->
     from meta_prefect.deploy import split_targets
     from meta_prefect.engine.plan_input import read_plan_input
     from meta_prefect.engine.status import project_status
-    from meta_prefect.errors import NoApiConfiguredError
-    from meta_prefect.local.api import NO_API_HINT, reading_api
     from meta_prefect.local.host import LocalHost
     from meta_prefect.plan.saved_plan import DeployOptions
     from meta_prefect.project import read_project
-    from meta_prefect.server import connect
+    from meta_prefect.server.asking import ask_api
     from meta_prefect.settings import read_settings
 
     path, names = split_targets(targets)
     asked = DeployOptions(names=names, select=tuple(select))
 
-    async def run() -> ProjectStatus:
-        async with connect(LocalHost(start_worker=read_settings().start_worker)) as server:
-            await server.check()
-            return await project_status(read_plan_input(read_project(path, required=False), path, env, asked), server)
+    async def read(server: PrefectServer) -> ProjectStatus:
+        return await project_status(read_plan_input(read_project(path, required=False), path, env, asked), server)
 
-    with reading_api() as api:
-        if not api:
-            raise NoApiConfiguredError(
-                "there is no Prefect API configured, so nothing to compare with", hint=NO_API_HINT
-            )
-        return asyncio.run(run())
+    host = LocalHost(start_worker=read_settings().start_worker)
+    return ask_api(read, "nothing to compare with", host=host)
 
 
 def _line(one: DeploymentStatus) -> str:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from meta_prefect.errors import NoApiConfiguredError, TargetError
+from meta_prefect.errors import TargetError
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.tags import Names
-from meta_prefect.server import PrefectServer, connect, ui_url
+from meta_prefect.server import PrefectServer, ui_url
 
 FLOW: Final = "deploy-project"
 
@@ -51,30 +51,24 @@ def deploy_remotely(path: Path, parameters: Mapping[str, Any], say: Callable[[st
         TargetError: The project has no deployer, or the deployer cannot be asked this.
         NoApiConfiguredError: There is no Prefect API.
     """
-    from meta_prefect.local.api import NO_API_HINT, reading_api
-    from meta_prefect.local.host import LocalHost
     from meta_prefect.project import read_project
+    from meta_prefect.server.asking import ask_api
 
     project = read_project(path, required=False)
     given = {name: value for name, value in parameters.items() if value is not None}
     if project.chosen is not None:
         given["path"] = project.place("", project.chosen)
 
-    async def run() -> RemoteRun:
-        async with connect(LocalHost()) as server:
-            await server.check()
-            started = await _start(project.names, given, server)
-            url = ui_url("flow-run", started["id"])
-            say(f"Run: {url or started['id']}")
-            async for line in _lines(started["id"], server):
-                say(line)
-            state: Record = (await server.get(f"/flow_runs/{started['id']}"))["state"]
-            return RemoteRun(state["type"] == "COMPLETED", state["name"], state.get("message") or "", url)
+    async def follow(server: PrefectServer) -> RemoteRun:
+        started = await _start(project.names, given, server)
+        url = ui_url("flow-run", started["id"])
+        say(f"Run: {url or started['id']}")
+        async for line in _lines(started["id"], server):
+            say(line)
+        state: Record = (await server.get(f"/flow_runs/{started['id']}"))["state"]
+        return RemoteRun(state["type"] == "COMPLETED", state["name"], state.get("message") or "", url)
 
-    with reading_api() as api:
-        if not api:
-            raise NoApiConfiguredError("there is no Prefect API configured, so no deployer", hint=NO_API_HINT)
-        return asyncio.run(run())
+    return ask_api(follow, "no deployer")
 
 
 async def _start(names: Names, parameters: Mapping[str, Any], server: PrefectServer) -> Record:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Final, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Protocol
 
-from meta_prefect.errors import NoApiConfiguredError, ProjectFileError
+from meta_prefect.errors import ProjectFileError
 from meta_prefect.flows import find_flows
 from meta_prefect.flows.catalog import catalog_of
 from meta_prefect.init.beginning import Beginning, NewFiles, new_files
@@ -20,13 +20,12 @@ from meta_prefect.init.prefect_yaml import read_prefect_yaml
 from meta_prefect.init.proof import OtherRecords, WithBlocksToBe
 from meta_prefect.init.secrets import without_secrets
 from meta_prefect.init.stored_by_prefect import stored_by_prefect
-from meta_prefect.local.api import reading_api
 from meta_prefect.local.host import LocalHost
-from meta_prefect.server import NoServer, PrefectServer, connect
+from meta_prefect.server import NoServer, PrefectServer
+from meta_prefect.server.asking import ask_api
 from meta_prefect.settings import read_settings
 
-T = TypeVar("T")
-
+_LACKING: Final = "nothing is live"
 _HINT: Final = "Set PREFECT_API_URL, or choose a profile (`prefect profile use …`)."
 _ADVICE: Final = 'Beside `name`, for example: `schedule: {cron: "0 9 * * 1-5", timezone: Europe/Berlin, holidays: DE}`.'
 
@@ -109,7 +108,7 @@ class Live:
     def found(self) -> Found:
         """Read them."""
         flows = catalog_of(self.root, from_source=True)
-        return _asking(lambda server: found_on_server(server, self.root, flows, self.patterns))
+        return ask_api(lambda server: found_on_server(server, self.root, flows, self.patterns), _LACKING, hint=_HINT)
 
     def begun(self, found: Found, name: str) -> tuple[Beginning, NewFiles]:
         """An entry for each, compared with what is live."""
@@ -123,7 +122,7 @@ class Live:
             )
             return beginning, await new_files(beginning, WithBlocksToBe(server, blocks))
 
-        return _asking(made)
+        return ask_api(made, _LACKING, hint=_HINT)
 
 
 @dataclass(frozen=True)
@@ -182,21 +181,3 @@ class PrefectYaml:
         )
         reader = OtherRecords(stored.records, NoServer(LocalHost()))
         return beginning, asyncio.run(new_files(beginning, reader))
-
-
-def _asking(read: Callable[[PrefectServer], Awaitable[T]]) -> T:
-    """Read something from the Prefect API.
-
-    Raises:
-        NoApiConfiguredError: There is none.
-    """
-
-    async def run() -> T:
-        async with connect(LocalHost()) as server:
-            await server.check()
-            return await read(server)
-
-    with reading_api() as api:
-        if not api:
-            raise NoApiConfiguredError("there is no Prefect API configured, so nothing is live", hint=_HINT)
-        return asyncio.run(run())

@@ -192,7 +192,9 @@ class PrefectRequests:
             return response.json() if response.content else None
         except ValueError:
             # A server's UI answers like that, at any path of its own.
-            found = f"it answers {method} {path} with {response.headers.get('Content-Type', 'something else')}, not JSON"
+            found = (
+                f"it answers {method} {path} with {response.headers.get('Content-Type', 'something else')}, not JSON"
+            )
             raise no_prefect_api(self.url, found, await self._api_nearby()) from None
 
     def _raise_for_status(self, response: httpx.Response, method: str, path: str) -> None:
