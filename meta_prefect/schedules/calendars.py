@@ -208,6 +208,14 @@ class PlainCalendar(Calendar):
             found = {_plain_date(day): str(name) for day, name in self._calendar.holidays(sorted(wanted)).items()}
         return {day: name for day, name in found.items() if day.year in wanted}
 
+    def part_days(self, years: Iterable[int]) -> Mapping[date, PartDay]:
+        """The days of these years that the user's calendar has off from a time on, where it has not the whole day off."""
+        wanted = set(years)
+        whole = self.holidays(wanted)
+        with self._blamed():
+            found = {_plain_date(day): part for day, part in self._calendar.part_days(sorted(wanted)).items()}
+        return {day: part for day, part in found.items() if day.year in wanted and day not in whole}
+
     def is_weekend(self, day: date) -> bool:
         """Whether the user's calendar has this day on its weekend."""
         with self._blamed():
