@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -10,9 +11,9 @@ from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from meta_prefect.engine.git import environment, git
 from meta_prefect.errors import ConfigurationError
 from meta_prefect.flows.needed_files import file_of, needed_files
+from meta_prefect.git import environment, git
 from meta_prefect.implementations.code.files import IGNORE_FILE, project_files
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.components import Component
@@ -38,6 +39,7 @@ def check_code_in_runs(
     """
     steps = [parts(step) for step in deployment.pull_steps if brings_code(step)]
     functions = [function for function, _ in steps]
+    yield from (_abbreviated(inputs) for function, inputs in steps if function == _CLONES and _is_abbreviated(inputs))
     if functions and set(functions) == {SETS_DIRECTORY}:
         directory = _entered(steps)
         if deployment.work_pool_name == host_pool and directory.startswith("/") and directory != deployment.flow.source:
@@ -46,6 +48,16 @@ def check_code_in_runs(
         yield from _not_cloned(deployment, steps[0][1], _entered(steps[1:]))
     elif any(one.kind == _COPY for one in components):
         yield from _left_out(deployment)
+
+
+def _is_abbreviated(clone: Record) -> bool:
+    return re.fullmatch(r"[0-9a-f]{4,39}", str(clone.get("commit_sha", ""))) is not None
+
+
+def _abbreviated(clone: Record) -> ConfigurationError:
+    commit = clone["commit_sha"]
+    message = f"runs would fetch the commit {commit!r}, and the beginning of a hash is none to a repository"
+    return ConfigurationError(message, hint=f"Write the whole hash: `git rev-parse {commit}` in a clone tells it.")
 
 
 def _entered(steps: Iterable[tuple[str, Record]]) -> str:

@@ -109,6 +109,13 @@ def test_runs_start_in_the_projects_folder_of_the_repository(
             "git_code(repository='URL', folder='')", ("flow.py", "helper.py"), True, "the top folder", id="no folder"
         ),
         pytest.param(
+            "pull_steps(steps=[{'prefect.deployments.steps.git_clone': {'repository': 'URL', 'commit_sha': '0123456'}}])",
+            ("flow.py", "helper.py"),
+            True,
+            "runs would fetch the commit '0123456', and the beginning of a hash is none to a repository",
+            id="the beginning of a hash",
+        ),
+        pytest.param(
             "git_code(repository='URL', folder='jobs') | shell_script(script='date')",
             ("flow.py", "helper.py"),
             True,
