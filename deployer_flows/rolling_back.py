@@ -36,8 +36,8 @@ from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.redaction import remember
 from meta_prefect.report import Outcome, Report
 from meta_prefect.report.history_page import history_artifact
-from meta_prefect.report.plan_json import document
-from meta_prefect.report.plan_text import details, headline
+from meta_prefect.report.plan_json import change_document, document
+from meta_prefect.report.plan_text import field_lines, title
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.state.ledger import begin_page, who_runs
 from meta_prefect.state.lock import turn
@@ -219,7 +219,8 @@ async def compare_with_recorded(
     change = diff_restored(target, live, names[1:], state.since)
     await check_restorable(target, history, live, root, server)
     logger = get_run_logger()
-    for line in (f"back to {target}: {headline(change)}", *details(change)):
+    described = change_document(change)
+    for line in (f"back to {target}: {title(described)}", *field_lines(described), *change.remarks):
         logger.info("%s", line)
     remarks = [
         *change.remarks,

@@ -68,7 +68,7 @@ from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.report import Outcome, Report, carried_by, together
 from meta_prefect.report.plan_json import document
-from meta_prefect.report.plan_text import markdown, sections, summary
+from meta_prefect.report.plan_text import markdown, sections
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
 from meta_prefect.state.lock import turn
@@ -284,7 +284,8 @@ async def compare_resolved(resolved: Resolved, server: PrefectServer) -> Project
     moves = tuple(in_words(planned.moves, gethostname()))
     for move in moves:
         logger.warning("%s", move)
-    lines = [f"{section.mark} {section.title}" for section in sections(planned.batch.plan)]
+    plan = document(planned.batch.plan)
+    lines = [f"{section.mark} {section.title}" for section in sections(plan)]
     for start in range(0, len(lines), _LINES):
         # Many in one record: Prefect Cloud counts records.
         logger.info("%s", "\n".join(lines[start : start + _LINES]))
@@ -293,8 +294,8 @@ async def compare_resolved(resolved: Resolved, server: PrefectServer) -> Project
         {
             "type": "markdown",
             "key": artifact_key(f"plan-{project}-{environment}"),
-            "description": summary(planned.batch.plan),
-            "data": markdown(planned.batch.plan, f"Plan for {project} in {environment}", moves),
+            "description": plan.count(),
+            "data": markdown(plan, f"Plan for {project} in {environment}", moves),
         }
     )
     return planned

@@ -107,7 +107,9 @@ def deploy(
 def plan(
     *targets: str,
     what: PlanOptions = PlanOptions(),
-    output: Annotated[Literal["text", "json"], Parameter(help="How to print.")] = "text",
+    output: Annotated[
+        Literal["text", "json", "markdown"], Parameter(help="How to print; `markdown` for a comment of a pull request.")
+    ] = "text",
     debug: Debug = False,
 ) -> int:
     """Say what a deploy would do, field by field, and write nothing.

@@ -28,11 +28,8 @@ if TYPE_CHECKING:
 
     from meta_prefect.plan.outcomes import Action
     from meta_prefect.report import Report
-    from meta_prefect.report.grouping import Line, Section
-    from meta_prefect.report.plan_json import ChangeDocument, PlanDocument
 
 _PLACE = re.compile(r"(?P<file>[^:\n]+\.ya?ml):(?P<line>\d+)(?::(?P<column>\d+))?")
-_MARKS = {"create": "+", "update": "~", "next version": "~", "unchanged": "=", "held": "=", "delete": "-"}
 _MARK_COLORS = {"+": "green", "~": "yellow", "=": "dim", "-": "red"}
 _COLORS: dict[Action, str] = {
     "created": "green",
@@ -194,7 +191,7 @@ class Output:
 
         Args:
             report: What a dry run found.
-            form: ``text`` or ``json``.
+            form: ``text``, ``json`` or ``markdown``.
             following: Whether `deploy --plan` can apply it.
             adopting: Whether it may take over what nobody manages.
         """
@@ -203,7 +200,14 @@ class Output:
         if form == "json":
             self.raw(report.plan.as_json())
             return
-        for section in _sections(report.plan):
+        if form == "markdown":
+            from meta_prefect.report.plan_comment import plan_comment
+
+            self.raw(plan_comment(report))
+            return
+        from meta_prefect.report.plan_text import sections
+
+        for section in sections(report.plan, with_remarks=False):
             title, *below = section.text()
             self._out.print(f"[{_MARK_COLORS[section.mark]}]{escape(escaped(title))}[/]")
             for line in below:
@@ -300,49 +304,6 @@ class _Bar:
         """One of them has been written."""
         del name, done
         self._bar.advance(self._task)
-
-
-def _sections(plan: PlanDocument) -> list[Section]:
-    """A plan, what several deployments have in common first."""
-    from meta_prefect.report.grouping import Section, grouped
-
-    return grouped(
-        Section(
-            mark=_MARKS[change.action],
-            kind=change.kind,
-            name=change.name,
-            title=f"{change.kind} {change.name}{_why(change)}",
-            reason=change.detail,
-            lines=tuple(_field_lines(change)),
-        )
-        for change in plan.changes
-    )
-
-
-def _why(change: ChangeDocument) -> str:
-    if change.detail:
-        return f": {change.detail}"
-    return ": next version" if change.action == "next version" else ""
-
-
-def _field_lines(change: ChangeDocument) -> Generator[Line]:
-    """The lines below a change: what a new object has, or each field's before and after."""
-    from meta_prefect.interfaces.json_diff import ABSENT
-    from meta_prefect.report.plan_text import field_line, kept_lines, scheduled_runs_lines, shown
-
-    for field in change.fields:
-        if change.action == "create":
-            if field.after not in (None, "", [], {}) and not field.path.startswith("parameter_openapi_schema"):
-                yield f"{field.path}: {shown(field.after, field.path)}"
-        else:
-            before = field.before if "before" in field.model_fields_set else ABSENT
-            after = field.after if "after" in field.model_fields_set else ABSENT
-            line = field_line(field.path, before, after)
-            yield f"held back: {line}" if change.action == "held" else line
-    yield from kept_lines(change.kept)
-    yield from (str(fires) for fires in change.next_fires)
-    if change.action != "delete":
-        yield from scheduled_runs_lines(change.scheduled_runs)
 
 
 def _quiet_prefect() -> None:

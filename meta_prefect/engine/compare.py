@@ -28,11 +28,11 @@ from meta_prefect.plan.diff import diff_component, diff_deployment, is_after, is
 from meta_prefect.plan.holds import Holds, StoredHold, held, release_command
 from meta_prefect.plan.leaving import PlannedRemoval
 from meta_prefect.plan.ledger import HistoryEntry
+from meta_prefect.plan.outcomes import count_planned
 from meta_prefect.plan.ownership import refusal_of_unmanaged
 from meta_prefect.plan.prune import PlannedDeletion
 from meta_prefect.plan.references import missing_references, references_of
 from meta_prefect.redaction import remember
-from meta_prefect.report.plan_text import summary
 from meta_prefect.server import PrefectServer, Reader
 
 Owner = tuple[Names, str]
@@ -337,7 +337,7 @@ async def compare_observed(drafts: Sequence[Draft], server: PrefectServer) -> Pl
     """Read what there is and compare, as a task."""
     batch = await compare(drafts, server)
     # What is to be written, one by one, each write says itself.
-    get_run_logger().info("%s", summary(batch.plan))
+    get_run_logger().info("%s", count_planned(batch.plan))
     return batch
 
 
@@ -357,7 +357,7 @@ async def compare_with_plan(part: PlannedBatch, server: PrefectServer) -> Planne
         asyncio.gather(*(_component_seen_again(one, server) for one in part.components)),
     )
     again = PlannedBatch(components, [planned.seen_again(live) for planned in part.deployments])
-    get_run_logger().info("%s", summary(again.plan))
+    get_run_logger().info("%s", count_planned(again.plan))
     return again
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from meta_prefect.errors import DeployFailed
 from meta_prefect.plan.outcomes import Action, count_actions, counted, listed
 from meta_prefect.plan.status import ProjectStatus
-from meta_prefect.report.plan_json import PlanDocument, count_components
+from meta_prefect.report.plan_json import PlanDocument
 
 
 class Outcome(BaseModel):
@@ -86,7 +86,7 @@ class Report(BaseModel):
         What is planned of components stands behind that: ``; of components 1 to create``.
         """
         line = f"{self.count()} in {self.environment}"
-        planned = count_components(self.plan) if self.dry_run and self.plan is not None else ""
+        planned = self.plan.count_components() if self.dry_run and self.plan is not None else ""
         return f"{line}; of components {planned}" if planned else line
 
 
