@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 from meta_prefect import __version__
 from meta_prefect.cli.bootstrap import bootstrap
 from meta_prefect.cli.disown import disown
+from meta_prefect.cli.doctor import doctor
 from meta_prefect.cli.ending import INTERRUPTED, journal
 from meta_prefect.cli.history import history, rollback
 from meta_prefect.cli.hold import hold, release
@@ -62,6 +63,7 @@ app.command(release)
 app.command(bootstrap)
 app.command(status)
 app.command(open_ui, name="open")
+app.command(doctor)
 app.command(schedule_app)
 app.command(server_app)
 app.command(worker_app)
@@ -74,6 +76,7 @@ def deploy(
     what: PlanOptions = PlanOptions(),
     how: ApplyOptions = ApplyOptions(),
     where: TargetOptions = TargetOptions(),
+    output: Form = "text",
     debug: Debug = False,
 ) -> int:
     """Deploy a project: every deployment that its `meta_prefect.yaml` asks for.
@@ -90,16 +93,18 @@ def deploy(
     if how.plan is not None:
         refuse_beside_plan(what)
     asked = {**what.given(), **how.given()}
+    if where.remote and output == "json":
+        raise TargetError("--output json does not go with --remote", hint="The deployer's run has the report.")
     if where.remote:
         return deploy_by_deployer(targets, revision=where.revision, environment=asked.pop("env"), **asked)
     if where.revision is not None:
         raise TargetError("--revision goes with --remote", hint="Here, what is deployed is what is checked out.")
-    output = Output()
-    with output.watching("Deploying", debug=debug):
+    out = Output()
+    with out.watching("Deploying", debug=debug):
         report = report_of(
-            lambda: run(targets, **asked, build=not where.no_build, local=where.local, auth=where.auth, say=output.say)
+            lambda: run(targets, **asked, build=not where.no_build, local=where.local, auth=where.auth, say=out.say)
         )
-    output.report(report)
+    out.report(report, form=output)
     return 1 if report.failed else 0
 
 
@@ -157,6 +162,19 @@ def validate(
         out.findings(failure.errors, output)
         return 1
     out.sound(report, output)
+    return 0
+
+
+@app.command
+def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
+    """Print what makes a shell complete commands and options: `source <(meta-prefect completion bash)`.
+
+    Parameters
+    ----------
+    shell
+        The shell.
+    """
+    Output().raw(app.generate_completion(shell=shell))
     return 0
 
 

@@ -165,8 +165,17 @@ class Output:
         with Bar(*columns, console=self._err, transient=True) as bar:
             yield _Bar(bar, title)
 
-    def report(self, report: Report, *, following: bool = True) -> None:
-        """Print what happened to each deployment, and how to go on with the first one unless that is not ``following``."""
+    def report(self, report: Report, *, following: bool = True, form: str = "text") -> None:
+        """Print what happened to each deployment.
+
+        Args:
+            report: What a deploy did.
+            following: Whether to say how to go on with the first deployment.
+            form: ``text`` or ``json``.
+        """
+        if form == "json":
+            self.raw(report.as_json())
+            return
         if self._out.is_terminal:
             self._table(report)
         else:
