@@ -11,12 +11,12 @@ from pathlib import Path
 
 from prefect import get_run_logger, task
 
-from meta_prefect.engine.git import same_files
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
 from meta_prefect.engine.pools import fit_to_pools, refuse_needing
 from meta_prefect.engine.referring import check_targets
 from meta_prefect.engine.resolve import Draft, needed_by, shared_components
 from meta_prefect.errors import BuilderError, ConfigurationError, MetaPrefectError
+from meta_prefect.git import same_files
 from meta_prefect.hidden_values import replaced_by_references
 from meta_prefect.interfaces.components import Component, WorkerPool
 from meta_prefect.interfaces.context import DeployContext
