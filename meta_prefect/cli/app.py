@@ -78,7 +78,8 @@ def deploy(
 ) -> int:
     """Deploy a project: every deployment that its `meta_prefect.yaml` asks for.
 
-    Where no Prefect API is configured, a Prefect server is started in the background on this host.
+    Where no Prefect API is configured, a Prefect server is started in the background on this host. `--dry-run` prints what
+    `meta-prefect plan` does, and exits alike.
 
     Parameters
     ----------
@@ -99,6 +100,8 @@ def deploy(
         report = report_of(
             lambda: run(targets, **asked, build=not where.no_build, local=where.local, auth=where.auth, say=output.say)
         )
+    if how.dry_run:
+        return output.plan(report, "text", adopting=what.adopt)
     output.report(report)
     return 1 if report.failed else 0
 
@@ -125,8 +128,7 @@ def plan(
     out = Output()
     with out.watching("Planning", debug=debug):
         report = run(targets, dry_run=True, **what.given())
-    out.plan(report, output, adopting=what.adopt)
-    return 2 if report.plan is not None and report.plan.has_changes else 0
+    return out.plan(report, output, adopting=what.adopt)
 
 
 @app.command

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, assert_never, cast
 
 from meta_prefect.interfaces.commits import is_commit, short_commit
-from meta_prefect.interfaces.json_diff import ABSENT, FieldChange
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, differences_by_name, is_same
 from meta_prefect.interfaces.markdown import escaped, fenced
 from meta_prefect.plan.changes import Change, Create, Delete, Held, Plan, ScheduledRuns, Unchanged, Update
 from meta_prefect.plan.outcomes import count_actions, planned_action
@@ -65,10 +65,10 @@ def details(change: Change) -> Iterator[Line]:
         case Create(fields=fields):
             yield from (f"{one.path}: {shown(one.after, one.path)}" for one in fields if _is_worth_showing(one))
         case Update(fields=fields):
-            yield from (field_line(field.path, field.before, field.after) for field in fields)
+            yield from field_lines(fields)
             yield from scheduled_runs_lines(change.scheduled_runs)
         case Held(otherwise=Update(fields=fields)):
-            yield from (f"held back: {field_line(field.path, field.before, field.after)}" for field in fields)
+            yield from (f"held back: {line}" for line in field_lines(fields))
         case Unchanged() | Delete():
             pass
         case _:
@@ -98,13 +98,24 @@ def _is_worth_showing(field: FieldChange) -> bool:
     return field.after not in (None, "", [], {}) and not field.path.startswith("parameter_openapi_schema")
 
 
+def field_lines(fields: Iterable[FieldChange]) -> Iterator[FieldLine]:
+    """What fields were and are to be; lists of objects that have names item by item."""
+    for field in fields:
+        # Where nothing but the order of a list differs, it is shown as a whole.
+        parts = tuple(differences_by_name(field.before, field.after, field.path)) or (field,)
+        yield from (field_line(part.path, part.before, part.after) for part in parts)
+
+
 def field_line(path: str, before: Any, after: Any) -> FieldLine:
     """What a field was and is to be.
 
     Of lists and objects that differ in one place that place is shown, of long texts that begin alike what differs. Commits are
     named as such.
     """
+    differs = not is_same(before, after)
     path, before, after = _narrowed(path, hidden(before, path), hidden(after, path))
+    if differs and is_same(before, after):
+        return FieldLine(f"{path}:", shown(before), "(secret, changed)")
     if is_commit(before) and is_commit(after):
         return FieldLine(COMMIT, short_commit(before), short_commit(after))
     if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LONGEST_VALUE:
