@@ -81,7 +81,8 @@ def deploy(
 ) -> int:
     """Deploy a project: every deployment that its `meta_prefect.yaml` asks for.
 
-    Where no Prefect API is configured, a Prefect server is started in the background on this host.
+    Where no Prefect API is configured, a Prefect server is started in the background on this host. `--dry-run` prints what
+    `meta-prefect plan` does, and exits alike.
 
     Parameters
     ----------
@@ -104,6 +105,8 @@ def deploy(
         report = report_of(
             lambda: run(targets, **asked, build=not where.no_build, local=where.local, auth=where.auth, say=out.say)
         )
+    if how.dry_run:
+        return out.plan(report, output, adopting=what.adopt)
     out.report(report, form=output)
     return 1 if report.failed else 0
 
@@ -132,8 +135,7 @@ def plan(
     out = Output()
     with out.watching("Planning", debug=debug):
         report = run(targets, dry_run=True, **what.given())
-    out.plan(report, output, adopting=what.adopt)
-    return 2 if report.plan is not None and report.plan.has_changes else 0
+    return out.plan(report, output, adopting=what.adopt)
 
 
 @app.command

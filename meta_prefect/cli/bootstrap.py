@@ -131,8 +131,7 @@ def bootstrap(
     with out.watching("Bootstrapping", debug=debug):
         report = report_of(lambda: _run(setup, out, dry_run=dry_run, remove=remove))
     if dry_run:
-        out.plan(report, "text", following=False)
-        return 2 if report.plan is not None and report.plan.has_changes else 0
+        return out.plan(report, "text", following=False)
     out.report(report, following=False)
     return 1 if report.failed else 0
 

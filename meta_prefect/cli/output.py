@@ -195,8 +195,10 @@ class Output:
             parameters = "".join(f" -p {shlex.quote(f'{name}=')}…" for name in first.open_parameters)
             self.raw(f"Next: prefect deployment run {shell(first.deployment)}{parameters} --watch")
 
-    def plan(self, report: Report, form: str, *, following: bool = True, adopting: bool = False) -> None:
-        """Print a plan, field by field.
+    def plan(self, report: Report, form: str, *, following: bool = True, adopting: bool = False) -> int:
+        """Print a plan, field by field; returns what the command exits with.
+
+        That is 2 where there are changes, 0 where there are none, and 1 where some of it cannot be planned.
 
         Args:
             report: What a dry run found.
@@ -204,16 +206,18 @@ class Output:
             following: Whether `deploy --plan` can apply it.
             adopting: Whether it may take over what nobody manages.
         """
+        failed = report.failed
         if report.plan is None:
-            return
+            return 1 if failed else 0
+        ends = 1 if failed else 2 if report.plan.has_changes else 0
         if form == "json":
             self.raw(report.plan.as_json())
-            return
+            return ends
         if form == "markdown":
             from meta_prefect.report.plan_comment import plan_comment
 
             self.raw(plan_comment(report))
-            return
+            return ends
         from meta_prefect.report.plan_text import sections
 
         for section in sections(report.plan, with_remarks=False):
@@ -221,6 +225,8 @@ class Output:
             self._out.print(f"[{_MARK_COLORS[section.mark]}]{escape(escaped(title))}[/]")
             for line in below:
                 self._out.print(escape(escaped(line)))
+        for outcome in failed:
+            self.raw(indented(f"{outcome.action} {escaped(outcome.deployment)} ({outcome.detail})"))
         for remark in report.remarks:
             self.note(remark)
         self.raw(report.in_one_line)
@@ -230,6 +236,7 @@ class Output:
             self.raw(f"Nobody manages {what}; to take over as shown: meta-prefect deploy --adopt")
         elif following and report.run_id and report.plan.changes:
             self.raw(f"To apply exactly this: meta-prefect deploy --plan {report.run_id}")
+        return ends
 
     def _table(self, report: Report) -> None:
         from rich.table import Table

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Literal, cast
 
 from meta_prefect.interfaces.commits import is_commit, short_commit
-from meta_prefect.interfaces.json_diff import ABSENT
+from meta_prefect.interfaces.json_diff import ABSENT, is_same
 from meta_prefect.interfaces.markdown import escaped, fenced
 from meta_prefect.plan.changes import Plan, ScheduledRuns, Unchanged
 from meta_prefect.redaction import hidden
@@ -90,7 +90,10 @@ def field_line(path: str, before: Any, after: Any) -> FieldLine:
     Of lists and objects that differ in one place that place is shown, of long texts that begin alike what differs. Commits are
     named as such.
     """
+    differs = not is_same(before, after)
     path, before, after = _narrowed(path, hidden(before, path), hidden(after, path))
+    if differs and is_same(before, after):
+        return FieldLine(f"{path}:", shown(before), "(secret, changed)")
     if is_commit(before) and is_commit(after):
         return FieldLine(COMMIT, short_commit(before), short_commit(after))
     if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LONGEST_VALUE:

@@ -137,7 +137,7 @@ def test_what_opens_the_api_is_in_a_secret_and_nowhere_else(
 
     with temporary_settings({PREFECT_API_AUTH_STRING: "admin:another"}):
         plan = str(deploy([str(shop)], dry_run=True).plan)
-        assert "something else" in plan
+        assert "(secret, changed)" in plan
         assert not any(secret in plan for secret in hidden)
         deploy([str(shop)])
     after = kube.get(APPS, "deployments", worker)

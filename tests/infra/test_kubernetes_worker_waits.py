@@ -144,6 +144,24 @@ def test_the_same_deploy_again_is_no_success(kube: KubeDouble) -> None:
     assert changes(an_api(an_online_worker(OURS)), a_worker()) == []
 
 
+def test_a_plan_names_the_one_place_that_changes(kube: KubeDouble) -> None:
+    """Not the lists of containers and variables in which it is; of a secret it says no more than that it changes."""
+    api = an_api(an_online_worker(OURS))
+    with temporary_settings({PREFECT_API_KEY: "pnu_one"}):
+        applied(api, a_worker())
+    moved = a_worker().model_copy(update={"worker": a_worker().worker.model_copy(update={"api_url": "http://new/api"})})
+    with temporary_settings({PREFECT_API_KEY: "pnu_other"}):
+        found = {path.removeprefix("Deployment shop/"): (before, after) for path, before, after in changes(api, moved)}
+
+    place = f"{NAME}.spec.template"
+    key = f"Secret shop/{NAME}.data.api-key"
+    assert found == {
+        f"{place}.metadata.annotations.meta-prefect/credential-version": ("1", "new"),
+        f"{place}.spec.containers[worker].env[PREFECT_API_URL]": ("http://prefect.example:4200/api", "http://new/api"),
+        key: ("(secret)", "(secret, changed)"),
+    }
+
+
 def test_one_that_nobody_waits_for_is_offline(kube: KubeDouble) -> None:
     """With `wait_seconds: 0` nothing is to be done, and plan and status say that no run would start."""
     api = an_api()

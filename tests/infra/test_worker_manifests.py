@@ -18,7 +18,7 @@ from values import a_deployment, a_draft
 
 from deployer_flows import kubernetes_run_deployer
 from meta_prefect.errors import ConfigurationError, ConflictError
-from meta_prefect.implementations.infra import ClusterWorker, kubernetes
+from meta_prefect.implementations.infra import ClusterWorker, Toleration, kubernetes
 from meta_prefect.implementations.infra.kubernetes_worker import KubernetesWorker
 from meta_prefect.implementations.infra.worker_manifests import (
     WORKER_RULES,
@@ -63,6 +63,46 @@ def test_the_container_is_locked_down_and_knows_its_namespaces() -> None:
     assert env["PREFECT_API_KEY"] == {"secretKeyRef": {"name": "prefect-worker-team", "key": "api-key"}}
     assert "--no-create-pool-if-not-found" in container["args"]
     assert deployment["spec"]["template"]["metadata"]["annotations"] == {"meta-prefect/credential-version": "7"}
+
+
+def test_a_worker_is_told_where_to_be_and_what_to_know() -> None:
+    """Each option has its place in account or pod, and Kubernetes takes them all together."""
+    worker = ClusterWorker(
+        namespace="workers",
+        cpu_limit=1,
+        account_annotations={"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/worker"},
+        image_pull_secrets=("registry",),
+        node_selector={"pool": "small"},
+        tolerations=(Toleration(key="dedicated", operator="Exists"),),
+        env={"HTTPS_PROXY": "http://proxy.example:3128"},
+        env_from_secrets=("worker-env",),
+    ).completed("shop")
+    made = worker_manifests("team", worker, URL, "api-key")
+    for manifest in made:
+        kubernetes_validate.validate(manifest, "1.31", strict=True)
+    account, deployment = made[0], made[-1]
+    assert account["metadata"]["annotations"] == worker.account_annotations
+    pod = deployment["spec"]["template"]["spec"]
+    assert (pod["imagePullSecrets"], pod["nodeSelector"]) == ([{"name": "registry"}], {"pool": "small"})
+    assert pod["tolerations"] == [{"key": "dedicated", "operator": "Exists"}]
+    (container,) = pod["containers"]
+    assert container["resources"]["limits"] == {"memory": "512Mi", "cpu": "1"}
+    assert {"name": "HTTPS_PROXY", "value": "http://proxy.example:3128"} in container["env"]
+    assert container["envFrom"] == [{"secretRef": {"name": "worker-env"}}]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        pytest.param({"env": {"HTTPS_PROXY": "http://me:pw@proxy"}}, "name that in `env_from_secrets`", id="secret"),
+        pytest.param({"env": {"PREFECT_API_URL": URL}}, "is set by the worker's other options", id="ours"),
+        pytest.param({"cpu": 1, "cpu_limit": 0.5}, "cpu_limit 500m is below cpu 1", id="limit"),
+    ],
+)
+def test_options_that_would_undo_others_are_refused(options: dict[str, Any], told: str) -> None:
+    """Where they are written, before anything is planned."""
+    with pytest.raises(ValueError, match=re.escape(told)):
+        ClusterWorker.model_validate(options)
 
 
 @pytest.mark.parametrize("pool", ["Team Pool", "a" * 80, "x_y.z"])

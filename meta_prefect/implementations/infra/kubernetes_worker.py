@@ -33,9 +33,10 @@ from meta_prefect.implementations.infra.worker_pods import (
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.components import Component, fresh_workers
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences, differences_within
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences_by_name, differences_within
 from meta_prefect.texts import presentable
 
+_CHANGED: Final = "(secret, changed)"
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1", "0.0.0.0")  # noqa: S104 - recognised, not listened on
 _OF_THE_SERVER: Final = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink")
 
@@ -116,7 +117,9 @@ class KubernetesWorker(Component):
                 )
             new = before is None
             changes += (
-                differences_within(ABSENT, state["after"], name) if new else differences(before, state["after"], name)
+                differences_within(ABSENT, state["after"], name)
+                if new
+                else differences_by_name(before, state["after"], name)
             )
         if not changes and self.worker.wait_seconds and not live.get("online", True):
             # Applied again, a deploy waits for it, and fails as long as it does not come up.
@@ -242,14 +245,21 @@ class KubernetesWorker(Component):
 
 def _secret_in_words(live: Record | None, wanted: Record) -> Record:
     """A Secret as it is and would be, without what is in it."""
-    after = {"metadata": {"labels": wanted["metadata"]["labels"]}, "holds": "what opens the Prefect API"}
+    marks: Record = wanted["metadata"]["labels"]
     if live is None:
-        return {"before": None, "after": after}
-    same = all(live.get("data", {}).get(key) == value for key, value in wanted["data"].items())
-    labels = {key: live["metadata"].get("labels", {}).get(key) for key in wanted["metadata"]["labels"]}
+        return {
+            "before": None,
+            "after": {"metadata": {"labels": marks}, "data": dict.fromkeys(wanted["data"], "(secret)")},
+        }
+    found: Record = live.get("data", {})
+    same = {key: found.get(key) == value for key, value in wanted["data"].items()}
+    labels = {key: live["metadata"].get("labels", {}).get(key) for key in marks}
     return {
-        "before": {"metadata": {"labels": labels}, "holds": after["holds"] if same else "something else"},
-        "after": after,
+        "before": {"metadata": {"labels": labels}, "data": {key: "(secret)" for key in same if key in found}},
+        "after": {
+            "metadata": {"labels": marks},
+            "data": {key: "(secret)" if is_same or key not in found else _CHANGED for key, is_same in same.items()},
+        },
     }
 
 
