@@ -30,7 +30,7 @@ from meta_prefect.local.files import scratch_folder
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.remarks import Remark
 from meta_prefect.plan.saved_plan import DeployOptions
-from meta_prefect.project import Project, read_project
+from meta_prefect.project import Environments, Project, read_project
 from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.recipes.variables import check_variables
@@ -137,6 +137,11 @@ def _inputs(project: Project, setup: DeployerSetup, replaced: str | None, *, rem
     """
     if not project.name_is_stable:
         raise ValidationFailed([_unstable(project)])
+    try:
+        for name in setup.environments:
+            project.environments.check(name)
+    except ConfigurationError as error:
+        raise ValidationFailed([error]) from None
     context = new_context(project.root, deployers_of(project.names), environment=DEPLOYERS, next_versions=False)
     # META_PREFECT__VERSION and META_PREFECT__TAGS are about the project's deployments.
     context = context.model_copy(update={"version": None, "tags": (), "origin": None})
@@ -147,6 +152,7 @@ def _inputs(project: Project, setup: DeployerSetup, replaced: str | None, *, rem
         update={
             "name": context.project,
             "renamed_from": context.renamed_from,
+            "environments": Environments(),
             "entries": (),
             "included": (),
             "owner": None,

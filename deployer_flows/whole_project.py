@@ -37,6 +37,7 @@ from meta_prefect.engine.form import (
     Tags,
     Version,
 )
+from meta_prefect.engine.gates import check_gates, check_server
 from meta_prefect.engine.holds import end_holds
 from meta_prefect.engine.leaving import remove_leaving
 from meta_prefect.engine.observed import (
@@ -192,6 +193,9 @@ async def plan_and_apply(
         ValidationFailed: Something is wrong with the project; nothing was written.
         MovedError: The recorded plan does not hold any more; nothing was written.
     """
+    if not dry_run:
+        check_gates(inputs.project, inputs.context.environment)
+        check_server(inputs.project, inputs.context.environment)
     planned = await make_plan(inputs, server, completing=not dry_run and inputs.earlier is None)
     if not dry_run:
         planned = planned.to_be_applied()

@@ -7,6 +7,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from meta_prefect.plan.gates import Checkout
+
 
 def git_commit(folder: Path) -> str | None:
     """The commit that a folder is at, with ``+dirty`` where tracked files below it were changed; None outside a repository."""
@@ -15,6 +17,23 @@ def git_commit(folder: Path) -> str | None:
         return None
     changed = git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".")
     return f"{commit}+dirty" if changed else commit
+
+
+def checkout(folder: Path) -> Checkout | None:
+    """What is checked out in a folder; None outside a repository."""
+    status = git(folder, "status", "--porcelain", "--no-renames", "--", ".")
+    if status is None:
+        return None
+    branch = git(folder, "symbolic-ref", "--quiet", "--short", "HEAD")
+    refs = (("lstrip=2", "refs/heads"), ("lstrip=3", "refs/remotes"))
+    contained = [
+        git(folder, "for-each-ref", "--contains", "HEAD", f"--format=%(refname:{form})", where) or ""
+        for form, where in (() if branch else refs)
+    ]
+    branches = [branch] if branch else [one for text in contained for one in text.splitlines() if one != "HEAD"]
+    # Git's answer is stripped, and so may the first line be.
+    changed = tuple(line.strip().partition(" ")[2].strip() for line in status.splitlines())
+    return Checkout(tuple(dict.fromkeys(branches)), changed)
 
 
 @functools.cache

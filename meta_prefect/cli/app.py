@@ -14,6 +14,7 @@ from meta_prefect.cli.bootstrap import bootstrap
 from meta_prefect.cli.disown import disown
 from meta_prefect.cli.doctor import doctor
 from meta_prefect.cli.ending import INTERRUPTED, journal
+from meta_prefect.cli.environments import environments
 from meta_prefect.cli.history import history, rollback
 from meta_prefect.cli.hold import hold, release
 from meta_prefect.cli.init import init
@@ -55,6 +56,7 @@ worker_app = App(name="worker", help="The process workers of this host, and mani
 app.command(init)
 app.command(recipes)
 app.command(schema)
+app.command(environments)
 app.command(history)
 app.command(rollback)
 app.command(disown)
@@ -135,7 +137,7 @@ def plan(
     out = Output()
     with out.watching("Planning", debug=debug):
         report = run(targets, dry_run=True, **what.given())
-    return out.plan(report, output, adopting=what.adopt)
+    return out.plan(report, output, adopting=what.adopt, env=what.env)
 
 
 @app.command

@@ -24,6 +24,10 @@ DryRun = Annotated[Flag, Parameter(help="Plan, and write nothing.")]
 Environment = Annotated[
     str | None, Parameter(name=["--env", "-e"], help="The environment; by default META_PREFECT__ENV, else dev.")
 ]
+ServerOf = Annotated[
+    str | None,
+    Parameter(name=["--env", "-e"], help="The environment whose server is asked, where the project names one."),
+]
 Select = Annotated[Several, Parameter(help="Only what matches, by flow or deployment: `etl-*`, `*/nightly-*`.")]
 Form = Annotated[Literal["text", "json"], Parameter(help="How to print.")]
 
@@ -132,7 +136,9 @@ def refuse_beside_plan(what: PlanOptions) -> None:
         TargetError: It is.
     """
     options = {"new_environment": "new-env"}
-    if given := [f"--{options.get(name, name.replace('_', '-'))}" for name in said(what.given())]:
+    # The environment may be named: it says which server holds the plan.
+    asked = said(what.given()).keys() - {"env"}
+    if given := [f"--{options.get(name, name.replace('_', '-'))}" for name in what.given() if name in asked]:
         raise TargetError(
             f"--plan and {', '.join(given)} do not go together: what is deployed is recorded with the plan",
             hint="Give these options to `meta-prefect plan`.",

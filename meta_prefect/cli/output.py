@@ -195,7 +195,9 @@ class Output:
             parameters = "".join(f" -p {shlex.quote(f'{name}=')}…" for name in first.open_parameters)
             self.raw(f"Next: prefect deployment run {shell(first.deployment)}{parameters} --watch")
 
-    def plan(self, report: Report, form: str, *, following: bool = True, adopting: bool = False) -> int:
+    def plan(
+        self, report: Report, form: str, *, following: bool = True, adopting: bool = False, env: str | None = None
+    ) -> int:
         """Print a plan, field by field; returns what the command exits with.
 
         That is 2 where there are changes, 0 where there are none, and 1 where some of it cannot be planned.
@@ -205,6 +207,7 @@ class Output:
             form: ``text``, ``json`` or ``markdown``.
             following: Whether `deploy --plan` can apply it.
             adopting: Whether it may take over what nobody manages.
+            env: The environment that was asked for: it may say which server holds the plan.
         """
         failed = report.failed
         if report.plan is None:
@@ -235,7 +238,8 @@ class Output:
             what = unmanaged[0] if len(unmanaged) == 1 else f"{len(unmanaged)} deployments"
             self.raw(f"Nobody manages {what}; to take over as shown: meta-prefect deploy --adopt")
         elif following and report.run_id and report.plan.changes:
-            self.raw(f"To apply exactly this: meta-prefect deploy --plan {report.run_id}")
+            named = f" --env {shlex.quote(env)}" if env else ""
+            self.raw(f"To apply exactly this: meta-prefect deploy{named} --plan {report.run_id}")
         return ends
 
     def _table(self, report: Report) -> None:

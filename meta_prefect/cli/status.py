@@ -70,6 +70,7 @@ def _read(targets: tuple[str, ...], env: str | None, select: tuple[str, ...]) ->
     from meta_prefect.deploy import split_targets
     from meta_prefect.engine.plan_input import read_plan_input
     from meta_prefect.engine.status import project_status
+    from meta_prefect.local.environment_server import server_of
     from meta_prefect.local.host import LocalHost
     from meta_prefect.plan.saved_plan import DeployOptions
     from meta_prefect.project import read_project
@@ -78,12 +79,14 @@ def _read(targets: tuple[str, ...], env: str | None, select: tuple[str, ...]) ->
 
     path, names = split_targets(targets)
     asked = DeployOptions(names=names, select=tuple(select))
+    project = read_project(path, required=False)
 
     async def read(server: PrefectServer) -> ProjectStatus:
-        return await project_status(read_plan_input(read_project(path, required=False), path, env, asked), server)
+        return await project_status(read_plan_input(project, path, env, asked), server)
 
     host = LocalHost(start_worker=read_settings().start_worker)
-    return ask_api(read, "nothing to compare with", host=host)
+    with server_of(project, env):
+        return ask_api(read, "nothing to compare with", host=host)
 
 
 def _line(one: DeploymentStatus) -> str:

@@ -92,15 +92,41 @@ def deploy(
         DeployFailed: Some deployments could not be written; it carries the report.
         MetaPrefectError: Anything else that went wrong, for example that the server does not answer.
     """
+    from meta_prefect.engine.gates import check_gates
     from meta_prefect.engine.requests import check_before_start
-    from meta_prefect.local.api import NO_API_HINT, reading_api, writing_api
+    from meta_prefect.local.environment_server import server_of
+    from meta_prefect.project import read_project
+    from meta_prefect.settings import read_settings
 
     path, names = split_targets(targets)
     asked: Parameters = {"path": str(path), "environment": env, "names": list(names), "select": list(select)}
     if unknown := options.keys() - Options.__annotations__.keys():
         raise TypeError(f"deploy() has no option {', '.join(sorted(unknown))}")
-    plan = options.get("plan")
     is_project = check_before_start(path)
+    project = read_project(path, required=False)
+    environment = env or read_settings().env
+    # What a recorded plan is for stands in it.
+    if project.environments and options.get("plan") is None and not options.get("dry_run"):
+        check_gates(project, environment)
+    with server_of(project, env) as place:
+        if place is not None:
+            say(f"{project.name} in {environment}: {place}")
+        return _there(asked, options, is_project=is_project, build=build, local=local, auth=auth, say=say)
+
+
+def _there(
+    asked: Parameters,
+    options: Options,
+    *,
+    is_project: bool,
+    build: bool,
+    local: bool,
+    auth: bool | None,
+    say: Callable[[str], None],
+) -> Report:
+    """Deploy, or plan, with the API that is in force, else with one on this host."""
+    from meta_prefect.local.api import NO_API_HINT, reading_api, writing_api
+
     # For a project without deployments no server is started; one that is there tells what earlier deploys left on it.
     if not options.get("dry_run") and (is_project or options.get("prune")):
         with writing_api(local=local, auth=auth, say=say):
@@ -108,7 +134,7 @@ def deploy(
     with reading_api() as api:
         if api is not None:
             return _observed(asked, options, build=build)
-        if plan is not None:
+        if (plan := options.get("plan")) is not None:
             raise NoApiConfiguredError(f"the plan of run {plan} is nowhere without a Prefect API", hint=NO_API_HINT)
         return _offline(asked, options)
 

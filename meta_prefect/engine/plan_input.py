@@ -106,6 +106,10 @@ def read_plan_input(
         adopt=asked.adopt,
         bump=asked.bump,
     )
+    try:
+        project.environments.check(context.environment)
+    except TargetError as error:
+        raise ValidationFailed([error]) from None
     said = {"tags": asked.tags, "version": asked.version}
     context = context.model_copy(update={key: value for key, value in said.items() if value})
     if earlier is not None:

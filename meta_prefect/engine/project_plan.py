@@ -373,13 +373,13 @@ async def _referred_to(
 
 
 async def _new_environment(inputs: PlanInput, batch: PlannedBatch, server: Reader) -> list[str]:
-    """Say that the project has nothing in this environment yet, where it has something in others.
+    """Say that the project has nothing in this environment yet, where it has something in others, unless its file names it.
 
     Raises:
         TargetError: The environment is nearly the name of another one, and nobody has said that it is meant.
     """
     is_known = batch.owned or any(one.live or one.predecessor for one in batch.deployments)
-    if is_known or not batch.deployments or inputs.asked.new_environment:
+    if is_known or not batch.deployments or inputs.asked.new_environment or inputs.project.environments:
         return []
     known = await known_environments(inputs.project.names, server)
     if known:
