@@ -104,7 +104,7 @@ def field_line(path: str, before: Any, after: Any) -> FieldLine:
     Of lists and objects that differ in one place that place is shown, of long texts that begin alike what differs. Commits are
     named as such.
     """
-    path, before, after = _narrowed(path, hidden(before, path), hidden(after, path))
+    path, before, after = _narrowed(path, (before, hidden(before, path)), (after, hidden(after, path)))
     if is_commit(before) and is_commit(after):
         return FieldLine(COMMIT, short_commit(before), short_commit(after))
     if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LONGEST_VALUE:
@@ -112,19 +112,26 @@ def field_line(path: str, before: Any, after: Any) -> FieldLine:
         alike = next((at for at, (one, other) in enumerate(both) if one != other), 0) - _CONTEXT
         if alike > 0:
             before, after = f"…{before[alike:]}", f"…{after[alike:]}"
-    return FieldLine(f"{path}:", shown(before), shown(after))
+    was, will_be = shown(before), shown(after)
+    return FieldLine(f"{path}:", was, f"{will_be}, another one" if was == will_be else will_be)
 
 
-def _narrowed(path: str, before: Any, after: Any) -> tuple[str, Any, Any]:
-    """The place of the one difference within two values of the same shape, and what is there."""
-    old, new = _members(before), _members(after)
+def _narrowed(path: str, before: tuple[Any, Any], after: tuple[Any, Any]) -> tuple[str, Any, Any]:
+    """The place of the one difference within two values of the same shape, and what is shown of it.
+
+    Args:
+        path: The place of the values.
+        before: A value, and what is shown of it: two secrets differ that look alike.
+        after: The same of the other one.
+    """
+    old, new = _members(before[0]), _members(after[0])
     if old is None or new is None or old.keys() != new.keys():
-        return path, before, after
+        return path, before[1], after[1]
     differing = [key for key in old if old[key] != new[key]]
     if len(differing) != 1:
-        return path, before, after
+        return path, before[1], after[1]
     (key,) = differing
-    return _narrowed(f"{path}.{key}", old[key], new[key])
+    return _narrowed(f"{path}.{key}", (old[key], before[1][key]), (new[key], after[1][key]))
 
 
 def _members(value: Any) -> dict[Any, Any] | None:
