@@ -60,7 +60,7 @@ from meta_prefect.interfaces.markdown import escaped
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.tags import DEPLOYERS, deployers_of
 from meta_prefect.local.host import LocalHost
-from meta_prefect.plan.changes import Unchanged
+from meta_prefect.plan.changes import Unchanged, records_of
 from meta_prefect.plan.code_moves import in_words, refused
 from meta_prefect.plan.outcomes import counted
 from meta_prefect.plan.saved_plan import DeployOptions, SavedPlan, check_still_holds
@@ -74,6 +74,7 @@ from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
 from meta_prefect.state.lock import turn
 from meta_prefect.state.saved_plans import plan_of_earlier_attempt, read_plan, settle_plan, store_plan, unfinished_plan
+from meta_prefect.state.sealing_key import share_key
 
 LARGEST_PARAMETERS: Final = 400_000
 """Bytes of JSON that a recipe's run gets at most; Prefect refuses parameters above 524,288."""
@@ -202,7 +203,7 @@ async def plan_and_apply(
     if planned.errors and on_error != "keep-going":
         raise ValidationFailed(planned.errors)
     if recorded is not None:
-        check_still_holds(recorded, planned.states)
+        check_still_holds(recorded, planned.states(recorded.sealed_with))
     if not dry_run:
         await check_code_stays(planned, inputs, server)
     note = planned.recorded(dry_run=dry_run)
@@ -283,6 +284,7 @@ async def compare_resolved(resolved: Resolved, server: PrefectServer) -> Project
     """Compare what is wanted with the server, and leave the plan as an artifact."""
     logger = get_run_logger()
     planned = await plan_resolved(resolved, server)
+    await share_key((record for change in planned.batch.plan for record in records_of(change)), server)
     for text in told_once(planned.errors):
         logger.error("%s", text)
     moves = tuple(in_words(planned.moves, gethostname()))

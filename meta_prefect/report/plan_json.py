@@ -27,7 +27,7 @@ class FieldDocument(BaseModel):
     Attributes:
         path: The field's place, keys joined by dots.
         before: Its value on the server; left out where there is none.
-        after: The value it is to have; left out where it is to go. Secrets are hidden: ``(hidden 3f2a)``.
+        after: The value it is to have; left out where it is to go. Secrets are hidden: ``(hidden)``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
