@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from meta_prefect.engine.git import checkout
 from meta_prefect.engine.observed import deployment_id
 from meta_prefect.errors import ConfigurationError, ValidationFailed
+from meta_prefect.git import checkout
 from meta_prefect.local.environment_server import address_of, present_address
 from meta_prefect.plan.gates import closed_gates
 from meta_prefect.project import Environment, Project
