@@ -5,9 +5,21 @@ from __future__ import annotations
 import functools
 import os
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
-from meta_prefect.plan.gates import Checkout
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """What Git knows of a folder.
+
+    Attributes:
+        branches: The branch that is checked out; of a commit alone, the branches that it is on.
+        changed: The files that are not as they were committed, new ones among them.
+    """
+
+    branches: tuple[str, ...]
+    changed: tuple[str, ...]
 
 
 def git_commit(folder: Path) -> str | None:

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from meta_prefect.errors import ConfigurationError
 from meta_prefect.plan.outcomes import listed
 from meta_prefect.project import Environment
 
-
-@dataclass(frozen=True, slots=True)
-class Checkout:
-    """What Git knows of a folder.
-
-    Attributes:
-        branches: The branch that is checked out; of a commit alone, the branches that it is on.
-        changed: The files that are not as they were committed, new ones among them.
-    """
-
-    branches: tuple[str, ...]
-    changed: tuple[str, ...]
+if TYPE_CHECKING:
+    from meta_prefect.git import Checkout
 
 
 def closed_gates(environment: Environment, checkout: Checkout | None) -> Iterator[ConfigurationError]:
