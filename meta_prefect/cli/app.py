@@ -23,6 +23,7 @@ from meta_prefect.cli.options import (
     ApplyOptions,
     Debug,
     Environment,
+    Every,
     Flag,
     Form,
     PlanOptions,
@@ -78,6 +79,7 @@ def deploy(
     what: PlanOptions = PlanOptions(),
     how: ApplyOptions = ApplyOptions(),
     where: TargetOptions = TargetOptions(),
+    every: Every = False,
     output: Form = "text",
     debug: Debug = False,
 ) -> int:
@@ -109,7 +111,7 @@ def deploy(
         )
     if how.dry_run:
         return out.plan(report, output, adopting=what.adopt)
-    out.report(report, form=output)
+    out.report(report, form=output, every=every)
     return 1 if report.failed else 0
 
 

@@ -31,6 +31,8 @@ ServerOf = Annotated[
 Select = Annotated[Several, Parameter(help="Only what matches, by flow or deployment: `etl-*`, `*/nightly-*`.")]
 Form = Annotated[Literal["text", "json"], Parameter(help="How to print.")]
 
+Every = Annotated[Flag, Parameter(name="--all", help="Name what is unchanged or in sync too, however many there are.")]
+
 OnError = Literal["stop", "keep-going", "atomic"]
 
 
