@@ -18,10 +18,11 @@ from meta_prefect.engine.holds import store_hold
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS, ending_in_words, mark_run, present_run, saying
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.report_artifact import show_report
-from meta_prefect.engine.rollback import check_restorable
+from meta_prefect.engine.rollback import check_restorable, what_stays
 from meta_prefect.engine.source import project_folder
 from meta_prefect.errors import ConflictError
 from meta_prefect.hidden_values import known_by
+from meta_prefect.interfaces.components import Owner
 from meta_prefect.interfaces.markdown import code
 from meta_prefect.interfaces.tags import Names
 from meta_prefect.local.host import LocalHost
@@ -109,9 +110,9 @@ async def rollback(
 ) -> Report:
     """Make a deployment what it was at a version: every field, its schedules, its pause and its limits.
 
-    A deployment that has been deleted is created again. Its work pool and its automations are left as they are now, and so is
-    code that its runs take from a folder; that of a commit, or in an image, goes back with the fields. It takes turns with
-    deploys of the same project and environment, and leaves a hold.
+    A deployment that has been deleted is created again. Its work pool, queues and automations are left as they are now, which
+    a remark names, and so is code that its runs take from a folder; that of a commit, or in an image, goes back with the
+    fields. It takes turns with deploys of the same project and environment, and leaves a hold.
 
     Raises:
         TargetError: No such deployment, or no such version of it, is recorded; or its work pool is gone.
@@ -224,9 +225,11 @@ async def compare_with_recorded(
     described = change_document(change)
     for line in (f"back to {target}: {title(described)}", *field_lines(described), *change.remarks):
         logger.info("%s", line)
+    stays = await what_stays(deployment, live, Owner(names, target.page.environment), server)
     remarks = [
         *change.remarks,
         *code_remarks(target, _newest(history), live.record if live is not None else None),
+        *filter(None, [stays]),
         *server.unsound.values(),
     ]
     return Restoration(target, live, change, tuple(remarks))

@@ -261,7 +261,7 @@ async def _last_entries(
 
 async def _check_references(drafts: Sequence[Draft], server: Reader) -> None:
     """Check that the blocks and variables exist to which deployments refer; one request for each of the two kinds."""
-    references = [reference for draft in drafts for reference in references_of(draft.deployment)]
+    references = [reference for draft in drafts for reference in references_of(draft.deployment, draft.components)]
     if not references or server.is_empty:
         return
     types = {reference.block_type for reference in references if reference.kind == "block"}
@@ -270,7 +270,7 @@ async def _check_references(drafts: Sequence[Draft], server: Reader) -> None:
     variables = await server.known_variables() if has_variables else set[str]()
     for draft in drafts:
         to_be = {block for component in draft.components for block in component.blocks}
-        for error in missing_references(draft.deployment, blocks | to_be, variables):
+        for error in missing_references(draft.deployment, blocks | to_be, variables, draft.components):
             draft.refuse(error)
 
 
