@@ -6,9 +6,11 @@ import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from meta_prefect.errors import ConfigurationError
 from meta_prefect.implementations.infra.containers import check_variable_names
 from meta_prefect.implementations.infra.images import ImageReference
 from meta_prefect.implementations.infra.pod_parts import Labels, ObjectName, Toleration
@@ -20,6 +22,9 @@ MANAGER: Final = "meta-prefect"
 """Who the objects belong to: the manager of their fields, and the value of the label that marks them."""
 
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+
+CREDENTIAL_VERSION: Final = "meta-prefect/credential-version"
+"""The annotation of the worker's pods that changes with the Secret, so that they are started anew."""
 
 Credential = Literal["api-key", "api-auth-string"]
 """What opens the Prefect API, and the key under which the Secret holds it."""
@@ -47,6 +52,7 @@ WORKER_RULES: Final[list[Record]] = [
 Secrets, as its jobs refer to one that is there, and none to the whole cluster, as its observer is given its namespaces."""
 
 _OWN_VARIABLES: Final = ("HOME", "PREFECT_HOME", "PREFECT_API_URL", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING")
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1", "0.0.0.0")  # noqa: S104 - recognised, not listened on
 _HEALTH_PORT: Final = 8080
 _USER: Final = 1000
 _HOME: Final = "/home/prefect"
@@ -61,6 +67,21 @@ def _check_namespace(name: str) -> str:
 
 Namespace = Annotated[str, AfterValidator(_check_namespace)]
 """The name of a namespace."""
+
+
+def check_reachable(url: str | None) -> str:
+    """Check that an address of the Prefect API means the same in a cluster.
+
+    Raises:
+        ConfigurationError: There is none, or it means the worker's own pod there.
+        ValueError: It holds a secret.
+    """
+    if not url or urlsplit(url).hostname in _LOOPBACK:
+        raise ConfigurationError(
+            f"a worker in a cluster does not reach the Prefect API at {url or 'no address'}",
+            hint="Give its `api_url`, the address of the API as the cluster sees it.",
+        )
+    return check_api_url(url)
 
 
 def check_api_url(url: str) -> str:
@@ -179,7 +200,7 @@ def worker_manifests(
         credential_version: Changes with the Secret, so that the worker is restarted then; None leaves that open.
     """
     name, namespace = object_name(pool), worker.namespace or "default"
-    account = _object("v1", "ServiceAccount", name, namespace)
+    account = made_object("v1", "ServiceAccount", name, namespace)
     if worker.account_annotations:
         account["metadata"]["annotations"] = worker.account_annotations
     rights = [made for jobs_in in worker.job_namespaces for made in _rights(name, namespace, jobs_in)]
@@ -195,10 +216,11 @@ def secret_manifest(pool: str, namespace: str, credential: Credential, encoded: 
         credential: What it is.
         encoded: The value in base64.
     """
-    return _object("v1", "Secret", object_name(pool), namespace, type="Opaque", data={credential: encoded})
+    return made_object("v1", "Secret", object_name(pool), namespace, type="Opaque", data={credential: encoded})
 
 
-def _object(api_version: str, kind: str, name: str, namespace: str, **rest: Any) -> Record:
+def made_object(api_version: str, kind: str, name: str, namespace: str, **rest: Any) -> Record:
+    """An object that is marked as ours."""
     labels = {**_selector(name), MANAGED_BY: MANAGER}
     metadata = {"name": name, "namespace": namespace, "labels": labels}
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **rest}
@@ -210,8 +232,8 @@ def _selector(name: str) -> dict[str, str]:
 
 def _rights(name: str, namespace: str, jobs_in: str) -> Sequence[Record]:
     rbac = "rbac.authorization.k8s.io"
-    role = _object(f"{rbac}/v1", "Role", name, jobs_in, rules=WORKER_RULES)
-    binding = _object(
+    role = made_object(f"{rbac}/v1", "Role", name, jobs_in, rules=WORKER_RULES)
+    binding = made_object(
         f"{rbac}/v1",
         "RoleBinding",
         name,
@@ -228,7 +250,7 @@ def _deployment(
     name, namespace = object_name(pool), worker.namespace or "default"
     metadata: Record = {"labels": {**_selector(name), MANAGED_BY: MANAGER}}
     if credential_version is not None:
-        metadata["annotations"] = {"meta-prefect/credential-version": credential_version}
+        metadata["annotations"] = {CREDENTIAL_VERSION: credential_version}
     spec: Record = {
         "replicas": 1,
         # Two workers of one name would take each other's heartbeat for their own.
@@ -254,7 +276,7 @@ def _deployment(
             },
         },
     }
-    return _object("apps/v1", "Deployment", name, namespace, spec=spec)
+    return made_object("apps/v1", "Deployment", name, namespace, spec=spec)
 
 
 def _placement(worker: ClusterWorker) -> Record:
