@@ -59,6 +59,7 @@ class DeployerSetup(BaseModel):
         redeploy_in: The environments in which that happens; none means all of them.
         check: When drift is looked for, as a schedule; None for never.
         policy: What a drift that is found leads to.
+        reap: When previews that have expired are taken down, as a schedule; None for never.
         watch: Whether drift is looked for after each change of a deployment too.
         timezone: The time zone of both schedules.
     """
@@ -74,6 +75,7 @@ class DeployerSetup(BaseModel):
     check: str | None = Field(default=None, title="Check for drift")
     policy: str = Field(default="report", title="Policy", pattern="^(report|fail|heal)$")
     watch: bool = Field(default=False, title="Watch")
+    reap: str | None = Field(default=None, title="Take down what has expired")
     timezone: str = Field(default="UTC", title="Time zone")
 
     @field_validator("variables")
@@ -241,6 +243,7 @@ def _operations(project: Project, setup: DeployerSetup, used: _Used) -> dict[str
             "about": f"Deletes deployments of **{name}** that are no longer in its project file. A dry run only says which.",
             "hidden": ("path", *unused),
         },
+        **_reaper(project, setup, unused),
         "deployer_flows.rolling_back.rollback": {
             "about": f"Makes a deployment of **{name}** what it was before its last deploy, or at a version. A dry run says "
             "what that would change, and leaves a page of all versions.",
@@ -251,6 +254,20 @@ def _operations(project: Project, setup: DeployerSetup, used: _Used) -> dict[str
             "prune changes it meanwhile. A switch releases it.",
             "hidden": ("path",),
         },
+    }
+
+
+def _reaper(project: Project, setup: DeployerSetup, unused: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """What takes down previews, where the project has such environments."""
+    if setup.reap is None:
+        return {}
+    kind = "rrule" if "FREQ=" in setup.reap.upper() else "cron"
+    return {
+        "deployer_flows.reaping.reap_previews": {
+            "about": f"Takes down the previews of **{escaped(project.name)}** that have expired.",
+            "hidden": ("path", *unused),
+            "schedule": [{kind: setup.reap, "timezone": setup.timezone, "slug": "reap"}],
+        }
     }
 
 

@@ -21,6 +21,7 @@ from meta_prefect.engine.form import (
     Bump,
     DryRun,
     EnvironmentName,
+    Expires,
     Force,
     LocalCode,
     MaxDeletes,
@@ -47,7 +48,7 @@ from meta_prefect.engine.observed import (
     named_after_project,
     present_run,
 )
-from meta_prefect.engine.plan_input import PlanInput, read_plan_input
+from meta_prefect.engine.plan_input import PlanInput, read_expiry, read_plan_input
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.project_plan import Planned, ProjectPlan, Resolved, plan_resolved, resolve_observed
 from meta_prefect.engine.prune import prune_orphans
@@ -73,6 +74,7 @@ from meta_prefect.report.plan_text import markdown, sections
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
 from meta_prefect.state.lock import turn
+from meta_prefect.state.previews import keep_preview
 from meta_prefect.state.saved_plans import plan_of_earlier_attempt, read_plan, settle_plan, store_plan, unfinished_plan
 from meta_prefect.state.sealing_key import share_key
 
@@ -110,6 +112,7 @@ async def deploy_project(
     adopt: Adopt = False,
     local_code: LocalCode = False,
     new_environment: NewEnvironment = False,
+    expires: Expires = None,
     prune: Prune = False,
     max_deletes: MaxDeletes = None,
     force: Force = False,
@@ -135,6 +138,7 @@ async def deploy_project(
         adopt=adopt,
         local_code=local_code,
         new_environment=new_environment,
+        expires=read_expiry(expires),
         prune=prune,
         max_deletes=max_deletes,
     )
@@ -206,6 +210,8 @@ async def plan_and_apply(
         check_still_holds(recorded, planned.states(recorded.sealed_with))
     if not dry_run:
         await check_code_stays(planned, inputs, server)
+        if inputs.expires is not None:
+            await keep_preview(inputs.project.name, inputs.context.environment, inputs.expires, server)
     note = planned.recorded(dry_run=dry_run)
     artifact_id = await store_plan(note, server)
     reports = [] if dry_run else await _run_recipes(planned, on_error)

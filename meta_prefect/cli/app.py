@@ -11,6 +11,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from meta_prefect import __version__
 from meta_prefect.cli.bootstrap import bootstrap
+from meta_prefect.cli.destroy import destroy
 from meta_prefect.cli.disown import disown
 from meta_prefect.cli.doctor import doctor
 from meta_prefect.cli.ending import INTERRUPTED, journal
@@ -61,6 +62,7 @@ app.command(environments)
 app.command(history)
 app.command(rollback)
 app.command(disown)
+app.command(destroy)
 app.command(hold)
 app.command(release)
 app.command(bootstrap)

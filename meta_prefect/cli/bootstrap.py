@@ -78,7 +78,14 @@ class Timetable:
     check: Annotated[str | None, Parameter(help="When to look for drift: a cron expression or an rrule.")] = None
     on_drift: Annotated[Literal["report", "fail", "heal"], Parameter(help="What a drift leads to.")] = "report"
     watch: Annotated[Flag, Parameter(help="Look for drift after each change of a deployment, too.")] = False
-    timezone: Annotated[str, Parameter(help="The time zone of both schedules, an IANA name.")] = "UTC"
+    reap: Annotated[
+        str | None,
+        Parameter(
+            help="When to take down previews that have expired: a cron expression or an rrule; by default every hour, where "
+            "the project file describes an environment that expires."
+        ),
+    ] = None
+    timezone: Annotated[str, Parameter(help="The time zone of these schedules, an IANA name.")] = "UTC"
 
     def given(self) -> dict[str, Any]:
         """The options, as a deployer's setup has them."""
@@ -137,6 +144,8 @@ def bootstrap(
         **timetable.given(),
     }
     project = read_project(path, required=False)
+    if timetable.reap is None and any(one.expires for one in project.environments.models.values()):
+        given["reap"] = "@hourly"
     codes: list[int] = []
     groups = _by_server(project, None if environments is None else _split(environments))
     for names in groups:

@@ -57,6 +57,12 @@ class PlanOptions:
     new_environment: Annotated[
         Flag, Parameter(name="--new-env", help="The environment is a new one, though nearly the name of another.")
     ] = False
+    expires: Annotated[
+        str | None,
+        Parameter(
+            help="An environment of its own, taken down after `12h` or `3d`; what is created in it begins paused."
+        ),
+    ] = None
     prune: Annotated[
         Flag, Parameter(help="Delete the project's deployments that are no longer in it, after all else.")
     ] = False

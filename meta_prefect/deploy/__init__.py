@@ -30,6 +30,7 @@ class Options(TypedDict, total=False):
         local_code: Let the code of deployments move from a shared source, such as Git, to the project's folder on this host, even
             though the project has a deployer.
         new_environment: The environment is a new one of the project, though nearly the name of another.
+        expires: After what time the environment is taken down, such as ``3d``: a preview, in which what is created begins paused.
         prune: Delete the project's deployments in this environment that are no longer in it, after all else went well.
         max_deletes: Refuse to prune more; None means a fifth of the project's deployments, and at least 3.
         force: Prune without waiting for runs that are under way.
@@ -43,6 +44,7 @@ class Options(TypedDict, total=False):
     adopt: bool
     local_code: bool
     new_environment: bool
+    expires: str | None
     prune: bool
     max_deletes: int | None
     force: bool
@@ -151,6 +153,7 @@ def validate(targets: Sequence[str] = (), *, env: str | None = None) -> Report:
 
 def _offline(asked: Parameters, options: Options) -> Report:
     from meta_prefect.engine.offline import plan_offline
+    from meta_prefect.engine.plan_input import read_expiry
     from meta_prefect.plan.saved_plan import DeployOptions
 
     plan_options = DeployOptions(
@@ -158,6 +161,7 @@ def _offline(asked: Parameters, options: Options) -> Report:
         select=tuple(asked["select"]),
         adopt=options.get("adopt", False),
         prune=options.get("prune", False),
+        expires=read_expiry(options.get("expires")),
     )
     keep_going = options.get("on_error") == "keep-going"
     return asyncio.run(plan_offline(Path(asked["path"]), asked["environment"], plan_options, keep_going=keep_going))

@@ -53,13 +53,19 @@ async def _on(
     """The environments on one server: the one that is asked for, and what else the project has there."""
     from meta_prefect.engine.environment_status import environment_status
     from meta_prefect.engine.environments import known_environments
+    from meta_prefect.state.previews import read_previews
 
     described = project.environments
-    known = {one for one in await known_environments(project.names, server) if one != DEPLOYERS}
+    previews = {one.environment: one for one in await read_previews(project.names, server)}
+    known = {one for one in (*await known_environments(project.names, server), *previews) if one != DEPLOYERS}
     own = {asked} if asked is not None and asked in described.names else set[str]()
     # What another name of the file is about may be on another server.
     others = {one for one in known if one not in described.names and _belongs(one, asked, described)}
-    return [await environment_status(project, name, server) for name in sorted(own | others) if name not in found]
+    return [
+        await environment_status(project, name, server, previews.get(name))
+        for name in sorted(own | others)
+        if name not in found
+    ]
 
 
 def _belongs(name: str, asked: str | None, described: Environments) -> bool:

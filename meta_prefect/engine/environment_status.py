@@ -8,18 +8,22 @@ from meta_prefect.errors import MetaPrefectError
 from meta_prefect.flows.catalog import ProjectFlows
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.environment_status import EnvironmentStatus, last_deploy, state_of
+from meta_prefect.plan.previews import Preview
 from meta_prefect.plan.saved_plan import DeployOptions
 from meta_prefect.project import Project
 from meta_prefect.server import PrefectServer
 
 
-async def environment_status(project: Project, name: str, server: PrefectServer) -> EnvironmentStatus:
+async def environment_status(
+    project: Project, name: str, server: PrefectServer, preview: Preview | None = None
+) -> EnvironmentStatus:
     """Find out how an environment stands.
 
     Args:
         project: The project.
         name: The environment.
         server: The Prefect API that it is on.
+        preview: What is known of it, where it is a preview.
     """
     described = project.environments.find(name)
     owned = await server.read_owned(project.names, name)
@@ -31,6 +35,8 @@ async def environment_status(project: Project, name: str, server: PrefectServer)
     about: Record = {"environment": name, "server": server.url, "deployments": len(owned), **last_deploy(last)}
     if described is not None:
         about |= {"profile": described.says.profile, "protected": described.is_protected}
+    if preview is not None:
+        about |= {"since": preview.since, "expires": preview.expires}
     found = None
     try:
         if described is not None or not project.environments:

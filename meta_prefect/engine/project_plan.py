@@ -380,7 +380,7 @@ async def _new_environment(inputs: PlanInput, batch: PlannedBatch, server: Reade
         TargetError: The environment is nearly the name of another one, and nobody has said that it is meant.
     """
     is_known = batch.owned or any(one.live or one.predecessor for one in batch.deployments)
-    if is_known or not batch.deployments or inputs.asked.new_environment or inputs.project.environments:
+    if is_known or not batch.deployments or inputs.asked.new_environment or inputs.is_expected:
         return []
     known = await known_environments(inputs.project.names, server)
     if known:

@@ -32,11 +32,20 @@ def read_length(text: str) -> timedelta | None:
 
 
 def length_in_words(length: timedelta) -> str:
-    """``90m``, ``12h`` or ``3d``: as :func:`read_length` reads it, in the largest unit that fits."""
+    """``90m``, ``12h`` or ``3d``: as :func:`read_length` reads it, exactly to the minute."""
     minutes = int(length.total_seconds()) // 60
     for size, unit in ((1440, "d"), (60, "h")):
         if minutes and minutes % size == 0:
             return f"{minutes // size}{unit}"
+    return f"{minutes}m"
+
+
+def about(length: timedelta) -> str:
+    """The same for people: in the largest unit of which there are two."""
+    minutes = int(length.total_seconds()) // 60
+    for size, unit in ((1440, "d"), (60, "h")):
+        if minutes >= 2 * size:
+            return f"{round(minutes / size)}{unit}"
     return f"{minutes}m"
 
 

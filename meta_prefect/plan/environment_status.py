@@ -8,9 +8,10 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from meta_prefect.interfaces.commits import short_commit
-from meta_prefect.interfaces.moments import length_in_words
+from meta_prefect.interfaces.moments import about
 from meta_prefect.plan.ledger import LedgerPage
 from meta_prefect.plan.outcomes import counted
+from meta_prefect.plan.previews import expiry_in_words
 from meta_prefect.plan.status import ProjectStatus
 
 State = Literal["empty", "in sync", "drifted", "outdated", "not described", "unknown"]
@@ -32,6 +33,8 @@ class EnvironmentStatus(BaseModel):
         deployed_by: By whom.
         commit: From which commit.
         run_id: The run that did it.
+        since: When a preview was first deployed.
+        expires: When a preview is taken down.
         protected: Whether it is never taken down as a whole.
         problem: Why its state is not known.
     """
@@ -48,6 +51,8 @@ class EnvironmentStatus(BaseModel):
     deployed_by: str | None = None
     commit: str | None = None
     run_id: str | None = None
+    since: AwareDatetime | None = None
+    expires: AwareDatetime | None = None
     protected: bool = False
     problem: str | None = None
 
@@ -56,9 +61,11 @@ class EnvironmentStatus(BaseModel):
         state = f"{len(self.drifted)} of {self.deployments} drifted" if self.drifted else self.state
         if self.deployments and not self.drifted:
             state = f"{counted(self.deployments, 'deployment')}, {state}"
+        if self.expires is not None and self.since is not None:
+            state += f", {about(now - self.since)} old, {expiry_in_words(self.expires, now)}"
         at = ""
         if self.deployed_at is not None:
-            at = f"{length_in_words(now - self.deployed_at)} ago by {self.deployed_by}"
+            at = f"{about(now - self.deployed_at)} ago by {self.deployed_by}"
         profile = f" (profile {self.profile})" if self.profile else ""
         return self.environment, state, at, short_commit(self.commit or ""), f"{self.server or 'no server'}{profile}"
 

@@ -86,6 +86,10 @@ class EnvironmentModel(FileModel):
         default=None,
         description="Whether `destroy` refuses it; left out, an environment does that is named here, and a pattern does not.",
     )
+    expires: Length | None = Field(
+        default=None,
+        description="After what time it is taken down, as `--expires` says it; what is created begins paused.",
+    )
     approval: ApprovalModel | None = Field(default=None, description="Let a person approve each deploy.")
     smoke: SmokeModel | None = Field(default=None, description="Run what was deployed once before it is activated.")
     defaults: dict[str, Any] = Field(
