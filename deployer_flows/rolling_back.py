@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -42,6 +43,7 @@ from meta_prefect.report.plan_text import field_lines, title
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.state.ledger import begin_page, who_runs
 from meta_prefect.state.lock import turn
+from meta_prefect.state.sealing_key import learn_key
 
 Holding = Literal["automatic", "all", "none"]
 
@@ -209,7 +211,7 @@ async def compare_with_recorded(
     The history is read again: while this run waited for its turn, somebody may have deployed.
     """
     progress().step("compare")
-    history = await server.read_history(deployment, names)
+    history, _ = await asyncio.gather(server.read_history(deployment, names), learn_key(server))
     state = version_to_restore(history, to or None, unconfirmed=unconfirmed, former=names[1:])
     target = under_present_name(state.written, names)
     flow_name, _, name = deployment.partition("/")

@@ -21,6 +21,7 @@ from meta_prefect.engine.form import (
     Bump,
     DryRun,
     EnvironmentName,
+    Expires,
     Force,
     LocalCode,
     MaxDeletes,
@@ -37,6 +38,7 @@ from meta_prefect.engine.form import (
     Tags,
     Version,
 )
+from meta_prefect.engine.gates import check_gates, check_server
 from meta_prefect.engine.holds import end_holds
 from meta_prefect.engine.leaving import remove_leaving
 from meta_prefect.engine.observed import (
@@ -46,7 +48,7 @@ from meta_prefect.engine.observed import (
     named_after_project,
     present_run,
 )
-from meta_prefect.engine.plan_input import PlanInput, read_plan_input
+from meta_prefect.engine.plan_input import PlanInput, read_expiry, read_plan_input
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.project_plan import Planned, ProjectPlan, Resolved, plan_resolved, resolve_observed
 from meta_prefect.engine.prune import prune_orphans
@@ -59,7 +61,7 @@ from meta_prefect.interfaces.markdown import escaped
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.tags import DEPLOYERS, deployers_of
 from meta_prefect.local.host import LocalHost
-from meta_prefect.plan.changes import Unchanged
+from meta_prefect.plan.changes import Unchanged, records_of
 from meta_prefect.plan.code_moves import in_words, refused
 from meta_prefect.plan.outcomes import counted
 from meta_prefect.plan.saved_plan import DeployOptions, SavedPlan, check_still_holds
@@ -72,7 +74,9 @@ from meta_prefect.report.plan_text import markdown, sections
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
 from meta_prefect.state.lock import turn
+from meta_prefect.state.previews import keep_preview
 from meta_prefect.state.saved_plans import plan_of_earlier_attempt, read_plan, settle_plan, store_plan, unfinished_plan
+from meta_prefect.state.sealing_key import share_key
 
 LARGEST_PARAMETERS: Final = 400_000
 """Bytes of JSON that a recipe's run gets at most; Prefect refuses parameters above 524,288."""
@@ -108,6 +112,7 @@ async def deploy_project(
     adopt: Adopt = False,
     local_code: LocalCode = False,
     new_environment: NewEnvironment = False,
+    expires: Expires = None,
     prune: Prune = False,
     max_deletes: MaxDeletes = None,
     force: Force = False,
@@ -133,6 +138,7 @@ async def deploy_project(
         adopt=adopt,
         local_code=local_code,
         new_environment=new_environment,
+        expires=read_expiry(expires),
         prune=prune,
         max_deletes=max_deletes,
     )
@@ -192,15 +198,20 @@ async def plan_and_apply(
         ValidationFailed: Something is wrong with the project; nothing was written.
         MovedError: The recorded plan does not hold any more; nothing was written.
     """
+    if not dry_run:
+        check_gates(inputs.project, inputs.context.environment)
+        check_server(inputs.project, inputs.context.environment)
     planned = await make_plan(inputs, server, completing=not dry_run and inputs.earlier is None)
     if not dry_run:
         planned = planned.to_be_applied()
     if planned.errors and on_error != "keep-going":
         raise ValidationFailed(planned.errors)
     if recorded is not None:
-        check_still_holds(recorded, planned.states)
+        check_still_holds(recorded, planned.states(recorded.sealed_with))
     if not dry_run:
         await check_code_stays(planned, inputs, server)
+        if inputs.expires is not None:
+            await keep_preview(inputs.project.name, inputs.context.environment, inputs.expires, server)
     note = planned.recorded(dry_run=dry_run)
     artifact_id = await store_plan(note, server)
     reports = [] if dry_run else await _run_recipes(planned, on_error)
@@ -279,6 +290,7 @@ async def compare_resolved(resolved: Resolved, server: PrefectServer) -> Project
     """Compare what is wanted with the server, and leave the plan as an artifact."""
     logger = get_run_logger()
     planned = await plan_resolved(resolved, server)
+    await share_key((record for change in planned.batch.plan for record in records_of(change)), server)
     for text in told_once(planned.errors):
         logger.error("%s", text)
     moves = tuple(in_words(planned.moves, gethostname()))

@@ -38,7 +38,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 from meta_prefect.hidden_values import secret_values
-from meta_prefect.redaction import HIDDEN, is_secret_name
+from meta_prefect.redaction import is_secret_name
+from meta_prefect.sealing import HIDDEN
 from meta_prefect.texts import LONGEST_ERROR, presentable, quoted
 
 if TYPE_CHECKING:

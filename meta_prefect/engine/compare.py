@@ -36,6 +36,7 @@ from meta_prefect.plan.prune import PlannedDeletion
 from meta_prefect.plan.references import missing_references, references_of
 from meta_prefect.redaction import remember
 from meta_prefect.server import PrefectServer, Reader
+from meta_prefect.state.sealing_key import learn_key
 
 Owner = tuple[Names, str]
 """A project's names and an environment."""
@@ -189,8 +190,8 @@ async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None =
         server: What is read from.
         owner: A project and environment of which everything is read, as nearly all that is wanted will be among it.
     """
-    components, owned, holds = await asyncio.gather(
-        _compare_components(_sound(drafts), server), _read_owned(owner, server), server.read_holds()
+    components, owned, holds, _ = await asyncio.gather(
+        _compare_components(_sound(drafts), server), _read_owned(owner, server), server.read_holds(), learn_key(server)
     )
     live = {one.full_name: one for one in owned}
     names = {pair for draft in _sound(drafts) for pair in (*_names(draft), *_run_by(draft))}

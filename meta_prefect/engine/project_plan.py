@@ -43,6 +43,7 @@ from meta_prefect.plan.saved_plan import (
 from meta_prefect.recipes.recipe import Recipe
 from meta_prefect.report import Outcome
 from meta_prefect.report.plan_text import kept_versions
+from meta_prefect.sealing import key_name
 from meta_prefect.server import Reader, ui_url
 
 Planned = tuple[DeploymentRequest, PlannedDeployment]
@@ -166,10 +167,9 @@ class ProjectPlan:
         """The deployments whose code moves to or from a folder."""
         return moves_of(self.batch.plan)
 
-    @property
-    def states(self) -> dict[str, PlannedState]:
-        """What it saw of each object and makes of it."""
-        return states_of(self.batch.plan)
+    def states(self, sealed_with: str | None) -> dict[str, PlannedState]:
+        """What it saw of each object and makes of it; for a plan that was recorded with this key."""
+        return states_of(self.batch.plan, sealed_with)
 
     def recorded(self, *, dry_run: bool) -> SavedPlan:
         """The plan as it is recorded."""
@@ -186,11 +186,12 @@ class ProjectPlan:
             # Of what is done already the version is needed as well, should this be retried once more.
             versions={**(earlier.versions if earlier is not None else {}), **self.versions},
             wanted=self.wanted,
-            states=self.states,
+            states=self.states(key_name()),
             components={
                 str(one.change.subject): fingerprint_of_component(one.component) for one in self.batch.components
             },
             unsettled=tuple(str(one) for one in self.batch.deployments if self._has_to_act(one)),
+            sealed_with=key_name(),
             stage="planned" if dry_run else "started" if self._has_work else "finished",
         )
 
@@ -373,13 +374,13 @@ async def _referred_to(
 
 
 async def _new_environment(inputs: PlanInput, batch: PlannedBatch, server: Reader) -> list[str]:
-    """Say that the project has nothing in this environment yet, where it has something in others.
+    """Say that the project has nothing in this environment yet, where it has something in others, unless its file names it.
 
     Raises:
         TargetError: The environment is nearly the name of another one, and nobody has said that it is meant.
     """
     is_known = batch.owned or any(one.live or one.predecessor for one in batch.deployments)
-    if is_known or not batch.deployments or inputs.asked.new_environment:
+    if is_known or not batch.deployments or inputs.asked.new_environment or inputs.is_expected:
         return []
     known = await known_environments(inputs.project.names, server)
     if known:

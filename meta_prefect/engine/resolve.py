@@ -30,7 +30,8 @@ from meta_prefect.interfaces.tags import environment_tag, owner_tag
 from meta_prefect.plan.checks import check_parameters
 from meta_prefect.plan.outcomes import counted
 from meta_prefect.plan.placeholders import misplaced_templates
-from meta_prefect.redaction import HIDDEN, remember_within
+from meta_prefect.redaction import remember_within
+from meta_prefect.sealing import HIDDEN
 
 Within = Callable[[], AbstractContextManager[None]]
 """Opens what a project's code needs around it while it is called: its own modules."""

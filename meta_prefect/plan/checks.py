@@ -11,7 +11,8 @@ from jsonschema.exceptions import best_match  # pyright: ignore[reportUnknownVar
 from meta_prefect.errors import ConfigurationError, nearest
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import Record, is_mapping, merged
-from meta_prefect.redaction import HIDDEN, is_secret_name
+from meta_prefect.redaction import is_secret_name
+from meta_prefect.sealing import HIDDEN
 
 _REFERENCE = "{{"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Final
 
@@ -27,8 +28,8 @@ def plan_comment(report: Report) -> str:
     parts = [f"### Plan for {code(report.environment)}: {escaped(report.count())}", _block(lines)]
     parts += [f"> {escaped(remark)}" for remark in report.remarks]
     if report.run_id and report.plan.has_changes:
-        run = link("this plan", report.run_url)
-        parts.append(f"To apply exactly {run}: {code(f'meta-prefect deploy --plan {report.run_id}')}")
+        command = f"meta-prefect deploy --env {shlex.quote(report.environment)} --plan {report.run_id}"
+        parts.append(f"To apply exactly {link('this plan', report.run_url)}: {code(command)}")
     return "\n\n".join(part for part in parts if part)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from meta_prefect.interfaces.json_diff import ABSENT, FieldChange
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, differences_by_name
 from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Held, Plan, ScheduledRuns, Unchanged, Update
 from meta_prefect.plan.outcomes import Action as Outcome
 from meta_prefect.plan.outcomes import count_actions
@@ -27,7 +27,7 @@ class FieldDocument(BaseModel):
     Attributes:
         path: The field's place, keys joined by dots.
         before: Its value on the server; left out where there is none.
-        after: The value it is to have; left out where it is to go. Secrets are hidden: ``(hidden 3f2a)``.
+        after: The value it is to have; left out where it is to go. Secrets are hidden: ``(hidden)``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -144,7 +144,13 @@ def change_document(change: Change) -> ChangeDocument:
 
 
 def _fields(fields: tuple[FieldChange, ...]) -> tuple[FieldDocument, ...]:
-    return tuple(FieldDocument(path=field.path, **dict(_values(field))) for field in fields)
+    """Fields that differ; lists of objects that have names item by item, or else as a whole where only their order differs."""
+    parts = (
+        part
+        for field in fields
+        for part in (tuple(differences_by_name(field.before, field.after, field.path)) or (field,))
+    )
+    return tuple(FieldDocument(path=part.path, **dict(_values(part))) for part in parts)
 
 
 def _values(field: FieldChange) -> Iterator[tuple[str, Any]]:

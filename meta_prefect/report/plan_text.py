@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Literal, cast
 
 from meta_prefect.interfaces.commits import is_commit, short_commit
-from meta_prefect.interfaces.json_diff import ABSENT
+from meta_prefect.interfaces.json_diff import ABSENT, is_same
 from meta_prefect.interfaces.markdown import escaped, fenced
 from meta_prefect.plan.changes import Plan, ScheduledRuns, Unchanged
 from meta_prefect.redaction import hidden
@@ -85,12 +85,14 @@ def kept_lines(kept: Mapping[str, Any]) -> Iterator[str]:
 
 
 def field_line(path: str, before: Any, after: Any) -> FieldLine:
-    """What a field was and is to be.
+    """What a field was and is to be; of secrets, which look alike, that they have changed.
 
     Of lists and objects that differ in one place that place is shown, of long texts that begin alike what differs. Commits are
     named as such.
     """
-    path, before, after = _narrowed(path, hidden(before, path), hidden(after, path))
+    path, before, after = _narrowed(path, (before, hidden(before, path)), (after, hidden(after, path)))
+    if is_same(before, after):
+        return FieldLine(f"{path}:", shown(before), "(secret, changed)")
     if is_commit(before) and is_commit(after):
         return FieldLine(COMMIT, short_commit(before), short_commit(after))
     if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LONGEST_VALUE:
@@ -101,16 +103,22 @@ def field_line(path: str, before: Any, after: Any) -> FieldLine:
     return FieldLine(f"{path}:", shown(before), shown(after))
 
 
-def _narrowed(path: str, before: Any, after: Any) -> tuple[str, Any, Any]:
-    """The place of the one difference within two values of the same shape, and what is there."""
-    old, new = _members(before), _members(after)
+def _narrowed(path: str, before: tuple[Any, Any], after: tuple[Any, Any]) -> tuple[str, Any, Any]:
+    """The place of the one difference within two values of the same shape, and what is shown of it.
+
+    Args:
+        path: The place of the values.
+        before: A value, and what is shown of it: two secrets differ that look alike.
+        after: The same of the other one.
+    """
+    old, new = _members(before[0]), _members(after[0])
     if old is None or new is None or old.keys() != new.keys():
-        return path, before, after
+        return path, before[1], after[1]
     differing = [key for key in old if old[key] != new[key]]
     if len(differing) != 1:
-        return path, before, after
+        return path, before[1], after[1]
     (key,) = differing
-    return _narrowed(f"{path}.{key}", old[key], new[key])
+    return _narrowed(f"{path}.{key}", (old[key], before[1][key]), (new[key], after[1][key]))
 
 
 def _members(value: Any) -> dict[Any, Any] | None:

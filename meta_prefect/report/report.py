@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict
@@ -41,7 +42,7 @@ class Outcome(BaseModel):
 
 
 class Report(BaseModel):
-    """What a deploy did.
+    """What a deploy did; as JSON what ``meta-prefect deploy --output json`` prints, whose form is stable.
 
     Attributes:
         environment: The environment it was for.
@@ -65,6 +66,10 @@ class Report(BaseModel):
     run_id: str | None = None
     run_url: str | None = None
     plan: PlanDocument | None = None
+
+    def as_json(self) -> str:
+        """The report as a document with a version of its form; the plan has one of its own."""
+        return json.dumps({"version": 1, **self.model_dump(mode="json", exclude={"plan"})}, indent=2)
 
     @property
     def failed(self) -> tuple[Outcome, ...]:

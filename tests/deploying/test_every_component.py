@@ -26,6 +26,7 @@ from meta_prefect.implementations.filesystem.s3_blocks import S3BucketBlock
 from meta_prefect.implementations.infra.kubernetes_worker import KubernetesWorker
 from meta_prefect.implementations.infra.pools import JobPool
 from meta_prefect.implementations.notification.overdue import Overdue
+from meta_prefect.implementations.notification.stuck import Stuck
 from meta_prefect.implementations.notification.triggers import DeploymentTriggers
 from meta_prefect.implementations.notification.watching import DeploymentWatch
 from meta_prefect.implementations.saved_blocks import SavedCredentials
@@ -57,6 +58,7 @@ CODE = """
     from meta_prefect.implementations.metadata import versioneer
     from meta_prefect.implementations.notification import (
         notify_overdue,
+        notify_stuck,
         run_triggers,
         then_run,
         watch_deployments,
@@ -149,6 +151,14 @@ KINDS: dict[type[Component], Kind] = {
         "notify_overdue(block='secret/UNIQUE', within='10 minutes')",
         "notify_overdue(block='secret/UNIQUE', within='20 minutes')",
         "UNIQUE-mine-dev: notify secret-UNIQUE of overdue runs",
+        {"actions": [{"type": "do-nothing"}]},
+        leaves=True,
+    ),
+    Stuck: Kind(
+        "automation UNIQUE-mine-dev: notify secret-UNIQUE of runs that do not start",
+        "notify_stuck(block='secret/UNIQUE')",
+        "notify_stuck(block='secret/UNIQUE', within='20 minutes')",
+        "UNIQUE-mine-dev: notify secret-UNIQUE of runs that do not start",
         {"actions": [{"type": "do-nothing"}]},
         leaves=True,
     ),

@@ -83,6 +83,34 @@ def create(name: str, **fields: object) -> Create:
             id="new deployments",
         ),
         pytest.param(
+            [create(f"{flow}/{name}", tags=["t"], region=name) for flow in "ab" for name in ("de", "fr", "uk", "us")],
+            [
+                "+ 8 deployments, each with",
+                "    a/de, a/fr, a/uk, a/us, b/de, b/fr, b/uk, b/us",
+                '    tags: ["t"]',
+                "+ region of 8 deployments",
+                '    "de" for a/de, b/de',
+                '    "fr" for a/fr, b/fr',
+                '    "uk" for a/uk, b/uk',
+                '    "us" for a/us, b/us',
+            ],
+            id="a field that has a value for each region",
+        ),
+        pytest.param(
+            [
+                *(update(f"a/{name}", COMMIT, FieldChange("limit", 1, 2)) for name in "wxyz"),
+                *(update(f"b/{name}", COMMIT) for name in "wxyz"),
+            ],
+            [
+                "~ commit 7fd9fa7 → a0d0b72 for 8 deployments",
+                "    a/w, a/x, a/y, a/z, b/w, b/x, b/y, b/z",
+                REGENERATED,
+                "~ limit: 1 → 2 for 4 deployments",
+                "    a/* (4)",
+            ],
+            id="all of a flow, once they have been named",
+        ),
+        pytest.param(
             [*(Unchanged(deployment(f"a/{name}"), "already as wanted", {}) for name in "xyz"), update("a/b", RULE)],
             [
                 "= 3 deployments: already as wanted",

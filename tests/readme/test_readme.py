@@ -190,6 +190,12 @@ def test_the_project_for_the_composed_system_is_deployable(project: Project) -> 
     assert [outcome.deployment for outcome in report.outcomes] == ["add-two-numbers-flow/nightly-dev"]
 
 
+def test_the_pods_of_the_guide_are_deployable(project: Project) -> None:
+    """All that is said there of a pod is what a pod can have."""
+    folder = project(**{"meta_prefect.yaml": block("pods-project.yaml"), "flow.py": block("flow.py")})
+    validate([str(folder)])
+
+
 def test_the_project_for_a_cluster_is_deployable(project: Project) -> None:
     """The entry with an image to build and a worker to ensure is sound, beside a Dockerfile."""
     folder = project(**{"meta_prefect.yaml": block("cluster-project.yaml"), "flow.py": block("flow.py")})

@@ -166,7 +166,7 @@ def test_a_pull_request_from_its_plan_to_what_is_merged(job: Job, server: Api, g
     assert (first["changes"], second["changes"]) == ("true", "true")
     (comment,) = github.said
     assert f"+ deployment {unique}/nightly-dev" in comment
-    assert f"meta-prefect deploy --plan {second['plan-run']}" in comment
+    assert f"meta-prefect deploy --env dev --plan {second['plan-run']}" in comment
     assert comment.partition("\n")[2].strip() in job.page.read_text()
 
     merged = job.uses(command="deploy", plan="commented")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 PER_PAGE = 100
-NEWEST_RUN = re.compile(r"meta-prefect deploy --plan ([0-9a-f-]{36})")
+NEWEST_RUN = re.compile(r"meta-prefect deploy --env \S+ --plan ([0-9a-f-]{36})")
 
 
 def main() -> int:
@@ -37,8 +37,7 @@ def main() -> int:
         run = commented_plan(environment) if chosen == "commented" else chosen
         if run is None:
             return refused("plan: no comment of the merged pull request has a plan of this folder and environment")
-        # What a plan is of is recorded with it: the environment too.
-        call = [*call[: call.index("--env")], "--plan", run, *shlex.split(given("OPTIONS"))]
+        call += ["--plan", run]
     return subprocess.run(call, check=False).returncode
 
 
