@@ -84,10 +84,9 @@ class DockerEngine:
             from prefect.utilities.dockerutils import docker_client
 
             with docker_client() as client:
-                try:
-                    return cast("Any", client).images.get_registry_data(reference).id
-                except _docker_errors().APIError:
-                    return None  # not there, or not to be read with these credentials: it is built and pushed
+                # where it may not be read with these credentials, it is built and pushed too
+                data = _unless("APIError", lambda: cast("Any", client).images.get_registry_data(reference))
+                return None if data is None else data.id
 
         return await self._run(ask, "asked for")
 
@@ -102,10 +101,8 @@ class DockerEngine:
             from prefect.utilities.dockerutils import docker_client
 
             with docker_client() as client:
-                try:
-                    return cast("Any", client).images.get(reference).id
-                except _docker_errors().ImageNotFound:
-                    return None
+                image = _unless("ImageNotFound", lambda: cast("Any", client).images.get(reference))
+                return None if image is None else image.id
 
         return await self._run(ask, "asked for")
 
@@ -125,9 +122,8 @@ class DockerEngine:
 
             with docker_client() as found:
                 client = cast("Any", found)
-                try:
-                    image = client.images.get(reference)
-                except _docker_errors().ImageNotFound:
+                image = _unless("ImageNotFound", lambda: client.images.get(reference))
+                if image is None:
                     return None
                 folder = image.attrs["Config"].get("WorkingDir") or "/"
                 # It is never started, and only there to be looked into.
@@ -200,7 +196,9 @@ class DockerEngine:
         except PushError as error:
             hint = "`docker login` opens a registry; `docker push` shows more."
             raise self._refused(what, str(error).strip(), hint) from error
-        except (_docker_errors().DockerException, RuntimeError) as error:
+        except Exception as error:
+            if not isinstance(error, RuntimeError) and not _is_of_docker(error, "DockerException"):
+                raise
             # Prefect says "Docker is not running" of whatever the SDK raises; the cause says what it was.
             cause = error.__cause__ or error
             if "connection" not in str(cause).lower() and not isinstance(error, RuntimeError):
@@ -215,23 +213,30 @@ class DockerEngine:
         return ConfigurationError(f"the image cannot be {what}: {why}", where=self._where, hint=hint)
 
 
-def _docker_errors() -> Any:
-    """The exceptions of the Docker SDK, as Prefect's own helpers know them.
+def _is_of_docker(error: BaseException, name: str) -> bool:
+    """Whether an exception is one of the Docker SDK's, of a class of this name or derived from it.
 
-    Prefect puts the SDK into ``sys.modules`` unloaded. Importing ``docker.errors`` then loads it a second time, whose exceptions
-    are others than those that are raised; asking the module for it loads it once.
+    Prefect puts the SDK into ``sys.modules`` unloaded, so that it may be loaded a second time: its exceptions are then of another
+    class of the same name than those that can be imported.
     """
-    import docker
+    return any((kind.__module__, kind.__name__) == ("docker.errors", name) for kind in type(error).__mro__)
 
-    return cast("Any", docker).errors
+
+def _unless(name: str, call: Callable[[], Any]) -> Any:
+    """What a call to the Docker SDK gives; None where it raises an exception of its own of this name."""
+    try:
+        return call()
+    except Exception as error:
+        if not _is_of_docker(error, name):
+            raise
+        return None
 
 
 def _is_in(container: Any, path: str) -> bool:
-    try:
-        content, _ = container.get_archive(path)
-    except _docker_errors().NotFound:
+    found = _unless("NotFound", lambda: container.get_archive(path))
+    if found is None:
         return False
-    content.close()
+    found[0].close()
     return True
 
 
