@@ -100,15 +100,24 @@ class ConfigurationError(MetaPrefectError):
     Attributes:
         keys: The way to the value that is wrong, from a builder's argument inwards, for example ``("schedule", "rrule")``.
         value: That value; None where it is not known.
+        allowance: The name by which an ``allow`` beside it lets it through, as Prefect does; None where nothing does.
     """
 
     keys: tuple[str, ...] = ()
     value: object = None
+    allowance: str | None = None
 
     def is_about(self, *keys: str, value: object = None) -> Self:
         """Note which value is wrong, so that it is found where the user wrote it. What was noted first stays."""
         if not self.keys:
             self.keys, self.value = keys, value
+        return self
+
+    def allowed_as(self, name: str) -> Self:
+        """Say by which name it may be let through."""
+        self.allowance = name
+        mend = f"`allow: {name}` lets it through as it is."
+        self.hint: str | None = f"{self.hint} {mend}" if self.hint else mend
         return self
 
 

@@ -12,7 +12,7 @@ _PAGE: Final = 200
 
 
 async def known_environments(names: Names, server: Reader) -> set[str]:
-    """Find the environments in which a project has deployments, and those that its deployer offers.
+    """Find the environments in which a project has deployments, in the words of tags, and those that its deployer offers.
 
     Args:
         names: The project's names.

@@ -101,6 +101,7 @@ def read_plan_input(
     context = new_context(
         project.root,
         project.names,
+        called=project.called,
         environment=environment,
         next_versions=not asked.only_changed,
         adopt=asked.adopt,

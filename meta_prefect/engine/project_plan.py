@@ -326,7 +326,11 @@ async def plan_resolved(resolved: Resolved, server: Reader) -> ProjectPlan:
     inputs, requested = resolved.inputs, resolved.inputs.requested
     drafts = [one for _, one in resolved.meant]
     is_whole = inputs.is_whole and inputs.project.name_is_stable
-    batch = await compare(drafts, server, (inputs.project.names, inputs.context.environment) if is_whole else None)
+    batch = await compare(
+        drafts,
+        server,
+        (inputs.project.names, inputs.context.word_for(inputs.context.environment)) if is_whole else None,
+    )
     written = [one for one in batch.deployments if not isinstance(one.change, Unchanged | Held)]
     if not server.is_empty and not inputs.flows.confirm(one.draft.deployment.flow for one in written):
         return await plan_project(inputs, server.host, server)
@@ -382,7 +386,8 @@ async def _new_environment(inputs: PlanInput, batch: PlannedBatch, server: Reade
     is_known = batch.owned or any(one.live or one.predecessor for one in batch.deployments)
     if is_known or not batch.deployments or inputs.asked.new_environment:
         return []
-    known = await known_environments(inputs.project.names, server)
+    words = await known_environments(inputs.project.names, server)
+    known = set(map(inputs.project.environment_called, words))
     if known:
         entries = [entry for part in inputs.project.parts for entry in part.entries]
         known |= {name for entry in entries for name in entry.environments or ()}

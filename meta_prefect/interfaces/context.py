@@ -45,6 +45,11 @@ class DeployContext(BaseModel):
     environment: Annotated[str, AfterValidator(check_plain)] = Field(
         title="Environment", description="The environment to deploy to, for example dev or prod."
     )
+    called: dict[str, str] = Field(
+        default={},
+        title="Other words",
+        description="The words for environments in names and tags of deployments, where they are others: production for prod.",
+    )
     now: AwareDatetime = Field(title="Clock", description="The moment of the deploy, with its UTC offset.")
     deploy_id: str = Field(title="Deploy", description="Names this deploy; retries of it carry the same one.")
     commit: str | None = Field(
@@ -107,6 +112,10 @@ class DeployContext(BaseModel):
     def names(self) -> Names:
         """The project's names, the present one first."""
         return (self.project, *self.renamed_from)
+
+    def word_for(self, environment: str) -> str:
+        """The word for an environment in names and tags of deployments."""
+        return self.called.get(environment, environment)
 
     def at(self, now: datetime) -> DeployContext:
         """Return the same context at another moment."""

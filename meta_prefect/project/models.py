@@ -111,6 +111,25 @@ class PartFile(FileModel):
     )
 
 
+class EnvironmentModel(FileModel):
+    """What is to be known of an environment."""
+
+    called: Text | None = Field(
+        default=None,
+        description="The word for it in names and tags of deployments, where that is another one: `production` for `prod`.",
+    )
+
+
+def _told_apart(environments: dict[str, EnvironmentModel]) -> dict[str, EnvironmentModel]:
+    meant: dict[str, str] = {}
+    for name, environment in environments.items():
+        for word in {environment.called or name, name}:
+            if (other := meant.setdefault(word, name)) != name:
+                about = {"word": word, "one": other, "other": name, "hint": "Give each a word of its own."}
+                raise PydanticCustomError("environments", "'{word}' would mean both '{one}' and '{other}'", about)
+    return environments
+
+
 class ProjectFile(PartFile):
     """A project file as a whole."""
 
@@ -119,6 +138,9 @@ class ProjectFile(PartFile):
     )
     renamed_from: Annotated[tuple[ProjectName, ...], BeforeValidator(_one_or_several, str | tuple[str, ...])] = Field(
         default=(), description="The name that the project had before, or several: their deployments are taken over."
+    )
+    environments: Annotated[dict[Text, EnvironmentModel], AfterValidator(_told_apart)] = Field(
+        default={}, description="What is to be known of environments, by their names."
     )
     include: Annotated[tuple[Include, ...], BeforeValidator(_one_or_several, str | tuple[str, ...])] = Field(
         default=(),
@@ -200,6 +222,7 @@ class Project(ProjectPart):
         name: The project's name, in lower-case letters, digits and hyphens.
         name_is_stable: Whether the name would be the same in another copy of the folder (a folder's own name would not).
         renamed_from: The names that it had before.
+        environments: What is to be known of environments, by their names.
         included: What the files ask for that it includes, by path.
         chosen: The one of these that is meant alone; None where the whole project is.
     """
@@ -207,6 +230,7 @@ class Project(ProjectPart):
     name: str
     name_is_stable: bool
     renamed_from: tuple[str, ...] = ()
+    environments: dict[str, EnvironmentModel] = {}
     included: tuple[ProjectPart, ...] = ()
     chosen: ProjectPart | None = None
 
@@ -214,6 +238,15 @@ class Project(ProjectPart):
     def parts(self) -> tuple[ProjectPart, ...]:
         """The parts that are meant: the project's own file and those that it includes, or a single one of these."""
         return (self, *self.included) if self.chosen is None else (self.chosen,)
+
+    @property
+    def called(self) -> dict[str, str]:
+        """The words for environments in names and tags of deployments, where they are others."""
+        return {name: one.called for name, one in self.environments.items() if one.called is not None}
+
+    def environment_called(self, word: str) -> str:
+        """The environment that a word in a name or tag means."""
+        return next((name for name, called in self.called.items() if called == word), word)
 
     def place(self, path: str, part: ProjectPart) -> str:
         """A path in a part as it is called in the project."""

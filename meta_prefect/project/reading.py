@@ -20,7 +20,7 @@ from meta_prefect.project.locating import (
     project_files_in,
     resolved,
 )
-from meta_prefect.project.models import Entry, EntryModel, PartFile, Project, ProjectFile, ProjectPart
+from meta_prefect.project.models import Entry, EntryModel, EnvironmentModel, PartFile, Project, ProjectFile, ProjectPart
 from meta_prefect.project.naming import project_name
 
 FileT = TypeVar("FileT", bound=PartFile)
@@ -96,6 +96,7 @@ def read_project(start: Path, *, required: bool = True) -> Project:
         name=name,
         name_is_stable=stable,
         renamed_from=tuple(dict.fromkeys(model.renamed_from)),
+        environments=model.environments,
         included=tuple(parts),
         chosen=parts[0] if file != nearest_file else None,
     )
@@ -227,7 +228,8 @@ def _explained(document: Document, file: type[PartFile], details: ErrorDetails) 
     """Say in the user's words what pydantic found."""
     path, kind, value = details["loc"], details["type"], details["input"]
     key = path[-1] if path else ""
-    fields = EntryModel.model_fields if len(path) > 3 else file.model_fields
+    of_environment = path[:1] == ("environments",) and len(path) == 3
+    fields = (EntryModel if len(path) > 3 else EnvironmentModel if of_environment else file).model_fields
     if path and path not in document.positions and isinstance(path[-1], int):
         path = path[:-1]  # one value that stands for a list of one
     hint: str | None = None
