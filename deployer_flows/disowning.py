@@ -47,7 +47,7 @@ async def disown(
         project = read_project(folder, required=False)
         live, last = await _read_ours(deployment, project, server)
         word = environment_of(live.record["tags"])
-        environment = project.environment_called(word) if word else last.page.environment if last else ""
+        environment = project.environments.meant_by(word) if word else last.page.environment if last else ""
         await mark_run(project.name, [environment], server)
         async with turn(server, project.name, environment):
             message = await give_up(deployment, project, environment, server)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
+from meta_prefect.implementations import notification
 from meta_prefect.implementations.code import ImageBuild
 from meta_prefect.implementations.code.built_image import image_to_build
 from meta_prefect.implementations.common import CommonVariables
-from meta_prefect.implementations.infra import ClusterWorker, kubernetes
+from meta_prefect.implementations.infra import ClusterWorker, Pod, kubernetes
 from meta_prefect.implementations.infra.containers import Environment
 from meta_prefect.implementations.infra.images import ImageReference
-from meta_prefect.implementations.infra.quantities import Cpu, Memory
+from meta_prefect.implementations.infra.quantities import Cpu, Memory, Seconds
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.recipes import recipe
 
@@ -24,6 +25,11 @@ def kubernetes_run_deployer(
     service_account: str | None = None,
     env_vars: Environment | None = None,
     secrets: dict[str, str] | None = None,
+    pod: Pod | None = None,
+    time_to_live: Seconds | None = None,
+    backoff_limit: int | None = None,
+    active_deadline: Seconds | None = None,
+    notify_stuck: notification.notify_stuck | None = None,
     build: ImageBuild | None = None,
     work_pool: str = "kubernetes",
     worker: Literal["find", "ensure"] = "find",
@@ -46,6 +52,14 @@ def kubernetes_run_deployer(
         service_account: The service account of the pods; left empty, the namespace's own.
         env_vars: Environment variables of each run.
         secrets: Environment variables from Kubernetes Secrets, as ``secret-name/key``.
+        pod: What else is to be said of the pods: labels, node_selector, tolerations, affinity, volumes, env_from_secrets,
+            image_pull_secrets, security_context; and ``patch``, in Kubernetes' words.
+        time_to_live: How long a finished job is kept, in seconds or as ``10 minutes``; left empty, the pool's default, a day.
+        backoff_limit: How often Kubernetes starts a pod again that failed or was evicted; left empty, Prefect schedules the run
+            of an evicted pod anew.
+        active_deadline: The longest that a job may take, in seconds or as ``2 hours``, time to start included; then it is ended
+            and its run has crashed.
+        notify_stuck: The notification block that is told of runs that do not start, and after how long; left empty, none is.
         build: How an image with the project's code is built and pushed at each deploy that changes it; ``image`` then has no
             tag. Left empty, no image is built.
         work_pool: The work pool that runs it.
@@ -61,9 +75,15 @@ def kubernetes_run_deployer(
         service_account=service_account,
         env=env_vars or {},
         secrets=secrets or {},
+        time_to_live=time_to_live,
+        backoff_limit=backoff_limit,
+        active_deadline=active_deadline,
+        **(pod or Pod()).arguments(),
         work_pool=work_pool,
         worker=(worker_options or ClusterWorker()) if worker == "ensure" else None,
     )
     if build is not None:
         builders = image_to_build(image, build) | builders
+    if notify_stuck is not None:
+        builders = builders | notify_stuck
     return common.around(builders)

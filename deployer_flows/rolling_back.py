@@ -17,10 +17,11 @@ from meta_prefect.engine.holds import store_hold
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS, ending_in_words, mark_run, present_run, saying
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.report_artifact import show_report
-from meta_prefect.engine.rollback import check_restorable
+from meta_prefect.engine.rollback import check_restorable, what_stays
 from meta_prefect.engine.source import project_folder
 from meta_prefect.errors import ConflictError
 from meta_prefect.hidden_values import known_by
+from meta_prefect.interfaces.components import Owner
 from meta_prefect.interfaces.markdown import code
 from meta_prefect.interfaces.tags import Names
 from meta_prefect.local.host import LocalHost
@@ -36,8 +37,8 @@ from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.redaction import remember
 from meta_prefect.report import Outcome, Report
 from meta_prefect.report.history_page import history_artifact
-from meta_prefect.report.plan_json import document
-from meta_prefect.report.plan_text import details, headline
+from meta_prefect.report.plan_json import change_document, document
+from meta_prefect.report.plan_text import field_lines, title
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.state.ledger import begin_page, who_runs
 from meta_prefect.state.lock import turn
@@ -108,9 +109,9 @@ async def rollback(
 ) -> Report:
     """Make a deployment what it was at a version: every field, its schedules, its pause and its limits.
 
-    A deployment that has been deleted is created again. Its work pool and its automations are left as they are now, and so is
-    code that its runs take from a folder; that of a commit, or in an image, goes back with the fields. It takes turns with
-    deploys of the same project and environment, and leaves a hold.
+    A deployment that has been deleted is created again. Its work pool, queues and automations are left as they are now, which
+    a remark names, and so is code that its runs take from a folder; that of a commit, or in an image, goes back with the
+    fields. It takes turns with deploys of the same project and environment, and leaves a hold.
 
     Raises:
         TargetError: No such deployment, or no such version of it, is recorded; or its work pool is gone.
@@ -219,11 +220,14 @@ async def compare_with_recorded(
     change = diff_restored(target, live, names[1:], state.since)
     await check_restorable(target, history, live, project, server)
     logger = get_run_logger()
-    for line in (f"back to {target}: {headline(change)}", *details(change)):
+    described = change_document(change)
+    for line in (f"back to {target}: {title(described)}", *field_lines(described), *change.remarks):
         logger.info("%s", line)
+    stays = await what_stays(deployment, live, Owner(names, target.page.environment), server)
     remarks = [
         *change.remarks,
         *code_remarks(target, _newest(history), live.record if live is not None else None),
+        *filter(None, [stays]),
         *server.unsound.values(),
     ]
     return Restoration(target, live, change, tuple(remarks))

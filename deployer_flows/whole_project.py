@@ -21,6 +21,7 @@ from meta_prefect.engine.form import (
     Bump,
     DryRun,
     EnvironmentName,
+    Expires,
     Force,
     LocalCode,
     MaxDeletes,
@@ -37,6 +38,7 @@ from meta_prefect.engine.form import (
     Tags,
     Version,
 )
+from meta_prefect.engine.gates import check_gates, check_server
 from meta_prefect.engine.holds import end_holds
 from meta_prefect.engine.leaving import remove_leaving
 from meta_prefect.engine.observed import (
@@ -46,7 +48,7 @@ from meta_prefect.engine.observed import (
     named_after_project,
     present_run,
 )
-from meta_prefect.engine.plan_input import PlanInput, read_plan_input
+from meta_prefect.engine.plan_input import PlanInput, read_expiry, read_plan_input
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.project_plan import Planned, ProjectPlan, Resolved, plan_resolved, resolve_observed
 from meta_prefect.engine.prune import prune_orphans
@@ -68,10 +70,11 @@ from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.report import Outcome, Report, carried_by, together
 from meta_prefect.report.plan_json import document
-from meta_prefect.report.plan_text import markdown, sections, summary
+from meta_prefect.report.plan_text import markdown, sections
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
 from meta_prefect.state.lock import turn
+from meta_prefect.state.previews import keep_preview
 from meta_prefect.state.saved_plans import plan_of_earlier_attempt, read_plan, settle_plan, store_plan, unfinished_plan
 from meta_prefect.state.sealing_key import share_key
 
@@ -109,6 +112,7 @@ async def deploy_project(
     adopt: Adopt = False,
     local_code: LocalCode = False,
     new_environment: NewEnvironment = False,
+    expires: Expires = None,
     prune: Prune = False,
     max_deletes: MaxDeletes = None,
     force: Force = False,
@@ -134,6 +138,7 @@ async def deploy_project(
         adopt=adopt,
         local_code=local_code,
         new_environment=new_environment,
+        expires=read_expiry(expires),
         prune=prune,
         max_deletes=max_deletes,
     )
@@ -193,6 +198,9 @@ async def plan_and_apply(
         ValidationFailed: Something is wrong with the project; nothing was written.
         MovedError: The recorded plan does not hold any more; nothing was written.
     """
+    if not dry_run:
+        check_gates(inputs.project, inputs.context.environment)
+        check_server(inputs.project, inputs.context.environment)
     planned = await make_plan(inputs, server, completing=not dry_run and inputs.earlier is None)
     if not dry_run:
         planned = planned.to_be_applied()
@@ -202,6 +210,8 @@ async def plan_and_apply(
         check_still_holds(recorded, planned.states(recorded.sealed_with))
     if not dry_run:
         await check_code_stays(planned, inputs, server)
+        if inputs.expires is not None:
+            await keep_preview(inputs.project.name, inputs.context.environment, inputs.expires, server)
     note = planned.recorded(dry_run=dry_run)
     artifact_id = await store_plan(note, server)
     reports = [] if dry_run else await _run_recipes(planned, on_error)
@@ -286,7 +296,8 @@ async def compare_resolved(resolved: Resolved, server: PrefectServer) -> Project
     moves = tuple(in_words(planned.moves, gethostname()))
     for move in moves:
         logger.warning("%s", move)
-    lines = [f"{section.mark} {section.title}" for section in sections(planned.batch.plan)]
+    plan = document(planned.batch.plan)
+    lines = [f"{section.mark} {section.title}" for section in sections(plan)]
     for start in range(0, len(lines), _LINES):
         # Many in one record: Prefect Cloud counts records.
         logger.info("%s", "\n".join(lines[start : start + _LINES]))
@@ -295,8 +306,8 @@ async def compare_resolved(resolved: Resolved, server: PrefectServer) -> Project
         {
             "type": "markdown",
             "key": artifact_key(f"plan-{project}-{environment}"),
-            "description": summary(planned.batch.plan),
-            "data": markdown(planned.batch.plan, f"Plan for {project} in {environment}", moves),
+            "description": plan.count(),
+            "data": markdown(plan, f"Plan for {project} in {environment}", moves),
         }
     )
     return planned

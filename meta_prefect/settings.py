@@ -26,7 +26,7 @@ class Settings(BaseSettings):
 
     Attributes:
         env: ``META_PREFECT__ENV``, the environment to deploy to where nothing else names one.
-        tags: ``META_PREFECT__TAGS``, comma-separated tags for every deployment.
+        tags: ``META_PREFECT__TAGS``, further tags for every deployment, comma-separated.
         version: ``META_PREFECT__VERSION``, overrides the version that a recipe would set.
         start_worker: ``META_PREFECT__START_WORKER``; with false no worker process is started on this host.
         build_images: ``META_PREFECT__BUILD_IMAGES``; with false images are made elsewhere, and only referred to.

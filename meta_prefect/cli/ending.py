@@ -131,7 +131,7 @@ class Watched:
             return ""
         return (
             ". A `prefect server start` on SQLite stands still for a minute at times while others write; "
-            'what helps: README, "What a deploy costs"'
+            'what helps: meta_prefect/local/README.md, "A server that stands still"'
         )
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from prefect import get_run_logger, task
 
-from meta_prefect.engine.git import same_files
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
 from meta_prefect.engine.pools import fit_to_pools, refuse_needing
 from meta_prefect.engine.referring import check_targets
 from meta_prefect.engine.resolve import Draft, needed_by, shared_components
 from meta_prefect.errors import BuilderError, ConfigurationError, MetaPrefectError
+from meta_prefect.git import same_files
 from meta_prefect.hidden_values import replaced_by_references
 from meta_prefect.interfaces.components import Component, WorkerPool
 from meta_prefect.interfaces.context import DeployContext
@@ -28,11 +28,11 @@ from meta_prefect.plan.diff import diff_component, diff_deployment, is_after, is
 from meta_prefect.plan.holds import Holds, StoredHold, held, release_command
 from meta_prefect.plan.leaving import PlannedRemoval
 from meta_prefect.plan.ledger import HistoryEntry
+from meta_prefect.plan.outcomes import count_planned
 from meta_prefect.plan.ownership import refusal_of_unmanaged
 from meta_prefect.plan.prune import PlannedDeletion
 from meta_prefect.plan.references import missing_references, references_of
 from meta_prefect.redaction import remember
-from meta_prefect.report.plan_text import summary
 from meta_prefect.server import PrefectServer, Reader
 from meta_prefect.state.sealing_key import learn_key
 
@@ -261,7 +261,7 @@ async def _last_entries(
 
 async def _check_references(drafts: Sequence[Draft], server: Reader) -> None:
     """Check that the blocks and variables exist to which deployments refer; one request for each of the two kinds."""
-    references = [reference for draft in drafts for reference in references_of(draft.deployment)]
+    references = [reference for draft in drafts for reference in references_of(draft.deployment, draft.components)]
     if not references or server.is_empty:
         return
     types = {reference.block_type for reference in references if reference.kind == "block"}
@@ -270,7 +270,7 @@ async def _check_references(drafts: Sequence[Draft], server: Reader) -> None:
     variables = await server.known_variables() if has_variables else set[str]()
     for draft in drafts:
         to_be = {block for component in draft.components for block in component.blocks}
-        for error in missing_references(draft.deployment, blocks | to_be, variables):
+        for error in missing_references(draft.deployment, blocks | to_be, variables, draft.components):
             draft.refuse(error)
 
 
@@ -338,7 +338,7 @@ async def compare_observed(drafts: Sequence[Draft], server: PrefectServer) -> Pl
     """Read what there is and compare, as a task."""
     batch = await compare(drafts, server)
     # What is to be written, one by one, each write says itself.
-    get_run_logger().info("%s", summary(batch.plan))
+    get_run_logger().info("%s", count_planned(batch.plan))
     return batch
 
 
@@ -358,7 +358,7 @@ async def compare_with_plan(part: PlannedBatch, server: PrefectServer) -> Planne
         asyncio.gather(*(_component_seen_again(one, server) for one in part.components)),
     )
     again = PlannedBatch(components, [planned.seen_again(live) for planned in part.deployments])
-    get_run_logger().info("%s", summary(again.plan))
+    get_run_logger().info("%s", count_planned(again.plan))
     return again
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 from uuid import uuid4
 
-from meta_prefect.engine.git import git_commit
 from meta_prefect.engine.observed import is_automatic
 from meta_prefect.engine.source import origin_of
 from meta_prefect.errors import TargetError
+from meta_prefect.git import git_commit
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.tags import Names
 from meta_prefect.server import server_time

@@ -378,16 +378,15 @@ async def _referred_to(
 
 
 async def _new_environment(inputs: PlanInput, batch: PlannedBatch, server: Reader) -> list[str]:
-    """Say that the project has nothing in this environment yet, where it has something in others.
+    """Say that the project has nothing in this environment yet, where it has something in others, unless its file names it.
 
     Raises:
         TargetError: The environment is nearly the name of another one, and nobody has said that it is meant.
     """
     is_known = batch.owned or any(one.live or one.predecessor for one in batch.deployments)
-    if is_known or not batch.deployments or inputs.asked.new_environment:
+    if is_known or not batch.deployments or inputs.asked.new_environment or inputs.is_expected:
         return []
-    words = await known_environments(inputs.project.names, server)
-    known = set(map(inputs.project.environment_called, words))
+    known = await known_environments(inputs.project.names, inputs.project.environments, server)
     if known:
         entries = [entry for part in inputs.project.parts for entry in part.entries]
         known |= {name for entry in entries for name in entry.environments or ()}
@@ -400,7 +399,7 @@ async def _former_names(inputs: PlanInput, server: Reader) -> list[str]:
     former = inputs.project.renamed_from
     if not former or server.is_empty or inputs.context.environment == DEPLOYERS:
         return []
-    if await known_environments(former, server):
+    if await known_environments(former, inputs.project.environments, server):
         return []
     return [f"nothing is left of {' and '.join(map(repr, former))} on this server: `renamed_from` may be removed"]
 

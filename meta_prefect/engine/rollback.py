@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 from urllib.parse import quote
@@ -12,6 +14,7 @@ from pydantic import ValidationError
 
 from meta_prefect.errors import ConfigurationError, ConflictError, TargetError, ValidationFailed
 from meta_prefect.flows.entrypoints import file_in_project, parse_entrypoint
+from meta_prefect.interfaces.components import OwnedAutomation, Owner, WorkQueue
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Allowed, Deployment, FlowFacts
 from meta_prefect.interfaces.json_diff import Record
@@ -57,7 +60,7 @@ async def check_restorable(
                 hint="Create the pool again, or choose another version.",
             )
     errors: list[ConfigurationError] = [
-        *check_owned(target, project.called.get(target.page.environment)),
+        *check_owned(target, project.environments.called.get(target.page.environment)),
         *check_steps(target, history, live.record if live is not None else None),
     ]
     try:
@@ -73,6 +76,24 @@ async def check_restorable(
         errors += await _check_references(deployment, server)
     if errors:
         raise ValidationFailed(errors)
+
+
+async def what_stays(deployment: str, live: LiveDeployment | None, owner: Owner, server: PrefectServer) -> str | None:
+    """Say what a deploy has made for a deployment and a rollback leaves as it is; None where there is nothing.
+
+    Args:
+        deployment: Its name.
+        live: What it is; None where it is gone.
+        owner: The project and the environment.
+        server: The Prefect API.
+    """
+    if live is None:
+        return "automations and queues that it had are made by the next deploy of the project, not by a rollback"
+    pools: tuple[str, ...] = (live.record["work_pool_name"],) if live.record["work_pool_name"] else ()
+    kinds = (OwnedAutomation, WorkQueue)
+    found = await asyncio.gather(*(kind.owned(replace(owner, pools=pools), server) for kind in kinds))
+    names = sorted(" ".join(one.key) for made in found for one in made if one.users & {deployment, live.id})
+    return f"left as it is now: {', '.join(names)}" if names else None
 
 
 def _check_values(deployment: Deployment, record: Record, pool: Record | None) -> Iterator[ConfigurationError]:

@@ -91,6 +91,7 @@ class CommonVariables(VariableGroup):
             object or several; false for none.
         active_in: The environments in which schedules are active that do not say so themselves; null leaves that to the
             operators, and new ones are active.
+        active: Whether these schedules are active, wherever it is; left empty, ``active_in`` decides.
         paused: Whether the deployment is paused; left empty, that stays as it is set in the UI.
         unique: Whether only one run happens at a time, the next one waiting; left empty, a limit set in the UI stays.
         concurrency_limit: How many runs happen at a time, and what happens to others, where that is not ``unique``.
@@ -115,6 +116,7 @@ class CommonVariables(VariableGroup):
     schedule: ScheduleVariable = None
     holidays: HolidaysSpec = "US"
     active_in: Words | None = ("prod",)
+    active: bool | None = None
     paused: bool | None = None
     unique: bool | None = None
     concurrency_limit: ConcurrencyLimit | None = None
@@ -153,7 +155,8 @@ class CommonVariables(VariableGroup):
             yield parameters(values=self.parameters)
         if self.schedule is not None:
             holidays = "US" if self.holidays is None else self.holidays
-            yield scheduler(schedule=self.schedule, holidays=holidays, active=self.active_in)
+            active = self.active_in if self.active is None else self.active
+            yield scheduler(schedule=self.schedule, holidays=holidays, active=active)
         if (limit := self._limit()) is not None:
             yield limit
         switches = deployment_switches(

@@ -102,6 +102,11 @@ class DeployContext(BaseModel):
         title="Automatic",
         description="Whether nobody asked for this deploy: it was scheduled, or heals. What is held is then left alone.",
     )
+    preview: bool = Field(
+        default=False,
+        title="Preview",
+        description="Whether this environment expires: what is created begins paused, and automations begin disabled.",
+    )
     adopt: bool = Field(
         default=False,
         title="Adopt",

@@ -57,6 +57,55 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[FieldChange
         yield FieldChange(path, before, after)
 
 
+_NAMES: Final = ("name", "key", "mountPath", "containerPort")
+"""Keys by which the items of a list tell who they are, the likeliest first."""
+
+
+def differences_by_name(before: Any, after: Any, path: str = "") -> Iterator[FieldChange]:
+    """Yield what :func:`differences` does, and look into lists of objects, as those of Kubernetes are.
+
+    Items that have names are compared by them, whatever their order: ``containers[worker].env[PREFECT_API_URL]``; the ``value``
+    of one that has nothing else beside its name stands for it. Items of lists of one length are else compared by position:
+    ``rules.0.verbs``. Anything else is compared as a whole.
+    """
+    if is_mapping(before) and is_mapping(after):
+        for key in sorted(before.keys() | after.keys()):
+            inner = f"{path}.{key}" if path else key
+            yield from differences_by_name(before.get(key, ABSENT), after.get(key, ABSENT), inner)
+        return
+    if _are_objects(before) and _are_objects(after):
+        if (key := _name_of(before, after)) is not None:
+            old, new = ({item[key]: _beside(item, key) for item in items} for items in (before, after))
+            for name in sorted(old.keys() | new.keys(), key=str):
+                yield from differences_by_name(old.get(name, ABSENT), new.get(name, ABSENT), f"{path}[{name}]")
+            return
+        if len(before) == len(after):
+            for position, (one, other) in enumerate(zip(before, after, strict=True)):
+                yield from differences_by_name(one, other, f"{path}.{position}")
+            return
+    if not is_same(before, after):
+        yield FieldChange(path, before, after)
+
+
+def _are_objects(value: Any) -> TypeGuard[list[Mapping[str, Any]]]:
+    items = cast("list[Any]", value) if isinstance(value, list) else []
+    return bool(items) and all(map(is_mapping, items))
+
+
+def _name_of(*lists: list[Mapping[str, Any]]) -> str | None:
+    """The key that has another value in each item of a list."""
+    for key in _NAMES:
+        named = [[item.get(key) for item in items] for items in lists]
+        if all(None not in names and len(set(map(str, names))) == len(names) for names in named):
+            return key
+    return None
+
+
+def _beside(item: Mapping[str, Any], key: str) -> Any:
+    rest = {name: value for name, value in item.items() if name != key}
+    return rest["value"] if rest.keys() == {"value"} else rest
+
+
 def is_same(one: Any, other: Any) -> bool:
     """Tell whether two JSON values are the same. Python takes ``True`` for 1; a flow does not take one for the other."""
     if is_mapping(one) and is_mapping(other):

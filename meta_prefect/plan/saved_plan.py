@@ -17,7 +17,7 @@ from meta_prefect.errors import MovedError
 from meta_prefect.interfaces.components import Component, Worker
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.moments import Moment
+from meta_prefect.interfaces.moments import Length, Moment
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Held, Plan, Unchanged, Update
 from meta_prefect.plan.deployment_record import desired_record
@@ -42,6 +42,7 @@ class DeployOptions(BaseModel):
         new_environment: Whether the environment is meant, though it is nearly the name of another one.
         prune: Whether to delete what is no longer in the project.
         max_deletes: How many deployments that may be at most; None for a fifth, and at least 3.
+        expires: After what time the environment is taken down; None leaves that to the project file.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,6 +58,7 @@ class DeployOptions(BaseModel):
     new_environment: bool = False
     prune: bool = False
     max_deletes: int | None = Field(default=None, ge=0)
+    expires: Length | None = None
 
 
 class PlannedState(BaseModel):

@@ -191,7 +191,7 @@ def _nearest_weekday(day: int) -> str:
 
 def _as_rrule(rules: list[str]) -> str:
     lines = [f"RRULE:{rule};BYHOUR=9;BYMINUTE=0" for rule in rules]
-    return "\n    ".join([f"{_NO_W}; for 09:00, write this rrule:", *lines])
+    return "\n    ".join([f"{_NO_W}; for 09:00 in every month, write this rrule:", *lines])
 
 
 def _wrapped(field: _Field, low: int, high: int, step: int) -> list[int]:

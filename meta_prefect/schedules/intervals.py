@@ -80,7 +80,7 @@ def interval_to_rrule(
     """
     origin = anchor if anchor is not None else DEFAULT_ANCHOR.replace(tzinfo=ZoneInfo(zone))
     if interval % _MINUTE:
-        hint = "Use whole minutes, or leave out holidays and freeze."
+        hint = "Use whole minutes, or no days off: holidays: false, without freeze, on_weekend and business_day."
         raise ScheduleError(f"an interval of {interval} cannot leave out days", where=where, hint=hint)
     if origin.microsecond:
         hint = "Use whole seconds."

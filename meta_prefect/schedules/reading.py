@@ -8,6 +8,7 @@ from datetime import datetime
 
 from meta_prefect.errors import ScheduleError, nearest
 from meta_prefect.schedules.recurrence import DEFAULT_ANCHOR, Recurrence, Rule, fires_at_all, stamped
+from meta_prefect.schedules.zones import zone_names
 
 _PROPERTIES = ("DTSTART", "RRULE", "EXRULE", "RDATE", "EXDATE")
 _FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY")
@@ -86,7 +87,9 @@ def _property(line: str, where: str | None) -> tuple[str, str]:
         raise ScheduleError(f"an rrule has no line {name!r} (got {line[:60]!r})", where=where, hint=hint)
     for parameter in parameters:
         if parameter.startswith("TZID="):
-            hint = f"Leave it out and set the schedule's timezone ({parameter.removeprefix('TZID=').title()!r})."
+            written = parameter.removeprefix("TZID=")
+            zone = next((name for name in zone_names() if name.upper() == written), written)
+            hint = f"Leave it out and set the schedule's timezone ({zone!r})."
             raise ScheduleError(f"Prefect ignores {parameter!r} in {line[:60]!r}", where=where, hint=hint).allowed_as(
                 "ignored_parts"
             )

@@ -56,7 +56,7 @@ def test_a_server_that_stands_still_is_told_with_what_is_known_to_cause_it(clock
     assert said[0] == f"waiting for the Prefect API at {URL} to answer …"
     still = f"the Prefect API at {URL} has not answered for"
     assert said[1].startswith(f"{still} 10 seconds; still waiting. A `prefect server start` on SQLite")
-    assert 'README, "What a deploy costs"' in said[1]
+    assert 'meta_prefect/local/README.md, "A server that stands still"' in said[1]
     assert said[2:4] == [f"{still} 41 seconds; still waiting", f"{still} 72 seconds; still waiting"]
     assert said[4:] == [f"the Prefect API at {URL} answers again"]
     assert shown[-2:] == [f"{still} 75 seconds", f"the Prefect API at {URL} answers again"]

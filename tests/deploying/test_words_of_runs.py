@@ -113,7 +113,11 @@ def test_a_dry_run_speaks_of_what_is_to_come(server: Api, root: Path, unique: st
     done = run_cli("deploy", str(root), "--dry-run")
 
     page = server.get(f"/artifacts/report-{unique}-dev/latest")
-    assert done.stdout.startswith(f"to create {unique}/a-dev version 1\nto create {unique}/b-dev version 1\n")
+    plan = run_cli("plan", str(root))
+    assert done.returncode == plan.returncode == 2
+    assert done.stdout.startswith(f"+ 2 deployments, each with\n    {unique}/a-dev, {unique}/b-dev\n")
+    above = [one.stdout.partition("To apply exactly this:")[0] for one in (done, plan)]
+    assert above[0] == above[1]
     assert "2 to create in dev" in done.stdout
     assert "2 to create" in page["description"]
     assert "| to create |" in page["data"]

@@ -16,9 +16,11 @@ from prefect_kubernetes.worker import (  # pyright: ignore[reportMissingTypeStub
 from support import Api
 from values import a_deployment
 
+from deployer_flows import kubernetes_run_deployer
 from meta_prefect.errors import ConfigurationError
 from meta_prefect.implementations.infra import Toleration, eks, kubernetes
 from meta_prefect.implementations.infra.environment import fitted
+from meta_prefect.implementations.infra.pod_parts import PodParts
 from meta_prefect.interfaces.components import WorkerPool
 from meta_prefect.interfaces.json_diff import Record, differences_within
 from meta_prefect.plan.checks import check_job_variables
@@ -39,7 +41,20 @@ FULL: dict[str, Any] = {
     "tolerations": [{"key": "dedicated", "operator": "Equal", "value": "shop", "effect": "NoSchedule"}],
     "labels": {"team": "shop"},
     "annotations": {"example.com/owner": "shop team"},
-    "time_to_live": 600,
+    "affinity": {"nodeAffinity": {}},
+    "volumes": [
+        {"path": "/data/in", "claim": "shop-data", "read_only": True},
+        {"path": "/etc/shop", "secret": "shop-files"},
+        {"path": "/etc/more", "config_map": "shop-config"},
+        {"path": "/srv/work", "scratch": 2},
+        {"path": "/mnt/nfs", "source": {"nfs": {"server": "files.example", "path": "/shop"}}},
+    ],
+    "env_from_secrets": ["shop-env"],
+    "image_pull_secrets": ["registry"],
+    "security_context": "restricted",
+    "time_to_live": "10 minutes",
+    "backoff_limit": 2,
+    "active_deadline": "2 hours",
     "pod": {
         "metadata": {"labels": {"cost": "low"}},
         "spec": {
@@ -94,8 +109,18 @@ def test_the_container_is_as_asked_for(job: Record) -> None:
     assert env | expected == env
     assert env["PREFECT__FLOW_RUN_ID"]
     assert container["args"] == ["prefect", "flow-run", "execute"]
-    assert container["volumeMounts"] == [{"name": "scratch", "mountPath": "/scratch"}]
-    assert container["securityContext"] == {"runAsNonRoot": True}
+    mounts = {one["mountPath"]: (one["name"], one.get("readOnly", False)) for one in container["volumeMounts"]}
+    assert mounts == {
+        "/data/in": ("at-data-in", True),
+        "/etc/shop": ("at-etc-shop", False),
+        "/etc/more": ("at-etc-more", False),
+        "/srv/work": ("at-srv-work", False),
+        "/mnt/nfs": ("at-mnt-nfs", False),
+        "/scratch": ("scratch", False),
+    }
+    restricted = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    assert container["securityContext"] == restricted | {"runAsNonRoot": True}
+    assert container["envFrom"] == [{"secretRef": {"name": "shop-env"}}]
     assert container["name"] == "prefect-job"
 
 
@@ -106,9 +131,20 @@ def test_the_pod_is_as_asked_for(job: Record) -> None:
     assert spec["tolerations"] == [{"key": "dedicated", "operator": "Equal", "value": "shop", "effect": "NoSchedule"}]
     assert spec["serviceAccountName"] == "shop-runner"
     assert spec["priorityClassName"] == "batch"
-    assert spec["volumes"] == [{"name": "scratch", "emptyDir": {}}]
+    assert spec["affinity"] == {"nodeAffinity": {}}
+    assert spec["imagePullSecrets"] == [{"name": "registry"}]
+    assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert spec["volumes"] == [
+        {"name": "at-data-in", "persistentVolumeClaim": {"claimName": "shop-data"}},
+        {"name": "at-etc-shop", "secret": {"secretName": "shop-files"}},
+        {"name": "at-etc-more", "configMap": {"name": "shop-config"}},
+        {"name": "at-srv-work", "emptyDir": {"sizeLimit": "2Gi"}},
+        {"name": "at-mnt-nfs", "nfs": {"server": "files.example", "path": "/shop"}},
+        {"name": "scratch", "emptyDir": {}},
+    ]
     assert job["metadata"]["namespace"] == "shop"
-    assert job["spec"]["ttlSecondsAfterFinished"] == 600
+    limits = ("ttlSecondsAfterFinished", "backoffLimit", "activeDeadlineSeconds")
+    assert [job["spec"][limit] for limit in limits] == [600, 2, 7200]
     for metadata in (job["metadata"], job["spec"]["template"]["metadata"]):
         assert metadata["labels"] | {"team": "shop", "cost": "low"} == metadata["labels"]
         assert metadata["annotations"]["example.com/owner"] == "shop team"
@@ -123,22 +159,27 @@ def test_the_job_is_valid_for_kubernetes(job: Record) -> None:
 
 
 def test_a_job_that_asks_for_nothing_is_prefects_own(server: Api) -> None:
-    """A builder without arguments changes nothing in Prefect's job but the environment variable."""
+    """But for an environment variable, for what every image allows of a restricted pod, and for going a day after its end."""
     configuration = prepared_from(KubernetesWorkerJobConfiguration, kubernetes(), a_deployment())
+    assert configuration.job_manifest["spec"].keys() == {"backoffLimit", "template", "ttlSecondsAfterFinished"}
+    assert configuration.job_manifest["spec"]["ttlSecondsAfterFinished"] == 24 * 60 * 60
     pod = configuration.job_manifest["spec"]["template"]["spec"]
-    assert pod.keys() == {"completions", "containers", "parallelism", "restartPolicy"}
+    assert pod.keys() == {"completions", "containers", "parallelism", "restartPolicy", "securityContext"}
+    assert pod["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
     (container,) = pod["containers"]
-    assert container.keys() == {"name", "env", "image", "imagePullPolicy", "args", "resources"}
+    assert container.keys() == {"name", "env", "image", "imagePullPolicy", "args", "resources", "securityContext"}
+    assert container["securityContext"] == {"allowPrivilegeEscalation": False}
     assert {"name": "META_PREFECT__ENV", "value": "dev"} in container["env"]
     assert configuration.namespace == "default"
 
 
 def test_the_template_keeps_all_that_prefect_has_in_its_own() -> None:
-    """Nothing of prefect-kubernetes' template is lost or changed except the two places where variables are put in."""
+    """Nothing of its template is lost or changed except two places where variables are put in, and how long jobs are kept."""
     template = asyncio.run(template_of(kubernetes()))
     changed = {change.path for change in differences_within(template, KubernetesWorker.get_default_base_job_template())}
     manifest = "job_configuration.job_manifest.spec.template.spec"
-    assert changed == {"job_configuration.env", f"{manifest}.containers"}
+    kept = "variables.properties.finished_job_ttl.default"
+    assert changed == {"job_configuration.env", f"{manifest}.containers", kept}
     (container,) = template["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "{{ image }}"
     assert container["resources"]["limits"]["cpu"] == "{{ cpu_limit }}"
@@ -195,6 +236,19 @@ def test_outer_builders_override_and_add() -> None:
         pytest.param({"cpus": 1}, "kubernetes takes no argument 'cpus'", id="unknown argument"),
         pytest.param({"tolerations": [{"key": "a", "operator": "Exist"}]}, "'Exists' or 'Equal'", id="operator"),
         pytest.param({"tolerations": [{"value": "a"}]}, "needs the operator Exists", id="toleration"),
+        pytest.param({"volumes": [{"path": "/a"}]}, "the volume at /a is one of claim, secret", id="no volume"),
+        pytest.param(
+            {"volumes": [{"path": "/a", "claim": "x", "secret": "y"}]},
+            "scratch, source, not claim and secret",
+            id="two",
+        ),
+        pytest.param({"volumes": [{"path": "a/b", "claim": "x"}]}, "should match pattern", id="folder"),
+        pytest.param(
+            {"volumes": [{"path": "/a.b", "claim": "x"}, {"path": "/a-b", "claim": "y"}]}, "two volumes", id="folders"
+        ),
+        pytest.param({"security_context": "strict"}, "Input should be 'restricted'", id="security"),
+        pytest.param({"time_to_live": "soon"}, "'soon' is no duration", id="time"),
+        pytest.param({"image_pull_secrets": ["A b"]}, "'A b' is no name in Kubernetes", id="pull secret"),
         pytest.param({"pod": {"spek": {}}}, "pod has no field 'spek'. Did you mean 'spec'?", id="outline"),
         pytest.param({"pod": {"spec": {"toleration": [{"key": "a"}]}}}, "Did you mean 'tolerations'?", id="pod field"),
         pytest.param({"pod": {"spec": {"restartPolicy": "Always"}}}, "worker needs `Never`", id="restart"),
@@ -212,6 +266,24 @@ def test_what_no_pod_has_is_refused_where_it_is_written(arguments: dict[str, Any
     """A wrong argument is refused at once, with what is meant."""
     with pytest.raises(ValueError, match=re.escape(told)):
         kubernetes(**arguments)
+
+
+def test_an_entry_says_of_its_pod_what_the_builder_takes() -> None:
+    """The recipe's `pod` has the builder's own words, and `patch` for those of Kubernetes."""
+    parts = {key: FULL[key] for key in PodParts.model_fields}
+    made = kubernetes_run_deployer.with_variables(
+        name="nightly", pod={**parts, "patch": FULL["pod"]}, notify_stuck={"block": "slack-webhook/on-call"}
+    )
+    assert [one.kind for one in made.requires] == ["work pool", "worker", "automation"]
+    deployment = made.update_deployment(a_deployment())
+    wanted = kubernetes(**parts, pod=FULL["pod"]).update_deployment(a_deployment())
+    assert wanted.job_variables.items() <= deployment.job_variables.items()
+
+
+def test_the_inside_of_what_an_entry_says_is_checked_too() -> None:
+    """Affinity, sources of volumes and security contexts are Kubernetes' own words, and checked as such."""
+    with pytest.raises(ConfigurationError, match=r"pod\.spec\.affinity has no field 'nodeAfinity'"):
+        kubernetes(affinity={"nodeAfinity": {}}).update_deployment(a_deployment())
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import pytest
 from fakes import FakeApi, FakeHost, an_online_worker
 from infra.kube_double import KubeDouble, kube_double
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY, temporary_settings
-from values import a_deployment
+from values import a_context, a_deployment
 
-from meta_prefect.errors import ProcessError
+from meta_prefect.errors import ConflictError, ProcessError
 from meta_prefect.implementations.infra.kubernetes_worker import KubernetesWorker
 from meta_prefect.implementations.infra.worker_manifests import ClusterWorker
 from meta_prefect.implementations.infra.worker_pods import is_hopeless, is_pulling_in_vain, is_rolled_out, reasons
@@ -36,11 +36,13 @@ def kube(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[KubeDoubl
         yield kube
 
 
-def a_worker(wait_seconds: int = 1) -> KubernetesWorker:
-    """A worker of the pool `team` in the namespace `shop`."""
-    options = ClusterWorker(api_url="http://prefect.example:4200/api", wait_seconds=wait_seconds)
-    deployment = a_deployment(work_pool_name="team", job_variables={"namespace": "shop"})
-    return KubernetesWorker(worker=options).completed(deployment, FakeHost())
+def a_worker(wait_seconds: int = 1, project: str = "shop", **options: Any) -> KubernetesWorker:
+    """A worker of the pool `team` in the namespace `shop`, as a project wants it."""
+    said: dict[str, Any] = {"api_url": "http://prefect.example:4200/api", "wait_seconds": wait_seconds, **options}
+    worker = ClusterWorker.model_validate(said)
+    context = a_context(project=project)
+    deployment = a_deployment(context=context, work_pool_name="team", job_variables={"namespace": "shop"})
+    return KubernetesWorker(worker=worker).completed(deployment, FakeHost())
 
 
 def an_api(*workers: dict[str, Any]) -> FakeApi:
@@ -142,6 +144,74 @@ def test_the_same_deploy_again_is_no_success(kube: KubeDouble) -> None:
 
     assert changes(api, a_worker()) == [("status", "offline", "online")]
     assert changes(an_api(an_online_worker(OURS)), a_worker()) == []
+
+
+def test_a_plan_names_the_one_place_that_changes(kube: KubeDouble) -> None:
+    """Not the lists of containers and variables in which it is; of a secret it says no more than that it changes."""
+    api = an_api(an_online_worker(OURS))
+    with temporary_settings({PREFECT_API_KEY: "pnu_one"}):
+        applied(api, a_worker())
+    moved = a_worker(api_url="http://new/api")
+    with temporary_settings({PREFECT_API_KEY: "pnu_other"}):
+        found = {path.removeprefix("Deployment shop/"): (before, after) for path, before, after in changes(api, moved)}
+
+    place = f"{NAME}.spec.template"
+    key = f"Secret shop/{NAME}.data.api-key"
+    assert found == {
+        f"{place}.metadata.annotations.meta-prefect/credential-version": ("1", "new"),
+        f"{place}.spec.containers[worker].env[PREFECT_API_URL]": ("http://prefect.example:4200/api", "http://new/api"),
+        key: ("(secret)", "(secret, changed)"),
+    }
+
+
+def test_a_second_project_that_wants_the_worker_otherwise_is_refused(kube: KubeDouble) -> None:
+    """Each deploy would undo the other's; the refusal names both projects, what differs, and the ways out."""
+    api = an_api(an_online_worker(OURS))
+    applied(api, a_worker())
+
+    with pytest.raises(ConflictError) as refused:
+        changes(api, a_worker(project="lab", memory="1Gi"))
+
+    place = f"Deployment shop/{NAME}.spec.template.spec.containers[worker].resources.limits.memory"
+    assert f"the project 'shop' keeps this worker, and 'lab' wants it otherwise: {place}" in str(refused.value)
+    assert "`worker: find`" in str(refused.value.hint)
+    assert f"annotate deployment {NAME} meta-prefect/project-" in str(refused.value.hint)
+    assert changes(api, a_worker(memory="1Gi")) != [], "whoever keeps it may change it"
+
+
+def test_a_second_project_that_wants_the_same_shares_and_mends_it(kube: KubeDouble) -> None:
+    """It is told whose worker it is; what others have changed by hand it takes back, and the owner stays the owner."""
+    api = an_api(an_online_worker(OURS))
+    applied(api, a_worker())
+    second = a_worker(project="lab")
+    assert changes(api, second) == []
+    assert list(second.remarks(asyncio.run(second.read(api)))) == [
+        "the worker of work pool team is kept by the project 'shop' too"
+    ]
+
+    place = f"/apis/apps/v1/namespaces/shop/deployments/{NAME}"
+    kube.objects[place]["spec"]["replicas"] = 0
+    assert changes(api, second) == [(f"Deployment shop/{NAME}.spec.replicas", 0, 1)]
+    applied(api, second)
+    assert kube.objects[place]["metadata"]["annotations"]["meta-prefect/project"] == "shop"
+
+
+def test_what_was_applied_by_hand_is_taken_for_our_own(kube: KubeDouble) -> None:
+    """With the Secret, whose version nobody knew who printed the manifests: the next deploy has nothing to do."""
+    api = an_api(an_online_worker(OURS))
+    worker = a_worker()
+    with temporary_settings({PREFECT_API_KEY: "pnu_one"}):
+        applied(api, worker)
+        path = f"/api/v1/namespaces/shop/secrets/{NAME}"
+        secret = kube.objects[path]
+        kube.objects.clear()
+        kube.objects[path] = secret
+        for manifest in KubernetesWorker(name="team", worker=worker.worker).manifests("api-key"):
+            group = "api/v1" if manifest["apiVersion"] == "v1" else f"apis/{manifest['apiVersion']}"
+            kube.apply(f"/{group}/namespaces/shop/{manifest['kind'].lower()}s/{NAME}", manifest, dry_run=False)
+
+        assert changes(api, worker) == []
+        assert changes(api, a_worker(project="lab")) == [], "nobody's as yet"
 
 
 def test_one_that_nobody_waits_for_is_offline(kube: KubeDouble) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 
 import kubernetes_validate  # pyright: ignore[reportMissingTypeStubs]
@@ -14,11 +13,13 @@ import pytest
 import yaml
 from fakes import FakeApi, FakeHost, an_online_worker
 from prefect.settings import PREFECT_API_KEY, PREFECT_API_URL, temporary_settings
+from texts import ADD_FLOW
 from values import a_deployment, a_draft
 
 from deployer_flows import kubernetes_run_deployer
+from meta_prefect.cli.worker_manifests import WorkerOptions, manifests
 from meta_prefect.errors import ConfigurationError, ConflictError
-from meta_prefect.implementations.infra import ClusterWorker, kubernetes
+from meta_prefect.implementations.infra import ClusterWorker, Toleration, kubernetes
 from meta_prefect.implementations.infra.kubernetes_worker import KubernetesWorker
 from meta_prefect.implementations.infra.worker_manifests import (
     WORKER_RULES,
@@ -65,39 +66,156 @@ def test_the_container_is_locked_down_and_knows_its_namespaces() -> None:
     assert deployment["spec"]["template"]["metadata"]["annotations"] == {"meta-prefect/credential-version": "7"}
 
 
+def test_a_worker_is_told_where_to_be_and_what_to_know() -> None:
+    """Each option has its place in account or pod, and Kubernetes takes them all together."""
+    worker = ClusterWorker(
+        namespace="workers",
+        cpu_limit=1,
+        account_annotations={"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/worker"},
+        image_pull_secrets=("registry",),
+        node_selector={"pool": "small"},
+        tolerations=(Toleration(key="dedicated", operator="Exists"),),
+        env={"HTTPS_PROXY": "http://proxy.example:3128"},
+        env_from_secrets=("worker-env",),
+    ).completed("shop")
+    made = worker_manifests("team", worker, URL, "api-key")
+    for manifest in made:
+        kubernetes_validate.validate(manifest, "1.31", strict=True)
+    account, deployment = made[0], made[-1]
+    assert account["metadata"]["annotations"] == worker.account_annotations
+    pod = deployment["spec"]["template"]["spec"]
+    assert (pod["imagePullSecrets"], pod["nodeSelector"]) == ([{"name": "registry"}], {"pool": "small"})
+    assert pod["tolerations"] == [{"key": "dedicated", "operator": "Exists"}]
+    (container,) = pod["containers"]
+    assert container["resources"]["limits"] == {"memory": "512Mi", "cpu": "1"}
+    assert {"name": "HTTPS_PROXY", "value": "http://proxy.example:3128"} in container["env"]
+    assert container["envFrom"] == [{"secretRef": {"name": "worker-env"}}]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        pytest.param({"env": {"HTTPS_PROXY": "http://me:pw@proxy"}}, "name that in `env_from_secrets`", id="secret"),
+        pytest.param({"env": {"PREFECT_API_URL": URL}}, "is set by the worker's other options", id="ours"),
+        pytest.param({"cpu": 1, "cpu_limit": 0.5}, "cpu_limit 500m is below cpu 1", id="limit"),
+    ],
+)
+def test_options_that_would_undo_others_are_refused(options: dict[str, Any], told: str) -> None:
+    """Where they are written, before anything is planned."""
+    with pytest.raises(ValueError, match=re.escape(told)):
+        ClusterWorker.model_validate(options)
+
+
 @pytest.mark.parametrize("pool", ["Team Pool", "a" * 80, "x_y.z"])
 def test_any_pool_gives_names_that_kubernetes_takes(pool: str) -> None:
     """Names of pools are freer than names of objects."""
     assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", object_name(pool))
 
 
-def test_the_command_prints_what_a_deploy_would_apply(run_cli: Callable[..., CompletedProcess[str]]) -> None:
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str]) -> Generator[Callable[..., str]]:
+    """The command, in a process that knows where the API is and what opens it; returns what it prints."""
+
+    def run(pool: str = "team", *, env: str | None = None, **options: Any) -> str:
+        others = {
+            key: options.pop(key) for key in ("auth", "deployer", "dask", "kustomize", "project") if key in options
+        }
+        manifests(pool, options=WorkerOptions(**options), env=env, **others)
+        return capsys.readouterr().out
+
+    with temporary_settings({PREFECT_API_URL: URL, PREFECT_API_KEY: "pnu_hidden"}):
+        yield run
+
+
+def test_the_command_prints_what_a_deploy_would_apply(printed: Callable[..., str]) -> None:
     """As YAML for whoever keeps the cluster, with the Secret that is needed named and not printed."""
-    env = {"PREFECT_API_URL": URL, "PREFECT_API_KEY": "pnu_hidden"}
-    done = run_cli("worker", "manifests", "team", "--namespace", "shop", "--image", "shop/worker:1", env=env)
-    worker = ClusterWorker(namespace="shop", image="shop/worker:1").completed("shop")
-    assert list(yaml.safe_load_all(done.stdout)) == worker_manifests("team", worker, URL, "api-key")
-    assert "needs the Secret prefect-worker-team in shop, whose key api-key" in done.stdout
-    assert "pnu_hidden" not in done.stdout + done.stderr
+    told = printed(namespace="shop", image="shop/worker:1", cpu="200m", memory="1Gi")
+    worker = ClusterWorker(namespace="shop", image="shop/worker:1", cpu="200m", memory="1Gi").completed("shop")
+    assert list(yaml.safe_load_all(told)) == worker_manifests("team", worker, URL, "api-key")
+    assert "needs the Secret prefect-worker-team in shop, whose key api-key" in told
+    assert "pnu_hidden" not in told
+
+
+CLUSTER_PROJECT = """
+    project: UNIQUE
+    deployments:
+      UNIQUE:
+        - recipe: kubernetes_run_deployer
+          variables:
+            name: nightly
+            image: registry.example/shop:1.4.2
+            namespace: shop
+            work_pool: team
+            worker: ensure
+            worker_options: {api_url: "https://prefect.example/api", memory: 1Gi}
+"""
+
+
+def test_the_command_reads_how_a_project_wants_its_worker(
+    project: Callable[..., Path], printed: Callable[..., str], unique: str
+) -> None:
+    """The very objects of a deploy, with the project's name on the Deployment; of another pool there are none."""
+    root = project(flow=ADD_FLOW, **{"meta_prefect.yaml": CLUSTER_PROJECT})
+    made = list(yaml.safe_load_all(printed(project=root)))
+    worker = ClusterWorker(api_url=URL, memory="1Gi").completed("shop")
+    deployment = made[-1]
+    assert deployment["metadata"].pop("annotations")["meta-prefect/project"] == unique
+    assert made == worker_manifests("team", worker, URL, "api-key")
+    with pytest.raises(ConfigurationError, match="asks for a worker of other with `worker: ensure`"):
+        printed("other", project=root)
+
+
+def test_the_rights_of_deployers_and_of_dask_go_with_it(printed: Callable[..., str]) -> None:
+    """A deployer in the cluster has what it gives to the worker, and may apply it; no right is to the whole cluster."""
+    made = list(yaml.safe_load_all(printed(namespace="shop", deployer="deployer", dask="runner", auth="none")))
+    for manifest in made:
+        kubernetes_validate.validate(manifest, "1.31", strict=True)
+    roles = {one["metadata"]["name"]: one["rules"] for one in made if one["kind"] == "Role"}
+    assert roles.keys() == {"prefect-worker-team", "deployer", "runner"}
+    assert all(rule in roles["deployer"] for rule in roles["prefect-worker-team"])
+    may_apply = [rule for rule in roles["deployer"] if "patch" in rule["verbs"]]
+    applied = {(group, kind) for rule in may_apply for group in rule["apiGroups"] for kind in rule["resources"]}
+    assert applied == {
+        ("", "serviceaccounts"),
+        ("", "secrets"),
+        ("apps", "deployments"),
+        ("rbac.authorization.k8s.io", "roles"),
+        ("rbac.authorization.k8s.io", "rolebindings"),
+    }
+    accounts = {one["metadata"]["name"] for one in made if one["kind"] == "ServiceAccount"}
+    assert accounts == roles.keys()
+
+
+def test_a_folder_for_kustomize_names_each_object(printed: Callable[..., str], tmp_path: Path) -> None:
+    """It may be made anew; what somebody else has written there stays."""
+    folder = tmp_path / "worker"
+    printed(namespace="shop", kustomize=folder)
+    listed = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
+    kinds = [yaml.safe_load((folder / name).read_text())["kind"] for name in listed]
+    assert kinds == ["ServiceAccount", "Role", "RoleBinding", "Deployment"]
+    printed(namespace="shop", kustomize=folder, memory="1Gi")
+    (folder / "kustomization.yaml").write_text("resources: []\n")
+    with pytest.raises(ConfigurationError, match="was not made by this command"):
+        printed(namespace="shop", kustomize=folder)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("options", "told"),
     [
-        pytest.param(("--namespace", "Shop"), "'Shop' is no name of a namespace", id="namespace"),
-        pytest.param(("--image", "a b"), "'a b' is no reference to an image", id="image"),
-        pytest.param(("--api-url", "ftp://x"), "should match pattern", id="address"),
-        pytest.param(("--job-namespace", "a", "--job-namespace", "a"), "names one twice: a, a", id="twice"),
+        pytest.param({"namespace": "Shop"}, "'Shop' is no name of a namespace", id="namespace"),
+        pytest.param({"image": "a b"}, "'a b' is no reference to an image", id="image"),
+        pytest.param({"api_url": "ftp://x"}, "should match pattern", id="address"),
+        pytest.param({"api_url": "http://localhost:4200/api"}, "does not reach the Prefect API", id="loopback"),
+        pytest.param({"job_namespace": ["a", "a"]}, "names one twice: a, a", id="twice"),
+        pytest.param({"project": Path(), "memory": "1Gi"}, "give either --project", id="both"),
     ],
 )
-def test_the_command_refuses_what_kubernetes_would_not_take(
-    run_cli: Callable[..., CompletedProcess[str]], arguments: tuple[str, ...], told: str
+def test_the_command_refuses_what_a_deploy_would_refuse(
+    printed: Callable[..., str], options: dict[str, Any], told: str
 ) -> None:
-    """One line that says what is wrong, and exit code 1."""
-    done = run_cli("worker", "manifests", *arguments)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert told in " ".join(done.stderr.split())
-    assert "Traceback" not in done.stderr
+    """One line that says what is wrong."""
+    with pytest.raises(ConfigurationError, match=re.escape(told)):
+        printed(**options)
 
 
 def completed(worker: ClusterWorker, **job_variables: Any) -> KubernetesWorker:

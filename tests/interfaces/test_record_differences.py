@@ -10,7 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from values import sent
 
-from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, differences, differences_within, is_same, merged
+from meta_prefect.interfaces.json_diff import (
+    ABSENT,
+    FieldChange,
+    differences,
+    differences_by_name,
+    differences_within,
+    is_same,
+    merged,
+)
 
 scalars = st.none() | st.booleans() | st.integers(-3, 3) | st.floats(-2, 2) | st.text("ab", max_size=2)
 keys = st.text("abc", min_size=1, max_size=2)
@@ -40,6 +48,49 @@ some_examples = settings(max_examples=60, deadline=None, suppress_health_check=[
 def test_differences(before: Any, after: Any, expected: list[FieldChange]) -> None:
     """Objects are compared key by key; each leaf that differs is one change with its path."""
     assert list(differences(before, after)) == expected
+
+
+CONTAINERS = [{"name": "worker", "image": "a", "env": [{"name": "URL", "value": "x"}, {"name": "HOME", "value": "/"}]}]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        pytest.param(
+            {"containers": CONTAINERS},
+            {"containers": [{**CONTAINERS[0], "env": [{"name": "HOME", "value": "/"}, {"name": "URL", "value": "y"}]}]},
+            [FieldChange("containers[worker].env[URL]", "x", "y")],
+            id="by name, in any order",
+        ),
+        pytest.param(
+            CONTAINERS, [], [FieldChange("", CONTAINERS, [])], id="an empty list has no items to compare with"
+        ),
+        pytest.param(
+            {"env": [{"name": "A", "value": "1"}]},
+            {"env": [{"name": "A", "value": "1"}, {"name": "B", "valueFrom": {"x": 1}}]},
+            [FieldChange("env[B]", ABSENT, {"valueFrom": {"x": 1}})],
+            id="a new item",
+        ),
+        pytest.param(
+            {"rules": [{"verbs": ["get"]}, {"verbs": ["list"]}]},
+            {"rules": [{"verbs": ["get"]}, {"verbs": ["list", "watch"]}]},
+            [FieldChange("rules.1.verbs", ["list"], ["list", "watch"])],
+            id="without names, by position",
+        ),
+        pytest.param(
+            {"a": [{"name": "x"}, {"name": "x"}]},
+            {"a": [{"name": "x"}]},
+            [FieldChange("a", [{"name": "x"}, {"name": "x"}], [{"name": "x"}])],
+            id="names that are there twice are none",
+        ),
+        pytest.param(
+            {"tags": ["a", "b"]}, {"tags": ["a"]}, [FieldChange("tags", ["a", "b"], ["a"])], id="plain values"
+        ),
+    ],
+)
+def test_differences_by_name(before: Any, after: Any, expected: list[FieldChange]) -> None:
+    """Lists of objects are looked into, by what their items are called."""
+    assert list(differences_by_name(before, after)) == expected
 
 
 @some_examples

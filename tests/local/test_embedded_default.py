@@ -63,7 +63,7 @@ def test_a_dry_run_starts_nothing(cli: Cli, project_folder: Path, user_home: Pat
     """Without any API a dry run plans from scratch."""
     out, err = (done := cli("deploy", "--dry-run", cwd=project_folder)).communicate(timeout=120)
 
-    assert done.returncode == 0, err
+    assert done.returncode == 2, err
     assert "1 to create in dev" in out
     assert not (user_home / "meta-prefect" / "server" / "server.json").exists()
 

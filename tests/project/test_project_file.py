@@ -251,7 +251,7 @@ WRONG = {
     ),
     "an unknown key of an environment": (
         FLOW + "environments: {prod: {caled: live}}\n",
-        "environments.prod.caled: unknown key 'caled'\n  Did you mean 'called'?",
+        "environments.prod.caled: unknown key 'caled'\n  Did you mean 'called'",
     ),
     "an empty file": ("", "meta_prefect.yaml:1:1: the project file holds nothing"),
     "comments only": ("# soon\n", "the project file holds nothing"),
@@ -327,7 +327,8 @@ def test_the_schema_for_editors_names_every_key() -> None:
         "flows",
         "deployments",
     }
-    assert set(schema["$defs"]["EntryModel"]["properties"]) == {"recipe", "variables", "entrypoint", "environments"}
+    of_entry = {"recipe", "variables", "entrypoint", "environments", "overrides"}
+    assert set(schema["$defs"]["EntryModel"]["properties"]) == of_entry
     assert schema["additionalProperties"] is schema["$defs"]["EntryModel"]["additionalProperties"] is False
 
 

@@ -1,4 +1,4 @@
-"""The README's examples work as they stand there."""
+"""The examples of the README and of the guides work as they stand there."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from reference import PAGE, reference
 from support import Api
 
 from meta_prefect.deploy import validate
@@ -20,8 +21,16 @@ from meta_prefect.implementations.common import CommonVariables
 from meta_prefect.project import read_project
 from meta_prefect.recipes.registry import Recipes
 
-README = Path(__file__).parents[2] / "README.md"
-BLOCKS = re.findall(r"^```(\w+) ?(\S*)\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+FOLDERS = (".github", "meta_prefect", "deployer_flows", "docker", "tests")
+PAGES = (README, *sorted(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md")))
+TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text() for page in PAGES}
+BLOCKS = [
+    block
+    for text in TEXTS.values()
+    for block in re.findall(r"^```(\w+) ?(\S*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+]
 PYTHON = [text for language, name, text in BLOCKS if language == "python" and not name]
 Project = Callable[..., Path]
 
@@ -34,7 +43,7 @@ def block(name: str) -> str:
 
 def test_the_first_example_is_the_sample_project() -> None:
     """What the README shows is what its command deploys, to the letter."""
-    folder = README.parent / "tests" / "projects" / "first_flow"
+    folder = ROOT / "tests" / "projects" / "first_flow"
     assert block("flow.py") == (folder / "flow.py").read_text()
     assert block("meta_prefect.yaml") == (folder / "meta_prefect.yaml").read_text()
 
@@ -55,17 +64,12 @@ def test_followed_from_top_to_bottom_on_one_server_each_command_succeeds(server:
     for name in ("flow.py", "meta_prefect.yaml"):
         (tmp_path / name).write_text(block(name))
 
-    _, moved, *_ = [
-        followed(command, README.parent if "tests/projects" in command else tmp_path) for command in commands
-    ]
+    _, moved, *_ = [followed(command, ROOT if "tests/projects" in command else tmp_path) for command in commands]
     for name in ("recipes.py", "flows.py"):
         (tmp_path / name).write_text(block(name))
     own = followed("meta-prefect deploy", tmp_path)
 
-    assert (
-        f"code moves from the folder {README.parent}/tests/projects/first_flow to the folder {tmp_path} of host"
-        in moved
-    )
+    assert f"code moves from the folder {ROOT}/tests/projects/first_flow to the folder {tmp_path} of host" in moved
     assert "updated add-two-numbers-flow/local-run-dev" in moved
     assert {"ingest/nightly-dev", "ingest/early-dev"} <= set(re.findall(r"created (\S+)", own)), own
     for name in (
@@ -186,6 +190,12 @@ def test_the_project_for_the_composed_system_is_deployable(project: Project) -> 
     assert [outcome.deployment for outcome in report.outcomes] == ["add-two-numbers-flow/nightly-dev"]
 
 
+def test_the_pods_of_the_guide_are_deployable(project: Project) -> None:
+    """All that is said there of a pod is what a pod can have."""
+    folder = project(**{"meta_prefect.yaml": block("pods-project.yaml"), "flow.py": block("flow.py")})
+    validate([str(folder)])
+
+
 def test_the_project_for_a_cluster_is_deployable(project: Project) -> None:
     """The entry with an image to build and a worker to ensure is sound, beside a Dockerfile."""
     folder = project(**{"meta_prefect.yaml": block("cluster-project.yaml"), "flow.py": block("flow.py")})
@@ -203,8 +213,8 @@ def test_the_entry_like_one_of_a_prefect_yaml_is_deployable(project: Project) ->
 
 
 def test_the_tables_name_every_recipe_and_every_variable_that_all_have() -> None:
-    """Whoever looks for a recipe or a variable finds it in the README."""
-    section = README.read_text().partition("## Recipes that come with it")[2].partition("\n## ")[0]
+    """Each recipe and variable is in the guide."""
+    section = TEXTS["meta_prefect/recipes/README.md"].partition("## Recipes that come with it")[2].partition("\n## ")[0]
     made_elsewhere = {"deployer", "decorated_flow_deployer"}
     names = {one.recipe_name for one in Recipes().all()} - made_elsewhere
     variables = {field.name for field in dataclasses.fields(CommonVariables)}
@@ -229,8 +239,8 @@ def test_the_tables_name_every_recipe_and_every_variable_that_all_have() -> None
         "worker manifests",
     ],
 )
-def test_each_command_has_help_and_a_line_in_the_readme(command: str) -> None:
-    """Every command says what it is for, here and in its help."""
+def test_each_command_has_help_and_a_line_in_the_guide(command: str) -> None:
+    """Every command says what it is for, in the guide and in its help."""
     done = subprocess.run(
         [sys.executable, "-m", "meta_prefect.cli", *shlex.split(command), "--help"],
         capture_output=True,
@@ -240,7 +250,7 @@ def test_each_command_has_help_and_a_line_in_the_readme(command: str) -> None:
     )
     assert f"Usage: meta-prefect {command}" in done.stdout
     first, *rest = command.split()
-    assert re.search(rf"`meta-prefect {first}.*{''.join(rest)}", README.read_text())
+    assert re.search(rf"`meta-prefect {first}.*{''.join(rest)}", TEXTS["meta_prefect/cli/README.md"])
 
 
 def test_the_monorepo_is_one_project(project: Project) -> None:
@@ -259,3 +269,35 @@ def test_the_monorepo_is_one_project(project: Project) -> None:
     names = [f"add-two-numbers-flow/{name}-dev" for name in ("local-run", "other")]
     assert [one.deployment for one in validate([str(root)]).outcomes] == names
     assert [one.deployment for one in validate([str(root / "pipelines" / "b")]).outcomes] == names[1:]
+
+
+def test_every_link_leads_somewhere() -> None:
+    """Files exist, and so do the headings that a link names."""
+    broken: list[str] = []
+    for name, text in TEXTS.items():
+        for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text):
+            path, _, heading = link.partition("#")
+            target = (ROOT / name).parent / path if path else ROOT / name
+            if not target.exists() or (heading and heading not in headings(target.read_text())):
+                broken.append(f"{name}: {link}")
+    assert broken == []
+
+
+def headings(text: str) -> set[str]:
+    """The headings of a page as GitHub makes anchors of them."""
+    found = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+def test_the_reference_is_what_the_code_says() -> None:
+    """`uv run python tests/readme/reference.py` has nothing to renew."""
+    assert reference() == PAGE.read_text()
+
+
+def test_the_errors_that_have_a_way_out_exist() -> None:
+    """What the support page quotes is a text of the package."""
+    quoted = re.findall(r"^\| `(.+?)`", TEXTS[".github/SUPPORT.md"], re.MULTILINE)
+    code = "".join(path.read_text() for path in (ROOT / "meta_prefect").rglob("*.py"))
+    said = re.sub(r"\"\n\s*f?\"|[{][^{}]*[}]", "…", code)
+    assert len(quoted) > 5
+    assert [text for text in quoted for part in text.split("…") if part.strip(" ,") not in said] == []

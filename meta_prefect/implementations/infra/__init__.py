@@ -6,7 +6,8 @@ Nothing heavier than pydantic is imported with these names: a flow's image pays 
 from meta_prefect.implementations.infra.any_pool import work_pool
 from meta_prefect.implementations.infra.docker_containers import docker
 from meta_prefect.implementations.infra.ecs_tasks import CapacityProvider, Network, ecs
-from meta_prefect.implementations.infra.kubernetes_jobs import Toleration, eks, kubernetes
+from meta_prefect.implementations.infra.kubernetes_jobs import eks, kubernetes
+from meta_prefect.implementations.infra.pod_parts import Pod, PodVolume, Toleration
 from meta_prefect.implementations.infra.process import local_process, process
 from meta_prefect.implementations.infra.worker_manifests import ClusterWorker
 
@@ -14,6 +15,8 @@ __all__ = [
     "CapacityProvider",
     "ClusterWorker",
     "Network",
+    "Pod",
+    "PodVolume",
     "Toleration",
     "docker",
     "ecs",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, Field, model_validator
 
 from meta_prefect.implementations.infra import pod_fields
 from meta_prefect.implementations.infra.containers import (
@@ -16,34 +15,15 @@ from meta_prefect.implementations.infra.containers import (
     check_variable_names,
 )
 from meta_prefect.implementations.infra.kubernetes_worker import KubernetesWorker
-from meta_prefect.implementations.infra.pod_patch import check_pod, check_pod_deeply, pod_variables
-from meta_prefect.implementations.infra.quantities import Cpu, Memory, read_cpu, read_memory
+from meta_prefect.implementations.infra.pod_parts import ObjectName, PodParts, PodPatch
+from meta_prefect.implementations.infra.pod_patch import check_pod_deeply, pod_variables
+from meta_prefect.implementations.infra.quantities import Cpu, Memory, Seconds, read_cpu, read_memory
 from meta_prefect.implementations.infra.worker_manifests import ClusterWorker, Namespace
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import Record, merged
 
-_DNS_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-_LABEL_VALUE: Final = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _SECRET_KEY: Final = re.compile(r"(?P<secret>[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?)/(?P<key>[-._a-zA-Z0-9]+)")
-
-
-def _check_account(name: str) -> str:
-    if _DNS_NAME.fullmatch(name) is None:
-        raise ValueError(f"{name!r} is no name of a service account: write lower-case letters, digits, '-' and '.'")
-    return name
-
-
-def _check_labels(labels: dict[str, str]) -> dict[str, str]:
-    for key, value in labels.items():
-        name = key.rpartition("/")[2]
-        if not name or _LABEL_VALUE.fullmatch(name) is None:
-            raise ValueError(
-                f"{key!r} is no key of a Kubernetes label: write letters, digits, '-', '_' and '.', 63 at most"
-            )
-        if _LABEL_VALUE.fullmatch(value) is None:
-            raise ValueError(f"label {key}: {value!r} must be letters, digits, '-', '_' and '.', 63 at most")
-    return labels
 
 
 def _check_secrets(secrets: dict[str, str]) -> dict[str, str]:
@@ -56,40 +36,7 @@ def _check_secrets(secrets: dict[str, str]) -> dict[str, str]:
     return secrets
 
 
-def _check_pod_patch(patch: dict[str, Any]) -> dict[str, Any]:
-    check_pod(patch)
-    return patch
-
-
-class Toleration(BaseModel):
-    """A taint of nodes on which runs may happen all the same; keys may be written as Kubernetes does (``tolerationSeconds``).
-
-    Attributes:
-        key: The taint; None means every one.
-        operator: Whether the taint must have the value, or just exist.
-        value: The taint's value.
-        effect: The effect that is tolerated; None means every one.
-        toleration_seconds: How long a ``NoExecute`` taint is tolerated; None means for ever.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-    key: str | None = None
-    operator: Literal["Exists", "Equal"] = "Equal"
-    value: str | None = None
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
-    toleration_seconds: int | None = Field(default=None, ge=0)
-
-    @model_validator(mode="after")
-    def _kubernetes_accepts(self) -> Self:
-        if self.operator == "Exists" and self.value is not None:
-            raise ValueError(f"a toleration with operator Exists has no value, not {self.value!r}")
-        if self.key is None and self.operator != "Exists":
-            raise ValueError("a toleration without a key needs the operator Exists")
-        return self
-
-
-class kubernetes(ContainerBuilder):  # noqa: N801 - used like a function
+class kubernetes(PodParts, ContainerBuilder):  # noqa: N801 - used like a function
     """Runs a deployment as a Kubernetes job, for example on EKS.
 
     Amounts are asked for and are the limit at once, so that a run gets what it is promised; the ``_limit`` attributes allow more.
@@ -104,11 +51,10 @@ class kubernetes(ContainerBuilder):  # noqa: N801 - used like a function
         service_account: The service account of the pods; None means the namespace's own.
         image_pull_policy: When the node pulls the image; None means if it is not there.
         secrets: Environment variables from Kubernetes Secrets: ``{"TOKEN": "secret-name/key"}``.
-        node_selector: Labels that nodes must have.
-        tolerations: Taints of nodes that are tolerated.
-        labels: Labels of jobs and pods.
-        annotations: Annotations of jobs and pods.
-        time_to_live: Seconds for which a finished job is kept; None keeps it for ever.
+        time_to_live: How long a finished job is kept, in seconds or as ``10 minutes``; None means the pool's default, a day.
+        backoff_limit: How often Kubernetes starts a pod again that failed or was evicted; None leaves that to Prefect, which
+            schedules the run of an evicted pod anew.
+        active_deadline: The longest that a job may take, time to start included; then it is ended, and its run has crashed.
         pod: A patch of the pod for everything else: ``{"metadata": …, "spec": {"priorityClassName": …, "containers": [{…}]}}``,
             merged as ``kubectl patch`` does. The first container is the one that runs the flow.
         worker: Keeps a worker running in the cluster, as it says; None only looks for one.
@@ -124,15 +70,13 @@ class kubernetes(ContainerBuilder):  # noqa: N801 - used like a function
     memory_limit: Memory | None = None
     gpus: int | None = Field(default=None, ge=1)
     namespace: Namespace | None = None
-    service_account: Annotated[str, AfterValidator(_check_account)] | None = None
+    service_account: ObjectName | None = None
     image_pull_policy: Literal["IfNotPresent", "Always", "Never"] | None = None
     secrets: Annotated[dict[str, str], AfterValidator(_check_secrets)] = Field(default={})
-    node_selector: Annotated[dict[str, str], AfterValidator(_check_labels)] = Field(default={})
-    tolerations: tuple[Toleration, ...] = ()
-    labels: Annotated[dict[str, str], AfterValidator(_check_labels)] = Field(default={})
-    annotations: dict[str, str] = Field(default={})
-    time_to_live: int | None = Field(default=None, ge=0)
-    pod: Annotated[dict[str, Any], AfterValidator(_check_pod_patch)] = Field(default={})
+    time_to_live: Seconds | None = None
+    backoff_limit: int | None = Field(default=None, ge=0)
+    active_deadline: Annotated[Seconds, Field(ge=1)] | None = None
+    pod: PodPatch = Field(default={})
     work_pool: PoolName = "kubernetes"
     worker: ClusterWorker | None = None
 
@@ -156,8 +100,8 @@ class kubernetes(ContainerBuilder):  # noqa: N801 - used like a function
         Raises:
             ConfigurationError: The patch holds something that no pod has, or the image has no tag in production.
         """
-        if self.pod:
-            check_pod_deeply(self.pod)
+        for patch in (self.as_patch(), self.pod):
+            check_pod_deeply(patch)
         return super().update_deployment(deployment)
 
     def job_variables(self, given: Record) -> Record:
@@ -172,24 +116,18 @@ class kubernetes(ContainerBuilder):  # noqa: N801 - used like a function
             "service_account_name": self.service_account,
             "image_pull_policy": self.image_pull_policy,
             "finished_job_ttl": self.time_to_live,
+            "backoff_limit": self.backoff_limit,
+            pod_fields.ACTIVE_DEADLINE: self.active_deadline,
         }
         result = {name: value for name, value in chosen.items() if value is not None}
-        for patch in (self._as_pod(), self.pod):
+        for patch in (self.as_patch(), self._secret_env(), self.pod):
             result |= pod_variables(patch, {**given, **result})
         return result
 
-    def _as_pod(self) -> Record:
-        """Those attributes that are a patch of the pod."""
-        spec: Record = {}
-        if self.node_selector:
-            spec["nodeSelector"] = self.node_selector
-        if self.tolerations:
-            spec["tolerations"] = [one.model_dump(by_alias=True, exclude_none=True) for one in self.tolerations]
-        if self.secrets:
-            env = [{"name": name, "valueFrom": _secret_reference(place)} for name, place in self.secrets.items()]
-            spec["containers"] = [{"env": env}]
-        named = {"labels": self.labels, "annotations": self.annotations}
-        return {"metadata": {name: value for name, value in named.items() if value}, "spec": spec}
+    def _secret_env(self) -> Record:
+        """The variables from Secrets as a patch of the pod."""
+        env = [{"name": name, "valueFrom": _secret_reference(place)} for name, place in self.secrets.items()]
+        return {"spec": {"containers": [{"env": env}]}} if env else {}
 
 
 def _secret_reference(place: str) -> Record:

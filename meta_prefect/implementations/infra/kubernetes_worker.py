@@ -6,23 +6,24 @@ import base64
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import ClassVar, Final, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field
 
 from meta_prefect.errors import ConfigurationError, ConflictError, MetaPrefectError, ProcessError
 from meta_prefect.implementations.infra.kubernetes_api import Cluster, connect_cluster, reference
 from meta_prefect.implementations.infra.worker_manifests import (
+    CREDENTIAL_VERSION,
     MANAGED_BY,
     MANAGER,
     ClusterWorker,
     Credential,
-    check_api_url,
+    check_reachable,
     object_name,
     secret_manifest,
     worker_manifests,
     worker_name,
 )
+from meta_prefect.implementations.infra.worker_owner import MARKS, Keeper, keeper_by, keeper_of
 from meta_prefect.implementations.infra.worker_pods import (
     LONGEST_PULL,
     is_hopeless,
@@ -33,10 +34,11 @@ from meta_prefect.implementations.infra.worker_pods import (
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.components import Component, fresh_workers
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences, differences_within
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences_by_name, differences_within
 from meta_prefect.texts import presentable
 
-_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1", "0.0.0.0")  # noqa: S104 - recognised, not listened on
+_CHANGED: Final = "(secret, changed)"
+_MOST_PLACES: Final = 3
 _OF_THE_SERVER: Final = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink")
 
 
@@ -49,6 +51,8 @@ class KubernetesWorker(Component):
     Attributes:
         name: The work pool that it serves.
         worker: How it is to be; completed.
+        project: The project that wants it; taken from the deployment.
+        former_projects: The names that this project had before.
     """
 
     kind: ClassVar[str] = "kubernetes worker"
@@ -56,6 +60,8 @@ class KubernetesWorker(Component):
     __hash__ = Component.__hash__
 
     worker: ClusterWorker = Field(default=ClusterWorker())
+    project: str = ""
+    former_projects: tuple[str, ...] = Field(default=(), exclude=True)
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
         """Take the pool, and the namespace of the jobs, from the deployment."""
@@ -68,7 +74,15 @@ class KubernetesWorker(Component):
                 where=f"{self.kind} {self.name}",
                 hint="Add it to `job_namespaces`.",
             )
-        return self.model_copy(update={"name": self.name or deployment.work_pool_name or "", "worker": worker})
+        context = deployment.context
+        return self.model_copy(
+            update={
+                "name": self.name or deployment.work_pool_name or "",
+                "worker": worker,
+                "project": context.project,
+                "former_projects": context.renamed_from,
+            }
+        )
 
     async def read(self, api: Api) -> Record | None:
         """Find out who serves the pool, and what a cluster would make of our manifests."""
@@ -81,14 +95,55 @@ class KubernetesWorker(Component):
         async with connect_cluster(self.worker.context, str(self)) as cluster:
             objects: Record = {}
             version = None
+            deployment = await cluster.read(self._deployment())
             for wanted in self._secrets(credential, secret):
                 live = await cluster.read(wanted)
                 objects[reference(wanted)] = _secret_in_words(live, wanted)
                 if wanted["metadata"]["namespace"] == self.worker.namespace:
-                    version = _version_of(live, wanted)
-            for wanted in worker_manifests(self.name, self.worker, api_url, credential, version):
+                    version = _version_of(live, wanted, deployment)
+            keeper, wanting = keeper_of(deployment), self._keeper(api_url, credential)
+            for wanted in self._manifests(api_url, credential, version, self._kept_by(deployment, wanting)):
                 objects[reference(wanted)] = await self._drift(cluster, wanted)
-        return {"others": [], "objects": objects, "online": ours in online}
+        found: Record = {"others": [], "objects": objects, "online": ours in online}
+        if self._is_of_another(keeper):
+            found["keeper"] = {"project": keeper.project, "wants_the_same": keeper.wants_the_same_as(wanting)}
+        return found
+
+    def manifests(self, credential: Credential | None) -> list[Record]:
+        """What a deploy applies to a cluster in which there is nothing yet, but for the Secret.
+
+        Args:
+            credential: What opens the Prefect API.
+
+        Raises:
+            ConfigurationError: The address of the Prefect API is none that a cluster could use.
+        """
+        api_url = self._address()
+        return self._manifests(api_url, credential, None, self._keeper(api_url, credential))
+
+    def secrets(self) -> Iterable[str]:
+        """Where the Secret has to be, as ``name in namespace``."""
+        places = dict.fromkeys((self.worker.namespace or "default", *self.worker.job_namespaces))
+        return (f"{object_name(self.name)} in {place}" for place in places)
+
+    def _keeper(self, api_url: str, credential: Credential | None) -> Keeper:
+        """This project, as the one that keeps the worker."""
+        return keeper_by(self.project, worker_manifests(self.name, self.worker, api_url, credential))
+
+    def _is_of_another(self, keeper: Keeper) -> bool:
+        return keeper.project not in ("", self.project, *self.former_projects)
+
+    def _kept_by(self, deployment: Record | None, wanting: Keeper) -> Keeper:
+        """Who is to be named on the worker: whoever keeps it, else this project."""
+        keeper = keeper_of(deployment)
+        return keeper if self._is_of_another(keeper) else wanting
+
+    def _manifests(
+        self, api_url: str, credential: Credential | None, version: str | None, keeper: Keeper
+    ) -> list[Record]:
+        made = worker_manifests(self.name, self.worker, api_url, credential, version)
+        keeper.mark(made[-1])
+        return made
 
     async def _drift(self, cluster: Cluster, wanted: Record) -> Record:
         """An object as it is, and as it would be."""
@@ -116,7 +171,18 @@ class KubernetesWorker(Component):
                 )
             new = before is None
             changes += (
-                differences_within(ABSENT, state["after"], name) if new else differences(before, state["after"], name)
+                differences_within(ABSENT, state["after"], name)
+                if new
+                else differences_by_name(before, state["after"], name)
+            )
+        if changes and (keeper := live.get("keeper")) and not keeper["wants_the_same"]:
+            places = ", ".join(change.path for change in changes[:_MOST_PLACES])
+            raise ConflictError(
+                f"the project {keeper['project']!r} keeps this worker, and {self.project!r} wants it otherwise: {places}",
+                where=str(self),
+                hint="Give both the same `worker_options`, or let this one refer to it: `worker: find`. If nobody deploys "
+                f"{keeper['project']!r} any more: kubectl --namespace {self.worker.namespace} annotate deployment "
+                f"{object_name(self.name)} {MARKS[0]}-",
             )
         if not changes and self.worker.wait_seconds and not live.get("online", True):
             # Applied again, a deploy waits for it, and fails as long as it does not come up.
@@ -132,6 +198,8 @@ class KubernetesWorker(Component):
         """Say whose worker is used."""
         if live is not None and live["others"]:
             yield f"work pool {self.name} is served by {', '.join(live['others'])}; no worker of ours is applied beside it"
+        if live is not None and "keeper" in live:
+            yield f"the worker of work pool {self.name} is kept by the project {live['keeper']['project']!r} too"
 
     async def write(self, api: Api, live: Record | None) -> None:
         """Apply the objects; the Deployment last.
@@ -143,11 +211,15 @@ class KubernetesWorker(Component):
         api_url, credential, secret = self._access()
         async with connect_cluster(self.worker.context, str(self)) as cluster:
             version = None
+            deployment = await cluster.read(self._deployment())
             for manifest in self._secrets(credential, secret):
+                before = await cluster.read(manifest)
                 applied = await cluster.apply(manifest)
                 if manifest["metadata"]["namespace"] == self.worker.namespace:
-                    version = applied["metadata"]["resourceVersion"]
-            for manifest in worker_manifests(self.name, self.worker, api_url, credential, version):
+                    is_kept = before is not None and _version_of(before, manifest, deployment) is None
+                    version = None if is_kept else applied["metadata"]["resourceVersion"]
+            keeper = self._kept_by(deployment, self._keeper(api_url, credential))
+            for manifest in self._manifests(api_url, credential, version, keeper):
                 await cluster.apply(manifest)
 
     async def wait_until_ready(self, api: Api) -> None:
@@ -213,26 +285,26 @@ class KubernetesWorker(Component):
         places = dict.fromkeys((self.worker.namespace or "default", *self.worker.job_namespaces))
         return [secret_manifest(self.name, place, credential, encoded) for place in places]
 
-    def _access(self) -> tuple[str, Credential | None, str]:
-        """Where the worker finds the Prefect API, and what opens it there.
+    def _address(self) -> str:
+        """Where the worker finds the Prefect API.
 
         Raises:
             ConfigurationError: It is an address that means the worker itself in a cluster.
         """
         from prefect.settings import get_current_settings
 
-        api = get_current_settings().api
-        url = self.worker.api_url or api.url or ""
-        if not url or urlsplit(url).hostname in _LOOPBACK:
-            raise ConfigurationError(
-                f"a worker in a cluster does not reach the Prefect API at {url or 'no address'}",
-                where=str(self),
-                hint="Give its `api_url`, the address of the API as the cluster sees it.",
-            )
         try:
-            check_api_url(url)
+            return check_reachable(self.worker.api_url or get_current_settings().api.url)
         except ValueError as error:
             raise ConfigurationError(str(error), where=str(self)) from None
+        except ConfigurationError as error:
+            raise ConfigurationError(error.message, where=str(self), hint=error.hint) from None
+
+    def _access(self) -> tuple[str, Credential | None, str]:
+        """Where the worker finds the Prefect API, and what opens it there."""
+        from prefect.settings import get_current_settings
+
+        url, api = self._address(), get_current_settings().api
         if api.key is not None:
             return url, "api-key", api.key.get_secret_value()
         if api.auth_string is not None:
@@ -242,32 +314,41 @@ class KubernetesWorker(Component):
 
 def _secret_in_words(live: Record | None, wanted: Record) -> Record:
     """A Secret as it is and would be, without what is in it."""
-    after = {"metadata": {"labels": wanted["metadata"]["labels"]}, "holds": "what opens the Prefect API"}
+    marks: Record = wanted["metadata"]["labels"]
     if live is None:
-        return {"before": None, "after": after}
-    same = all(live.get("data", {}).get(key) == value for key, value in wanted["data"].items())
-    labels = {key: live["metadata"].get("labels", {}).get(key) for key in wanted["metadata"]["labels"]}
+        return {
+            "before": None,
+            "after": {"metadata": {"labels": marks}, "data": dict.fromkeys(wanted["data"], "(secret)")},
+        }
+    found: Record = live.get("data", {})
+    same = {key: found.get(key) == value for key, value in wanted["data"].items()}
+    labels = {key: live["metadata"].get("labels", {}).get(key) for key in marks}
     return {
-        "before": {"metadata": {"labels": labels}, "holds": after["holds"] if same else "something else"},
-        "after": after,
+        "before": {"metadata": {"labels": labels}, "data": {key: "(secret)" for key in same if key in found}},
+        "after": {
+            "metadata": {"labels": marks},
+            "data": {key: "(secret)" if is_same or key not in found else _CHANGED for key, is_same in same.items()},
+        },
     }
 
 
-def _version_of(live: Record | None, wanted: Record) -> str:
-    """Changes with what the Secret holds, and tells nothing of it."""
-    if live is not None and live.get("data") == wanted["data"]:
-        return live["metadata"]["resourceVersion"]
-    return "new"
+def _version_of(live: Record | None, wanted: Record, deployment: Record | None) -> str | None:
+    """Changes with what the Secret holds, and tells nothing of it; None for a worker that was applied by hand as it is."""
+    if live is None or live.get("data") != wanted["data"]:
+        return "new"
+    template: Record = (deployment or {}).get("spec", {}).get("template", {})
+    is_by_hand = bool(template) and CREDENTIAL_VERSION not in template.get("metadata", {}).get("annotations", {})
+    return None if is_by_hand else live["metadata"]["resourceVersion"]
 
 
 def _without_the_servers_own(value: Record) -> Record:
     """An object without what the cluster keeps in it for itself."""
     metadata = {key: inner for key, inner in value["metadata"].items() if key not in _OF_THE_SERVER}
-    # The Deployment's controller counts its own work in an annotation.
+    # The Deployment's controller counts its own work in an annotation; whose a worker is alone is no reason to write.
     annotations = {
         key: inner
         for key, inner in metadata.pop("annotations", {}).items()
-        if not key.startswith("deployment.kubernetes.io/")
+        if not key.startswith(("deployment.kubernetes.io/", *MARKS))
     }
     kept = {key: inner for key, inner in value.items() if key not in ("status", "metadata", "secrets")}
     return {**kept, "metadata": {**metadata, **({"annotations": annotations} if annotations else {})}}

@@ -85,6 +85,18 @@ RESOURCES: Final = {
 SECRET_ENV: Final = "secret_env"  # noqa: S105 - the name of a variable
 """The variable for environment variables whose values Kubernetes takes from Secrets and ConfigMaps."""
 
+ACTIVE_DEADLINE: Final = "job_active_deadline_seconds"
+"""The variable for the longest that a job may take, pods that never start included."""
+
+_A_DAY: Final = 86_400
+
+_DEFAULTS: Final = {
+    # What every image allows of the Pod Security Standard `restricted`; the rest asks for an image with a user by number.
+    "pod_security_context": {"seccompProfile": {"type": "RuntimeDefault"}},
+    "container_security_context": {"allowPrivilegeEscalation": False},
+}
+"""What the pool says for deployments that say nothing, of the variables that are ours."""
+
 _IN_PREFECTS_TEMPLATE: Final = {"cpu", "memory"}
 
 _REFUSED: Final = {
@@ -123,6 +135,8 @@ def _pod_template() -> Record:
             variables[variable] = _declared(
                 kind, variable.replace("_", " ").capitalize(), f"`{field}` of the {prefix}."
             )
+            if variable in _DEFAULTS:
+                variables[variable]["default"] = _DEFAULTS[variable]
             place[field] = _placeholder(variable)
     for kind, resources in RESOURCES.items():
         added = {name: variable for name, variable in resources.items() if name not in _IN_PREFECTS_TEMPLATE}
@@ -137,12 +151,16 @@ def _pod_template() -> Record:
         "items": {"type": "object", "required": ["name", "valueFrom"]},
         "default": [],
     }
-    return {
-        "variables": {"properties": variables},
-        "job_configuration": {
-            "job_manifest": {"spec": {"template": {"spec": {**pod, "containers": {"0": container}}}}}
-        },
+    variables[ACTIVE_DEADLINE] = _declared(
+        "integer", "Job active deadline", "Seconds after which a job is ended, whether or not its pod has started."
+    )
+    # Prefect's own variable, whose default keeps finished jobs for ever.
+    variables["finished_job_ttl"] = {"default": _A_DAY}
+    spec: Record = {
+        "activeDeadlineSeconds": _placeholder(ACTIVE_DEADLINE),
+        "template": {"spec": {**pod, "containers": {"0": container}}},
     }
+    return {"variables": {"properties": variables}, "job_configuration": {"job_manifest": {"spec": spec}}}
 
 
 POD_TEMPLATE: Final = _pod_template()

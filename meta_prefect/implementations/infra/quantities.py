@@ -6,9 +6,11 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from meta_prefect.errors import nearest
+from meta_prefect.interfaces.short_forms import TEXT, reads
+from meta_prefect.schedules.durations import read_duration
 
 _NUMBER_AND_UNIT: Final = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]*)\s*")
 
@@ -125,3 +127,12 @@ Cpu = Annotated[str | float, BeforeValidator(cpu_text)]
 
 Memory = Annotated[str | float, BeforeValidator(memory_text)]
 """An amount of memory: a number of gibibytes or text such as ``"1536Mi"``; kept as Kubernetes writes it."""
+
+
+def read_seconds(value: object) -> object:
+    """Read a time in words as whole seconds; anything else is left to be checked."""
+    return int(read_duration(value).total_seconds()) if isinstance(value, str) else value
+
+
+Seconds = Annotated[int, Field(ge=0), BeforeValidator(reads(TEXT)(read_seconds))]
+"""A time: whole seconds, or text such as ``10 minutes``."""

@@ -6,11 +6,15 @@ import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from meta_prefect.errors import ConfigurationError
+from meta_prefect.implementations.infra.containers import check_variable_names
 from meta_prefect.implementations.infra.images import ImageReference
-from meta_prefect.implementations.infra.quantities import Cpu, Memory
+from meta_prefect.implementations.infra.pod_parts import Labels, ObjectName, Toleration
+from meta_prefect.implementations.infra.quantities import Cpu, Memory, read_cpu
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.redaction import redacted
 
@@ -18,6 +22,9 @@ MANAGER: Final = "meta-prefect"
 """Who the objects belong to: the manager of their fields, and the value of the label that marks them."""
 
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+
+CREDENTIAL_VERSION: Final = "meta-prefect/credential-version"
+"""The annotation of the worker's pods that changes with the Secret, so that they are started anew."""
 
 Credential = Literal["api-key", "api-auth-string"]
 """What opens the Prefect API, and the key under which the Secret holds it."""
@@ -44,6 +51,8 @@ WORKER_RULES: Final[list[Record]] = [
 """All that prefect-kubernetes 0.8 does with the namespace of its jobs, read from its worker and observer. It needs no right to
 Secrets, as its jobs refer to one that is there, and none to the whole cluster, as its observer is given its namespaces."""
 
+_OWN_VARIABLES: Final = ("HOME", "PREFECT_HOME", "PREFECT_API_URL", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING")
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1", "0.0.0.0")  # noqa: S104 - recognised, not listened on
 _HEALTH_PORT: Final = 8080
 _USER: Final = 1000
 _HOME: Final = "/home/prefect"
@@ -60,6 +69,21 @@ Namespace = Annotated[str, AfterValidator(_check_namespace)]
 """The name of a namespace."""
 
 
+def check_reachable(url: str | None) -> str:
+    """Check that an address of the Prefect API means the same in a cluster.
+
+    Raises:
+        ConfigurationError: There is none, or it means the worker's own pod there.
+        ValueError: It holds a secret.
+    """
+    if not url or urlsplit(url).hostname in _LOOPBACK:
+        raise ConfigurationError(
+            f"a worker in a cluster does not reach the Prefect API at {url or 'no address'}",
+            hint="Give its `api_url`, the address of the API as the cluster sees it.",
+        )
+    return check_api_url(url)
+
+
 def check_api_url(url: str) -> str:
     """Check the address at which a cluster reaches the Prefect API.
 
@@ -74,6 +98,19 @@ def check_api_url(url: str) -> str:
     return url
 
 
+def _check_env(env: dict[str, str]) -> dict[str, str]:
+    check_variable_names(env)
+    for name, value in env.items():
+        if name in _OWN_VARIABLES or name.startswith("PREFECT_INTEGRATIONS_KUBERNETES_"):
+            raise ValueError(f"{name} is set by the worker's other options")
+        if redacted(value) != value:
+            raise ValueError(
+                f"{name} holds a user or password, for all to read in the worker's Deployment: put it into a Secret, and name "
+                "that in `env_from_secrets`"
+            )
+    return env
+
+
 class ClusterWorker(BaseModel):
     """How a worker in a cluster is to be.
 
@@ -84,7 +121,15 @@ class ClusterWorker(BaseModel):
         api_url: The address at which the cluster reaches the Prefect API; left empty, the one that is in force here.
         context: The context of the kubeconfig; left empty, its current one.
         cpu: CPUs of the worker; it needs little, as runs have their own.
+        cpu_limit: The most CPU that it may use; left empty, there is none.
         memory: Memory of the worker.
+        account_annotations: Annotations of its service account, such as the role that it acts as on AWS
+            (``eks.amazonaws.com/role-arn``).
+        image_pull_secrets: Secrets of its namespace that open the registry.
+        node_selector: Labels that its node must have.
+        tolerations: Taints of nodes that are tolerated.
+        env: Further environment variables of the worker, such as HTTPS_PROXY; runs do not get them.
+        env_from_secrets: Secrets of its namespace all of whose keys are environment variables of the worker.
         wait_seconds: How long a deploy waits for its first heartbeat; 0 does not wait.
     """
 
@@ -98,13 +143,26 @@ class ClusterWorker(BaseModel):
     )
     context: str | None = None
     cpu: Cpu = "100m"
+    cpu_limit: Cpu | None = None
     memory: Memory = "512Mi"
+    account_annotations: dict[str, str] = Field(default={})
+    image_pull_secrets: tuple[ObjectName, ...] = ()
+    node_selector: Labels = Field(default={})
+    tolerations: tuple[Toleration, ...] = ()
+    env: Annotated[dict[str, str], AfterValidator(_check_env)] = Field(default={})
+    env_from_secrets: tuple[ObjectName, ...] = ()
     wait_seconds: int = Field(default=180, ge=0, le=1800)
 
     @model_validator(mode="after")
     def _namespaces_differ(self) -> Self:
         if len(set(self.job_namespaces)) != len(self.job_namespaces):
             raise ValueError(f"job_namespaces names one twice: {', '.join(self.job_namespaces)}")
+        return self
+
+    @model_validator(mode="after")
+    def _limit_holds_request(self) -> Self:
+        if self.cpu_limit is not None and read_cpu(self.cpu_limit) < read_cpu(self.cpu):
+            raise ValueError(f"cpu_limit {self.cpu_limit} is below cpu {self.cpu}")
         return self
 
     def completed(self, job_namespace: str) -> Self:
@@ -142,7 +200,9 @@ def worker_manifests(
         credential_version: Changes with the Secret, so that the worker is restarted then; None leaves that open.
     """
     name, namespace = object_name(pool), worker.namespace or "default"
-    account = _object("v1", "ServiceAccount", name, namespace)
+    account = made_object("v1", "ServiceAccount", name, namespace)
+    if worker.account_annotations:
+        account["metadata"]["annotations"] = worker.account_annotations
     rights = [made for jobs_in in worker.job_namespaces for made in _rights(name, namespace, jobs_in)]
     return [account, *rights, _deployment(pool, worker, api_url, credential, credential_version)]
 
@@ -156,10 +216,11 @@ def secret_manifest(pool: str, namespace: str, credential: Credential, encoded: 
         credential: What it is.
         encoded: The value in base64.
     """
-    return _object("v1", "Secret", object_name(pool), namespace, type="Opaque", data={credential: encoded})
+    return made_object("v1", "Secret", object_name(pool), namespace, type="Opaque", data={credential: encoded})
 
 
-def _object(api_version: str, kind: str, name: str, namespace: str, **rest: Any) -> Record:
+def made_object(api_version: str, kind: str, name: str, namespace: str, **rest: Any) -> Record:
+    """An object that is marked as ours."""
     labels = {**_selector(name), MANAGED_BY: MANAGER}
     metadata = {"name": name, "namespace": namespace, "labels": labels}
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **rest}
@@ -171,8 +232,8 @@ def _selector(name: str) -> dict[str, str]:
 
 def _rights(name: str, namespace: str, jobs_in: str) -> Sequence[Record]:
     rbac = "rbac.authorization.k8s.io"
-    role = _object(f"{rbac}/v1", "Role", name, jobs_in, rules=WORKER_RULES)
-    binding = _object(
+    role = made_object(f"{rbac}/v1", "Role", name, jobs_in, rules=WORKER_RULES)
+    binding = made_object(
         f"{rbac}/v1",
         "RoleBinding",
         name,
@@ -189,7 +250,7 @@ def _deployment(
     name, namespace = object_name(pool), worker.namespace or "default"
     metadata: Record = {"labels": {**_selector(name), MANAGED_BY: MANAGER}}
     if credential_version is not None:
-        metadata["annotations"] = {"meta-prefect/credential-version": credential_version}
+        metadata["annotations"] = {CREDENTIAL_VERSION: credential_version}
     spec: Record = {
         "replicas": 1,
         # Two workers of one name would take each other's heartbeat for their own.
@@ -206,6 +267,7 @@ def _deployment(
                     "fsGroup": _USER,
                     "seccompProfile": {"type": "RuntimeDefault"},
                 },
+                **_placement(worker),
                 "containers": [_container(pool, worker, api_url, credential)],
                 "volumes": [
                     {"name": "home", "emptyDir": dict[str, str]()},
@@ -214,7 +276,17 @@ def _deployment(
             },
         },
     }
-    return _object("apps/v1", "Deployment", name, namespace, spec=spec)
+    return made_object("apps/v1", "Deployment", name, namespace, spec=spec)
+
+
+def _placement(worker: ClusterWorker) -> Record:
+    """Where the worker's pod may be, and what opens the registry of its image; what is not said is not there."""
+    parts: Record = {
+        "nodeSelector": worker.node_selector,
+        "tolerations": [one.model_dump(by_alias=True, exclude_none=True) for one in worker.tolerations],
+        "imagePullSecrets": [{"name": name} for name in worker.image_pull_secrets],
+    }
+    return {name: value for name, value in parts.items() if value}
 
 
 def worker_name(pool: str, worker: ClusterWorker) -> str:
@@ -230,10 +302,15 @@ def _container(pool: str, worker: ClusterWorker, api_url: str, credential: Crede
         "image": worker.image or default_image(),
         "args": [*start, "--no-create-pool-if-not-found", "--with-healthcheck", "--install-policy", "never"],
         "env": _variables(pool, worker, api_url, credential),
+        **(
+            {"envFrom": [{"secretRef": {"name": one}} for one in worker.env_from_secrets]}
+            if worker.env_from_secrets
+            else {}
+        ),
         "ports": [{"name": "health", "containerPort": _HEALTH_PORT, "protocol": "TCP"}],
         "resources": {
             "requests": {"cpu": worker.cpu, "memory": worker.memory},
-            "limits": {"memory": worker.memory},
+            "limits": {"memory": worker.memory, **({"cpu": worker.cpu_limit} if worker.cpu_limit else {})},
         },
         "startupProbe": {**probe, "failureThreshold": 20},
         "livenessProbe": {**probe, "failureThreshold": 4},
@@ -254,6 +331,7 @@ def _variables(pool: str, worker: ClusterWorker, api_url: str, credential: Crede
         "PREFECT_HOME": f"{_HOME}/.prefect",
         "PREFECT_API_URL": api_url,
         "PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_NAMESPACES": ",".join(worker.job_namespaces),
+        **worker.env,
     }
     if credential is None:
         return [{"name": key, "value": value} for key, value in plain.items()]

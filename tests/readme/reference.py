@@ -1,0 +1,106 @@
+"""The reference of commands, recipes, builders and settings, as the code says it; running this file renews the page."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from griffe import Docstring, DocstringSectionAttributes, parse_google
+
+from meta_prefect.cli.app import app
+from meta_prefect.implementations.builder import Builder
+from meta_prefect.implementations.common import CommonVariables
+from meta_prefect.recipes.describing import VariableDescription, describe
+from meta_prefect.recipes.registry import Recipes
+from meta_prefect.settings import Settings
+
+PAGE = Path(__file__).parents[2] / "meta_prefect" / "REFERENCE.md"
+CONCERNS = ("metadata", "schedule", "infra", "code", "run_settings", "concurrency", "notification", "task_runner")
+INTERNAL = {"deployer", "decorated_flow_deployer"}
+"""Recipes that no project names."""
+
+
+def reference() -> str:
+    """The whole page."""
+    parts = ["# Reference", "Made from the code by `uv run python tests/readme/reference.py`.", "", *_commands()]
+    parts += ["", "## Recipes", "", *_recipes(), "## Builders", "", *_builders(), "## Environment variables", ""]
+    return "\n".join([*parts, *_settings(), ""])
+
+
+def _commands() -> Iterator[str]:
+    text = app.generate_docs(output_format="markdown")
+    text = text[text.index("## meta-prefect init") :]
+    text = re.sub(r"^(#+) meta-prefect", r"#\1 meta-prefect", text, flags=re.MULTILINE)
+    yield "## Commands\n"
+    yield re.sub(r"```console\n(.+?)\n```", r"`\1`", text).strip()
+
+
+def _recipes() -> Iterator[str]:
+    shared = {field.name for field in dataclasses.fields(CommonVariables)}
+    recipes = [describe(one) for one in Recipes().all() if one.recipe_name not in INTERNAL]
+    yield "### Variables of all recipes\n"
+    yield from _variables(one for one in recipes[0].variables if one.name in shared)
+    for recipe in recipes:
+        yield f"### {recipe.name}\n\n{recipe.summary}\n"
+        yield from _variables(one for one in recipe.variables if one.name not in shared)
+
+
+def _variables(variables: Iterable[VariableDescription]) -> Iterator[str]:
+    rows = [
+        f"| `{one.name}` | {_cell(one.type)} | {'required' if one.required else f'`{_cell(one.default)}`'} | {_cell(one.help)} |"
+        for one in variables
+    ]
+    yield from ("| variable | type | default | |", "|---|---|---|---|", *rows, "") if rows else ()
+
+
+def _builders() -> Iterator[str]:
+    for concern in CONCERNS:
+        module = importlib.import_module(f"meta_prefect.implementations.{concern}")
+        yield f"### meta_prefect.implementations.{concern}\n"
+        for name in module.__all__:
+            builder = getattr(module, name)
+            if not (inspect.isclass(builder) and issubclass(builder, Builder) and builder.__name__ == name):
+                continue
+            summary = _plain(inspect.getdoc(builder) or "").partition("\n")[0]
+            yield f"`{name}({', '.join(inspect.signature(builder).parameters)})`: {summary}\n"
+            described = _attributes(builder)
+            yield from (
+                f"- `{key}`: {described[key]}" for key in inspect.signature(builder).parameters if key in described
+            )
+            yield ""
+
+
+def _attributes(builder: type) -> dict[str, str]:
+    """What a builder's docstring, and those of what it derives from, say of its parameters."""
+    found: dict[str, str] = {}
+    for one in reversed(builder.__mro__):
+        for section in parse_google(Docstring(inspect.cleandoc(one.__doc__ or "")), warnings=False):
+            if isinstance(section, DocstringSectionAttributes):
+                found |= {attribute.name: _cell(attribute.description) for attribute in section.value}
+    return found
+
+
+def _settings() -> Iterator[str]:
+    yield "| variable | default | |\n|---|---|---|"
+    described = _attributes(Settings)
+    prefix = Settings.model_config.get("env_prefix", "")
+    for name, field in Settings.model_fields.items():
+        said = re.sub(r"^`\w+`[,;]? ", "", described[name])
+        default = "" if field.default in {None, ()} else f"`{str(field.default).lower()}`"
+        yield f"| `{prefix}{name.upper()}` | {default} | {said[:1].upper()}{said[1:]} |"
+
+
+def _plain(text: str) -> str:
+    return text.replace("``", "`")
+
+
+def _cell(text: str) -> str:
+    return " ".join(re.sub(r":\w+:(`\w+`)", r"\1", _plain(text)).split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(reference())
