@@ -11,6 +11,7 @@ from pathlib import Path
 
 from prefect import get_run_logger, task
 
+from meta_prefect.engine.code_in_image import look_into_images
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
 from meta_prefect.engine.pools import fit_to_pools, refuse_needing
 from meta_prefect.engine.referring import check_targets
@@ -18,11 +19,12 @@ from meta_prefect.engine.resolve import Draft, needed_by, shared_components
 from meta_prefect.errors import BuilderError, ConfigurationError, MetaPrefectError
 from meta_prefect.git import same_files
 from meta_prefect.hidden_values import replaced_by_references
+from meta_prefect.implementations.code.built_image import BuiltImage
 from meta_prefect.interfaces.components import Component, WorkerPool
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.tags import Names
-from meta_prefect.plan.changes import ALREADY, Change, Held, Plan, Unchanged, is_taken_over
+from meta_prefect.plan.changes import ALREADY, Change, Create, Held, Plan, Unchanged, Update, is_taken_over
 from meta_prefect.plan.deployment_record import LiveDeployment, desired_record
 from meta_prefect.plan.diff import diff_component, diff_deployment, is_after, is_before, needs_history
 from meta_prefect.plan.holds import Holds, StoredHold, held, release_command
@@ -216,8 +218,23 @@ async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None =
         else:
             change = _as_held(change, context, before or old, holds)
             deployments.append(PlannedDeployment(draft, before, change, old, unsettled=name in context.unsettled))
+    if not server.is_empty:
+        deployments = await _with_images_looked_into(deployments, components)
     components = _without_those_of_held(components, sound, deployments)
     return PlannedBatch(components, deployments, owned=owned, holds=holds, unsound=tuple(server.unsound.values()))
+
+
+async def _with_images_looked_into(
+    deployments: Sequence[PlannedDeployment], components: Sequence[PlannedComponent]
+) -> list[PlannedDeployment]:
+    """Refuse what is to be written and is not in its image, and say where nobody could look."""
+    written = [one for one in deployments if isinstance(one.change, Create | Update)]
+    to_build = [one.component.reference for one in components if isinstance(one.component, BuiltImage) and not one.live]
+    notes = await look_into_images([one.draft for one in written], to_build)
+    for one in deployments:
+        if note := notes.get(id(one.draft)):
+            one.change = replace(one.change, remarks=(*one.change.remarks, note))
+    return [one for one in deployments if not one.draft.errors]
 
 
 def _as_held(change: Change, context: DeployContext, live: LiveDeployment | None, holds: Holds) -> Change:
