@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, assert_never
 from pydantic import BaseModel, ConfigDict, Field
 
 from meta_prefect.errors import MovedError
+from meta_prefect.interfaces.approval import Approval
 from meta_prefect.interfaces.components import Component, Worker
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Deployment
@@ -90,6 +91,7 @@ class SavedPlan(BaseModel):
         states: The fingerprints of each object before and after, by ``kind name``.
         components: A fingerprint of each component as it was wanted, by ``kind name``.
         unsettled: Deployments whose builders have something to do once they are written, and have not done it yet.
+        approval: Who approved it.
         stage: ``planned`` by a dry run, ``started``, or ``finished`` where nothing is left of it to do.
     """
 
@@ -107,6 +109,7 @@ class SavedPlan(BaseModel):
     states: dict[str, PlannedState]
     components: dict[str, str] = {}
     unsettled: tuple[str, ...] = ()
+    approval: Approval | None = None
     stage: Literal["planned", "started", "finished"]
 
     @property
@@ -116,7 +119,12 @@ class SavedPlan(BaseModel):
 
     def completed_by(self, context: DeployContext) -> DeployContext:
         """The context of another deploy that completes this one: with its identity and versions."""
-        fixed = {"deploy_id": self.deploy_id, "versions": self.versions, "unsettled": self.unsettled}
+        fixed = {
+            "deploy_id": self.deploy_id,
+            "versions": self.versions,
+            "unsettled": self.unsettled,
+            "approval": self.approval,
+        }
         return context.model_copy(update=fixed)
 
     def repeated_by(self, context: DeployContext) -> DeployContext:
