@@ -313,8 +313,15 @@ def test_the_schema_for_editors_names_every_key() -> None:
         "recipes",
         "flows",
         "deployments",
+        "environments",
     }
-    assert set(schema["$defs"]["EntryModel"]["properties"]) == {"recipe", "variables", "entrypoint", "environments"}
+    assert set(schema["$defs"]["EntryModel"]["properties"]) == {
+        "recipe",
+        "variables",
+        "entrypoint",
+        "environments",
+        "overrides",
+    }
     assert schema["additionalProperties"] is schema["$defs"]["EntryModel"]["additionalProperties"] is False
 
 
