@@ -22,6 +22,7 @@ to do about it. The command line prints exactly that and exits with 1; a traceba
     │   ├── RefusedError          the server understood and refused (permanent)
     │   └── MovedError            the live object is neither what the plan saw nor what it wants
     ├── ProcessError              a server or worker process of this host did not start or stop
+    ├── NotApproved               a person has rejected a deploy, or nobody answered in time; nothing was written
     ├── DriftFound                somebody has changed what was deployed
     └── DeployFailed              some deployments could not be written; carries the report
 
@@ -214,6 +215,10 @@ class MovedError(ServerError):
 
 class ProcessError(MetaPrefectError):
     """A server or worker process of this host did not start, or did not stop."""
+
+
+class NotApproved(MetaPrefectError):  # noqa: N818 - a verdict, as in Prefect's own state names
+    """A person has rejected a deploy, or nobody answered in time; nothing was written."""
 
 
 class DriftFound(MetaPrefectError):  # noqa: N818 - a verdict, as in Prefect's own state names

@@ -192,11 +192,13 @@ class ProjectPlan:
             },
             unsettled=tuple(str(one) for one in self.batch.deployments if self._has_to_act(one)),
             sealed_with=key_name(),
-            stage="planned" if dry_run else "started" if self._has_work else "finished",
+            approval=context.approval,
+            stage="planned" if dry_run else "started" if self.has_work else "finished",
         )
 
     @property
-    def _has_work(self) -> bool:
+    def has_work(self) -> bool:
+        """Whether a deploy would do anything."""
         return bool(self.batch.plan.writes) or any(self._has_to_act(one) for one in self.batch.deployments)
 
     def _has_to_act(self, planned: PlannedDeployment) -> bool:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from meta_prefect.interfaces.approval import Approval
 from meta_prefect.interfaces.tags import Names
 from meta_prefect.texts import check_plain
 
@@ -106,6 +107,9 @@ class DeployContext(BaseModel):
         default=False,
         title="Preview",
         description="Whether this environment expires: what is created begins paused, and automations begin disabled.",
+    )
+    approval: Approval | None = Field(
+        default=None, title="Approval", description="Who approved this deploy, where its environment asks for that."
     )
     adopt: bool = Field(
         default=False,

@@ -58,15 +58,6 @@ class ApprovalModel(FileModel):
     )
 
 
-class SmokeModel(FileModel):
-    """A run that proves that a deployment works."""
-
-    parameters: dict[str, Any] = Field(
-        default={}, description="The parameters of that run, over those of the deployment."
-    )
-    timeout: Length = Field(default=timedelta(minutes=10), description="How long it may take: `10m`, `1h`.")
-
-
 class EnvironmentModel(FileModel):
     """One environment; of one with nothing behind its name nothing is said but that it is there."""
 
@@ -96,7 +87,6 @@ class EnvironmentModel(FileModel):
         description="After what time it is taken down, as `--expires` says it; what is created begins paused.",
     )
     approval: ApprovalModel | None = Field(default=None, description="Let a person approve each deploy.")
-    smoke: SmokeModel | None = Field(default=None, description="Run what was deployed once before it is activated.")
     defaults: dict[str, Any] = Field(
         default={}, description="Variables of all entries there, for recipes that have them; what an entry says counts."
     )

@@ -327,8 +327,13 @@ def test_the_schema_for_editors_names_every_key() -> None:
         "flows",
         "deployments",
     }
-    of_entry = {"recipe", "variables", "entrypoint", "environments", "overrides"}
-    assert set(schema["$defs"]["EntryModel"]["properties"]) == of_entry
+    assert set(schema["$defs"]["EntryModel"]["properties"]) == {
+        "recipe",
+        "variables",
+        "entrypoint",
+        "environments",
+        "overrides",
+    }
     assert schema["additionalProperties"] is schema["$defs"]["EntryModel"]["additionalProperties"] is False
 
 
