@@ -210,8 +210,9 @@ async def approved(
             return inputs, recorded
         earlier = planned.recorded(dry_run=True)
         await store_plan(earlier, server)
-        title = f"Deploy {project.name} to {environment.name}: {summary(planned.batch.plan)}"
-        about = markdown(planned.batch.plan, title)[:LONGEST_QUESTION]
+        plan = document(planned.batch.plan)
+        title = f"Deploy {project.name} to {environment.name}: {plan.count()}"
+        about = markdown(plan, title)[:LONGEST_QUESTION]
     approval = await ask(earlier, about, environment, rule, server)
     answered = earlier.model_copy(update={"approval": approval})
     return inputs.following(answered), answered

@@ -320,7 +320,6 @@ def test_the_schema_for_editors_names_every_key() -> None:
     assert set(schema["properties"]) == {
         "project",
         "renamed_from",
-        "environments",
         "include",
         "owner",
         "recipes",
