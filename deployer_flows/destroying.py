@@ -105,7 +105,13 @@ def _nothing_wanted(project: Project, environment: str) -> PlanInput:
         )
     if errors:
         raise ValidationFailed(errors)
-    context = new_context(project.root, project.names, environment=environment, next_versions=False)
+    context = new_context(
+        project.root,
+        project.names,
+        called=project.environments.called,
+        environment=environment,
+        next_versions=False,
+    )
     asked = DeployOptions(prune=True, only_changed=True, max_deletes=_MOST)
     requested = ProjectRequests((), (), (), ())
     return PlanInput(project, context, Selection(), requested, asked, ProjectFlows(project.root, from_source=True))
@@ -118,7 +124,7 @@ async def _check(project: Project, environment: str, preview: Preview | None, se
         ValidationFailed: It is not, or there is nothing.
     """
     check_server(project, environment)
-    known = await known_environments(project.names, server)
+    known = await known_environments(project.names, project.environments, server)
     kept = await server.read_kept(project.names, environment)
     if environment not in known and preview is None and not kept:
         error = TargetError(
@@ -131,7 +137,7 @@ async def _check(project: Project, environment: str, preview: Preview | None, se
 
 async def _forget(project: Project, environment: str, preview: Preview | None, server: PrefectServer) -> None:
     """Remove what is kept of an environment where nothing of it is there any more; what is held is."""
-    if await server.read_owned(project.names, environment):
+    if await server.read_owned(project.names, project.environments.word_for(environment)):
         return
     for one in await server.read_kept(project.names, environment):
         await server.delete(f"/variables/{one.variable_id}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from prefect import get_run_logger, task
@@ -33,7 +32,7 @@ from meta_prefect.plan.ledger import CUT_OFF, HistoryEntry, LedgerEntry, LedgerP
 from meta_prefect.plan.outcomes import counted, done_action, planned_action
 from meta_prefect.plan.rollback import code_remarks, diff_restored, under_present_name
 from meta_prefect.plan.rollback_target import version_to_restore
-from meta_prefect.project import read_project
+from meta_prefect.project import Project, read_project
 from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.redaction import remember
 from meta_prefect.report import Outcome, Report
@@ -128,9 +127,7 @@ async def rollback(
             held = _counting((await server.read_holds()).get(deployment))
             if held is not None and held.scope == "all" and not despite_hold:
                 raise _refusal(deployment, held)
-            restoration = await compare_with_recorded(
-                deployment, to, project.names, project.root, server, unconfirmed=unconfirmed
-            )
+            restoration = await compare_with_recorded(deployment, to, project, server, unconfirmed=unconfirmed)
             if not dry_run and not isinstance(restoration.change, Unchanged):
                 progress().plan([deployment])
                 progress().expect(1)
@@ -204,13 +201,14 @@ async def read_history(deployment: str, names: Names, server: PrefectServer) -> 
     **RETRY_TEMPORARY_ERRORS,
 )
 async def compare_with_recorded(
-    deployment: str, to: str | None, names: Names, root: Path, server: PrefectServer, *, unconfirmed: bool
+    deployment: str, to: str | None, project: Project, server: PrefectServer, *, unconfirmed: bool
 ) -> Restoration:
     """Choose the version, compare it with the live deployment, and check it as a deploy would; reads only.
 
     The history is read again: while this run waited for its turn, somebody may have deployed.
     """
     progress().step("compare")
+    names = project.names
     history, _ = await asyncio.gather(server.read_history(deployment, names), learn_key(server))
     state = version_to_restore(history, to or None, unconfirmed=unconfirmed, former=names[1:])
     target = under_present_name(state.written, names)
@@ -220,7 +218,7 @@ async def compare_with_recorded(
         # What a recipe took as a secret, this run has never seen; the ledger shows where it stands.
         remember(*(text for one in history for text in known_by(one.entry.after, live.record)))
     change = diff_restored(target, live, names[1:], state.since)
-    await check_restorable(target, history, live, root, server)
+    await check_restorable(target, history, live, project, server)
     logger = get_run_logger()
     described = change_document(change)
     for line in (f"back to {target}: {title(described)}", *field_lines(described), *change.remarks):

@@ -15,6 +15,7 @@ import tenacity
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
+from meta_prefect.engine.approval import ask
 from meta_prefect.engine.cancelled import tidy_up_after_cancelling
 from meta_prefect.engine.form import (
     Adopt,
@@ -55,7 +56,7 @@ from meta_prefect.engine.prune import prune_orphans
 from meta_prefect.engine.report_artifact import show_report
 from meta_prefect.engine.source import project_folder
 from meta_prefect.engine.undo import undo
-from meta_prefect.errors import DeployFailed, ValidationFailed, told_once
+from meta_prefect.errors import DeployFailed, MovedError, ValidationFailed, told_once
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.markdown import escaped
 from meta_prefect.interfaces.names import artifact_key
@@ -80,6 +81,9 @@ from meta_prefect.state.sealing_key import share_key
 
 LARGEST_PARAMETERS: Final = 400_000
 """Bytes of JSON that a recipe's run gets at most; Prefect refuses parameters above 524,288."""
+
+LONGEST_QUESTION: Final = 20_000
+"""Characters of a plan that stand in the form that asks for approval; all of it is an artifact."""
 
 _NAMED: Final = 2
 """How many of the selected names stand in the run's name; all of them are among its parameters."""
@@ -126,6 +130,7 @@ async def deploy_project(
     Raises:
         ValidationFailed: Something is wrong with the project; nothing was written.
         MovedError: The recorded plan does not hold any more; nothing was written.
+        NotApproved: A person has rejected it, or nobody answered in time; nothing was written.
         DeployFailed: Some deployments could not be written; it carries the report.
     """
     asked = DeployOptions(
@@ -149,10 +154,68 @@ async def deploy_project(
         async with project_folder(path, revision or None, server, earlier) as folder:
             inputs = await read(folder, environment, asked, earlier)
             await name_run(inputs.context, "plan" if dry_run else "deploy", server, more=selected(inputs))
-            taking_turns = turn(server, inputs.project.name, inputs.context.environment, waiting=progress().wait)
-            async with nullcontext() if dry_run else taking_turns:
-                report = await plan_and_apply(inputs, recorded, server, dry_run=dry_run, on_error=on_error, force=force)
+            if not dry_run:
+                inputs, recorded = await approved(inputs, recorded, server, on_error=on_error)
+            while True:
+                taking_turns = turn(server, inputs.project.name, inputs.context.environment, waiting=progress().wait)
+                try:
+                    async with nullcontext() if dry_run else taking_turns:
+                        report = await plan_and_apply(
+                            inputs, recorded, server, dry_run=dry_run, on_error=on_error, force=force
+                        )
+                except MovedError as moved:
+                    if plan or inputs.context.approval is None:
+                        raise
+                    get_run_logger().warning(
+                        "what was approved does not hold any more, so it is asked again: %s", moved
+                    )
+                    inputs = await read(folder, environment, asked, None)
+                    inputs, recorded = await approved(inputs, None, server, on_error=on_error)
+                else:
+                    break
     return succeeded(report)
+
+
+async def approved(
+    inputs: PlanInput, recorded: SavedPlan | None, server: PrefectServer, *, on_error: OnErrorPolicy
+) -> tuple[PlanInput, SavedPlan | None]:
+    """Let a person approve the plan where the environment asks for that; nothing is held meanwhile, the turn neither.
+
+    Args:
+        inputs: What to deploy.
+        recorded: The plan that must hold.
+        server: The Prefect API.
+        on_error: What to do where something is wrong.
+
+    Returns:
+        The same; where it was approved, with the plan that was, which must hold then.
+
+    Raises:
+        ValidationFailed: Something is wrong with the project, or it may not be deployed from here.
+        NotApproved: It was rejected, or nobody answered in time.
+    """
+    project, earlier = inputs.project, inputs.earlier
+    environment = project.environments.find(inputs.context.environment)
+    rule = environment.says.approval if environment is not None else None
+    if environment is None or rule is None or (earlier is not None and earlier.stage != "planned"):
+        return inputs, recorded
+    check_gates(project, environment.name)
+    check_server(project, environment.name)
+    about = "The plan is among the artifacts of this run."
+    if earlier is None:
+        planned = (await make_plan(inputs, server, completing=False)).to_be_applied()
+        if planned.errors and on_error != "keep-going":
+            raise ValidationFailed(planned.errors)
+        if not planned.has_work:
+            return inputs, recorded
+        earlier = planned.recorded(dry_run=True)
+        await store_plan(earlier, server)
+        plan = document(planned.batch.plan)
+        title = f"Deploy {project.name} to {environment.name}: {plan.count()}"
+        about = markdown(plan, title)[:LONGEST_QUESTION]
+    approval = await ask(earlier, about, environment, rule, server)
+    answered = earlier.model_copy(update={"approval": approval})
+    return inputs.following(answered), answered
 
 
 def selected(inputs: PlanInput) -> str:
@@ -382,12 +445,16 @@ def _whole(planned: ProjectPlan, reports: Sequence[Report], *, dry_run: bool) ->
     return joined.model_copy(
         update={
             "outcomes": (*(happened.get(one.deployment, one) for one in foreseen), *planned.refused()),
-            "remarks": planned.remarks(dry_run=dry_run),
+            "remarks": (*_approval(planned.context), *planned.remarks(dry_run=dry_run)),
             "run_id": run_id,
             "run_url": run_url,
             "plan": document(planned.batch.plan, run_id),
         }
     )
+
+
+def _approval(context: DeployContext) -> list[str]:
+    return [] if context.approval is None else [str(context.approval)]
 
 
 async def show_project_report(report: Report, context: DeployContext, server: PrefectServer) -> None:

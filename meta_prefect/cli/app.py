@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from meta_prefect import __version__
+from meta_prefect.cli.approve import approve
 from meta_prefect.cli.bootstrap import bootstrap
 from meta_prefect.cli.destroy import destroy
 from meta_prefect.cli.disown import disown
@@ -59,6 +60,7 @@ app.command(init)
 app.command(recipes)
 app.command(schema)
 app.command(environments)
+app.command(approve)
 app.command(history)
 app.command(rollback)
 app.command(disown)

@@ -168,6 +168,7 @@ def _as_json(recorded: HistoryEntry) -> dict[str, Any]:
         "doubt": None if recorded.doubt is None else str(recorded.doubt),
         "commit": page.commit,
         "by": page.by,
+        "approved": None if page.approval is None else page.approval.model_dump(mode="json"),
         "project": page.project,
         "environment": page.environment,
         "recipe": page.recipe,

@@ -26,7 +26,7 @@ async def environment_status(
         preview: What is known of it, where it is a preview.
     """
     described = project.environments.find(name)
-    owned = await server.read_owned(project.names, name)
+    owned = await server.read_owned(project.names, project.environments.word_for(name))
     last = None
     async for stored in server.read_ledger_pages(project.names, name):
         if stored.doubt is None:

@@ -74,6 +74,10 @@ class PlanInput:
         """The same order as part of a deploy that did not finish."""
         return self._with(unfinished.completed_by(self.context), unfinished)
 
+    def following(self, plan: SavedPlan) -> PlanInput:
+        """The same order as one that follows a plan: at its moment, with its versions."""
+        return self._with(plan.repeated_by(self.context), plan)
+
     def _with(self, context: DeployContext, earlier: SavedPlan | None = None) -> PlanInput:
         earlier = earlier or self.earlier
         return PlanInput(
@@ -112,6 +116,7 @@ def read_plan_input(
     context = new_context(
         project.root,
         project.names,
+        called=project.environments.called,
         environment=environment,
         next_versions=not asked.only_changed,
         adopt=asked.adopt,

@@ -192,11 +192,13 @@ class ProjectPlan:
             },
             unsettled=tuple(str(one) for one in self.batch.deployments if self._has_to_act(one)),
             sealed_with=key_name(),
-            stage="planned" if dry_run else "started" if self._has_work else "finished",
+            approval=context.approval,
+            stage="planned" if dry_run else "started" if self.has_work else "finished",
         )
 
     @property
-    def _has_work(self) -> bool:
+    def has_work(self) -> bool:
+        """Whether a deploy would do anything."""
         return bool(self.batch.plan.writes) or any(self._has_to_act(one) for one in self.batch.deployments)
 
     def _has_to_act(self, planned: PlannedDeployment) -> bool:
@@ -326,7 +328,11 @@ async def plan_resolved(resolved: Resolved, server: Reader) -> ProjectPlan:
     inputs, requested = resolved.inputs, resolved.inputs.requested
     drafts = [one for _, one in resolved.meant]
     is_whole = inputs.is_whole and inputs.project.name_is_stable
-    batch = await compare(drafts, server, (inputs.project.names, inputs.context.environment) if is_whole else None)
+    batch = await compare(
+        drafts,
+        server,
+        (inputs.project.names, inputs.context.word_for(inputs.context.environment)) if is_whole else None,
+    )
     written = [one for one in batch.deployments if not isinstance(one.change, Unchanged | Held)]
     if not server.is_empty and not inputs.flows.confirm(one.draft.deployment.flow for one in written):
         return await plan_project(inputs, server.host, server)
@@ -382,7 +388,7 @@ async def _new_environment(inputs: PlanInput, batch: PlannedBatch, server: Reade
     is_known = batch.owned or any(one.live or one.predecessor for one in batch.deployments)
     if is_known or not batch.deployments or inputs.asked.new_environment or inputs.is_expected:
         return []
-    known = await known_environments(inputs.project.names, server)
+    known = await known_environments(inputs.project.names, inputs.project.environments, server)
     if known:
         entries = [entry for part in inputs.project.parts for entry in part.entries]
         known |= {name for entry in entries for name in entry.environments or ()}
@@ -395,7 +401,7 @@ async def _former_names(inputs: PlanInput, server: Reader) -> list[str]:
     former = inputs.project.renamed_from
     if not former or server.is_empty or inputs.context.environment == DEPLOYERS:
         return []
-    if await known_environments(former, server):
+    if await known_environments(former, inputs.project.environments, server):
         return []
     return [f"nothing is left of {' and '.join(map(repr, former))} on this server: `renamed_from` may be removed"]
 

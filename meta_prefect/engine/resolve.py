@@ -402,7 +402,7 @@ def _finish(drafts: Sequence[Draft], host: Host) -> None:
     for draft in drafts:
         if not draft.errors:
             deployment = draft.deployment
-            marks = [owner_tag(deployment.context.project), environment_tag(deployment.environment), *draft.marks]
+            marks = [owner_tag(deployment.context.project), environment_tag(deployment.environment_word), *draft.marks]
             deployment.tags = list(dict.fromkeys([*marks, *deployment.tags]))
     for draft, error in duplicate_names(drafts):
         draft.errors.append(error)

@@ -16,7 +16,7 @@ from meta_prefect.implementations.metadata.name import BY_ENVIRONMENT, NamePatte
 from meta_prefect.implementations.metadata.version import Strategy
 from meta_prefect.implementations.notification.triggers import Triggers, run_triggers
 from meta_prefect.implementations.run_settings import deployment_switches, job_variables, parameters
-from meta_prefect.implementations.run_settings.switches import Shares
+from meta_prefect.implementations.run_settings.switches import Allowances, Shares
 from meta_prefect.implementations.schedule import HolidaysSpec, ScheduleVariable, scheduler
 from meta_prefect.interfaces.flow_builder_interface import Chain, FlowBuilderInterface
 from meta_prefect.interfaces.names import check_name
@@ -97,6 +97,8 @@ class CommonVariables(VariableGroup):
         concurrency_limit: How many runs happen at a time, and what happens to others, where that is not ``unique``.
         triggers: Events at which it runs, as automations of Prefect; an empty list removes those that are there.
         owns_all: ``schedules``, ``tags``, or both: what operators add of these goes at the next deploy. Left empty, it stays.
+        allow: What Prefect takes and is refused otherwise: ``unknown_job_variables``, which the pool's template does not have and
+            Prefect ignores; ``unknown_parameters``, with which runs of the flow fail. Both stay as they are.
     """
 
     name: Name
@@ -120,6 +122,7 @@ class CommonVariables(VariableGroup):
     concurrency_limit: ConcurrencyLimit | None = None
     triggers: Triggers | None = None
     owns_all: Shares = ()
+    allow: Allowances = ()
 
     def around(self, where: FlowBuilderInterface, *, entrypoint: str | None = None) -> FlowBuilderInterface:
         """Make the whole chain of a recipe.
@@ -161,6 +164,7 @@ class CommonVariables(VariableGroup):
             enforce_parameter_schema=self.enforce_parameter_schema,
             entrypoint=entrypoint,
             owns_all=self.owns_all,
+            allow=self.allow,
         )
         if switches != deployment_switches():
             yield switches

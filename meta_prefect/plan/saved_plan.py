@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, assert_never
 from pydantic import BaseModel, ConfigDict, Field
 
 from meta_prefect.errors import MovedError
+from meta_prefect.interfaces.approval import Approval
 from meta_prefect.interfaces.components import Component, Worker
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Deployment
@@ -93,6 +94,7 @@ class SavedPlan(BaseModel):
         unsettled: Deployments whose builders have something to do once they are written, and have not done it yet.
         sealed_with: The name of the key with which secrets were sealed before the states were made fingerprints; None where
             they were left out.
+        approval: Who approved it.
         stage: ``planned`` by a dry run, ``started``, or ``finished`` where nothing is left of it to do.
     """
 
@@ -111,6 +113,7 @@ class SavedPlan(BaseModel):
     components: dict[str, str] = {}
     unsettled: tuple[str, ...] = ()
     sealed_with: str | None = None
+    approval: Approval | None = None
     stage: Literal["planned", "started", "finished"]
 
     @property
@@ -120,7 +123,12 @@ class SavedPlan(BaseModel):
 
     def completed_by(self, context: DeployContext) -> DeployContext:
         """The context of another deploy that completes this one: with its identity and versions."""
-        fixed = {"deploy_id": self.deploy_id, "versions": self.versions, "unsettled": self.unsettled}
+        fixed = {
+            "deploy_id": self.deploy_id,
+            "versions": self.versions,
+            "unsettled": self.unsettled,
+            "approval": self.approval,
+        }
         return context.model_copy(update=fixed)
 
     def repeated_by(self, context: DeployContext) -> DeployContext:

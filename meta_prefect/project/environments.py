@@ -58,17 +58,13 @@ class ApprovalModel(FileModel):
     )
 
 
-class SmokeModel(FileModel):
-    """A run that proves that a deployment works."""
-
-    parameters: dict[str, Any] = Field(
-        default={}, description="The parameters of that run, over those of the deployment."
-    )
-    timeout: Length = Field(default=timedelta(minutes=10), description="How long it may take: `10m`, `1h`.")
-
-
 class EnvironmentModel(FileModel):
     """One environment; of one with nothing behind its name nothing is said but that it is there."""
+
+    called: Text | None = Field(
+        default=None,
+        description="The word for it in names and tags of deployments, where that is another one: `production` for `prod`.",
+    )
 
     profile: Text | None = Field(default=None, description="The Prefect profile that leads to its server.")
     api_url: Annotated[str, AfterValidator(_address)] | None = Field(
@@ -91,7 +87,6 @@ class EnvironmentModel(FileModel):
         description="After what time it is taken down, as `--expires` says it; what is created begins paused.",
     )
     approval: ApprovalModel | None = Field(default=None, description="Let a person approve each deploy.")
-    smoke: SmokeModel | None = Field(default=None, description="Run what was deployed once before it is activated.")
     defaults: dict[str, Any] = Field(
         default={}, description="Variables of all entries there, for recipes that have them; what an entry says counts."
     )
@@ -114,6 +109,20 @@ class EnvironmentModel(FileModel):
                 {"hint": "A profile has its own key; else write `api_url:` too."},
             )
         return self
+
+
+def told_apart(environments: dict[str, EnvironmentModel]) -> dict[str, EnvironmentModel]:
+    """Refuse words that would mean two environments."""
+    meant: dict[str, str] = {}
+    for name, environment in environments.items():
+        if environment.called is not None and "*" in name:
+            about = {"name": name, "hint": "Leave out `called`, or write each environment by its name."}
+            raise PydanticCustomError("environments", "`called` is one word, and '{name}' many environments", about)
+        for word in {environment.called or name, name}:
+            if (other := meant.setdefault(word, name)) != name:
+                about = {"word": word, "one": other, "other": name, "hint": "Give each a word of its own."}
+                raise PydanticCustomError("environments", "'{word}' would mean both '{one}' and '{other}'", about)
+    return environments
 
 
 def fits(environment: str, pattern: str) -> bool:
@@ -188,6 +197,19 @@ class Environments(BaseModel):
     def names(self) -> tuple[str, ...]:
         """Those that have a name of their own."""
         return tuple(key for key in self.models if "*" not in key)
+
+    @property
+    def called(self) -> dict[str, str]:
+        """The words for environments in names and tags of deployments, where they are others."""
+        return {name: one.called for name, one in self.models.items() if one.called is not None}
+
+    def word_for(self, name: str) -> str:
+        """The word for an environment in names and tags of deployments."""
+        return self.called.get(name, name)
+
+    def meant_by(self, word: str) -> str:
+        """The environment that a word in a name or tag of a deployment means."""
+        return next((name for name, called in self.called.items() if called == word), word)
 
     def find(self, name: str) -> Environment | None:
         """What is said of an environment; None where nothing is."""

@@ -17,7 +17,6 @@ from meta_prefect.project.environments import (
     ApprovalModel,
     EnvironmentModel,
     Environments,
-    SmokeModel,
 )
 from meta_prefect.project.locating import (
     FILE_NAMES,
@@ -55,7 +54,7 @@ _OF_FILES = {
     "prefect-version": "it has no effect, and may go",
 }
 
-_OF_ENVIRONMENTS: dict[str, type[BaseModel]] = {"approval": ApprovalModel, "smoke": SmokeModel}
+_OF_ENVIRONMENTS: dict[str, type[BaseModel]] = {"approval": ApprovalModel}
 """What stands below keys of an environment."""
 
 _EXPECTED = {

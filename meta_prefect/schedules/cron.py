@@ -132,7 +132,7 @@ def _split(cron: str, where: str | None) -> list[str]:
             f"cron {cron!r} has {len(fields)} fields; with seconds it may run several times a minute",
             where=where,
             hint=hint,
-        )
+        ).allowed_as("under_a_minute")
     hint = "Write minute, hour, day of month, month and day of week, for example '0 9 * * 1-5'."
     raise ScheduleError(f"cron {cron!r} has {len(fields)} fields instead of five", where=where, hint=hint)
 

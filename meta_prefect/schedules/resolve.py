@@ -167,8 +167,6 @@ def resolve_one(spec: ScheduleSpec, *, calendar: Calendar | None, now: datetime,
         raise ValueError(f"now needs a UTC offset, got {now.isoformat()}")
     with about("schedule", "timezone", value=spec.timezone):
         zone = checked_zone(spec.timezone, where=where)
-    if spec.interval is not None:
-        check_interval(spec.interval, spec.anchor_date, where=where, under_a_minute="under_a_minute" in spec.allow)
     plain = Schedule(
         slug=spec.slug or spec.kind,
         rrule=spec.rrule and spec.rrule.strip(),
@@ -185,10 +183,28 @@ def resolve_one(spec: ScheduleSpec, *, calendar: Calendar | None, now: datetime,
         in_vain = "runs never" if spec.on_holiday == "only" else "moves nothing"
         error = ScheduleError(f"on_holiday: {spec.on_holiday} without holidays {in_vain}", where=where, hint=hint)
         raise error.is_about("schedule", "on_holiday", value=spec.on_holiday)
-    today = wall_time(now, zone).date()
     days_off = None
     if calendar or spec.freeze or spec.on_weekend or spec.business_day:
         days_off = DaysOff(zone, calendar, spec.freeze, spec.on_holiday, spec.on_weekend, spec.business_day)
+    try:
+        return _resolved(spec, plain, days_off, now, where)
+    except ScheduleError as error:
+        if error.allowance is None or error.allowance not in spec.allow:
+            raise
+        if days_off is None:
+            # Prefect takes it, and so is it stored: what its times are is nothing that we could say.
+            return Resolved(plain, zone, None)
+        message = f"{error.message}: days can be left out only of times that are known"
+        raise ScheduleError(message, where=where, hint="Write `holidays: false`, and no freeze.") from None
+
+
+def _resolved(
+    spec: ScheduleSpec, plain: Schedule, days_off: DaysOff | None, now: datetime, where: str | None
+) -> Resolved:
+    zone = plain.timezone
+    today = wall_time(now, zone).date()
+    if spec.interval is not None:
+        check_interval(spec.interval, spec.anchor_date, where=where)
     if spec.interval is not None and days_off is None:
         return Resolved(plain, zone, None)
     base, stored_zone, start_at = _as_recurrence(spec, zone, today, where)
@@ -225,7 +241,8 @@ def _as_recurrence(
         try:
             found = parse_recurrence(text, where=where)
         except ScheduleError as error:
-            raise ScheduleError(f"cron {cron!r}: {error.message}", where=where, hint=error.hint) from None
+            error.message = f"cron {cron!r}: {error.message}"
+            raise
     return found, zone, lambda day: start_of(found, day)
 
 
@@ -247,17 +264,21 @@ def _check_runs(base: Recurrence, now: datetime, where: str | None) -> None:
             if counted
             else "Check UNTIL, COUNT, DTSTART and what is excluded."
         )
-        raise ScheduleError(f"{base.text!r} never fires after {now:%Y-%m-%d %H:%M}", where=where, hint=hint)
+        raise ScheduleError(f"{base.text!r} never fires after {now:%Y-%m-%d %H:%M}", where=where, hint=hint).allowed_as(
+            "no_runs"
+        )
     if base.goes_on_in_vain(now):
         raise ScheduleError(
             f"of {base.text!r}, what has no end is left out again by its EXRULE: the server would look for its next run until "
             "the year 9999",
             where=where,
             hint="Remove that RRULE, or change the EXRULE.",
-        )
+        ).allowed_as("slow")
     if minute := more_than_once_a_minute(ahead):
         hint = "One run a minute is the most; give the rules the same second, or different minutes."
-        raise ScheduleError(f"{base.text!r} fires more than once at {minute:%Y-%m-%d %H:%M}", where=where, hint=hint)
+        raise ScheduleError(
+            f"{base.text!r} fires more than once at {minute:%Y-%m-%d %H:%M}", where=where, hint=hint
+        ).allowed_as("under_a_minute")
 
 
 def _stored(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from cluster.kube import APPS, BATCH, CORE, RBAC, Kube, own_namespace
-from prefect.settings import PREFECT_API_AUTH_STRING, temporary_settings
+from prefect.settings import get_current_settings
 from support import Api, wait_until
 from texts import ADD_FLOW
 
@@ -21,7 +21,6 @@ from meta_prefect.errors import DeployFailed, ValidationFailed
 
 pytestmark = pytest.mark.kubernetes
 
-AUTH = "admin:an-auth-string-of-the-test"
 API_URL = "http://prefect.example:4200/api"
 
 PROJECT = """
@@ -59,6 +58,13 @@ def shop(project: Any) -> Path:
 def worker(unique: str) -> str:
     """The name of the worker's objects."""
     return f"prefect-worker-{unique}"
+
+
+def auth_string() -> str:
+    """What opens the server of the tests."""
+    auth = get_current_settings().api.auth_string
+    assert auth is not None
+    return auth.get_secret_value()
 
 
 def actions(report: Any) -> list[str]:
@@ -123,23 +129,23 @@ def test_a_dry_run_shows_the_manifests_and_applies_nothing(server: Api, kube: Ku
 def test_what_opens_the_api_is_in_a_secret_and_nowhere_else(
     server: Api, kube: Kube, shop: Path, worker: str, unique: str
 ) -> None:
-    """The Secret holds it; Deployment, plan, report and deployment do not. A new one reaches worker and Secret."""
-    hidden = (AUTH, base64.b64encode(AUTH.encode()).decode())
-    with temporary_settings({PREFECT_API_AUTH_STRING: AUTH}):
-        report = deploy([str(shop)])
-        assert deploy([str(shop)], only_changed=True).components == ()
+    """The Secret holds it; Deployment, plan, report and deployment do not. Another one in it is taken back, and told."""
+    auth, another = auth_string(), base64.b64encode(b"admin:another").decode()
+    hidden = (auth, base64.b64encode(auth.encode()).decode(), another)
+    report = deploy([str(shop)])
+    assert deploy([str(shop)], only_changed=True).components == ()
     data = kube.get(CORE, "secrets", worker)["data"]
-    assert base64.b64decode(data["api-auth-string"]).decode() == AUTH
+    assert base64.b64decode(data["api-auth-string"]).decode() == auth
     before = kube.get(APPS, "deployments", worker)
     told = f"{before}{report}{server.deployment(f'{unique}/nightly-dev')}"
     artifacts = server.post("/artifacts/filter", limit=200, sort="CREATED_DESC")
     assert not any(secret in text for secret in hidden for text in (told, str(artifacts)))
 
-    with temporary_settings({PREFECT_API_AUTH_STRING: "admin:another"}):
-        plan = str(deploy([str(shop)], dry_run=True).plan)
-        assert "(secret, changed)" in plan
-        assert not any(secret in plan for secret in hidden)
-        deploy([str(shop)])
+    kube.patch(CORE, "secrets", worker, {"data": {"api-auth-string": another}})
+    plan = str(deploy([str(shop)], dry_run=True).plan)
+    assert "(secret, changed)" in plan
+    assert not any(secret in plan for secret in hidden)
+    deploy([str(shop)])
     after = kube.get(APPS, "deployments", worker)
     key = "meta-prefect/credential-version"
     annotations = [one["spec"]["template"]["metadata"]["annotations"][key] for one in (before, after)]
@@ -225,8 +231,7 @@ def test_prefects_own_worker_works_with_that_account(
 
     Its observer tells of the job's pod and is refused nothing; the pod gets the secret by reference.
     """
-    with temporary_settings({PREFECT_API_AUTH_STRING: AUTH}):
-        deploy([str(shop)])
+    deploy([str(shop)])
     # Where there is a kubelet, the worker in the cluster would be a second one of that name.
     kube.patch(APPS, "deployments", worker, {"spec": {"replicas": 0}})
     (container,) = kube.get(APPS, "deployments", worker)["spec"]["template"]["spec"]["containers"]
@@ -237,7 +242,7 @@ def test_prefects_own_worker_works_with_that_account(
         "HOME": str(tmp_path),
         "PREFECT_HOME": str(tmp_path / "prefect"),
         "PREFECT_API_URL": server.url,
-        "PREFECT_API_AUTH_STRING": AUTH,
+        "PREFECT_API_AUTH_STRING": auth_string(),
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PREFECT_WORKER_WEBSERVER_HOST": "127.0.0.1",
         "PREFECT_WORKER_WEBSERVER_PORT": "0",
@@ -260,7 +265,7 @@ def test_prefects_own_worker_works_with_that_account(
         env = {one["name"]: one.get("value", one.get("valueFrom")) for one in pod["env"]}
         assert (env["META_PREFECT__ENV"], env["STAGE"]) == ("dev", "blue")
         assert env["PREFECT_API_AUTH_STRING"] == {"secretKeyRef": {"name": worker, "key": "api-auth-string"}}
-        assert AUTH not in str(job)
+        assert auth_string() not in str(job)
 
         wait_until(lambda: events_of_pods(server, run["id"]), what="the observer tells of the job's pod")
         # What it writes when it is ended while it watches pods is no complaint.

@@ -53,7 +53,7 @@ def test_a_name_counts_before_a_pattern(project: Files) -> None:
         ("api_key_from: PROD_KEY", "`api_key_from` without `api_url`"),
         ("brances: main", "environments.prod.brances: unknown key 'brances'\n  Did you mean 'branches'"),
         ("approval: {wihtin: 3d}", "environments.prod.approval.wihtin: unknown key 'wihtin'\n  Did you mean 'within'"),
-        ("smoke: {timeout: 10}", "environments.prod.smoke.timeout: is no length of time (got 10)\n  Write '30m'"),
+        ("approval: {within: 24}", "environments.prod.approval.within: is no length of time (got 24)\n  Write '30m'"),
     ],
 )
 def test_what_is_wrong_is_said_at_its_place_without_secrets(project: Files, says: str, found: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 from support import Api
 
 from deployer_flows import deploy_project
+from meta_prefect.cli.bootstrap import Timetable, bootstrap
 from meta_prefect.cli.environments import environments
 from meta_prefect.cli.history import history
 from meta_prefect.cli.hold import hold
@@ -86,3 +87,28 @@ def test_a_flow_that_is_called_refuses_another_server(
     with pytest.raises(ValidationFailed, match=f"prod is on {prod_server.url}, and the Prefect API of this run is"):
         asyncio.run(cast("Any", deploy_project)(path=str(root), environment="prod"))
     assert server.deployment(f"{unique}/nightly-prod") is None
+
+
+def test_each_server_gets_a_deployer_for_its_own_environments(
+    server: Api, prod_server: Api, project: Files, unique: str
+) -> None:
+    """The forms offer what is on their server; redeploys and the reaping of previews are where their environments are."""
+    file = FILE.replace("PROD", prod_server.url).replace("dev:\n", "dev:\n      pr-*: {expires: 3d}\n")
+    root = project(flow=FLOW, **{"meta_prefect.yaml": file})
+
+    assert bootstrap(root, timetable=Timetable(redeploy="0 5 * * *", redeploy_in="prod")) == 0
+
+    deployers = {api: api.deployment(f"deploy-project/{unique}") for api in (server, prod_server)}
+    offered = {
+        api: deployer["parameter_openapi_schema"]["properties"]["environment"]["enum"]
+        for api, deployer in deployers.items()
+    }
+    assert offered == {server: ["dev"], prod_server: ["prod"]}
+    assert {api: len(deployer["schedules"]) for api, deployer in deployers.items()} == {server: 0, prod_server: 1}
+    reaper = server.deployment(f"reap-previews/{unique}")
+    assert [one["schedule"]["cron"] for one in reaper["schedules"]] == ["@hourly"]
+    assert bootstrap(root, remove=True) == 0
+    assert (server.deployment(f"reap-previews/{unique}"), prod_server.deployment(f"deploy-project/{unique}")) == (
+        None,
+        None,
+    )

@@ -25,6 +25,9 @@ class KubeDouble:
         pods: The pods of every Deployment.
         events: Warnings about pods.
         logs: What pods have written, by their names.
+        status: What is added to each pod that somebody has created.
+        serves: The kinds of API that operators have added.
+        deleted: The paths of what was deleted, in order.
     """
 
     def __init__(self) -> None:
@@ -33,6 +36,9 @@ class KubeDouble:
         self.pods: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
         self.logs: dict[str, str] = {}
+        self.status: dict[str, Any] = {}
+        self.serves: set[str] = set()
+        self.deleted: list[str] = []
 
     def read(self, path: str) -> Any:
         """What a GET of a path answers; None for nothing."""
@@ -42,6 +48,10 @@ class KubeDouble:
         if (kind := path.rpartition("/")[2]) in lists:
             return {"items": lists[kind]}
         found = self.objects.get(path)
+        if found is None and path.startswith("/apis/") and path.count("/") == 3:
+            return {"kind": "APIResourceList"} if path.removeprefix("/apis/") in self.serves else None
+        if found is not None and found["kind"] == "Pod":
+            return {**found, **self.status}
         return found and ({**found, "status": self.rollout} if found["kind"] == "Deployment" else found)
 
     def apply(self, path: str, manifest: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
@@ -71,6 +81,17 @@ def kube_double(folder: Path) -> Generator[tuple[KubeDouble, Path]]:
             url = urlsplit(self.path)
             manifest = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             self.answer(200, kube.apply(url.path, manifest, dry_run="dryRun" in parse_qs(url.query)))
+
+        def do_POST(self) -> None:
+            manifest = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            path = f"{urlsplit(self.path).path}/{manifest['metadata']['name']}"
+            self.answer(201, kube.apply(path, manifest, dry_run=False))
+
+        def do_DELETE(self) -> None:
+            path = urlsplit(self.path).path
+            kube.deleted.append(path)
+            gone = kube.objects.pop(path, None)
+            self.answer(404 if gone is None else 200, {"message": "not found"} if gone is None else gone)
 
         def answer(self, status: int, content: Any) -> None:
             body = (content if isinstance(content, str) else json.dumps(content)).encode()

@@ -96,6 +96,7 @@ CASES: dict[str, Case] = {
         [("order.placed",)],
     ),
     "owns_all": ({"owns_all": "tags"}, lambda it: it.deployment.owns_all, {"tags"}),
+    "allow": ({"allow": "unknown_parameters"}, lambda it: it.deployment.allowed, {"unknown_parameters"}),
 }
 """For each variable: what is said, where it arrives, and as what."""
 

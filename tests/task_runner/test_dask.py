@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import pickle
 import re
+from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import cloudpickle  # pyright: ignore[reportMissingTypeStubs]
+import kubernetes_validate  # pyright: ignore[reportMissingTypeStubs]
 import pytest
+from infra.kube_double import KubeDouble, kube_double
 from prefect import Flow, flow
 from prefect.task_runners import ThreadPoolTaskRunner
-from prefect_dask.task_runners import DaskTaskRunner
 from support import Api
 from task_runner.flows import sum_of_squares
 from values import a_deployment
 
-from meta_prefect.errors import ConfigurationError
+from meta_prefect.errors import ConfigurationError, ProcessError
 from meta_prefect.implementations.infra import kubernetes
 from meta_prefect.implementations.task_runner import dask, dask_k8s
+from meta_prefect.implementations.task_runner.dask_operator import dask_cluster
+from meta_prefect.implementations.task_runner.dask_pods import PodCluster
 from meta_prefect.interfaces.flow_builder_interface import builders_of
 
 
@@ -43,18 +48,16 @@ def test_a_mapped_flow_runs_on_a_local_cluster(server: Api) -> None:
 
 def test_in_production_the_cluster_is_the_one_asked_for(in_prod: None) -> None:
     """The Dask operator gets a cluster with the workers, memory, image and environment of the decorator."""
-    operator: Any = pytest.importorskip("dask_kubernetes.operator", reason="dask-kubernetes is not installed")
 
     @dask_k8s(num_workers=5, cpu=0.5, memory=2, namespace="shop", env={"STAGE": "blue"}, threads_per_worker=2)
     @flow
     def report() -> None: ...
 
-    runner = started(report)
-    assert isinstance(runner, DaskTaskRunner)
-    assert runner.cluster_class == "dask_kubernetes.operator.KubeCluster"
-    namespace = runner.cluster_kwargs.pop("namespace")
-    spec = operator.make_cluster_spec(**runner.cluster_kwargs)
-    assert namespace == "shop"
+    runner: Any = report.task_runner
+    options: Any = runner.maker.runner_options("prod")
+    assert options["cluster_class"] == "dask_kubernetes.operator.KubeCluster"
+    assert options["cluster_kwargs"]["namespace"] == "shop"
+    spec = options["cluster_kwargs"]["custom_cluster_spec"]
     assert spec["metadata"]["name"] == "dask-0123456789ab"
     worker = spec["spec"]["worker"]
     (container,) = worker["spec"]["containers"]
@@ -66,15 +69,39 @@ def test_in_production_the_cluster_is_the_one_asked_for(in_prod: None) -> None:
     assert {"name": "STAGE", "value": "blue"} in container["env"]
     assert container["args"][:2] == ["dask", "worker"]
     assert "--nthreads" in container["args"]
-    assert runner.adapt_kwargs == {}
+    (scheduler,) = spec["spec"]["scheduler"]["spec"]["containers"]
+    assert scheduler["args"][:2] == ["dask", "scheduler"]
+    assert "adapt_kwargs" not in options
+
+
+def test_the_operator_reads_the_cluster_that_we_write(in_prod: None) -> None:
+    """But for the commands it has the fields of the one that dask-kubernetes writes."""
+    operator: Any = pytest.importorskip("dask_kubernetes.operator", reason="dask-kubernetes is not installed")
+    theirs = operator.make_cluster_spec(name="x", image="shop:1", n_workers=2)
+    ours = dask_cluster("x", "shop:1", 2, {}, {}, None)
+    for place in ("worker", "scheduler"):
+        assert ours["spec"][place].keys() == theirs["spec"][place].keys()
+    assert ours["spec"]["scheduler"]["service"] == theirs["spec"]["scheduler"]["service"]
+
+
+@pytest.mark.parametrize("place", ["worker", "scheduler"])
+def test_each_command_is_one_that_dask_has(place: str) -> None:
+    """With every option that it is given; what is in `dask-kubernetes` is gone from Dask."""
+    from click.testing import CliRunner
+    from distributed.cli import dask_scheduler, dask_worker
+
+    (container,) = dask_cluster("x", "shop:1", 2, {}, {}, 4)["spec"][place]["spec"]["containers"]
+    _, name, *arguments = container["args"]
+    commands: Any = {"scheduler": dask_scheduler.main, "worker": dask_worker.main}
+    done = CliRunner().invoke(commands[name], [*arguments, "--help"])
+    assert done.exit_code == 0, done.output
 
 
 def test_a_growing_cluster_has_a_range(in_prod: None) -> None:
     """With a least and a most number of workers the cluster adapts to its work."""
-    pytest.importorskip("dask_kubernetes.operator", reason="dask-kubernetes is not installed")
-    runner: Any = dask_k8s(min_workers=1, max_workers=8).task_runner()
-    assert runner.adapt_kwargs == {"minimum": 1, "maximum": 8}
-    assert runner.cluster_kwargs["n_workers"] == 1
+    options = dask_k8s(min_workers=1, max_workers=8).runner_options("prod")
+    assert options["adapt_kwargs"] == {"minimum": 1, "maximum": 8}
+    assert options["cluster_kwargs"]["custom_cluster_spec"]["spec"]["worker"]["replicas"] == 1
 
 
 def test_a_cluster_that_exists_is_connected_to(in_prod: None) -> None:
@@ -115,10 +142,101 @@ def test_the_flow_carries_the_builder_and_its_runner_and_stays_picklable() -> No
         assert one.task_runner.maker == dask(num_workers=2)
 
 
-def test_the_deployment_is_left_alone() -> None:
-    """The runner travels with the flow, and no deployment changes for it."""
-    deployment = a_deployment()
-    assert dask_k8s(num_workers=5).update_deployment(deployment.private_copy()) == deployment
+@pytest.mark.parametrize(
+    ("builder", "environment", "told"),
+    [
+        pytest.param(dask_k8s(num_workers=5), "dev", "within the run's own process or pod, as dev is in", id="local"),
+        pytest.param(
+            dask_k8s(num_workers=5), "prod", "the operator has to be in the Kubernetes cluster", id="operator"
+        ),
+        pytest.param(dask_k8s(made_of="pods"), "prod", None, id="pods"),
+        pytest.param(dask_k8s(address="tcp://a:1"), "prod", None, id="address"),
+        pytest.param(dask(num_workers=2), "dev", None, id="local everywhere"),
+    ],
+)
+def test_a_plan_says_where_tasks_run(builder: dask, environment: str, told: str | None) -> None:
+    """The runner travels with the flow; of the deployment nothing changes but what is said of it."""
+    deployment = a_deployment(environment=environment)
+    made = builder.update_deployment(deployment.private_copy())
+    notes, made.notes = made.notes, []
+    assert made == deployment
+    assert len(notes) == (told is not None)
+    assert told is None or told in notes[0]
+
+
+@pytest.fixture
+def kube(tmp_path: Path, in_prod: None, monkeypatch: pytest.MonkeyPatch) -> Generator[KubeDouble]:
+    """The double of a cluster, in which a run is of the environment `prod`."""
+    with kube_double(tmp_path) as (kube, config):
+        monkeypatch.setenv("KUBECONFIG", str(config))
+        yield kube
+
+
+def test_a_missing_operator_is_said_at_once(kube: KubeDouble) -> None:
+    """In one sentence, with the other way; it would be waited for otherwise."""
+    with pytest.raises(ConfigurationError, match="the Dask operator is not in this Kubernetes cluster") as refused:
+        dask_k8s(num_workers=2).task_runner()
+    assert 'made_of="pods"' in str(refused.value.hint)
+
+
+PODS = "/api/v1/namespaces/default/pods"
+READY = {"status": {"phase": "Running", "podIP": "10.0.0.7", "containerStatuses": [{"ready": True}]}}
+
+
+def a_pod_cluster() -> PodCluster:
+    """As a run would make it."""
+    builder = dask_k8s(made_of="pods", num_workers=2, cpu=0.5, threads_per_worker=2, service_account="runner")
+    options = builder.runner_options("prod")
+    assert options["cluster_class"] == "meta_prefect.implementations.task_runner.dask_pods.PodCluster"
+    return PodCluster(**options["cluster_kwargs"], start_seconds=1)
+
+
+def test_plain_pods_are_there_for_as_long_as_the_run(kube: KubeDouble) -> None:
+    """A scheduler and workers that know its address, valid for Kubernetes; removed though the run fails."""
+    kube.status = READY
+    names = [f"dask-0123456789ab-{role}" for role in ("scheduler", "worker-0", "worker-1")]
+
+    def run_that_fails() -> None:
+        with a_pod_cluster() as address:
+            assert address == "tcp://10.0.0.7:8786"
+            made = [kube.objects[f"{PODS}/{name}"] for name in names]
+            for pod in made:
+                kubernetes_validate.validate(pod, "1.31", strict=True)
+            worker = made[1]["spec"]
+            assert worker["restartPolicy"] == "Never"
+            assert worker["serviceAccountName"] == "runner"
+            assert address in worker["containers"][0]["args"]
+            assert worker["containers"][0]["image"] == "shop:1.4.2"
+            raise RuntimeError("the flow failed")
+
+    with pytest.raises(RuntimeError, match="the flow failed"):
+        run_that_fails()
+
+    assert kube.objects == {}
+    assert kube.deleted == [f"{PODS}/{name}" for name in names]
+
+
+def test_pods_that_do_not_start_are_told_with_their_reason_and_removed(kube: KubeDouble) -> None:
+    """The cluster's own words, in one sentence."""
+    waits = {"waiting": {"reason": "InvalidImageName", "message": "couldn't parse"}}
+    kube.status = {"status": {"phase": "Pending", "containerStatuses": [{"ready": False, "state": waits}]}}
+
+    with pytest.raises(ProcessError, match=r"scheduler of the Dask cluster does not start: .*InvalidImageName"):
+        a_pod_cluster().__enter__()
+    assert kube.objects == {}
+
+
+def test_the_run_s_own_pod_owns_them(kube: KubeDouble, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that Kubernetes removes them with it, where the run was killed and nobody else does."""
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("HOSTNAME", "run-abc")
+    kube.objects[f"{PODS}/run-abc"] = {"kind": "Pod", "metadata": {"uid": "u-1"}}
+    kube.status = READY
+    with a_pod_cluster():
+        scheduler = kube.objects[f"{PODS}/dask-0123456789ab-scheduler"]
+    assert scheduler["metadata"]["ownerReferences"] == [
+        {"apiVersion": "v1", "kind": "Pod", "name": "run-abc", "uid": "u-1"}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -131,6 +249,7 @@ def test_the_deployment_is_left_alone() -> None:
         pytest.param({"memory": "4GB"}, "unknown unit 'GB'", id="memory"),
         pytest.param({"address": "scheduler"}, "should match pattern", id="address"),
         pytest.param({"address": "tcp://a:1", "cluster_options": {"x": 1}}, "one or the other", id="address and class"),
+        pytest.param({"made_of": "pods", "max_workers": 2}, "plain pods do not grow", id="growing pods"),
         pytest.param({"workers": 2}, "dask_k8s takes no argument 'workers'", id="unknown"),
     ],
 )

@@ -51,6 +51,19 @@ class Cluster:
         """Read the object that a manifest means; None where it is not there."""
         return await self._request("GET", _path(manifest), missing_is_none=True, what=reference(manifest))
 
+    async def create(self, manifest: Record) -> Record:
+        """Create an object; one of that name is an error."""
+        place = _path(manifest).rpartition("/")[0]
+        return await self._request("POST", place, body=manifest, what=reference(manifest))
+
+    async def delete(self, manifest: Record) -> None:
+        """Delete the object that a manifest means, where it is there."""
+        await self._request("DELETE", _path(manifest), missing_is_none=True, what=reference(manifest))
+
+    async def serves(self, api_version: str) -> bool:
+        """Whether the cluster knows a kind of API, such as that of an operator."""
+        return await self._request("GET", f"/apis/{api_version}", missing_is_none=True, what=api_version) is not None
+
     async def list(self, kind: str, namespace: str, labels: Mapping[str, str]) -> list[Record]:
         """List the objects of a core kind that have labels."""
         return await self._list(kind, namespace, "labelSelector", labels)
@@ -106,7 +119,7 @@ class Cluster:
 
         headers = {"Accept": "*/*" if is_text else "application/json"}
         if body is not None:
-            headers["Content-Type"] = "application/apply-patch+yaml"
+            headers["Content-Type"] = "application/apply-patch+yaml" if method == "PATCH" else "application/json"
         try:
             answer = await self._client.call_api(
                 path,

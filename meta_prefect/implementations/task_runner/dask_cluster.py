@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
+from uuid import uuid4
 
 from pydantic import Field, model_validator
 
 from meta_prefect.errors import ConfigurationError
 from meta_prefect.implementations.builder import Builder
+from meta_prefect.implementations.infra.kubernetes_api import connect_cluster
+from meta_prefect.implementations.infra.pod_parts import ObjectName
 from meta_prefect.implementations.infra.quantities import Cpu, Memory
+from meta_prefect.implementations.infra.worker_manifests import default_image
+from meta_prefect.implementations.task_runner.dask_operator import dask_cluster
+from meta_prefect.implementations.task_runner.dask_pods import apart, namespace_of_this_pod
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import Record, is_mapping
 from meta_prefect.settings import read_settings
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
 
 LOCAL_CLUSTER: Final = "distributed.LocalCluster"
 KUBE_CLUSTER: Final = "dask_kubernetes.operator.KubeCluster"
+POD_CLUSTER: Final = "meta_prefect.implementations.task_runner.dask_pods.PodCluster"
 
 _SCHEDULER_ADDRESS: Final = r"(tcp|tls|ws|wss|ucx|inproc)://.+"
 
@@ -74,8 +81,16 @@ class dask(Builder):  # noqa: N801 - used like a function
         return flow.with_options(task_runner=DecidingTaskRunner(self))
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Change nothing: the flow itself carries its task runner to wherever it runs."""
+        """Say where tasks run; the flow itself carries its task runner to wherever it runs."""
+        if note := self.note(deployment.environment):
+            deployment.notes = [*deployment.notes, note]
         return deployment
+
+    def note(self, environment: str) -> str | None:
+        """What users should know of where the tasks of an environment's runs are, in a sentence; None for nothing."""
+        if self.is_local(environment) and not self.is_local(""):
+            return f"tasks run on a Dask cluster within the run's own process or pod, as {environment} is in `local_in`"
+        return None
 
     def is_local(self, environment: str) -> bool:
         """Whether the runs of an environment use a cluster on their own host."""
@@ -114,10 +129,15 @@ class dask(Builder):  # noqa: N801 - used like a function
         Raises:
             ConfigurationError: The class of the cluster is not installed.
         """
+        from prefect.logging import get_logger
         from prefect_dask.task_runners import DaskTaskRunner
 
         environment = read_settings().env
         options = self.runner_options(environment)
+        if note := self.note(environment):
+            get_logger("dask").info(note)
+        if not self.is_local(environment):
+            self.check_cluster()
         try:
             return DaskTaskRunner(**options)
         except (ModuleNotFoundError, AttributeError) as error:
@@ -127,6 +147,13 @@ class dask(Builder):  # noqa: N801 - used like a function
                 hint=self._install_hint(),
             ) from error
 
+    def check_cluster(self) -> None:
+        """Check, when a run starts, that the cluster can be made.
+
+        Raises:
+            ConfigurationError: It cannot.
+        """
+
     def _install_hint(self) -> str:
         return f"Install what brings {self.cluster_class} in the image that runs the flow."
 
@@ -134,18 +161,22 @@ class dask(Builder):  # noqa: N801 - used like a function
 class dask_k8s(dask):  # noqa: N801 - used like a function
     """Runs the tasks of a flow on a Dask cluster in Kubernetes that lasts as long as the run; in ``local_in`` on a local one.
 
-    The cluster is made by the Dask operator, which has to be installed in the Kubernetes cluster; the run's service account
-    needs the right to create ``daskclusters.kubernetes.dask.org``.
+    It is made by the Dask operator, which has to be installed in the Kubernetes cluster, or of plain pods (``made_of="pods"``),
+    for which nothing has to be. `meta-prefect worker manifests --dask NAME` prints the rights of the run's service account.
 
     Attributes:
+        made_of: ``operator``, or ``pods``: a scheduler and ``num_workers`` workers, which do not grow with their work.
         num_workers: How many workers there are.
         cpu: CPUs of each worker and of the scheduler: a number or text such as ``"800m"``.
         image: The image of scheduler and workers; None means the run's own.
         namespace: The namespace of the cluster; None means the run's own.
         env: Environment variables of scheduler and workers.
         name: The name of the cluster; None gives each run its own.
+        service_account: The service account of plain pods; None means the namespace's own.
     """
 
+    made_of: Literal["operator", "pods"] = "operator"
+    service_account: ObjectName | None = None
     cpu: Cpu | None = None
     image: str | None = None
     namespace: str | None = None
@@ -155,36 +186,78 @@ class dask_k8s(dask):  # noqa: N801 - used like a function
 
     @model_validator(mode="before")
     @classmethod
-    def _address_needs_no_class(cls, values: Any) -> Any:
-        return {"cluster_class": None, **values} if is_mapping(values) and "address" in values else values
+    def _class_by_what_it_is_made_of(cls, values: Any) -> Any:
+        if not is_mapping(values):
+            return values
+        if "address" in values:
+            return {"cluster_class": None, **values}
+        return {"cluster_class": POD_CLUSTER, **values} if values.get("made_of") == "pods" else values
+
+    @model_validator(mode="after")
+    def _pods_do_not_grow(self) -> Self:
+        if self.made_of == "pods" and (self.max_workers is not None or self.cluster_options):
+            raise ValueError("plain pods do not grow, and take no options: give `num_workers`, or the operator")
+        return self
+
+    def note(self, environment: str) -> str | None:
+        """Besides, what has to be in the cluster that nobody can see from here."""
+        if self.is_local(environment) or self.made_of == "pods" or self.address is not None:
+            return super().note(environment)
+        return (
+            "tasks run on a cluster of the Dask operator: the operator has to be in the Kubernetes cluster, and "
+            "meta-prefect[dask-kubernetes] in the image"
+        )
+
+    def check_cluster(self) -> None:
+        """Look for the operator, which would otherwise be waited for.
+
+        Raises:
+            ConfigurationError: It is not in the cluster.
+        """
+        if self.cluster_class == KUBE_CLUSTER and not apart(_has_operator()):
+            raise ConfigurationError(
+                "the Dask operator is not in this Kubernetes cluster (it knows no kubernetes.dask.org/v1)",
+                where=f"builder {type(self).__name__}",
+                hint='Install it (Helm chart dask/dask-kubernetes-operator), or use plain pods: made_of="pods".',
+            )
 
     def cluster(self) -> Record:
-        """The arguments of ``KubeCluster``."""
-        environment = read_settings().env
-        amounts = {"cpu": self.cpu, "memory": self.memory}
-        resources = {name: amount for name, amount in amounts.items() if amount is not None}
-        worker = ["dask", "worker"]
-        if self.threads_per_worker is not None:
-            worker += ["--nthreads", str(self.threads_per_worker)]
-        chosen: Record = {
-            "name": self.name or _name_of_this_run(),
-            "namespace": self.namespace,
-            "image": self.image or os.environ.get("META_PREFECT__IMAGE"),
-            "n_workers": self.num_workers if self.num_workers is not None else self.min_workers,
-            "resources": {"requests": resources, "limits": dict(resources)} if resources else None,
-            "worker_command": worker if len(worker) > 2 else None,
-        }
-        given = {name: value for name, value in chosen.items() if value is not None}
-        return {**given, "env": {"META_PREFECT__ENV": environment, **self.env}, **self.cluster_options}
+        """The arguments of ``KubeCluster``, or of the class that makes plain pods."""
+        amounts = {name: amount for name, amount in (("cpu", self.cpu), ("memory", self.memory)) if amount is not None}
+        resources = {"requests": amounts, "limits": dict(amounts)} if amounts else {}
+        image = self.image or os.environ.get("META_PREFECT__IMAGE") or default_image()
+        workers = self.num_workers if self.num_workers is not None else self.min_workers
+        env = {"META_PREFECT__ENV": read_settings().env, **self.env}
+        name, namespace = self.name or _name_of_this_run(), self.namespace or namespace_of_this_pod()
+        if self.made_of == "pods":
+            return {
+                "name": name,
+                "namespace": namespace,
+                "image": image,
+                "n_workers": 1 if workers is None else workers,
+                "resources": resources,
+                "env": env,
+                "threads": self.threads_per_worker,
+                "service_account": self.service_account,
+                # A pod's host name is its own.
+                "owner": os.environ.get("HOSTNAME") if os.environ.get("KUBERNETES_SERVICE_HOST") else None,
+            }
+        spec = dask_cluster(name, image, 3 if workers is None else workers, resources, env, self.threads_per_worker)
+        return {"name": name, "namespace": namespace, "custom_cluster_spec": spec, **self.cluster_options}
 
     def _install_hint(self) -> str:
         return "Install meta-prefect[dask-kubernetes] in the image that runs the flow."
 
 
-def _name_of_this_run() -> str | None:
-    """A name of a cluster that tells whose run it belongs to; None outside of a run that a worker started."""
-    run_id = os.environ.get("PREFECT__FLOW_RUN_ID")
-    return f"dask-{run_id[-12:]}" if run_id else None
+async def _has_operator() -> bool:
+    async with connect_cluster(None, "dask_k8s") as cluster:
+        return await cluster.serves("kubernetes.dask.org/v1")
+
+
+def _name_of_this_run() -> str:
+    """A name of a cluster that tells whose run it belongs to, where a worker started that."""
+    run_id = os.environ.get("PREFECT__FLOW_RUN_ID") or str(uuid4())
+    return f"dask-{run_id[-12:]}"
 
 
 def _dask_memory(memory: str) -> str:
