@@ -47,6 +47,8 @@ def work_pool_deployer(
     builders: FlowBuilderInterface = in_pool(name=work_pool, type=pool_type, job_variables=values)
     if build is not None:
         builders = image_to_build(image, build) | builders
+    if s3 is not None and common.code is not None:
+        raise RecipeError("give either `code` or `s3`").is_about("code", value=common.code)
     if s3 is not None:
         builders = s3_code(**dict(s3)) | builders
     return common.around(builders, entrypoint=entrypoint)

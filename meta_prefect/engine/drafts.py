@@ -34,6 +34,8 @@ class DeploymentRequest:
         folder: The folder of the part of the project that asks for it, to which the entrypoint is relative.
         owner: Who answers for it.
         name_in_source: The flow's name by its source, where it was asked for by that.
+        only_if_placed: Whether it counts only where its builders say where it runs: an entry asks for the flow, and its builders
+            may be meant for that.
     """
 
     recipe: Recipe
@@ -46,6 +48,7 @@ class DeploymentRequest:
     folder: Path = Path()
     owner: str | None = None
     name_in_source: str | None = None
+    only_if_placed: bool = False
 
     def place_of(self, error: ConfigurationError) -> str | None:
         """Where the value that an error is about was written; None where that is not known, or the request is in code."""

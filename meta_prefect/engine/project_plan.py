@@ -94,6 +94,7 @@ class Resolved:
         self.meant = [
             (request, one)
             for request, one in drafted.pairs
+            if not (request.only_if_placed and one.deployment.work_pool_name is None)
             if (one.errors and selection.names_flow(one.deployment.flow.name))
             or selection.includes(one.deployment.flow.name, one.deployment.name)
         ]

@@ -136,9 +136,12 @@ def _collect_part(
         collected.add(found, part, project, beside=not selection.names_flow(entry.flow))
     decorated, errors = decorated_flows(modules, part.flows, recipes.packages)
     collected.errors.extend(errors)
+    asked = {name for entry in part.entries for name in (entry.flow, entry.entrypoint)}
     for one in decorated:
         if selection.may_include(one.flow.name):
             found = _decorated_request(one, recipes, where=project.place(one.entrypoint, part))
+            if isinstance(found, DeploymentRequest) and not asked.isdisjoint((one.flow.name, one.entrypoint)):
+                found = replace(found, only_if_placed=True)
             collected.add(found, part, project, beside=not selection.names_flow(one.flow.name))
     return [*(entry.flow for entry in part.entries), *(one.flow.name for one in decorated)]
 

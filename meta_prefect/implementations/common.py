@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from meta_prefect.errors import RecipeError
+from meta_prefect.implementations.code.place import Code
 from meta_prefect.implementations.code.pull_steps import Steps, pull_steps
 from meta_prefect.implementations.concurrency import run_limit, work_queue
 from meta_prefect.implementations.metadata import describer, namer, tags_resolver, versioneer
@@ -83,6 +84,8 @@ class CommonVariables(VariableGroup):
             does.
         job_variables: Further values for the variables of the work pool's template, over those that the recipe sets.
         work_queue: The work pool's queue that gets the runs; left empty, the one that is chosen in the UI stays.
+        code: Where the code comes from: ``image``, ``git`` (what a deployer has fetched), ``local``, or an object with ``git`` or
+            ``s3``. Left empty, a builder on the flow says so, else the deployer's repository, else image or folder as usual.
         pull: Prefect's steps that a worker takes before each run: behind those that bring the code, or instead of them where one
             does more than run a script (``run_shell_script``) or install requirements (``pip_install_requirements``). An empty
             list lets runs start where the worker starts them.
@@ -112,6 +115,7 @@ class CommonVariables(VariableGroup):
     enforce_parameter_schema: bool | None = None
     job_variables: dict[str, Any] | None = None
     work_queue: Name | None = None
+    code: Code | None = None
     pull: Steps | None = None
     schedule: ScheduleVariable = None
     holidays: HolidaysSpec = "US"
@@ -139,6 +143,7 @@ class CommonVariables(VariableGroup):
             describer(text=self.description),
             tags_resolver(tags=self.tags),
             versioneer(strategy=self.version_strategy, version=self.version),
+            *(() if self.code is None else (self.code.builder(),)),
             where,
             *self._further(entrypoint),
         )

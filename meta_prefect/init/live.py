@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from meta_prefect.errors import FlowNotFoundError
 from meta_prefect.flows import FlowSource, FoundFlows, check_entrypoint, choose_flow
-from meta_prefect.implementations.infra.containers import CODE_IN_IMAGE
+from meta_prefect.implementations.code.source import CODE_IN_IMAGE
 from meta_prefect.implementations.notification.triggers import Condition, Trigger
 from meta_prefect.init.entries import needed_entrypoint
 from meta_prefect.init.found import FoundDeployment, Remark

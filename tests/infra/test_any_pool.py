@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 from values import a_deployment
 
+from meta_prefect.implementations.code.source import CODE_IN_IMAGE
 from meta_prefect.implementations.infra import docker, ecs, kubernetes, process, work_pool
-from meta_prefect.implementations.infra.containers import CODE_IN_IMAGE
 from meta_prefect.interfaces.components import Worker, WorkerPool
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 

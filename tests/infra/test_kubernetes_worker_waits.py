@@ -18,6 +18,7 @@ from meta_prefect.errors import ConflictError, ProcessError
 from meta_prefect.implementations.infra.kubernetes_worker import KubernetesWorker
 from meta_prefect.implementations.infra.worker_manifests import ClusterWorker
 from meta_prefect.implementations.infra.worker_pods import is_hopeless, is_pulling_in_vain, is_rolled_out, reasons
+from meta_prefect.report.plan_text import field_line
 
 NAME = "prefect-worker-team"
 OURS = f"{NAME}@shop"
@@ -124,6 +125,27 @@ def test_a_pod_that_will_never_start_ends_the_deploy_at_once(kube: KubeDouble) -
     assert failed.value.hint == f"kubectl --namespace shop describe deployment {NAME}"
 
 
+@pytest.mark.parametrize(
+    ("message", "longest"),
+    [
+        pytest.param('pods "p" is forbidden: violates PodSecurity "restricted:latest"', 600, id="a policy, at once"),
+        pytest.param('pods "p" is forbidden: exceeded quota: pods', 0, id="a quota, which may be free again"),
+    ],
+)
+def test_pods_that_the_cluster_refuses_end_the_deploy(
+    kube: KubeDouble, monkeypatch: pytest.MonkeyPatch, message: str, longest: int
+) -> None:
+    """There is no pod to ask: the reason is the Deployment's, told once."""
+    monkeypatch.setattr("meta_prefect.implementations.infra.kubernetes_worker.LONGEST_STANDSTILL", longest)
+    kube.rollout = {"conditions": [{"type": "ReplicaFailure", "status": "True", "message": message}]}
+    api = an_api()
+
+    with pytest.raises(ProcessError) as failed:
+        asyncio.run(applied(api, a_worker(wait_seconds=600)).wait_until_ready(api))
+
+    assert failed.value.message == f"the worker does not start: {message}"
+
+
 def test_a_worker_that_does_not_reach_the_api_is_told_by_its_log(kube: KubeDouble) -> None:
     """Kubernetes calls it ready; only its log knows, and secrets in that are hidden."""
     kube.rollout, kube.pods = ROLLED_OUT, [RUNNING]
@@ -156,12 +178,13 @@ def test_a_plan_names_the_one_place_that_changes(kube: KubeDouble) -> None:
         found = {path.removeprefix("Deployment shop/"): (before, after) for path, before, after in changes(api, moved)}
 
     place = f"{NAME}.spec.template"
-    key = f"Secret shop/{NAME}.data.api-key"
+    key = f"Secret shop/{NAME}.holds"
     assert found == {
         f"{place}.metadata.annotations.meta-prefect/credential-version": ("1", "new"),
         f"{place}.spec.containers[worker].env[PREFECT_API_URL]": ("http://prefect.example:4200/api", "http://new/api"),
         key: ("(secret)", "(secret, changed)"),
     }
+    assert str(field_line(key, "(secret)", "(secret, changed)")).endswith('"(secret)" → "(secret, changed)"')
 
 
 def test_a_second_project_that_wants_the_worker_otherwise_is_refused(kube: KubeDouble) -> None:

@@ -45,8 +45,15 @@ def the_schedule(draft: Draft) -> Schedule:
     return schedule
 
 
+def first_folder(draft: Draft) -> str:
+    """Where the runs of a deployment start."""
+    (step,) = draft.deployment.pull_steps[0].values()
+    return step["directory"]
+
+
 Case = tuple[dict[str, Any], Callable[[Draft], Any], Any]
 CASES: dict[str, Case] = {
+    "code": ({"code": {"image": "/srv/x"}}, lambda it: first_folder(it), "/srv/x"),
     "name": ({}, lambda it: it.deployment.name, "nightly-prod"),
     "env": ({"env": "stage"}, lambda it: it.deployment.name, "nightly-stage"),
     "name_pattern": ({"name_pattern": "{env}.{name}"}, lambda it: it.deployment.name, "prod.nightly"),

@@ -16,6 +16,7 @@ from meta_prefect.implementations.builder import Builder
 from meta_prefect.implementations.code.commits import committed
 from meta_prefect.implementations.code.files import content_hash
 from meta_prefect.implementations.code.image_engine import BuildSpec, DockerEngine, ImageEngine
+from meta_prefect.implementations.code.source import code_in_image
 from meta_prefect.implementations.infra.images import ImageReference, is_repository
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.components import Component
@@ -108,6 +109,7 @@ class built_image(Builder):  # noqa: N801 - used like a function
                 hint="Write one that copies the project, such as:\n    FROM prefecthq/prefect:3-python3.11\n    COPY . .",
             )
         deployment.job_variables["image"] = reference_of(self.image, self.build, deployment)
+        deployment.pull_steps = deployment.pull_steps or code_in_image()
         return deployment
 
 

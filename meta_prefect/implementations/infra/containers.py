@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Final
 from pydantic import AfterValidator, Field
 
 from meta_prefect.implementations.builder import Builder
+from meta_prefect.implementations.code.source import bring_code
 from meta_prefect.implementations.infra.environment import ENVIRONMENT_TEMPLATE, set_environment
 from meta_prefect.implementations.infra.images import ImageReference, check_pinned
 from meta_prefect.implementations.infra.pools import JobPool
@@ -17,9 +18,6 @@ from meta_prefect.interfaces.components import Component, Worker
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import Record, merged
 from meta_prefect.interfaces.names import check_name
-
-CODE_IN_IMAGE: Final = [{"prefect.deployments.steps.set_working_directory": {"directory": "."}}]
-"""The pull step of code that is in the image, in the folder in which the image starts."""
 
 CONTAINER_TEMPLATE: Final[Record] = merged(
     ENVIRONMENT_TEMPLATE,
@@ -96,7 +94,7 @@ class ContainerBuilder(Builder):
         """
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Choose the pool, set the job variables; code is in the image where no inner builder says otherwise.
+        """Choose the pool, set the job variables; code is in the image where nothing says otherwise.
 
         Raises:
             ConfigurationError: The image has no tag, and the environment is production.
@@ -110,5 +108,5 @@ class ContainerBuilder(Builder):
         variables = {**given, **self.job_variables(given)}
         deployment.job_variables = {name: value for name, value in variables.items() if value is not None}
         deployment.work_pool_name = self.work_pool
-        deployment.pull_steps = deployment.pull_steps or [dict(step) for step in CODE_IN_IMAGE]
+        bring_code(deployment, in_image=True)
         return set_environment(deployment)

@@ -25,11 +25,13 @@ from meta_prefect.implementations.infra.worker_manifests import (
 )
 from meta_prefect.implementations.infra.worker_owner import MARKS, Keeper, keeper_by, keeper_of
 from meta_prefect.implementations.infra.worker_pods import (
-    LONGEST_PULL,
+    LONGEST_STANDSTILL,
     is_hopeless,
     is_pulling_in_vain,
+    is_refused_for_good,
     is_rolled_out,
     reasons,
+    refusal,
 )
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.components import Component, fresh_workers
@@ -234,7 +236,7 @@ class KubernetesWorker(Component):
             return
         ours, applied_at = worker_name(self.name, self.worker), api.now()
         began = anyio.current_time()
-        pulls_since: float | None = None
+        still_since: float | None = None
         async with connect_cluster(self.worker.context, str(self)) as cluster:
             while True:
                 deployment, pods = await cluster.read(self._deployment()), await self._pods(cluster)
@@ -242,11 +244,12 @@ class KubernetesWorker(Component):
                 if deployment is not None and is_rolled_out(deployment):
                     if ours in await fresh_workers(api, self.name, since=applied_at):
                         return
-                elif any(map(is_hopeless, pods)):
+                elif any(map(is_hopeless, pods)) or is_refused_for_good(deployment):
                     raise await self._failed(cluster, deployment, pods, "the worker does not start")
-                pulls_since = (pulls_since or now) if any(map(is_pulling_in_vain, pods)) else None
-                if pulls_since is not None and now - pulls_since > LONGEST_PULL:
-                    raise await self._failed(cluster, deployment, pods, "the worker's image cannot be had")
+                stands_still = any(map(is_pulling_in_vain, pods)) or refusal(deployment) is not None
+                still_since = (still_since or now) if stands_still else None
+                if still_since is not None and now - still_since > LONGEST_STANDSTILL:
+                    raise await self._failed(cluster, deployment, pods, "the worker does not start")
                 if now - began > self.worker.wait_seconds:
                     late = f"the worker sent no heartbeat within {self.worker.wait_seconds} seconds"
                     raise await self._failed(cluster, deployment, pods, late)
@@ -316,19 +319,13 @@ def _secret_in_words(live: Record | None, wanted: Record) -> Record:
     """A Secret as it is and would be, without what is in it."""
     marks: Record = wanted["metadata"]["labels"]
     if live is None:
-        return {
-            "before": None,
-            "after": {"metadata": {"labels": marks}, "data": dict.fromkeys(wanted["data"], "(secret)")},
-        }
+        return {"before": None, "after": {"metadata": {"labels": marks}, "holds": "(secret)"}}
     found: Record = live.get("data", {})
-    same = {key: found.get(key) == value for key, value in wanted["data"].items()}
+    is_same = all(found.get(key) == value for key, value in wanted["data"].items())
     labels = {key: live["metadata"].get("labels", {}).get(key) for key in marks}
     return {
-        "before": {"metadata": {"labels": labels}, "data": {key: "(secret)" for key in same if key in found}},
-        "after": {
-            "metadata": {"labels": marks},
-            "data": {key: "(secret)" if is_same or key not in found else _CHANGED for key, is_same in same.items()},
-        },
+        "before": {"metadata": {"labels": labels}, "holds": "(secret)"},
+        "after": {"metadata": {"labels": marks}, "holds": "(secret)" if is_same else _CHANGED},
     }
 
 

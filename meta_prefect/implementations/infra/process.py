@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from meta_prefect.implementations.builder import Builder
-from meta_prefect.implementations.code.source import source_steps
+from meta_prefect.implementations.code.source import bring_code
 from meta_prefect.implementations.infra.containers import Environment, PoolName
 from meta_prefect.implementations.infra.environment import ENVIRONMENT_TEMPLATE, set_environment
 from meta_prefect.interfaces.components import Component, Worker, WorkerPool
@@ -16,7 +16,7 @@ from meta_prefect.interfaces.deployment import Deployment
 
 
 class local_process(Builder):  # noqa: N801 - used like a function
-    """Runs a deployment on this host, in its own process work pool, straight from the project's folder.
+    """Runs a deployment on this host, in its own process work pool, straight from the project's folder unless told otherwise.
 
     The pool belongs to one host and user, as a folder means nothing on another one. A worker is started here if none is
     alive. Where a deployer has fetched the project from Git, runs clone the commit that is deployed.
@@ -31,7 +31,7 @@ class local_process(Builder):  # noqa: N801 - used like a function
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
         """Point the worker to the project's code, and the run to its environment."""
-        deployment.pull_steps = source_steps(deployment)
+        bring_code(deployment, in_image=False)
         return set_environment(deployment)
 
 
@@ -64,5 +64,5 @@ class process(Builder):  # noqa: N801 - used like a function
         if self.env:
             deployment.job_variables["env"] = {**deployment.job_variables.get("env", {}), **self.env}
         deployment.work_pool_name = self.work_pool
-        deployment.pull_steps = deployment.pull_steps or source_steps(deployment)
+        bring_code(deployment, in_image=False)
         return set_environment(deployment)

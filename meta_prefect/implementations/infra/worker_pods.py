@@ -9,8 +9,8 @@ from meta_prefect.interfaces.json_diff import Record
 
 _FOR_GOOD: Final = ("InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError", "CreateContainerError")
 _MOST_RESTARTS: Final = 3
-LONGEST_PULL: Final = 40
-"""Seconds for which a pod may fail to pull its image, which Kubernetes tries about three times meanwhile."""
+LONGEST_STANDSTILL: Final = 40
+"""Seconds for which a pod may fail to pull its image, which Kubernetes tries about three times meanwhile, or be refused."""
 
 
 def is_rolled_out(deployment: Record) -> bool:
@@ -22,6 +22,18 @@ def is_rolled_out(deployment: Record) -> bool:
         and status.get("replicas", 0) == wanted
         and status.get("availableReplicas", 0) >= wanted > 0
     )
+
+
+def refusal(deployment: Record | None) -> str | None:
+    """Why the cluster makes no pod of a Deployment (its ReplicaSet's FailedCreate): a quota, a policy; None where it does."""
+    conditions: list[Record] = (deployment or {}).get("status", {}).get("conditions", [])
+    refused = [one for one in conditions if one["type"] == "ReplicaFailure" and one["status"] == "True"]
+    return str(refused[0].get("message", refused[0].get("reason"))) if refused else None
+
+
+def is_refused_for_good(deployment: Record | None) -> bool:
+    """Whether a policy refuses the pods of a Deployment; a quota may be free again in a moment."""
+    return "violates PodSecurity" in (refusal(deployment) or "")
 
 
 def is_pulling_in_vain(pod: Record) -> bool:
@@ -73,9 +85,7 @@ def _without_pods(deployment: Record | None) -> str:
         return "its Deployment is gone"
     if deployment["spec"].get("replicas", 1) == 0:
         return "its Deployment is scaled to 0"
-    conditions: list[Record] = deployment.get("status", {}).get("conditions", [])
-    refused = [one for one in conditions if one["type"] == "ReplicaFailure" and one["status"] == "True"]
-    return str(refused[0].get("message", refused[0].get("reason"))) if refused else "there is no pod of it"
+    return refusal(deployment) or "there is no pod of it"
 
 
 def _statuses(pod: Record) -> list[Record]:
