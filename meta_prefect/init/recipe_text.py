@@ -36,6 +36,7 @@ _TYPES: Final = {
     "enforce_parameter_schema": ("bool | None = None", None),
     "name_pattern": ('str = "{name}-{env}"', None),
     "holidays": ('HolidaysSpec = "US"', "from meta_prefect.implementations.schedule import HolidaysSpec"),
+    "allow": ("tuple[str, ...] = ()", None),
     "active_in": ('tuple[str, ...] | None = ("prod",)', None),
 }
 """The type and default of each variable, and what must be imported for it. All others are texts."""

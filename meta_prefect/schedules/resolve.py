@@ -424,6 +424,9 @@ def _note(spec: ScheduleSpec, days_off: DaysOff | None, last: date | None) -> st
     calendar = days_off.calendar if days_off else None
     notes = [_left_out(days_off, last) if days_off and last else "", calendar.remark if calendar else ""]
     notes += uneven_steps(spec.cron) if spec.cron else []
+    if days_off and spec.interval is not None and spec.anchor_date is None:
+        # Which days are left out is worked out before anything live is read.
+        notes.append("counts from a midnight, wherever a live interval counts from: `anchor_date` keeps that moment")
     return "; ".join(filter(None, notes)) or None
 
 

@@ -41,7 +41,7 @@ def test_a_deployer_from_git_deploys_all_parts(
     server: Api, repository: str, unique: str, run_cli: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     """One run of the deployer deploys both; a run of each finds its module, and the helpers beside it, in the clone."""
-    done = run_cli("bootstrap", "--repository", repository, "--revision", "main", "--subfolder", "all")
+    done = run_cli("bootstrap", "--repository", repository, "--revision", "main", "--folder", "all")
     assert done.returncode == 0, done.stderr
 
     state, log = run_deployment(server, server.deployment(f"deploy-project/{unique}"))
