@@ -215,7 +215,7 @@ def test_a_plan_says_which_days_those_are(fields: dict[str, Any], said: str, nam
         ({"on_holiday": "only", "on_weekend": "skip", "holidays": "US"}, "on_holiday: only leaves on_weekend"),
         ({"on_holiday": "only"}, "on_holiday: only without holidays runs never"),
         ({"cron": "0 9 2 1 *", "on_holiday": "only", "holidays": "US"}, "is on such a holiday"),
-        ({"cron": "0 9 * * 6", "on_weekend": "skip"}, "falls on a day off"),
+        ({"cron": "0 9 * * 6", "on_weekend": "skip"}, "falls on a weekend"),
         ({"freeze": "12-20 to 2027-01-03"}, "give both 12-20 and 2027-01-03 a year, or neither"),
         ({"freeze": "02-29"}, "02-29 is no day of every year"),
         ({"freeze": "13-01"}, "'13-01' is no span of days"),
