@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from deployer_flows.checking_drift import check_drift
     from deployer_flows.decorated_flows import decorated_flow_deployer
     from deployer_flows.deploying_itself import deployer
+    from deployer_flows.destroying import destroy
     from deployer_flows.disowning import disown
     from deployer_flows.docker_run import docker_run_deployer
     from deployer_flows.ecs_run import ecs_run_deployer
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from deployer_flows.local_run import local_run_deployer
     from deployer_flows.process_run import process_run_deployer
     from deployer_flows.pruning import prune
+    from deployer_flows.reaping import reap_previews
     from deployer_flows.rolling_back import rollback
     from deployer_flows.whole_project import deploy_project
     from deployer_flows.work_pool_run import work_pool_deployer
@@ -32,6 +34,7 @@ __all__ = [
     "decorated_flow_deployer",
     "deploy_project",
     "deployer",
+    "destroy",
     "disown",
     "docker_run_deployer",
     "ecs_run_deployer",
@@ -40,6 +43,7 @@ __all__ = [
     "local_run_deployer",
     "process_run_deployer",
     "prune",
+    "reap_previews",
     "rollback",
     "work_pool_deployer",
 ]
@@ -51,6 +55,7 @@ _HOMES = {
     "decorated_flow_deployer": "deployer_flows.decorated_flows",
     "deploy_project": "deployer_flows.whole_project",
     "deployer": "deployer_flows.deploying_itself",
+    "destroy": "deployer_flows.destroying",
     "disown": "deployer_flows.disowning",
     "docker_run_deployer": "deployer_flows.docker_run",
     "ecs_run_deployer": "deployer_flows.ecs_run",
@@ -59,6 +64,7 @@ _HOMES = {
     "local_run_deployer": "deployer_flows.local_run",
     "process_run_deployer": "deployer_flows.process_run",
     "prune": "deployer_flows.pruning",
+    "reap_previews": "deployer_flows.reaping",
     "rollback": "deployer_flows.rolling_back",
     "work_pool_deployer": "deployer_flows.work_pool_run",
 }

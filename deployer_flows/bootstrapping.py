@@ -30,7 +30,7 @@ from meta_prefect.local.files import scratch_folder
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.remarks import Remark
 from meta_prefect.plan.saved_plan import DeployOptions
-from meta_prefect.project import Project, read_project
+from meta_prefect.project import Environments, Project, read_project
 from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.recipes.variables import check_variables
@@ -59,6 +59,7 @@ class DeployerSetup(BaseModel):
         redeploy_in: The environments in which that happens; none means all of them.
         check: When drift is looked for, as a schedule; None for never.
         policy: What a drift that is found leads to.
+        reap: When previews that have expired are taken down, as a schedule; None for never.
         watch: Whether drift is looked for after each change of a deployment too.
         timezone: The time zone of both schedules.
     """
@@ -74,6 +75,7 @@ class DeployerSetup(BaseModel):
     check: str | None = Field(default=None, title="Check for drift")
     policy: str = Field(default="report", title="Policy", pattern="^(report|fail|heal)$")
     watch: bool = Field(default=False, title="Watch")
+    reap: str | None = Field(default=None, title="Take down what has expired")
     timezone: str = Field(default="UTC", title="Time zone")
 
     @field_validator("variables")
@@ -137,6 +139,11 @@ def _inputs(project: Project, setup: DeployerSetup, replaced: str | None, *, rem
     """
     if not project.name_is_stable:
         raise ValidationFailed([_unstable(project)])
+    try:
+        for name in setup.environments:
+            project.environments.check(name)
+    except ConfigurationError as error:
+        raise ValidationFailed([error]) from None
     context = new_context(project.root, deployers_of(project.names), environment=DEPLOYERS, next_versions=False)
     # META_PREFECT__VERSION and META_PREFECT__TAGS are about the project's deployments.
     context = context.model_copy(update={"version": None, "tags": (), "origin": None})
@@ -147,6 +154,7 @@ def _inputs(project: Project, setup: DeployerSetup, replaced: str | None, *, rem
         update={
             "name": context.project,
             "renamed_from": context.renamed_from,
+            "environments": Environments(),
             "entries": (),
             "included": (),
             "owner": None,
@@ -235,6 +243,7 @@ def _operations(project: Project, setup: DeployerSetup, used: _Used) -> dict[str
             "about": f"Deletes deployments of **{name}** that are no longer in its project file. A dry run only says which.",
             "hidden": ("path", *unused),
         },
+        **_reaper(project, setup, unused),
         "deployer_flows.rolling_back.rollback": {
             "about": f"Makes a deployment of **{name}** what it was before its last deploy, or at a version. A dry run says "
             "what that would change, and leaves a page of all versions.",
@@ -245,6 +254,20 @@ def _operations(project: Project, setup: DeployerSetup, used: _Used) -> dict[str
             "prune changes it meanwhile. A switch releases it.",
             "hidden": ("path",),
         },
+    }
+
+
+def _reaper(project: Project, setup: DeployerSetup, unused: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """What takes down previews, where the project has such environments."""
+    if setup.reap is None:
+        return {}
+    kind = "rrule" if "FREQ=" in setup.reap.upper() else "cron"
+    return {
+        "deployer_flows.reaping.reap_previews": {
+            "about": f"Takes down the previews of **{escaped(project.name)}** that have expired.",
+            "hidden": ("path", *unused),
+            "schedule": [{kind: setup.reap, "timezone": setup.timezone, "slug": "reap"}],
+        }
     }
 
 

@@ -169,6 +169,13 @@ async def _heal(
         The deployments that were set right, and what they need that was.
     """
     project, environment = inputs.project.name, inputs.context.environment
+    described = inputs.project.environments.find(environment)
+    if described is not None and described.says.approval is not None:
+        raise DriftFound(
+            f"drifted, and not healed, as each deploy there is approved: {', '.join(drifted)}",
+            where=f"{project} in {environment}",
+            hint="Deploy the project; who approves it sees what that sets right.",
+        )
     heals = await read_heals(project, environment, server)
     names = [one for one in drifted if heals.may_heal(one, inputs.context.now)]
     given_up = [one for one in drifted if one not in names]

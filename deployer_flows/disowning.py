@@ -46,7 +46,8 @@ async def disown(
     async with connect(LocalHost()) as server, project_folder(path, None, server) as folder:
         project = read_project(folder, required=False)
         live, last = await _read_ours(deployment, project, server)
-        environment = environment_of(live.record["tags"]) or (last.page.environment if last else "")
+        word = environment_of(live.record["tags"])
+        environment = project.environments.meant_by(word) if word else last.page.environment if last else ""
         await mark_run(project.name, [environment], server)
         async with turn(server, project.name, environment):
             message = await give_up(deployment, project, environment, server)

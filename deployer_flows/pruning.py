@@ -6,6 +6,7 @@ from contextlib import nullcontext
 
 from deployer_flows.whole_project import make_plan, read, show_project_report, succeeded
 from meta_prefect.engine.form import DryRun, EnvironmentName, Force, MaxDeletes, ProjectPath, Revision
+from meta_prefect.engine.gates import check_gates, check_server
 from meta_prefect.engine.observed import ending_in_words, name_run, named_after_project, present_run
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.prune import prune_orphans
@@ -41,6 +42,9 @@ async def prune(
         project_folder(path, revision or None, server) as folder,
     ):
         inputs = await read(folder, environment, asked, None)
+        if not dry_run:
+            check_gates(inputs.project, inputs.context.environment)
+            check_server(inputs.project, inputs.context.environment)
         await name_run(inputs.context, "plan to prune" if dry_run else "prune", server, "in")
         project, where = inputs.project.name, inputs.context.environment
         async with nullcontext() if dry_run else turn(server, project, where, waiting=progress().wait):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from prefect import get_run_logger, task
@@ -17,10 +17,11 @@ from meta_prefect.engine.holds import store_hold
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS, ending_in_words, mark_run, present_run, saying
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.report_artifact import show_report
-from meta_prefect.engine.rollback import check_restorable
+from meta_prefect.engine.rollback import check_restorable, what_stays
 from meta_prefect.engine.source import project_folder
 from meta_prefect.errors import ConflictError
 from meta_prefect.hidden_values import known_by
+from meta_prefect.interfaces.components import Owner
 from meta_prefect.interfaces.markdown import code
 from meta_prefect.interfaces.tags import Names
 from meta_prefect.local.host import LocalHost
@@ -31,16 +32,17 @@ from meta_prefect.plan.ledger import CUT_OFF, HistoryEntry, LedgerEntry, LedgerP
 from meta_prefect.plan.outcomes import counted, done_action, planned_action
 from meta_prefect.plan.rollback import code_remarks, diff_restored, under_present_name
 from meta_prefect.plan.rollback_target import version_to_restore
-from meta_prefect.project import read_project
+from meta_prefect.project import Project, read_project
 from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.redaction import remember
 from meta_prefect.report import Outcome, Report
 from meta_prefect.report.history_page import history_artifact
-from meta_prefect.report.plan_json import document
-from meta_prefect.report.plan_text import details, headline
+from meta_prefect.report.plan_json import change_document, document
+from meta_prefect.report.plan_text import field_lines, title
 from meta_prefect.server import PrefectServer, connect, ui_url
 from meta_prefect.state.ledger import begin_page, who_runs
 from meta_prefect.state.lock import turn
+from meta_prefect.state.sealing_key import learn_key
 
 Holding = Literal["automatic", "all", "none"]
 
@@ -107,9 +109,9 @@ async def rollback(
 ) -> Report:
     """Make a deployment what it was at a version: every field, its schedules, its pause and its limits.
 
-    A deployment that has been deleted is created again. Its work pool and its automations are left as they are now, and so is
-    code that its runs take from a folder; that of a commit, or in an image, goes back with the fields. It takes turns with
-    deploys of the same project and environment, and leaves a hold.
+    A deployment that has been deleted is created again. Its work pool, queues and automations are left as they are now, which
+    a remark names, and so is code that its runs take from a folder; that of a commit, or in an image, goes back with the
+    fields. It takes turns with deploys of the same project and environment, and leaves a hold.
 
     Raises:
         TargetError: No such deployment, or no such version of it, is recorded; or its work pool is gone.
@@ -125,9 +127,7 @@ async def rollback(
             held = _counting((await server.read_holds()).get(deployment))
             if held is not None and held.scope == "all" and not despite_hold:
                 raise _refusal(deployment, held)
-            restoration = await compare_with_recorded(
-                deployment, to, project.names, project.root, server, unconfirmed=unconfirmed
-            )
+            restoration = await compare_with_recorded(deployment, to, project, server, unconfirmed=unconfirmed)
             if not dry_run and not isinstance(restoration.change, Unchanged):
                 progress().plan([deployment])
                 progress().expect(1)
@@ -201,14 +201,15 @@ async def read_history(deployment: str, names: Names, server: PrefectServer) -> 
     **RETRY_TEMPORARY_ERRORS,
 )
 async def compare_with_recorded(
-    deployment: str, to: str | None, names: Names, root: Path, server: PrefectServer, *, unconfirmed: bool
+    deployment: str, to: str | None, project: Project, server: PrefectServer, *, unconfirmed: bool
 ) -> Restoration:
     """Choose the version, compare it with the live deployment, and check it as a deploy would; reads only.
 
     The history is read again: while this run waited for its turn, somebody may have deployed.
     """
     progress().step("compare")
-    history = await server.read_history(deployment, names)
+    names = project.names
+    history, _ = await asyncio.gather(server.read_history(deployment, names), learn_key(server))
     state = version_to_restore(history, to or None, unconfirmed=unconfirmed, former=names[1:])
     target = under_present_name(state.written, names)
     flow_name, _, name = deployment.partition("/")
@@ -217,13 +218,16 @@ async def compare_with_recorded(
         # What a recipe took as a secret, this run has never seen; the ledger shows where it stands.
         remember(*(text for one in history for text in known_by(one.entry.after, live.record)))
     change = diff_restored(target, live, names[1:], state.since)
-    await check_restorable(target, history, live, root, server)
+    await check_restorable(target, history, live, project, server)
     logger = get_run_logger()
-    for line in (f"back to {target}: {headline(change)}", *details(change)):
+    described = change_document(change)
+    for line in (f"back to {target}: {title(described)}", *field_lines(described), *change.remarks):
         logger.info("%s", line)
+    stays = await what_stays(deployment, live, Owner(names, target.page.environment), server)
     remarks = [
         *change.remarks,
         *code_remarks(target, _newest(history), live.record if live is not None else None),
+        *filter(None, [stays]),
         *server.unsound.values(),
     ]
     return Restoration(target, live, change, tuple(remarks))

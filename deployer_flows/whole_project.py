@@ -15,12 +15,14 @@ import tenacity
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
+from meta_prefect.engine.approval import ask
 from meta_prefect.engine.cancelled import tidy_up_after_cancelling
 from meta_prefect.engine.form import (
     Adopt,
     Bump,
     DryRun,
     EnvironmentName,
+    Expires,
     Force,
     LocalCode,
     MaxDeletes,
@@ -37,6 +39,7 @@ from meta_prefect.engine.form import (
     Tags,
     Version,
 )
+from meta_prefect.engine.gates import check_gates, check_server
 from meta_prefect.engine.holds import end_holds
 from meta_prefect.engine.leaving import remove_leaving
 from meta_prefect.engine.observed import (
@@ -46,20 +49,20 @@ from meta_prefect.engine.observed import (
     named_after_project,
     present_run,
 )
-from meta_prefect.engine.plan_input import PlanInput, read_plan_input
+from meta_prefect.engine.plan_input import PlanInput, read_expiry, read_plan_input
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.project_plan import Planned, ProjectPlan, Resolved, plan_resolved, resolve_observed
 from meta_prefect.engine.prune import prune_orphans
 from meta_prefect.engine.report_artifact import show_report
 from meta_prefect.engine.source import project_folder
 from meta_prefect.engine.undo import undo
-from meta_prefect.errors import DeployFailed, ValidationFailed, told_once
+from meta_prefect.errors import DeployFailed, MovedError, ValidationFailed, told_once
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.markdown import escaped
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.tags import DEPLOYERS, deployers_of
 from meta_prefect.local.host import LocalHost
-from meta_prefect.plan.changes import Unchanged
+from meta_prefect.plan.changes import Unchanged, records_of
 from meta_prefect.plan.code_moves import in_words, refused
 from meta_prefect.plan.outcomes import counted
 from meta_prefect.plan.saved_plan import DeployOptions, SavedPlan, check_still_holds
@@ -68,14 +71,19 @@ from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.report import Outcome, Report, carried_by, together
 from meta_prefect.report.plan_json import document
-from meta_prefect.report.plan_text import markdown, sections, summary
+from meta_prefect.report.plan_text import markdown, sections
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
 from meta_prefect.state.lock import turn
+from meta_prefect.state.previews import keep_preview
 from meta_prefect.state.saved_plans import plan_of_earlier_attempt, read_plan, settle_plan, store_plan, unfinished_plan
+from meta_prefect.state.sealing_key import share_key
 
 LARGEST_PARAMETERS: Final = 400_000
 """Bytes of JSON that a recipe's run gets at most; Prefect refuses parameters above 524,288."""
+
+LONGEST_QUESTION: Final = 20_000
+"""Characters of a plan that stand in the form that asks for approval; all of it is an artifact."""
 
 _NAMED: Final = 2
 """How many of the selected names stand in the run's name; all of them are among its parameters."""
@@ -108,6 +116,7 @@ async def deploy_project(
     adopt: Adopt = False,
     local_code: LocalCode = False,
     new_environment: NewEnvironment = False,
+    expires: Expires = None,
     prune: Prune = False,
     max_deletes: MaxDeletes = None,
     force: Force = False,
@@ -121,6 +130,7 @@ async def deploy_project(
     Raises:
         ValidationFailed: Something is wrong with the project; nothing was written.
         MovedError: The recorded plan does not hold any more; nothing was written.
+        NotApproved: A person has rejected it, or nobody answered in time; nothing was written.
         DeployFailed: Some deployments could not be written; it carries the report.
     """
     asked = DeployOptions(
@@ -133,6 +143,7 @@ async def deploy_project(
         adopt=adopt,
         local_code=local_code,
         new_environment=new_environment,
+        expires=read_expiry(expires),
         prune=prune,
         max_deletes=max_deletes,
     )
@@ -143,10 +154,68 @@ async def deploy_project(
         async with project_folder(path, revision or None, server, earlier) as folder:
             inputs = await read(folder, environment, asked, earlier)
             await name_run(inputs.context, "plan" if dry_run else "deploy", server, more=selected(inputs))
-            taking_turns = turn(server, inputs.project.name, inputs.context.environment, waiting=progress().wait)
-            async with nullcontext() if dry_run else taking_turns:
-                report = await plan_and_apply(inputs, recorded, server, dry_run=dry_run, on_error=on_error, force=force)
+            if not dry_run:
+                inputs, recorded = await approved(inputs, recorded, server, on_error=on_error)
+            while True:
+                taking_turns = turn(server, inputs.project.name, inputs.context.environment, waiting=progress().wait)
+                try:
+                    async with nullcontext() if dry_run else taking_turns:
+                        report = await plan_and_apply(
+                            inputs, recorded, server, dry_run=dry_run, on_error=on_error, force=force
+                        )
+                except MovedError as moved:
+                    if plan or inputs.context.approval is None:
+                        raise
+                    get_run_logger().warning(
+                        "what was approved does not hold any more, so it is asked again: %s", moved
+                    )
+                    inputs = await read(folder, environment, asked, None)
+                    inputs, recorded = await approved(inputs, None, server, on_error=on_error)
+                else:
+                    break
     return succeeded(report)
+
+
+async def approved(
+    inputs: PlanInput, recorded: SavedPlan | None, server: PrefectServer, *, on_error: OnErrorPolicy
+) -> tuple[PlanInput, SavedPlan | None]:
+    """Let a person approve the plan where the environment asks for that; nothing is held meanwhile, the turn neither.
+
+    Args:
+        inputs: What to deploy.
+        recorded: The plan that must hold.
+        server: The Prefect API.
+        on_error: What to do where something is wrong.
+
+    Returns:
+        The same; where it was approved, with the plan that was, which must hold then.
+
+    Raises:
+        ValidationFailed: Something is wrong with the project, or it may not be deployed from here.
+        NotApproved: It was rejected, or nobody answered in time.
+    """
+    project, earlier = inputs.project, inputs.earlier
+    environment = project.environments.find(inputs.context.environment)
+    rule = environment.says.approval if environment is not None else None
+    if environment is None or rule is None or (earlier is not None and earlier.stage != "planned"):
+        return inputs, recorded
+    check_gates(project, environment.name)
+    check_server(project, environment.name)
+    about = "The plan is among the artifacts of this run."
+    if earlier is None:
+        planned = (await make_plan(inputs, server, completing=False)).to_be_applied()
+        if planned.errors and on_error != "keep-going":
+            raise ValidationFailed(planned.errors)
+        if not planned.has_work:
+            return inputs, recorded
+        earlier = planned.recorded(dry_run=True)
+        await store_plan(earlier, server)
+        plan = document(planned.batch.plan)
+        title = f"Deploy {project.name} to {environment.name}: {plan.count()}"
+        about = markdown(plan, title)[:LONGEST_QUESTION]
+    approval = await ask(earlier, about, environment, rule, server)
+    answered = earlier.model_copy(update={"approval": approval})
+    return inputs.following(answered), answered
 
 
 def selected(inputs: PlanInput) -> str:
@@ -192,15 +261,20 @@ async def plan_and_apply(
         ValidationFailed: Something is wrong with the project; nothing was written.
         MovedError: The recorded plan does not hold any more; nothing was written.
     """
+    if not dry_run:
+        check_gates(inputs.project, inputs.context.environment)
+        check_server(inputs.project, inputs.context.environment)
     planned = await make_plan(inputs, server, completing=not dry_run and inputs.earlier is None)
     if not dry_run:
         planned = planned.to_be_applied()
     if planned.errors and on_error != "keep-going":
         raise ValidationFailed(planned.errors)
     if recorded is not None:
-        check_still_holds(recorded, planned.states)
+        check_still_holds(recorded, planned.states(recorded.sealed_with))
     if not dry_run:
         await check_code_stays(planned, inputs, server)
+        if inputs.expires is not None:
+            await keep_preview(inputs.project.name, inputs.context.environment, inputs.expires, server)
     note = planned.recorded(dry_run=dry_run)
     artifact_id = await store_plan(note, server)
     reports = [] if dry_run else await _run_recipes(planned, on_error)
@@ -279,12 +353,14 @@ async def compare_resolved(resolved: Resolved, server: PrefectServer) -> Project
     """Compare what is wanted with the server, and leave the plan as an artifact."""
     logger = get_run_logger()
     planned = await plan_resolved(resolved, server)
+    await share_key((record for change in planned.batch.plan for record in records_of(change)), server)
     for text in told_once(planned.errors):
         logger.error("%s", text)
     moves = tuple(in_words(planned.moves, gethostname()))
     for move in moves:
         logger.warning("%s", move)
-    lines = [f"{section.mark} {section.title}" for section in sections(planned.batch.plan)]
+    plan = document(planned.batch.plan)
+    lines = [f"{section.mark} {section.title}" for section in sections(plan)]
     for start in range(0, len(lines), _LINES):
         # Many in one record: Prefect Cloud counts records.
         logger.info("%s", "\n".join(lines[start : start + _LINES]))
@@ -293,8 +369,8 @@ async def compare_resolved(resolved: Resolved, server: PrefectServer) -> Project
         {
             "type": "markdown",
             "key": artifact_key(f"plan-{project}-{environment}"),
-            "description": summary(planned.batch.plan),
-            "data": markdown(planned.batch.plan, f"Plan for {project} in {environment}", moves),
+            "description": plan.count(),
+            "data": markdown(plan, f"Plan for {project} in {environment}", moves),
         }
     )
     return planned
@@ -369,12 +445,16 @@ def _whole(planned: ProjectPlan, reports: Sequence[Report], *, dry_run: bool) ->
     return joined.model_copy(
         update={
             "outcomes": (*(happened.get(one.deployment, one) for one in foreseen), *planned.refused()),
-            "remarks": planned.remarks(dry_run=dry_run),
+            "remarks": (*_approval(planned.context), *planned.remarks(dry_run=dry_run)),
             "run_id": run_id,
             "run_url": run_url,
             "plan": document(planned.batch.plan, run_id),
         }
     )
+
+
+def _approval(context: DeployContext) -> list[str]:
+    return [] if context.approval is None else [str(context.approval)]
 
 
 async def show_project_report(report: Report, context: DeployContext, server: PrefectServer) -> None:

@@ -22,6 +22,7 @@ to do about it. The command line prints exactly that and exits with 1; a traceba
     │   ├── RefusedError          the server understood and refused (permanent)
     │   └── MovedError            the live object is neither what the plan saw nor what it wants
     ├── ProcessError              a server or worker process of this host did not start or stop
+    ├── NotApproved               a person has rejected a deploy, or nobody answered in time; nothing was written
     ├── DriftFound                somebody has changed what was deployed
     └── DeployFailed              some deployments could not be written; carries the report
 
@@ -38,7 +39,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 from meta_prefect.hidden_values import secret_values
-from meta_prefect.redaction import HIDDEN, is_secret_name
+from meta_prefect.redaction import is_secret_name
+from meta_prefect.sealing import HIDDEN
 from meta_prefect.texts import LONGEST_ERROR, presentable, quoted
 
 if TYPE_CHECKING:
@@ -99,15 +101,24 @@ class ConfigurationError(MetaPrefectError):
     Attributes:
         keys: The way to the value that is wrong, from a builder's argument inwards, for example ``("schedule", "rrule")``.
         value: That value; None where it is not known.
+        allowance: The name by which an ``allow`` beside it lets it through, as Prefect does; None where nothing does.
     """
 
     keys: tuple[str, ...] = ()
     value: object = None
+    allowance: str | None = None
 
     def is_about(self, *keys: str, value: object = None) -> Self:
         """Note which value is wrong, so that it is found where the user wrote it. What was noted first stays."""
         if not self.keys:
             self.keys, self.value = keys, value
+        return self
+
+    def allowed_as(self, name: str) -> Self:
+        """Say by which name it may be let through."""
+        self.allowance = name
+        mend = f"`allow: {name}` lets it through as it is."
+        self.hint: str | None = f"{self.hint} {mend}" if self.hint else mend
         return self
 
 
@@ -204,6 +215,10 @@ class MovedError(ServerError):
 
 class ProcessError(MetaPrefectError):
     """A server or worker process of this host did not start, or did not stop."""
+
+
+class NotApproved(MetaPrefectError):  # noqa: N818 - a verdict, as in Prefect's own state names
+    """A person has rejected a deploy, or nobody answered in time; nothing was written."""
 
 
 class DriftFound(MetaPrefectError):  # noqa: N818 - a verdict, as in Prefect's own state names

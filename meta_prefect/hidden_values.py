@@ -7,16 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, Final, cast
 
-from meta_prefect.redaction import MARK, hidden
+from meta_prefect.redaction import hidden, sealed
+from meta_prefect.sealing import HIDDEN, MARK, may_be
 
 _BLOCK: Final = re.compile(r"\{\{\s*prefect\.blocks\.")
+_SHOWN: Final = re.compile(rf"{MARK.pattern}|^\(hidden\)$|\(hidden\)@|[:=/'\"]\(hidden\)")
+"""Where something is hidden in a text; ``(hidden)`` among other words may be anybody's own."""
 
 
 def is_hidden(value: object) -> bool:
     """Whether something is hidden in a value."""
     match value:
         case str():
-            return MARK.search(value) is not None
+            return _SHOWN.search(value) is not None
         case Mapping():
             return any(map(is_hidden, cast("Mapping[Any, Any]", value).values()))
         case list() | tuple():
@@ -43,7 +46,7 @@ def secret_values(value: Any, *keys: str | int) -> list[str]:
         keys: The keys that lead to it.
     """
     parts = _hidden_parts(value, hidden(value, *keys), "")
-    return [secret for _, secret, shown in parts if isinstance(secret, str) and MARK.fullmatch(shown)]
+    return [secret for _, secret, shown in parts if isinstance(secret, str) and shown == HIDDEN]
 
 
 def _hidden_parts(value: Any, shown: Any, path: str) -> Iterator[tuple[str, Any, str]]:
@@ -92,7 +95,7 @@ def replaced_by_references(live: Any, wanted: Any) -> Iterator[str]:
         wanted: The value of the same place that is wanted.
     """
     match live, wanted:
-        case str(), str() if live != wanted and live and (_BLOCK.search(wanted) or MARK.fullmatch(hidden(wanted))):
+        case str(), str() if live != wanted and live and (_BLOCK.search(wanted) or hidden(wanted) == HIDDEN):
             if not _BLOCK.search(live):
                 yield live
         case Mapping(), Mapping():
@@ -104,6 +107,35 @@ def replaced_by_references(live: Any, wanted: Any) -> Iterator[str]:
                 yield from replaced_by_references(one, other)
         case _:
             pass
+
+
+def sealed_as(live: Any, stored: Any, *keys: str | int) -> Any:
+    """A live value as it is recorded; where it may be what was recorded, with the very words of the record.
+
+    Args:
+        live: A live value.
+        stored: The value of the same place of a record.
+        keys: The keys that lead to it.
+    """
+    return _sealed_as(live, sealed(live, *keys), stored)
+
+
+def _sealed_as(live: Any, now: Any, stored: Any) -> Any:
+    match now, stored:
+        case Mapping(), Mapping():
+            found, recorded = cast("Mapping[Any, Any]", now), cast("Mapping[Any, Any]", stored)
+            return {
+                key: _sealed_as(live[key], inner, recorded[key]) if key in recorded else inner
+                for key, inner in found.items()
+            }
+        case list(), list():
+            one, other = cast("list[Any]", now), cast("list[Any]", stored)
+            alike = [_sealed_as(*three) for three in zip(live, one, other, strict=False)]
+            return alike + one[len(alike) :]
+        case str(), str() if may_be(str(live), stored, now):
+            return stored
+        case _:
+            return now
 
 
 def restored(stored: Any, live: Any, path: str = "") -> tuple[Any, list[str]]:
@@ -141,4 +173,4 @@ def restored(stored: Any, live: Any, path: str = "") -> tuple[Any, list[str]]:
         case _ if live is None:
             return stored, [path]
         case _:
-            return live, [] if hidden(live, *keys) == stored else [path]
+            return live, [] if sealed_as(live, stored, *keys) == stored else [path]

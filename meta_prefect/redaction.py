@@ -16,24 +16,20 @@ A key looks like a secret's where one of its words is ``password``, ``secret``, 
 Shown are references (``{{ prefect.blocks.secret.x }}``, ``secret/git``, ARNs), as they are how a secret is to be written; empty
 texts, booleans and null; and numbers of tokens.
 
-In place of a hidden value stands ``(hidden)``; in a structured one ``(hidden 3f2a)`` with 16 bits of the hash of the whole text.
-That is enough to see that a value has changed, and too little to confirm a guess.
+In place of a hidden value stands ``(hidden)``. Records that are compared later have a sealed form of it instead; see
+:mod:`meta_prefect.sealing`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit, urlunsplit
 
-HIDDEN: Final = "(hidden)"
-
-MARK: Final = re.compile(r"\(hidden [0-9a-f]{4}\)")
-"""What stands in place of a hidden value in a structured one."""
+from meta_prefect.sealing import HIDDEN, MARK, seal, without_seals
 
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
@@ -103,6 +99,8 @@ _SHAPES: Final = re.compile(
 _SHORTEST_IN_TEXT: Final = 6
 """A shorter value that is known to be secret is hidden where it stands alone: in texts it would be found in innocent words."""
 
+_LONGEST_CACHED: Final = 1000
+
 _known: set[str] = set()
 
 
@@ -112,6 +110,7 @@ def remember(*secrets: str | None) -> None:
         if secret and not MARK.search(secret):
             _known.add(secret)
             _pattern_of_known.cache_clear()
+            _redacted_value.cache_clear()
 
 
 def remember_within(value: object) -> None:
@@ -189,6 +188,12 @@ def redacted(text: str) -> str:
     return text if pattern is None else pattern.sub(HIDDEN, text)
 
 
+@lru_cache(maxsize=10_000)
+def _redacted_value(text: str) -> str:
+    """The same for a text in a value: of many deployments many values are alike, and each is looked at more than once."""
+    return redacted(text)
+
+
 def _address(match: re.Match[str]) -> str:
     whole = match[0]
     scheme, _, rest = whole.partition("://")
@@ -259,7 +264,9 @@ class _Place(NamedTuple):
     field: bool = False
     named: bool = False
 
+    @lru_cache(maxsize=10_000)  # noqa: B019 - places are values, and few
     def below(self, key: str) -> _Place:
+        """The place of the value of a key."""
         named = self.named or key == "secrets"
         if self.key == "properties":
             # The keys of a schema's properties name fields; only a default among them is a value.
@@ -270,6 +277,10 @@ class _Place(NamedTuple):
         return _Place(key, secret, self.field, named)
 
 
+_Mark = Callable[[str], str]
+"""Makes what stands in place of a secret."""
+
+
 def hidden(value: Any, *keys: str | int) -> Any:
     """A JSON value without the secrets in it; a copy, where there are any.
 
@@ -277,7 +288,22 @@ def hidden(value: Any, *keys: str | int) -> Any:
         value: The value.
         keys: The keys that lead to it; one may be a path joined by dots.
     """
-    return _hidden(value, _place(keys))
+    return _hidden(value, _place(keys), _unsealed)
+
+
+def sealed(value: Any, *keys: str | int) -> Any:
+    """A JSON value as it is recorded: secrets are sealed in it; a copy, where there are any.
+
+    Args:
+        value: The value.
+        keys: The keys that lead to it; one may be a path joined by dots.
+    """
+    return _hidden(value, _place(keys), seal)
+
+
+def _unsealed(secret: str) -> str:
+    del secret
+    return HIDDEN
 
 
 def _place(keys: Iterable[str | int]) -> _Place:
@@ -288,36 +314,36 @@ def _place(keys: Iterable[str | int]) -> _Place:
     return place
 
 
-def _hidden(value: Any, place: _Place) -> Any:
+def _hidden(value: Any, place: _Place, mark: _Mark) -> Any:
     match value:
         case str():
-            return _hidden_text(value, place)
+            return _hidden_text(value if mark is seal else without_seals(value), place, mark)
         case bool() | None:
             return value
         case int() | float():
-            return _mark(str(value)) if place.secret and not _is_numbered(place.key) else value
+            return mark(str(value)) if place.secret and not _is_numbered(place.key) else value
         case Mapping():
             found = cast("Mapping[Any, Any]", value)
             named = found.get("name")
             return {
-                key: _hidden(inner, place.below(named if key == "value" and isinstance(named, str) else str(key)))
+                key: _hidden(inner, place.below(named if key == "value" and isinstance(named, str) else str(key)), mark)
                 for key, inner in found.items()
             }
         case list() | tuple():
-            return type(cast("Any", value))(_hidden_items(cast("Sequence[Any]", value), place))
+            return type(cast("Any", value))(_hidden_items(cast("Sequence[Any]", value), place, mark))
         case _:
             return value
 
 
-def _hidden_text(text: str, place: _Place) -> str:
-    if not text or MARK.fullmatch(text):
+def _hidden_text(text: str, place: _Place, mark: _Mark) -> str:
+    if not text or text == HIDDEN or (text[0] == "(" and MARK.fullmatch(text)):
         return text
     if text in _known:
-        return _mark(text)
+        return mark(text)
     if not place.secret or _is_reference(text) or _is_name_of_secret(text, place):
-        clean = redacted(text)
-        return text if clean == text else clean.replace(HIDDEN, _mark(text))
-    return _mark(text)
+        clean = _redacted_value(text) if len(text) <= _LONGEST_CACHED else redacted(text)
+        return text if clean == text else clean.replace(HIDDEN, mark(text))
+    return mark(text)
 
 
 def _is_name_of_secret(text: str, place: _Place) -> bool:
@@ -327,16 +353,13 @@ def _is_name_of_secret(text: str, place: _Place) -> bool:
     )
 
 
-def _hidden_items(items: Sequence[Any], place: _Place) -> Iterator[Any]:
+def _hidden_items(items: Sequence[Any], place: _Place, mark: _Mark) -> Iterator[Any]:
     option = False
     for item in items:
         # As in a command: ["--password", "…"]
-        yield _hidden(item, place._replace(secret=True)) if option and isinstance(item, str) else _hidden(item, place)
+        here = place._replace(secret=True) if option and isinstance(item, str) else place
+        yield _hidden(item, here, mark)
         option = isinstance(item, str) and item.startswith("--") and "=" not in item and is_secret_name(item)
-
-
-def _mark(secret: str) -> str:
-    return f"(hidden {hashlib.sha256(secret.encode(errors='replace')).hexdigest()[:4]})"
 
 
 def without_userinfo(address: str) -> str:

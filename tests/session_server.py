@@ -52,7 +52,7 @@ def start_session_server(home: Path) -> SessionServer:
     """
     kinds: dict[str, Callable[[Path], SessionServer]] = {
         "embedded": lambda _: _embedded(),
-        "plain": _plain,
+        "plain": start_plain_server,
         "postgresql": _on_postgresql,
     }
     return kinds[os.environ.get("META_PREFECT_TEST_SERVER", "embedded")](home)
@@ -72,7 +72,8 @@ def _embedded() -> SessionServer:
     return SessionServer(server.url, server.auth_string, stop_server)
 
 
-def _plain(home: Path, **settings: str) -> SessionServer:
+def start_plain_server(home: Path, **settings: str) -> SessionServer:
+    """Start `prefect server start` on loopback, with its log in a folder; its data may have another PREFECT_HOME."""
     port, log = str(free_port()), home / "server.log"
     url = f"http://127.0.0.1:{port}/api"
     ours = {**SERVER_SETTINGS, "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / "ui"), "PREFECT_API_URL": url}
@@ -122,6 +123,6 @@ def _on_postgresql(home: Path) -> SessionServer:
         after.callback(shutil.rmtree, folder, ignore_errors=True)
         after.callback(postgresql, "pg_ctl", "-m", "immediate", "stop")
         address = f"postgresql+asyncpg://prefect@127.0.0.1:{port}/postgres"
-        server = _plain(home, PREFECT_SERVER_DATABASE_CONNECTION_URL=address)
+        server = start_plain_server(home, PREFECT_SERVER_DATABASE_CONNECTION_URL=address)
         after.callback(server.stop)
         return SessionServer(server.url, None, after.pop_all().close)

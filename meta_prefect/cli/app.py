@@ -10,9 +10,13 @@ from typing import Annotated, Final, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from meta_prefect import __version__
+from meta_prefect.cli.approve import approve
 from meta_prefect.cli.bootstrap import bootstrap
+from meta_prefect.cli.destroy import destroy
 from meta_prefect.cli.disown import disown
+from meta_prefect.cli.doctor import doctor
 from meta_prefect.cli.ending import INTERRUPTED, journal
+from meta_prefect.cli.environments import environments
 from meta_prefect.cli.history import history, rollback
 from meta_prefect.cli.hold import hold, release
 from meta_prefect.cli.init import init
@@ -21,6 +25,7 @@ from meta_prefect.cli.options import (
     ApplyOptions,
     Debug,
     Environment,
+    Every,
     Flag,
     Form,
     PlanOptions,
@@ -54,14 +59,18 @@ worker_app = App(name="worker", help="The process workers of this host, and mani
 app.command(init)
 app.command(recipes)
 app.command(schema)
+app.command(environments)
+app.command(approve)
 app.command(history)
 app.command(rollback)
 app.command(disown)
+app.command(destroy)
 app.command(hold)
 app.command(release)
 app.command(bootstrap)
 app.command(status)
 app.command(open_ui, name="open")
+app.command(doctor)
 app.command(schedule_app)
 app.command(server_app)
 app.command(worker_app)
@@ -74,6 +83,8 @@ def deploy(
     what: PlanOptions = PlanOptions(),
     how: ApplyOptions = ApplyOptions(),
     where: TargetOptions = TargetOptions(),
+    every: Every = False,
+    output: Form = "text",
     debug: Debug = False,
 ) -> int:
     """Deploy a project: every deployment that its `meta_prefect.yaml` asks for.
@@ -91,18 +102,20 @@ def deploy(
     if how.plan is not None:
         refuse_beside_plan(what)
     asked = {**what.given(), **how.given()}
+    if where.remote and output == "json":
+        raise TargetError("--output json does not go with --remote", hint="The deployer's run has the report.")
     if where.remote:
         return deploy_by_deployer(targets, revision=where.revision, environment=asked.pop("env"), **asked)
     if where.revision is not None:
         raise TargetError("--revision goes with --remote", hint="Here, what is deployed is what is checked out.")
-    output = Output()
-    with output.watching("Deploying", debug=debug):
+    out = Output()
+    with out.watching("Deploying", debug=debug):
         report = report_of(
-            lambda: run(targets, **asked, build=not where.no_build, local=where.local, auth=where.auth, say=output.say)
+            lambda: run(targets, **asked, build=not where.no_build, local=where.local, auth=where.auth, say=out.say)
         )
     if how.dry_run:
-        return output.plan(report, "text", adopting=what.adopt)
-    output.report(report)
+        return out.plan(report, output, adopting=what.adopt)
+    out.report(report, form=output, every=every)
     return 1 if report.failed else 0
 
 
@@ -110,7 +123,9 @@ def deploy(
 def plan(
     *targets: str,
     what: PlanOptions = PlanOptions(),
-    output: Annotated[Literal["text", "json"], Parameter(help="How to print.")] = "text",
+    output: Annotated[
+        Literal["text", "json", "markdown"], Parameter(help="How to print; `markdown` for a comment of a pull request.")
+    ] = "text",
     debug: Debug = False,
 ) -> int:
     """Say what a deploy would do, field by field, and write nothing.
@@ -128,7 +143,7 @@ def plan(
     out = Output()
     with out.watching("Planning", debug=debug):
         report = run(targets, dry_run=True, **what.given())
-    return out.plan(report, output, adopting=what.adopt)
+    return out.plan(report, output, adopting=what.adopt, env=what.env)
 
 
 @app.command
@@ -157,6 +172,19 @@ def validate(
         out.findings(failure.errors, output)
         return 1
     out.sound(report, output)
+    return 0
+
+
+@app.command
+def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
+    """Print what makes a shell complete commands and options: `source <(meta-prefect completion bash)`.
+
+    Parameters
+    ----------
+    shell
+        The shell.
+    """
+    Output().raw(app.generate_completion(shell=shell))
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ from meta_prefect.cli.options import Debug, DryRun, Flag, Several, read_settings
 from meta_prefect.cli.output import Output, report_of
 
 if TYPE_CHECKING:
+    from meta_prefect.project import Project
     from meta_prefect.report import Report
 
 CommaSeparated = Annotated[str, Parameter(show_default=False)]
@@ -76,7 +78,14 @@ class Timetable:
     check: Annotated[str | None, Parameter(help="When to look for drift: a cron expression or an rrule.")] = None
     on_drift: Annotated[Literal["report", "fail", "heal"], Parameter(help="What a drift leads to.")] = "report"
     watch: Annotated[Flag, Parameter(help="Look for drift after each change of a deployment, too.")] = False
-    timezone: Annotated[str, Parameter(help="The time zone of both schedules, an IANA name.")] = "UTC"
+    reap: Annotated[
+        str | None,
+        Parameter(
+            help="When to take down previews that have expired: a cron expression or an rrule; by default every hour, where "
+            "the project file describes an environment that expires."
+        ),
+    ] = None
+    timezone: Annotated[str, Parameter(help="The time zone of these schedules, an IANA name.")] = "UTC"
 
     def given(self) -> dict[str, Any]:
         """The options, as a deployer's setup has them."""
@@ -101,8 +110,12 @@ def bootstrap(
     /,
     *,
     environments: Annotated[
-        str, Parameter(help="The environments that may be chosen, comma-separated; the first one is filled in.")
-    ] = "dev,prod",
+        str | None,
+        Parameter(
+            help="The environments that may be chosen, comma-separated; the first one is filled in. By default those that the "
+            "project file names, else dev,prod."
+        ),
+    ] = None,
     source: Source = Source(),
     timetable: Timetable = Timetable(),
     runs: Runs = Runs(),
@@ -113,27 +126,63 @@ def bootstrap(
     """Make the deployer of a project: deployments that deploy it from the Prefect UI, on a schedule, and watch for drift.
 
     Where the project comes from is fixed here; a run chooses among the environments, and names a branch or commit. Doing it
-    again changes only what differs.
+    again changes only what differs. Where environments are on several servers, each server gets a deployer for its own.
 
     Parameters
     ----------
     path
         The project's folder, or a file in it.
     """
+    from meta_prefect.local.environment_server import server_of
+    from meta_prefect.project import read_project
+
     out = Output()
-    setup = _setup(
-        source=source.of(path),
-        environments=_split(environments),
-        runs_by=runs.recipe,
-        variables=read_settings(runs.variables),
+    given: dict[str, Any] = {
+        "source": source.of(path),
+        "runs_by": runs.recipe,
+        "variables": read_settings(runs.variables),
         **timetable.given(),
-    )
-    with out.watching("Bootstrapping", debug=debug):
-        report = report_of(lambda: _run(setup, out, dry_run=dry_run, remove=remove))
-    if dry_run:
-        return out.plan(report, "text", following=False)
-    out.report(report, following=False)
-    return 1 if report.failed else 0
+    }
+    project = read_project(path, required=False)
+    if timetable.reap is None and any(one.expires for one in project.environments.models.values()):
+        given["reap"] = "@hourly"
+    codes: list[int] = []
+    groups = _by_server(project, None if environments is None else _split(environments))
+    for names in groups:
+        setup = _setup(**_for(names, groups, given))
+        with out.watching("Bootstrapping", debug=debug), server_of(project, _any_of(project, names)) as place:
+            if place is not None:
+                out.say(f"{', '.join(names)}: {place}")
+            report = report_of(partial(_run, setup, out, dry_run=dry_run, remove=remove))
+        if dry_run:
+            codes.append(out.plan(report, "text", following=False))
+        else:
+            out.report(report, following=False)
+            codes.append(1 if report.failed else 0)
+    return max(codes)
+
+
+def _by_server(project: Project, asked: tuple[str, ...] | None) -> list[tuple[str, ...]]:
+    """The environments of a deployer, together where one server has them."""
+    groups: dict[tuple[str | None, str | None], tuple[str, ...]] = {}
+    for name in asked or project.environments.names or ("dev", "prod"):
+        found = project.environments.check(name)
+        server = (found.says.profile, found.says.api_url) if found is not None else (None, None)
+        groups[server] = (*groups.get(server, ()), name)
+    return list(groups.values())
+
+
+def _any_of(project: Project, names: tuple[str, ...]) -> str | None:
+    return names[0] if project.environments else None
+
+
+def _for(names: tuple[str, ...], groups: list[tuple[str, ...]], given: dict[str, Any]) -> dict[str, Any]:
+    """What was asked for, as far as it is about the environments of one server; what is about none is refused later."""
+    others = {one for group in groups if group != names for one in group}
+    asked: tuple[str, ...] = given["redeploy_in"]
+    here = tuple(one for one in asked if one not in others)
+    redeploy = None if asked and not here else given["redeploy"]
+    return {**given, "redeploy_in": here, "redeploy": redeploy, "environments": names}
 
 
 def _run(setup: Any, out: Output, *, dry_run: bool, remove: bool) -> Report:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 
 from cyclopts import Parameter
 
-from meta_prefect.cli.options import Debug, Flag, ProjectPath
+from meta_prefect.cli.options import Debug, Flag, ProjectPath, ServerOf
 from meta_prefect.cli.output import Output
 from meta_prefect.texts import escaped
 
@@ -32,6 +32,7 @@ def history(
     /,
     *,
     path: ProjectPath = Path(),
+    env: ServerOf = None,
     output: Annotated[Literal["text", "json"], Parameter(help="How to print.")] = "text",
     debug: Debug = False,
 ) -> int:
@@ -44,7 +45,7 @@ def history(
     """
     out = Output()
     with out.watching("Reading", debug=debug):
-        recorded, notes = _read(deployment, path)
+        recorded, notes = _read(deployment, path, env)
     if output == "json":
         out.raw(json.dumps([_as_json(one) for one in recorded], indent=2))
     elif sys.stdout.isatty():
@@ -74,6 +75,7 @@ def rollback(
         Flag, Parameter(help="Go back also to what is recorded of a run that is gone, which nothing confirms.")
     ] = False,
     path: ProjectPath = Path(),
+    env: ServerOf = None,
     dry_run: Annotated[Flag, Parameter(help="Compare, and write nothing.")] = False,
     debug: Debug = False,
 ) -> int:
@@ -88,6 +90,8 @@ def rollback(
         The deployment, as `flow/deployment`.
     """
     from meta_prefect.local.api import reading_api, writing_api
+    from meta_prefect.local.environment_server import server_of
+    from meta_prefect.project import read_project
 
     out = Output()
     asked = {
@@ -99,7 +103,7 @@ def rollback(
         "path": str(path),
         "dry_run": dry_run,
     }
-    with out.watching("Rolling back", debug=debug):
+    with out.watching("Rolling back", debug=debug), server_of(read_project(path, required=False), env):
         if dry_run:
             with reading_api() as api:
                 report = _roll_back(asked, api)
@@ -121,9 +125,10 @@ def _roll_back(asked: dict[str, Any], api: str | None) -> Report:
     return run_flow_there(lambda: cast("Any", flow)(**asked))
 
 
-def _read(deployment: str, path: Path) -> tuple[Sequence[HistoryEntry], Sequence[str]]:
+def _read(deployment: str, path: Path, env: str | None) -> tuple[Sequence[HistoryEntry], Sequence[str]]:
     """Read what was written of a deployment, and what else to know: its hold, and what cannot be read."""
     from meta_prefect.engine.context import clock
+    from meta_prefect.local.environment_server import server_of
     from meta_prefect.plan.ledger import CUT_OFF, is_cut_off
     from meta_prefect.project import read_project
     from meta_prefect.server.asking import ask_api
@@ -141,7 +146,8 @@ def _read(deployment: str, path: Path) -> tuple[Sequence[HistoryEntry], Sequence
             notes.append(CUT_OFF)
         return recorded, notes
 
-    return ask_api(read, _LACKING)
+    with server_of(project, env):
+        return ask_api(read, _LACKING)
 
 
 def _run_url(recorded: HistoryEntry) -> str | None:
@@ -162,6 +168,7 @@ def _as_json(recorded: HistoryEntry) -> dict[str, Any]:
         "doubt": None if recorded.doubt is None else str(recorded.doubt),
         "commit": page.commit,
         "by": page.by,
+        "approved": None if page.approval is None else page.approval.model_dump(mode="json"),
         "project": page.project,
         "environment": page.environment,
         "recipe": page.recipe,

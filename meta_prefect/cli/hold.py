@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from cyclopts import Parameter
 
-from meta_prefect.cli.options import Debug, ProjectPath
+from meta_prefect.cli.options import Debug, ProjectPath, ServerOf
 from meta_prefect.cli.output import Output
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def hold(
         ),
     ] = "all",
     path: ProjectPath = Path(),
+    env: ServerOf = None,
     debug: Debug = False,
 ) -> int:
     """Leave a deployment as it is: deploys, heals and prunes do not touch it, and say who asked for that and why.
@@ -45,12 +46,12 @@ def hold(
     """
     out = Output()
     with out.watching("Holding", debug=debug):
-        made = _observed(deployment=deployment, because=because, until=until, scope=scope, path=str(path))
+        made = _observed(env, deployment=deployment, because=because, until=until, scope=scope, path=str(path))
     out.raw(f"{deployment} is {made}")
     return 0
 
 
-def release(deployment: str, /, *, path: ProjectPath = Path(), debug: Debug = False) -> int:
+def release(deployment: str, /, *, path: ProjectPath = Path(), env: ServerOf = None, debug: Debug = False) -> int:
     """End the hold of a deployment; the next deploy makes it what the project wants.
 
     Parameters
@@ -60,13 +61,16 @@ def release(deployment: str, /, *, path: ProjectPath = Path(), debug: Debug = Fa
     """
     out = Output()
     with out.watching("Releasing", debug=debug):
-        ended = _observed(deployment=deployment, release=True, path=str(path))
+        ended = _observed(env, deployment=deployment, release=True, path=str(path))
     out.raw(f"released: {deployment} was {ended}")
     return 0
 
 
-def _observed(**parameters: Any) -> Hold:
+def _observed(env: str | None, /, **parameters: Any) -> Hold:
     from deployer_flows import hold as flow
+    from meta_prefect.local.environment_server import server_of
+    from meta_prefect.project import read_project
     from meta_prefect.server.asking import run_flow
 
-    return run_flow(lambda: cast("Any", flow)(**parameters), "nothing to hold")
+    with server_of(read_project(Path(parameters["path"]), required=False), env):
+        return run_flow(lambda: cast("Any", flow)(**parameters), "nothing to hold")

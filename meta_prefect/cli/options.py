@@ -24,8 +24,14 @@ DryRun = Annotated[Flag, Parameter(help="Plan, and write nothing.")]
 Environment = Annotated[
     str | None, Parameter(name=["--env", "-e"], help="The environment; by default META_PREFECT__ENV, else dev.")
 ]
+ServerOf = Annotated[
+    str | None,
+    Parameter(name=["--env", "-e"], help="The environment whose server is asked, where the project names one."),
+]
 Select = Annotated[Several, Parameter(help="Only what matches, by flow or deployment: `etl-*`, `*/nightly-*`.")]
 Form = Annotated[Literal["text", "json"], Parameter(help="How to print.")]
+
+Every = Annotated[Flag, Parameter(name="--all", help="Name what is unchanged or in sync too, however many there are.")]
 
 OnError = Literal["stop", "keep-going", "atomic"]
 
@@ -51,6 +57,12 @@ class PlanOptions:
     new_environment: Annotated[
         Flag, Parameter(name="--new-env", help="The environment is a new one, though nearly the name of another.")
     ] = False
+    expires: Annotated[
+        str | None,
+        Parameter(
+            help="An environment of its own, taken down after `12h` or `3d`; what is created in it begins paused."
+        ),
+    ] = None
     prune: Annotated[
         Flag, Parameter(help="Delete the project's deployments that are no longer in it, after all else.")
     ] = False
@@ -132,7 +144,9 @@ def refuse_beside_plan(what: PlanOptions) -> None:
         TargetError: It is.
     """
     options = {"new_environment": "new-env"}
-    if given := [f"--{options.get(name, name.replace('_', '-'))}" for name in said(what.given())]:
+    # The environment may be named: it says which server holds the plan.
+    asked = said(what.given()).keys() - {"env"}
+    if given := [f"--{options.get(name, name.replace('_', '-'))}" for name in what.given() if name in asked]:
         raise TargetError(
             f"--plan and {', '.join(given)} do not go together: what is deployed is recorded with the plan",
             hint="Give these options to `meta-prefect plan`.",

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.markup import escape
 
@@ -27,12 +27,9 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from meta_prefect.plan.outcomes import Action
-    from meta_prefect.report import Report
-    from meta_prefect.report.grouping import Line, Section
-    from meta_prefect.report.plan_json import ChangeDocument, PlanDocument
+    from meta_prefect.report import Outcome, Report
 
 _PLACE = re.compile(r"(?P<file>[^:\n]+\.ya?ml):(?P<line>\d+)(?::(?P<column>\d+))?")
-_MARKS = {"create": "+", "update": "~", "next version": "~", "unchanged": "=", "held": "=", "delete": "-"}
 _MARK_COLORS = {"+": "green", "~": "yellow", "=": "dim", "-": "red"}
 _COLORS: dict[Action, str] = {
     "created": "green",
@@ -48,6 +45,10 @@ _COLORS: dict[Action, str] = {
     "held": "magenta",
     "failed": "bold red",
 }
+
+
+FEW: Final = 3
+"""More than these that nothing was done to are counted, and not named."""
 
 
 def report_of(run: Callable[[], Report]) -> Report:
@@ -168,37 +169,55 @@ class Output:
         with Bar(*columns, console=self._err, transient=True) as bar:
             yield _Bar(bar, title)
 
-    def report(self, report: Report, *, following: bool = True) -> None:
-        """Print what happened to each deployment, and how to go on with the first one unless that is not ``following``."""
-        if self._out.is_terminal:
-            self._table(report)
+    def report(self, report: Report, *, following: bool = True, form: str = "text", every: bool = False) -> None:
+        """Print what happened to each deployment; of more than a few that are unchanged, how many there are.
+
+        Args:
+            report: What a deploy did.
+            following: Whether to say how to go on with the first deployment.
+            form: ``text`` or ``json``.
+            every: Whether to name all that are unchanged.
+        """
+        if form == "json":
+            self.raw(report.as_json())
+            return
+        named = [one for one in report.outcomes if every or one.action != "unchanged"]
+        if (left := len(report.outcomes) - len(named)) <= FEW:
+            named, left = list(report.outcomes), 0
+        if self._out.is_terminal and (named or report.components):
+            self._table(report, named)
         else:
-            for outcome in report.outcomes:
+            for outcome in named:
                 version = f" version {short_commit(outcome.version)}" if outcome.version else ""
                 detail = f" ({outcome.detail})" if outcome.detail else ""
                 self.raw(indented(f"{outcome.action} {escaped(outcome.deployment)}{version}{detail}"))
             for name, done in report.components:
                 self.raw(indented(f"{done} {escaped(name)}"))
+        if left:
+            self.raw(f"unchanged: {left} deployments (--all names them)", style="dim")
         for remark in report.remarks:
             self.note(remark)
         self.raw(report.in_one_line)
         if report.run_url:
             self.raw(f"Run: {report.run_url}")
-        if following and not report.failed and not report.dry_run and report.outcomes:
-            first = report.outcomes[0]
+        if following and not report.failed and not report.dry_run and named:
+            first = next((one for one in named if one.action in {"created", "updated"}), named[0])
             parameters = "".join(f" -p {shlex.quote(f'{name}=')}…" for name in first.open_parameters)
             self.raw(f"Next: prefect deployment run {shell(first.deployment)}{parameters} --watch")
 
-    def plan(self, report: Report, form: str, *, following: bool = True, adopting: bool = False) -> int:
+    def plan(
+        self, report: Report, form: str, *, following: bool = True, adopting: bool = False, env: str | None = None
+    ) -> int:
         """Print a plan, field by field; returns what the command exits with.
 
         That is 2 where there are changes, 0 where there are none, and 1 where some of it cannot be planned.
 
         Args:
             report: What a dry run found.
-            form: ``text`` or ``json``.
+            form: ``text``, ``json`` or ``markdown``.
             following: Whether `deploy --plan` can apply it.
             adopting: Whether it may take over what nobody manages.
+            env: The environment that was asked for: it may say which server holds the plan.
         """
         failed = report.failed
         if report.plan is None:
@@ -207,7 +226,14 @@ class Output:
         if form == "json":
             self.raw(report.plan.as_json())
             return ends
-        for section in _sections(report.plan):
+        if form == "markdown":
+            from meta_prefect.report.plan_comment import plan_comment
+
+            self.raw(plan_comment(report))
+            return ends
+        from meta_prefect.report.plan_text import sections
+
+        for section in sections(report.plan, with_remarks=False):
             title, *below = section.text()
             self._out.print(f"[{_MARK_COLORS[section.mark]}]{escape(escaped(title))}[/]")
             for line in below:
@@ -222,17 +248,18 @@ class Output:
             what = unmanaged[0] if len(unmanaged) == 1 else f"{len(unmanaged)} deployments"
             self.raw(f"Nobody manages {what}; to take over as shown: meta-prefect deploy --adopt")
         elif following and report.run_id and report.plan.changes:
-            self.raw(f"To apply exactly this: meta-prefect deploy --plan {report.run_id}")
+            named = f" --env {shlex.quote(env)}" if env else ""
+            self.raw(f"To apply exactly this: meta-prefect deploy{named} --plan {report.run_id}")
         return ends
 
-    def _table(self, report: Report) -> None:
+    def _table(self, report: Report, named: Iterable[Outcome]) -> None:
         from rich.table import Table
 
         title = f"{'Plan for' if report.dry_run else 'Deployed to'} {report.environment}"
         table = Table(title=title, title_justify="left")
         for column in ("Deployment", "Result", "Version", "Detail"):
             table.add_column(column, overflow="fold")
-        for outcome in report.outcomes:
+        for outcome in named:
             color = _COLORS[outcome.action]
             name = linked(outcome.deployment, outcome.url)
             version = escape(escaped(short_commit(outcome.version or "")))
@@ -307,49 +334,6 @@ class _Bar:
         """One of them has been written."""
         del name, done
         self._bar.advance(self._task)
-
-
-def _sections(plan: PlanDocument) -> list[Section]:
-    """A plan, what several deployments have in common first."""
-    from meta_prefect.report.grouping import Section, grouped
-
-    return grouped(
-        Section(
-            mark=_MARKS[change.action],
-            kind=change.kind,
-            name=change.name,
-            title=f"{change.kind} {change.name}{_why(change)}",
-            reason=change.detail,
-            lines=tuple(_field_lines(change)),
-        )
-        for change in plan.changes
-    )
-
-
-def _why(change: ChangeDocument) -> str:
-    if change.detail:
-        return f": {change.detail}"
-    return ": next version" if change.action == "next version" else ""
-
-
-def _field_lines(change: ChangeDocument) -> Generator[Line]:
-    """The lines below a change: what a new object has, or each field's before and after."""
-    from meta_prefect.interfaces.json_diff import ABSENT
-    from meta_prefect.report.plan_text import field_line, kept_lines, scheduled_runs_lines, shown
-
-    for field in change.fields:
-        if change.action == "create":
-            if field.after not in (None, "", [], {}) and not field.path.startswith("parameter_openapi_schema"):
-                yield f"{field.path}: {shown(field.after, field.path)}"
-        else:
-            before = field.before if "before" in field.model_fields_set else ABSENT
-            after = field.after if "after" in field.model_fields_set else ABSENT
-            line = field_line(field.path, before, after)
-            yield f"held back: {line}" if change.action == "held" else line
-    yield from kept_lines(change.kept)
-    yield from (str(fires) for fires in change.next_fires)
-    if change.action != "delete":
-        yield from scheduled_runs_lines(change.scheduled_runs)
 
 
 def _quiet_prefect() -> None:

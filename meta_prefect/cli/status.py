@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from meta_prefect.cli.options import Debug, Environment, Select
-from meta_prefect.cli.output import Output
+from meta_prefect.cli.options import Debug, Environment, Every, Select
+from meta_prefect.cli.output import FEW, Output
 from meta_prefect.texts import escaped
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def status(
     *targets: str,
     env: Environment = None,
     select: Select = (),
+    every: Every = False,
     output: Annotated[Literal["text", "json"], Parameter(help="How to print.")] = "text",
     debug: Debug = False,
 ) -> int:
@@ -51,7 +52,11 @@ def status(
     if output == "json":
         out.raw(found.as_json())
     else:
+        in_sync = [one for one in found.deployments if one.state == "in sync" and not one.fields]
+        counted = [] if every or len(in_sync) <= FEW else in_sync
         for one in found.deployments:
+            if one in counted:
+                continue
             out.raw(escaped(_line(one)), style=_COLORS[one.state])
             for field in one.fields:
                 out.raw(escaped(f"    {_field_line(field)}"))
@@ -60,6 +65,8 @@ def status(
                 out.raw(escaped(f"{one.state}: {one}"), style=_COLORS[one.state])
                 for line in (*map(_field_line, one.fields), *one.remarks):
                     out.raw(escaped(f"    {line}"))
+        if counted:
+            out.raw(f"in sync: {len(counted)} deployments (--all names them)", style="dim")
         out.raw(found.in_one_line)
     for remark in found.remarks:
         out.say(f"note: {remark}")
@@ -70,6 +77,7 @@ def _read(targets: tuple[str, ...], env: str | None, select: tuple[str, ...]) ->
     from meta_prefect.deploy import split_targets
     from meta_prefect.engine.plan_input import read_plan_input
     from meta_prefect.engine.status import project_status
+    from meta_prefect.local.environment_server import server_of
     from meta_prefect.local.host import LocalHost
     from meta_prefect.plan.saved_plan import DeployOptions
     from meta_prefect.project import read_project
@@ -78,12 +86,14 @@ def _read(targets: tuple[str, ...], env: str | None, select: tuple[str, ...]) ->
 
     path, names = split_targets(targets)
     asked = DeployOptions(names=names, select=tuple(select))
+    project = read_project(path, required=False)
 
     async def read(server: PrefectServer) -> ProjectStatus:
-        return await project_status(read_plan_input(read_project(path, required=False), path, env, asked), server)
+        return await project_status(read_plan_input(project, path, env, asked), server)
 
     host = LocalHost(start_worker=read_settings().start_worker)
-    return ask_api(read, "nothing to compare with", host=host)
+    with server_of(project, env):
+        return ask_api(read, "nothing to compare with", host=host)
 
 
 def _line(one: DeploymentStatus) -> str:

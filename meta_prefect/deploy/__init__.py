@@ -30,6 +30,7 @@ class Options(TypedDict, total=False):
         local_code: Let the code of deployments move from a shared source, such as Git, to the project's folder on this host, even
             though the project has a deployer.
         new_environment: The environment is a new one of the project, though nearly the name of another.
+        expires: After what time the environment is taken down, such as ``3d``: a preview, in which what is created begins paused.
         prune: Delete the project's deployments in this environment that are no longer in it, after all else went well.
         max_deletes: Refuse to prune more; None means a fifth of the project's deployments, and at least 3.
         force: Prune without waiting for runs that are under way.
@@ -43,6 +44,7 @@ class Options(TypedDict, total=False):
     adopt: bool
     local_code: bool
     new_environment: bool
+    expires: str | None
     prune: bool
     max_deletes: int | None
     force: bool
@@ -92,15 +94,41 @@ def deploy(
         DeployFailed: Some deployments could not be written; it carries the report.
         MetaPrefectError: Anything else that went wrong, for example that the server does not answer.
     """
+    from meta_prefect.engine.gates import check_gates
     from meta_prefect.engine.requests import check_before_start
-    from meta_prefect.local.api import NO_API_HINT, reading_api, writing_api
+    from meta_prefect.local.environment_server import server_of
+    from meta_prefect.project import read_project
+    from meta_prefect.settings import read_settings
 
     path, names = split_targets(targets)
     asked: Parameters = {"path": str(path), "environment": env, "names": list(names), "select": list(select)}
     if unknown := options.keys() - Options.__annotations__.keys():
         raise TypeError(f"deploy() has no option {', '.join(sorted(unknown))}")
-    plan = options.get("plan")
     is_project = check_before_start(path)
+    project = read_project(path, required=False)
+    environment = env or read_settings().env
+    # What a recorded plan is for stands in it.
+    if project.environments and options.get("plan") is None and not options.get("dry_run"):
+        check_gates(project, environment)
+    with server_of(project, env) as place:
+        if place is not None:
+            say(f"{project.name} in {environment}: {place}")
+        return _there(asked, options, is_project=is_project, build=build, local=local, auth=auth, say=say)
+
+
+def _there(
+    asked: Parameters,
+    options: Options,
+    *,
+    is_project: bool,
+    build: bool,
+    local: bool,
+    auth: bool | None,
+    say: Callable[[str], None],
+) -> Report:
+    """Deploy, or plan, with the API that is in force, else with one on this host."""
+    from meta_prefect.local.api import NO_API_HINT, reading_api, writing_api
+
     # For a project without deployments no server is started; one that is there tells what earlier deploys left on it.
     if not options.get("dry_run") and (is_project or options.get("prune")):
         with writing_api(local=local, auth=auth, say=say):
@@ -108,7 +136,7 @@ def deploy(
     with reading_api() as api:
         if api is not None:
             return _observed(asked, options, build=build)
-        if plan is not None:
+        if (plan := options.get("plan")) is not None:
             raise NoApiConfiguredError(f"the plan of run {plan} is nowhere without a Prefect API", hint=NO_API_HINT)
         return _offline(asked, options)
 
@@ -125,6 +153,7 @@ def validate(targets: Sequence[str] = (), *, env: str | None = None) -> Report:
 
 def _offline(asked: Parameters, options: Options) -> Report:
     from meta_prefect.engine.offline import plan_offline
+    from meta_prefect.engine.plan_input import read_expiry
     from meta_prefect.plan.saved_plan import DeployOptions
 
     plan_options = DeployOptions(
@@ -132,6 +161,7 @@ def _offline(asked: Parameters, options: Options) -> Report:
         select=tuple(asked["select"]),
         adopt=options.get("adopt", False),
         prune=options.get("prune", False),
+        expires=read_expiry(options.get("expires")),
     )
     keep_going = options.get("on_error") == "keep-going"
     return asyncio.run(plan_offline(Path(asked["path"]), asked["environment"], plan_options, keep_going=keep_going))

@@ -51,6 +51,7 @@ def deploy_remotely(path: Path, parameters: Mapping[str, Any], say: Callable[[st
         TargetError: The project has no deployer, or the deployer cannot be asked this.
         NoApiConfiguredError: There is no Prefect API.
     """
+    from meta_prefect.local.environment_server import server_of
     from meta_prefect.project import read_project
     from meta_prefect.server.asking import ask_api
 
@@ -68,7 +69,8 @@ def deploy_remotely(path: Path, parameters: Mapping[str, Any], say: Callable[[st
         state: Record = (await server.get(f"/flow_runs/{started['id']}"))["state"]
         return RemoteRun(state["type"] == "COMPLETED", state["name"], state.get("message") or "", url)
 
-    return ask_api(follow, "no deployer")
+    with server_of(project, parameters.get("environment")):
+        return ask_api(follow, "no deployer")
 
 
 async def _start(names: Names, parameters: Mapping[str, Any], server: PrefectServer) -> Record:

@@ -10,6 +10,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
+from meta_prefect.engine.code_in_image import check_built
 from meta_prefect.engine.compare import PlannedComponent, PlannedDeployment, reported_as
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
 from meta_prefect.engine.progress import progress
@@ -73,6 +74,7 @@ async def apply_deployment(planned: PlannedDeployment, server: PrefectServer, tu
 
     Raises:
         MovedError: The live one is not what the plan of this deploy saw.
+        ConfigurationError: Its image, which this deploy has built, does not hold its flow.
     """
     if planned.has_moved:
         raise MovedError(
@@ -80,6 +82,7 @@ async def apply_deployment(planned: PlannedDeployment, server: PrefectServer, tu
             where=str(planned.change.subject),
             hint="Nothing of it was written. Deploy again: the plan then starts from what is there now.",
         )
+    await check_built(planned.draft)
     await turn.begin()
     progress().step(f"apply {planned}")
     written = await _write(planned, server)

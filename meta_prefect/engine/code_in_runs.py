@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -9,15 +11,15 @@ from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from meta_prefect.engine.git import environment, git
 from meta_prefect.errors import ConfigurationError
 from meta_prefect.flows.needed_files import file_of, needed_files
+from meta_prefect.git import environment, git
 from meta_prefect.implementations.code.files import IGNORE_FILE, project_files
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import Record
-from meta_prefect.interfaces.pull_steps import SETS_DIRECTORY, parts
+from meta_prefect.interfaces.pull_steps import SETS_DIRECTORY, brings_code, parts
 
 _CLONES: Final = "prefect.deployments.steps.git_clone"
 _COPY: Final = "uploaded code"
@@ -35,17 +37,36 @@ def check_code_in_runs(
         components: What it needs, among it copies of the project's folder.
         host_pool: The work pool of this host.
     """
-    steps = [parts(step) for step in deployment.pull_steps]
+    steps = [parts(step) for step in deployment.pull_steps if brings_code(step)]
     functions = [function for function, _ in steps]
-    if functions == [SETS_DIRECTORY]:
-        directory = str(steps[0][1].get("directory", ""))
-        here = deployment.work_pool_name == host_pool and directory.startswith("/")
-        if here and directory != deployment.flow.source:
+    yield from (_abbreviated(inputs) for function, inputs in steps if function == _CLONES and _is_abbreviated(inputs))
+    if functions and set(functions) == {SETS_DIRECTORY}:
+        directory = _entered(steps)
+        if deployment.work_pool_name == host_pool and directory.startswith("/") and directory != deployment.flow.source:
             yield from _absent(deployment, directory)
-    elif functions in ([_CLONES], [_CLONES, SETS_DIRECTORY]):
-        yield from _not_cloned(deployment, [inputs for _, inputs in steps])
+    elif functions[:1] == [_CLONES] and set(functions[1:]) <= {SETS_DIRECTORY}:
+        yield from _not_cloned(deployment, steps[0][1], _entered(steps[1:]))
     elif any(one.kind == _COPY for one in components):
         yield from _left_out(deployment)
+
+
+def _is_abbreviated(clone: Record) -> bool:
+    return re.fullmatch(r"[0-9a-f]{4,39}", str(clone.get("commit_sha", ""))) is not None
+
+
+def _abbreviated(clone: Record) -> ConfigurationError:
+    commit = clone["commit_sha"]
+    message = f"runs would fetch the commit {commit!r}, and the beginning of a hash is none to a repository"
+    return ConfigurationError(message, hint=f"Write the whole hash: `git rev-parse {commit}` in a clone tells it.")
+
+
+def _entered(steps: Iterable[tuple[str, Record]]) -> str:
+    """The folder in which steps end that each enter one, a relative one from where the step before has ended."""
+    entered = ""
+    for _, inputs in steps:
+        directory = str(inputs.get("directory", ""))
+        entered = directory if directory.startswith(("/", "{{")) else posixpath.join(entered, directory)
+    return entered
 
 
 def _needed(deployment: Deployment) -> tuple[str, frozenset[str]]:
@@ -92,20 +113,25 @@ def _absent(deployment: Deployment, directory: str) -> Iterator[ConfigurationErr
         )
 
 
-def _not_cloned(deployment: Deployment, steps: list[Record]) -> Iterator[ConfigurationError]:
+def _not_cloned(deployment: Deployment, clone: Record, entered: str) -> Iterator[ConfigurationError]:
     """Why a clone of the commit that is deployed does not hold what a flow needs; of others nothing is known."""
-    clone, *entered = steps
     commit, root = deployment.context.commit, Path(deployment.flow.source)
     top = _top_of(root)
-    if commit is None or clone.get("commit_sha") != commit or top is None or clone.get("directories"):
+    if commit is None or clone.get("commit_sha") != commit or top is None:
         return
-    folder = str(entered[0].get("directory", "")).partition("}}")[2].strip("/") if entered else ""
+    folder = _folder_of_clone(clone, entered)
+    if folder is None:
+        return
     tracked = _tracked(top, commit, folder)
     path, needed = _needed(deployment)
     missing = sorted(one for one in needed if not _is_in(tracked, one))
+    directories = [PurePosixPath(str(one).strip("/")) for one in clone.get("directories") or ()]
+    left_out = sorted(
+        one for one in needed if directories and not _is_checked_out(directories, PurePosixPath(folder, one))
+    )
     where = f"commit {short_commit(commit)}"
     if path in missing:
-        own = root.relative_to(top).as_posix().strip(".")
+        own = "" if root == top else root.relative_to(top).as_posix()
         at = f"{folder!r} of the repository" if folder else "the top folder of the repository"
         yield ConfigurationError(
             f"runs start in {at}, where {where} has no {path}",
@@ -118,10 +144,31 @@ def _not_cloned(deployment: Deployment, steps: list[Record]) -> Iterator[Configu
             f"runs would miss {', '.join(missing)}, which {path} imports: {where} does not have it",
             hint="Commit it, and push it.",
         )
+    elif left_out:
+        yield ConfigurationError(
+            f"runs would miss {', '.join(left_out)}: the clone has only `directories` of the repository",
+            hint=f"Add the folder {PurePosixPath(folder, left_out[0]).parent.as_posix()!r} to `directories`.",
+        )
     elif deployment.context.origin is None and _is_unknown(top, str(clone.get("repository", "")), commit):
         yield ConfigurationError(
             f"{clone['repository']} does not have {where}, which runs would clone", hint="Push it, and deploy again."
         )
+
+
+def _folder_of_clone(clone: Record, entered: str) -> str | None:
+    """The folder of a repository in which runs of its clone start; None where they may start anywhere else."""
+    if not entered:
+        return ""
+    output, ends, folder = entered.partition("}}")
+    if not ends or output.strip("{ ") not in ("directory", f"{clone.get('id')}.directory"):
+        return None
+    within = "" if not folder.strip("/.") else posixpath.normpath(folder.strip("/"))
+    return None if within.startswith("..") else within
+
+
+def _is_checked_out(directories: Iterable[PurePosixPath], file: PurePosixPath) -> bool:
+    """Whether a clone of some folders has a file: it is below one of them, or beside one or a folder that it is in."""
+    return any(one in file.parents or file.parent in one.parents for one in directories)
 
 
 @cache

@@ -11,29 +11,32 @@ from pathlib import Path
 
 from prefect import get_run_logger, task
 
-from meta_prefect.engine.git import same_files
+from meta_prefect.engine.code_in_image import look_into_images
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
 from meta_prefect.engine.pools import fit_to_pools, refuse_needing
 from meta_prefect.engine.referring import check_targets
 from meta_prefect.engine.resolve import Draft, needed_by, shared_components
 from meta_prefect.errors import BuilderError, ConfigurationError, MetaPrefectError
+from meta_prefect.git import same_files
 from meta_prefect.hidden_values import replaced_by_references
+from meta_prefect.implementations.code.built_image import BuiltImage
 from meta_prefect.interfaces.components import Component, WorkerPool
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.tags import Names
-from meta_prefect.plan.changes import ALREADY, Change, Held, Plan, Unchanged, is_taken_over
+from meta_prefect.plan.changes import ALREADY, Change, Create, Held, Plan, Unchanged, Update, is_taken_over
 from meta_prefect.plan.deployment_record import LiveDeployment, desired_record
 from meta_prefect.plan.diff import diff_component, diff_deployment, is_after, is_before, needs_history
 from meta_prefect.plan.holds import Holds, StoredHold, held, release_command
 from meta_prefect.plan.leaving import PlannedRemoval
 from meta_prefect.plan.ledger import HistoryEntry
+from meta_prefect.plan.outcomes import count_planned
 from meta_prefect.plan.ownership import refusal_of_unmanaged
 from meta_prefect.plan.prune import PlannedDeletion
 from meta_prefect.plan.references import missing_references, references_of
 from meta_prefect.redaction import remember
-from meta_prefect.report.plan_text import summary
 from meta_prefect.server import PrefectServer, Reader
+from meta_prefect.state.sealing_key import learn_key
 
 Owner = tuple[Names, str]
 """A project's names and an environment."""
@@ -187,8 +190,8 @@ async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None =
         server: What is read from.
         owner: A project and environment of which everything is read, as nearly all that is wanted will be among it.
     """
-    components, owned, holds = await asyncio.gather(
-        _compare_components(_sound(drafts), server), _read_owned(owner, server), server.read_holds()
+    components, owned, holds, _ = await asyncio.gather(
+        _compare_components(_sound(drafts), server), _read_owned(owner, server), server.read_holds(), learn_key(server)
     )
     live = {one.full_name: one for one in owned}
     names = {pair for draft in _sound(drafts) for pair in (*_names(draft), *_run_by(draft))}
@@ -215,8 +218,23 @@ async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None =
         else:
             change = _as_held(change, context, before or old, holds)
             deployments.append(PlannedDeployment(draft, before, change, old, unsettled=name in context.unsettled))
+    if not server.is_empty:
+        deployments = await _with_images_looked_into(deployments, components)
     components = _without_those_of_held(components, sound, deployments)
     return PlannedBatch(components, deployments, owned=owned, holds=holds, unsound=tuple(server.unsound.values()))
+
+
+async def _with_images_looked_into(
+    deployments: Sequence[PlannedDeployment], components: Sequence[PlannedComponent]
+) -> list[PlannedDeployment]:
+    """Refuse what is to be written and is not in its image, and say where nobody could look."""
+    written = [one for one in deployments if isinstance(one.change, Create | Update)]
+    to_build = [one.component.reference for one in components if isinstance(one.component, BuiltImage) and not one.live]
+    notes = await look_into_images([one.draft for one in written], to_build)
+    for one in deployments:
+        if note := notes.get(id(one.draft)):
+            one.change = replace(one.change, remarks=(*one.change.remarks, note))
+    return [one for one in deployments if not one.draft.errors]
 
 
 def _as_held(change: Change, context: DeployContext, live: LiveDeployment | None, holds: Holds) -> Change:
@@ -260,7 +278,7 @@ async def _last_entries(
 
 async def _check_references(drafts: Sequence[Draft], server: Reader) -> None:
     """Check that the blocks and variables exist to which deployments refer; one request for each of the two kinds."""
-    references = [reference for draft in drafts for reference in references_of(draft.deployment)]
+    references = [reference for draft in drafts for reference in references_of(draft.deployment, draft.components)]
     if not references or server.is_empty:
         return
     types = {reference.block_type for reference in references if reference.kind == "block"}
@@ -269,7 +287,7 @@ async def _check_references(drafts: Sequence[Draft], server: Reader) -> None:
     variables = await server.known_variables() if has_variables else set[str]()
     for draft in drafts:
         to_be = {block for component in draft.components for block in component.blocks}
-        for error in missing_references(draft.deployment, blocks | to_be, variables):
+        for error in missing_references(draft.deployment, blocks | to_be, variables, draft.components):
             draft.refuse(error)
 
 
@@ -337,7 +355,7 @@ async def compare_observed(drafts: Sequence[Draft], server: PrefectServer) -> Pl
     """Read what there is and compare, as a task."""
     batch = await compare(drafts, server)
     # What is to be written, one by one, each write says itself.
-    get_run_logger().info("%s", summary(batch.plan))
+    get_run_logger().info("%s", count_planned(batch.plan))
     return batch
 
 
@@ -357,7 +375,7 @@ async def compare_with_plan(part: PlannedBatch, server: PrefectServer) -> Planne
         asyncio.gather(*(_component_seen_again(one, server) for one in part.components)),
     )
     again = PlannedBatch(components, [planned.seen_again(live) for planned in part.deployments])
-    get_run_logger().info("%s", summary(again.plan))
+    get_run_logger().info("%s", count_planned(again.plan))
     return again
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from uuid import uuid4
 
-from meta_prefect.engine.git import git_commit
 from meta_prefect.engine.observed import is_automatic
 from meta_prefect.engine.source import origin_of
 from meta_prefect.errors import TargetError
+from meta_prefect.git import git_commit
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.tags import Names
 from meta_prefect.server import server_time
@@ -21,6 +23,7 @@ def new_context(
     source: Path,
     names: Names,
     *,
+    called: Mapping[str, str] = MappingProxyType({}),
     environment: str | None = None,
     deploy_id: str | None = None,
     next_versions: bool = True,
@@ -32,6 +35,7 @@ def new_context(
     Args:
         source: The project's folder.
         names: The names of the project that owns the deployments.
+        called: The words for environments in names and tags of deployments, where they are others.
         environment: The environment that was asked for; None takes META_PREFECT__ENV, else ``dev``.
         deploy_id: Names the deploy; None makes a new one.
         next_versions: Whether counted versions go up.
@@ -52,6 +56,7 @@ def new_context(
         renamed_from=names[1:],
         source=str(source.resolve()),
         environment=environment,
+        called=dict(called),
         now=clock(),
         deploy_id=deploy_id or str(uuid4()),
         commit=git_commit(source),

@@ -82,7 +82,10 @@ def draft(request: DeploymentRequest, context: DeployContext, project: ProjectFl
         error.asked_for_at(request.place_of(error) or request.where)
         return error
     begun = Deployment(
-        flow=flow.facts, context=context, environment=environment, name=_default_name(request.flow, flow, environment)
+        flow=flow.facts,
+        context=context,
+        environment=environment,
+        name=_default_name(request.flow, flow, context.word_for(environment)),
     )
     return Draft(
         request.where,

@@ -6,16 +6,18 @@ from typing import Any, Final
 
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.tags import Names, environment_of, owner_tags
+from meta_prefect.project.environments import Environments
 from meta_prefect.server import Reader
 
 _PAGE: Final = 200
 
 
-async def known_environments(names: Names, server: Reader) -> set[str]:
+async def known_environments(names: Names, described: Environments, server: Reader) -> set[str]:
     """Find the environments in which a project has deployments, and those that its deployer offers.
 
     Args:
         names: The project's names.
+        described: What the project says of environments, such as how deployments call them.
         server: What is read from.
     """
     found: set[str] = set()
@@ -23,7 +25,7 @@ async def known_environments(names: Names, server: Reader) -> set[str]:
     while True:
         of_owner = {"deployments": {"tags": {"any_": owner_tags(names)}}, "limit": _PAGE, "offset": offset}
         page: list[Record] = await server.post("/deployments/filter", of_owner)
-        found |= {one for item in page if (one := environment_of(item["tags"])) is not None}
+        found |= {described.meant_by(word) for item in page if (word := environment_of(item["tags"])) is not None}
         if len(page) < _PAGE:
             break
         offset += _PAGE

@@ -65,6 +65,14 @@ NewEnvironment = Annotated[
     bool,
     Field(title="New environment", description="The environment is a new one, though nearly the name of another."),
 ]
+TakenDown = Annotated[str, Field(title="Environment", description="The environment that is taken down.")]
+Expires = Annotated[
+    str | None,
+    Field(
+        title="Expires",
+        description="`3d`: an environment of its own that is taken down after that time; what is created begins paused.",
+    ),
+]
 Prune = Annotated[
     bool,
     Field(title="Prune", description="Delete this project's deployments that are no longer in it, after all else."),

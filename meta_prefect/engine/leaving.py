@@ -10,6 +10,7 @@ from prefect import get_run_logger, task
 from meta_prefect.engine.compare import PlannedBatch, PlannedDeployment
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
 from meta_prefect.engine.progress import progress
+from meta_prefect.interfaces.api import read_all
 from meta_prefect.interfaces.components import Component, ComponentKey, Owned, OwnedAutomation, Owner, WorkQueue
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.tags import Names
@@ -47,6 +48,9 @@ async def find_leaving(
     names, environment = project
     live = [one.live or one.predecessor for one in batch.deployments]
     pools = {one.record["work_pool_name"] for one in (*live, *batch.owned) if one is not None}
+    if not batch.deployments:
+        # All of it goes. What a deploy made before it was killed may be where no deployment tells.
+        pools |= {one["name"] for one in await read_all(server, "/work_pools/filter", {})}
     owner = Owner(names, environment, tuple(sorted(filter(None, pools))))
     kinds = _kinds(one.component for one in batch.components)
     made = [one for found in await asyncio.gather(*(kind.owned(owner, server) for kind in kinds)) for one in found]

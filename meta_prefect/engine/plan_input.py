@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from meta_prefect.engine.context import new_context
@@ -11,6 +11,7 @@ from meta_prefect.engine.selection import Selection, select_in
 from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
 from meta_prefect.flows.catalog import ProjectFlows
 from meta_prefect.interfaces.context import DeployContext
+from meta_prefect.interfaces.moments import read_length
 from meta_prefect.plan.saved_plan import DeployOptions, SavedPlan
 from meta_prefect.project import Project
 
@@ -26,6 +27,7 @@ class PlanInput:
         asked: What the deploy was asked to do.
         flows: The project's flows, with its modules: no file is executed twice in one deploy.
         earlier: The plan that is applied or carried on.
+        expires: After what time the environment is taken down; None for one that stays.
     """
 
     # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
@@ -39,6 +41,7 @@ class PlanInput:
         asked: DeployOptions,
         flows: ProjectFlows,
         earlier: SavedPlan | None = None,
+        expires: timedelta | None = None,
     ) -> None:
         self.project = project
         self.context = context
@@ -47,11 +50,17 @@ class PlanInput:
         self.asked = asked
         self.flows = flows
         self.earlier = earlier
+        self.expires = expires
 
     @property
     def is_whole(self) -> bool:
         """Whether the whole project is meant, so that what it no longer asks for shows."""
         return not self.selection and self.selection.file is None and self.project.chosen is None
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether its environment is no slip of the keyboard: the project names it, or it comes and goes."""
+        return bool(self.project.environments) or self.expires is not None
 
     def at(self, now: datetime) -> PlanInput:
         """The same order at another moment."""
@@ -65,9 +74,15 @@ class PlanInput:
         """The same order as part of a deploy that did not finish."""
         return self._with(unfinished.completed_by(self.context), unfinished)
 
+    def following(self, plan: SavedPlan) -> PlanInput:
+        """The same order as one that follows a plan: at its moment, with its versions."""
+        return self._with(plan.repeated_by(self.context), plan)
+
     def _with(self, context: DeployContext, earlier: SavedPlan | None = None) -> PlanInput:
         earlier = earlier or self.earlier
-        return PlanInput(self.project, context, self.selection, self.requested, self.asked, self.flows, earlier)
+        return PlanInput(
+            self.project, context, self.selection, self.requested, self.asked, self.flows, earlier, self.expires
+        )
 
 
 def read_plan_input(
@@ -96,23 +111,58 @@ def read_plan_input(
         _check_same(project, environment, earlier)
         environment, asked = earlier.environment, earlier.asked
     selection = select_in(project, path, asked.names, asked.select)
-    if asked.prune and (error := _refused_prune(project, selection)) is not None:
+    if asked.prune and (error := refused_prune(project, selection)) is not None:
         raise ValidationFailed([error])
     context = new_context(
         project.root,
         project.names,
+        called=project.environments.called,
         environment=environment,
         next_versions=not asked.only_changed,
         adopt=asked.adopt,
         bump=asked.bump,
     )
+    try:
+        project.environments.check(context.environment)
+    except TargetError as error:
+        raise ValidationFailed([error]) from None
+    expires = _expires(project, context.environment, asked)
+    context = context.model_copy(update={"preview": expires is not None})
     said = {"tags": asked.tags, "version": asked.version}
     context = context.model_copy(update={key: value for key, value in said.items() if value})
     if earlier is not None:
         context = earlier.repeated_by(context)
     flows = flows or ProjectFlows(project.root, from_source=True)
     requested = requests_of(project, flows, selection, context.environment, environment_asked=environment is not None)
-    return PlanInput(project, context, selection, requested, asked, flows, earlier)
+    return PlanInput(project, context, selection, requested, asked, flows, earlier, expires)
+
+
+def read_expiry(text: str | None) -> timedelta | None:
+    """Read after what time an environment is to be taken down; an empty text says nothing.
+
+    Raises:
+        ValidationFailed: It is no length of time.
+    """
+    if not text:
+        return None
+    if (length := read_length(text)) is None:
+        error = TargetError(f"{text!r} is no length of time", where="expires", hint="Write '12h', '3d' or '2w'.")
+        raise ValidationFailed([error])
+    return length
+
+
+def _expires(project: Project, environment: str, asked: DeployOptions) -> timedelta | None:
+    """For how long an environment is to be there; None for one that stays.
+
+    Raises:
+        ValidationFailed: It was asked for of one that stays.
+    """
+    described = project.environments.find(environment)
+    if asked.expires is not None and described is not None and described.is_protected:
+        message = f"{environment} is protected, and does not expire"
+        hint = 'Previews have names of their own; describe them by a pattern, such as `"pr-*": {}`.'
+        raise ValidationFailed([described.error(message, hint=hint)])
+    return asked.expires or (described.says.expires if described is not None else None)
 
 
 def _check_same(project: Project, environment: str | None, earlier: SavedPlan) -> None:
@@ -129,7 +179,7 @@ def _check_same(project: Project, environment: str | None, earlier: SavedPlan) -
             )
 
 
-def _refused_prune(project: Project, selection: Selection) -> ConfigurationError | None:
+def refused_prune(project: Project, selection: Selection) -> ConfigurationError | None:
     """Why what is not asked for cannot be told from what is no longer there; None where it can."""
     if selection or selection.file is not None or project.chosen is not None:
         return TargetError(

@@ -43,6 +43,7 @@ from meta_prefect.plan.saved_plan import (
 from meta_prefect.recipes.recipe import Recipe
 from meta_prefect.report import Outcome
 from meta_prefect.report.plan_text import kept_versions
+from meta_prefect.sealing import key_name
 from meta_prefect.server import Reader, ui_url
 
 Planned = tuple[DeploymentRequest, PlannedDeployment]
@@ -167,10 +168,9 @@ class ProjectPlan:
         """The deployments whose code moves to or from a folder."""
         return moves_of(self.batch.plan)
 
-    @property
-    def states(self) -> dict[str, PlannedState]:
-        """What it saw of each object and makes of it."""
-        return states_of(self.batch.plan)
+    def states(self, sealed_with: str | None) -> dict[str, PlannedState]:
+        """What it saw of each object and makes of it; for a plan that was recorded with this key."""
+        return states_of(self.batch.plan, sealed_with)
 
     def recorded(self, *, dry_run: bool) -> SavedPlan:
         """The plan as it is recorded."""
@@ -187,16 +187,19 @@ class ProjectPlan:
             # Of what is done already the version is needed as well, should this be retried once more.
             versions={**(earlier.versions if earlier is not None else {}), **self.versions},
             wanted=self.wanted,
-            states=self.states,
+            states=self.states(key_name()),
             components={
                 str(one.change.subject): fingerprint_of_component(one.component) for one in self.batch.components
             },
             unsettled=tuple(str(one) for one in self.batch.deployments if self._has_to_act(one)),
-            stage="planned" if dry_run else "started" if self._has_work else "finished",
+            sealed_with=key_name(),
+            approval=context.approval,
+            stage="planned" if dry_run else "started" if self.has_work else "finished",
         )
 
     @property
-    def _has_work(self) -> bool:
+    def has_work(self) -> bool:
+        """Whether a deploy would do anything."""
         return bool(self.batch.plan.writes) or any(self._has_to_act(one) for one in self.batch.deployments)
 
     def _has_to_act(self, planned: PlannedDeployment) -> bool:
@@ -326,7 +329,11 @@ async def plan_resolved(resolved: Resolved, server: Reader) -> ProjectPlan:
     inputs, requested = resolved.inputs, resolved.inputs.requested
     drafts = [one for _, one in resolved.meant]
     is_whole = inputs.is_whole and inputs.project.name_is_stable
-    batch = await compare(drafts, server, (inputs.project.names, inputs.context.environment) if is_whole else None)
+    batch = await compare(
+        drafts,
+        server,
+        (inputs.project.names, inputs.context.word_for(inputs.context.environment)) if is_whole else None,
+    )
     written = [one for one in batch.deployments if not isinstance(one.change, Unchanged | Held)]
     if not server.is_empty and not inputs.flows.confirm(one.draft.deployment.flow for one in written):
         return await plan_project(inputs, server.host, server)
@@ -374,15 +381,15 @@ async def _referred_to(
 
 
 async def _new_environment(inputs: PlanInput, batch: PlannedBatch, server: Reader) -> list[str]:
-    """Say that the project has nothing in this environment yet, where it has something in others.
+    """Say that the project has nothing in this environment yet, where it has something in others, unless its file names it.
 
     Raises:
         TargetError: The environment is nearly the name of another one, and nobody has said that it is meant.
     """
     is_known = batch.owned or any(one.live or one.predecessor for one in batch.deployments)
-    if is_known or not batch.deployments or inputs.asked.new_environment:
+    if is_known or not batch.deployments or inputs.asked.new_environment or inputs.is_expected:
         return []
-    known = await known_environments(inputs.project.names, server)
+    known = await known_environments(inputs.project.names, inputs.project.environments, server)
     if known:
         entries = [entry for part in inputs.project.parts for entry in part.entries]
         known |= {name for entry in entries for name in entry.environments or ()}
@@ -395,7 +402,7 @@ async def _former_names(inputs: PlanInput, server: Reader) -> list[str]:
     former = inputs.project.renamed_from
     if not former or server.is_empty or inputs.context.environment == DEPLOYERS:
         return []
-    if await known_environments(former, server):
+    if await known_environments(former, inputs.project.environments, server):
         return []
     return [f"nothing is left of {' and '.join(map(repr, former))} on this server: `renamed_from` may be removed"]
 

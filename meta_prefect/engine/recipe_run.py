@@ -106,7 +106,7 @@ async def _own_context(environment: str | None, description: str) -> DeployConte
     async with connect(LocalHost()) as server:
         await given_source(server)
         project = read_project(Path.cwd(), required=False)
-        context = new_context(project.root, project.names, environment=environment)
+        context = new_context(project.root, project.names, called=project.environments.called, environment=environment)
         await name_run(context, "deploy", server, more=description)
     return context
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,14 +11,23 @@ from pydantic import BaseModel
 
 from meta_prefect.engine.drafts import DeploymentRequest
 from meta_prefect.engine.selection import Selection
-from meta_prefect.errors import ConfigurationError, ProjectFileError, ValidationFailed
+from meta_prefect.errors import ConfigurationError, ProjectFileError, ValidationFailed, nearest
 from meta_prefect.flows import FlowSource, check_entrypoint, choose_flow, find_flows, uses_meta_prefect
 from meta_prefect.flows.catalog import ProjectFlows
 from meta_prefect.flows.decorated import DecoratedFlow, decorated_flows
 from meta_prefect.interfaces.flow_builder_interface import builders_of
 from meta_prefect.plan.outcomes import listed
 from meta_prefect.plan.remarks import Remark
-from meta_prefect.project import Entry, Project, ProjectPart, check_searchable, read_project, with_environment
+from meta_prefect.project import (
+    Entry,
+    Environment,
+    Project,
+    ProjectPart,
+    check_searchable,
+    read_project,
+    with_environment,
+)
+from meta_prefect.recipes.layers import layered, takes
 from meta_prefect.recipes.recipe import RecipeBuilder
 from meta_prefect.recipes.registry import Recipes
 from meta_prefect.recipes.variables import check_variables
@@ -64,7 +73,7 @@ def requests_of(
         environment_asked: Whether the environment was asked for by name, so that what is pinned to another one is skipped,
             and said to be.
     """
-    collected = _Collected(environment, environment_asked=environment_asked)
+    collected = _Collected(environment, project.environments.find(environment), environment_asked=environment_asked)
     try:
         _check_searchable(project)
         shared = recipes_of(project, flows)
@@ -79,6 +88,8 @@ def requests_of(
             collected.errors.append(error)
         else:
             names |= dict.fromkeys(_collect_part(part, project, flows, recipes, selection, collected))
+    if not (selection or selection.file or project.chosen or collected.errors):
+        collected.errors.extend(collected.unused_defaults())
     requests = [request for request in collected.requests if selection.may_come_from(request.flow)]
     return ProjectRequests(
         tuple(requests), tuple(collected.errors), tuple(collected.skipped), tuple(names), tuple(collected.beside)
@@ -121,7 +132,7 @@ def _collect_part(
                 )
             )
             continue
-        found = _request(entry, part, recipes, flows)
+        found = _request(entry, part, recipes, flows, collected)
         collected.add(found, part, project, beside=not selection.names_flow(entry.flow))
     decorated, errors = decorated_flows(modules, part.flows, recipes.packages)
     collected.errors.extend(errors)
@@ -187,16 +198,29 @@ class _Collected:
 
     Args:
         environment: The environment that is deployed to.
+        described: What the project says of it.
         environment_asked: Whether it was asked for by name.
     """
 
-    def __init__(self, environment: str, *, environment_asked: bool) -> None:
+    def __init__(self, environment: str, described: Environment | None, *, environment_asked: bool) -> None:
         self.environment = environment
+        self.described = described
+        self.models: list[type[BaseModel]] = []
         self._environment_asked = environment_asked
         self.requests: list[DeploymentRequest] = []
         self.errors: list[ConfigurationError] = []
         self.beside: list[ConfigurationError] = []
         self.skipped: list[Remark] = []
+
+    def unused_defaults(self) -> Iterator[ConfigurationError]:
+        """Say which defaults of the environment no entry's recipe knows."""
+        if self.described is None or not self.models:
+            return
+        known = {name for model in self.models for name in model.model_fields}
+        for name in self.described.says.defaults:
+            if not any(takes(model, name) for model in self.models):
+                message = f"no recipe of this project has a variable {name!r}"
+                yield self.described.error(message, "defaults", name, hint=nearest(name, known))
 
     def add(
         self, found: DeploymentRequest | list[ConfigurationError], part: ProjectPart, project: Project, *, beside: bool
@@ -232,7 +256,7 @@ def _decorated_request(
 
 
 def _request(
-    entry: Entry, part: ProjectPart, recipes: Recipes, flows: tuple[FlowSource, ...]
+    entry: Entry, part: ProjectPart, recipes: Recipes, flows: tuple[FlowSource, ...], collected: _Collected
 ) -> DeploymentRequest | list[ConfigurationError]:
     errors: list[ConfigurationError] = []
     try:
@@ -247,10 +271,12 @@ def _request(
         recipe = recipes.find(entry.recipe, where=entry.locate("recipe"))
     except ConfigurationError as error:
         return [*errors, error]
-    variables, unset = with_environment(entry.variables, entry.locate)
+    collected.models.append(recipe.variables_model)
+    written = layered(entry, collected.environment, collected.described, recipe.variables_model)
+    variables, unset = with_environment(written.values, written.locate)
     if unset:
         return [*errors, *unset]
-    checked = check_variables(recipe.variables_model, variables, recipe.recipe_name, entry.locate)
+    checked = check_variables(recipe.variables_model, variables, recipe.recipe_name, written.locate)
     if not isinstance(checked, BaseModel):
         return [*errors, *checked]
     if source is None:
@@ -261,7 +287,7 @@ def _request(
         source.entrypoint,
         checked,
         entry.where,
-        entry.locate,
+        written.locate,
         entry.flow,
         variables,
         name_in_source=source.name if asked_by_name else None,

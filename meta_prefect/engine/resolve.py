@@ -30,7 +30,8 @@ from meta_prefect.interfaces.tags import environment_tag, owner_tag
 from meta_prefect.plan.checks import check_parameters
 from meta_prefect.plan.outcomes import counted
 from meta_prefect.plan.placeholders import misplaced_templates
-from meta_prefect.redaction import HIDDEN, remember_within
+from meta_prefect.redaction import remember_within
+from meta_prefect.sealing import HIDDEN
 
 Within = Callable[[], AbstractContextManager[None]]
 """Opens what a project's code needs around it while it is called: its own modules."""
@@ -401,7 +402,7 @@ def _finish(drafts: Sequence[Draft], host: Host) -> None:
     for draft in drafts:
         if not draft.errors:
             deployment = draft.deployment
-            marks = [owner_tag(deployment.context.project), environment_tag(deployment.environment), *draft.marks]
+            marks = [owner_tag(deployment.context.project), environment_tag(deployment.environment_word), *draft.marks]
             deployment.tags = list(dict.fromkeys([*marks, *deployment.tags]))
     for draft, error in duplicate_names(drafts):
         draft.errors.append(error)

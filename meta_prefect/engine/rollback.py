@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 from urllib.parse import quote
 
 from pydantic import ValidationError
 
 from meta_prefect.errors import ConfigurationError, ConflictError, TargetError, ValidationFailed
 from meta_prefect.flows.entrypoints import file_in_project, parse_entrypoint
+from meta_prefect.interfaces.components import OwnedAutomation, Owner, WorkQueue
 from meta_prefect.interfaces.context import DeployContext
-from meta_prefect.interfaces.deployment import Deployment, FlowFacts
+from meta_prefect.interfaces.deployment import Allowed, Deployment, FlowFacts
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.checks import check_job_variables, check_parameters
 from meta_prefect.plan.deployment_record import LiveDeployment
@@ -20,6 +24,7 @@ from meta_prefect.plan.ledger import HistoryEntry
 from meta_prefect.plan.references import missing_references, references_of
 from meta_prefect.plan.rollback import FOLDER, check_owned, check_steps
 from meta_prefect.plan.soundness import why_unsound
+from meta_prefect.project import Project
 from meta_prefect.server import PrefectServer
 
 
@@ -27,7 +32,7 @@ async def check_restorable(
     target: HistoryEntry,
     history: Sequence[HistoryEntry],
     live: LiveDeployment | None,
-    root: Path,
+    project: Project,
     server: PrefectServer,
 ) -> None:
     """Find out whether a deployment may be made what it was.
@@ -36,7 +41,7 @@ async def check_restorable(
         target: What it was.
         history: All that is recorded of it.
         live: What it is.
-        root: The project's folder.
+        project: The project.
         server: The Prefect API.
 
     Raises:
@@ -55,12 +60,12 @@ async def check_restorable(
                 hint="Create the pool again, or choose another version.",
             )
     errors: list[ConfigurationError] = [
-        *check_owned(target),
+        *check_owned(target, project.environments.called.get(target.page.environment)),
         *check_steps(target, history, live.record if live is not None else None),
     ]
     try:
-        deployment = _deployment(target, root)
-        errors += _check_entrypoint(record, root, where)
+        deployment = _deployment(target, project.root)
+        errors += _check_entrypoint(record, project.root, where)
     except ValidationError as error:
         errors.append(ConfigurationError(why_unsound(error), where=where))
     except ConfigurationError as error:
@@ -73,8 +78,28 @@ async def check_restorable(
         raise ValidationFailed(errors)
 
 
+async def what_stays(deployment: str, live: LiveDeployment | None, owner: Owner, server: PrefectServer) -> str | None:
+    """Say what a deploy has made for a deployment and a rollback leaves as it is; None where there is nothing.
+
+    Args:
+        deployment: Its name.
+        live: What it is; None where it is gone.
+        owner: The project and the environment.
+        server: The Prefect API.
+    """
+    if live is None:
+        return "automations and queues that it had are made by the next deploy of the project, not by a rollback"
+    pools: tuple[str, ...] = (live.record["work_pool_name"],) if live.record["work_pool_name"] else ()
+    kinds = (OwnedAutomation, WorkQueue)
+    found = await asyncio.gather(*(kind.owned(replace(owner, pools=pools), server) for kind in kinds))
+    names = sorted(" ".join(one.key) for made in found for one in made if one.users & {deployment, live.id})
+    return f"left as it is now: {', '.join(names)}" if names else None
+
+
 def _check_values(deployment: Deployment, record: Record, pool: Record | None) -> Iterator[ConfigurationError]:
     """Check parameters and job variables; what was live before the project had it may be whatever Prefect took."""
+    # What it had once was allowed then.
+    deployment = deployment.model_copy(update={"allowed": frozenset(get_args(Allowed))})
     yield from check_parameters(deployment)
     schedules: dict[str, Record] = record.get("schedules") or {}
     for slug, schedule in schedules.items():

@@ -19,10 +19,10 @@ from prefect import get_run_logger, task
 from prefect.exceptions import ObjectNotFound
 from prefect.utilities.templating import resolve_block_document_references
 
-from meta_prefect.engine.git import git
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS, deployment_id
 from meta_prefect.engine.progress import progress
 from meta_prefect.errors import TargetError, UnreachableError, ValidationFailed, nearest
+from meta_prefect.git import git
 from meta_prefect.implementations.code.git import check_reference, opened_by
 from meta_prefect.implementations.code.project_source import PULL_STEP, ProjectSource
 from meta_prefect.interfaces.context import CodeOrigin

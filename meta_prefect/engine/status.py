@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from meta_prefect.engine.compare import PlannedBatch
-from meta_prefect.engine.git import same_files
 from meta_prefect.engine.plan_input import PlanInput
 from meta_prefect.engine.project_plan import plan_project
 from meta_prefect.engine.resolve import needed_by
 from meta_prefect.errors import ValidationFailed
+from meta_prefect.git import same_files
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.components import ComponentKey
 from meta_prefect.interfaces.context import DeployContext

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from pydantic import SecretBytes, SecretStr
 
 from meta_prefect.errors import ConfigurationError
 from meta_prefect.interfaces.deployment import Deployment
 
-_LOAD = 'Store it as a Secret block and load it in the flow: `Secret.load("name")`.'
+_LOAD: Final = 'Store it as a Secret block and load it in the flow: `Secret.load("name")`.'
+_ASTERISKS: Final = str(SecretStr("any"))
 
 
 def check_storable(deployment: Deployment) -> Iterator[ConfigurationError]:
@@ -41,6 +42,17 @@ def check_storable(deployment: Deployment) -> Iterator[ConfigurationError]:
                 where=deployment.full_name,
                 hint="Use None as the default and choose the number in the flow.",
             )
+        elif value == _ASTERISKS and ".default" in path and not _is_given(path, deployment):
+            yield ConfigurationError(
+                f"{path}: the flow's default is a secret; it would be stored as asterisks, which the run form would send",
+                where=deployment.full_name,
+                hint=f"Use None as the default. {_LOAD}",
+            )
+
+
+def _is_given(path: str, deployment: Deployment) -> bool:
+    """Whether the deployment has a value of its own for the parameter of which a default is."""
+    return any(path.startswith(f"parameter schema.properties.{name}.") for name in deployment.parameters)
 
 
 def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:

@@ -1,4 +1,4 @@
-"""Importing a module is not running its flows: what a module starts at its top level is refused while it is imported here."""
+"""Importing a module is not running its flows: what it starts or writes at its top level is refused while it is imported here."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar, copy_context
 from typing import Any, Final, cast
-from weakref import WeakSet
 
 Calls = Sequence[tuple[str, str, Mapping[str, str]]]
 """Prefect's modules, classes and their methods, each with the verb of the error."""
@@ -32,92 +32,133 @@ _CALLS_ON_DEPLOYMENTS: Final[Calls] = (
         dict.fromkeys(("add_deployment", "aadd_deployment", "start"), "serves flows as"),
     ),
 )
-"""Functions of modules that take a quarter of a second to import, if a flow uses them. Prefect calls them in its own threads."""
+"""Functions of modules that take a quarter of a second to import, if a flow uses them."""
+
+_CLIENTS: Final = ("PrefectHttpxSyncClient", "PrefectHttpxAsyncClient")
+"""What all requests of Prefect's own go through, in `prefect.client.base`."""
+_READS: Final = ("filter", "paginate", "count", "history")
+"""How the paths of those requests end that are no GET, and yet change nothing."""
 
 
 class RunOnImport(Exception):  # noqa: N818 - what the module did, not an error of ours
-    """A module runs, serves or deploys a flow or a task when it is imported."""
+    """A module runs, serves or deploys a flow or a task when it is imported, or writes to Prefect."""
+
+
+_importing: ContextVar[list[RunOnImport] | None] = ContextVar("importing", default=None)
+"""What was refused so far. Prefect's own threads get the context of who calls; threads of the module are given it."""
 
 
 @contextmanager
 def refusing_runs() -> Generator[list[RunOnImport]]:
-    """Refuse runs that this thread starts, or one that it starts meanwhile, whatever API they would go to.
+    """Refuse runs that this thread starts, or one that it starts meanwhile, and whatever they would write to Prefect.
+
+    What only asks Prefect is let through, such as a block that is loaded; but no server is started for that.
 
     Yields:
         What was refused: a module may have caught the exception that it got.
     """
+    import prefect.client.base
     import prefect.flows
     import prefect.tasks  # pyright: ignore[reportUnusedImport] - named in the table
 
     refused: list[RunOnImport] = []
-    this_thread = threading.get_ident()
-    started: WeakSet[threading.Thread] = WeakSet()
     original = cast("Callable[..., Any]", vars(prefect.flows.Flow)["to_deployment"])
     with ExitStack() as stack:
 
-        def refuse(calls: Calls, *, threads: Callable[[int], bool]) -> None:
+        def replace(kind: type[Any], method: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+            stack.enter_context(_replaced(kind, method, make, lambda: _importing.get() is refused))
+
+        def refuse(calls: Calls) -> None:
             for module, name, verbs in calls:
                 kind: type[Any] = getattr(sys.modules[module], name)
                 for method, verb in verbs.items():
                     if method in vars(kind):
-                        stack.enter_context(_replaced(kind, method, _refusal(verb, refused), threads))
+                        replace(kind, method, lambda _, verb=verb: _refusing_call(verb, refused))
 
         def refuse_deployments() -> None:
             if all(module in sys.modules for module, _, _ in _CALLS_ON_DEPLOYMENTS):
-                refuse(_CALLS_ON_DEPLOYMENTS, threads=lambda _: True)
+                refuse(_CALLS_ON_DEPLOYMENTS)
 
         def to_deployment(flow: Any, *args: Any, **kwargs: Any) -> Any:
             made = original(flow, *args, **kwargs)
             refuse_deployments()
             return made
 
-        def is_ours(thread: int) -> bool:
-            return thread == this_thread or threading.current_thread() in started
-
-        refuse(_CALLS, threads=is_ours)
+        refuse(_CALLS)
         refuse_deployments()
-        stack.enter_context(_replaced(prefect.flows.Flow, "to_deployment", to_deployment, is_ours))
-        stack.enter_context(_replaced(threading.Thread, "start", _start_noting(started), is_ours))
+        replace(prefect.flows.Flow, "to_deployment", lambda _: to_deployment)
+        for client in _CLIENTS:
+            replace(getattr(prefect.client.base, client), "send", lambda send: _sending_reads(send, refused))
+        replace(threading.Thread, "start", lambda _: _start_in_this_context)
+        stack.enter_context(_no_server_for_it())
+        token = _importing.set(refused)
+        stack.callback(_importing.reset, token)
         yield refused
 
 
-def _start_noting(started: WeakSet[threading.Thread]) -> Callable[[threading.Thread], None]:
-    """Start threads and note which; what is refused in one is told once, and not as a failure of the thread."""
-    original = threading.Thread.start
+@contextmanager
+def _no_server_for_it() -> Generator[None]:
+    """Where no API is configured, let Prefect say so instead of starting a server for as long as this process lives."""
+    from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_EPHEMERAL_ENABLED, temporary_settings
 
-    def start(thread: threading.Thread) -> None:
-        run = thread.run
-
-        def quietly() -> None:
-            with suppress(RunOnImport):
-                run()
-
-        started.add(thread)
-        thread.run = quietly
-        original(thread)
-
-    return start
+    if PREFECT_API_URL.value() or not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
+        yield
+        return
+    with temporary_settings({PREFECT_SERVER_EPHEMERAL_ENABLED: False}):
+        yield
 
 
-def _refusal(verb: str, refused: list[RunOnImport]) -> Callable[..., Any]:
+def _start_in_this_context(thread: threading.Thread) -> None:
+    """Start a thread that belongs to the import; what is refused in it is told once, and not as a failure of the thread."""
+    run, context = thread.run, copy_context()
+
+    def quietly() -> None:
+        with suppress(RunOnImport):
+            context.run(run)
+
+    thread.run = quietly
+    _START(thread)
+
+
+_START: Final = threading.Thread.start
+
+
+def _refusing_call(verb: str, refused: list[RunOnImport]) -> Callable[..., Any]:
     def refuse(*args: Any, **kwargs: Any) -> Any:
         del kwargs
-        error = RunOnImport(f"the module {verb} {getattr(args[0], 'name', None) or 'flows'!r} when it is imported")
-        refused.append(error)
-        raise error
+        raise _noted(f"{verb} {getattr(args[0], 'name', None) or 'flows'!r}", refused)
 
     return refuse
 
 
+def _sending_reads(send: Callable[..., Any], refused: list[RunOnImport]) -> Callable[..., Any]:
+    """Send what only asks; refuse what writes."""
+
+    def send_read(client: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        path = str(request.url.path)
+        if request.method == "GET" or path.rstrip("/").rpartition("/")[2] in _READS:
+            return send(client, request, *args, **kwargs)
+        raise _noted(f"writes to Prefect ({request.method} {path})", refused)
+
+    return send_read
+
+
+def _noted(what: str, refused: list[RunOnImport]) -> RunOnImport:
+    error = RunOnImport(f"the module {what} when it is imported")
+    refused.append(error)
+    return error
+
+
 @contextmanager
 def _replaced(
-    kind: type[Any], method: str, replacement: Callable[..., Any], threads: Callable[[int], bool]
+    kind: type[Any], method: str, make: Callable[[Callable[..., Any]], Callable[..., Any]], is_ours: Callable[[], bool]
 ) -> Generator[None]:
-    """Replace a method for the calls of some threads."""
+    """Replace a method for the calls that belong to the import."""
     original = cast("Callable[..., Any]", vars(kind)[method])
+    replacement = make(original)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        return (replacement if threads(threading.get_ident()) else original)(*args, **kwargs)
+        return (replacement if is_ours() else original)(*args, **kwargs)
 
     setattr(kind, method, call)
     try:

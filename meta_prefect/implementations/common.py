@@ -17,7 +17,7 @@ from meta_prefect.implementations.metadata.name import BY_ENVIRONMENT, NamePatte
 from meta_prefect.implementations.metadata.version import Strategy
 from meta_prefect.implementations.notification.triggers import Triggers, run_triggers
 from meta_prefect.implementations.run_settings import deployment_switches, job_variables, parameters
-from meta_prefect.implementations.run_settings.switches import Shares
+from meta_prefect.implementations.run_settings.switches import Allowances, Shares
 from meta_prefect.implementations.schedule import HolidaysSpec, ScheduleVariable, scheduler
 from meta_prefect.interfaces.flow_builder_interface import Chain, FlowBuilderInterface
 from meta_prefect.interfaces.names import check_name
@@ -94,11 +94,14 @@ class CommonVariables(VariableGroup):
             object or several; false for none.
         active_in: The environments in which schedules are active that do not say so themselves; null leaves that to the
             operators, and new ones are active.
+        active: Whether these schedules are active, wherever it is; left empty, ``active_in`` decides.
         paused: Whether the deployment is paused; left empty, that stays as it is set in the UI.
         unique: Whether only one run happens at a time, the next one waiting; left empty, a limit set in the UI stays.
         concurrency_limit: How many runs happen at a time, and what happens to others, where that is not ``unique``.
         triggers: Events at which it runs, as automations of Prefect; an empty list removes those that are there.
         owns_all: ``schedules``, ``tags``, or both: what operators add of these goes at the next deploy. Left empty, it stays.
+        allow: What Prefect takes and is refused otherwise: ``unknown_job_variables``, which the pool's template does not have and
+            Prefect ignores; ``unknown_parameters``, with which runs of the flow fail. Both stay as they are.
     """
 
     name: Name
@@ -117,11 +120,13 @@ class CommonVariables(VariableGroup):
     schedule: ScheduleVariable = None
     holidays: HolidaysSpec = "US"
     active_in: Words | None = ("prod",)
+    active: bool | None = None
     paused: bool | None = None
     unique: bool | None = None
     concurrency_limit: ConcurrencyLimit | None = None
     triggers: Triggers | None = None
     owns_all: Shares = ()
+    allow: Allowances = ()
 
     def around(self, where: FlowBuilderInterface, *, entrypoint: str | None = None) -> FlowBuilderInterface:
         """Make the whole chain of a recipe.
@@ -155,7 +160,8 @@ class CommonVariables(VariableGroup):
             yield parameters(values=self.parameters)
         if self.schedule is not None:
             holidays = "US" if self.holidays is None else self.holidays
-            yield scheduler(schedule=self.schedule, holidays=holidays, active=self.active_in)
+            active = self.active_in if self.active is None else self.active
+            yield scheduler(schedule=self.schedule, holidays=holidays, active=active)
         if (limit := self._limit()) is not None:
             yield limit
         switches = deployment_switches(
@@ -163,6 +169,7 @@ class CommonVariables(VariableGroup):
             enforce_parameter_schema=self.enforce_parameter_schema,
             entrypoint=entrypoint,
             owns_all=self.owns_all,
+            allow=self.allow,
         )
         if switches != deployment_switches():
             yield switches

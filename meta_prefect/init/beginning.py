@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from meta_prefect.errors import FlowImportError, ValidationFailed
 from meta_prefect.flows import ProjectModules
@@ -21,6 +21,7 @@ from meta_prefect.init.project_text import NewProject, in_order, project_text
 from meta_prefect.init.proof import Proof, prove
 from meta_prefect.init.recipe_text import NewRecipe, recipe_text
 from meta_prefect.init.sharing import Family, families
+from meta_prefect.interfaces.deployment import Allowed
 from meta_prefect.local.files import scratch_folder
 from meta_prefect.project import read_project
 from meta_prefect.recipes.describing import project_schema
@@ -91,6 +92,10 @@ async def new_files(beginning: Beginning, reader: Reader) -> NewFiles:
     """
     while True:
         made = await _tried(beginning, reader)
+        if allowing := dict(_allowing(made)):
+            entries = tuple(allowing.get(place, one) for place, one in enumerate(made.entries))
+            beginning = replace(beginning, entries=entries)
+            continue
         refused = dict(_refused(made))
         if not refused:
             return made
@@ -133,6 +138,16 @@ class _StagedModules(ProjectModules):
         if name in self._staged:
             return self._staged[name].load_module(name, where=where)
         return super().load_module(name, where=where)
+
+
+def _allowing(made: NewFiles) -> Iterable[tuple[int, NewEntry]]:
+    """The places of the entries that are as Prefect allows and we do not, with what lets them through."""
+    for place, errors in zip(in_order(made.entries), made.proof.of_entries, strict=True):
+        entry = made.entries[place]
+        names = {error.allowance for error in errors if error.allowance is not None}
+        if missing := sorted(names & set(get_args(Allowed)) - set(entry.variables.get("allow", ()))):
+            allow = [*entry.variables.get("allow", ()), *missing]
+            yield place, replace(entry, variables={**entry.variables, "allow": allow})
 
 
 def _refused(made: NewFiles) -> Iterable[tuple[int, str]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from meta_prefect.errors import FlowNotFoundError
+from meta_prefect.errors import FlowNotFoundError, ScheduleError
 from meta_prefect.flows import FoundFlows, choose_flow
 from meta_prefect.init.found import FoundDeployment, Remark
 from meta_prefect.interfaces.tags import environment_of, without_environment
+from meta_prefect.schedules.resolve import resolve
 
 POOL_RECIPE: Final = "work_pool_deployer"
 """The recipe for deployments that somebody else has made: it takes everything that these can say."""
@@ -95,7 +97,18 @@ def _entry(found: FoundDeployment, environment: str, *, has_schedules: bool) -> 
     made: dict[str, Any] = {"name": name, **variables, **as_it_is}
     if kept := without_environment(tags):
         made["tags"] = kept
+    if schedules := made.get("schedules"):
+        made["schedules"] = [_as_prefect_takes_it(one) for one in schedules]
     return NewEntry(found.flow_name, POOL_RECIPE, _in_order(made), found.entrypoint, (place,), found.remarks)
+
+
+def _as_prefect_takes_it(schedule: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A schedule with the word that lets it through, where Prefect takes it and we do not."""
+    try:
+        resolve(schedule, default_calendar=None, now=datetime.now(UTC))
+    except ScheduleError as error:
+        return schedule if error.allowance is None else {**schedule, "allow": [error.allowance]}
+    return schedule
 
 
 def _parted(name: str) -> tuple[str, str | None]:
@@ -120,6 +133,7 @@ _ORDER: Final = (
     "pull",
     "parameters",
     "tags",
+    "allow",
     "schedules",
     "holidays",
     "active_in",

@@ -143,7 +143,7 @@ def is_mark(field: FieldChange, context: DeployContext) -> bool:
     before, after = field.before, field.after
     if field.path == "tags" or field.path.endswith(".tags"):
         added = set(after) - set(before)
-        ours = {owner_tag(context.project), environment_tag(context.environment)}
+        ours = {owner_tag(context.project), environment_tag(context.word_for(context.environment))}
         return not set(before) - set(after) and all(tag in ours or tag.startswith("meta-prefect-") for tag in added)
     if field.path.startswith("schedules."):
         return field.path.endswith(".slug") and before is None

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from meta_prefect.interfaces.approval import Approval
 from meta_prefect.interfaces.tags import Names
 from meta_prefect.texts import check_plain
 
@@ -44,6 +45,11 @@ class DeployContext(BaseModel):
     source: str = Field(title="Source", description="The folder that holds the project, on the host that deploys.")
     environment: Annotated[str, AfterValidator(check_plain)] = Field(
         title="Environment", description="The environment to deploy to, for example dev or prod."
+    )
+    called: dict[str, str] = Field(
+        default={},
+        title="Other words",
+        description="The words for environments in names and tags of deployments, where they are others: production for prod.",
     )
     now: AwareDatetime = Field(title="Clock", description="The moment of the deploy, with its UTC offset.")
     deploy_id: str = Field(title="Deploy", description="Names this deploy; retries of it carry the same one.")
@@ -97,6 +103,14 @@ class DeployContext(BaseModel):
         title="Automatic",
         description="Whether nobody asked for this deploy: it was scheduled, or heals. What is held is then left alone.",
     )
+    preview: bool = Field(
+        default=False,
+        title="Preview",
+        description="Whether this environment expires: what is created begins paused, and automations begin disabled.",
+    )
+    approval: Approval | None = Field(
+        default=None, title="Approval", description="Who approved this deploy, where its environment asks for that."
+    )
     adopt: bool = Field(
         default=False,
         title="Adopt",
@@ -107,6 +121,10 @@ class DeployContext(BaseModel):
     def names(self) -> Names:
         """The project's names, the present one first."""
         return (self.project, *self.renamed_from)
+
+    def word_for(self, environment: str) -> str:
+        """The word for an environment in names and tags of deployments."""
+        return self.called.get(environment, environment)
 
     def at(self, now: datetime) -> DeployContext:
         """Return the same context at another moment."""

@@ -53,6 +53,10 @@ class FlowFacts(BaseModel):
     file: str | None = None
 
 
+Allowed = Literal["unknown_job_variables", "unknown_parameters"]
+"""What Prefect takes of a deployment and a deploy refuses unless it is allowed by name: live deployments have it."""
+
+
 class Deployment(BaseModel):
     """A deployment on its way through a chain of builders. Each builder gets a private copy and may change or replace it.
 
@@ -86,6 +90,7 @@ class Deployment(BaseModel):
         pins_each_commit: Whether each commit that is deployed is written; otherwise only one that changes a file of the project.
         notes: What users should know of it, in short sentences.
         owns_all: Fields to which operators may add, and here may not: what somebody adds of them goes at the next deploy.
+        allowed: What Prefect ignores or finds out late, and is no error here.
         renamed_from: The ``flow/deployment`` whose place it takes: what operators set on that one is carried over.
     """
 
@@ -116,12 +121,18 @@ class Deployment(BaseModel):
     pins_each_commit: bool = False
     notes: list[str] = []
     owns_all: frozenset[Literal["schedules", "tags"]] = frozenset()
+    allowed: frozenset[Allowed] = frozenset()
     renamed_from: str | None = None
 
     @field_validator("name", "work_pool_name", "work_queue_name")
     @classmethod
     def _prefect_accepts(cls, name: str | None) -> str | None:
         return name and check_name(name)
+
+    @property
+    def environment_word(self) -> str:
+        """The word for its environment in its name and tags: the environment, unless the project calls it otherwise."""
+        return self.context.word_for(self.environment)
 
     @field_validator("environment", "version", "tags")
     @classmethod

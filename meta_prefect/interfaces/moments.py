@@ -1,13 +1,17 @@
-"""A moment that was read back, and that may be computed with."""
+"""Moments that were read back and may be computed with, and lengths of time as people write them."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, AwareDatetime
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 _YEARS: Final = range(1970, 3000)
+_LENGTH: Final = re.compile(r"(?P<count>[1-9]\d{0,3})\s*(?P<unit>[mhdw])")
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -19,3 +23,45 @@ def _in_utc(moment: datetime) -> datetime:
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """A moment with an offset, as UTC, in a year of which arithmetic is safe."""
+
+
+def read_length(text: str) -> timedelta | None:
+    """Read ``30m``, ``12h``, ``3d`` or ``2w``; None where it is none of these."""
+    found = _LENGTH.fullmatch(text.strip().lower())
+    return None if found is None else timedelta(**{_UNITS[found["unit"]]: int(found["count"])})
+
+
+def length_in_words(length: timedelta) -> str:
+    """``90m``, ``12h`` or ``3d``: as :func:`read_length` reads it, exactly to the minute."""
+    minutes = int(length.total_seconds()) // 60
+    for size, unit in ((1440, "d"), (60, "h")):
+        if minutes and minutes % size == 0:
+            return f"{minutes // size}{unit}"
+    return f"{minutes}m"
+
+
+def about(length: timedelta) -> str:
+    """The same for people: in the largest unit of which there are two."""
+    minutes = int(length.total_seconds()) // 60
+    for size, unit in ((1440, "d"), (60, "h")):
+        if minutes >= 2 * size:
+            return f"{round(minutes / size)}{unit}"
+    return f"{minutes}m"
+
+
+def _length(value: object) -> object:
+    if isinstance(value, timedelta):
+        return value
+    found = read_length(value) if isinstance(value, str) else None
+    if found is None:
+        raise PydanticCustomError("length", "is no length of time", {"hint": "Write '30m', '12h' or '3d'."})
+    return found
+
+
+Length = Annotated[
+    timedelta,
+    BeforeValidator(_length),
+    PlainSerializer(length_in_words),
+    WithJsonSchema({"type": "string", "pattern": r"^[1-9][0-9]{0,3} ?[mhdw]$"}),
+]
+"""A length of time, written ``30m``, ``12h``, ``3d`` or ``2w``."""

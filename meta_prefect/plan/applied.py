@@ -27,7 +27,7 @@ from meta_prefect.plan.ledger import HistoryEntry, LedgerEntry, LedgerPage
 from meta_prefect.plan.provenance import Doubt
 from meta_prefect.plan.soundness import is_too_deep, why_unsound
 from meta_prefect.project.naming import slug
-from meta_prefect.redaction import hidden
+from meta_prefect.redaction import sealed
 
 LONGEST: Final = 4700
 """Characters of packed entries in one variable, which takes 5,000 with what else it holds."""
@@ -61,7 +61,7 @@ def name_prefix(project: str, environment: str | None = None) -> str:
 
 def kept_form(entry: LedgerEntry) -> LedgerEntry:
     """An entry as it is kept: without what was before, without secrets, and with less of it where it would not fit alone."""
-    kept = entry.model_copy(update={"before": None, "after": hidden(entry.after)})
+    kept = entry.model_copy(update={"before": None, "after": sealed(entry.after)})
     while kept.after and len(_pack(kept.model_dump(mode="json"))) > LONGEST * 3 // 4:
         sizes = {key: len(json.dumps(value)) for key, value in kept.after.items()}
         largest = max(sizes, key=lambda key: sizes[key])

@@ -193,6 +193,13 @@ class Plan:
         return tuple(change for change in self.writes if not is_next_version(change))
 
 
+def records_of(change: Change) -> Iterator[Record]:
+    """The records of an object that a change knows: as it is, and as it is to be."""
+    for name in ("before", "after", "live"):
+        if (record := getattr(change, name, None)) is not None:
+            yield record
+
+
 def is_next_version(change: Change) -> bool:
     """Whether nothing is to be written but a version that counts deploys."""
     return isinstance(change, Update) and change.only_counts

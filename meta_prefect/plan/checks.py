@@ -9,11 +9,17 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match  # pyright: ignore[reportUnknownVariableType] - untyped in the stubs
 
 from meta_prefect.errors import ConfigurationError, nearest
-from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.deployment import Allowed, Deployment
 from meta_prefect.interfaces.json_diff import Record, is_mapping, merged
-from meta_prefect.redaction import HIDDEN, is_secret_name
+from meta_prefect.redaction import is_secret_name
+from meta_prefect.sealing import HIDDEN
 
 _REFERENCE = "{{"
+
+
+class _UnknownNameError(ConfigurationError):
+    """A key that nothing knows."""
+
 
 _worst = cast("Callable[[Iterable[Any]], Any]", best_match)
 
@@ -24,7 +30,8 @@ def check_parameters(deployment: Deployment) -> Iterator[ConfigurationError]:
     Prefect checks the first at best when they are stored, and the second never: their runs fail.
     """
     for place, values in parameters_by_place(deployment).items():
-        yield from _check(values, deployment.form, f"{place} of {deployment.full_name}", "the flow has no parameter")
+        found = _check(values, deployment.form, f"{place} of {deployment.full_name}", "the flow has no parameter")
+        yield from _unless_allowed(found, "unknown_parameters", deployment)
 
 
 def parameters_by_place(deployment: Deployment) -> dict[str, Record]:
@@ -60,7 +67,8 @@ def check_job_variables(
     given = {
         name: value for name, value in values.items() if value is not None or name in required or name not in known
     }
-    yield from _check(given, schema, where, f"work pool {deployment.work_pool_name!r} has no job variable")
+    found = _check(given, schema, where, f"work pool {deployment.work_pool_name!r} has no job variable")
+    yield from _unless_allowed(found, "unknown_job_variables", deployment)
     for name in required:
         if name not in values and "default" not in known.get(name, {}):
             yield ConfigurationError(
@@ -68,6 +76,17 @@ def check_job_variables(
                 where=where,
                 hint=f"Its template has no default for it: set `{name}` among the job variables.",
             ).is_about("job_variables")
+
+
+def _unless_allowed(
+    errors: Iterable[ConfigurationError], allowance: Allowed, deployment: Deployment
+) -> Iterator[ConfigurationError]:
+    """What is wrong, but for what is unknown where that is allowed."""
+    for error in errors:
+        if not isinstance(error, _UnknownNameError):
+            yield error
+        elif allowance not in deployment.allowed:
+            yield error.allowed_as(allowance)
 
 
 def _nested(keys: Sequence[str], value: Any) -> Record:
@@ -101,7 +120,7 @@ def _check(values: Mapping[str, Any], schema: Record, where: str, unknown: str) 
     shared = {key: schema[key] for key in ("definitions", "$defs") if key in schema}
     for name, value in values.items():
         if name not in known:
-            error = ConfigurationError(f"{unknown} {name!r}", where=where, hint=nearest(name, known))
+            error = _UnknownNameError(f"{unknown} {name!r}", where=where, hint=nearest(name, known))
             yield error.is_about(name, value=value)
             continue
         if (error := _worst(_misfits(value, {**known[name], **shared}))) is not None:

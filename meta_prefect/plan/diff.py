@@ -128,6 +128,9 @@ def _created(desired: Deployment, predecessor: LiveDeployment | None, wanted: Re
         remarks = (*remarks, f"takes the place of {predecessor.full_name}, which is deleted")
     if isinstance(desired.version, VersionRule):
         wanted["version"] = _counted_version(desired, predecessor.record["version"] if predecessor else None)
+    if desired.context.preview:
+        # Somebody looks at it first. Whether it goes on is the operators' then, unless the project says so.
+        wanted = {"paused": True, **wanted}
     return Create(
         Subject(DEPLOYMENT, desired.full_name),
         tuple(differences_within(ABSENT, wanted)),

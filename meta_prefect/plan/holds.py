@@ -7,17 +7,16 @@ schedules have created. All of them carry one tag, by which they are read at onc
 from __future__ import annotations
 
 import hashlib
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from meta_prefect.interfaces.json_diff import Record
-from meta_prefect.interfaces.moments import Moment
+from meta_prefect.interfaces.moments import Moment, read_length
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.plan.changes import Change, Held, Unchanged
 from meta_prefect.plan.soundness import why_unsound
@@ -29,8 +28,6 @@ LONGEST_REASON: Final = 500
 """Characters of a reason; a variable takes less than 5,000."""
 
 _LONGEST_NAME: Final = 200
-_SHORT_DURATION: Final = re.compile(r"(?P<count>[1-9]\d{0,3})\s*(?P<unit>[mhdw])")
-_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 Scope = Literal["all", "automatic"]
 """``all``: nothing writes the deployment. ``automatic``: scheduled and healing deploys do not; an explicit one ends the hold."""
@@ -153,8 +150,8 @@ def read_until(text: str, now: datetime) -> datetime:
         ValueError: It is none of these, or past.
     """
     wanted = text.strip()
-    if short := _SHORT_DURATION.fullmatch(wanted.lower()):
-        return now + timedelta(**{_UNITS[short["unit"]]: int(short["count"])})
+    if (length := read_length(wanted)) is not None:
+        return now + length
     try:
         moment = datetime.fromisoformat(wanted)
         moment = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).astimezone(UTC)

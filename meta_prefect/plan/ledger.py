@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from meta_prefect.errors import TargetError, nearest
+from meta_prefect.interfaces.approval import Approval
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.json_diff import FieldChange, Record
@@ -95,11 +96,12 @@ class PageHead:
     recipe: str
     deploy_id: str
     commit: str | None
+    approval: Approval | None = None
 
     @classmethod
     def of(cls, context: DeployContext, recipe: str) -> PageHead:
         """The head of what a deploy writes by a recipe."""
-        return cls(context.project, context.environment, recipe, context.deploy_id, context.commit)
+        return cls(context.project, context.environment, recipe, context.deploy_id, context.commit, context.approval)
 
 
 class LedgerPage(BaseModel):
@@ -114,6 +116,7 @@ class LedgerPage(BaseModel):
         commit: The Git commit that was deployed, with ``+dirty`` where it was changed since.
         at: When, with its UTC offset.
         by: Who deployed: ``user@host``, or who made the run that did.
+        approval: Who approved it, where somebody was asked.
         entries: What was written, in the order of writing.
         finished: Whether the run got as far as noting what it really wrote. A page is begun before the first write with what
             is about to be written, so that a deploy that is killed leaves a trace.
@@ -129,6 +132,7 @@ class LedgerPage(BaseModel):
     commit: str | None
     at: Moment
     by: str
+    approval: Approval | None = None
     entries: tuple[LedgerEntry, ...]
     finished: bool = True
 

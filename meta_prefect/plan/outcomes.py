@@ -63,6 +63,11 @@ def planned_action(change: Change) -> Action:
             assert_never(change)
 
 
+def count_planned(changes: Iterable[Change]) -> str:
+    """``2 to create, 1 to update, 3 unchanged``."""
+    return count_actions(map(planned_action, changes)) or "nothing"
+
+
 def done_action(change: Change) -> Action:
     """What a deploy has done once a change is written."""
     return _DONE[planned_action(change)]

@@ -51,11 +51,12 @@ def check_ownership(desired: Deployment, live: LiveDeployment) -> None:
             "it before. To have both on this server, give this deployment another name.",
         )
     environment = next((tag for tag in live.record["tags"] if tag.startswith("env=")), None)
-    if environment not in (None, environment_tag(desired.environment)):
+    if environment not in (None, environment_tag(desired.environment_word)):
         raise ConflictError(
-            f"the live deployment is for {environment!r}, and this deploy for {environment_tag(desired.environment)!r}",
+            f"the live deployment is for {environment!r}, and this deploy for {environment_tag(desired.environment_word)!r}",
             where=where,
-            hint="Let its name tell its environment, as `namer` does.",
+            hint="Let its name tell its environment, as `namer` does. Where both words mean the same, say so in the project "
+            f"file: `environments: {{{desired.environment}: {{called: {environment.removeprefix('env=')}}}}}`.",
         )
 
 

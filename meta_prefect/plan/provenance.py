@@ -24,7 +24,9 @@ from typing import Any, Final, cast
 
 from meta_prefect.interfaces.json_diff import Record
 
-OWN_FLOWS: Final = frozenset({"deploy-project", "check-drift", "prune", "rollback", "bootstrap", "hold", "disown"})
+OWN_FLOWS: Final = frozenset(
+    {"deploy-project", "check-drift", "prune", "rollback", "bootstrap", "hold", "disown", "destroy", "reap-previews"}
+)
 """The deployer's flows that are no recipes."""
 
 _SLACK: Final = timedelta(seconds=10)

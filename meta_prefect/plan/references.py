@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
 from meta_prefect.errors import ConfigurationError, nearest
+from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
 
 # Prefect's own pattern of placeholders and their prefixes: prefect/utilities/templating.py.
@@ -43,13 +44,14 @@ class Reference:
         return f"{self.kind} {self.name!r}"
 
 
-def references_of(deployment: Deployment) -> tuple[Reference, ...]:
-    """The references in a deployment's job variables and pull steps."""
-    found = [
-        *_references(deployment.job_variables, "job_variables"),
-        *_references(deployment.pull_steps, "pull_steps"),
+def references_of(deployment: Deployment, components: Iterable[Component] = ()) -> tuple[Reference, ...]:
+    """The references in a deployment's job variables and pull steps, and in job variables that its components give."""
+    places: list[tuple[str, Any]] = [
+        ("job_variables", deployment.job_variables),
+        ("pull_steps", deployment.pull_steps),
+        *(given for component in components for given in component.job_variables),
     ]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(one for place, value in places for one in _references(value, place)))
 
 
 def texts_in(value: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -86,7 +88,10 @@ def _reference(name: str, place: str) -> Iterator[Reference]:
 
 
 def missing_references(
-    deployment: Deployment, blocks: Iterable[tuple[str, str]], variables: Iterable[str]
+    deployment: Deployment,
+    blocks: Iterable[tuple[str, str]],
+    variables: Iterable[str],
+    components: Iterable[Component] = (),
 ) -> Iterator[ConfigurationError]:
     """Say which references of a deployment lead nowhere. Prefect would put nothing in their place, or fail in the run.
 
@@ -94,13 +99,14 @@ def missing_references(
         deployment: The deployment.
         blocks: The blocks that there are or will be: pairs of type and name.
         variables: The variables that there are.
+        components: What the deployment needs.
     """
     known = {"block": {"/".join(pair) for pair in blocks}, "variable": set(variables)}
     hints = {
         "block": "Save it in the Prefect UI under Blocks; a deploy never reads what it holds.",
         "variable": "Set it with `prefect variable set`.",
     }
-    for reference in references_of(deployment):
+    for reference in references_of(deployment, components):
         if reference.name not in known[reference.kind]:
             close = nearest(reference.name, known[reference.kind])
             yield ConfigurationError(

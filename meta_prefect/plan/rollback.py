@@ -83,8 +83,13 @@ def diff_restored(
     return Update(subject, fields, live.record, {**live.record, **wanted}, remarks=remarks, renamed=names)
 
 
-def check_owned(target: HistoryEntry) -> Iterator[ConfigurationError]:
-    """Say where what is to be written would not be this project's, in its environment."""
+def check_owned(target: HistoryEntry, word: str | None = None) -> Iterator[ConfigurationError]:
+    """Say where what is to be written would not be this project's, in its environment.
+
+    Args:
+        target: What is to be written.
+        word: The project's word for that environment; None where it is the environment itself.
+    """
     tags: list[str] = (target.entry.after or {}).get("tags") or []
     where = f"{target.entry.deployment} at {target}"
     if target.entry.action == "found":
@@ -92,8 +97,9 @@ def check_owned(target: HistoryEntry) -> Iterator[ConfigurationError]:
     if (other := owner(tags)) != target.page.project:
         yield ConflictError(f"it would belong to {other!r}, not to {target.page.project!r}", where=where)
     environments = [tag for tag in tags if tag.startswith("env=")]
-    if environments not in ([], [environment_tag(target.page.environment)]):
-        yield ConflictError(f"it would be for {environments}, not for {target.page.environment!r}", where=where)
+    expected = word or target.page.environment
+    if environments not in ([], [environment_tag(expected)]):
+        yield ConflictError(f"it would be for {environments}, not for {expected!r}", where=where)
 
 
 def check_steps(

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from meta_prefect.errors import MovedError
+from meta_prefect.interfaces.approval import Approval
 from meta_prefect.interfaces.components import Component, Worker
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.moments import Moment
+from meta_prefect.interfaces.moments import Length, Moment
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Held, Plan, Unchanged, Update
 from meta_prefect.plan.deployment_record import desired_record
+from meta_prefect.redaction import hidden, sealed
 
 ARTIFACT_TYPE: Final = "deploy-plan"
 """The type of the artifacts; the Prefect UI shows the data of a type that it does not know as JSON."""
@@ -41,6 +43,7 @@ class DeployOptions(BaseModel):
         new_environment: Whether the environment is meant, though it is nearly the name of another one.
         prune: Whether to delete what is no longer in the project.
         max_deletes: How many deployments that may be at most; None for a fifth, and at least 3.
+        expires: After what time the environment is taken down; None leaves that to the project file.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +59,7 @@ class DeployOptions(BaseModel):
     new_environment: bool = False
     prune: bool = False
     max_deletes: int | None = Field(default=None, ge=0)
+    expires: Length | None = None
 
 
 class PlannedState(BaseModel):
@@ -88,6 +92,9 @@ class SavedPlan(BaseModel):
         states: The fingerprints of each object before and after, by ``kind name``.
         components: A fingerprint of each component as it was wanted, by ``kind name``.
         unsettled: Deployments whose builders have something to do once they are written, and have not done it yet.
+        sealed_with: The name of the key with which secrets were sealed before the states were made fingerprints; None where
+            they were left out.
+        approval: Who approved it.
         stage: ``planned`` by a dry run, ``started``, or ``finished`` where nothing is left of it to do.
     """
 
@@ -105,6 +112,8 @@ class SavedPlan(BaseModel):
     states: dict[str, PlannedState]
     components: dict[str, str] = {}
     unsettled: tuple[str, ...] = ()
+    sealed_with: str | None = None
+    approval: Approval | None = None
     stage: Literal["planned", "started", "finished"]
 
     @property
@@ -114,7 +123,12 @@ class SavedPlan(BaseModel):
 
     def completed_by(self, context: DeployContext) -> DeployContext:
         """The context of another deploy that completes this one: with its identity and versions."""
-        fixed = {"deploy_id": self.deploy_id, "versions": self.versions, "unsettled": self.unsettled}
+        fixed = {
+            "deploy_id": self.deploy_id,
+            "versions": self.versions,
+            "unsettled": self.unsettled,
+            "approval": self.approval,
+        }
         return context.model_copy(update=fixed)
 
     def repeated_by(self, context: DeployContext) -> DeployContext:
@@ -135,38 +149,47 @@ def fingerprint(value: Any) -> str:
 
 
 def fingerprint_of_wanted(deployments: Iterable[Deployment]) -> str:
-    """The fingerprint of what a project wants; the order in which it asks does not matter."""
-    return fingerprint({deployment.full_name: desired_record(deployment) for deployment in deployments})
+    """The fingerprint of what a project wants, secrets apart; the order in which it asks does not matter."""
+    return fingerprint({deployment.full_name: hidden(desired_record(deployment)) for deployment in deployments})
 
 
 def fingerprint_of_component(component: Component) -> str:
-    """The fingerprint of a component as it is wanted."""
-    return fingerprint(component.model_dump(mode="json"))
+    """The fingerprint of a component as it is wanted, secrets apart."""
+    return fingerprint(hidden(component.model_dump(mode="json")))
 
 
-def states_of(plan: Plan) -> dict[str, PlannedState]:
-    """The states of a plan's objects by ``kind name``. Workers are processes: whether they run is no part of it."""
-    return {str(change.subject): state_of(change) for change in plan if change.subject.kind != Worker.kind}
+def states_of(plan: Plan, sealed_with: str | None) -> dict[str, PlannedState]:
+    """The states of a plan's objects by ``kind name``. Workers are processes: whether they run is no part of it.
+
+    Args:
+        plan: The plan.
+        sealed_with: As that of a :class:`SavedPlan`. A fingerprint of a secret itself would let anybody check a guess.
+    """
+    form = hidden if sealed_with is None else sealed
+    return {str(change.subject): _state_of(change, form) for change in plan if change.subject.kind != Worker.kind}
 
 
-def state_of(change: Change) -> PlannedState:
+def _state_of(change: Change, form: Callable[[Any], Any]) -> PlannedState:
     """The fingerprints of what a change starts from and leads to."""
     if change.subject.kind != DEPLOYMENT:
         # What the server says of a component holds counters and times of its own; what is compared is what counts.
         fields = getattr(change, "fields", ())
-        return PlannedState(before=None, after=fingerprint([type(change).__name__, [str(field) for field in fields]]))
+        return PlannedState(
+            before=None, after=fingerprint([type(change).__name__, form([str(field) for field in fields])])
+        )
     match change:
         case Held(otherwise=otherwise) if otherwise is not None:
             # Whether somebody holds it is no part of a plan: the same plan goes on once it is released.
-            return state_of(otherwise)
+            return _state_of(otherwise, form)
         case Create(after=after):
-            return PlannedState(before=None, after=fingerprint(after))
+            return PlannedState(before=None, after=fingerprint(form(after)))
         case Update(before=before, after=after):
-            return PlannedState(before=fingerprint(before), after=fingerprint(after))
+            return PlannedState(before=fingerprint(form(before)), after=fingerprint(form(after)))
         case Unchanged(live=live):
-            return PlannedState(before=fingerprint(live), after=fingerprint(live))
+            same = fingerprint(form(live))
+            return PlannedState(before=same, after=same)
         case Delete(before=before):
-            return PlannedState(before=fingerprint(before), after=None)
+            return PlannedState(before=fingerprint(form(before)), after=None)
         case _:
             assert_never(change)
 

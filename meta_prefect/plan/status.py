@@ -7,12 +7,13 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from meta_prefect.hidden_values import sealed_as
 from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record
 from meta_prefect.plan.changes import Change, Create, Delete, Held, Offline, Unchanged, Update, is_taken_over
 from meta_prefect.plan.deployment_record import field_changes
 from meta_prefect.plan.ledger import HistoryEntry
 from meta_prefect.plan.ownership import is_ours
-from meta_prefect.redaction import hidden
+from meta_prefect.redaction import hidden, sealed
 
 State = Literal["in sync", "drifted", "outdated", "missing", "not deployed", "unmanaged", "orphan", "held"]
 ComponentState = Literal["in sync", "drifted", "outdated", "missing", "not deployed", "leaving", "offline"]
@@ -301,8 +302,9 @@ def _drifted(live: Record, wanted: Record, last: HistoryEntry | None) -> Iterato
     if last is None or last.entry.after is None or not last.is_certain:
         return
     applied = {key: value for key, value in last.entry.after.items() if key in last.entry.ours or key == "version"}
-    # The ledger holds no secrets: both sides are compared as they may be seen.
-    for field in field_changes(hidden(live), hidden(applied)):
+    # The ledger holds no secrets: both sides are compared as they are recorded.
+    recorded = sealed(applied)
+    for field in field_changes(sealed_as(live, recorded), recorded):
         if field.path == "version" or is_ours(field.path, wanted):
             yield field
 

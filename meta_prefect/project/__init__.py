@@ -3,6 +3,13 @@
 Nothing here runs code of the project or talks to anything but the file system.
 """
 
+from meta_prefect.project.environments import (
+    ApprovalModel,
+    Environment,
+    EnvironmentModel,
+    Environments,
+    of_environment,
+)
 from meta_prefect.project.from_environment import with_environment
 from meta_prefect.project.locating import FILE_NAMES, check_searchable, find_project_file, is_path, part_around
 from meta_prefect.project.models import Entry, Project, ProjectPart, json_schema
@@ -11,13 +18,18 @@ from meta_prefect.project.reading import read_project
 
 __all__ = [
     "FILE_NAMES",
+    "ApprovalModel",
     "Entry",
+    "Environment",
+    "EnvironmentModel",
+    "Environments",
     "Project",
     "ProjectPart",
     "check_searchable",
     "find_project_file",
     "is_path",
     "json_schema",
+    "of_environment",
     "part_around",
     "read_project",
     "slug",

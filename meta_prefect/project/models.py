@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 from pydantic_core import PydanticCustomError
 
 from meta_prefect.interfaces.tags import Names
 from meta_prefect.project.document import Document, KeyPath
+from meta_prefect.project.environments import EnvironmentModel, Environments, fits, told_apart
+from meta_prefect.project.fields import FileModel, Text, one_or_several
 from meta_prefect.project.locating import FILE_NAMES
 from meta_prefect.project.naming import slug
-from meta_prefect.texts import check_plain
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
-
-
-def _filled(text: str) -> str:
-    if not text.strip():
-        raise PydanticCustomError("empty", "is empty")
-    return check_plain(text)
 
 
 def _module_name(name: str) -> str:
@@ -50,27 +45,8 @@ def _pattern(pattern: str) -> str:
     return pattern
 
 
-def _one_or_several(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-Text = Annotated[str, AfterValidator(_filled)]
 Include = Annotated[str, AfterValidator(_pattern)]
 ProjectName = Annotated[str, AfterValidator(_project_name)]
-
-
-class FileModel(BaseModel):
-    """A mapping of the project file: no unknown keys; an optional key with nothing behind it counts as left out."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _leave_out_nothing(cls, data: object) -> object:
-        if not isinstance(data, dict):
-            return data
-        values = cast("dict[str, object]", data)
-        return {key: value for key, value in values.items() if value is not None or key not in cls.model_fields}
 
 
 class EntryModel(FileModel):
@@ -83,6 +59,10 @@ class EntryModel(FileModel):
     )
     environments: tuple[Text, ...] | None = Field(
         default=None, description="The environments for which this entry counts; all of them where it is left out."
+    )
+    overrides: dict[Text, dict[str, Any]] = Field(
+        default={},
+        description="Variables that are others in an environment, by its name or by a pattern such as `pr-*`.",
     )
 
 
@@ -117,12 +97,16 @@ class ProjectFile(PartFile):
     project: ProjectName | None = Field(
         default=None, description="The project's name: it marks the deployments that the project owns."
     )
-    renamed_from: Annotated[tuple[ProjectName, ...], BeforeValidator(_one_or_several, str | tuple[str, ...])] = Field(
+    renamed_from: Annotated[tuple[ProjectName, ...], BeforeValidator(one_or_several, str | tuple[str, ...])] = Field(
         default=(), description="The name that the project had before, or several: their deployments are taken over."
     )
-    include: Annotated[tuple[Include, ...], BeforeValidator(_one_or_several, str | tuple[str, ...])] = Field(
+    include: Annotated[tuple[Include, ...], BeforeValidator(one_or_several, str | tuple[str, ...])] = Field(
         default=(),
         description="More files of this project, as patterns: `pipelines/*/meta_prefect.yaml`. What each says is relative to it.",
+    )
+    environments: Annotated[dict[Text, EnvironmentModel], AfterValidator(told_apart)] = Field(
+        default={},
+        description="The environments that there are, by name, or by a pattern such as `pr-*`; any where it is left out.",
     )
 
 
@@ -135,6 +119,7 @@ class Entry(BaseModel):
         variables: What the recipe is given; JSON-like values.
         entrypoint: The flow's entrypoint where the file names one.
         environments: The environments for which the entry counts; None means all.
+        overrides: Variables that are others in an environment, by its name or pattern.
         where: Where the entry stands, for example ``meta_prefect.yaml:3:7: deployments.etl[0]``.
     """
 
@@ -145,6 +130,7 @@ class Entry(BaseModel):
     variables: dict[str, Any] = {}
     entrypoint: str | None = None
     environments: tuple[str, ...] | None = None
+    overrides: dict[str, dict[str, Any]] = {}
     where: str
     _document: Document | None = PrivateAttr(default=None)
     _path: KeyPath = PrivateAttr(default=())
@@ -168,7 +154,7 @@ class Entry(BaseModel):
 
     def counts_in(self, environment: str) -> bool:
         """Say whether this entry is deployed to an environment."""
-        return self.environments is None or environment in self.environments
+        return self.environments is None or any(fits(environment, one) for one in self.environments)
 
 
 class ProjectPart(BaseModel):
@@ -200,6 +186,7 @@ class Project(ProjectPart):
         name: The project's name, in lower-case letters, digits and hyphens.
         name_is_stable: Whether the name would be the same in another copy of the folder (a folder's own name would not).
         renamed_from: The names that it had before.
+        environments: The environments that there are.
         included: What the files ask for that it includes, by path.
         chosen: The one of these that is meant alone; None where the whole project is.
     """
@@ -207,6 +194,7 @@ class Project(ProjectPart):
     name: str
     name_is_stable: bool
     renamed_from: tuple[str, ...] = ()
+    environments: Environments = Environments()
     included: tuple[ProjectPart, ...] = ()
     chosen: ProjectPart | None = None
 

@@ -6,12 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from meta_prefect.errors import ConfigurationError, ProjectFileError, ValidationFailed, nearest, said
 from meta_prefect.files import read_regular
 from meta_prefect.project.document import Document, KeyPath, describe, parse_document
+from meta_prefect.project.environments import (
+    NAME_THE_KEY,
+    ApprovalModel,
+    EnvironmentModel,
+    Environments,
+)
 from meta_prefect.project.locating import (
     FILE_NAMES,
     check_place,
@@ -22,6 +28,7 @@ from meta_prefect.project.locating import (
 )
 from meta_prefect.project.models import Entry, EntryModel, PartFile, Project, ProjectFile, ProjectPart
 from meta_prefect.project.naming import project_name
+from meta_prefect.redaction import is_secret_name
 
 FileT = TypeVar("FileT", bound=PartFile)
 
@@ -46,6 +53,9 @@ _OF_FILES = {
     "definitions": "write an anchor (`&name`) where a value stands first",
     "prefect-version": "it has no effect, and may go",
 }
+
+_OF_ENVIRONMENTS: dict[str, type[BaseModel]] = {"approval": ApprovalModel}
+"""What stands below keys of an environment."""
 
 _EXPECTED = {
     "string_type": "text",
@@ -89,13 +99,18 @@ def read_project(start: Path, *, required: bool = True) -> Project:
         except ProjectFileError as error:
             errors.append(error)
     errors.extend(_check_former_names(document, model.renamed_from, name, stable=stable))
+    own = _said(file, document, model)
+    environments = Environments.of(document, model.environments)
+    for entry in (*own["entries"], *(entry for part in parts for entry in part.entries)):
+        errors.extend(_unknown_environments(entry, environments))
     if errors:
         raise ValidationFailed(errors)
     return Project(
-        **_said(file, document, model),
+        **own,
         name=name,
         name_is_stable=stable,
         renamed_from=tuple(dict.fromkeys(model.renamed_from)),
+        environments=environments,
         included=tuple(parts),
         chosen=parts[0] if file != nearest_file else None,
     )
@@ -188,6 +203,16 @@ def _check_former_names(
         )
 
 
+def _unknown_environments(entry: Entry, environments: Environments) -> Iterator[ProjectFileError]:
+    """Say which environments an entry names that are not among those of the project."""
+    for key, names in (("environments", entry.environments or ()), ("overrides", tuple(entry.overrides))):
+        for name, hint in environments.unknown(names):
+            place = name if key == "overrides" else names.index(name)
+            yield ProjectFileError(
+                f"there is no environment {name!r} in this project", where=entry.locate(key, place), hint=hint
+            )
+
+
 def _project_file(start: Path, *, required: bool) -> Path:
     try:
         return find_project_file(start)
@@ -227,13 +252,13 @@ def _explained(document: Document, file: type[PartFile], details: ErrorDetails) 
     """Say in the user's words what pydantic found."""
     path, kind, value = details["loc"], details["type"], details["input"]
     key = path[-1] if path else ""
-    fields = EntryModel.model_fields if len(path) > 3 else file.model_fields
+    model = _model_at(path, file)
     if path and path not in document.positions and isinstance(path[-1], int):
         path = path[:-1]  # one value that stands for a list of one
     hint: str | None = None
     if kind == "extra_forbidden":
         message = f"unknown key {key!r}"
-        hint = _of_prefect_yaml(str(key), is_entry=len(path) > 3) or nearest(str(key), fields)
+        hint = _meant_by(str(key), model) or nearest(str(key), model.model_fields)
         if len(path) == 1 and key in ProjectFile.model_fields:
             message = f"the key {key!r} is for the project's own file, which includes this one"
             hint = _MOVED.get(str(key), "Write it there.")
@@ -249,14 +274,27 @@ def _explained(document: Document, file: type[PartFile], details: ErrorDetails) 
     return ProjectFileError(message, where=document.locate(path), hint=hint)
 
 
-def _of_prefect_yaml(key: str, *, is_entry: bool) -> str | None:
-    """What to write for a key of Prefect's own project file."""
-    if is_entry:
-        return (
-            f"What the recipe is to know stands below `variables:`; write `{key}:` there."
-            if key in _OF_ENTRIES
-            else None
-        )
+def _model_at(path: KeyPath, file: type[BaseModel]) -> type[BaseModel]:
+    """The mapping in which the last key of a path stands, as far as keys are checked there."""
+    match path:
+        case ("deployments", _, _, _, *_):
+            return EntryModel
+        case ("environments", _, str(key), _, *_):
+            return _OF_ENVIRONMENTS.get(key, EnvironmentModel)
+        case ("environments", _, _):
+            return EnvironmentModel
+        case _:
+            return file
+
+
+def _meant_by(key: str, model: type[BaseModel]) -> str | None:
+    """What to write for a key that stands in no project file, but in others or in people's heads."""
+    if model is EntryModel and key in _OF_ENTRIES:
+        return f"What the recipe is to know stands below `variables:`; write `{key}:` there."
+    if model is EnvironmentModel and is_secret_name(key):
+        return f"A secret is named, never written down. {NAME_THE_KEY}"
+    if model in (EntryModel, EnvironmentModel, *_OF_ENVIRONMENTS.values()):
+        return None
     if key == "name":
         return "Write `project:` for the project's name."
     return f"That is a key of `prefect.yaml`; {_OF_FILES[key]}." if key in _OF_FILES else None

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from meta_prefect.errors import ConfigurationError, RecipeError, got, nearest, said
 from meta_prefect.interfaces.json_diff import Record, is_mapping
-from meta_prefect.redaction import HIDDEN
+from meta_prefect.sealing import HIDDEN
 
 Place = tuple[str | int, ...]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,6 +14,9 @@ COMMIT: Final = "commit"
 """The label of a field that holds a commit, wherever it is."""
 
 _NAMES_WIDTH: Final = 100
+
+_MANY: Final = 4
+"""A field with as many values is shown by its values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,31 +75,74 @@ class Section:
 def grouped(sections: Iterable[Section]) -> list[Section]:
     """Sections of a plan in its order, after those of what several deployments share, and before the remarks.
 
-    Each line that several deployments of one mark have stands once, below how many they are and their names. Deployments of
-    which nothing else is to say have no section of their own, and those that are left alone are only counted.
+    Each line that several deployments of one mark have stands once, below how many they are and their names. A field that has
+    another value in most of them stands once as well, with whose value is which. Deployments of which nothing else is to say
+    have no section of their own, and those that are left alone are only counted.
     """
     sections = list(sections)
     owners: dict[tuple[str, Line], list[str]] = {}
     for section in _deployments(sections):
         for line in dict.fromkeys(section.lines):
             owners.setdefault((section.mark, line), []).append(section.name)
+    varying = _varying(owners)
     shared: dict[tuple[str, tuple[str, ...]], list[Line]] = {}
     for (mark, line), names in owners.items():
-        if len(names) > 1:
+        if len(names) > 1 and (mark, line) not in varying:
             shared.setdefault((mark, tuple(names)), []).append(line)
     named = {(mark, name) for (mark, names), lines in shared.items() if _names_its(mark, lines) for name in names}
+    named |= {(mark, name) for mark, line in varying for name in owners[mark, line]}
     own: list[Section] = []
     for section in sections:
-        lines = tuple(line for line in section.lines if len(owners.get((section.mark, line), ())) < 2)
+        own_lines = (line for line in section.lines if len(owners.get((section.mark, line), ())) < 2)
+        lines = tuple(line for line in own_lines if (section.mark, line) not in varying)
         is_said = section.kind == DEPLOYMENT and not lines and (section.mark, section.name) in named
         if not is_said:
             own.append(replace(section, lines=lines) if section.kind == DEPLOYMENT else section)
-    groups = [_group(mark, names, lines) for (mark, names), lines in shared.items()]
-    return [*groups, *_counted(own), *_remarks(sections)]
+    names_of = _Names(sections)
+    # What most have in common comes first.
+    largest = sorted(shared.items(), key=lambda one: -len(one[0][1]))
+    groups = [_group(mark, names, lines, names_of) for (mark, names), lines in largest]
+    return [*groups, *_values(varying, owners, names_of), *_counted(own), *_remarks(sections)]
 
 
 def _deployments(sections: Iterable[Section]) -> Iterator[Section]:
     return (section for section in sections if section.kind == DEPLOYMENT)
+
+
+def _varying(owners: Mapping[tuple[str, Line], Sequence[str]]) -> set[tuple[str, Line]]:
+    """Lines about a field that has many values, as the parameter has by which deployments of one flow differ."""
+    by_label: dict[tuple[str, str], list[tuple[str, Line]]] = {}
+    for mark, line in owners:
+        if (label := _label(line)) is not None:
+            by_label.setdefault((mark, label), []).append((mark, line))
+    return {one for lines in by_label.values() if len(lines) >= _MANY for one in lines}
+
+
+def _label(line: Line) -> str | None:
+    """The field that a line is about."""
+    if isinstance(line, FieldLine):
+        return line.label
+    label, colon, _ = line.partition(": ")
+    return f"{label}:" if colon and " " not in label else None
+
+
+def _values(
+    varying: Iterable[tuple[str, Line]], owners: Mapping[tuple[str, Line], Sequence[str]], names_of: _Names
+) -> Iterator[Section]:
+    """Each field that has many values, and whose value is which."""
+    fields: dict[tuple[str, str], list[str]] = {}
+    count: Counter[tuple[str, str]] = Counter()
+    for mark, line in owners:
+        if (mark, line) in varying:
+            label = _label(line) or ""
+            value = f"{line.before} → {line.after}" if isinstance(line, FieldLine) else line.removeprefix(f"{label} ")
+            first, *more = names_of.listed(mark, owners[mark, line])
+            fields.setdefault((mark, label), []).extend((f"{value} for {first}", *(f"    {one}" for one in more)))
+            count[mark, label] += len(owners[mark, line])
+    for (mark, label), lines in fields.items():
+        yield Section(
+            mark, DEPLOYMENT, "", f"{label.rstrip(':')} of {count[mark, label]} deployments", lines=tuple(lines)
+        )
 
 
 def _names_its(mark: str, lines: Sequence[Line]) -> bool:
@@ -103,15 +150,49 @@ def _names_its(mark: str, lines: Sequence[Line]) -> bool:
     return mark == "+" or any(isinstance(line, FieldLine) for line in lines)
 
 
-def _group(mark: str, names: Sequence[str], lines: Sequence[Line]) -> Section:
+def _group(mark: str, names: Sequence[str], lines: Sequence[Line], names_of: _Names) -> Section:
     count = f"{len(names)} deployments"
     fields = [line for line in lines if isinstance(line, FieldLine)]
     # A new commit is what most deploys are about; what else it brings along stands below.
     head = next((line for line in fields if line.label == COMMIT), fields[0] if len(fields) == 1 else None)
     title = f"{head} for {count}" if head else f"{count}, each with" if mark == "+" else count
     below = [line for line in lines if line is not head]
-    listed = textwrap.wrap(", ".join(names), _NAMES_WIDTH, break_long_words=False, break_on_hyphens=False)
-    return Section(mark, DEPLOYMENT, "", title, lines=(*(listed if _names_its(mark, lines) else ()), *below))
+    listed = names_of.listed(mark, names) if _names_its(mark, lines) else ()
+    return Section(mark, DEPLOYMENT, "", title, lines=(*listed, *below))
+
+
+class _Names:
+    """Lists of deployments; where all of a flow have been named before, the flow stands for them.
+
+    Args:
+        sections: The whole plan.
+    """
+
+    def __init__(self, sections: Iterable[Section]) -> None:
+        self._all: dict[tuple[str, str], set[str]] = {}
+        self._said: set[tuple[str, str]] = set()
+        for section in _deployments(sections):
+            self._all.setdefault((section.mark, _flow(section.name)), set()).add(section.name)
+
+    def listed(self, mark: str, names: Sequence[str]) -> list[str]:
+        """The names in lines of bounded length."""
+        flows: dict[str, list[str]] = {}
+        for name in names:
+            flows.setdefault(_flow(name), []).append(name)
+        short = (one for flow, members in flows.items() for one in self._of(mark, flow, members))
+        return textwrap.wrap(", ".join(short), _NAMES_WIDTH, break_long_words=False, break_on_hyphens=False)
+
+    def _of(self, mark: str, flow: str, names: Sequence[str]) -> Sequence[str]:
+        if len(names) < _MANY or set(names) != self._all.get((mark, flow)):
+            return names
+        if (mark, flow) in self._said:
+            return [f"{flow}/* ({len(names)})"]
+        self._said.add((mark, flow))
+        return names
+
+
+def _flow(name: str) -> str:
+    return name.partition("/")[0]
 
 
 def _remarks(sections: Iterable[Section]) -> Iterator[Section]:

@@ -29,7 +29,8 @@ def history_cells(recorded: HistoryEntry) -> tuple[str, str, str, str, str, str]
     action = entry.action if recorded.is_certain else f"{entry.action}? (interrupted)"
     if recorded.doubt is not None:
         action = f"{action} (does not count: {recorded.doubt})"
-    return at, short_commit(entry.version or ""), action, short_commit(page.commit or ""), page.by, changed
+    by = page.by if page.approval is None else f"{page.by}, {page.approval}"
+    return at, short_commit(entry.version or ""), action, short_commit(page.commit or ""), by, changed
 
 
 def history_artifact(deployment: str, project: str, history: Sequence[HistoryEntry]) -> Record:

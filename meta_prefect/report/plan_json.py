@@ -7,13 +7,18 @@ from typing import Any, Final, Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from meta_prefect.interfaces.json_diff import ABSENT, FieldChange
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, differences_by_name
 from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Held, Plan, ScheduledRuns, Unchanged, Update
+from meta_prefect.plan.outcomes import Action as Outcome
 from meta_prefect.plan.outcomes import count_actions
 from meta_prefect.redaction import hidden
 from meta_prefect.report.next_runs import NextRuns, next_fires
 
 Action = Literal["create", "update", "next version", "unchanged", "held", "delete"]
+
+
+_IN_WORDS: Final[Mapping[Action, Outcome]] = {"create": "to create", "update": "to update", "delete": "to delete"}
+"""What is planned, as it is counted; the others are called what they are."""
 
 
 class FieldDocument(BaseModel):
@@ -22,7 +27,7 @@ class FieldDocument(BaseModel):
     Attributes:
         path: The field's place, keys joined by dots.
         before: Its value on the server; left out where there is none.
-        after: The value it is to have; left out where it is to go. Secrets are hidden: ``(hidden 3f2a)``.
+        after: The value it is to have; left out where it is to go. Secrets are hidden: ``(hidden)``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,6 +85,15 @@ class PlanDocument(BaseModel):
     run_id: str | None = None
     changes: tuple[ChangeDocument, ...] = ()
 
+    def count(self) -> str:
+        """``2 to create, 1 to update, 3 unchanged``: all that was compared, components too."""
+        return count_actions(_IN_WORDS.get(change.action, change.action) for change in self.changes) or "nothing"
+
+    def count_components(self) -> str:
+        """``1 to create, 1 to delete``: what is done to what deployments need; empty for nothing."""
+        actions = (change.action for change in self.changes if change.kind != DEPLOYMENT)
+        return count_actions(_IN_WORDS[action] for action in actions if action in _IN_WORDS)
+
     def as_json(self) -> str:
         """The document as JSON; what is absent is left out."""
         return self.model_dump_json(indent=2, exclude_unset=True)
@@ -93,21 +107,12 @@ def document(plan: Plan, run_id: str | None = None) -> PlanDocument:
         run_id: The run that made it.
     """
     run = {} if run_id is None else {"run_id": run_id}
-    changes = tuple(_change(change) for change in plan)
+    changes = tuple(change_document(change) for change in plan)
     return PlanDocument(version=1, has_changes=bool(plan.changes), changes=changes, **run)
 
 
-_TO_DO: Final[Mapping[Action, str]] = {"create": "to create", "update": "to update", "delete": "to delete"}
-
-
-def count_components(plan: PlanDocument) -> str:
-    """``1 to create, 1 to delete``: what is done to what deployments need; empty for nothing."""
-    return count_actions(
-        _TO_DO[change.action] for change in plan.changes if change.kind != DEPLOYMENT and change.action in _TO_DO
-    )
-
-
-def _change(change: Change) -> ChangeDocument:
+def change_document(change: Change) -> ChangeDocument:
+    """Write down what happens to one object."""
     is_deployment = change.subject.kind == DEPLOYMENT
     common: dict[str, Any] = {"kind": change.subject.kind, "name": change.subject.name, "remarks": change.remarks}
     if kept := getattr(change, "kept", None):
@@ -139,7 +144,13 @@ def _change(change: Change) -> ChangeDocument:
 
 
 def _fields(fields: tuple[FieldChange, ...]) -> tuple[FieldDocument, ...]:
-    return tuple(FieldDocument(path=field.path, **dict(_values(field))) for field in fields)
+    """Fields that differ; lists of objects that have names item by item, or else as a whole where only their order differs."""
+    parts = (
+        part
+        for field in fields
+        for part in (tuple(differences_by_name(field.before, field.after, field.path)) or (field,))
+    )
+    return tuple(FieldDocument(path=part.path, **dict(_values(part))) for part in parts)
 
 
 def _values(field: FieldChange) -> Iterator[tuple[str, Any]]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, assert_never, cast
+from typing import Any, Final, Literal, cast
 
 from meta_prefect.interfaces.commits import is_commit, short_commit
-from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, differences_by_name, is_same
+from meta_prefect.interfaces.json_diff import ABSENT, is_same
 from meta_prefect.interfaces.markdown import escaped, fenced
-from meta_prefect.plan.changes import Change, Create, Delete, Held, Plan, ScheduledRuns, Unchanged, Update
-from meta_prefect.plan.outcomes import count_actions, planned_action
+from meta_prefect.plan.changes import Plan, ScheduledRuns, Unchanged
 from meta_prefect.redaction import hidden
 from meta_prefect.report.grouping import COMMIT, FieldLine, Line, Section, grouped
-from meta_prefect.report.next_runs import next_fires
+from meta_prefect.report.plan_json import Action, ChangeDocument, FieldDocument, PlanDocument
 from meta_prefect.texts import escaped as in_one_line
 
 LONGEST_VALUE = 120
@@ -23,10 +22,14 @@ LONGEST_VALUE = 120
 _CONTEXT = 24
 """How many characters of what two long texts have in common are shown before what differs."""
 
-
-def summary(plan: Plan) -> str:
-    """``2 to create, 1 to update, 3 unchanged``."""
-    return count_actions(map(planned_action, plan)) or "nothing"
+_MARKS: Final[Mapping[Action, str]] = {
+    "create": "+",
+    "update": "~",
+    "next version": "~",
+    "unchanged": "=",
+    "held": "=",
+    "delete": "-",
+}
 
 
 def kept_versions(plan: Plan) -> Iterator[str]:
@@ -41,42 +44,30 @@ def kept_versions(plan: Plan) -> Iterator[str]:
         )
 
 
-def headline(change: Change) -> str:
-    """One line that says what happens to one object; begins with ``+``, ``~``, ``=`` or ``-``."""
-    match change:
-        case Create(subject=subject, after=after):
-            version = f" version {after['version']}" if after.get("version") else ""
-            return f"+ create {subject}{version}"
-        case Update(subject=subject, only_counts=True):
-            return f"~ update {subject}: next version"
-        case Update(subject=subject):
-            return f"~ update {subject}"
-        case Unchanged(subject=subject, reason=reason):
-            return f"= {subject}: {reason}"
-        case Delete(subject=subject, reason=reason):
-            return f"- delete {subject}{f': {reason}' if reason else ''}"
-        case _:
-            assert_never(change)
+def title(change: ChangeDocument) -> str:
+    """One line that says what an object is, and why it is left alone or goes; its mark says what happens to it."""
+    why = change.detail or ("next version" if change.action == "next version" else "")
+    return f"{change.kind} {change.name}{f': {why}' if why else ''}"
 
 
-def details(change: Change) -> Iterator[Line]:
-    """The lines below a headline: each field's before and after, what becomes of scheduled runs, remarks."""
-    match change:
-        case Create(fields=fields):
-            yield from (f"{one.path}: {shown(one.after, one.path)}" for one in fields if _is_worth_showing(one))
-        case Update(fields=fields):
-            yield from field_lines(fields)
-            yield from scheduled_runs_lines(change.scheduled_runs)
-        case Held(otherwise=Update(fields=fields)):
-            yield from (f"held back: {line}" for line in field_lines(fields))
-        case Unchanged() | Delete():
-            pass
-        case _:
-            assert_never(change)
-    if isinstance(change, Update | Unchanged):
-        yield from kept_lines(change.kept)
-    yield from (str(fires) for fires in next_fires(change))
-    yield from change.remarks
+def field_lines(change: ChangeDocument) -> Iterator[Line]:
+    """The lines below it: what a new object has, or each field's before and after, and what becomes of scheduled runs."""
+    for field in change.fields:
+        if change.action == "create":
+            if field.after not in (None, "", [], {}) and not field.path.startswith("parameter_openapi_schema"):
+                yield f"{field.path}: {shown(field.after, field.path)}"
+        else:
+            line = field_line(field.path, *(_value(field, name) for name in ("before", "after")))
+            yield f"held back: {line}" if change.action == "held" else line
+    if change.action != "delete":
+        yield from scheduled_runs_lines(change.scheduled_runs)
+    yield from kept_lines(change.kept)
+    yield from (str(fires) for fires in change.next_fires)
+
+
+def _value(field: FieldDocument, name: Literal["before", "after"]) -> Any:
+    """A value of a field; one that is not there is none that is null."""
+    return getattr(field, name) if name in field.model_fields_set else ABSENT
 
 
 def scheduled_runs_lines(runs: ScheduledRuns | None) -> Iterator[str]:
@@ -93,28 +84,14 @@ def kept_lines(kept: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"{path}: {shown(value, path)} {said}" for path, value in kept.items())
 
 
-def _is_worth_showing(field: FieldChange) -> bool:
-    """Leave out of a new object what is empty, and the parameter schema, which is the flow's own signature."""
-    return field.after not in (None, "", [], {}) and not field.path.startswith("parameter_openapi_schema")
-
-
-def field_lines(fields: Iterable[FieldChange]) -> Iterator[FieldLine]:
-    """What fields were and are to be; lists of objects that have names item by item."""
-    for field in fields:
-        # Where nothing but the order of a list differs, it is shown as a whole.
-        parts = tuple(differences_by_name(field.before, field.after, field.path)) or (field,)
-        yield from (field_line(part.path, part.before, part.after) for part in parts)
-
-
 def field_line(path: str, before: Any, after: Any) -> FieldLine:
-    """What a field was and is to be.
+    """What a field was and is to be; of secrets, which look alike, that they have changed.
 
     Of lists and objects that differ in one place that place is shown, of long texts that begin alike what differs. Commits are
     named as such.
     """
-    differs = not is_same(before, after)
-    path, before, after = _narrowed(path, hidden(before, path), hidden(after, path))
-    if differs and is_same(before, after):
+    path, before, after = _narrowed(path, (before, hidden(before, path)), (after, hidden(after, path)))
+    if is_same(before, after):
         return FieldLine(f"{path}:", shown(before), "(secret, changed)")
     if is_commit(before) and is_commit(after):
         return FieldLine(COMMIT, short_commit(before), short_commit(after))
@@ -126,16 +103,22 @@ def field_line(path: str, before: Any, after: Any) -> FieldLine:
     return FieldLine(f"{path}:", shown(before), shown(after))
 
 
-def _narrowed(path: str, before: Any, after: Any) -> tuple[str, Any, Any]:
-    """The place of the one difference within two values of the same shape, and what is there."""
-    old, new = _members(before), _members(after)
+def _narrowed(path: str, before: tuple[Any, Any], after: tuple[Any, Any]) -> tuple[str, Any, Any]:
+    """The place of the one difference within two values of the same shape, and what is shown of it.
+
+    Args:
+        path: The place of the values.
+        before: A value, and what is shown of it: two secrets differ that look alike.
+        after: The same of the other one.
+    """
+    old, new = _members(before[0]), _members(after[0])
     if old is None or new is None or old.keys() != new.keys():
-        return path, before, after
+        return path, before[1], after[1]
     differing = [key for key in old if old[key] != new[key]]
     if len(differing) != 1:
-        return path, before, after
+        return path, before[1], after[1]
     (key,) = differing
-    return _narrowed(f"{path}.{key}", old[key], new[key])
+    return _narrowed(f"{path}.{key}", (old[key], before[1][key]), (new[key], after[1][key]))
 
 
 def _members(value: Any) -> dict[Any, Any] | None:
@@ -159,25 +142,29 @@ def shown(value: Any, path: str = "") -> str:
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
 
 
-def sections(plan: Plan) -> list[Section]:
+def sections(plan: PlanDocument, *, with_remarks: bool = True) -> list[Section]:
     """The whole plan, what several deployments have in common first."""
-    return grouped(_section(change) for change in plan)
+    return grouped(
+        Section(
+            mark=_MARKS[change.action],
+            kind=change.kind,
+            name=change.name,
+            title=title(change),
+            reason=change.detail,
+            lines=tuple(field_lines(change)),
+            remarks=change.remarks if with_remarks else (),
+        )
+        for change in plan.changes
+    )
 
 
-def _section(change: Change) -> Section:
-    mark, _, title = headline(change).partition(" ")
-    reason = change.reason if isinstance(change, Unchanged) else ""
-    below = tuple(line for line in details(change) if line not in change.remarks)
-    return Section(mark, change.subject.kind, change.subject.name, title, reason, below, change.remarks)
-
-
-def lines(plan: Plan) -> Iterator[str]:
+def lines(plan: PlanDocument) -> Iterator[str]:
     """The whole plan as plain text."""
     return (line for section in sections(plan) for line in section.text())
 
 
-def markdown(plan: Plan, title: str, first: Iterable[str] = ()) -> str:
+def markdown(plan: PlanDocument, title: str, first: Iterable[str] = ()) -> str:
     """The whole plan as Markdown: what to know ``first``, then a diff block, which viewers of Markdown can colour."""
     body = "\n".join(line for section in sections(plan) for line in section.diff()) or "= nothing to deploy"
     notes = "".join(f"**{escaped(line)}**\n\n" for line in first)
-    return f"# {escaped(title)}\n\n{notes}{summary(plan)}\n\n{fenced(body, 'diff')}\n"
+    return f"# {escaped(title)}\n\n{notes}{plan.count()}\n\n{fenced(body, 'diff')}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from meta_prefect.errors import DeployFailed
 from meta_prefect.plan.outcomes import Action, count_actions, counted, listed
 from meta_prefect.plan.status import ProjectStatus
-from meta_prefect.report.plan_json import PlanDocument, count_components
+from meta_prefect.report.plan_json import PlanDocument
 
 
 class Outcome(BaseModel):
@@ -41,7 +42,7 @@ class Outcome(BaseModel):
 
 
 class Report(BaseModel):
-    """What a deploy did.
+    """What a deploy did; as JSON what ``meta-prefect deploy --output json`` prints, whose form is stable.
 
     Attributes:
         environment: The environment it was for.
@@ -66,6 +67,10 @@ class Report(BaseModel):
     run_url: str | None = None
     plan: PlanDocument | None = None
 
+    def as_json(self) -> str:
+        """The report as a document with a version of its form; the plan has one of its own."""
+        return json.dumps({"version": 1, **self.model_dump(mode="json", exclude={"plan"})}, indent=2)
+
     @property
     def failed(self) -> tuple[Outcome, ...]:
         """The deployments that could not be deployed."""
@@ -86,7 +91,7 @@ class Report(BaseModel):
         What is planned of components stands behind that: ``; of components 1 to create``.
         """
         line = f"{self.count()} in {self.environment}"
-        planned = count_components(self.plan) if self.dry_run and self.plan is not None else ""
+        planned = self.plan.count_components() if self.dry_run and self.plan is not None else ""
         return f"{line}; of components {planned}" if planned else line
 
 

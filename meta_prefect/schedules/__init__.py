@@ -4,7 +4,7 @@ What a user writes is read (``spec``, ``reading``), its days off are worked out 
 into what Prefect stores (``resolve``, ``exclusions``); ``preview`` says what a stored schedule will do.
 """
 
-from meta_prefect.schedules.calendars import Calendar, make_calendar
+from meta_prefect.schedules.calendars import Calendar, PartDay, make_calendar
 from meta_prefect.schedules.resolve import Resolved, resolve
 from meta_prefect.schedules.spec import CalendarSpec, FreezeWindow, HolidaysSpec, ScheduleSpec, read_spec
 
@@ -13,6 +13,7 @@ __all__ = [
     "CalendarSpec",
     "FreezeWindow",
     "HolidaysSpec",
+    "PartDay",
     "Resolved",
     "ScheduleSpec",
     "make_calendar",

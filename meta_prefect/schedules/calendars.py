@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -207,6 +208,14 @@ class PlainCalendar(Calendar):
         with self._blamed():
             found = {_plain_date(day): str(name) for day, name in self._calendar.holidays(sorted(wanted)).items()}
         return {day: name for day, name in found.items() if day.year in wanted}
+
+    def part_days(self, years: Iterable[int]) -> Mapping[date, PartDay]:
+        """The days of these years that the user's calendar has off from a time on, where it has not the whole day off."""
+        wanted = set(years)
+        whole = self.holidays(wanted)
+        with self._blamed():
+            found = {_plain_date(day): part for day, part in self._calendar.part_days(sorted(wanted)).items()}
+        return {day: part for day, part in found.items() if day.year in wanted and day not in whole}
 
     def is_weekend(self, day: date) -> bool:
         """Whether the user's calendar has this day on its weekend."""
@@ -506,11 +515,22 @@ def _imported(path: str, base_dir: Path | None, where: str | None) -> Calendar:
         made: object = found() if isinstance(found, type) else found
     except Exception as error:  # the user's own module may raise anything
         message = f"the calendar {path!r} cannot be loaded: {type(error).__name__}: {error}"
-        raise ScheduleError(message, where=where, hint="Write it as module:ClassName.") from error
+        raise ScheduleError(message, where=where, hint=_import_hint(error, module, name, base_dir)) from error
     if not isinstance(made, Calendar):
         hint = f"Derive it from {Calendar.__module__}.Calendar."
         raise ScheduleError(f"{path!r} is no calendar but {type(made).__name__}", where=where, hint=hint)
     return PlainCalendar(made)
+
+
+def _import_hint(error: Exception, module: str, name: str, base_dir: Path | None) -> str | None:
+    """What to write instead of an import path; None where the module itself raised something."""
+    match error:
+        case ModuleNotFoundError() if error.name == module.partition(".")[0]:
+            return f"Modules are imported from {base_dir or 'the working directory'}, and from installed packages."
+        case AttributeError() if error.name == name and error.obj is sys.modules.get(module):
+            return nearest(name, [one for one in vars(error.obj) if not one.startswith("_")])
+        case _:
+            return None if module else "Write it as module:ClassName."
 
 
 def _check_module(module: str, base_dir: Path, where: str | None) -> None:

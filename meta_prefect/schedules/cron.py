@@ -132,7 +132,7 @@ def _split(cron: str, where: str | None) -> list[str]:
             f"cron {cron!r} has {len(fields)} fields; with seconds it may run several times a minute",
             where=where,
             hint=hint,
-        )
+        ).allowed_as("under_a_minute")
     hint = "Write minute, hour, day of month, month and day of week, for example '0 9 * * 1-5'."
     raise ScheduleError(f"cron {cron!r} has {len(fields)} fields instead of five", where=where, hint=hint)
 
@@ -191,7 +191,7 @@ def _nearest_weekday(day: int) -> str:
 
 def _as_rrule(rules: list[str]) -> str:
     lines = [f"RRULE:{rule};BYHOUR=9;BYMINUTE=0" for rule in rules]
-    return "\n    ".join([f"{_NO_W}; for 09:00, write this rrule:", *lines])
+    return "\n    ".join([f"{_NO_W}; for 09:00 in every month, write this rrule:", *lines])
 
 
 def _wrapped(field: _Field, low: int, high: int, step: int) -> list[int]:

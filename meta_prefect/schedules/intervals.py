@@ -15,22 +15,12 @@ _DAY = timedelta(days=1)
 _MINUTE = timedelta(minutes=1)
 
 
-def check_interval(
-    interval: timedelta, anchor: datetime | None, *, where: str | None, under_a_minute: bool = False
-) -> None:
+def check_interval(interval: timedelta, anchor: datetime | None, *, where: str | None) -> None:
     """Refuse an interval that hurts the server, or an anchor that Prefect would move.
 
     Raises:
         ScheduleError: Less than a minute, or an anchor without a UTC offset.
     """
-    if interval < _MINUTE and not under_a_minute:
-        hint = (
-            "Use a minute or more, and let a run do its work in a loop if it must be more often; `allow: under_a_minute` lets it "
-            "through as it is."
-        )
-        raise ScheduleError(
-            f"an interval of {interval.total_seconds():g} s hurts the Prefect server", where=where, hint=hint
-        )
     if anchor is not None and anchor.utcoffset() is None:
         hint = f"Write the offset; {anchor.isoformat()}+00:00 keeps that meaning."
         raise ScheduleError(
@@ -38,6 +28,10 @@ def check_interval(
             where=where,
             hint=hint,
         )
+    if interval < _MINUTE:
+        hint = "Use a minute or more, and let a run do its work in a loop if it must be more often."
+        message = f"an interval of {interval.total_seconds():g} s hurts the Prefect server"
+        raise ScheduleError(message, where=where, hint=hint).allowed_as("under_a_minute")
 
 
 @dataclass(frozen=True)
@@ -86,7 +80,7 @@ def interval_to_rrule(
     """
     origin = anchor if anchor is not None else DEFAULT_ANCHOR.replace(tzinfo=ZoneInfo(zone))
     if interval % _MINUTE:
-        hint = "Use whole minutes, or leave out holidays and freeze."
+        hint = "Use whole minutes, or no days off: holidays: false, without freeze, on_weekend and business_day."
         raise ScheduleError(f"an interval of {interval} cannot leave out days", where=where, hint=hint)
     if origin.microsecond:
         hint = "Use whole seconds."

@@ -176,8 +176,13 @@ def _from_stored(schedule: Schedule, where: str | None) -> Resolved:
     zone = checked_zone(schedule.timezone, where=where)
     if schedule.interval is not None:
         return Resolved(schedule, zone, None)
-    text = schedule.rrule or cron_to_rrule(schedule.cron or "", day_or=schedule.day_or, where=where)
-    recurrence = parse_recurrence(text, where=where)
+    try:
+        text = schedule.rrule or cron_to_rrule(schedule.cron or "", day_or=schedule.day_or, where=where)
+        recurrence = parse_recurrence(text, where=where)
+    except ScheduleError as error:
+        if error.allowance is None:
+            raise
+        return Resolved(schedule, zone, None)
     return Resolved(schedule, zone, recurrence, base=replace(recurrence, exrules=(), exdates=frozenset()))
 
 
@@ -195,7 +200,8 @@ def _runs(
     if found.recurrence is None:
         stored = found.schedule
         anchor = stored.anchor_date or now
-        yield from interval_times(stored.interval or timedelta(1), anchor, found.zone, first, prefect_version=server)
+        if stored.interval is not None:
+            yield from interval_times(stored.interval, anchor, found.zone, first, prefect_version=server)
         return
     zone = found.schedule.timezone
     start = wall_time(first, zone) - _MARGIN

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from meta_prefect.errors import ScheduleError, nearest
 from meta_prefect.schedules.recurrence import DEFAULT_ANCHOR, Recurrence, Rule, fires_at_all, stamped
+from meta_prefect.schedules.zones import zone_names
 
 _PROPERTIES = ("DTSTART", "RRULE", "EXRULE", "RDATE", "EXDATE")
 _FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY")
@@ -60,7 +61,9 @@ def parse_recurrence(text: str, *, where: str | None = None) -> Recurrence:
             case _:
                 exdates.update(_moments(name, value, where))
     if len(starts) > 1:
-        raise ScheduleError(f"{len(starts)} DTSTART values; Prefect would use the last", where=where, hint="Keep one.")
+        raise ScheduleError(
+            f"{len(starts)} DTSTART values; Prefect would use the last", where=where, hint="Keep one."
+        ).allowed_as("ignored_parts")
     found = Recurrence(
         text=written,
         dtstart=starts[0] if starts else None,
@@ -84,11 +87,17 @@ def _property(line: str, where: str | None) -> tuple[str, str]:
         raise ScheduleError(f"an rrule has no line {name!r} (got {line[:60]!r})", where=where, hint=hint)
     for parameter in parameters:
         if parameter.startswith("TZID="):
-            hint = f"Leave it out and set the schedule's timezone ({parameter.removeprefix('TZID=').title()!r})."
-            raise ScheduleError(f"Prefect ignores {parameter!r} in {line[:60]!r}", where=where, hint=hint)
+            written = parameter.removeprefix("TZID=")
+            zone = next((name for name in zone_names() if name.upper() == written), written)
+            hint = f"Leave it out and set the schedule's timezone ({zone!r})."
+            raise ScheduleError(f"Prefect ignores {parameter!r} in {line[:60]!r}", where=where, hint=hint).allowed_as(
+                "ignored_parts"
+            )
         if parameter == "VALUE=DATE":
             hint = f"Write the time at which the schedule runs, for example {name}:{value[:8]}T090000."
-            raise ScheduleError(f"{name};VALUE=DATE means midnight to Prefect, not the day", where=where, hint=hint)
+            raise ScheduleError(
+                f"{name};VALUE=DATE means midnight to Prefect, not the day", where=where, hint=hint
+            ).allowed_as("ignored_parts")
         if parameter != "VALUE=DATE-TIME":
             raise ScheduleError(f"Prefect does not know {parameter!r} in {line[:60]!r}", where=where)
     return name, value
@@ -104,11 +113,15 @@ def _moment(name: str, text: str, where: str | None) -> datetime:
     if text.endswith("Z") or re.search(r"T\d+[+-]\d", text):
         hint = "Write the digits as local time in the schedule's timezone, without Z or offset."
         what = "refuses" if name == "UNTIL" else "reads the digits as local time and ignores"
-        raise ScheduleError(f"{shown} is meant in UTC, but Prefect {what} that", where=where, hint=hint)
+        raise ScheduleError(f"{shown} is meant in UTC, but Prefect {what} that", where=where, hint=hint).allowed_as(
+            "ignored_parts"
+        )
     whole_day = re.fullmatch(r"\d{8}", text) is not None
     if whole_day and name in {"EXDATE", "RDATE"}:
         hint = f"Write the time at which the schedule runs, for example {text}T090000."
-        raise ScheduleError(f"{shown} means midnight to Prefect, not the day", where=where, hint=hint)
+        raise ScheduleError(f"{shown} means midnight to Prefect, not the day", where=where, hint=hint).allowed_as(
+            "ignored_parts"
+        )
     no_moment = ScheduleError(f"{shown} is no date and time", where=where, hint="Write 20261225T090000.")
     if not whole_day and not re.fullmatch(r"\d{8}T\d{6}", text):
         raise no_moment
@@ -132,7 +145,9 @@ def _rule(text: str, where: str | None) -> Rule:
         name = "BYDAY" if name == "BYWEEKDAY" else name
         if name in parts:
             hint = f"Write {name}={parts[name]},{value}."
-            raise ScheduleError(f"{name} stands twice in {text!r}; Prefect would use the last", where=where, hint=hint)
+            raise ScheduleError(
+                f"{name} stands twice in {text!r}; Prefect would use the last", where=where, hint=hint
+            ).allowed_as("ignored_parts")
         parts[name] = value
     _check_frequency(parts, text, where)
     _check_numbers(parts, text, where)
@@ -150,7 +165,9 @@ def _check_frequency(parts: dict[str, str], text: str, where: str | None) -> Non
         raise ScheduleError(f"the rule {text!r} has no FREQ", where=where, hint="Write for example FREQ=DAILY.")
     if frequency == "SECONDLY":
         hint = "Use FREQ=MINUTELY, and let a run do its work in a loop if it must be more often."
-        raise ScheduleError("FREQ=SECONDLY hurts the Prefect server", where=where, hint=hint)
+        raise ScheduleError("FREQ=SECONDLY hurts the Prefect server", where=where, hint=hint).allowed_as(
+            "under_a_minute"
+        )
     if frequency not in _FREQUENCIES:
         raise ScheduleError(f"no frequency {frequency!r}", where=where, hint=nearest(frequency, _FREQUENCIES))
 
@@ -167,7 +184,9 @@ def _check_numbers(parts: dict[str, str], text: str, where: str | None) -> None:
                 raise ScheduleError(f"{name}={number} in {text!r} is not within {low} to {high}", where=where)
     if "," in parts.get("BYSECOND", ""):
         hint = "One run a minute is the most; keep one second."
-        raise ScheduleError(f"BYSECOND={parts['BYSECOND']} means several runs a minute", where=where, hint=hint)
+        raise ScheduleError(
+            f"BYSECOND={parts['BYSECOND']} means several runs a minute", where=where, hint=hint
+        ).allowed_as("under_a_minute")
 
 
 def _check_weekdays(parts: dict[str, str], text: str, where: str | None) -> None:
@@ -187,7 +206,7 @@ def _check_weekdays(parts: dict[str, str], text: str, where: str | None) -> None
             hint = "Use FREQ=MONTHLY for the n-th weekday of a month."
             raise ScheduleError(
                 f"Prefect reads {day!r} in a {parts['FREQ']} rule as {found['day']}", where=where, hint=hint
-            )
+            ).allowed_as("ignored_parts")
 
 
 def _check_whole(recurrence: Recurrence, where: str | None) -> None:
@@ -198,11 +217,13 @@ def _check_whole(recurrence: Recurrence, where: str | None) -> None:
             counted = "" if recurrence.dtstart else f" (counted from {DEFAULT_ANCHOR:%Y-%m-%d})"
             start = "" if recurrence.dtstart else ", or write the DTSTART from which it counts"
             hint = f"Its parts exclude each other; check the days and the interval{start}."
-            raise ScheduleError(f"{rule.text!r} never fires{counted}", where=where, hint=hint)
+            raise ScheduleError(f"{rule.text!r} never fires{counted}", where=where, hint=hint).allowed_as("no_runs")
     # an EXRULE that matches nothing is as slow for the server as such an RRULE
     for rule in recurrence.exrules:
         if not fires_at_all(rule, recurrence.anchor):
-            raise ScheduleError(f"EXRULE {rule.text!r} excludes nothing", where=where, hint="Leave it out.")
+            raise ScheduleError(f"EXRULE {rule.text!r} excludes nothing", where=where, hint="Leave it out.").allowed_as(
+                "ignored_parts"
+            )
 
 
 def more_than_once_a_minute(moments: Iterable[datetime]) -> datetime | None:

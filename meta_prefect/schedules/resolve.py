@@ -21,7 +21,7 @@ from meta_prefect.schedules.anchoring import (
 )
 from meta_prefect.schedules.calendars import Calendar, make_calendar
 from meta_prefect.schedules.cron import cron_to_rrule, uneven_steps
-from meta_prefect.schedules.days_off import FROZEN, LONGEST_BREAK, DaysOff, LeftOut
+from meta_prefect.schedules.days_off import FROZEN, LONGEST_BREAK, WEEKEND, DaysOff, LeftOut
 from meta_prefect.schedules.exclusions import Frame, adding_lines, excluding_lines
 from meta_prefect.schedules.in_words import in_words
 from meta_prefect.schedules.intervals import check_interval, interval_to_rrule
@@ -167,8 +167,6 @@ def resolve_one(spec: ScheduleSpec, *, calendar: Calendar | None, now: datetime,
         raise ValueError(f"now needs a UTC offset, got {now.isoformat()}")
     with about("schedule", "timezone", value=spec.timezone):
         zone = checked_zone(spec.timezone, where=where)
-    if spec.interval is not None:
-        check_interval(spec.interval, spec.anchor_date, where=where, under_a_minute="under_a_minute" in spec.allow)
     plain = Schedule(
         slug=spec.slug or spec.kind,
         rrule=spec.rrule and spec.rrule.strip(),
@@ -185,10 +183,28 @@ def resolve_one(spec: ScheduleSpec, *, calendar: Calendar | None, now: datetime,
         in_vain = "runs never" if spec.on_holiday == "only" else "moves nothing"
         error = ScheduleError(f"on_holiday: {spec.on_holiday} without holidays {in_vain}", where=where, hint=hint)
         raise error.is_about("schedule", "on_holiday", value=spec.on_holiday)
-    today = wall_time(now, zone).date()
     days_off = None
     if calendar or spec.freeze or spec.on_weekend or spec.business_day:
         days_off = DaysOff(zone, calendar, spec.freeze, spec.on_holiday, spec.on_weekend, spec.business_day)
+    try:
+        return _resolved(spec, plain, days_off, now, where)
+    except ScheduleError as error:
+        if error.allowance is None or error.allowance not in spec.allow:
+            raise
+        if days_off is None:
+            # Prefect takes it, and so is it stored: what its times are is nothing that we could say.
+            return Resolved(plain, zone, None)
+        message = f"{error.message}: days can be left out only of times that are known"
+        raise ScheduleError(message, where=where, hint="Write `holidays: false`, and no freeze.") from None
+
+
+def _resolved(
+    spec: ScheduleSpec, plain: Schedule, days_off: DaysOff | None, now: datetime, where: str | None
+) -> Resolved:
+    zone = plain.timezone
+    today = wall_time(now, zone).date()
+    if spec.interval is not None:
+        check_interval(spec.interval, spec.anchor_date, where=where)
     if spec.interval is not None and days_off is None:
         return Resolved(plain, zone, None)
     base, stored_zone, start_at = _as_recurrence(spec, zone, today, where)
@@ -225,7 +241,8 @@ def _as_recurrence(
         try:
             found = parse_recurrence(text, where=where)
         except ScheduleError as error:
-            raise ScheduleError(f"cron {cron!r}: {error.message}", where=where, hint=error.hint) from None
+            error.message = f"cron {cron!r}: {error.message}"
+            raise
     return found, zone, lambda day: start_of(found, day)
 
 
@@ -247,17 +264,21 @@ def _check_runs(base: Recurrence, now: datetime, where: str | None) -> None:
             if counted
             else "Check UNTIL, COUNT, DTSTART and what is excluded."
         )
-        raise ScheduleError(f"{base.text!r} never fires after {now:%Y-%m-%d %H:%M}", where=where, hint=hint)
+        raise ScheduleError(f"{base.text!r} never fires after {now:%Y-%m-%d %H:%M}", where=where, hint=hint).allowed_as(
+            "no_runs"
+        )
     if base.goes_on_in_vain(now):
         raise ScheduleError(
             f"of {base.text!r}, what has no end is left out again by its EXRULE: the server would look for its next run until "
             "the year 9999",
             where=where,
             hint="Remove that RRULE, or change the EXRULE.",
-        )
+        ).allowed_as("slow")
     if minute := more_than_once_a_minute(ahead):
         hint = "One run a minute is the most; give the rules the same second, or different minutes."
-        raise ScheduleError(f"{base.text!r} fires more than once at {minute:%Y-%m-%d %H:%M}", where=where, hint=hint)
+        raise ScheduleError(
+            f"{base.text!r} fires more than once at {minute:%Y-%m-%d %H:%M}", where=where, hint=hint
+        ).allowed_as("under_a_minute")
 
 
 def _stored(
@@ -289,7 +310,7 @@ def _without_days_off(
     for first, last in _windows(today, days_off):
         chosen = days_off.on_chosen_days(base, stored_zone, first, last) if days_off.chooses else None
         left_out, kept = days_off.leave_out(base, stored_zone, first, last) if chosen is None else ([], chosen)
-        if not kept:
+        if not any(first <= wall.date() <= last for wall in kept):
             _check_some_remain(base, stored_zone, days_off, first, last, where)
         added = days_off.moved_into(base, stored_zone, first, last)
         changed = bool(left_out or added or days_off.chooses)
@@ -367,15 +388,35 @@ def _check_some_remain(
         message = f"no run of {base.text!r} from {first} to {last} is on such a {what}"
         raise ScheduleError(message, where=where, hint="Let it run every day, at the times that are meant.")
     far = last.replace(year=last.year + _YEARS_TO_SEARCH, day=1)
-    left_out, _ = days_off.leave_out(base, stored_zone, first, far)
-    if not left_out or any(run.moved_to or run.reason == FROZEN for run in left_out):
+    # what a freeze with a year takes away comes back
+    for_ever = replace(days_off, freeze=[window for window in days_off.freeze if not window.has_year])
+    left_out, _ = for_ever.leave_out(base, stored_zone, first, far)
+    if not left_out or any(run.moved_to for run in left_out):
         return
     begin, end = datetime.combine(first, time.min), datetime.combine(far, time.max)
     if len(base.following(begin, len(left_out) + 1, until=end)) <= len(left_out):
-        name = days_off.calendar.name if days_off.calendar else FROZEN
-        message = f"every run of {base.text!r} until {far} falls on a {'day off' if days_off.on_weekend else 'holiday'} ({name})"
-        other = "on_weekend" if days_off.on_weekend else "on_holiday"
-        raise ScheduleError(message, where=where, hint=f"Set holidays: false, or {other}: next_business_day.")
+        raise _never_runs(base, days_off, far, {run.reason for run in left_out}, where)
+
+
+def _never_runs(
+    base: Recurrence, days_off: DaysOff, until: date, reasons: set[str], where: str | None
+) -> ScheduleError:
+    """The error for a schedule all of whose runs are on days off, with what lets it run."""
+    kinds = {
+        f"a holiday ({days_off.calendar.name if days_off.calendar else ''})": bool(reasons - {WEEKEND, FROZEN}),
+        "a weekend": WEEKEND in reasons,
+        "a frozen day": FROZEN in reasons,
+    }
+    on_holiday, on_weekend, is_frozen = kinds.values()
+    keys = ["on_holiday"] * on_holiday + ["on_weekend"] * on_weekend
+    if is_frozen or any(getattr(days_off, key) != "skip" for key in keys):
+        hint = "Let it run on other days, or shorten the freeze."
+    else:
+        other = {"on_holiday": ", or holidays: false", "on_weekend": ", or leave it out"}
+        alone = len(keys) == 1 and (on_weekend or days_off.on_weekend is None)
+        hint = f"Set {' and '.join(keys)}: next_business_day{other[keys[0]] if alone else ''}."
+    places = " or ".join(kind for kind, counts in kinds.items() if counts)
+    return ScheduleError(f"every run of {base.text!r} until {until} falls on {places}", where=where, hint=hint)
 
 
 def _note(spec: ScheduleSpec, days_off: DaysOff | None, last: date | None) -> str | None:

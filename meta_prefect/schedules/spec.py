@@ -24,6 +24,9 @@ from meta_prefect.schedules.durations import looks_like_a_duration, read_duratio
 
 _DAY = {"type": "string", "format": "date"}
 
+Allowance = Literal["under_a_minute", "no_runs", "ignored_parts", "slow"]
+"""What is refused of a schedule unless it is allowed by name: Prefect takes it, and live deployments have it."""
+
 
 class _Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -277,10 +280,12 @@ class ScheduleSpec(_Spec):
         description="Spans of days without any run: 2026-12-20 to 2027-01-03, or each year 12-20 to 01-03.",
     )
 
-    allow: Annotated[tuple[Literal["under_a_minute"], ...], BeforeValidator(one_or_many)] = Field(
+    allow: Annotated[tuple[Allowance, ...], BeforeValidator(one_or_many)] = Field(
         default=(),
         title="Allow",
-        description="What is refused otherwise: under_a_minute, an interval that is shorter and so a burden for the server.",
+        description="What Prefect takes and is refused otherwise: under_a_minute, more than one run a minute; no_runs, times "
+        "that are over or never come; ignored_parts, what Prefect reads otherwise than it is written; slow, what keeps its "
+        "server busy. No days can be left out of such times.",
     )
 
     @model_validator(mode="before")

@@ -98,10 +98,11 @@ class PrefectServer(PrefectReads):
         await self._write_schedules(live, writes)
         if writes.together:
             body["schedules"] = writes.together
+        mark = self._marks.get(live.full_name, live.mark)
+        # also where nothing but schedules is written, one by one: the deployment is to confirm what is recorded of it
+        if _FORM in body or mark != live.mark:
+            body[_FORM] = with_mark(changed.get(_FORM, live.record[_FORM]), mark)
         if body:
-            mark = self._marks.get(live.full_name, live.mark)
-            if _FORM in body or mark != live.mark:
-                body[_FORM] = with_mark(changed.get(_FORM, live.record[_FORM]), mark)
             await self.patch(f"/deployments/{live.id}", body)
         for schedule_id in writes.deleted:
             await self.delete(f"/deployments/{live.id}/schedules/{schedule_id}")

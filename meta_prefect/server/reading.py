@@ -77,7 +77,12 @@ class PrefectReads(PrefectRequests):
         return {flow_id: name for name, flow_id in self._flow_ids.items()}
 
     async def read_owned(self, names: Names, environment: str) -> list[LiveDeployment]:
-        """Read every deployment of a project in an environment, by its tags, in the order of names."""
+        """Read every deployment of a project in an environment, by its tags, in the order of names.
+
+        Args:
+            names: The project's names.
+            environment: The word for the environment in tags.
+        """
         return await self._read_matching(
             {"deployments": {"tags": {"any_": owner_tags(names), "all_": [environment_tag(environment)]}}}
         )

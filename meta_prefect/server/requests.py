@@ -23,7 +23,7 @@ import tenacity
 from meta_prefect.errors import ConfigurationError, OverloadedError, RefusedError, UnreachableError, nearest
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.json_diff import Record
-from meta_prefect.redaction import hidden, without_userinfo
+from meta_prefect.redaction import hidden, sealed, without_userinfo
 from meta_prefect.server.connection import Connection
 from meta_prefect.server.csrf import is_about_csrf
 from meta_prefect.server.pacing import PATIENCE_SECONDS, asked_wait
@@ -279,7 +279,9 @@ def _shipped_templates() -> dict[str, Record]:
 
 def sent(path: str, body: Body | None) -> Body | None:
     """What is sent: to tell people of a deploy, nothing secret; what is deployed, as it is."""
-    return hidden(body) if path.startswith(("/artifacts/", "/flow_runs/")) else body
+    if path.startswith("/artifacts/"):
+        return sealed(body)
+    return hidden(body) if path.startswith("/flow_runs/") else body
 
 
 async def leave_waiting_to_us(response: httpx.Response) -> None:

@@ -27,6 +27,7 @@ from meta_prefect.plan.ledger import ARTIFACT_TYPE, LedgerEntry, LedgerPage, Pag
 from meta_prefect.plan.outcomes import count_actions
 from meta_prefect.server import PrefectServer
 from meta_prefect.state.applied import keep_applied
+from meta_prefect.state.sealing_key import share_key
 
 _MOST_NAMED: Final = 3
 
@@ -95,6 +96,7 @@ async def begin_page(head: PageHead, entries: Sequence[LedgerEntry], server: Pre
         server: The Prefect API.
     """
     run_id = flow_run.get_id()
+    await share_key((record for one in entries for record in (one.before, one.after)), server)
     server.mark(entries)
     page = LedgerPage(
         **asdict(head),

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Collection
 from typing import Final
 from uuid import UUID
 
+from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 
 from meta_prefect.errors import TargetError
@@ -76,10 +77,18 @@ async def read_plan(run_id: str, server: PrefectServer) -> SavedPlan:
 async def plan_of_earlier_attempt(asked: DeployOptions, server: PrefectServer) -> SavedPlan | None:
     """The plan of this very run, where it has been started before and is retried: it was asked for the same."""
     run_id = flow_run.get_id()
-    if not run_id or int(flow_run.get_run_count() or 0) <= 1:
+    if not run_id or not _has_begun_before():
         return None
     found = await plan_of_run(str(run_id), server)
     return found if found is not None and found.asked == asked else None
+
+
+def _has_begun_before() -> bool:
+    """Whether this run was executed before: it is retried, or goes on after it was suspended, which Prefect does not count."""
+    context = FlowRunContext.get()
+    run = context.flow_run if context is not None else None
+    paused = run is not None and bool(run.empirical_policy.pause_keys)
+    return paused or int(flow_run.get_run_count() or 0) > 1
 
 
 async def plan_of_run(run_id: str, server: PrefectServer) -> SavedPlan | None:

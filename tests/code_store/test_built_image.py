@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,13 @@ from texts import ADD_FLOW
 from values import a_context, a_deployment, a_flow
 
 from meta_prefect.deploy import deploy
+from meta_prefect.engine.code_in_image import CodeInImage, code_in_image
 from meta_prefect.errors import ConfigurationError, DeployFailed, ProcessError, ValidationFailed
 from meta_prefect.implementations.code import ImageBuild, built_image
 from meta_prefect.implementations.code.built_image import BuiltImage
 from meta_prefect.implementations.code.image_engine import BuildSpec, DockerEngine
+from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.interfaces.pull_steps import SETS_DIRECTORY
 
 PROJECT = """
     project: UNIQUE
@@ -43,6 +46,7 @@ class EngineInMemory:
         self.refusal = refusal
         self.registry: dict[str, str] = {}
         self.all_built: list[tuple[str, BuildSpec]] = []
+        self.lacks: frozenset[str] = frozenset()
 
     async def pushed(self, reference: str) -> str | None:
         """What the registry holds."""
@@ -53,6 +57,10 @@ class EngineInMemory:
     async def built(self, reference: str) -> str | None:
         """What it has itself."""
         return next((f"id of {name}" for name, _ in self.all_built if name == reference), None)
+
+    async def holding(self, reference: str, paths: Iterable[str]) -> frozenset[str] | None:
+        """All of them, but what is named here."""
+        return frozenset(paths) - self.lacks if await self.built(reference) else None
 
     async def build(self, reference: str, recipe: BuildSpec) -> None:
         """Remember what was built."""
@@ -167,6 +175,57 @@ def test_an_image_that_cannot_be_built_leaves_no_deployment(
     assert server.deployments_of(unique) == []
 
 
+def test_an_image_without_the_flow_leaves_no_deployment(
+    server: Api, engine: EngineInMemory, shop: Any, unique: str
+) -> None:
+    """What was built is looked into before what runs in it is written; built before, the plan finds it out."""
+    engine.lacks = frozenset({"flow.py"})
+    told = ":[0-9a-f]+ has no file 'flow.py', from which its runs load the flow"
+    folder = shop()
+    with pytest.raises(DeployFailed) as failure:
+        deploy([str(folder)])
+    report: Any = failure.value.report
+    assert re.search(told, report.failed[0].detail)
+    with pytest.raises(ValidationFailed, match=told):
+        deploy([str(folder)], dry_run=True)
+    assert server.deployments_of(unique) == []
+
+
+GIVEN: dict[str, tuple[Record, CodeInImage | None]] = {
+    "beside the image's folder": ({}, CodeInImage("shop:1", "flow.py:add", ("flow.py",), may_be_installed=False)),
+    "a folder that is entered": (
+        {"pull_steps": [{SETS_DIRECTORY: {"directory": "/srv"}}, {SETS_DIRECTORY: {"directory": "etl"}}]},
+        CodeInImage("shop:1", "flow.py:add", ("/srv/etl/flow.py",), may_be_installed=False),
+    ),
+    "a module": (
+        {"entrypoint": "shop.flows.add"},
+        CodeInImage("shop:1", "shop.flows.add", ("shop/flows.py", "shop/flows/__init__.py"), may_be_installed=True),
+    ),
+    "code from Git": ({"pull_steps": [{"prefect.deployments.steps.git_clone": {"repository": "x"}}]}, None),
+    "an image that only the run knows": ({"job_variables": {"image": "{{ prefect.variables.image }}"}}, None),
+    "no image": ({"job_variables": {}}, None),
+}
+
+
+@pytest.mark.parametrize(("fields", "code"), GIVEN.values(), ids=GIVEN.keys())
+def test_where_a_flow_has_to_be_in_an_image(fields: Record, code: CodeInImage | None) -> None:
+    """The entrypoint's file, from where the pull steps end; nothing where the code comes from elsewhere."""
+    flow = a_flow(entrypoint="flow.py:add")
+    assert code_in_image(a_deployment(**{"flow": flow, "job_variables": {"image": "shop:1"}, **fields})) == code
+
+
+def test_what_nobody_could_look_into_is_said(
+    server: Api, project: Any, unique: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an engine a plan says so of each image that holds code; it is deployed all the same."""
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    given = PROJECT.replace("REGISTRY/UNIQUE", "shop:1").replace(", build: {}", "")
+    plan = deploy([str(project(flow=ADD_FLOW, **{"meta_prefect.yaml": given}))], dry_run=True).plan
+    assert plan is not None
+    (said,) = {note for one in plan.changes for note in one.remarks if "was not looked at" in note}
+    assert said.startswith("whether the image shop:1 holds 'flow.py:add' was not looked at: no Docker engine answers")
+
+
 def built(tmp_path: Path, build: ImageBuild, **context: Any) -> str:
     """The image that a deploy of a folder would use."""
     (tmp_path / "Dockerfile").write_text(DOCKERFILE)
@@ -237,6 +296,30 @@ def test_a_real_engine_builds_and_pushes(
     assert digest is not None
     (artifact,) = server.post("/artifacts/latest/filter", artifacts={"key": {"like_": f"image-%{unique}"}})
     assert digest in artifact["data"]
+
+
+@pytest.mark.stores
+def test_a_real_image_is_looked_into(
+    server: Api, real: Engine, project: Any, shop: Any, unique: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image without the flow, one that was built elsewhere and has it, and one that is not here."""
+    monkeypatch.setenv("DOCKER_HOST", real.socket)
+    folder = shop(real.registry)
+    (folder / "Dockerfile").write_text(DOCKERFILE.replace("COPY . ", "COPY Dockerfile "))
+    with pytest.raises(DeployFailed) as failure:
+        deploy([str(folder)])
+    report: Any = failure.value.report
+    assert "has no file 'flow.py', from which its runs load the flow" in report.failed[0].detail
+
+    (folder / "Dockerfile").write_text(DOCKERFILE)
+    deploy([str(folder)])
+    image = image_of(server, unique)
+    for name, said in ((image, None), (f"{image}0", "the Docker engine here does not have it")):
+        given = PROJECT.replace("REGISTRY/UNIQUE", name).replace(", build: {}", "").replace("name: ", "name: given-")
+        plan = deploy([str(project(flow=ADD_FLOW, **{"meta_prefect.yaml": given}))], dry_run=True).plan
+        assert plan is not None
+        notes = {note for one in plan.changes for note in one.remarks if "was not looked at" in note}
+        assert [note.partition(": ")[2] for note in notes] == ([] if said is None else [said])
 
 
 @pytest.mark.stores

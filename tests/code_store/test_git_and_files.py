@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from prefect.deployments.steps.core import run_steps
 from support import Api
-from values import a_context, a_deployment
+from values import a_context, a_deployment, a_flow
 
 from meta_prefect.errors import ConfigurationError
 from meta_prefect.implementations.code import git_code, image_code
@@ -37,9 +37,24 @@ def git(folder: Path, *arguments: str) -> str:
 def test_a_run_clones_the_commit_that_is_deployed() -> None:
     """Without more words the deployed commit is pinned; a commit or a branch can be named."""
     assert step_of(git_code(repository=HTTPS)) == {"id": "clone", "repository": HTTPS, "commit_sha": COMMIT}
-    assert step_of(git_code(repository=HTTPS, commit="abcdef1"))["commit_sha"] == "abcdef1"
+    assert step_of(git_code(repository=HTTPS, commit=COMMIT[::-1]))["commit_sha"] == COMMIT[::-1]
     branch = step_of(git_code(repository=HTTPS, branch="main", submodules=True))
     assert branch == {"id": "clone", "repository": HTTPS, "branch": "main", "include_submodules": True}
+
+
+def test_an_abbreviated_commit_is_completed_where_it_is_here(tmp_path: Path) -> None:
+    """A run cannot fetch it; a branch of that name, a commit that is not here, or no clone at all is refused."""
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "commit", "--quiet", "--allow-empty", "-m", "first")
+    whole = git(tmp_path, "rev-parse", "HEAD")
+    git(tmp_path, "branch", "abcdef1")
+    deployment = a_deployment(flow=a_flow(source=str(tmp_path)), context=a_context(commit=COMMIT))
+
+    (step,) = git_code(repository=HTTPS, commit=whole[:8], folder="").update_deployment(deployment).pull_steps
+    assert step["prefect.deployments.steps.git_clone"]["commit_sha"] == whole
+    for unknown in ("abcdef1", "0123456"):
+        with pytest.raises(ConfigurationError, match=f"'{unknown}' is the beginning of a hash, which no run can fetch"):
+            git_code(repository=HTTPS, commit=unknown).update_deployment(deployment)
 
 
 SECRET = "{{ prefect.blocks.secret.git }}"

@@ -28,8 +28,9 @@ from support import Api
 from meta_prefect.cli import main
 from meta_prefect.errors import RefusedError
 from meta_prefect.local.host import LocalHost
-from meta_prefect.plan.applied import Kept, packed, unpacked
+from meta_prefect.plan.applied import Kept, mark_of, packed, unpacked
 from meta_prefect.plan.ledger import CUT_OFF, HistoryEntry, LedgerEntry
+from meta_prefect.plan.mark import MARK
 from meta_prefect.server import connect
 
 FLOW = """
@@ -40,13 +41,15 @@ FLOW = """
         '''Work.'''
         return n
 """
-FILE = """
+SECOND = '{slug: b, cron: "0 10 * * *"}'
+FILE = f"""
     project: UNIQUE
     deployments:
       UNIQUE:
-        - {recipe: local_run_deployer, variables: {name: first, concurrency_limit: 3, tags: [a]}}
-        - {recipe: local_run_deployer, variables: {name: second}}
-        - {recipe: local_run_deployer, variables: {name: third, schedule: "0 9 * * *"}}
+        - {{recipe: local_run_deployer, variables: {{name: first, concurrency_limit: 3, tags: [a]}}}}
+        - {{recipe: local_run_deployer, variables: {{name: second}}}}
+        - recipe: local_run_deployer
+          variables: {{name: third, version: "7", schedule: [{{slug: a, cron: "0 9 * * *"}}, {SECOND}]}}
 """
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -202,10 +205,16 @@ def test_what_was_applied_outlives_the_runs(
     assert (drift["path"], drift["applied"], drift["live"]) == ("description", "Work.", "by hand")
 
     file = root / "meta_prefect.yaml"
-    file.write_text(file.read_text().replace(", concurrency_limit: 3", ""))
+    file.write_text(file.read_text().replace(", concurrency_limit: 3", "").replace(f", {SECOND}]", "]"))
     assert "    concurrency_limit: 3 → null" in in_process("plan", str(root))[1].splitlines()
 
     assert in_process("deploy", str(root))[0] == 0
+    third = server.deployment(names["third"])
+    (kept,) = server.post("/variables/filter", variables={"name": {"like_": f"meta-prefect-applied-{unique}"}})
+    recorded = {one.entry.deployment: one.entry for one in unpacked(Kept.model_validate(kept["value"]))}
+    # Nothing but a schedule was taken away: the deployment confirms that too.
+    assert [one["slug"] for one in third["schedules"]] == ["a"]
+    assert third["parameter_openapi_schema"][MARK] == mark_of(recorded[names["third"]])
     cloud.retain_nothing()
     code, said, notes = in_process("history", names["first"], "--path", str(root))
     assert (code, said.count("\n")) == (0, 1)

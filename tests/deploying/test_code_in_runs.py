@@ -28,10 +28,13 @@ FILE = """
 """
 RECIPE = """
     from meta_prefect import recipe
-    from meta_prefect.implementations.code import git_code, pull_steps, s3_code
+    from meta_prefect.implementations.code import git_code, pull_steps, s3_code, shell_script
     from meta_prefect.implementations.infra import local_process
     from meta_prefect.implementations.metadata import namer
     from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
+
+    ENTERS = "prefect.deployments.steps.set_working_directory"
+    ENTER = [{ENTERS: {"directory": "{{ clone.directory }}/etl"}}, {ENTERS: {"directory": "jobs"}}]
 
     @recipe
     def from_elsewhere() -> FlowBuilderInterface:
@@ -78,11 +81,13 @@ def refusal(root: Path) -> str:
     return str(failed.value)
 
 
-def test_runs_start_in_the_projects_folder_of_the_repository(clone: Callable[..., Path], unique: str) -> None:
-    """Where nobody says another one."""
-    assert [one.deployment for one in validate([str(clone('git_code(repository="URL")'))]).outcomes] == [
-        f"{unique}/x-dev"
-    ]
+@pytest.mark.parametrize("directories", ["", ", directories=('etl', 'docs')"])
+def test_runs_start_in_the_projects_folder_of_the_repository(
+    clone: Callable[..., Path], unique: str, directories: str
+) -> None:
+    """Where nobody says another one, also where that folder and another alone are checked out."""
+    root = clone(f'git_code(repository="URL"{directories})')
+    assert [one.deployment for one in validate([str(root)]).outcomes] == [f"{unique}/x-dev"]
 
 
 @pytest.mark.parametrize(
@@ -102,6 +107,35 @@ def test_runs_start_in_the_projects_folder_of_the_repository(clone: Callable[...
         ),
         pytest.param(
             "git_code(repository='URL', folder='')", ("flow.py", "helper.py"), True, "the top folder", id="no folder"
+        ),
+        pytest.param(
+            "pull_steps(steps=[{'prefect.deployments.steps.git_clone': {'repository': 'URL', 'commit_sha': '0123456'}}])",
+            ("flow.py", "helper.py"),
+            True,
+            "runs would fetch the commit '0123456', and the beginning of a hash is none to a repository",
+            id="the beginning of a hash",
+        ),
+        pytest.param(
+            "git_code(repository='URL', folder='jobs') | shell_script(script='date')",
+            ("flow.py", "helper.py"),
+            True,
+            "runs start in 'jobs' of the repository",
+            id="another folder, and then a script",
+        ),
+        pytest.param(
+            "git_code(repository='URL') | pull_steps(steps=ENTER)",
+            ("flow.py", "helper.py"),
+            True,
+            "runs start in 'etl/jobs' of the repository",
+            id="a folder within",
+        ),
+        pytest.param(
+            "git_code(repository='URL', folder='', directories=('docs',)) | pull_steps(steps=ENTER[:1])",
+            ("flow.py", "helper.py"),
+            True,
+            "runs would miss flow.py, helper.py: the clone has only `directories` of the repository\n"
+            "  Add the folder 'etl' to `directories`.",
+            id="other directories",
         ),
     ],
 )

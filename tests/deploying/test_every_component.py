@@ -1,4 +1,4 @@
-"""Every kind of component, changed and deleted by hand and in code: plan, status, deploy and prune tell and do the same."""
+"""Every kind of component, changed and deleted by hand and in code: plan, status, deploy, prune and rollback agree on it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from support import Api
 from test_references import secret
 
 import meta_prefect
+from deployer_flows import rollback
 from meta_prefect.deploy import deploy
 from meta_prefect.engine.plan_input import read_plan_input
 from meta_prefect.engine.status import project_status
@@ -222,11 +223,11 @@ class Table:
         """Something of each row, by the name in a plan."""
         return {self.named(row.name): value(row) for row in KINDS.values() if which(row)}
 
-    def code(self, wants: Callable[[Kind], str] | None) -> Path:
+    def code(self, wants: Callable[[Kind], str] | None, version: int = 7) -> Path:
         """The project with a deployment that wants something of every row; None writes it without that deployment."""
         rows = [] if wants is None else [row for row in map(wants, KINDS.values()) if row]
         # It runs in the outermost pool.
-        builders = " | ".join(['versioneer(version="7")', *rows, "local_process()"])
+        builders = " | ".join([f'versioneer(version="{version}")', *rows, "local_process()"])
         lines = [] if wants is None else [f"mine = ({builders})(work)"]
         text = CODE + "".join(f"    {line}\n" for line in lines)
         return self._project(**{"flows.py": text, "meta_prefect.yaml": "project: UNIQUE\n"})
@@ -256,6 +257,12 @@ class Table:
     def delete(self, row: Kind) -> None:
         """Delete it by hand."""
         self._server.delete(self._address(row))
+
+    def rolled_back(self, root: Path, *, dry_run: bool) -> str:
+        """What a rollback of the deployment says of what stands beside it."""
+        name = self.named("UNIQUE/mine-dev")
+        report = asyncio.run(rollback(deployment=name, path=str(root), hold="none", dry_run=dry_run))
+        return "\n".join(report.remarks)
 
 
 def planned(report: Report, table: Table) -> dict[str, str]:
@@ -331,8 +338,21 @@ def test_every_kind_is_seen_and_set_right(table: Table) -> None:
 
 
 def test_every_kind_goes_with_its_deployment(table: Table) -> None:
-    """A deployment that is no longer in the project keeps what it has until it is pruned; then what leaves goes along."""
+    """A deployment that is no longer in the project keeps what it has until it is pruned; then what leaves goes along.
+
+    A rollback leaves all of it as it is, and says so; what it does not bring back a deploy does.
+    """
     deploy([str(table.code(lambda row: row.wants))])
+    root = table.code(lambda row: row.otherwise, version=8)
+    deploy([str(root)])
+    said = table.rolled_back(root, dry_run=True)
+    assert table.rolled_back(root, dry_run=False) == said
+    (stays,) = (line for line in said.splitlines() if line.startswith("left as it is now: "))
+    its_own = [
+        table.named("UNIQUE-trigger" if "triggers" in row.name else row.name) for row in KINDS.values() if row.leaves
+    ]
+    assert [name for name in its_own if name not in stays] == []
+    assert stands(root, table) == {}
     root = table.code(None)
 
     left = deploy([str(root)])
@@ -345,3 +365,12 @@ def test_every_kind_goes_with_its_deployment(table: Table) -> None:
     deploy([str(root)], prune=True)
     assert table.of(table.find, lambda row: row.leaves) == table.of(lambda _: None, lambda row: row.leaves)
     assert None not in table.of(table.find, lambda row: not row.leaves).values()
+
+    again = "automations and queues that it had are made by the next deploy of the project, not by a rollback"
+    assert (table.rolled_back(root, dry_run=True), table.rolled_back(root, dry_run=False)) == (again, again)
+    assert table.of(table.find, lambda row: row.leaves and "queue" not in row.name) == table.of(
+        lambda _: None, lambda row: row.leaves and "queue" not in row.name
+    )
+    assert (
+        planned(deploy([str(table.code(lambda row: row.wants))], dry_run=True), table).keys() == table.of(bool).keys()
+    )

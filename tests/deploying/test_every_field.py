@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -391,39 +391,72 @@ WRITES: dict[str, tuple[str, str]] = {
 }
 """What makes a deploy write a deployment: builders before, and after."""
 
+EVERY_WRITE: dict[str, tuple[str, str]] = {
+    **{
+        name: (case.builders, case.in_code)
+        for name, case in CASES.items()
+        if case.in_code and case.stored != "schedules"
+    },
+    **WRITES,
+    "zone": ("scheduler(schedule=daily)", "scheduler(schedule={**daily, 'timezone': 'Asia/Tokyo'})"),
+    "schedule_parameters": ("scheduler(schedule=daily)", "scheduler(schedule={**daily, 'parameters': {'n': 6}})"),
+    "activation": ("scheduler(schedule=daily)", "scheduler(schedule=daily, active=False)"),
+    "removed_schedule": (DAILY, "scheduler(schedule=[])"),
+    "added_schedule": ("scheduler(schedule=daily)", "scheduler(schedule=[daily, {'slug': 'b', 'cron': '3 3 * * *'}])"),
+}
+"""The same for every field that a recipe can set."""
+
+OF_SCHEDULES = {"cron", "zone", "schedule_parameters", "activation", "removed_schedule", "added_schedule"}
 NOT_TOGETHER = {
-    ("their_limit", "limit"),  # then it is not theirs
+    ("their_pause", "pause"),  # then it is not theirs
+    ("their_limit", "limit"),
+    ("their_limit", "collision"),
     ("their_collision", "limit"),
-    ("their_schedule", "cron"),
-    ("their_label", "cron"),  # setting a label drops schedules
+    ("their_collision", "collision"),
+    ("their_queue", "queue"),
+    ("their_activation", "activation"),
+    ("their_activation", "removed_schedule"),  # it goes with the schedule
+    ("their_runs", "removed_schedule"),
+    ("added_schedule", "removed_schedule"),  # no schedules at all are asked for, and planned
+    *(("their_schedule", written) for written in OF_SCHEDULES),  # which is "added_schedule"
+    *(("their_label", written) for written in OF_SCHEDULES),  # setting a label drops schedules
     ("their_queue", "pool"),  # a queue belongs to its pool
 }
-PAIRS = [
-    (kept, written)
-    for kept, case in CASES.items()
-    for written in WRITES
-    if case.kept and (kept, written) not in NOT_TOGETHER
-]
 
 
-def test_what_a_plan_says_is_kept_outlasts_every_write(server: Api, project: Callable[..., Path], unique: str) -> None:
+@pytest.mark.parametrize(
+    "writes",
+    [
+        pytest.param(WRITES, id="some"),
+        pytest.param(EVERY_WRITE, id="every", marks=[pytest.mark.thorough, pytest.mark.timeout(1800)]),
+    ],
+)
+def test_what_a_plan_says_is_kept_outlasts_every_write(
+    server: Api, project: Callable[..., Path], unique: str, writes: Mapping[str, tuple[str, str]]
+) -> None:
     """What operators have set is kept by a write of any other field, as planned; a queue goes with its pool, as planned too."""
-    pairs_of_all = [*PAIRS, ("their_queue", "pool")]
+    pairs = [
+        (kept, written)
+        for kept, case in CASES.items()
+        for written in writes
+        if case.kept and (kept, written) not in NOT_TOGETHER
+    ]
+    pairs.append(("their_queue", "pool"))
 
-    def pairs(after: int) -> Path:
+    def write(after: int) -> Path:
         lines: list[str] = []
-        for kept, written in pairs_of_all:
+        for kept, written in pairs:
             base = "elsewhere" if written == "pool" else "base"
-            builders = f"{base}{_joined(CASES[kept].builders)}{_joined(WRITES[written][after])}"
+            builders = f"{base}{_joined(CASES[kept].builders)}{_joined(writes[written][after])}"
             lines.append(f"    {kept}__{written} = ({builders})(work)\n")
         return project(**{"flows.py": CODE + "".join(lines), "meta_prefect.yaml": "project: UNIQUE\n"})
 
-    root = pairs(after=0)
+    root = write(after=0)
     deploy([str(root)])
-    for kept, written in pairs_of_all:
+    for kept, written in pairs:
         found = server.deployment(f"{unique}/{name_of(f'{kept}__{written}')}")
-        CASES[kept].by_hand(Hand(server, found, f"{unique}-{written}"))
-    pairs(after=1)
+        CASES[kept].by_hand(Hand(server, found, f"{unique}-{written.replace('_', '-')}"))
+    write(after=1)
     planned = changes(root)
 
     deploy([str(root)])
@@ -432,10 +465,8 @@ def test_what_a_plan_says_is_kept_outlasts_every_write(server: Api, project: Cal
     assert "work_queue_name" not in moved.kept
     assert {"work_pool_name", "work_queue_name"} <= {one.path for one in moved.fields}
     left = changes(root)
-    for name, change in planned.items():
-        assert (name, change.action, left[name].action) == (name, "update", "unchanged")
-        assert (name, change.kept) == (name, left[name].kept)
-        assert change.kept, name
+    found = {name: (one.action, left[name].action, one.kept, bool(one.kept)) for name, one in planned.items()}
+    assert found == {name: ("update", "unchanged", left[name].kept, True) for name in planned}
 
 
 def _short(path: str, *shown: str) -> str:

@@ -38,18 +38,13 @@ def code(project: Project, builder: str) -> Path:
     return project(**{"flows.py": CODE.replace("BUILDER", builder), "meta_prefect.yaml": "project: UNIQUE\n"})
 
 
-def by_prefect(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Prefect's own command line."""
-    command = [sys.executable, "-m", "prefect", *arguments]
-    return subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, timeout=240, check=True)
-
-
 def a_pool(server: Api, name: str, kind: str = "process", template: dict[str, Any] | None = None) -> Any:
-    """A pool that its keeper made; without a template it is Prefect's own, by `prefect work-pool create`."""
+    """A pool that its keeper made; without a template it is Prefect's own, as `prefect work-pool create` takes it."""
     if template is None:
-        by_prefect("work-pool", "create", name, "--type", kind)
-    else:
-        server.post("/work_pools/", name=name, type=kind, base_job_template=template)
+        known = server.get("/collections/views/aggregate-worker-metadata")
+        (own,) = [kinds[kind] for kinds in known.values() if kind in kinds]
+        template = own["default_base_job_configuration"]
+    server.post("/work_pools/", name=name, type=kind, base_job_template=template)
     return server.get(f"/work_pools/{name}")
 
 
@@ -68,65 +63,54 @@ PUSH = template(
 )
 
 
-@pytest.mark.parametrize(
-    ("kind", "made_of", "builder", "env"),
-    [
-        pytest.param(
-            "process", None, "process(work_pool='UNIQUE', env={'STAGE': 'blue'})", {"STAGE": "blue"}, id="process"
-        ),
-        pytest.param(
-            "kubernetes",
-            None,
-            "kubernetes(work_pool='UNIQUE', image='shop:1', cpu=1, memory=2)",
-            {"META_PREFECT__IMAGE": "shop:1"},
-            id="kubernetes",
-        ),
-        pytest.param("ecs", None, "ecs(work_pool='UNIQUE', cpu=1, memory=2)", {}, id="ecs"),
-        pytest.param(
-            "docker",
-            None,
-            "docker(work_pool='UNIQUE', image='shop:1', memory=2, networks=['n'])",
-            {"META_PREFECT__IMAGE": "shop:1"},
-            id="docker",
-        ),
-        pytest.param(
-            "cloud-run",
-            None,
-            "work_pool(name='UNIQUE', job_variables={'memory': '1Gi', 'timeout': None})",
-            {},
-            id="cloud-run",
-        ),
-        pytest.param(
-            "prefect:managed",
-            MANAGED,
-            "work_pool(name='UNIQUE', job_variables={'pip_packages': ['x']})",
-            {},
-            id="managed",
-        ),
-        pytest.param(
-            "ecs:push", PUSH, "ecs(work_pool='UNIQUE', image='shop:1')", {"META_PREFECT__IMAGE": "shop:1"}, id="push"
-        ),
-    ],
-)
-def test_a_deploy_into_a_pool_of_somebody_else(
-    server: Api, project: Project, unique: str, kind: str, made_of: Any, builder: str, env: dict[str, str]
-) -> None:
-    """The environment travels in the deployment's own `env`, the pool is not touched, and the second deploy writes nothing."""
-    before = a_pool(server, unique, kind, made_of)
-    root = code(project, builder)
+POOLS: dict[str, tuple[dict[str, Any] | None, str, dict[str, str]]] = {
+    "process": (None, "process(work_pool='POOL', env={'STAGE': 'blue'})", {"STAGE": "blue"}),
+    "kubernetes": (
+        None,
+        "kubernetes(work_pool='POOL', image='shop:1', cpu=1, memory=2)",
+        {"META_PREFECT__IMAGE": "shop:1"},
+    ),
+    "ecs": (None, "ecs(work_pool='POOL', cpu=1, memory=2)", {}),
+    "docker": (
+        None,
+        "docker(work_pool='POOL', image='shop:1', memory=2, networks=['n'])",
+        {"META_PREFECT__IMAGE": "shop:1"},
+    ),
+    "cloud-run": (None, "work_pool(name='POOL', job_variables={'memory': '1Gi', 'timeout': None})", {}),
+    "prefect:managed": (MANAGED, "work_pool(name='POOL', job_variables={'pip_packages': ['x']})", {}),
+    "ecs:push": (PUSH, "ecs(work_pool='POOL', image='shop:1')", {"META_PREFECT__IMAGE": "shop:1"}),
+}
+"""Pools by type: the template where it is not Prefect's own, what deploys into them, and what runs see beside the environment."""
+
+
+def test_a_deploy_into_pools_of_somebody_else(server: Api, project: Project, unique: str) -> None:
+    """The environment travels in the deployment's own `env`, no pool is touched, and the second deploy writes nothing."""
+    names = {kind: f"{unique}-{kind.replace(':', '-')}" for kind in POOLS}
+    before = {name: a_pool(server, name, kind, POOLS[kind][0]) for kind, name in names.items()}
+    chains = [
+        f"chain{number} = (namer(name={name!r}) | {POOLS[kind][1].replace('POOL', name)})(work)"
+        for number, (kind, name) in enumerate(names.items())
+    ]
+    text = CODE.partition("\n    mine =")[0].replace("import versioneer", "import namer, versioneer")
+    flows = "\n".join([text, *(f"    {line}" for line in chains), ""])
+    root = project(**{"flows.py": flows, "meta_prefect.yaml": "project: UNIQUE\n"})
 
     report = deploy([str(root)], env="stage")
+    live = {name: server.deployment(f"{unique}/{name}-stage") for name in before}
     again = deploy([str(root)], env="stage")
 
-    live = server.deployment(f"{unique}/mine-stage")
-    assert [outcome.action for outcome in report.outcomes] == ["created"]
-    assert live["job_variables"]["env"] == {"META_PREFECT__ENV": "stage", **env}
-    assert "meta_env" not in live["job_variables"]
-    assert server.get(f"/work_pools/{unique}") == before
-    assert [outcome.action for outcome in again.outcomes] == ["unchanged"]
-    assert server.deployment(f"{unique}/mine-stage")["updated"] == live["updated"]
-    served = [remark for remark in report.remarks if "no worker" in remark]
-    assert served == [] if kind.endswith((":push", ":managed")) else len(served) == 1
+    assert [outcome.action for outcome in report.outcomes] == ["created"] * len(POOLS)
+    for kind, name in names.items():
+        env = POOLS[kind][2]
+        assert live[name]["job_variables"]["env"] == {"META_PREFECT__ENV": "stage", **env}, kind
+        assert "meta_env" not in live[name]["job_variables"]
+        missed = [remark for remark in report.remarks if "no worker" in remark and f"{name} " in remark]
+        assert len(missed) == (0 if kind.endswith((":push", ":managed")) else 1), kind
+    assert {name: server.get(f"/work_pools/{name}") for name in before} == before
+    assert [outcome.action for outcome in again.outcomes] == ["unchanged"] * len(POOLS)
+    assert {name: server.deployment(f"{unique}/{name}-stage")["updated"] for name in before} == {
+        name: one["updated"] for name, one in live.items()
+    }
 
 
 def test_a_run_in_a_pool_of_somebody_else(server: Api, project: Project, unique: str) -> None:

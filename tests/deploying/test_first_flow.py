@@ -161,7 +161,7 @@ def _task_names(server: Api, flow_run_id: str, *, count: int) -> set[str]:
 def test_a_report_and_a_plan_are_left_as_artifacts(server: Api, first: Report) -> None:
     """The plan can be read, and the report links to the deployment."""
     plan = server.get("/artifacts/plan-first-flow-dev/latest")
-    assert f"+ create deployment {NAME}" in plan["data"]
+    assert f"+ deployment {NAME}" in plan["data"]
     report = server.get("/artifacts/report-first-flow-dev/latest")
     assert NAME in report["data"]
     assert "created" in report["data"]

@@ -71,6 +71,26 @@ def test_a_reference_that_leads_nowhere(server: Api, project: Project, unique: s
     assert server.deployments_of(unique) == []
 
 
+def test_a_reference_of_a_trigger_that_leads_nowhere(server: Api, project: Project, unique: str) -> None:
+    """Job variables that a trigger gives to its runs are checked as the deployment's own, before anything is written."""
+    given = {
+        "env": {"TOKEN": "{{ prefect.blocks.secret.UNIQUE-none }}", "REGION": "{{ prefect.variables.UNIQUE_none }}"}
+    }
+    root = code(project)
+    flows = root / "flows.py"
+    trigger = f"run_triggers(triggers=[{{'expect': 'x', 'job_variables': {given!r}}}])".replace("UNIQUE", unique)
+    text = flows.read_text().replace("env_variables(values={})", trigger)
+    flows.write_text(f"from meta_prefect.implementations.notification import run_triggers\n{text}")
+
+    with pytest.raises(ValidationFailed) as refused:
+        deploy([str(root)])
+
+    place = "job_variables of the trigger 'mine-dev__automation_1'.env"
+    assert f"{place}.TOKEN refers to the block 'secret/{unique}-none'" in str(refused.value)
+    assert f"{place}.REGION refers to the variable '{unique}_none'" in str(refused.value)
+    assert server.deployments_of(unique) == []
+
+
 def test_a_secret_stays_a_reference(
     server: Api,
     project: Project,

@@ -68,6 +68,14 @@ def test_entries_have_the_names_and_environments_of_what_is_there(
     assert (bare, all_environments) == (expected, environments)
 
 
+def test_what_prefect_takes_and_we_do_not_gets_the_word_that_lets_it_through() -> None:
+    """So it stays what it is; what nobody objects to gets none."""
+    schedules = [{"interval": 30}, {"cron": "0 3 * * *"}, {"rrule": "FREQ=DAILY;UNTIL=20240101T000000"}]
+    (entry,), _ = entries_of([found("nightly", schedules=schedules)], "dev")
+    words = [one.get("allow") for one in entry.variables["schedules"]]
+    assert words == [["under_a_minute"], None, ["no_runs"]]
+
+
 def test_schedules_go_on_as_they_are_until_somebody_says_otherwise() -> None:
     """No holidays are left out, and an operator's switch stays where it is."""
     (entry,), _ = entries_of([found("nightly", schedules=[{"cron": "0 3 * * *"}])], "dev")

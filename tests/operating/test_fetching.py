@@ -9,9 +9,9 @@ import pytest
 from deployer_projects import GitProject
 from values import a_deployment
 
-from meta_prefect.engine.git import git_commit
 from meta_prefect.engine.source import check_allowed, fetch_source, inside, origin_of
 from meta_prefect.errors import MetaPrefectError, ValidationFailed
+from meta_prefect.git import git_commit
 from meta_prefect.implementations.code.project_source import PULL_STEP, ProjectSource, project_source
 from meta_prefect.implementations.infra import local_process
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from prefect import flow
 from pydantic import BaseModel
 from values import a_deployment, a_flow
 
+from meta_prefect.interfaces.deployment import Allowed
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.schedules import Schedule
 from meta_prefect.plan.checks import check_job_variables, check_parameters
@@ -55,9 +56,13 @@ def test_parameters_that_fit(parameters: Record) -> None:
     [
         pytest.param({"count": "one"}, "count: 'one' is not of type 'integer'", id="wrong type"),
         pytest.param({"count": True}, "count: True is not of type 'integer'", id="true is no number"),
-        pytest.param({"coutn": 1}, "the flow has no parameter 'coutn'\n  Did you mean 'count'?", id="misspelt"),
         pytest.param(
-            {"zzz": 1}, "the flow has no parameter 'zzz'\n  Known: count, limits, name, tags.", id="nothing like it"
+            {"coutn": 1}, "the flow has no parameter 'coutn'\n  Did you mean 'count'? {ALLOWED}", id="misspelt"
+        ),
+        pytest.param(
+            {"zzz": 1},
+            "the flow has no parameter 'zzz'\n  Known: count, limits, name, tags. {ALLOWED}",
+            id="nothing like it",
         ),
         pytest.param({"limits": {"high": 1}}, "limits: 'low' is a required property", id="nested, missing"),
         pytest.param({"limits": {"low": "a"}}, "limits.low: 'a' is not of type 'integer'", id="nested, wrong type"),
@@ -65,7 +70,8 @@ def test_parameters_that_fit(parameters: Record) -> None:
 )
 def test_parameters_that_do_not_fit(parameters: Record, message: str) -> None:
     """The error names parameter and value, and the parameter that was probably meant."""
-    assert parameter_errors(parameters=parameters) == [f"parameters of report/nightly-dev: {message}"]
+    said = message.replace("{ALLOWED}", "`allow: unknown_parameters` lets it through as it is.")
+    assert parameter_errors(parameters=parameters) == [f"parameters of report/nightly-dev: {said}"]
 
 
 def test_parameters_of_schedules() -> None:
@@ -135,11 +141,13 @@ def test_job_variables_that_fit(job_variables: Record) -> None:
         ),
         pytest.param({"policy": "Maybe"}, "policy: 'Maybe' is not one of ['Always', 'Never']", id="not in a list"),
         pytest.param(
-            {"memroy": 1}, "work pool 'pool' has no job variable 'memroy'\n  Did you mean 'memory'?", id="misspelt"
+            {"memroy": 1},
+            "work pool 'pool' has no job variable 'memroy'\n  Did you mean 'memory'? {ALLOWED}",
+            id="misspelt",
         ),
         pytest.param(
             {"enw.STAGE": "dev"},
-            "work pool 'pool' has no job variable 'enw'\n  Did you mean 'env'?",
+            "work pool 'pool' has no job variable 'enw'\n  Did you mean 'env'? {ALLOWED}",
             id="misspelt, dotted",
         ),
         pytest.param(
@@ -155,14 +163,25 @@ def test_job_variables_that_fit(job_variables: Record) -> None:
         ),
         pytest.param(
             {"zzz": "{{ prefect.variables.x }}"},
-            "work pool 'pool' has no job variable 'zzz'\n  Known: env, lost, memory, pair, policy.",
+            "work pool 'pool' has no job variable 'zzz'\n  Known: env, lost, memory, pair, policy. {ALLOWED}",
             id="a reference does not make an unknown one known",
         ),
     ],
 )
 def test_job_variables_that_do_not_fit(job_variables: Record, message: str) -> None:
     """Prefect ignores unknown job variables without a word; here they are errors."""
-    assert variable_errors(job_variables) == [f"job variables of add/nightly-dev: {message}"]
+    said = message.replace("{ALLOWED}", "`allow: unknown_job_variables` lets it through as it is.")
+    assert variable_errors(job_variables) == [f"job variables of add/nightly-dev: {said}"]
+
+
+def test_what_is_unknown_is_let_through_by_name() -> None:
+    """Prefect ignores such job variables, and live deployments have them; values of the wrong kind stay errors."""
+    deployment = a_deployment(
+        parameters={"zzz": 1}, job_variables={"zzz": 1, "memory": "big"}, allowed=frozenset(get_args(Allowed))
+    )
+    assert list(check_parameters(deployment)) == []
+    (error,) = check_job_variables(deployment, TEMPLATE)
+    assert "memory: 'big' is not of type 'integer'" in str(error)
 
 
 def test_a_pool_without_a_template_says_nothing() -> None:

@@ -12,7 +12,8 @@ from meta_prefect.interfaces.deployment import VersionRule
 from meta_prefect.interfaces.schedules import Schedule
 from meta_prefect.plan.changes import Change, Create, Plan, Unchanged, Update
 from meta_prefect.plan.diff import diff_deployment, next_integer
-from meta_prefect.report.plan_text import kept_versions, summary
+from meta_prefect.plan.outcomes import count_planned
+from meta_prefect.report.plan_text import kept_versions
 
 
 def planned(
@@ -148,7 +149,7 @@ def test_a_version_that_stays_is_said_once(changes: tuple[Change, ...], told: li
 def test_the_next_version_alone_is_counted_as_such() -> None:
     """A summary calls it neither an update nor unchanged."""
     plan = Plan(deployments=(planned(EVERY, "5"), planned(EVERY, "5", differs=True), planned(ON_CHANGE, "5")))
-    assert summary(plan) == "1 to update, 1 next version, 1 unchanged"
+    assert count_planned(plan) == "1 to update, 1 next version, 1 unchanged"
 
 
 def test_the_next_version_stands_last() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from meta_prefect.interfaces.json_diff import FieldChange
 from meta_prefect.plan.changes import Change, Create, Delete, Plan, Subject, Unchanged, Update
+from meta_prefect.report.plan_json import document
 from meta_prefect.report.plan_text import field_line, lines, markdown
 
 OLD, NEW = "7fd9fa7" + "0" * 33, "a0d0b72" + "0" * 33
@@ -40,7 +41,7 @@ def create(name: str, **fields: object) -> Create:
                 "~ commit 7fd9fa7 → a0d0b72 for 3 deployments",
                 "    a/x, a/y, a/z",
                 REGENERATED,
-                "~ update deployment a/y",
+                "~ deployment a/y",
                 '    schedules.daily.cron: "0 9 * * *" → "0 10 * * *"',
             ],
             id="a new commit, and the one real change",
@@ -60,9 +61,9 @@ def create(name: str, **fields: object) -> Create:
             [
                 "~ 2 deployments",
                 REGENERATED,
-                "~ update deployment a/x",
+                "~ deployment a/x",
                 '    schedules.daily.cron: "0 9 * * *" → "0 10 * * *"',
-                "~ update deployment a/y",
+                "~ deployment a/y",
                 '    version: "1" → "2"',
                 "! 2 deployments: a remark",
             ],
@@ -74,18 +75,46 @@ def create(name: str, **fields: object) -> Create:
                 "+ 2 deployments, each with",
                 "    a/x, a/y",
                 '    tags: ["t"]',
-                "+ create deployment a/x",
+                "+ deployment a/x",
                 '    entrypoint: "a.py:a"',
-                "+ create deployment a/y",
+                "+ deployment a/y",
                 '    entrypoint: "b.py:b"',
             ],
             id="new deployments",
         ),
         pytest.param(
+            [create(f"{flow}/{name}", tags=["t"], region=name) for flow in "ab" for name in ("de", "fr", "uk", "us")],
+            [
+                "+ 8 deployments, each with",
+                "    a/de, a/fr, a/uk, a/us, b/de, b/fr, b/uk, b/us",
+                '    tags: ["t"]',
+                "+ region of 8 deployments",
+                '    "de" for a/de, b/de',
+                '    "fr" for a/fr, b/fr',
+                '    "uk" for a/uk, b/uk',
+                '    "us" for a/us, b/us',
+            ],
+            id="a field that has a value for each region",
+        ),
+        pytest.param(
+            [
+                *(update(f"a/{name}", COMMIT, FieldChange("limit", 1, 2)) for name in "wxyz"),
+                *(update(f"b/{name}", COMMIT) for name in "wxyz"),
+            ],
+            [
+                "~ commit 7fd9fa7 → a0d0b72 for 8 deployments",
+                "    a/w, a/x, a/y, a/z, b/w, b/x, b/y, b/z",
+                REGENERATED,
+                "~ limit: 1 → 2 for 4 deployments",
+                "    a/* (4)",
+            ],
+            id="all of a flow, once they have been named",
+        ),
+        pytest.param(
             [*(Unchanged(deployment(f"a/{name}"), "already as wanted", {}) for name in "xyz"), update("a/b", RULE)],
             [
                 "= 3 deployments: already as wanted",
-                "~ update deployment a/b",
+                "~ deployment a/b",
                 '    schedules.daily.cron: "0 9 * * *" → "0 10 * * *"',
                 REGENERATED,
             ],
@@ -93,20 +122,20 @@ def create(name: str, **fields: object) -> Create:
         ),
         pytest.param(
             [Unchanged(deployment("a/x"), "already as wanted", {}), Delete(deployment("a/y"), {})],
-            ["= deployment a/x: already as wanted", "- delete deployment a/y"],
+            ["= deployment a/x: already as wanted", "- deployment a/y"],
             id="single ones stay as they are",
         ),
     ],
 )
 def test_a_plan_in_groups(changes: Sequence[Change], expected: list[str]) -> None:
     """Every deployment that changes is named; what they share comes first, then what is special about one."""
-    assert list(lines(Plan(deployments=tuple(changes)))) == expected
+    assert list(lines(document(Plan(deployments=tuple(changes))))) == expected
 
 
 def test_every_name_of_a_group_is_written_in_lines_of_bounded_length() -> None:
     """A hundred deployments take some lines of names, and none is left out."""
     names = [f"load-orders/region-{number:03}" for number in range(100)]
-    told = list(lines(Plan(deployments=tuple(update(name, COMMIT) for name in names))))
+    told = list(lines(document(Plan(deployments=tuple(update(name, COMMIT) for name in names)))))
     assert told[0] == "~ commit 7fd9fa7 → a0d0b72 for 100 deployments"
     assert len(told) <= 30
     assert max(map(len, told)) <= 104
@@ -115,10 +144,9 @@ def test_every_name_of_a_group_is_written_in_lines_of_bounded_length() -> None:
 
 def test_the_page_is_a_diff() -> None:
     """Former values are taken away, new ones added; what holds a fence does not end the block."""
-    page = markdown(
-        Plan(deployments=(update("a/x", RULE, FieldChange("description", "a", "```\n<b>")),)), "Plan_ of *x*"
-    )
-    assert page.startswith("# Plan\\_ of \\*x\\*\n\n1 to update\n\n````diff\n~ update deployment a/x\n")
+    plan = Plan(deployments=(update("a/x", RULE, FieldChange("description", "a", "```\n<b>")),))
+    page = markdown(document(plan), "Plan_ of *x*")
+    assert page.startswith("# Plan\\_ of \\*x\\*\n\n1 to update\n\n````diff\n~ deployment a/x\n")
     assert '-   schedules.daily.cron: "0 9 * * *"\n+   schedules.daily.cron: "0 10 * * *"\n' in page
     assert page.endswith("````\n")
 

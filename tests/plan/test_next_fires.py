@@ -117,7 +117,7 @@ def test_they_are_in_the_document_and_in_the_artifact() -> None:
             },
         }
     ]
-    assert f"next fires of 'daily': {EARLY} → {LATE}" in markdown(plan, "Plan")
+    assert f"next fires of 'daily': {EARLY} → {LATE}" in markdown(document(plan), "Plan")
     assert "next_fires" not in document(Plan(deployments=(change([NINE], [NINE]),))).as_json()
 
 

@@ -10,7 +10,7 @@ import pytest
 from server_answer import stored
 from values import a_context, a_deployment
 
-from meta_prefect.engine.git import same_files
+from meta_prefect.git import same_files
 from meta_prefect.implementations.code import git_code
 from meta_prefect.implementations.metadata import versioneer
 from meta_prefect.interfaces.deployment import Deployment

@@ -177,7 +177,9 @@ def test_pages_show_names_as_names() -> None:
     assert r"pool \[x\](y)" in page
     assert r"\<script" in page
     assert r"in \*dev\*" in page
-    shown = markdown(Plan(deployments=(Create(Subject("deployment", "a\n```\n# b"), (), {}),)), "Plan for `x`")
+    shown = markdown(
+        document(Plan(deployments=(Create(Subject("deployment", "a\n```\n# b"), (), {}),))), "Plan for `x`"
+    )
     opening, *_, closing = shown.splitlines()[4:]
     assert opening == f"{closing}diff"
     assert shown.count(f"\n{closing}\n") == 1

@@ -198,7 +198,7 @@ def test_a_deploy_tells_nothing_of_the_secrets_that_it_writes(
     assert found_in(json.dumps(live), D) == list(D)
     told = wait_until(lambda: logged(server, unique), what="the logs arrive")
     assert found_in(told, D) == []
-    assert "(hidden " in told
+    assert "(hidden)" in told
     assert found_in(report.model_dump_json(), D) == []
     again = deploy((str(root),), dry_run=True)
     assert again.plan is not None
@@ -232,7 +232,7 @@ def test_secrets_are_found_nowhere(
         told.append(done.stdout + done.stderr)
         return done.stdout
 
-    run("plan", "--output", "json", ends=2, says="(hidden ")
+    run("plan", "--output", "json", ends=2, says="(hidden)")
     run("deploy", ends=0, says="1 created")
     run("deploy", "--debug", ends=0)
     live = server.deployment(f"{unique}/good-dev")
@@ -244,10 +244,10 @@ def test_secrets_are_found_nowhere(
         parameters={**live["parameters"], "login": {"user": "ada", "password": L["liveparameter"]}},
     )
     run("status", ends=2, says="drifted")
-    run("status", "--output", "json", ends=2, says="(hidden ")
-    run("plan", ends=2, says='job_variables.env.DB_PASSWORD: "(hidden ')
+    run("status", "--output", "json", ends=2, says="(hidden)")
+    run("plan", ends=2, says='job_variables.env.DB_PASSWORD: "(hidden)" → "(hidden)", another one')
     run("deploy", ends=0, says="1 updated")
-    run("history", f"{unique}/good-dev", "--output", "json", ends=0, says="(hidden ")
+    run("history", f"{unique}/good-dev", "--output", "json", ends=0, says="(hidden)")
     run("rollback", f"{unique}/good-dev", "--dry-run", ends=0)
     run("rollback", f"{unique}/good-dev", ends=0)
     for entries in (BAD[:-1], BAD[-1:]):

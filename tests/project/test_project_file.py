@@ -241,6 +241,18 @@ WRONG = {
     ),
     "a merge of text": (FLOW + "      variables: {<<: a}\n", "`<<` merges mappings only"),
     "a number too long": (FLOW + f"      variables: {{x: {'1' * 5000}}}\n", "cannot be read as a number"),
+    "one word for two environments": (
+        FLOW + "environments: {prod: {called: live}, demo: {called: live}}\n",
+        "environments: 'live' would mean both 'prod' and 'demo'",
+    ),
+    "the word of another environment": (
+        FLOW + "environments: {prod: {called: dev}, dev: {}}\n",
+        "environments: 'dev' would mean both 'prod' and 'dev'",
+    ),
+    "an unknown key of an environment": (
+        FLOW + "environments: {prod: {caled: live}}\n",
+        "environments.prod.caled: unknown key 'caled'\n  Did you mean 'called'",
+    ),
     "an empty file": ("", "meta_prefect.yaml:1:1: the project file holds nothing"),
     "comments only": ("# soon\n", "the project file holds nothing"),
     "no deployments": ("project: a\n", "the project file holds no deployments"),
@@ -314,7 +326,13 @@ def test_the_schema_for_editors_names_every_key() -> None:
         "flows",
         "deployments",
     }
-    assert set(schema["$defs"]["EntryModel"]["properties"]) == {"recipe", "variables", "entrypoint", "environments"}
+    assert set(schema["$defs"]["EntryModel"]["properties"]) == {
+        "recipe",
+        "variables",
+        "entrypoint",
+        "environments",
+        "overrides",
+    }
     assert schema["additionalProperties"] is schema["$defs"]["EntryModel"]["additionalProperties"] is False
 
 

@@ -81,6 +81,7 @@ CASES: dict[str, Case] = {
     "schedule": ({"schedule": DAILY}, lambda it: the_schedule(it).active, True),
     "holidays": ({"schedule": DAILY, "holidays": False}, lambda it: the_schedule(it).cron, "0 9 * * *"),
     "active_in": ({"schedule": DAILY, "active_in": "dev"}, lambda it: the_schedule(it).active, False),
+    "active": ({"schedule": DAILY, "active": False}, lambda it: the_schedule(it).active, False),
     "paused": ({"paused": True}, lambda it: it.deployment.paused, True),
     "unique": (
         {"unique": True},
@@ -102,6 +103,7 @@ CASES: dict[str, Case] = {
         [("order.placed",)],
     ),
     "owns_all": ({"owns_all": "tags"}, lambda it: it.deployment.owns_all, {"tags"}),
+    "allow": ({"allow": "unknown_parameters"}, lambda it: it.deployment.allowed, {"unknown_parameters"}),
 }
 """For each variable: what is said, where it arrives, and as what."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import takewhile
 from typing import Any, cast
@@ -19,7 +19,16 @@ FAR = 40 * DAY
 
 
 class PlainDays(set[date]):
-    """Days off that somebody listed, with Saturdays and Sundays as weekends."""
+    """Days off that somebody listed, with Saturdays and Sundays as weekends.
+
+    Args:
+        days: The days.
+        early: Further days that are off from a local time on.
+    """
+
+    def __init__(self, days: Iterable[date], early: Mapping[date, time] | None = None) -> None:
+        super().__init__(days)
+        self.early = dict(early or {})
 
     def is_working_day(self, day: date) -> bool:
         """Whether a run may move to this day."""
@@ -89,15 +98,22 @@ def on_business_days(
     place = ZoneInfo(zone)
     years = range((start - FAR).year, (end + FAR).year + 1)
     off = days_off(calendar, years) if isinstance(calendar, str) else calendar
+    early: Mapping[date, time] = getattr(off, "early", {})
+
+    def is_closed(day: date, at: time) -> bool:
+        return day in early and at >= early[day]
+
     found: set[datetime] = set()
     for wall, at in runs:
-        day = at.astimezone(place).date()
-        if off is None or (day not in off and (on_weekend is None or off.is_working_day(day))):
+        local = at.astimezone(place)
+        day = local.date()
+        is_holiday = off is not None and (day in off or is_closed(day, local.time()))
+        if off is None or (not is_holiday and (on_weekend is None or off.is_working_day(day))):
             found.add(at)
-        elif (policy := on_holiday if day in off else on_weekend) != "skip":
+        elif (policy := on_holiday if is_holiday else on_weekend) != "skip":
             step = DAY if policy == "next_business_day" else -DAY
             goal = day + step
-            while not off.is_working_day(goal):
+            while not off.is_working_day(goal) or is_closed(goal, wall.time()):
                 goal += step
             moved = datetime.combine(goal, wall.time())
             real = moved

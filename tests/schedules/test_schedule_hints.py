@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
-from schedule_oracle import evaluated
+from prefect.server.schemas.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
+from pydantic import TypeAdapter
+from schedule_oracle import evaluated, next_dates
 from stored import stored_for
 
 from meta_prefect.errors import ScheduleError
@@ -130,3 +133,252 @@ def test_a_wrong_time_zone_is_found_at_its_own_key() -> None:
         stored_for({"cron": "0 9 * * *", "timezone": "Europe/Berln", "holidays": "DE"}, default_calendar=None, now=NOW)
 
     assert refused.value.keys == ("schedule", "timezone")
+
+
+def the_next_runs(specs: object, calendar: str = "US") -> list[str]:
+    """The next four runs from November on, as Prefect's server finds them."""
+    found: list[datetime] = []
+    for stored in stored_for(specs, default_calendar=calendar, now=NOVEMBER):
+        rule: dict[str, Any] = {key: value for key in ("rrule", "cron", "interval") if (value := getattr(stored, key))}
+        rule |= {"anchor_date": stored.anchor_date} if stored.anchor_date else {}
+        rule |= {"day_or": stored.day_or} if stored.cron else {}
+        schedule = TypeAdapter[Any](RRuleSchedule | CronSchedule | IntervalSchedule).validate_python(
+            {**rule, "timezone": stored.timezone}
+        )
+        found += next_dates(schedule, NOVEMBER, count=4)
+    return [f"{run:%a %d %b %H:%M}" for run in sorted(found)[:4]]
+
+
+NOVEMBER = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+NINE = {"cron": "0 9 * * *"}
+DAILY = ["Mon 23 Nov 09:00", "Tue 24 Nov 09:00", "Wed 25 Nov 09:00", "Fri 27 Nov 09:00"]
+CHRISTMAS = {"cron": "0 9 25 12 *"}
+SATURDAYS = {"cron": "0 9 * * 6", "on_weekend": "skip"}
+SHORT = {"interval": "PT90S", "anchor_date": "2026-01-01T00:00:00Z"}
+LONG = {"interval": "PT36H", "timezone": "Europe/Berlin"}
+LAST_FRIDAYS = ["Fri 27 Nov 09:00", "Fri 29 Jan 09:00", "Fri 26 Feb 09:00", "Fri 26 Mar 09:00"]
+MONDAYS = ["Mon 23 Nov 09:00", "Mon 30 Nov 09:00", "Mon 07 Dec 09:00", "Mon 14 Dec 09:00"]
+
+FOLLOWED: list[tuple[object, str, object, list[str]]] = [
+    (
+        {"cron": "0 9 13 * 5#2"},
+        "day_or: false",
+        {"cron": "0 9 13 * 5#2", "day_or": False},
+        ["Fri 13 Aug 09:00", "Fri 13 Oct 09:00", "Fri 13 Apr 09:00", "Fri 13 Jul 09:00"],
+    ),
+    (
+        {"cron": "0 9 15 * 5#2"},
+        "Write two schedules",
+        [{"cron": "0 9 15 * *"}, {"cron": "0 9 * * 5#2"}],
+        ["Fri 11 Dec 09:00", "Tue 15 Dec 09:00", "Fri 08 Jan 09:00", "Fri 15 Jan 09:00"],
+    ),
+    (
+        {"cron": "0 9 * * 1,5#2"},
+        "Write two schedules",
+        [{"cron": "0 9 * * 1"}, {"cron": "0 9 * * 5#2"}],
+        [*MONDAYS[:3], "Fri 11 Dec 09:00"],
+    ),
+    ({"cron": "0 9 * * 5L"}, "is l5", {"cron": "0 9 * * l5"}, LAST_FRIDAYS),
+    ({"cron": "0 9 * * friL"}, "is l5", {"cron": "0 9 * * l5"}, LAST_FRIDAYS),
+    ({"cron": "0 0 9 * * *"}, "Keep five: minute, hour", NINE, DAILY),
+    ({"cron": "0 9 * *"}, "for example '0 9 * * 1-5'", {"cron": "0 9 * * 1-5"}, DAILY),
+    ({"cron": "@dayly"}, "'@daily'", "@daily", [one.replace("09:", "00:") for one in DAILY]),
+    (
+        {"cron": "0 9 * * tues"},
+        "'tue'",
+        {"cron": "0 9 * * tue"},
+        ["Tue 24 Nov 09:00", "Tue 01 Dec 09:00", "Tue 08 Dec 09:00", "Tue 15 Dec 09:00"],
+    ),
+    (
+        CHRISTMAS,
+        "on_holiday: next_business_day",
+        {**CHRISTMAS, "on_holiday": "next_business_day"},
+        ["Mon 28 Dec 09:00", "Mon 27 Dec 09:00", "Mon 25 Dec 09:00", "Tue 25 Dec 09:00"],
+    ),
+    (
+        CHRISTMAS,
+        "holidays: false",
+        {**CHRISTMAS, "holidays": False},
+        ["Fri 25 Dec 09:00", "Sat 25 Dec 09:00", "Mon 25 Dec 09:00", "Tue 25 Dec 09:00"],
+    ),
+    (
+        SATURDAYS,
+        "a holiday (US) or a weekend\n  Set on_holiday and on_weekend: next_business_day.",
+        {**SATURDAYS, "on_holiday": "next_business_day", "on_weekend": "next_business_day"},
+        MONDAYS,
+    ),
+    (
+        {**SATURDAYS, "holidays": False},
+        "or leave it out",
+        {"cron": "0 9 * * 6", "holidays": False},
+        ["Sat 28 Nov 09:00", "Sat 05 Dec 09:00", "Sat 12 Dec 09:00", "Sat 19 Dec 09:00"],
+    ),
+    (
+        {**SATURDAYS, "holidays": False},
+        "a weekend\n  Set on_weekend: next_business_day",
+        {**SATURDAYS, "holidays": False, "on_weekend": "next_business_day"},
+        MONDAYS,
+    ),
+    (
+        {**CHRISTMAS, "on_weekend": "skip"},
+        "a holiday (US)\n  Set on_holiday: next_business_day.",
+        {**CHRISTMAS, "on_weekend": "skip", "on_holiday": "next_business_day"},
+        ["Mon 28 Dec 09:00", "Mon 27 Dec 09:00", "Mon 25 Dec 09:00", "Tue 25 Dec 09:00"],
+    ),
+    (
+        {**CHRISTMAS, "holidays": False, "freeze": "12-20 to 01-03"},
+        "a frozen day\n  Let it run on other days, or shorten the freeze.",
+        {**CHRISTMAS, "holidays": False, "freeze": "12-26 to 01-03"},
+        ["Fri 25 Dec 09:00", "Sat 25 Dec 09:00", "Mon 25 Dec 09:00", "Tue 25 Dec 09:00"],
+    ),
+    (
+        SHORT,
+        "Use whole minutes",
+        {"interval": "PT2M"},
+        ["Sun 22 Nov 09:30", "Sun 22 Nov 09:32", "Sun 22 Nov 09:34", "Sun 22 Nov 09:36"],
+    ),
+    (
+        {**SHORT, "on_weekend": "skip"},
+        "holidays: false, without freeze, on_weekend and business_day",
+        {**SHORT, "holidays": False},
+        ["Sun 22 Nov 09:30", "Sun 22 Nov 09:31", "Sun 22 Nov 09:33", "Sun 22 Nov 09:34"],
+    ),
+    (
+        LONG,
+        "Use whole days",
+        {**LONG, "interval": "PT48H"},
+        ["Sun 22 Nov 23:00", "Tue 24 Nov 23:00", "Thu 26 Nov 23:00", "Sat 28 Nov 23:00"],
+    ),
+    (
+        LONG,
+        "or the timezone UTC",
+        {**LONG, "timezone": "UTC"},
+        ["Mon 23 Nov 12:00", "Wed 25 Nov 00:00", "Sat 28 Nov 00:00", "Sun 29 Nov 12:00"],
+    ),
+    (
+        {"interval": "every day", "anchor_date": "2026-01-05T09:00:00"},
+        "2026-01-05T09:00:00+00:00 keeps that meaning",
+        {"interval": "every day", "anchor_date": "2026-01-05T09:00:00+00:00"},
+        DAILY,
+    ),
+    (
+        {**NINE, "holidays": False, "on_holiday": "next_business_day"},
+        "holidays: US",
+        {**NINE, "holidays": "US", "on_holiday": "next_business_day"},
+        DAILY,
+    ),
+    (
+        {**NINE, "holidays": False, "on_holiday": "only"},
+        "leave on_holiday out",
+        {**NINE, "holidays": False},
+        [*DAILY[:3], "Thu 26 Nov 09:00"],
+    ),
+    (
+        "FREQ=WEEKLY;BYDAY=1MO;BYHOUR=9",
+        "Use FREQ=MONTHLY",
+        "FREQ=MONTHLY;BYDAY=1MO;BYHOUR=9",
+        ["Mon 07 Dec 09:00", "Mon 04 Jan 09:00", "Mon 01 Feb 09:00", "Mon 01 Mar 09:00"],
+    ),
+    (
+        "FREQ=DAILY;INTERVAL=7;BYDAY=MO",
+        "write the DTSTART",
+        "DTSTART:20261123T090000\nRRULE:FREQ=DAILY;INTERVAL=7;BYDAY=MO",
+        MONDAYS,
+    ),
+    ("FREQ=DAILY;COUNT=10", "write a DTSTART line", "DTSTART:20261122T090000\nRRULE:FREQ=DAILY;COUNT=10", DAILY),
+    (
+        "RRULE:FREQ=DAILY;BYHOUR=9\nEXDATE:20261124",
+        "20261124T090000",
+        "RRULE:FREQ=DAILY;BYHOUR=9\nEXDATE:20261124T090000",
+        [DAILY[0], *DAILY[2:], "Sat 28 Nov 09:00"],
+    ),
+    (
+        "RRULE:FREQ=DAILY;BYHOUR=9\nEXDATE;VALUE=DATE:20261124",
+        "EXDATE:20261124T090000",
+        "RRULE:FREQ=DAILY;BYHOUR=9\nEXDATE:20261124T090000",
+        [DAILY[0], *DAILY[2:], "Sat 28 Nov 09:00"],
+    ),
+    (
+        "DTSTART;TZID=US/Pacific:20260105T090000\nRRULE:FREQ=DAILY",
+        "timezone ('US/Pacific')",
+        {"rrule": "DTSTART:20260105T090000\nRRULE:FREQ=DAILY", "timezone": "US/Pacific"},
+        ["Sun 22 Nov 17:00", "Mon 23 Nov 17:00", "Tue 24 Nov 17:00", "Wed 25 Nov 17:00"],
+    ),
+    ("FREQ=DAILY;BYHOUR=9;UNTIL=20261125T120000Z", "without Z", "FREQ=DAILY;BYHOUR=9;UNTIL=20261125T120000", DAILY[:3]),
+    (
+        "FREQ=DAILY;BYHOUR=9;BYHOUR=17",
+        "BYHOUR=9,17",
+        "FREQ=DAILY;BYHOUR=9,17",
+        ["Sun 22 Nov 17:00", "Mon 23 Nov 09:00", "Mon 23 Nov 17:00", "Tue 24 Nov 09:00"],
+    ),
+    (
+        "FREQ=DAILY;DTSTART=20260101T090000",
+        "DTSTART:… on a line of its own",
+        "DTSTART:20260101T090000\nRRULE:FREQ=DAILY",
+        DAILY,
+    ),
+    (
+        "FREQ=MINUTELY;BYSECOND=0,30;BYHOUR=9;BYMINUTE=0",
+        "keep one second",
+        "FREQ=MINUTELY;BYSECOND=0;BYHOUR=9;BYMINUTE=0",
+        DAILY,
+    ),
+    (
+        "DTSTART:20200101T000000\nRRULE:FREQ=MINUTELY",
+        "Leave DTSTART out",
+        "FREQ=MINUTELY",
+        ["Sun 22 Nov 09:30", "Sun 22 Nov 09:31", "Sun 22 Nov 09:32", "Sun 22 Nov 09:33"],
+    ),
+    (
+        {"cron": "0 9 2 3 *", "on_holiday": "only"},
+        "Let it run every day",
+        {**NINE, "on_holiday": "only"},
+        ["Thu 26 Nov 09:00", "Fri 25 Dec 09:00", "Fri 01 Jan 09:00", "Mon 18 Jan 09:00"],
+    ),
+    ({**NINE, "holidays": "DE,US"}, "Write several as a list", {**NINE, "holidays": ["DE", "US"]}, DAILY),
+    (
+        {**NINE, "holidays": {"country": "US", "categories": "halfday"}},
+        "half_day",
+        {**NINE, "holidays": {"country": "US", "categories": ["public", "half_day"]}},
+        DAILY,
+    ),
+    (
+        {**NINE, "holidays": {"country": "US", "except_holidays": "Thanksgivingday"}},
+        "'Thanksgiving Day'",
+        {**NINE, "holidays": {"country": "US", "except_holidays": "Thanksgiving Day"}},
+        [*DAILY[:3], "Thu 26 Nov 09:00"],
+    ),
+    (
+        {**NINE, "timezone": "Berlin"},
+        "'Europe/Berlin'",
+        {**NINE, "timezone": "Europe/Berlin"},
+        [one.replace("09:", "08:") for one in DAILY],
+    ),
+    (
+        {**NINE, "timezone": "us/pacific"},
+        "'US/Pacific'",
+        {**NINE, "timezone": "US/Pacific"},
+        ["Sun 22 Nov 17:00", "Mon 23 Nov 17:00", "Tue 24 Nov 17:00", "Wed 25 Nov 17:00"],
+    ),
+    ({**NINE, "holidays": {"python": "schedule_oracle:PlainDay"}}, "'PlainDays'", NINE, DAILY),
+    ({**NINE, "holidays": {"python": "no_calendars.Days"}}, "Modules are imported from", NINE, DAILY),
+    ({**NINE, "holidays": {"python": "Days"}}, "Write it as module:ClassName.", NINE, DAILY),
+    (
+        {**NINE, "freeze": "2026-12-20 to 01-03"},
+        "a year, or neither",
+        {**NINE, "freeze": "11-24 to 01-03"},
+        ["Mon 23 Nov 09:00", "Mon 04 Jan 09:00", "Tue 05 Jan 09:00", "Wed 06 Jan 09:00"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("wrong", "hint", "mended", "runs"), FOLLOWED)
+def test_who_follows_a_hint_gets_the_runs_that_are_meant(
+    wrong: object, hint: str, mended: object, runs: list[str]
+) -> None:
+    """What is refused says what to write, and that is what runs: over the next four runs, as Prefect's server finds them."""
+    with pytest.raises(ScheduleError) as refused:
+        stored_for(wrong, default_calendar="US", now=NOVEMBER)
+
+    assert hint in str(refused.value)
+    assert the_next_runs(mended) == runs

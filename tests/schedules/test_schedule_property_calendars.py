@@ -18,7 +18,7 @@ from stored import stored_for
 from test_schedule_property import EXAMPLES, ON_HOLIDAY, PROPERTY, SEED, ZONES
 
 from meta_prefect.errors import ScheduleError
-from meta_prefect.schedules import Calendar
+from meta_prefect.schedules import Calendar, PartDay
 
 pytestmark = pytest.mark.timeout(400 + 3 * EXAMPLES)  # a failure is first made smaller, for five minutes at most
 
@@ -38,6 +38,8 @@ SCHEDULES: tuple[tuple[dict[str, str], str], ...] = (
 )
 """What a user writes, and the rule that means it."""
 Days = frozenset[date]
+Early = Mapping[date, time]
+NONE: Early = {}
 
 
 class Dates(Calendar):
@@ -45,18 +47,27 @@ class Dates(Calendar):
 
     Args:
         days: Its days.
+        early: Further days, and from when on they are off.
         moments: Whether it gives datetimes.
     """
 
-    def __init__(self, days: Days, *, moments: bool) -> None:
-        self._days = {datetime.combine(day, time(13)) if moments else day: "closed" for day in days}
+    def __init__(self, days: Days, early: Early, *, moments: bool) -> None:
+        def written(day: date) -> date:
+            return datetime.combine(day, time(13)) if moments else day
+
+        self._days = {written(day): "closed" for day in days}
+        self._early = {written(day): PartDay(closes, "closes early") for day, closes in early.items()}
 
     def holidays(self, years: Iterable[int]) -> Mapping[date, str]:  # noqa: ARG002
         """Every day, whatever is asked for."""
         return self._days
 
+    def part_days(self, years: Iterable[int]) -> Mapping[date, PartDay]:  # noqa: ARG002
+        """Every one of these."""
+        return self._early
 
-def as_ics(days: Days, folder: Path) -> str:
+
+def as_ics(days: Days, folder: Path, file: str = "off.ics") -> str:
     """The days as an .ics file: a row of days is one event, a single one is an added, moved or plain occurrence."""
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//EN"]
     for number, row in enumerate(_rows(sorted(days))):
@@ -73,8 +84,8 @@ def as_ics(days: Days, folder: Path) -> str:
         lines.append("END:VEVENT")
     lines += ["BEGIN:VEVENT", "UID:off", "SUMMARY:called off", "STATUS:CANCELLED", "DTSTART;VALUE=DATE:20261203"]
     lines += ["DTEND;VALUE=DATE:20261224", "END:VEVENT", "END:VCALENDAR", ""]
-    (folder / "off.ics").write_text("\r\n".join(lines))
-    return "off.ics"
+    (folder / file).write_text("\r\n".join(lines))
+    return file
 
 
 def _rows(days: Sequence[date]) -> list[list[date]]:
@@ -175,6 +186,24 @@ def as_file(series: Sequence[Series], folder: Path) -> str:
 KINDS = ("listed", "ics", "python", "python-moments", "joined", "excepted", "ics-excepted")
 
 
+def written_with(early: Early, kind: str, days: Days, folder: Path) -> Any:
+    """The same days off, of which some are off from a time on only, in one of the ways in which they can be written."""
+    if kind.startswith("python"):
+        return Dates(days, early, moments=kind.endswith("moments"))
+    calendar = written_as(kind, days, folder)
+    if not early:
+        return calendar
+    closing: list[Any] = []
+    for closes in sorted(set(early.values())):
+        those = frozenset(day for day, at in early.items() if at == closes)
+        if "ics" in kind:
+            listed: dict[str, Any] = {"ics": as_ics(those, folder, f"{closes:%H%M}.ics")}
+        else:
+            listed = {"extra_dates": sorted(those)}
+        closing.append({**listed, "closes": f"{closes:%H:%M}"})
+    return [*(calendar if isinstance(calendar, list) else [calendar]), *closing]
+
+
 def written_as(kind: str, days: Days, folder: Path) -> Any:
     """The same days off, in one of the ways in which they can be written."""
     several = sorted(days)
@@ -185,8 +214,6 @@ def written_as(kind: str, days: Days, folder: Path) -> Any:
             return {"extra_dates": [day.isoformat() for day in several] or ["2020-01-01"]}
         case "ics":
             return as_ics(days, folder)
-        case "python" | "python-moments":
-            return Dates(days, moments=kind.endswith("moments"))
         case "joined":
             rest = {"extra_dates": [day.isoformat() for day in several[half:]] or ["2020-01-01"]}
             return [as_ics(frozenset(several[:half]), folder), rest]
@@ -205,11 +232,23 @@ def some_days(draw: st.DrawFn) -> Days:
     return frozenset(FIRST + timedelta(days=offset) for offset in offsets | rows)
 
 
+CLOSING = st.sampled_from((time(6), time(12), time(17, 30), time(18)))
+
+
+@st.composite
+def some_early_days(draw: st.DrawFn) -> Early:
+    """Days that are off from a time on, often those that are whole days off as well, or weekends."""
+    offsets = draw(st.sets(st.integers(0, (LAST - FIRST).days), max_size=12))
+    long_breaks = draw(st.sets(st.integers(0, (LAST - FIRST).days - 5), max_size=2))
+    days = offsets | {start + day for start in long_breaks for day in range(5)}
+    return {FIRST + timedelta(days=offset): draw(CLOSING) for offset in sorted(days)}
+
+
 SCHEDULED = st.sampled_from(SCHEDULES)
 ON_WEEKEND = st.sampled_from((None, None, "next_business_day", "previous_business_day"))
 
 
-def check(schedule: tuple[dict[str, str], str], days: Days, calendar: Any, folder: str, **asked: Any) -> None:
+def check(schedule: tuple[dict[str, str], str], days: PlainDays, calendar: Any, folder: str, **asked: Any) -> None:
     """What Prefect evaluates of what is stored equals the plain expansion, days off left out or moved."""
     written, rule = schedule
     in_code = isinstance(calendar, Calendar)
@@ -226,13 +265,14 @@ def check(schedule: tuple[dict[str, str], str], days: Days, calendar: Any, folde
     policies = {key: asked[key] for key in ("on_holiday", "on_weekend")}
     end = datetime(2027, 12, 30, tzinfo=UTC)
     assert stored.rrule is not None
-    assert evaluated(stored.rrule, zone, NOW, end) == expected_runs(rule, zone, PlainDays(days), NOW, end, **policies)
+    assert evaluated(stored.rrule, zone, NOW, end) == expected_runs(rule, zone, days, NOW, end, **policies)
 
 
 @seed(SEED)
 @PROPERTY
 @given(
     days=some_days(),
+    early=st.just(NONE) | some_early_days(),
     kind=st.sampled_from(KINDS),
     schedule=SCHEDULED,
     zone=st.sampled_from(ZONES),
@@ -240,13 +280,20 @@ def check(schedule: tuple[dict[str, str], str], days: Days, calendar: Any, folde
     on_weekend=ON_WEEKEND,
 )
 def test_every_kind_of_calendar_leaves_out_and_moves_the_same_runs(
-    days: Days, kind: str, schedule: tuple[dict[str, str], str], zone: str, on_holiday: str, on_weekend: str | None
+    days: Days,
+    early: Early,
+    kind: str,
+    schedule: tuple[dict[str, str], str],
+    zone: str,
+    on_holiday: str,
+    on_weekend: str | None,
 ) -> None:
-    """A list, a file, a class, several joined and some excepted: what Prefect evaluates equals the plain expansion."""
+    """A list, a file, a class, several joined, some excepted, some closing early: Prefect evaluates the plain expansion."""
     note(f"seed {SEED}")
     with tempfile.TemporaryDirectory() as folder:
-        calendar = written_as(kind, days, Path(folder))
-        check(schedule, days, calendar, folder, timezone=zone, on_holiday=on_holiday, on_weekend=on_weekend)
+        calendar = written_with(early, kind, days, Path(folder))
+        off = PlainDays(days, early)
+        check(schedule, off, calendar, folder, timezone=zone, on_holiday=on_holiday, on_weekend=on_weekend)
 
 
 @seed(SEED)
@@ -266,4 +313,4 @@ def test_a_file_of_recurring_events_has_the_days_of_their_plain_expansion(
     days = frozenset(day for one in series for day in one.days)
     with tempfile.TemporaryDirectory() as folder:
         calendar = as_file(series, Path(folder))
-        check(schedule, days, calendar, folder, timezone=zone, on_holiday=on_holiday, on_weekend=on_weekend)
+        check(schedule, PlainDays(days), calendar, folder, timezone=zone, on_holiday=on_holiday, on_weekend=on_weekend)

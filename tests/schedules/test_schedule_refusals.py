@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from stored import stored_for
 
 from meta_prefect.errors import ScheduleError
+from meta_prefect.schedules.preview import preview
 from meta_prefect.schedules.resolve import resolve
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -164,15 +166,38 @@ def test_an_interval_that_drifts_through_too_many_holidays_is_refused() -> None:
     assert stored_for({**spec, "interval": "every 10 minutes"}, default_calendar=None, now=january)
 
 
-def test_what_prefect_allows_is_let_through_by_name() -> None:
-    """An interval under a minute is refused with the word that allows it, and stored as it is with that word."""
-    now = datetime(2026, 11, 27, tzinfo=UTC)
-    with pytest.raises(ScheduleError, match="allow: under_a_minute"):
-        resolve({"interval": 30}, default_calendar=None, now=now)
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [
+        ({"interval": 30}, "under_a_minute"),
+        ({"rrule": "FREQ=SECONDLY;INTERVAL=10"}, "under_a_minute"),
+        ({"rrule": "FREQ=MINUTELY;BYSECOND=0,30"}, "under_a_minute"),
+        ({"rrule": "RRULE:FREQ=DAILY;BYSECOND=0\nRRULE:FREQ=DAILY;BYSECOND=30"}, "under_a_minute"),
+        ({"cron": "* * * * * 30"}, "under_a_minute"),
+        ({"rrule": "FREQ=DAILY;UNTIL=20240101T000000"}, "no_runs"),
+        ({"rrule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}, "no_runs"),
+        ({"rrule": "DTSTART:20240101T090000Z\nRRULE:FREQ=DAILY"}, "ignored_parts"),
+        ({"rrule": "DTSTART;TZID=Europe/Berlin:20240101T090000\nRRULE:FREQ=DAILY"}, "ignored_parts"),
+        ({"rrule": "FREQ=DAILY\nEXDATE:20260101"}, "ignored_parts"),
+        ({"rrule": "FREQ=WEEKLY;BYDAY=1MO"}, "ignored_parts"),
+        ({"rrule": "FREQ=DAILY;BYHOUR=8;BYHOUR=9"}, "ignored_parts"),
+        ({"rrule": "DTSTART:20100101T000000\nRRULE:FREQ=MINUTELY"}, "slow"),
+    ],
+    ids=lambda one: one if isinstance(one, str) else str(next(iter(one.values()))),
+)
+def test_what_prefect_allows_is_let_through_by_name(spec: dict[str, Any], name: str) -> None:
+    """The refusal has the word that allows it; with it Prefect gets what is written; no day can be left out of it."""
+    with pytest.raises(ScheduleError, match=f"`allow: {name}` lets it through as it is"):
+        resolve(spec, default_calendar=None, now=NOW)
 
-    (allowed,) = resolve({"interval": 30, "allow": "under_a_minute"}, default_calendar=None, now=now)
+    (found,) = resolve({**spec, "allow": name}, default_calendar=None, now=NOW)
 
-    assert allowed.schedule.interval == timedelta(seconds=30)
+    stored = found.schedule
+    said = {"rrule": stored.rrule, "cron": stored.cron, "interval": stored.interval and stored.interval.total_seconds()}
+    assert {key: value for key, value in said.items() if value is not None} == spec
+    assert preview(stored, now=NOW) is not None
+    with pytest.raises(ScheduleError, match="days can be left out only of times that are known"):
+        resolve({**spec, "allow": name}, default_calendar="US", now=NOW)
 
 
 def test_all_anchors_without_an_offset_are_named_at_once() -> None:

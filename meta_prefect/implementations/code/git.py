@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from meta_prefect.implementations.builder import Builder
-from meta_prefect.implementations.code.commits import committed
+from meta_prefect.implementations.code.commits import committed, whole_commit
 from meta_prefect.implementations.saved_blocks import SavedCredentials
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
@@ -125,7 +125,8 @@ class git_code(Builder):  # noqa: N801 - used like a function
 
     Attributes:
         repository: The repository's address: https, ssh or file.
-        commit: The hash of the commit; None means the one that is checked out where the deploy happens.
+        commit: The hash of the commit, which may be abbreviated where the project's folder is a clone that has it; None means
+            the one that is checked out where the deploy happens.
         branch: A branch, whose newest commit each run takes; then what runs can change without a deploy.
         token: The saved block that opens a private repository over https, as ``<block type>/<name>``: ``secret/…`` or one of
             Prefect's blocks for Git hosts, such as ``github-credentials/…``. It is resolved in the run.
@@ -170,13 +171,15 @@ class git_code(Builder):  # noqa: N801 - used like a function
         """Let each run clone the repository.
 
         Raises:
-            ConfigurationError: The commit to run is not known, or the folder has changed since.
+            ConfigurationError: The commit to run is not known, is abbreviated and not here, or the folder has changed since.
         """
         clone: Record = {"repository": self.repository}
         if self.branch is not None:
             clone["branch"] = self.branch
         else:
-            clone["commit_sha"] = self.commit or committed(deployment)
+            clone["commit_sha"] = (
+                committed(deployment) if self.commit is None else whole_commit(self.commit, deployment.flow.source)
+            )
         if self.submodules:
             clone["include_submodules"] = True
         if self.directories:

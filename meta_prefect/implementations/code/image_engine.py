@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import posixpath
 import re
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar, cast
@@ -47,6 +48,10 @@ class ImageEngine(Protocol):
 
     async def built(self, reference: str) -> str | None:
         """The id of an image that the engine has itself; None where it has none."""
+        ...
+
+    async def holding(self, reference: str, paths: Iterable[str]) -> frozenset[str] | None:
+        """Which of these files an image has that the engine has itself; None where it has no such image."""
         ...
 
     async def build(self, reference: str, recipe: BuildSpec) -> None:
@@ -103,6 +108,36 @@ class DockerEngine:
                     return None
 
         return await self._run(ask, "asked for")
+
+    async def holding(self, reference: str, paths: Iterable[str]) -> frozenset[str] | None:
+        """Which of these files an image has that the engine has itself; None where it has no such image. Nothing is run.
+
+        Args:
+            reference: The image.
+            paths: The files; a relative path starts in the folder in which the image starts.
+
+        Raises:
+            ProcessError: No engine answers.
+        """
+
+        def look() -> frozenset[str] | None:
+            from prefect.utilities.dockerutils import docker_client
+
+            with docker_client() as found:
+                client = cast("Any", found)
+                try:
+                    image = client.images.get(reference)
+                except _docker_errors().ImageNotFound:
+                    return None
+                folder = image.attrs["Config"].get("WorkingDir") or "/"
+                # It is never started, and only there to be looked into.
+                container = client.containers.create(reference, command=["-"])
+                try:
+                    return frozenset(path for path in paths if _is_in(container, posixpath.join(folder, path)))
+                finally:
+                    container.remove()
+
+        return await self._run(look, "looked into")
 
     async def build(self, reference: str, recipe: BuildSpec) -> None:
         """Build an image.
@@ -189,6 +224,15 @@ def _docker_errors() -> Any:
     import docker
 
     return cast("Any", docker).errors
+
+
+def _is_in(container: Any, path: str) -> bool:
+    try:
+        content, _ = container.get_archive(path)
+    except _docker_errors().NotFound:
+        return False
+    content.close()
+    return True
 
 
 class _LastLines(io.TextIOBase):

@@ -48,5 +48,5 @@ class namer(Builder):  # noqa: N801 - builders are used like functions, as in `@
     def update_deployment(self, deployment: Deployment) -> Deployment:
         """Set the name."""
         pattern = self.pattern if self.per_environment else "{name}"
-        deployment.name = pattern.format(name=self.name, env=deployment.environment)
+        deployment.name = pattern.format(name=self.name, env=deployment.environment_word)
         return deployment

@@ -27,6 +27,6 @@ class renamed_from(Builder):  # noqa: N801 - used like a function
     def update_deployment(self, deployment: Deployment) -> Deployment:
         """Note the old name."""
         flow, _, name = self.name.rpartition("/")
-        old = f"{name}-{deployment.environment}" if self.per_environment else name
+        old = f"{name}-{deployment.environment_word}" if self.per_environment else name
         deployment.renamed_from = f"{flow or deployment.flow.name}/{old}"
         return deployment

@@ -26,7 +26,7 @@ class tags_resolver(Builder):  # noqa: N801 - used like a function
         """Add the tags, each once."""
         tags = (
             *deployment.tags,
-            environment_tag(deployment.environment),
+            environment_tag(deployment.environment_word),
             *deployment.flow.tags,
             *deployment.context.tags,
             *self.tags,

@@ -229,18 +229,30 @@ class DeploymentTriggers(Component):
             }
         )
 
+    @property
+    def job_variables(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        """Those of the runs that each trigger starts."""
+        return [(f"job_variables of the trigger {name!r}", one.job_variables) for name, one in self._by_name().items()]
+
+    def _by_name(self) -> dict[str, Trigger]:
+        """Each trigger by its automation's name, which is the one that Prefect itself would give where none is given."""
+        return {
+            one.name or f"{self.deployment}__automation_{number}": one
+            for number, one in enumerate(self.triggers, start=1)
+        }
+
     def _wanted(self) -> dict[str, Record]:
-        """What is compared of each, by its name, which is the one that Prefect itself would give where none is given."""
+        """What is compared of each, by its name."""
         tags = sorted([owner_tag(self.project), TRIGGER_TAG])
         return {
-            one.name or f"{self.deployment}__automation_{number}": {
+            name: {
                 "description": one.description,
                 "tags": tags,
                 "trigger": one.as_trigger(),
                 "action": one.as_action(),
                 **({} if one.enabled is None else {"enabled": one.enabled}),
             }
-            for number, one in enumerate(self.triggers, start=1)
+            for name, one in self._by_name().items()
         }
 
     async def read(self, api: Api) -> Record | None:

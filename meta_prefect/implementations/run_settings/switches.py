@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator
 
 from meta_prefect.implementations.builder import Builder
-from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.deployment import Allowed, Deployment
 from meta_prefect.interfaces.short_forms import one_or_many
 
 
@@ -26,6 +26,9 @@ Entrypoint = Annotated[str, AfterValidator(_check_entrypoint)]
 Shares = Annotated[tuple[Literal["schedules", "tags"], ...], BeforeValidator(one_or_many)]
 """Fields to which operators may add."""
 
+Allowances = Annotated[tuple[Allowed, ...], BeforeValidator(one_or_many)]
+"""What Prefect takes and is refused otherwise."""
+
 
 class deployment_switches(Builder):  # noqa: N801 - used like a function
     """Sets what Prefect keeps of a deployment beside its metadata; what is None is left as it is.
@@ -35,6 +38,7 @@ class deployment_switches(Builder):  # noqa: N801 - used like a function
         enforce_parameter_schema: Whether the server refuses parameters of runs that the flow does not take.
         entrypoint: Where runs find the flow, if not where the deploy found it: in an image, for example.
         owns_all: What operators may not add to, so that all of it is the recipe's.
+        allow: What Prefect takes and is refused otherwise.
     """
 
     step: ClassVar[str] = "set switches"
@@ -43,10 +47,12 @@ class deployment_switches(Builder):  # noqa: N801 - used like a function
     enforce_parameter_schema: bool | None = None
     entrypoint: Entrypoint | None = None
     owns_all: Shares = ()
+    allow: Allowances = ()
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
         """Set what is given."""
-        for name, value in self.model_dump(exclude_none=True, exclude={"owns_all"}).items():
+        for name, value in self.model_dump(exclude_none=True, exclude={"owns_all", "allow"}).items():
             setattr(deployment, name, value)
         deployment.owns_all |= set(self.owns_all)
+        deployment.allowed |= set(self.allow)
         return deployment

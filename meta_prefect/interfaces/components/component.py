@@ -98,6 +98,11 @@ class Component(BaseModel, ABC):
         return ()
 
     @property
+    def job_variables(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        """Job variables that it gives to runs, in which references may stand, each with the words that say whose they are."""
+        return ()
+
+    @property
     def blocks(self) -> Iterable[tuple[str, str]]:
         """The saved blocks that are there once this is written: pairs of block type and name."""
         return ()

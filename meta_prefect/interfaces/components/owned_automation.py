@@ -36,6 +36,7 @@ class OwnedAutomation(Component):
         deployment: The deployment; left empty, the one that needs this.
         project: The project that owns it, which is that of the deployment that needs this.
         environment: The environment of the deploy that makes it, which is that of the deployment.
+        begins_disabled: Whether it is created disabled; whether it is enabled after that is the operators'.
         former_projects: The names that this project had before: an automation that is marked with one gets the present mark.
     """
 
@@ -47,6 +48,7 @@ class OwnedAutomation(Component):
     project: str = ""
     environment: str = ""
     former_projects: tuple[str, ...] = Field(default=(), exclude=True)
+    begins_disabled: bool = Field(default=False, exclude=True)
 
     @abstractmethod
     def title(self) -> str:
@@ -84,6 +86,7 @@ class OwnedAutomation(Component):
                 "project": deployment.context.project,
                 "environment": deployment.context.environment,
                 "former_projects": deployment.context.renamed_from,
+                "begins_disabled": deployment.context.preview,
             },
         )
         return known.model_copy(update={"name": self.name or known.title()})
@@ -134,7 +137,7 @@ class OwnedAutomation(Component):
             raise ConfigurationError(f"it cannot {self.does()}: there is no such deployment", where=str(self))
         body = {**self._wanted(), "description": self.about(), "actions": [action]}
         if live is None:
-            await api.post("/automations/", body)
+            await api.post("/automations/", {**body, **({"enabled": False} if self.begins_disabled else {})})
         else:
             await api.put(f"/automations/{live['id']}", {"enabled": live["enabled"], **body})
 

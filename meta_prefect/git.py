@@ -5,7 +5,21 @@ from __future__ import annotations
 import functools
 import os
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """What Git knows of a folder.
+
+    Attributes:
+        branches: The branch that is checked out; of a commit alone, the branches that it is on.
+        changed: The files that are not as they were committed, new ones among them.
+    """
+
+    branches: tuple[str, ...]
+    changed: tuple[str, ...]
 
 
 def git_commit(folder: Path) -> str | None:
@@ -15,6 +29,23 @@ def git_commit(folder: Path) -> str | None:
         return None
     changed = git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".")
     return f"{commit}+dirty" if changed else commit
+
+
+def checkout(folder: Path) -> Checkout | None:
+    """What is checked out in a folder; None outside a repository."""
+    status = git(folder, "status", "--porcelain", "--no-renames", "--", ".")
+    if status is None:
+        return None
+    branch = git(folder, "symbolic-ref", "--quiet", "--short", "HEAD")
+    refs = (("lstrip=2", "refs/heads"), ("lstrip=3", "refs/remotes"))
+    contained = [
+        git(folder, "for-each-ref", "--contains", "HEAD", f"--format=%(refname:{form})", where) or ""
+        for form, where in (() if branch else refs)
+    ]
+    branches = [branch] if branch else [one for text in contained for one in text.splitlines() if one != "HEAD"]
+    # Git's answer is stripped, and so may the first line be.
+    changed = tuple(line.strip().partition(" ")[2].strip() for line in status.splitlines())
+    return Checkout(tuple(dict.fromkeys(branches)), changed)
 
 
 @functools.cache

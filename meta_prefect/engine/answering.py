@@ -1,0 +1,49 @@
+"""Answering a run that waits for approval, as the form of the UI does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from meta_prefect.errors import RefusedError, TargetError
+from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.plan.approval import KEY_PREFIX
+from meta_prefect.server import PrefectServer
+
+
+async def answer(run: str, given: Mapping[str, str], server: PrefectServer) -> str:
+    """Answer a run; returns its name.
+
+    Args:
+        run: Its id, or the address of its page.
+        given: What the form asks for.
+        server: The Prefect API.
+
+    Raises:
+        TargetError: There is no such run, or it does not wait for approval.
+        RefusedError: Prefect takes no answer any more, or not this one.
+    """
+    found = await _read(run, server)
+    state: Record = found.get("state") or {}
+    details: Record = state.get("state_details") or {}
+    if state.get("type") != "PAUSED" or not str(details.get("pause_key")).startswith(KEY_PREFIX):
+        is_now = f"it is {state.get('name')}"
+        raise TargetError(f"the run {found['name']!r} does not wait for approval: {is_now}", where="approve")
+    result: Record = await server.post(f"/flow_runs/{found['id']}/resume", {"run_input": dict(given)})
+    if result.get("status") != "ACCEPT":
+        why: Record = result.get("details") or {}
+        raise RefusedError(f"the answer was not taken: {why.get('reason')}", where=f"run {found['name']}")
+    return found["name"]
+
+
+async def _read(run: str, server: PrefectServer) -> Record:
+    try:
+        run_id = str(UUID(run.rstrip("/").rpartition("/")[2]))
+    except ValueError:
+        raise TargetError(f"{run!r} is no flow run's id", where="approve") from None
+    found: Record | None = await server.get(f"/flow_runs/{run_id}")
+    if found is None:
+        raise TargetError(
+            f"there is no run {run_id} on {server.url}", where="approve", hint="Is it on another server? --env."
+        )
+    return found

@@ -1,0 +1,53 @@
+"""Previews: environments that are taken down again. Each has a Prefect Variable, made before anything else of it."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+
+from meta_prefect.interfaces.moments import Moment, about
+from meta_prefect.interfaces.names import artifact_key
+
+PREVIEW_TAG: Final = "meta-prefect-preview"
+"""The tag of the variables."""
+
+_LONGEST_NAME: Final = 200
+
+
+class Preview(BaseModel):
+    """What is known of a preview.
+
+    Attributes:
+        project: The project.
+        environment: The environment.
+        since: When it was first deployed.
+        expires: When it is taken down.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    project: str
+    environment: str
+    since: Moment
+    expires: Moment
+
+    @property
+    def variable(self) -> str:
+        """The name of the variable that it is stored in: readable, and its own."""
+        whole = f"{self.project}/{self.environment}"
+        digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
+        return f"{artifact_key(f'meta-prefect-preview-{whole}')[:_LONGEST_NAME].strip('-')}-{digest}"
+
+    def has_expired(self, now: datetime) -> bool:
+        """Whether its time is over."""
+        return self.expires <= now
+
+
+def expiry_in_words(expires: datetime, now: datetime) -> str:
+    """``expires in 2d``, or ``expired 3h ago``."""
+    if expires <= now:
+        return f"expired {about(now - expires)} ago"
+    return f"expires in {about(expires - now)}"

@@ -1,0 +1,38 @@
+"""What the values of a project file have in common."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
+
+from meta_prefect.texts import check_plain
+
+
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise PydanticCustomError("empty", "is empty")
+    return check_plain(text)
+
+
+def one_or_several(value: object) -> object:
+    """Take a text alone for a list of it."""
+    return [value] if isinstance(value, str) else value
+
+
+Text = Annotated[str, AfterValidator(_filled)]
+
+
+class FileModel(BaseModel):
+    """A mapping of the project file: no unknown keys; an optional key with nothing behind it counts as left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_nothing(cls, data: object) -> object:
+        if not isinstance(data, dict):
+            return data
+        values = cast("dict[str, object]", data)
+        return {key: value for key, value in values.items() if value is not None or key not in cls.model_fields}

@@ -1,0 +1,46 @@
+"""A plan for a pull request: Markdown that fits into one comment."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Final
+
+from meta_prefect.interfaces.markdown import code, escaped, fenced, link
+from meta_prefect.report.plan_text import sections
+from meta_prefect.report.report import Report
+
+_OPEN_LINES: Final = 20
+"""A plan of more lines is folded."""
+
+_MOST_CHARACTERS: Final = 50_000
+"""Of a plan; GitHub takes 65,536 characters for a comment."""
+
+
+def plan_comment(report: Report) -> str:
+    """What a deploy would do, for those who review it; a long plan is folded, and cut where it would not fit.
+
+    Args:
+        report: What a dry run found.
+    """
+    assert report.plan is not None, "a dry run has a plan"  # noqa: S101 - for the type checker
+    lines = [line for section in sections(report.plan, with_remarks=False) for line in section.diff()]
+    parts = [f"### Plan for {code(report.environment)}: {escaped(report.count())}", _block(lines)]
+    parts += [f"> {escaped(remark)}" for remark in report.remarks]
+    if report.run_id and report.plan.has_changes:
+        command = f"meta-prefect deploy --env {shlex.quote(report.environment)} --plan {report.run_id}"
+        parts.append(f"To apply exactly {link('this plan', report.run_url)}: {code(command)}")
+    return "\n\n".join(part for part in parts if part)
+
+
+def _block(lines: Sequence[str]) -> str:
+    shown = list(lines)
+    while shown and sum(len(line) + 1 for line in shown) > _MOST_CHARACTERS:
+        shown = shown[: len(shown) * 9 // 10]
+    left_out = len(lines) - len(shown)
+    block = fenced("\n".join(shown), "diff") if shown else ""
+    if left_out:
+        block += f"\n\n{left_out} more lines: `meta-prefect plan`"
+    return (
+        block if len(lines) <= _OPEN_LINES else f"<details><summary>Field by field</summary>\n\n{block}\n\n</details>"
+    )

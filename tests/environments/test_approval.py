@@ -1,0 +1,183 @@
+"""A deploy that a person approves: what was approved is what is applied; otherwise nothing is written, and the lock is free."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import Api, unmarked, wait_until
+
+from meta_prefect.cli.approve import approve
+from meta_prefect.cli.bootstrap import bootstrap
+from meta_prefect.cli.history import history
+from meta_prefect.deploy import deploy
+from meta_prefect.errors import MetaPrefectError, NotApproved, TargetError
+from meta_prefect.plan.approval import why_not_by
+from meta_prefect.project import ApprovalModel
+from meta_prefect.report import Report
+
+FLOW = """
+    from prefect import flow
+
+    @flow(name="UNIQUE")
+    def work(n: int = 1) -> int:
+        return n
+"""
+FILE = """
+    project: UNIQUE
+    environments: {prod: {approval: {within: 30m}}}
+    deployments:
+      UNIQUE:
+        - recipe: local_run_deployer
+          variables: {name: nightly, version: "1", parameters: {n: NUMBER}}
+"""
+Files = Callable[..., Path]
+Started = Callable[[Path], "Future[Report]"]
+
+
+@pytest.fixture
+def started(server: Api) -> Generator[Started]:
+    """Begin a deploy to prod, which then waits."""
+    del server
+    with ThreadPoolExecutor(max_workers=2) as threads:
+        yield lambda root: threads.submit(deploy, [str(root)], env="prod")
+
+
+def waiting(server: Api, project: str, *, but: str = "") -> Any:
+    """The run of a project's deploy that waits for approval, by another question than one that was seen before."""
+
+    def found() -> Any:
+        condition = {"tags": {"all_": [f"project={project}"]}, "state": {"type": {"any_": ["PAUSED"]}}}
+        runs = server.post("/flow_runs/filter", flow_runs=condition)
+        return next((run for run in runs if run["state"]["state_details"]["pause_key"] != but), None)
+
+    return wait_until(found, what="a deploy waits")
+
+
+def locks(server: Api, project: str) -> list[Any]:
+    """The locks of a project."""
+    return server.post("/variables/filter", variables={"name": {"like_": f"meta-prefect-lock-{project}%"}})
+
+
+def record(server: Api, name: str) -> Any:
+    """A deployment as it was written; when its worker asked last is no part of that."""
+    return {
+        key: value for key, value in unmarked(server.deployment(name)).items() if key not in ("last_polled", "status")
+    }
+
+
+def written(project: Files, number: int) -> Path:
+    """The project, asking for some number."""
+    return project(flow=FLOW, **{"meta_prefect.yaml": FILE.replace("NUMBER", str(number))})
+
+
+def test_what_was_approved_is_what_is_applied(
+    server: Api, project: Files, unique: str, started: Started, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Approved by the form of the UI; a server that moves meanwhile is planned and asked about anew; rejected, all stays."""
+    name = f"{unique}/nightly-prod"
+    first = started(written(project, 1))
+    run = waiting(server, unique)
+    assert (server.deployment(name), locks(server, unique)) == (None, [])
+    described = server.get(
+        f"/flow_runs/{run['id']}/input/{run['state']['state_details']['run_input_keyset']['description']}"
+    )
+    assert name in json.dumps(described)
+    # Whoever fills in the form of the UI sends this.
+    bad = server.post(f"/flow_runs/{run['id']}/resume", run_input={"decision": "perhaps", "by": "ada"})
+    assert bad["status"] == "REJECT"
+    answer = {"decision": "approve", "by": "ada", "comment": "as discussed"}
+    server.post(f"/flow_runs/{run['id']}/resume", run_input=answer)
+    assert "approved by ada: as discussed" in first.result(timeout=120).remarks
+
+    moving = started(written(project, 2))
+    run = waiting(server, unique)
+    made = server.deployment(name)
+    server.patch(f"/deployments/{made['id']}", description="somebody's")
+    assert approve(run["id"], path=written(project, 2)) == 0
+    again = waiting(server, unique, but=run["state"]["state_details"]["pause_key"])
+    assert server.deployment(name)["parameters"] == {"n": 1}
+    assert approve(again["id"], path=written(project, 2), by="grace") == 0
+    assert moving.result(timeout=120).count() == "1 updated"
+    assert server.deployment(name)["parameters"] == {"n": 2}
+
+    before = record(server, name)
+    rejected = started(written(project, 3))
+    run = waiting(server, unique)
+    assert approve(run["id"], reject=True, comment="not on a Friday", by="ada", path=written(project, 3)) == 0
+    with pytest.raises(NotApproved, match="rejected by ada: not on a Friday; nothing was written"):
+        rejected.result(timeout=120)
+    assert (record(server, name), locks(server, unique)) == (before, [])
+    assert server.get(f"/flow_runs/{run['id']}")["state"]["type"] == "FAILED"
+    with pytest.raises(TargetError, match="does not wait for approval: it is Failed"):
+        approve(run["id"], path=written(project, 3))
+
+    capsys.readouterr()
+    assert history(name, path=written(project, 3)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "approved by grace" in lines[0]
+    assert "approved by ada: as discussed" in lines[1]
+
+
+@pytest.mark.thorough
+def test_a_deployer_holds_no_process_while_it_waits(server: Api, project: Files, unique: str) -> None:
+    """Its run is suspended; approved, Prefect starts it anew, and it applies the plan that was approved."""
+    root = written(project, 1)
+    assert bootstrap(root) == 0
+    deployer = server.deployment(f"deploy-project/{unique}")
+    server.post(f"/deployments/{deployer['id']}/create_flow_run", parameters={"environment": "prod"})
+    run = waiting(server, unique)
+    assert run["state"]["name"] == "Suspended"
+    assert approve(run["id"], by="grace", path=root) == 0
+    name = f"{unique}/nightly-prod"
+    wait_until(lambda: server.deployment(name), what="it goes on", seconds=180)
+    path = f"/flow_runs/{run['id']}"
+    state = wait_until(lambda: (now := server.get(path)["state"])["type"] == "COMPLETED" and now, what="it ends")
+    assert state["message"].startswith("1 created in prod")
+
+
+@pytest.mark.thorough
+def test_too_late_is_no(server: Api, project: Files, unique: str, started: Started) -> None:
+    """Nobody answers within the time: the deploy fails in these words, nothing is written, the lock is free."""
+    root = written(project, 1)
+    file = root / "meta_prefect.yaml"
+    file.write_text(file.read_text().replace("within: 30m", "within: 1m"))
+    late = started(root)
+    run = waiting(server, unique)
+    with pytest.raises(NotApproved, match="nobody approved within 1m; nothing was written"):
+        late.result(timeout=180)
+    assert (server.deployment(f"{unique}/nightly-prod"), locks(server, unique)) == (None, [])
+    assert "nobody approved within 1m" in server.get(f"/flow_runs/{run['id']}")["state"]["message"]
+    with pytest.raises(TargetError, match="does not wait for approval"):
+        approve(run["id"], path=root)
+
+
+@pytest.mark.parametrize(
+    ("by", "name", "may"),
+    [
+        ((), "ada@host", True),
+        (("data-platform",), "ada@host", False),
+        (("data-platform",), "Ada", False),
+        (("data-platform",), "grace", True),
+    ],
+)
+def test_who_starts_a_deploy_does_not_approve_it_where_somebody_else_is_to(
+    by: tuple[str, ...], name: str, may: bool
+) -> None:
+    """As far as names tell."""
+    assert (why_not_by(name, "ada@host (user)", ApprovalModel(by=by)) is None) is may
+
+
+def test_only_a_run_that_waits_is_answered(server: Api, project: Files) -> None:
+    """A run that is none, or waits for something else, is named."""
+    del server
+    for run, says in (
+        ("yesterday's", "is no flow run's id"),
+        ("00000000-0000-4000-8000-000000000000", "there is no run"),
+    ):
+        with pytest.raises(MetaPrefectError, match=says):
+            approve(run, path=written(project, 1))
