@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from meta_prefect.errors import ConfigurationError
+from meta_prefect.errors import ConfigurationError, FlowImportError
 from meta_prefect.flows.loader import ProjectModules
 from meta_prefect.flows.parameters import parameter_form
 from meta_prefect.flows.static_facts import StaticFacts
@@ -97,8 +97,14 @@ class FlowCatalog:
 
     def _learned(self, entrypoint: str, where: str | None) -> FlowEntry:
         flow: Flow[..., Any] = self.modules.load_flow(entrypoint, where=where)
-        with self.modules.imported():
-            form = parameter_form(flow.fn)
+        try:
+            with self.modules.imported():
+                form = parameter_form(flow.fn)
+        except Exception as error:  # whatever Pydantic raises
+            why = f"Prefect can make no form of the parameters of {flow.name!r}: {type(error).__name__}: {error}"
+            raise FlowImportError(
+                why, where=where or entrypoint, hint="`prefect deploy` fails there as well."
+            ) from error
         facts = FlowFacts(
             name=flow.name,
             entrypoint=entrypoint,

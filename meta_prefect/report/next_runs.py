@@ -129,4 +129,6 @@ def _evaluated(timing: tuple[tuple[str, Any], ...], now: datetime) -> UpcomingRu
     except (ScheduleError, ValueError):
         # somebody else's schedule, which we would have refused
         return None
+    if not shown.is_known:
+        return None
     return UpcomingRuns(timezone=shown.timezone, fires=tuple(run.isoformat() for run in shown.fires))

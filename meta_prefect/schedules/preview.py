@@ -72,6 +72,7 @@ class Preview(_Value):
         remarks: Where the server does what one might not expect: clock changes, limits of what is worked out.
         until: The last day to which days off are worked out; None where there are none.
         because: Why each of the runs happens, where the schedule runs on chosen days only.
+        is_known: Whether the runs are known: none of a rule that is let through by name, and evaluated by Prefect alone.
     """
 
     timezone: str
@@ -81,6 +82,7 @@ class Preview(_Value):
     remarks: tuple[str, ...] = ()
     until: date | None = None
     because: tuple[str, ...] = ()
+    is_known: bool = True
 
 
 def preview(
@@ -147,6 +149,7 @@ def preview(
         next_skipped=None if skipped or year else _next_skipped(found, end, calendar),
         remarks=tuple(remarks),
         until=found.until,
+        is_known=found.recurrence is not None or found.schedule.interval is not None,
     )
 
 

@@ -325,6 +325,7 @@ def test_the_schema_for_editors_names_every_key() -> None:
         "recipes",
         "flows",
         "deployments",
+        "environments",
     }
     assert set(schema["$defs"]["EntryModel"]["properties"]) == {
         "recipe",
