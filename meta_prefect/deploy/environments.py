@@ -57,8 +57,8 @@ async def _on(
 
     described = project.environments
     previews = {one.environment: one for one in await read_previews(project.names, server)}
-    found = await known_environments(project.names, described, server)
-    known = {one for one in (*found, *previews) if one != DEPLOYERS}
+    there = await known_environments(project.names, described, server)
+    known = {one for one in (*there, *previews) if one != DEPLOYERS}
     own = {asked} if asked is not None and asked in described.names else set[str]()
     # What another name of the file is about may be on another server.
     others = {one for one in known if one not in described.names and _belongs(one, asked, described)}
