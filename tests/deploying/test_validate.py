@@ -90,7 +90,10 @@ def test_job_variables_are_checked_without_a_server(project: Callable[..., Path]
 
     (error,) = json.loads(done.stdout)["errors"]
     assert error["line"] == 9
-    assert ("'regin'" in error["message"], error["hint"]) == (True, "Did you mean 'region'?")
+    assert ("'regin'" in error["message"], error["hint"]) == (
+        True,
+        "Did you mean 'region'? `allow: unknown_job_variables` lets it through as it is.",
+    )
 
 
 FROM_ENVIRONMENT = """
