@@ -113,7 +113,7 @@ def test_a_server_is_taken_over_as_it_is(
     text = (root / "meta_prefect.yaml").read_text()
     for word in ("under_a_minute", "no_runs", "unknown_job_variables", "unknown_parameters"):
         assert word in text
-    plan = json.loads(run("plan", "--adopt", "--output", "json", ends=2))["plan"]
+    plan = json.loads(run("plan", "--adopt", "--output", "json", ends=2))
     fields = {
         field["path"] for one in plan["changes"] if one["kind"] == "deployment" for field in one.get("fields", ())
     }

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import posixpath
 import re
+import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar, cast
@@ -14,6 +16,8 @@ from typing import Any, Final, Protocol, TypeVar, cast
 from meta_prefect.errors import ConfigurationError, MetaPrefectError, ProcessError
 
 T = TypeVar("T")
+
+_IMPORTING: Final = threading.Lock()
 
 _NO_ENGINE_HINT: Final = "Start Docker, or deploy with --no-build where the image is built elsewhere."
 _LINES_OF_AN_ERROR: Final = 12
@@ -63,6 +67,17 @@ class ImageEngine(Protocol):
         ...
 
 
+@contextmanager
+def _docker_client() -> Generator[Any]:
+    """Prefect's client of the engine. Prefect imports the SDK when it is first used, which two threads must not do at once."""
+    from prefect.utilities import dockerutils
+
+    with _IMPORTING:
+        _ = cast("Any", dockerutils).docker.DockerClient
+    with dockerutils.docker_client() as client:
+        yield client
+
+
 class DockerEngine:
     """The Docker engine that the environment names (``DOCKER_HOST``), or the local one.
 
@@ -81,11 +96,9 @@ class DockerEngine:
         """
 
         def ask() -> str | None:
-            from prefect.utilities.dockerutils import docker_client
-
-            with docker_client() as client:
+            with _docker_client() as client:
                 # where it may not be read with these credentials, it is built and pushed too
-                data = _unless("APIError", lambda: cast("Any", client).images.get_registry_data(reference))
+                data = _unless("APIError", lambda: client.images.get_registry_data(reference))
                 return None if data is None else data.id
 
         return await self._run(ask, "asked for")
@@ -98,10 +111,8 @@ class DockerEngine:
         """
 
         def ask() -> str | None:
-            from prefect.utilities.dockerutils import docker_client
-
-            with docker_client() as client:
-                image = _unless("ImageNotFound", lambda: cast("Any", client).images.get(reference))
+            with _docker_client() as client:
+                image = _unless("ImageNotFound", lambda: client.images.get(reference))
                 return None if image is None else image.id
 
         return await self._run(ask, "asked for")
@@ -118,10 +129,7 @@ class DockerEngine:
         """
 
         def look() -> frozenset[str] | None:
-            from prefect.utilities.dockerutils import docker_client
-
-            with docker_client() as found:
-                client = cast("Any", found)
+            with _docker_client() as client:
                 image = _unless("ImageNotFound", lambda: client.images.get(reference))
                 if image is None:
                     return None
