@@ -245,7 +245,7 @@ def test_secrets_are_found_nowhere(
     )
     run("status", ends=2, says="drifted")
     run("status", "--output", "json", ends=2, says="(hidden)")
-    run("plan", ends=2, says='job_variables.env.DB_PASSWORD: "(hidden)" → "(hidden)", another one')
+    run("plan", ends=2, says='job_variables.env.DB_PASSWORD: "(hidden)" → (secret, changed)')
     run("deploy", ends=0, says="1 updated")
     run("history", f"{unique}/good-dev", "--output", "json", ends=0, says="(hidden)")
     run("rollback", f"{unique}/good-dev", "--dry-run", ends=0)
