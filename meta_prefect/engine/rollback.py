@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 from urllib.parse import quote
 
 from pydantic import ValidationError
@@ -16,13 +15,13 @@ from meta_prefect.errors import ConfigurationError, ConflictError, TargetError, 
 from meta_prefect.flows.entrypoints import file_in_project, parse_entrypoint
 from meta_prefect.interfaces.components import OwnedAutomation, Owner, WorkQueue
 from meta_prefect.interfaces.context import DeployContext
-from meta_prefect.interfaces.deployment import Allowed, Deployment, FlowFacts
+from meta_prefect.interfaces.deployment import Deployment, FlowFacts
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.checks import check_job_variables, check_parameters
 from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.ledger import HistoryEntry
 from meta_prefect.plan.references import missing_references, references_of
-from meta_prefect.plan.rollback import FOLDER, check_owned, check_steps
+from meta_prefect.plan.rollback import FOLDER, check_owned, check_steps, let_through
 from meta_prefect.plan.soundness import why_unsound
 from meta_prefect.project import Project
 from meta_prefect.server import PrefectServer
@@ -59,9 +58,10 @@ async def check_restorable(
                 where=f"deployment {target.entry.deployment}",
                 hint="Create the pool again, or choose another version.",
             )
+    now = live.record if live is not None else None
     errors: list[ConfigurationError] = [
         *check_owned(target, project.environments.called.get(target.page.environment)),
-        *check_steps(target, history, live.record if live is not None else None),
+        *check_steps(target, history, now),
     ]
     try:
         deployment = _deployment(target, project.root)
@@ -72,7 +72,8 @@ async def check_restorable(
         errors.append(error)
     else:
         if target.entry.action != "found":
-            errors += _check_values(deployment, record, pool)
+            allowed = let_through(target, history, now)
+            errors += _check_values(deployment.model_copy(update={"allowed": allowed}), record, pool)
         errors += await _check_references(deployment, server)
     if errors:
         raise ValidationFailed(errors)
@@ -98,8 +99,6 @@ async def what_stays(deployment: str, live: LiveDeployment | None, owner: Owner,
 
 def _check_values(deployment: Deployment, record: Record, pool: Record | None) -> Iterator[ConfigurationError]:
     """Check parameters and job variables; what was live before the project had it may be whatever Prefect took."""
-    # What it had once was allowed then.
-    deployment = deployment.model_copy(update={"allowed": frozenset(get_args(Allowed))})
     yield from check_parameters(deployment)
     schedules: dict[str, Record] = record.get("schedules") or {}
     for slug, schedule in schedules.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from meta_prefect.errors import ConfigurationError, ConflictError
 from meta_prefect.hidden_values import restored
 from meta_prefect.interfaces.commits import short_commit
+from meta_prefect.interfaces.deployment import Allowed
 from meta_prefect.interfaces.json_diff import ABSENT, Record, differences_within
 from meta_prefect.interfaces.tags import Names, environment_tag, owner, with_present_name
 from meta_prefect.plan.changes import DEPLOYMENT, Create, Subject, Unchanged, Update
@@ -115,9 +116,7 @@ def check_steps(
         history: What is recorded of the deployment.
         live: What it is now.
     """
-    others = [one.entry for one in history if one.doubt is None and one.page.run_id != target.page.run_id]
-    records = [live, *(record for entry in others for record in (entry.before, entry.after))]
-    known = {kind for record in records if record is not None for kind in _kinds(record)}
+    known = {kind for record in _otherwise_known(target, history, live) for kind in _kinds(record)}
     for kind in _kinds(target.entry.after or {}):
         if kind not in KINDS_OF_STEPS and kind not in known:
             yield ConflictError(
@@ -125,6 +124,39 @@ def check_steps(
                 where=f"{target.entry.deployment} at {target}",
                 hint="Deploy that version of the project instead.",
             )
+
+
+def let_through(target: HistoryEntry, history: Iterable[HistoryEntry], live: Record | None) -> frozenset[Allowed]:
+    """Which unknown names of a version were let through when it was deployed, as it is otherwise known to have had them.
+
+    Args:
+        target: What is to be written.
+        history: What is recorded of the deployment.
+        live: What it is now.
+    """
+    records = _otherwise_known(target, history, live)
+    wanted = target.entry.after or {}
+    names: dict[Allowed, Callable[[Record], set[str]]] = {
+        "unknown_job_variables": lambda record: set(record.get("job_variables") or {}),
+        "unknown_parameters": _parameters,
+    }
+    return frozenset(
+        one for one, of in names.items() if of(wanted) <= {name for record in records for name in of(record)}
+    )
+
+
+def _otherwise_known(target: HistoryEntry, history: Iterable[HistoryEntry], live: Record | None) -> list[Record]:
+    """What a deployment is, and was by what other runs have recorded than that of one record."""
+    others = [one.entry for one in history if one.doubt is None and one.page.run_id != target.page.run_id]
+    records = [live, *(record for entry in others for record in (entry.before, entry.after))]
+    return [record for record in records if record is not None]
+
+
+def _parameters(record: Record) -> set[str]:
+    """The names of a deployment's parameters, and of those of its schedules."""
+    schedules: dict[str, Record] = record.get("schedules") or {}
+    places = (record, *schedules.values())
+    return {name for place in places for name in place.get("parameters") or {}}
 
 
 def _kinds(record: Record) -> Iterator[str]:

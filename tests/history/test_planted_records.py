@@ -179,7 +179,7 @@ TWO_TAGS = ["env=dev", "meta-prefect=somebody"]
         ({"entrypoint": "/etc/evil.py:work"}, "lies outside of the project's folder"),
         ({"entrypoint": "gone.py:work"}, "there is no file 'gone.py'"),
         ({"entrypoint": None}, "is not an entrypoint"),
-        ({"job_variables": {"stream_output": "perhaps"}}, "is not of type 'boolean'"),
+        ({"job_variables": {"comand": "sh"}}, "has no job variable 'comand'"),
         ({"job_variables": {"env": {"A": "{{ prefect.blocks.secret.not-there }}"}}}, "and there is none"),
         ({"parameters": {"n": "many"}}, "is not of type 'integer'"),
         ({"tags": TWO_TAGS}, "it would belong to 'somebody'"),

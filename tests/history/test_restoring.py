@@ -12,7 +12,14 @@ from meta_prefect.errors import ConflictError
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.changes import Create, Unchanged, Update
 from meta_prefect.plan.ledger import HistoryEntry, LedgerEntry
-from meta_prefect.plan.rollback import check_owned, check_steps, code_remarks, diff_restored, under_present_name
+from meta_prefect.plan.rollback import (
+    check_owned,
+    check_steps,
+    code_remarks,
+    diff_restored,
+    let_through,
+    under_present_name,
+)
 
 CRON: Record = {"timezone": "UTC", "parameters": {}, "cron": "0 9 * * *", "day_or": True, "active": True}
 RULE: Record = {"timezone": "UTC", "parameters": {}, "rrule": "FREQ=DAILY", "active": True}
@@ -304,3 +311,14 @@ def test_a_pull_step_that_the_deployment_had_may_come_back() -> None:
     assert len(list(check_steps(target, [target, replace(target)], live().record))) == 1
     assert not list(check_steps(target, [seen, target], None))
     assert not list(check_steps(target, [target], live(**SHELL).record))
+
+
+def test_unknown_names_that_the_deployment_had_may_come_back() -> None:
+    """What was let through by name goes back where the server or another run's page shows it too, and nothing else does."""
+    unknown = {"job_variables": {"comand": "sh"}, "schedules": {"daily": {"cron": "0 9 * * *", "parameters": {"m": 1}}}}
+    target = at_commit(written("1", **unknown), OLD)
+    seen = at_commit(written("2", **unknown), NEW)
+
+    assert let_through(target, [target], live().record) == frozenset()
+    assert let_through(target, [seen, target], None) == {"unknown_job_variables", "unknown_parameters"}
+    assert let_through(target, [target], live(job_variables={"comand": "ls"}).record) == {"unknown_job_variables"}
