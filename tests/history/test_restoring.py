@@ -315,7 +315,10 @@ def test_a_pull_step_that_the_deployment_had_may_come_back() -> None:
 
 def test_unknown_names_that_the_deployment_had_may_come_back() -> None:
     """What was let through by name goes back where the server or another run's page shows it too, and nothing else does."""
-    unknown = {"job_variables": {"comand": "sh"}, "schedules": {"daily": {"cron": "0 9 * * *", "parameters": {"m": 1}}}}
+    unknown: dict[str, Any] = {
+        "job_variables": {"comand": "sh"},
+        "schedules": {"daily": {"cron": "0 9 * * *", "parameters": {"m": 1}}},
+    }
     target = at_commit(written("1", **unknown), OLD)
     seen = at_commit(written("2", **unknown), NEW)
 
