@@ -155,8 +155,8 @@ def _otherwise_known(target: HistoryEntry, history: Iterable[HistoryEntry], live
 def _parameters(record: Record) -> set[str]:
     """The names of a deployment's parameters, and of those of its schedules."""
     schedules: dict[str, Record] = record.get("schedules") or {}
-    places = (record, *schedules.values())
-    return {name for place in places for name in place.get("parameters") or {}}
+    given: list[Record] = [place.get("parameters") or {} for place in (record, *schedules.values())]
+    return {name for parameters in given for name in parameters}
 
 
 def _kinds(record: Record) -> Iterator[str]:
