@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from meta_prefect.implementations.infra.worker_manifests import WORKER_RULES, ClusterWorker, made_object
+from meta_prefect.implementations.infra.worker_manifests import WORKER_RULES, ClusterWorker, granted, made_object
 from meta_prefect.interfaces.json_diff import Record
 
 _APPLY: Final = ["get", "create", "patch"]
@@ -45,7 +45,7 @@ def rights_of_deployer(account: str, worker: ClusterWorker) -> Iterable[Record]:
     home = worker.namespace or "default"
     yield made_object("v1", "ServiceAccount", account, home)
     for place in dict.fromkeys((home, *worker.job_namespaces)):
-        yield from _granted(account, home, place, DEPLOYER_RULES)
+        yield from granted(account, home, place, DEPLOYER_RULES)
 
 
 def rights_of_dask(account: str, worker: ClusterWorker) -> Iterable[Record]:
@@ -57,17 +57,4 @@ def rights_of_dask(account: str, worker: ClusterWorker) -> Iterable[Record]:
     """
     for place in worker.job_namespaces:
         yield made_object("v1", "ServiceAccount", account, place)
-        yield from _granted(account, place, place, DASK_RULES)
-
-
-def _granted(account: str, home: str, place: str, rules: list[Record]) -> Iterable[Record]:
-    group = "rbac.authorization.k8s.io"
-    yield made_object(f"{group}/v1", "Role", account, place, rules=rules)
-    yield made_object(
-        f"{group}/v1",
-        "RoleBinding",
-        account,
-        place,
-        roleRef={"apiGroup": group, "kind": "Role", "name": account},
-        subjects=[{"kind": "ServiceAccount", "name": account, "namespace": home}],
-    )
+        yield from granted(account, place, place, DASK_RULES)

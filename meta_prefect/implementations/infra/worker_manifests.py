@@ -203,7 +203,7 @@ def worker_manifests(
     account = made_object("v1", "ServiceAccount", name, namespace)
     if worker.account_annotations:
         account["metadata"]["annotations"] = worker.account_annotations
-    rights = [made for jobs_in in worker.job_namespaces for made in _rights(name, namespace, jobs_in)]
+    rights = [made for jobs_in in worker.job_namespaces for made in granted(name, namespace, jobs_in, WORKER_RULES)]
     return [account, *rights, _deployment(pool, worker, api_url, credential, credential_version)]
 
 
@@ -230,16 +230,24 @@ def _selector(name: str) -> dict[str, str]:
     return {"app.kubernetes.io/name": "prefect-worker", "app.kubernetes.io/instance": name}
 
 
-def _rights(name: str, namespace: str, jobs_in: str) -> Sequence[Record]:
-    rbac = "rbac.authorization.k8s.io"
-    role = made_object(f"{rbac}/v1", "Role", name, jobs_in, rules=WORKER_RULES)
+def granted(account: str, home: str, place: str, rules: Sequence[Record]) -> Sequence[Record]:
+    """A role in a namespace, and what gives it to an account.
+
+    Args:
+        account: The account's name, and the role's.
+        home: The account's namespace.
+        place: The namespace in which it may do what the rules say.
+        rules: The rules.
+    """
+    group = "rbac.authorization.k8s.io"
+    role = made_object(f"{group}/v1", "Role", account, place, rules=rules)
     binding = made_object(
-        f"{rbac}/v1",
+        f"{group}/v1",
         "RoleBinding",
-        name,
-        jobs_in,
-        roleRef={"apiGroup": rbac, "kind": "Role", "name": name},
-        subjects=[{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
+        account,
+        place,
+        roleRef={"apiGroup": group, "kind": "Role", "name": account},
+        subjects=[{"kind": "ServiceAccount", "name": account, "namespace": home}],
     )
     return role, binding
 
