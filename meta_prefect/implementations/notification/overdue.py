@@ -79,16 +79,14 @@ class Overdue(OwnedAutomation):
     def event(self) -> Record:
         """No run completes in the time after it was started, or was late."""
         within = self.within or _SHORTEST
-        related = [
-            {"prefect.resource.role": ["flow"], "prefect.resource.name": [self.flow]},
-            {"prefect.resource.role": ["deployment"], "prefect.resource.name": [self.deployment]},
-        ]
+        runs = self.runs_of_it()
         if self.by is not None:
             # A run that somebody starts at noon is not late for seven in the morning.
-            related.append({"prefect.resource.role": ["tag"], "prefect.resource.id": ["prefect.tag.auto-scheduled"]})
+            runs["match_related"].append(
+                {"prefect.resource.role": ["tag"], "prefect.resource.id": ["prefect.tag.auto-scheduled"]}
+            )
         return {
-            "match": {"prefect.resource.id": ["prefect.flow-run.*"]},
-            "match_related": related,
+            **runs,
             "posture": "Proactive",
             "after": ["prefect.flow-run.Late", "prefect.flow-run.Pending"],
             "expect": ["prefect.flow-run.Completed"],

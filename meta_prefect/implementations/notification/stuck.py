@@ -53,11 +53,7 @@ class Stuck(OwnedAutomation):
     def event(self) -> Record:
         """A run is pending, and comes into no other state in time."""
         return {
-            "match": {"prefect.resource.id": ["prefect.flow-run.*"]},
-            "match_related": [
-                {"prefect.resource.role": ["flow"], "prefect.resource.name": [self.flow]},
-                {"prefect.resource.role": ["deployment"], "prefect.resource.name": [self.deployment]},
-            ],
+            **self.runs_of_it(),
             "posture": "Proactive",
             "after": ["prefect.flow-run.Pending"],
             "expect": sorted(f"prefect.flow-run.{state}" for state in _NO_LONGER_WAITING),

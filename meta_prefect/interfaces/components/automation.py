@@ -40,11 +40,7 @@ class Automation(OwnedAutomation):
     def event(self) -> Record:
         """A run of the deployment enters one of the states."""
         return {
-            "match": {"prefect.resource.id": ["prefect.flow-run.*"]},
-            "match_related": [
-                {"prefect.resource.role": ["flow"], "prefect.resource.name": [self.flow]},
-                {"prefect.resource.role": ["deployment"], "prefect.resource.name": [self.deployment]},
-            ],
+            **self.runs_of_it(),
             "expect": sorted(f"prefect.flow-run.{state}" for state in self.states),
             "for_each": ["prefect.resource.id"],
             "within": 0.0,

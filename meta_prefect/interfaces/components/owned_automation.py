@@ -58,6 +58,16 @@ class OwnedAutomation(Component):
     def does(self) -> Notify | RunDeployment:
         """What it does."""
 
+    def runs_of_it(self) -> Record:
+        """The part of a trigger that says it is about the runs of the deployment."""
+        return {
+            "match": {"prefect.resource.id": ["prefect.flow-run.*"]},
+            "match_related": [
+                {"prefect.resource.role": ["flow"], "prefect.resource.name": [self.flow]},
+                {"prefect.resource.role": ["deployment"], "prefect.resource.name": [self.deployment]},
+            ],
+        }
+
     @abstractmethod
     def event(self) -> Record:
         """What sets it off: the part of the trigger that tells which events count, how many, and within how many seconds."""
