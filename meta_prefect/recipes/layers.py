@@ -19,8 +19,7 @@ class LayeredVariables:
         entry: The entry that they are of.
         environment: What the project says of the environment; None where it says nothing.
         values: The variables.
-        origins: The keys below which a variable stands in the entry, where that is not below ``variables``; None for one that
-            is a default of the environment.
+        origins: The keys below which a variable stands in the entry; None for one that is a default of the environment.
     """
 
     entry: Entry
@@ -55,23 +54,19 @@ def layered(entry: Entry, name: str, environment: Environment | None, model: typ
     origins: dict[str, tuple[str, ...] | None] = {}
     spellings = _spellings(model)
 
-    def lay(layer: Mapping[str, Any], *origin: str, is_default: bool = False) -> None:
+    def lay(layer: Mapping[str, Any], origin: tuple[str, ...] | None) -> None:
         for key, value in layer.items():
             for other in spellings.get(key, ()):
                 values.pop(other, None)
                 origins.pop(other, None)
-            values[key] = value
-            if is_default:
-                origins[key] = None
-            elif origin:
-                origins[key] = origin
+            values[key], origins[key] = value, origin
 
     if environment is not None:
         known = {key: value for key, value in environment.says.defaults.items() if key in spellings}
-        lay(known, is_default=True)
-    lay(entry.variables)
+        lay(known, None)
+    lay(entry.variables, ("variables",))
     for key in of_environment(entry.overrides, name):
-        lay(entry.overrides[key], "overrides", key)
+        lay(entry.overrides[key], ("overrides", key))
     return LayeredVariables(entry, environment, values, origins)
 
 
