@@ -7,11 +7,11 @@ from prefect import get_run_logger, task
 from meta_prefect.engine.compare import PlannedBatch
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
 from meta_prefect.engine.progress import progress
-from meta_prefect.errors import RefusedError
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.holds import HOLD_TAG, Hold, StoredHold
 from meta_prefect.report import Report
 from meta_prefect.server import PrefectServer
+from meta_prefect.state.variables import find_or_create
 
 _ENDED_BY = ("created", "updated", "unchanged")
 
@@ -21,15 +21,7 @@ async def store_hold(name: str, hold: Hold, server: PrefectServer) -> None:
     """Store a hold, in place of the one that there may be."""
     progress().step(f"hold {name}")
     body: Record = {"name": hold.variable, "value": hold.model_dump(mode="json"), "tags": [HOLD_TAG]}
-    found: Record | None = await server.get(f"/variables/name/{hold.variable}")
-    if found is None:
-        try:
-            await server.post("/variables/", body)
-        except RefusedError:
-            # Somebody else has just made one, or an earlier attempt did and only its answer was lost.
-            found = await server.get(f"/variables/name/{hold.variable}")
-            if found is None:
-                raise
+    found = await find_or_create(body, server)
     if found is not None:
         await server.patch(f"/variables/{found['id']}", {"value": body["value"], "tags": body["tags"]})
     get_run_logger().info("%s is %s", name, hold)

@@ -6,33 +6,25 @@ from datetime import timedelta
 
 from pydantic import ValidationError
 
-from meta_prefect.errors import RefusedError
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.tags import Names
 from meta_prefect.plan.previews import PREVIEW_TAG, Preview
 from meta_prefect.plan.soundness import unsound_variable, why_unsound
 from meta_prefect.server import PrefectServer
+from meta_prefect.state.variables import find_or_create
 
 
 async def keep_preview(project: str, environment: str, length: timedelta, server: PrefectServer) -> Preview:
     """Note until when a preview is to be there, before anything else of it is written; one that is there goes on."""
     now = server.now()
     preview = Preview(project=project, environment=environment, since=now, expires=now + length)
-    found: Record | None = await server.get(f"/variables/name/{preview.variable}")
-    if found is None:
-        body: Record = {"name": preview.variable, "value": preview.model_dump(mode="json"), "tags": [PREVIEW_TAG]}
-        try:
-            await server.post("/variables/", body)
-        except RefusedError:
-            # An earlier attempt made it, and only its answer was lost.
-            found = await server.get(f"/variables/name/{preview.variable}")
-            if found is None:
-                raise
+    body: Record = {"name": preview.variable, "value": preview.model_dump(mode="json"), "tags": [PREVIEW_TAG]}
+    found = await find_or_create(body, server)
     if found is not None:
         if (known := _read(found)) is not None:
             preview = preview.model_copy(update={"since": known.since})
-        body = {"value": preview.model_dump(mode="json"), "tags": [PREVIEW_TAG]}
-        await server.patch(f"/variables/{found['id']}", body)
+        again = {"value": preview.model_dump(mode="json"), "tags": [PREVIEW_TAG]}
+        await server.patch(f"/variables/{found['id']}", again)
     return preview
 
 
