@@ -11,18 +11,12 @@ from typing import Any
 import pytest
 from planning import left_to_do
 from support import Api, wait_until
+from texts import WORK_FLOW
 
 from meta_prefect.deploy import deploy, validate
 from meta_prefect.errors import ValidationFailed
 
 Project = Callable[..., Path]
-FLOW = """
-    from prefect import flow
-
-    @flow(name="UNIQUE")
-    def work(n: int = 1) -> int:
-        return n
-"""
 FILE = """\
 project: UNIQUE
 deployments:
@@ -56,7 +50,7 @@ ORDERS = """
 
 def project_with(project: Project, triggers: str) -> Path:
     """A project with one deployment that has triggers."""
-    return project(**{"flow.py": FLOW, "meta_prefect.yaml": FILE.replace("TRIGGERS", triggers)})
+    return project(**{"flow.py": WORK_FLOW, "meta_prefect.yaml": FILE.replace("TRIGGERS", triggers)})
 
 
 def automations_of(server: Api, deployment: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support import Api, unmarked, wait_until
+from texts import WORK_FLOW
 
 from meta_prefect.cli.approve import approve
 from meta_prefect.cli.bootstrap import bootstrap
@@ -20,13 +21,6 @@ from meta_prefect.plan.approval import why_not_by
 from meta_prefect.project import ApprovalModel
 from meta_prefect.report import Report
 
-FLOW = """
-    from prefect import flow
-
-    @flow(name="UNIQUE")
-    def work(n: int = 1) -> int:
-        return n
-"""
 FILE = """
     project: UNIQUE
     environments: {prod: {approval: {within: 30m}}}
@@ -72,7 +66,7 @@ def record(server: Api, name: str) -> Any:
 
 def written(project: Files, number: int) -> Path:
     """The project, asking for some number."""
-    return project(flow=FLOW, **{"meta_prefect.yaml": FILE.replace("NUMBER", str(number))})
+    return project(flow=WORK_FLOW, **{"meta_prefect.yaml": FILE.replace("NUMBER", str(number))})
 
 
 def test_what_was_approved_is_what_is_applied(

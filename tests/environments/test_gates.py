@@ -14,6 +14,7 @@ from prefect.settings import (
     get_current_settings,
     temporary_settings,
 )
+from texts import WORK_FLOW
 
 from meta_prefect.deploy import deploy
 from meta_prefect.engine.gates import check_gates
@@ -31,13 +32,6 @@ FILE = """
         - recipe: local_run_deployer
           variables: {name: nightly}
 """
-FLOW = """
-    from prefect import flow
-
-    @flow(name="UNIQUE")
-    def work(n: int = 1) -> int:
-        return n
-"""
 Files = Callable[..., Path]
 
 
@@ -46,7 +40,7 @@ def on_feature(project: Files) -> Callable[[str], Path]:
     """A project, committed on the branch `feature` of a repository, that says something of `prod`."""
 
     def make(says: str) -> Path:
-        root = project(flow=FLOW, **{"meta_prefect.yaml": FILE.replace("SAYS", f"{{{says}}}")})
+        root = project(flow=WORK_FLOW, **{"meta_prefect.yaml": FILE.replace("SAYS", f"{{{says}}}")})
         git(root, "init", "-q", "-b", "feature")
         git(root, "add", "-A")
         git(root, "commit", "-q", "-m", "first")
@@ -113,7 +107,7 @@ def test_a_server_is_opened_by_its_own_key_alone(
     monkeypatch.setenv("PROD_LOGIN", "ada:hunter2222")
     profiles = tmp_path / "profiles.toml"
     profiles.write_text('[profiles.of-prod]\nPREFECT_API_URL = "http://127.0.0.1:3/api"\n')
-    described = read_project(project(flow=FLOW, **{"meta_prefect.yaml": FILE.replace("SAYS", f"{{{says}}}")}))
+    described = read_project(project(flow=WORK_FLOW, **{"meta_prefect.yaml": FILE.replace("SAYS", f"{{{says}}}")}))
     others = {PREFECT_API_KEY: "pnu_other", PREFECT_CLIENT_CUSTOM_HEADERS: {"X-Key": "other"}}
 
     with temporary_settings({**others, PREFECT_PROFILES_PATH: profiles}):

@@ -7,19 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from texts import WORK_FLOW
 
 from meta_prefect.deploy import validate
 from meta_prefect.engine.offline import sound_plan_offline
 from meta_prefect.errors import ValidationFailed
 from meta_prefect.interfaces.deployment import Deployment
 
-FLOW = """
-    from prefect import flow
-
-    @flow(name="UNIQUE")
-    def work(n: int = 1) -> int:
-        return n
-"""
 FILE = """
     project: UNIQUE
     deployments:
@@ -51,7 +45,7 @@ def wanted(root: Path, environment: str) -> Deployment:
 
 def test_later_layers_win_as_a_whole(project: Files) -> None:
     """A variable is the override's, else the entry's, else the environment's default; `schedules` is `schedule`."""
-    root = project(flow=FLOW, **{"meta_prefect.yaml": FILE + OTHER + DESCRIBED})
+    root = project(flow=WORK_FLOW, **{"meta_prefect.yaml": FILE + OTHER + DESCRIBED})
     made = {name: wanted(root, name) for name in ("dev", "pr-7", "prod")}
     assert {name: one.tags[-1] for name, one in made.items()} == {"dev": "own", "pr-7": "preview", "prod": "own"}
     assert {name: one.description for name, one in made.items()} == {"dev": None, "pr-7": "A preview.", "prod": "Ours."}
@@ -62,9 +56,9 @@ def test_later_layers_win_as_a_whole(project: Files) -> None:
 
 def test_describing_environments_changes_nothing_that_is_deployed(project: Files) -> None:
     """The same deployment is wanted with descriptions that say nothing of it, and without any."""
-    free = project(flow=FLOW, **{"meta_prefect.yaml": FILE})
+    free = project(flow=WORK_FLOW, **{"meta_prefect.yaml": FILE})
     without = wanted(free, "dev").model_dump(exclude={"context"})
-    described = project(flow=FLOW, **{"meta_prefect.yaml": FILE + "    environments: {dev: , pr-*: , prod: }\n"})
+    described = project(flow=WORK_FLOW, **{"meta_prefect.yaml": FILE + "    environments: {dev: , pr-*: , prod: }\n"})
     assert wanted(described, "dev").model_dump(exclude={"context"}) == without
 
 
@@ -88,7 +82,7 @@ def test_describing_environments_changes_nothing_that_is_deployed(project: Files
 )
 def test_what_is_wrong_is_said_where_it_is_written(project: Files, unique: str, file: str, says: str) -> None:
     """A default is wrong in the environment's description, an override in the entry's."""
-    root = project(flow=FLOW, **{"meta_prefect.yaml": file})
+    root = project(flow=WORK_FLOW, **{"meta_prefect.yaml": file})
     with pytest.raises(ValidationFailed) as failed:
         validate([str(root)], env="prod")
     assert says.replace("UNIQUE", unique) in str(failed.value)

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 from support import Api
+from texts import WORK_FLOW
 
 from deployer_flows import deploy_project
 from meta_prefect.cli.bootstrap import Timetable, bootstrap
@@ -20,13 +21,6 @@ from meta_prefect.cli.status import status
 from meta_prefect.deploy import deploy
 from meta_prefect.errors import ValidationFailed
 
-FLOW = """
-    from prefect import flow
-
-    @flow(name="UNIQUE")
-    def work(n: int = 1) -> int:
-        return n
-"""
 FILE = """
     project: UNIQUE
     environments:
@@ -47,7 +41,7 @@ def test_each_command_goes_to_the_server_of_its_environment(
     server: Api, prod_server: Api, project: Files, unique: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Deploy, plan, status, history, hold and the list of environments; what is in prod is on no other server."""
-    root = project(flow=FLOW, **{"meta_prefect.yaml": FILE.replace("PROD", prod_server.url)})
+    root = project(flow=WORK_FLOW, **{"meta_prefect.yaml": FILE.replace("PROD", prod_server.url)})
     name = f"{unique}/nightly-prod"
     said: list[str] = []
 
@@ -83,7 +77,7 @@ def test_a_flow_that_is_called_refuses_another_server(
     server: Api, prod_server: Api, project: Files, unique: str
 ) -> None:
     """What is called in Python with the wrong API in force writes nothing, and names both."""
-    root = project(flow=FLOW, **{"meta_prefect.yaml": FILE.replace("PROD", prod_server.url)})
+    root = project(flow=WORK_FLOW, **{"meta_prefect.yaml": FILE.replace("PROD", prod_server.url)})
     with pytest.raises(ValidationFailed, match=f"prod is on {prod_server.url}, and the Prefect API of this run is"):
         asyncio.run(cast("Any", deploy_project)(path=str(root), environment="prod"))
     assert server.deployment(f"{unique}/nightly-prod") is None
@@ -94,7 +88,7 @@ def test_each_server_gets_a_deployer_for_its_own_environments(
 ) -> None:
     """The forms offer what is on their server; redeploys and the reaping of previews are where their environments are."""
     file = FILE.replace("PROD", prod_server.url).replace("dev:\n", "dev:\n      pr-*: {expires: 3d}\n")
-    root = project(flow=FLOW, **{"meta_prefect.yaml": file})
+    root = project(flow=WORK_FLOW, **{"meta_prefect.yaml": file})
 
     assert bootstrap(root, timetable=Timetable(redeploy="0 5 * * *", redeploy_in="prod")) == 0
 
