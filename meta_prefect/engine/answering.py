@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 from uuid import UUID
+
+import tenacity
 
 from meta_prefect.errors import RefusedError, TargetError
 from meta_prefect.interfaces.json_diff import Record
@@ -29,11 +32,30 @@ async def answer(run: str, given: Mapping[str, str], server: PrefectServer) -> s
     if state.get("type") != "PAUSED" or not str(details.get("pause_key")).startswith(KEY_PREFIX):
         is_now = f"it is {state.get('name')}"
         raise TargetError(f"the run {found['name']!r} does not wait for approval: {is_now}", where="approve")
-    result: Record = await server.post(f"/flow_runs/{found['id']}/resume", {"run_input": dict(given)})
+    result = await _resume(found["id"], given, server)
     if result.get("status") != "ACCEPT":
         why: Record = result.get("details") or {}
         raise RefusedError(f"the answer was not taken: {why.get('reason')}", where=f"run {found['name']}")
     return found["name"]
+
+
+_NO_FORM_YET: Final = "Run input schema not found."
+"""How Prefect's API refuses an answer to a run that has paused and is still writing its form (``resume_flow_run``)."""
+
+
+def _has_no_form_yet(result: Record) -> bool:
+    details: Record = result.get("details") or {}
+    return details.get("reason") == _NO_FORM_YET
+
+
+@tenacity.retry(
+    retry=tenacity.retry_if_result(_has_no_form_yet),
+    wait=tenacity.wait_fixed(0.2),
+    stop=tenacity.stop_after_delay(10),
+    retry_error_callback=lambda attempts: attempts.outcome and attempts.outcome.result(),
+)
+async def _resume(run_id: str, given: Mapping[str, str], server: PrefectServer) -> Record:
+    return await server.post(f"/flow_runs/{run_id}/resume", {"run_input": dict(given)})
 
 
 async def _read(run: str, server: PrefectServer) -> Record:

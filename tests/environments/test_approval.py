@@ -34,20 +34,42 @@ Started = Callable[[Path], "Future[Report]"]
 
 
 @pytest.fixture
-def started(server: Api) -> Generator[Started]:
-    """Begin a deploy to prod, which then waits."""
-    del server
+def started(server: Api, unique: str) -> Generator[Started]:
+    """Begin a deploy to prod, which then waits; a test that fails leaves none waiting."""
+    deploys: list[Future[Report]] = []
+
+    def start(root: Path) -> Future[Report]:
+        deploys.append(threads.submit(deploy, [str(root)], env="prod"))
+        return deploys[-1]
+
+    def ended() -> bool:
+        for run in paused(server, unique):
+            server.post(f"/flow_runs/{run['id']}/resume", run_input={"decision": "reject", "by": "the test"})
+        return all(each.done() for each in deploys)
+
     with ThreadPoolExecutor(max_workers=2) as threads:
-        yield lambda root: threads.submit(deploy, [str(root)], env="prod")
+        yield start
+        wait_until(ended, what="no deploy waits any more")
+
+
+def paused(server: Api, project: str) -> list[Any]:
+    """The runs of a project's deploys that are paused."""
+    condition = {"tags": {"all_": [f"project={project}"]}, "state": {"type": {"any_": ["PAUSED"]}}}
+    return server.post("/flow_runs/filter", flow_runs=condition)
+
+
+def question(server: Api, run: Any) -> Any:
+    """What stands above the form of a run that waits; Prefect writes it a moment after the run's state."""
+    key = run["state"]["state_details"]["run_input_keyset"]["description"]
+    return server.get(f"/flow_runs/{run['id']}/input/{key}")
 
 
 def waiting(server: Api, project: str, *, but: str = "") -> Any:
     """The run of a project's deploy that waits for approval, by another question than one that was seen before."""
 
     def found() -> Any:
-        condition = {"tags": {"all_": [f"project={project}"]}, "state": {"type": {"any_": ["PAUSED"]}}}
-        runs = server.post("/flow_runs/filter", flow_runs=condition)
-        return next((run for run in runs if run["state"]["state_details"]["pause_key"] != but), None)
+        runs = (run for run in paused(server, project) if run["state"]["state_details"]["pause_key"] != but)
+        return next((run for run in runs if question(server, run)), None)
 
     return wait_until(found, what="a deploy waits")
 
@@ -77,10 +99,7 @@ def test_what_was_approved_is_what_is_applied(
     first = started(written(project, 1))
     run = waiting(server, unique)
     assert (server.deployment(name), locks(server, unique)) == (None, [])
-    described = server.get(
-        f"/flow_runs/{run['id']}/input/{run['state']['state_details']['run_input_keyset']['description']}"
-    )
-    assert name in json.dumps(described)
+    assert name in json.dumps(question(server, run))
     # Whoever fills in the form of the UI sends this.
     bad = server.post(f"/flow_runs/{run['id']}/resume", run_input={"decision": "perhaps", "by": "ada"})
     assert bad["status"] == "REJECT"
@@ -164,6 +183,22 @@ def test_who_starts_a_deploy_does_not_approve_it_where_somebody_else_is_to(
 ) -> None:
     """As far as names tell."""
     assert (why_not_by(name, "ada@host (user)", ApprovalModel(by=by)) is None) is may
+
+
+def test_an_answer_waits_until_prefect_has_written_the_form(server: Api, project: Files) -> None:
+    """A run is paused a moment before its form is there; whoever answers within it is not refused."""
+    root = written(project, 1)
+    keys = {part: f"approval-early-{part}" for part in ("description", "response", "schema")}
+    flow = server.post("/flows/", name="early")
+    details = {"pause_key": "approval-early", "run_input_keyset": keys}
+    run = server.post("/flow_runs/", flow_id=flow["id"], state={"type": "PAUSED", "state_details": details})
+    with ThreadPoolExecutor() as threads:
+        answered = threads.submit(approve, run["id"], path=root)
+        with pytest.raises(TimeoutError):
+            answered.result(timeout=1)
+        server.post(f"/flow_runs/{run['id']}/input", key=keys["schema"], value=json.dumps({"type": "object"}))
+        assert answered.result(timeout=30) == 0
+    assert server.get(f"/flow_runs/{run['id']}/input/{keys['response']}")["decision"] == "approve"
 
 
 def test_only_a_run_that_waits_is_answered(server: Api, project: Files) -> None:
