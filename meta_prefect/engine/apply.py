@@ -102,17 +102,22 @@ async def _write(planned: PlannedDeployment, server: PrefectServer) -> str:
         case Create(after=record):
             written = await server.create_deployment(deployment.flow.name, deployment.name, record)
             logger.info("created %s, version %s", planned, record["version"])
-            if planned.predecessor is not None:
-                await server.delete_deployment(planned.predecessor)
-                logger.info("deleted %s, whose place it takes", planned.predecessor.full_name)
-            return written
         case Update(fields=fields, changed=changed, renamed=renamed):
             assert live is not None, "an update has something to update"  # noqa: S101 - for the type checker
             await server.update_deployment(live, changed, renamed)
             logger.info("updated %s: %s", planned, ", ".join(field.path for field in fields))
-            return live.id
+            written = live.id
         case Unchanged() | Delete():
             raise MovedError("is not to be written", where=str(planned.change.subject))
+    if planned.predecessor is not None:
+        await remove_predecessor(planned.predecessor, server)
+    return written
+
+
+async def remove_predecessor(old: LiveDeployment, server: PrefectServer) -> None:
+    """Delete the deployment whose place another one takes."""
+    await server.delete_deployment(old)
+    get_run_logger().info("deleted %s, whose place another one takes", old.full_name)
 
 
 async def _seen_by_a_retry(planned: PlannedDeployment, server: PrefectServer) -> LiveDeployment | None:

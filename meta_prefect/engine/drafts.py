@@ -86,6 +86,7 @@ def draft(request: DeploymentRequest, context: DeployContext, project: ProjectFl
         context=context,
         environment=environment,
         name=_default_name(request.flow, flow, context.word_for(environment)),
+        smoke=context.smoke and context.smoke.fitting(flow.facts.parameter_schema),
     )
     return Draft(
         request.where,

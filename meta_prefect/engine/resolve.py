@@ -27,7 +27,7 @@ from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.interfaces.names import check_name
 from meta_prefect.interfaces.pull_steps import behind
 from meta_prefect.interfaces.tags import environment_tag, owner_tag
-from meta_prefect.plan.checks import check_parameters
+from meta_prefect.plan.checks import check_parameters, check_smoke
 from meta_prefect.plan.outcomes import counted
 from meta_prefect.plan.placeholders import misplaced_templates
 from meta_prefect.redaction import remember_within
@@ -193,6 +193,7 @@ class Draft:
         entrypoint = deployment.entrypoint or deployment.flow.entrypoint
         errors = (
             *check_parameters(deployment),
+            *check_smoke(deployment),
             *misplaced_templates(deployment),
             *check_loads_by_path(Path(deployment.flow.source), entrypoint),
             *check_code_in_runs(deployment, self.components, host.pool_name()),

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from meta_prefect.interfaces.approval import Approval
+from meta_prefect.interfaces.smoke import Smoke
 from meta_prefect.interfaces.tags import Names
 from meta_prefect.texts import check_plain
 
@@ -108,8 +109,21 @@ class DeployContext(BaseModel):
         title="Preview",
         description="Whether this environment expires: what is created begins paused, and automations begin disabled.",
     )
+    smoke: Smoke | None = Field(
+        default=None,
+        title="Smoke run",
+        description="The run by which deployments of this environment show that they work before their schedules are active.",
+    )
     approval: Approval | None = Field(
         default=None, title="Approval", description="Who approved this deploy, where its environment asks for that."
+    )
+    promoted_from: str | None = Field(
+        default=None, title="Promoted from", description="The environment whose live commit is deployed."
+    )
+    images: dict[str, str] = Field(
+        default={},
+        title="Images",
+        description="The image with its tag or digest that is used instead of building one, by its name without them.",
     )
     adopt: bool = Field(
         default=False,

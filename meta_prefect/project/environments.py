@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from meta_prefect.errors import ProjectFileError, TargetError, nearest
 from meta_prefect.interfaces.moments import Length
+from meta_prefect.interfaces.smoke import Smoke
 from meta_prefect.project.document import Document
 from meta_prefect.project.fields import FileModel, Text, one_or_several
 from meta_prefect.redaction import redacted, without_userinfo
@@ -87,6 +88,10 @@ class EnvironmentModel(FileModel):
         description="After what time it is taken down, as `--expires` says it; what is created begins paused.",
     )
     approval: ApprovalModel | None = Field(default=None, description="Let a person approve each deploy.")
+    smoke: Smoke | None = Field(
+        default=None,
+        description="Let what is created, or would run otherwise, run once with these parameters before it is active.",
+    )
     defaults: dict[str, Any] = Field(
         default={}, description="Variables of all entries there, for recipes that have them; what an entry says counts."
     )

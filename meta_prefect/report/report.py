@@ -26,6 +26,7 @@ class Outcome(BaseModel):
         url: Its page in the Prefect UI.
         open_parameters: Parameters of its flow that each run must be given.
         tried: Whether writing it was begun, so that it may be on the server even where it failed.
+        smoke_run: The id of its smoke run, where it got one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +40,7 @@ class Outcome(BaseModel):
     url: str | None = None
     open_parameters: tuple[str, ...] = ()
     tried: bool = False
+    smoke_run: str | None = None
 
 
 class Report(BaseModel):

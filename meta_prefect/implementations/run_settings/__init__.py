@@ -1,7 +1,8 @@
 """What every run of a deployment gets: parameters, job variables, environment variables, and the form that asks for them."""
 
 from meta_prefect.implementations.run_settings.form import run_form
+from meta_prefect.implementations.run_settings.smoke import smoke_run
 from meta_prefect.implementations.run_settings.switches import deployment_switches
 from meta_prefect.implementations.run_settings.values import env_variables, job_variables, parameters
 
-__all__ = ["deployment_switches", "env_variables", "job_variables", "parameters", "run_form"]
+__all__ = ["deployment_switches", "env_variables", "job_variables", "parameters", "run_form", "smoke_run"]
