@@ -34,6 +34,7 @@ from meta_prefect.cli.options import (
 )
 from meta_prefect.cli.output import Output, Pipe, report_of
 from meta_prefect.cli.processes import has_died, server_document, server_lines, worker_document, worker_line
+from meta_prefect.cli.promote import promote
 from meta_prefect.cli.recipes import recipes, schema
 from meta_prefect.cli.remote import deploy_by_deployer
 from meta_prefect.cli.schedule import schedule_app
@@ -61,6 +62,7 @@ app.command(recipes)
 app.command(schema)
 app.command(environments)
 app.command(approve)
+app.command(promote)
 app.command(history)
 app.command(rollback)
 app.command(disown)

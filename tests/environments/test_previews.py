@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from support import Api
 
-from deployer_flows import destroy, reap_previews
+from deployer_flows import destroy, prune, reap_previews
 from meta_prefect.cli.environments import environments
 from meta_prefect.deploy import deploy
 from meta_prefect.engine.plan_input import read_expiry, read_plan_input
@@ -99,6 +99,12 @@ def test_what_has_expired_goes_and_nothing_else(
     assert (left_of(server, unique, "pr-1"), left_of(server, unique, "pr-2")) == ([], [])
     assert sorted(left_of(server, unique, "pr-3")) == before
     assert server.deployment(f"{unique}/one-dev") is not None
+
+    # Pruning takes along what only the pruned ones used, as taking down does.
+    (root / "flows.py").unlink()
+    (root / "meta_prefect.yaml").write_text(f"project: {unique}\ndeployments: {{}}\n")
+    asyncio.run(cast("Any", prune)(path=str(root), environment="pr-3", dry_run=False))
+    assert [one for one in left_of(server, unique, "pr-3") if "meta-prefect-preview" not in one] == []
 
 
 def test_what_is_protected_or_not_there_is_not_taken_down(server: Api, project: Files, unique: str) -> None:

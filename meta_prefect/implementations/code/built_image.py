@@ -130,6 +130,8 @@ def reference_of(image: str, build: ImageBuild, deployment: Deployment) -> str:
     Raises:
         ConfigurationError: The tag is to be a commit, and the folder has none.
     """
+    if (pinned := deployment.context.images.get(image)) is not None:
+        return pinned
     if build.tag == "commit":
         return f"{image}:{committed(deployment)[:12]}"
     return f"{image}:{_tag_of(content_hash(deployment.flow.source, deployment.context.deploy_id), build)}"
