@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support import Api, wait_until
+from production import git, waiting
+from support import Api
 from texts import WORK_FLOW
 
 from meta_prefect.cli.approve import approve
@@ -37,27 +36,6 @@ FILE = """
           variables: {name: nightly, schedule: {cron: "0 9 * * *"}, holidays: false}
 """
 Files = Callable[..., Path]
-
-
-def git(root: Path, *arguments: str) -> str:
-    """Let Git do something in a project's folder."""
-    who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
-    done = subprocess.run(["git", "-C", str(root), *who, *arguments], check=True, capture_output=True, text=True)
-    return done.stdout.strip()
-
-
-def waiting(server: Api, project: str) -> Any:
-    """The run of a project that waits for approval, with its form."""
-    condition = {"tags": {"all_": [f"project={project}"]}, "state": {"type": {"any_": ["PAUSED"]}}}
-
-    def found() -> Any:
-        for run in server.post("/flow_runs/filter", flow_runs=condition):
-            keys = run["state"]["state_details"]["run_input_keyset"]
-            if server.get(f"/flow_runs/{run['id']}/input/{keys['description']}"):
-                return run
-        return None
-
-    return wait_until(found, what="the promotion waits", seconds=180)
 
 
 def test_the_very_commit_that_is_live_in_one_environment_is_deployed_to_another(

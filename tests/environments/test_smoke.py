@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import Api, unmarked, wait_until
+from production import record
+from support import Api, wait_until
 
 from meta_prefect.deploy import deploy
 from meta_prefect.errors import DeployFailed, ValidationFailed
@@ -51,14 +52,6 @@ def written(project: Files, *, does: str = "nothing", number: int = 1, text: str
     """The project, whose smoke run does something."""
     file = (FILE + more).replace("DOES", does).replace("NUMBER", str(number)).replace("TEXT", text)
     return project(flow=CODE, **{"meta_prefect.yaml": file})
-
-
-def record(server: Api, name: str) -> Any:
-    """A deployment as it was written; when it was is no part of that."""
-    found = unmarked(server.deployment(name))
-    schedules = [{key: one[key] for key in ("slug", "active", "schedule")} for one in found["schedules"]]
-    others = ("updated", "last_polled", "status", "schedules")
-    return {**{key: value for key, value in found.items() if key not in others}, "schedules": schedules}
 
 
 def smoke_runs(server: Api, project: str) -> list[Any]:
