@@ -135,4 +135,4 @@ def test_a_smoke_run_that_fails_there(
     assert "the disk is full" in " ".join((told.out + told.err).split())
     assert (record(prod_server, NAME), locks(prod_server, PROJECT)) == (before, [])
     condition: dict[str, Any] = {"tags": {"all_": ["meta-prefect-smoke"]}, "state": {"type": {"any_": ["FAILED"]}}}
-    assert len(prod_server.post("/flow_runs/filter", flow_runs=condition)) == 1
+    assert len(prod_server.post("/flow_runs/filter", flow_runs=condition, flows={"name": {"any_": [PROJECT]}})) == 1

@@ -70,9 +70,11 @@ def test_the_very_commit_that_is_live_in_one_environment_is_deployed_to_another(
     (clone,) = made["pull_steps"][0].values()
     assert clone["commit_sha"] == commit
     assert [one["active"] for one in made["schedules"]] == [True]
-    tried = prod_server.post("/flow_runs/filter", flow_runs={"tags": {"all_": ["meta-prefect-smoke"]}})
+    of_smoke = {"tags": {"all_": ["meta-prefect-smoke"]}}
+    tried = prod_server.post("/flow_runs/filter", flow_runs=of_smoke, flows={"name": {"any_": [unique]}})
     assert [(one["state"]["type"], one["parameters"]) for one in tried] == [("COMPLETED", {"n": 7})]
-    (page,) = prod_server.post("/artifacts/filter", artifacts={"type": {"any_": ["ledger"]}})
+    of_ledger = {"type": {"any_": ["ledger"]}, "key": {"like_": f"ledger-{unique}-%"}}
+    (page,) = prod_server.post("/artifacts/filter", artifacts=of_ledger)
     assert (page["data"]["promoted_from"], page["data"]["approval"]["by"]) == ("dev", "grace")
     assert page["data"]["commit"] == commit
     assert server.deployment(there) is None
