@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from cyclopts import Parameter
 
-from meta_prefect.cli.options import Debug, DryRun
+from meta_prefect.cli.options import Debug, DryRun, Form
 from meta_prefect.cli.output import Output, report_of
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ def promote(
     source: Annotated[str, Parameter(name="--from", help="The environment of which is taken what is live.")],
     to: Annotated[str, Parameter(help="The environment that gets it.")],
     dry_run: DryRun = False,
+    output: Form = "text",
     debug: Debug = False,
 ) -> int:
     """Deploy to one environment what is live and recorded in another: its commit, with the images that its runs use.
@@ -47,8 +48,8 @@ def promote(
                 out.say(f"{project.name} in {to}: {place}")
             report = report_of(lambda: _run(**asked, promotion=there))
     if dry_run:
-        return out.plan(report, "text")
-    out.report(report)
+        return out.plan(report, output)
+    out.report(report, form=output)
     return 1 if report.failed else 0
 
 

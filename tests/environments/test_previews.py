@@ -116,6 +116,7 @@ def test_what_has_expired_goes_and_nothing_else(
 def test_of_twenty_previews_half_of_them_killed_nothing_is_left(server: Api, root: Path, unique: str) -> None:
     """Not a deployment, automation, queue, lock or record, wherever the deploys that made them were killed."""
     names = [f"pr-{number}" for number in range(20)]
+    deploy([str(root)], env="dev")
     for number, environment in enumerate(names):
         if number % 2 == 0:
             deploy([str(root)], env=environment, expires="3d")
