@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from cyclopts import Parameter
 
-from meta_prefect.cli.options import Debug, DryRun, Form
+from meta_prefect.cli.asking_first import go_ahead, is_shown_first
+from meta_prefect.cli.options import Debug, DryRun, Form, PlanOptions, Yes
 from meta_prefect.cli.output import Output, report_of
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ def promote(
     *targets: str,
     source: Annotated[str, Parameter(name="--from", help="The environment of which is taken what is live.")],
     to: Annotated[str, Parameter(help="The environment that gets it.")],
+    yes: Yes = False,
     dry_run: DryRun = False,
     output: Form = "text",
     debug: Debug = False,
@@ -24,7 +26,8 @@ def promote(
     """Deploy to one environment what is live and recorded in another: its commit, with the images that its runs use.
 
     What has drifted there, has not passed its smoke run, failed or comes from uncommitted changes is refused, each with its
-    reason. The environment that gets it has its own variables, gates, approval and smoke runs.
+    reason. The environment that gets it has its own variables, gates, approval and smoke runs; one with `protected: true` is asked
+    about first on a terminal.
 
     Parameters
     ----------
@@ -39,14 +42,22 @@ def promote(
     out = Output()
     path, names = split_targets(targets)
     project = read_project(path, required=False)
-    asked = {"source": source, "environment": to, "names": list(names), "path": str(path), "dry_run": dry_run}
-    with out.watching("Promoting", debug=debug):
+    asked: dict[str, Any] = {"source": source, "environment": to, "names": list(names), "path": str(path)}
+    with out.watching("Looking", debug=debug):
         # An environment of which the project does not say where it is, is where this command is told to look.
-        there = read_promotion(project, source)
-        with server_of(project, to) as place:
-            if place is not None:
-                out.say(f"{project.name} in {to}: {place}")
-            report = report_of(lambda: _run(**asked, promotion=there))
+        asked["promotion"] = read_promotion(project, source)
+    with server_of(project, to) as place:
+        if place is not None:
+            out.say(f"{project.name} in {to}: {place}")
+        what = PlanOptions(env=to)
+        if not (yes or dry_run) and is_shown_first([str(path)], what):
+            with out.watching("Planning", debug=debug):
+                planned = _run(**asked, dry_run=True)
+            if not go_ahead(planned, [str(path)], what, out):
+                out.say("Nothing was written.")
+                return 1
+        with out.watching("Promoting", debug=debug):
+            report = report_of(lambda: _run(**asked, dry_run=dry_run))
     if dry_run:
         return out.plan(report, output)
     out.report(report, form=output)
