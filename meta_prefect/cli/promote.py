@@ -26,8 +26,8 @@ def promote(
     """Deploy to one environment what is live and recorded in another: its commit, with the images that its runs use.
 
     What has drifted there, has not passed its smoke run, failed or comes from uncommitted changes is refused, each with its
-    reason. The environment that gets it has its own variables, gates, approval and smoke runs; one with `protected: true` is asked
-    about first on a terminal.
+    reason. The environment that gets it has its own variables, gates, approval and smoke runs. On a terminal, what goes to one
+    with `protected: true` is shown and asked about first.
 
     Parameters
     ----------
