@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from production import git, waiting
-from support import Api
+from support import Api, run_deployment
 from texts import WORK_FLOW
 
 from meta_prefect.cli.approve import approve
+from meta_prefect.cli.bootstrap import bootstrap
 from meta_prefect.cli.history import history
 from meta_prefect.cli.promote import promote
 from meta_prefect.deploy import deploy
@@ -98,6 +99,28 @@ def test_the_very_commit_that_is_live_in_one_environment_is_deployed_to_another(
     server.patch(f"/deployments/{live['id']}", description="somebody's")
     with pytest.raises(ValidationFailed, match=f"{here} has drifted: description"):
         promote(str(root), unique, source="dev", to="prod")
+
+
+@pytest.mark.thorough
+def test_a_deployer_promotes_from_its_form(server: Api, project: Files, unique: str) -> None:
+    """Its run looks at the other environment itself, and deploys the commit that is live there."""
+    file = FILE.replace("approval: {within: 30m}", "").replace("api_url: PROD", "")
+    root = project(flow=WORK_FLOW, **{"meta_prefect.yaml": file})
+    git(root, "init", "-q", "-b", "main")
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "first")
+    deploy([str(root)], env="dev")
+    assert bootstrap(root) == 0
+    deployer = server.deployment(f"promote/{unique}")
+    form = deployer["parameter_openapi_schema"]["properties"]
+    assert form["environment"]["enum"] == ["dev", "prod"]
+    assert form.keys() == {"source", "environment", "names", "dry_run", "on_error"}
+
+    state, logs = run_deployment(server, deployer, source="dev", environment="prod")
+
+    assert (state["type"], state["message"]) == ("COMPLETED", "1 created in prod"), logs
+    (clone,) = server.deployment(f"{unique}/nightly-prod")["pull_steps"][0].values()
+    assert clone["commit_sha"] == git(root, "rev-parse", "HEAD")
 
 
 @pytest.mark.parametrize(
