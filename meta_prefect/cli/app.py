@@ -102,7 +102,7 @@ def deploy(
         A path in the project (by default the present folder), and names of flows or of `flow/deployment`.
     """
     from meta_prefect.deploy import deploy as run
-    from meta_prefect.deploy import split_targets
+    from meta_prefect.deploy import read_file_of, split_targets
 
     if how.plan is not None:
         refuse_beside_plan(what)
@@ -113,6 +113,7 @@ def deploy(
         return deploy_by_deployer(targets, revision=where.revision, environment=asked.pop("env"), **asked)
     if where.revision is not None:
         raise TargetError("--revision goes with --remote", hint="Here, what is deployed is what is checked out.")
+    read_file_of(targets)
     out = Output()
     if not (yes or how.dry_run or how.plan) and is_shown_first(targets, what):
         with out.watching("Planning", debug=debug):
@@ -153,7 +154,9 @@ def plan(
         A path in the project (by default the present folder), and names of flows or of `flow/deployment`.
     """
     from meta_prefect.deploy import deploy as run
+    from meta_prefect.deploy import read_file_of
 
+    read_file_of(targets)
     out = Output()
     with out.watching("Planning", debug=debug):
         report = run(targets, dry_run=True, **what.given())
@@ -176,10 +179,12 @@ def validate(
     targets
         A path in the project (by default the present folder), and names of flows or of `flow/deployment`.
     """
+    from meta_prefect.deploy import read_file_of
     from meta_prefect.deploy import validate as run
 
     out = Output()
     try:
+        read_file_of(targets)
         with out.watching("Checking", debug=debug):
             report = run(targets, env=env)
     except ValidationFailed as failure:

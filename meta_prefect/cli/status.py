@@ -46,6 +46,9 @@ def status(
     targets
         A path in the project (by default the present folder), and names of flows or of `flow/deployment`.
     """
+    from meta_prefect.deploy import read_file_of
+
+    read_file_of(targets)
     out = Output()
     with out.watching("Comparing", debug=debug):
         found = _read(targets, env, select)
