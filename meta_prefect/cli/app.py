@@ -30,6 +30,7 @@ from meta_prefect.cli.options import (
     Flag,
     Form,
     PlanOptions,
+    Quiet,
     TargetOptions,
     Yes,
     refuse_beside_plan,
@@ -87,6 +88,7 @@ def deploy(
     where: TargetOptions = TargetOptions(),
     every: Every = False,
     yes: Yes = False,
+    quiet: Quiet = False,
     output: Form = "text",
     debug: Debug = False,
 ) -> int:
@@ -114,7 +116,7 @@ def deploy(
     if where.revision is not None:
         raise TargetError("--revision goes with --remote", hint="Here, what is deployed is what is checked out.")
     read_file_of(targets)
-    out = Output()
+    out = Output(quiet=quiet)
     if not (yes or how.dry_run or how.plan) and is_shown_first(targets, what):
         with out.watching("Planning", debug=debug):
             planned = run(targets, dry_run=True, **what.given())
@@ -141,6 +143,7 @@ def plan(
     output: Annotated[
         Literal["text", "json", "markdown"], Parameter(help="How to print; `markdown` for a comment of a pull request.")
     ] = "text",
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> int:
     """Say what a deploy would do, field by field, and write nothing.
@@ -157,7 +160,7 @@ def plan(
     from meta_prefect.deploy import read_file_of
 
     read_file_of(targets)
-    out = Output()
+    out = Output(quiet=quiet)
     with out.watching("Planning", debug=debug):
         report = run(targets, dry_run=True, **what.given())
     return out.plan(report, output, adopting=what.adopt, env=what.env)
