@@ -236,8 +236,10 @@ def component_status(change: Change, needed_by: Iterable[str], *, as_applied: bo
     match change:
         case Create():
             return ComponentStatus(**about, state="missing" if as_applied else "not deployed")
-        case Update(fields=fields) if all((one.path, one.before) == ("status", "offline") for one in fields):
-            return ComponentStatus(**about, state="offline", remarks=("the next deploy starts it",))
+        case Update(fields=fields, remarks=remarks) if all(
+            (one.path, one.before) == ("status", "offline") for one in fields
+        ):
+            return ComponentStatus(**about, state="offline", remarks=(*remarks, "the next deploy starts it"))
         case Update(fields=fields):
             kind: Kind = "drift" if as_applied else "pending"
             found = (

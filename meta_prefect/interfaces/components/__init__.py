@@ -12,7 +12,7 @@ from meta_prefect.interfaces.components.concurrency_limit import GlobalConcurren
 from meta_prefect.interfaces.components.owned_automation import OwnedAutomation
 from meta_prefect.interfaces.components.work_pool import OWNERSHIP_MARK, WorkerPool, is_ours, template_of
 from meta_prefect.interfaces.components.work_queue import WorkQueue
-from meta_prefect.interfaces.components.worker import Worker, fresh_workers, needs_no_worker
+from meta_prefect.interfaces.components.worker import Worker, fresh_workers, last_heard, needs_no_worker, none_online
 
 __all__ = [
     "OWNERSHIP_MARK",
@@ -31,6 +31,8 @@ __all__ = [
     "WorkerPool",
     "fresh_workers",
     "is_ours",
+    "last_heard",
     "needs_no_worker",
+    "none_online",
     "template_of",
 ]
