@@ -12,6 +12,7 @@ to do about it. The command line prints exactly that and exits with 1; a traceba
     │   ├── RecipeError           no such recipe, or variables that do not fit it
     │   ├── BuilderError          a builder raised, or returned something that is no deployment
     │   ├── ConflictError         two descriptions of one deployment or component disagree
+    │   ├── PolicyError           a policy denies a deployment, or does not work itself
     │   ├── ScheduleError         a schedule that cannot be read, or that Prefect would read otherwise
     │   └── TargetError           a path, flow or pattern on the command line that matches nothing
     ├── ValidationFailed          several ConfigurationErrors at once
@@ -148,6 +149,10 @@ class BuilderError(ConfigurationError):
 
 class ConflictError(ConfigurationError):
     """Two descriptions of the same deployment or component disagree."""
+
+
+class PolicyError(ConfigurationError):
+    """A policy denies a deployment; or a policy is not there, or does not work."""
 
 
 class ScheduleError(ConfigurationError):
