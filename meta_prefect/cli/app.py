@@ -33,6 +33,7 @@ from meta_prefect.cli.options import (
     refuse_beside_plan,
 )
 from meta_prefect.cli.output import Output, Pipe, report_of
+from meta_prefect.cli.policies import policies
 from meta_prefect.cli.processes import has_died, server_document, server_lines, worker_document, worker_line
 from meta_prefect.cli.recipes import recipes, schema
 from meta_prefect.cli.remote import deploy_by_deployer
@@ -59,6 +60,7 @@ worker_app = App(name="worker", help="The process workers of this host, and mani
 app.command(init)
 app.command(recipes)
 app.command(schema)
+app.command(policies)
 app.command(environments)
 app.command(approve)
 app.command(history)

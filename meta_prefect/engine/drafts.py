@@ -96,6 +96,8 @@ def draft(request: DeploymentRequest, context: DeployContext, project: ProjectFl
         home=flows.modules.imported,
         elsewhere={id(one): of_recipe.imported for one in asked},
         marks=(f"owner={request.owner}",) if request.owner else (),
+        recipe=request.recipe.recipe_name,
+        variables=lambda: request.as_entry()["variables"],
     )
 
 

@@ -333,6 +333,7 @@ async def plan_resolved(resolved: Resolved, server: Reader) -> ProjectPlan:
         drafts,
         server,
         (inputs.project.names, inputs.context.word_for(inputs.context.environment)) if is_whole else None,
+        inputs.policies,
     )
     written = [one for one in batch.deployments if not isinstance(one.change, Unchanged | Held)]
     if not server.is_empty and not inputs.flows.confirm(one.draft.deployment.flow for one in written):

@@ -95,17 +95,26 @@ class Policy:
             hint = (
                 "A policy that changes deployments does that or nothing; one that finds what is wrong cannot mend it."
             )
-            raise PolicyError(f"its level is {self.level!r}, and cannot be {level!r}", where=str(self), hint=hint)
+            raise PolicyError(f"{self}: its level is {self.level!r}, and cannot be {level!r}", hint=hint)
         try:
             checked = self.options_model.model_validate(dict(options))
         except ValidationError as error:
-            first = error.errors()[0]
-            hint = hint_of(error)
-            if first["type"] == "extra_forbidden":
-                hint = nearest(str(first["loc"][0]), self.options_model.model_fields) or "It has no options."
-            raise noted(PolicyError(first_line(error), where=str(self), hint=hint), error) from None
+            raise self._refused(error) from None
         values = {name: getattr(checked, name) for name in type(checked).model_fields}
         return Rule(self, values, level or self.level, tuple(environments), origin)
+
+    def _refused(self, error: ValidationError) -> PolicyError:
+        first = error.errors()[0]
+        option = str(first["loc"][0])
+        match first["type"]:
+            case "missing":
+                hint = self.options_model.model_fields[option].description
+                return PolicyError(f"{self}: the option {option!r} is missing", hint=hint)
+            case "extra_forbidden":
+                hint = nearest(option, self.options_model.model_fields) or "It has no options."
+                return noted(PolicyError(f"{self}: unknown option {option!r}", hint=hint), error)
+            case _:
+                return noted(PolicyError(f"{self}: {first_line(error)}", hint=hint_of(error)), error)
 
     def __str__(self) -> str:
         return f"policy {self.name}"

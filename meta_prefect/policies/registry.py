@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any
 
@@ -27,7 +26,7 @@ def installed_rules() -> list[Rule]:
     Raises:
         PolicyError: One of them cannot be loaded, or is no policy.
     """
-    return [rule for point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP) for rule in _offered(point)]
+    return [rule for point in entry_points(group=ENTRY_POINT_GROUP) for rule in _offered(point)]
 
 
 def _offered(point: EntryPoint) -> Iterator[Rule]:
@@ -82,13 +81,13 @@ def _found(name: str, load: Load) -> Policy | list[Policy | Rule]:
     module_name, colon, attribute = name.partition(":")
     try:
         module = load(module_name)
-    except ConfigurationError:
-        raise
+    except (ConfigurationError, ModuleNotFoundError) as error:
+        close = nearest(name, BUILT_IN)
+        if close.startswith("Did you mean"):
+            raise PolicyError(f"there is no policy {name!r}, nor a module", hint=close) from None
+        raise error if isinstance(error, ConfigurationError) else _not_loaded(module_name, error) from None
     except Exception as error:
-        if isinstance(error, ModuleNotFoundError) and not colon and error.name == module_name:
-            hint = f"{nearest(name, BUILT_IN)} Or write 'module:function', or a module.".strip()
-            raise PolicyError(f"there is no policy {name!r}", hint=hint) from None
-        raise PolicyError(f"{module_name!r} cannot be loaded: {type(error).__name__}: {error}") from error
+        raise _not_loaded(module_name, error) from error
     members = _members(module)
     if not colon:
         if not members:
@@ -101,6 +100,11 @@ def _found(name: str, load: Load) -> Policy | list[Policy | Rule]:
         hint = nearest(attribute, [one.name for one in members]) or "Decorate a function with `@policy`."
         raise PolicyError(f"the module {module_name!r} has no policy {attribute!r}", hint=hint)
     return found
+
+
+def _not_loaded(module: str, error: Exception) -> PolicyError:
+    hint = "Write a built-in policy, 'module:function', or a module: `meta-prefect policies` lists the first."
+    return PolicyError(f"the module {module!r} cannot be loaded: {type(error).__name__}: {error}", hint=hint)
 
 
 def _members(module: ModuleType) -> list[Policy | Rule]:

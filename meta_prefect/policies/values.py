@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
 
 from meta_prefect.errors import PolicyError
 from meta_prefect.interfaces.components import Component
@@ -14,6 +14,10 @@ from meta_prefect.interfaces.schedules import Schedule
 
 Level = Literal["deny", "warn", "fix"]
 """What a policy does: refuse the plan, say something, or change the deployment."""
+
+
+_AS_VARIABLE: Final = {"schedules": "schedule", "work_pool_name": "work_pool", "work_queue_name": "work_queue"}
+"""What recipes call a field of a deployment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +84,9 @@ class Violation:
         """The error of a deployment that is denied for it, about the value that is wrong."""
         keys = tuple(filter(None, self.field.split(".")))
         error = PolicyError(str(self), hint=self.hint)
-        return error.is_about(*keys, value=_value_at(deployment, keys)) if keys else error
+        if not keys:
+            return error
+        return error.is_about(_AS_VARIABLE.get(keys[0], keys[0]), *keys[1:], value=_value_at(deployment, keys))
 
 
 def _value_at(deployment: Deployment, keys: tuple[str, ...]) -> object:

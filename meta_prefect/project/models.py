@@ -15,7 +15,7 @@ from meta_prefect.project.environments import EnvironmentModel, Environments, fi
 from meta_prefect.project.fields import FileModel, Text, one_or_several
 from meta_prefect.project.locating import FILE_NAMES
 from meta_prefect.project.naming import slug
-from meta_prefect.project.policies import ExemptionModel, PolicyModel
+from meta_prefect.project.policies import ExemptionModel, PolicyItem, PolicyModel
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -109,7 +109,7 @@ class ProjectFile(PartFile):
         default={},
         description="The environments that there are, by name, or by a pattern such as `pr-*`; any where it is left out.",
     )
-    policies: tuple[PolicyModel, ...] = Field(
+    policies: tuple[PolicyItem, ...] = Field(
         default=(), description="What every deployment has to do: policies by name, each with its options."
     )
     exempt: tuple[ExemptionModel, ...] = Field(

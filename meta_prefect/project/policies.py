@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from meta_prefect.project.fields import FileModel, Text, one_or_several
 
 Several = Annotated[tuple[Text, ...], BeforeValidator(one_or_several, str | tuple[str, ...])]
-_NAME: Final = "policy"
 
 
 class PolicyModel(FileModel):
@@ -27,11 +26,6 @@ class PolicyModel(FileModel):
         default=(), description="Where it counts: names or patterns; all where it is left out."
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _named_alone(cls, data: object) -> object:
-        return {_NAME: data} if isinstance(data, str) else data
-
     @property
     def options(self) -> dict[str, Any]:
         """The policy's own options."""
@@ -40,6 +34,14 @@ class PolicyModel(FileModel):
     def as_item(self) -> dict[str, Any]:
         """The same as JSON."""
         return self.model_dump(mode="json", exclude_defaults=True)
+
+
+def _named(value: object) -> object:
+    return {"policy": value} if isinstance(value, str) else value
+
+
+PolicyItem = Annotated[PolicyModel, BeforeValidator(_named, str | PolicyModel)]
+"""A policy, of which the name alone may be written."""
 
 
 def _date(value: object) -> object:
@@ -62,3 +64,18 @@ class ExemptionModel(FileModel):
     def as_item(self) -> dict[str, Any]:
         """The same as JSON."""
         return self.model_dump(mode="json", exclude_defaults=True)
+
+
+class Enforcement(FileModel):
+    """What a deployer holds a project to, whatever that says."""
+
+    policies: tuple[PolicyItem, ...] = Field(default=(), description="The policies, each with its options.")
+    exempt: tuple[ExemptionModel, ...] = Field(default=(), description="What is exempt from them, until when and why.")
+
+    def __bool__(self) -> bool:
+        return bool(self.policies or self.exempt)
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as JSON, in few words."""
+        said = {"policies": [one.as_item() for one in self.policies], "exempt": [one.as_item() for one in self.exempt]}
+        return {key: value for key, value in said.items() if value}

@@ -218,7 +218,7 @@ def test_a_function_that_cannot_be_a_policy_is_refused(function: Any, message: s
     [
         ({"mots": 1}, "mots", "Did you mean 'most'?"),
         ({"most": "many"}, "most", None),
-        ({"level": "fix"}, "its level is 'deny', and cannot be 'fix'", None),
+        ({"level": "fix"}, "policy few_tags: its level is 'deny', and cannot be 'fix'", None),
     ],
 )
 def test_options_are_checked_where_it_is_put_into_force(
