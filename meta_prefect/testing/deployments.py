@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from meta_prefect.engine.compare import compare
 from meta_prefect.engine.drafts import default_name, singles
@@ -18,7 +18,7 @@ from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface, flatten
-from meta_prefect.recipes.recipe import Recipe, RecipeBuilder
+from meta_prefect.recipes.recipe import RecipeBuilder
 from meta_prefect.server import NoServer
 from meta_prefect.testing.in_memory import InMemoryHost
 
@@ -61,7 +61,7 @@ def deployment_of(
     now: datetime | None = None,
     live: Live | None = None,
 ) -> ReadyDeployment:
-    """Make the deployment that a deploy would write.
+    """Make the deployment that a deploy would write; :func:`~meta_prefect.testing.violations_of` holds it against policies.
 
     Builders that the flow carries come first, as in a deploy; what the builders refuse, and what a deploy checks before its first
     write, is refused here. Job variables are checked against the template of the deployment's pool where that is known: Prefect's
@@ -95,20 +95,27 @@ def deployment_of(
     chain = tuple(singles((*entry.builders, *given), environment))
     name = default_name(entry.facts.entrypoint, entry, environment)
     begun = Deployment(flow=entry.facts, context=context, environment=environment, name=name)
-    draft = Draft(f"{entry.facts.name} in {environment}", chain, begun, flow_requires=entry.requires)
+    last = of_recipes[-1] if of_recipes else None
+    draft = Draft(
+        f"{entry.facts.name} in {environment}",
+        chain,
+        begun,
+        flow_requires=entry.requires,
+        recipe=last.recipe.recipe_name if last else "",
+        variables=last.as_entry if last else dict[str, Any],
+    )
     server = live or NoServer(InMemoryHost())
     build([draft], server.host)
     asyncio.run(compare([draft], server))
     if draft.errors:
         raise ValidationFailed(draft.errors)
-    last = of_recipes[-1] if of_recipes else None
-    return _ready(draft, last and last.recipe, last and last.variables)
+    return _ready(draft)
 
 
 def deployments_of(
     project: Path | str, *, environment: str = "dev", now: datetime | None = None
 ) -> dict[str, ReadyDeployment]:
-    """Make all deployments that a project asks for, by ``flow/deployment``.
+    """Make all deployments that a project asks for, by ``flow/deployment``; policies that are in force have had their say.
 
     Args:
         project: The project's folder, or a file in it.
@@ -121,18 +128,15 @@ def deployments_of(
     from meta_prefect.testing.plans import planned
 
     plan = planned(Path(project), environment, now, None)
-    return {
-        str(one): _ready(one.draft, request.recipe, request.variables)
-        for request, one in zip(plan.requests, plan.batch.deployments, strict=True)
-    }
+    return {str(one): _ready(one.draft) for one in plan.batch.deployments}
 
 
-def _ready(draft: Draft, recipe: Recipe | None, variables: BaseModel | None) -> ReadyDeployment:
+def _ready(draft: Draft) -> ReadyDeployment:
     return ReadyDeployment(
         **dict(draft.deployment),
         components=draft.components,
-        recipe=recipe.recipe_name if recipe else "",
-        variables=variables.model_dump(mode="json", exclude_unset=True) if variables else {},
+        recipe=draft.recipe,
+        variables=dict(draft.variables()),
         remarks=draft.remarks,
     )
 

@@ -89,7 +89,7 @@ PROJECT: dict[str, Any] = {
 
 
 def test_installed_it_works_at_once(server: Api, package: tuple[Path, Run], project: Any, unique: str) -> None:
-    """Its tests, its types and its style are sound; its recipes are listed, described and deployed, with what they need."""
+    """Its tests, types and style are sound; its recipes are listed, described and deployed; what its policy denies is not."""
     folder, python_m = package
 
     assert "5 passed" in python_m("pytest", "-q", cwd=folder)
@@ -109,3 +109,11 @@ def test_installed_it_works_at_once(server: Api, package: tuple[Path, Run], proj
     assert {one["name"] for one in server.deployments_of(unique)} == {"nightly-dev", "hourly-dev", "by-hand-dev"}
     assert [server.get(f"/variables/name/budget_{center}")["value"] for center in (4711, 4712)] == [10, 10]
     python_m("meta_prefect.cli", "plan", cwd=root)  # nothing more to do
+
+    entry = {"recipe": "local_run_deployer", "variables": {"name": "unpaid"}}
+    (root / "meta_prefect.yaml").write_text(json.dumps({"project": unique, "deployments": {unique: [entry]}}))
+    for command in ("validate", "plan", "deploy"):
+        assert "policy cost_center_named: it names no cost center" in python_m(
+            "meta_prefect.cli", command, cwd=root, code=1
+        )
+    assert server.deployment(f"{unique}/unpaid-dev") is None
