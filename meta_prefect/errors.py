@@ -47,6 +47,33 @@ from meta_prefect.texts import LONGEST_ERROR, presentable, quoted
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+__all__ = [
+    "BuilderError",
+    "ConfigurationError",
+    "ConflictError",
+    "DeployFailed",
+    "DriftFound",
+    "FlowImportError",
+    "FlowNotFoundError",
+    "MetaPrefectError",
+    "MovedError",
+    "NoApiConfiguredError",
+    "NotApproved",
+    "OverloadedError",
+    "PolicyError",
+    "ProcessError",
+    "ProjectFileError",
+    "RecipeError",
+    "RefusedError",
+    "ScheduleError",
+    "ServerError",
+    "SettingsError",
+    "TargetError",
+    "TemporaryServerError",
+    "UnreachableError",
+    "ValidationFailed",
+]
+
 ConfigurationErrorT = TypeVar("ConfigurationErrorT", bound="ConfigurationError")
 _MOST_NAMES: Final = 40
 _MOST_PLACES: Final = 5

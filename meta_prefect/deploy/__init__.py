@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Final, Literal, TypedDict, Unpack
 
 from meta_prefect.errors import NoApiConfiguredError, TargetError, ValidationFailed
-from meta_prefect.report import Report
+from meta_prefect.report import Outcome, Report
+
+__all__ = ["OnError", "Options", "Outcome", "Report", "deploy", "validate"]
 
 OnError = Literal["stop", "keep-going", "atomic"]
 _BUILD_IMAGES: Final = "META_PREFECT__BUILD_IMAGES"

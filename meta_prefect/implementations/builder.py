@@ -12,6 +12,8 @@ from meta_prefect.errors import nearest
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.interfaces.json_diff import is_mapping
 
+__all__ = ["Builder"]
+
 
 class Builder(BaseModel, FlowBuilderInterface):
     """A builder that is a frozen pydantic model: its arguments are checked where it is written down.

@@ -25,6 +25,8 @@ from meta_prefect.interfaces.short_forms import NUMBER, one_or_many, reads
 from meta_prefect.interfaces.variable_group import VariableGroup
 from meta_prefect.texts import check_plain
 
+__all__ = ["CommonVariables", "ConcurrencyLimit"]
+
 
 class ConcurrencyLimit(BaseModel):
     """How many runs of a deployment happen at a time; a number alone is its limit."""

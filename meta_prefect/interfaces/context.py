@@ -11,6 +11,8 @@ from meta_prefect.interfaces.approval import Approval
 from meta_prefect.interfaces.tags import Names
 from meta_prefect.texts import check_plain
 
+__all__ = ["CodeOrigin", "DeployContext"]
+
 
 class CodeOrigin(BaseModel):
     """The Git repository that a deployer has fetched a project from; the commit is that of the deploy.

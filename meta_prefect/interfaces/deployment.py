@@ -13,6 +13,8 @@ from meta_prefect.interfaces.names import check_name
 from meta_prefect.interfaces.schedules import Schedule
 from meta_prefect.texts import check_plain
 
+__all__ = ["Allowed", "Deployment", "FlowFacts", "VersionRule"]
+
 _CONTAINERS = ("tags", "parameters", "pull_steps", "steps_after_code", "job_variables", "notes")
 
 

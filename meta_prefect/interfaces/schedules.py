@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from meta_prefect.texts import check_plain
 
+__all__ = ["Schedule"]
+
 
 class Schedule(BaseModel):
     """One schedule of a deployment, in the form that Prefect stores. Exactly one of rrule, cron and interval is set.
