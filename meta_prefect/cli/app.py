@@ -47,7 +47,7 @@ _UNREAD: Final = 141
 
 _NO_SERVER: Final = "No Prefect server runs in the background on this host."
 
-app = App(
+app: App = App(
     name="meta-prefect",
     version=__version__,
     help="Deploy Prefect projects with recipes written in Python, as observed Prefect flows.",
@@ -55,8 +55,8 @@ app = App(
     console=Pipe(),
     suppress_keyboard_interrupt=False,  # it would end without a word
 )
-server_app = App(name="server", help="The Prefect server that runs in the background on this host.")
-worker_app = App(name="worker", help="The process workers of this host, and manifests for one in a cluster.")
+server_app: App = App(name="server", help="The Prefect server that runs in the background on this host.")
+worker_app: App = App(name="worker", help="The process workers of this host, and manifests for one in a cluster.")
 app.command(init)
 app.command(recipes)
 app.command(schema)

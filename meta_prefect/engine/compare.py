@@ -129,12 +129,12 @@ class PlannedBatch:
         unsound: Sequence[str] = (),
     ) -> None:
         self.holds: Holds = holds or {}
-        self.unsound = tuple(unsound)
-        self.components = tuple(components)
-        self.deployments = tuple(deployments)
-        self.orphans = tuple(orphans)
-        self.leaving = tuple(leaving)
-        self.owned = tuple(owned)
+        self.unsound: tuple[str, ...] = tuple(unsound)
+        self.components: tuple[PlannedComponent, ...] = tuple(components)
+        self.deployments: tuple[PlannedDeployment, ...] = tuple(deployments)
+        self.orphans: tuple[PlannedDeletion, ...] = tuple(orphans)
+        self.leaving: tuple[PlannedRemoval, ...] = tuple(leaving)
+        self.owned: tuple[LiveDeployment, ...] = tuple(owned)
 
     @property
     def plan(self) -> Plan:

@@ -55,7 +55,7 @@ class PlanInput:
         self.flows = flows
         self.earlier = earlier
         self.expires = expires
-        self.policies = policies or PoliciesInForce()
+        self.policies: PoliciesInForce = policies or PoliciesInForce()
 
     @property
     def is_whole(self) -> bool:

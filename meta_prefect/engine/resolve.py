@@ -293,8 +293,8 @@ class BuilderStep:
     __slots__ = ("members", "title")
 
     def __init__(self, title: str, members: Sequence[tuple[Draft, FlowBuilderInterface]]) -> None:
-        self.title = title
-        self.members = tuple(members)
+        self.title: str = title
+        self.members: tuple[tuple[Draft, FlowBuilderInterface], ...] = tuple(members)
 
     def __str__(self) -> str:
         return self.title

@@ -22,7 +22,7 @@ class Builder(BaseModel, FlowBuilderInterface):
         step: What the step is called in the Prefect UI.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     step: ClassVar[str] = ""
 

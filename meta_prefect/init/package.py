@@ -10,7 +10,7 @@ from typing import Final
 
 from meta_prefect.errors import TargetError
 
-_TEMPLATE: Final = Path(__file__).parent / "package_template"
+_TEMPLATE: Final = Path(__file__).parent / "_package_template"
 _PLACES: Final = {"ci.yml": ".github/workflows/ci.yml", "gitignore": ".gitignore"}
 """Where files belong that would mean something to others where the template is."""
 

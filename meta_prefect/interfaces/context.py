@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -23,7 +23,7 @@ class CodeOrigin(BaseModel):
         folder: The project's folder in it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     repository: str = Field(title="Repository")
     token: str | None = Field(default=None, title="Token")
@@ -36,7 +36,7 @@ class DeployContext(BaseModel):
     All runs of one deploy agree on the clock, the commit and the versions. A recipe that is started alone makes its own.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     project: str = Field(title="Project", description="The project that owns the deployments.")
     renamed_from: tuple[str, ...] = Field(

@@ -44,9 +44,9 @@ class Recipe(DeployFlow[..., Any]):
 
     def __init__(self, function: RecipeFunction, *, name: str | None = None) -> None:
         self.function = function
-        self.variables_model = variables_model(function)
+        self.variables_model: type[BaseModel] = variables_model(function)
         self._groups = groups_of(function)
-        self.entry_model = _entry_model(function, self.variables_model)
+        self.entry_model: type[BaseModel] = _entry_model(function, self.variables_model)
         super().__init__(
             self._as_flow_function(),
             name=name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -28,7 +29,7 @@ class Outcome(BaseModel):
         tried: Whether writing it was begun, so that it may be on the server even where it failed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     deployment: str
     recipe: str
@@ -56,7 +57,7 @@ class Report(BaseModel):
         plan: The plan that it came from, field by field.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     environment: str
     dry_run: bool = False

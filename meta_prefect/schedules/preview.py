@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from importlib.metadata import version
 from itertools import islice, takewhile
 from pathlib import Path
+from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
@@ -42,7 +43,7 @@ _MARGIN = timedelta(days=2)  # wall-clock digits lie at most that far from the i
 
 
 class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
 
 class SkippedRun(_Value):

@@ -67,7 +67,7 @@ class InMemoryApi:
     """
 
     def __init__(self, host: InMemoryHost | None = None) -> None:
-        self.host = host or InMemoryHost()
+        self.host: InMemoryHost = host or InMemoryHost()
         self.objects: dict[str, Record] = {}
         self.workers: dict[str, list[Record]] = {}
         self.sent: list[tuple[str, str, Record]] = []

@@ -68,7 +68,7 @@ class Live(InMemoryApi):
             answer = answer_for(one) | changed.get(one.full_name, {})
             live = live_deployment(answer, one.flow.name)
             self._deployments[live.full_name] = live
-            self.objects |= {f"/deployments/{live.id}": answer, f"/deployments/name/{live.full_name}": answer}
+            self.objects.update({f"/deployments/{live.id}": answer, f"/deployments/name/{live.full_name}": answer})
         components = [each for one in deployments if isinstance(one, ReadyDeployment) for each in one.components]
         asyncio.run(self._write(components))
         self.sent.clear()
