@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
 from meta_prefect import __version__
 from meta_prefect.cli.approve import approve
+from meta_prefect.cli.asking_first import go_ahead, is_shown_first
 from meta_prefect.cli.bootstrap import bootstrap
 from meta_prefect.cli.destroy import destroy
 from meta_prefect.cli.disown import disown
@@ -30,6 +31,7 @@ from meta_prefect.cli.options import (
     Form,
     PlanOptions,
     TargetOptions,
+    Yes,
     refuse_beside_plan,
 )
 from meta_prefect.cli.output import Output, Pipe, report_of
@@ -86,13 +88,15 @@ def deploy(
     how: ApplyOptions = ApplyOptions(),
     where: TargetOptions = TargetOptions(),
     every: Every = False,
+    yes: Yes = False,
     output: Form = "text",
     debug: Debug = False,
 ) -> int:
     """Deploy a project: every deployment that its `meta_prefect.yaml` asks for.
 
     Where no Prefect API is configured, a Prefect server is started in the background on this host. `--dry-run` prints what
-    `meta-prefect plan` does, and exits alike.
+    `meta-prefect plan` does, and exits alike. On a terminal, what `--prune` would delete is shown and asked about first, and so
+    is all that goes to an environment with `protected: true`; exactly that is then applied.
 
     Parameters
     ----------
@@ -100,10 +104,11 @@ def deploy(
         A path in the project (by default the present folder), and names of flows or of `flow/deployment`.
     """
     from meta_prefect.deploy import deploy as run
+    from meta_prefect.deploy import split_targets
 
     if how.plan is not None:
         refuse_beside_plan(what)
-    asked = {**what.given(), **how.given()}
+    asked: dict[str, Any] = {**what.given(), **how.given()}
     if where.remote and output == "json":
         raise TargetError("--output json does not go with --remote", hint="The deployer's run has the report.")
     if where.remote:
@@ -111,6 +116,15 @@ def deploy(
     if where.revision is not None:
         raise TargetError("--revision goes with --remote", hint="Here, what is deployed is what is checked out.")
     out = Output()
+    if not (yes or how.dry_run or how.plan) and is_shown_first(targets, what):
+        with out.watching("Planning", debug=debug):
+            planned = run(targets, dry_run=True, **what.given())
+        if not go_ahead(planned, targets, what, out):
+            out.say("Nothing was written.")
+            return 1
+        if planned.run_id is not None:
+            targets = (str(split_targets(targets)[0]),)
+            asked = {**how.given(), "env": what.env, "plan": planned.run_id}
     with out.watching("Deploying", debug=debug):
         report = report_of(
             lambda: run(targets, **asked, build=not where.no_build, local=where.local, auth=where.auth, say=out.say)

@@ -21,6 +21,7 @@ Several = Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)]
 ProjectPath = Annotated[Path, Parameter(name="--path", help="The project's folder, or a file in it.")]
 Debug = Annotated[Flag, Parameter(help="Show Prefect's own log, and tracebacks.")]
 DryRun = Annotated[Flag, Parameter(help="Plan, and write nothing.")]
+Yes = Annotated[Flag, Parameter(name=["--yes", "-y"], help="Do not ask.")]
 Environment = Annotated[
     str | None, Parameter(name=["--env", "-e"], help="The environment; by default META_PREFECT__ENV, else dev.")
 ]
