@@ -224,6 +224,17 @@ def test_the_entry_like_one_of_a_prefect_yaml_is_deployable(project: Project) ->
         assert [outcome.deployment for outcome in report.outcomes] == [f"add-two-numbers-flow/nightly-{environment}"]
 
 
+def test_the_recipes_of_recipes_shown_are_deployable(project: Project) -> None:
+    """A preset and an extended recipe take the variables that the guide says."""
+    entries = """
+        - {recipe: etl_deployer, variables: {name: small}}
+        - {recipe: paid_deployer, variables: {name: paid, image: "shop:1", cost_center: orders, description: It is paid for.}}
+    """
+    file = f"project: shop\nrecipes: [presets]\ndeployments:\n  add-two-numbers-flow:{entries}"
+    root = project(**{"meta_prefect.yaml": file, "presets.py": block("presets.py"), "flow.py": block("flow.py")})
+    assert [one.recipe for one in validate([str(root)]).outcomes] == ["etl_deployer", "paid_deployer"]
+
+
 def test_the_policies_shown_are_in_force(project: Project) -> None:
     """What the guide asks for is done and exempt as it says, and refused without the exemption, at the line of the tags."""
     file, flow = block("policies.yaml"), "from prefect import flow\n\n\n@flow\ndef load_orders() -> None: ...\n"
