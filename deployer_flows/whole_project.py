@@ -69,9 +69,9 @@ from meta_prefect.plan.saved_plan import DeployOptions, SavedPlan, check_still_h
 from meta_prefect.project import Enforcement, read_project
 from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.deploy_flow import deploy_flow
-from meta_prefect.report import Outcome, Report, carried_by, together
 from meta_prefect.report.plan_json import document
 from meta_prefect.report.plan_text import markdown, sections
+from meta_prefect.report.report import Outcome, Report, carried_by, together
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
 from meta_prefect.state.lock import turn

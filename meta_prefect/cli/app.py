@@ -30,6 +30,7 @@ from meta_prefect.cli.options import (
     Flag,
     Form,
     PlanOptions,
+    Quiet,
     TargetOptions,
     Yes,
     refuse_beside_plan,
@@ -89,6 +90,7 @@ def deploy(
     where: TargetOptions = TargetOptions(),
     every: Every = False,
     yes: Yes = False,
+    quiet: Quiet = False,
     output: Form = "text",
     debug: Debug = False,
 ) -> int:
@@ -104,7 +106,7 @@ def deploy(
         A path in the project (by default the present folder), and names of flows or of `flow/deployment`.
     """
     from meta_prefect.deploy import deploy as run
-    from meta_prefect.deploy import split_targets
+    from meta_prefect.deploy import read_file_of, split_targets
 
     if how.plan is not None:
         refuse_beside_plan(what)
@@ -115,7 +117,8 @@ def deploy(
         return deploy_by_deployer(targets, revision=where.revision, environment=asked.pop("env"), **asked)
     if where.revision is not None:
         raise TargetError("--revision goes with --remote", hint="Here, what is deployed is what is checked out.")
-    out = Output()
+    read_file_of(targets)
+    out = Output(quiet=quiet)
     if not (yes or how.dry_run or how.plan) and is_shown_first(targets, what):
         with out.watching("Planning", debug=debug):
             planned = run(targets, dry_run=True, **what.given())
@@ -142,6 +145,7 @@ def plan(
     output: Annotated[
         Literal["text", "json", "markdown"], Parameter(help="How to print; `markdown` for a comment of a pull request.")
     ] = "text",
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> int:
     """Say what a deploy would do, field by field, and write nothing.
@@ -155,8 +159,10 @@ def plan(
         A path in the project (by default the present folder), and names of flows or of `flow/deployment`.
     """
     from meta_prefect.deploy import deploy as run
+    from meta_prefect.deploy import read_file_of
 
-    out = Output()
+    read_file_of(targets)
+    out = Output(quiet=quiet)
     with out.watching("Planning", debug=debug):
         report = run(targets, dry_run=True, **what.given())
     return out.plan(report, output, adopting=what.adopt, env=what.env)
@@ -178,10 +184,12 @@ def validate(
     targets
         A path in the project (by default the present folder), and names of flows or of `flow/deployment`.
     """
+    from meta_prefect.deploy import read_file_of
     from meta_prefect.deploy import validate as run
 
     out = Output()
     try:
+        read_file_of(targets)
         with out.watching("Checking", debug=debug):
             report = run(targets, env=env)
     except ValidationFailed as failure:

@@ -18,12 +18,6 @@ def somebody_is_there() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def agreed(question: str, out: Output) -> bool:
-    """Ask, and wait for the answer; anything but a yes is a no."""
-    out.say(f"{question} [y/N]")
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
 def is_shown_first(targets: Sequence[str], what: PlanOptions) -> bool:
     """Whether a deploy is planned and looked at before it writes: one that prunes, or goes to a protected environment."""
     return somebody_is_there() and (what.prune or _is_protected(targets, what))
@@ -42,7 +36,7 @@ def go_ahead(planned: Report, targets: Sequence[str], what: PlanOptions, out: Ou
     if not any(change.action == "delete" for change in changes) and not (changes and _is_protected(targets, what)):
         return True
     out.plan(planned, "text", following=False, adopting=what.adopt)
-    return agreed(f"Deploy this to {planned.environment}?", out)
+    return out.agreed(f"Deploy this to {planned.environment}?")
 
 
 def _is_protected(targets: Sequence[str], what: PlanOptions) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from cyclopts import Parameter
 
-from meta_prefect.cli.asking_first import agreed, somebody_is_there
+from meta_prefect.cli.asking_first import somebody_is_there
 from meta_prefect.cli.options import Debug, DryRun, Flag, Yes
 from meta_prefect.cli.output import Output, report_of
 from meta_prefect.errors import TargetError
@@ -49,7 +49,7 @@ def destroy(
             return 2
         if not yes and not somebody_is_there():
             raise TargetError("nobody is there to be asked; nothing was deleted", where="destroy", hint="Give --yes.")
-        if not yes and not agreed(f"Take down {env}{f' on {place}' if place else ''}?", out):
+        if not yes and not out.agreed(f"Take down {env}{f' on {place}' if place else ''}?"):
             out.say("Nothing was deleted.")
             return 1
         with out.watching("Destroying", debug=debug):

@@ -30,6 +30,9 @@ ServerOf = Annotated[
     Parameter(name=["--env", "-e"], help="The environment whose server is asked, where the project names one."),
 ]
 Select = Annotated[Several, Parameter(help="Only what matches, by flow or deployment: `etl-*`, `*/nightly-*`.")]
+Quiet = Annotated[
+    Flag, Parameter(name=["--quiet", "-q"], help="Print errors, failures and the closing line, and nothing else.")
+]
 Form = Annotated[Literal["text", "json"], Parameter(help="How to print.")]
 
 Every = Annotated[Flag, Parameter(name="--all", help="Name what is unchanged or in sync too, however many there are.")]
