@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -16,6 +17,7 @@ from meta_prefect.engine.context import new_context
 from meta_prefect.engine.drafts import DeploymentRequest
 from meta_prefect.engine.observed import ending_in_words, mark_run
 from meta_prefect.engine.plan_input import PlanInput
+from meta_prefect.engine.policies import policies_in_force
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.requests import ProjectRequests, requests_of
 from meta_prefect.engine.selection import Selection
@@ -30,7 +32,7 @@ from meta_prefect.local.files import scratch_folder
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.remarks import Remark
 from meta_prefect.plan.saved_plan import DeployOptions
-from meta_prefect.project import Environments, Project, read_project
+from meta_prefect.project import Enforcement, Environments, Project, read_project
 from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.recipes.variables import check_variables
@@ -62,6 +64,7 @@ class DeployerSetup(BaseModel):
         reap: When previews that have expired are taken down, as a schedule; None for never.
         watch: Whether drift is looked for after each change of a deployment too.
         timezone: The time zone of both schedules.
+        enforcement: The policies to which it holds the project, whatever that says itself.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,6 +80,7 @@ class DeployerSetup(BaseModel):
     watch: bool = Field(default=False, title="Watch")
     reap: str | None = Field(default=None, title="Take down what has expired")
     timezone: str = Field(default="UTC", title="Time zone")
+    enforcement: Enforcement = Field(default=Enforcement(), title="Enforcement")
 
     @field_validator("variables")
     @classmethod
@@ -148,6 +152,8 @@ def _inputs(project: Project, setup: DeployerSetup, replaced: str | None, *, rem
     # META_PREFECT__VERSION and META_PREFECT__TAGS are about the project's deployments.
     context = context.model_copy(update={"version": None, "tags": (), "origin": None})
     flows = ProjectFlows(project.root, from_source=True)
+    if not remove:
+        _check_enforcement(setup.enforcement, project, flows, context.now)
     used = _Used((), (), ()) if remove else _Used.by(project, flows, setup.environments)
     requests = () if remove else tuple(_requests(project, setup, used, replaced))
     itself = project.model_copy(
@@ -156,6 +162,8 @@ def _inputs(project: Project, setup: DeployerSetup, replaced: str | None, *, rem
             "renamed_from": context.renamed_from,
             "environments": Environments(),
             "entries": (),
+            "policies": (),
+            "exempt": (),
             "included": (),
             "owner": None,
         },
@@ -168,6 +176,17 @@ def _inputs(project: Project, setup: DeployerSetup, replaced: str | None, *, rem
     return PlanInput(
         itself, context, Selection(), ProjectRequests(requests, (), tuple(map(Remark, remarks)), ()), asked, flows
     )
+
+
+def _check_enforcement(enforcement: Enforcement, project: Project, flows: ProjectFlows, now: datetime) -> None:
+    """See that the deployer will find what it is to hold the project to.
+
+    Raises:
+        ValidationFailed: There is no such policy here, or one cannot be enforced.
+    """
+    alone = project.model_copy(update={"policies": (), "exempt": ()})
+    if errors := policies_in_force(alone, flows, enforcement, now)[1]:
+        raise ValidationFailed(errors)
 
 
 def _unstable(project: Project) -> ProjectFileError:
@@ -198,7 +217,14 @@ def _requests(project: Project, setup: DeployerSetup, used: _Used, replaced: str
     entries = {**_operations(project, setup, used), **_recipes(project, setup, used)}
     errors: list[ConfigurationError] = []
     for entrypoint, own in entries.items():
-        common = {"name": project.name, "source": setup.source, "runs_by": setup.runs_by, "variables": setup.variables}
+        common: dict[str, Any] = {
+            "name": project.name,
+            "source": setup.source,
+            "runs_by": setup.runs_by,
+            "variables": setup.variables,
+        }
+        if setup.enforcement:
+            common["enforcement"] = setup.enforcement
         if replaced is not None:
             common["replaces"] = replaced
         variables = check_variables(deployer.variables_model, {**common, **own}, deployer.recipe_name, _place)

@@ -14,7 +14,7 @@ from meta_prefect.engine.form import EnvironmentName, Patterns, ProjectPath
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS, ending_in_words, name_run, named_after_project, saying
 from meta_prefect.engine.plan_input import PlanInput, read_plan_input
 from meta_prefect.engine.progress import progress
-from meta_prefect.engine.source import project_folder
+from meta_prefect.engine.source import given_policies, project_folder
 from meta_prefect.engine.status import project_status
 from meta_prefect.errors import DriftFound, MetaPrefectError
 from meta_prefect.interfaces.names import artifact_key
@@ -22,11 +22,11 @@ from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.outcomes import counted, listed
 from meta_prefect.plan.saved_plan import DeployOptions
 from meta_prefect.plan.status import ProjectStatus
-from meta_prefect.project import read_project
+from meta_prefect.project import Enforcement, read_project
 from meta_prefect.recipes.deploy_flow import deploy_flow
-from meta_prefect.report import Outcome, drift_in_one_line
 from meta_prefect.report.drift_page import drift_markdown
 from meta_prefect.report.events import announce
+from meta_prefect.report.report import Outcome, drift_in_one_line
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
 from meta_prefect.state.heal_log import MOST_HEALS, read_heals, store_heals
@@ -90,7 +90,8 @@ async def _check(
         connect(LocalHost(start_worker=read_settings().start_worker)) as server,
         project_folder(path, None, server) as folder,
     ):
-        inputs = read_plan_input(read_project(folder, required=False), folder, environment, asked)
+        enforced = await given_policies(server)
+        inputs = read_plan_input(read_project(folder, required=False), folder, environment, asked, enforced=enforced)
         await name_run(inputs.context, "check", server, "in", among=environments, more=selected(inputs))
         project, where = inputs.project.name, inputs.context.environment
         async with turn(server, project, where, waiting=progress().wait):
@@ -99,7 +100,7 @@ async def _check(
             await _show(found, server)
             healed, also = [], []
             if drifted and policy == "heal":
-                healed, also = await _heal(inputs, folder, found.to_heal, server)
+                healed, also = await _heal(inputs, folder, enforced, found.to_heal, server)
     summary = drift_in_one_line(found)
     if drifted and policy == "fail":
         raise DriftFound(
@@ -157,7 +158,7 @@ def _split(name: str) -> tuple[str, str]:
 
 
 async def _heal(
-    inputs: PlanInput, folder: Path, drifted: Sequence[str], server: PrefectServer
+    inputs: PlanInput, folder: Path, enforced: Enforcement, drifted: Sequence[str], server: PrefectServer
 ) -> tuple[list[str], list[str]]:
     """Deploy what has drifted, and what needs what has, unless that has been done too often.
 
@@ -185,7 +186,9 @@ async def _heal(
         # Noted first: what writes and then dies must not do so for ever.
         await store_heals(heals.with_heals(names, inputs.context.now), server)
         asked = DeployOptions(names=tuple(names), only_changed=True)
-        healing = read_plan_input(inputs.project, folder, environment, asked, flows=inputs.flows).automatically()
+        healing = read_plan_input(
+            inputs.project, folder, environment, asked, flows=inputs.flows, enforced=enforced
+        ).automatically()
         report = succeeded(
             await plan_and_apply(healing, None, server, dry_run=False, on_error="keep-going", force=False)
         )

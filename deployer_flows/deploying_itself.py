@@ -12,6 +12,7 @@ from meta_prefect.implementations.run_settings import parameters as filled_in
 from meta_prefect.implementations.run_settings import run_form
 from meta_prefect.implementations.schedule import Schedules, scheduler
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
+from meta_prefect.project import Enforcement
 from meta_prefect.recipes import recipe
 from meta_prefect.recipes.registry import Recipes
 
@@ -35,6 +36,7 @@ def deployer(
     watched_flows: tuple[str, ...] = (),
     watched_environments: tuple[str, ...] = (),
     replaces: str | None = None,
+    enforcement: Enforcement = Enforcement(),  # noqa: B008 - frozen
 ) -> FlowBuilderInterface:
     """Deploy a flow of the deployer for one project, to run in Prefect.
 
@@ -57,6 +59,7 @@ def deployer(
         watched_flows: The flows at whose deployments' changes it runs too.
         watched_environments: The environments in which it then runs.
         replaces: A former name of the project: its deployment, whose place this one takes, is deleted.
+        enforcement: The policies to which it holds the project, whatever that says itself.
     """
     where = Recipes().find(runs_by, where="runs_by")
     given = dict(variables or {})
@@ -68,7 +71,7 @@ def deployer(
         | describer(text=about)
         | versioneer(version=__version__)
         | tags_resolver(tags=("deployer",))
-        | project_source(source=source, fetch=fetch)
+        | project_source(source=source, fetch=fetch, enforcement=enforcement)
         | _form(environments, run_form(suggestions=suggestions or {}, help=helps or {}, hidden=hidden))
         | filled_in(values=dict(parameters or {}))
         | scheduler(schedule=schedule or ())

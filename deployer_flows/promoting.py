@@ -14,7 +14,7 @@ from meta_prefect.engine.observed import deployment_name, ending_in_words, name_
 from meta_prefect.engine.plan_input import PlanInput
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.promotion import read_promotion_beside, repository_of
-from meta_prefect.engine.source import Fetch, check_allowed, fetch_observed, project_folder
+from meta_prefect.engine.source import Fetch, check_allowed, fetch_observed, given_policies, project_folder
 from meta_prefect.errors import ConfigurationError, ValidationFailed
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.local.files import scratch_folder
@@ -68,6 +68,7 @@ async def promote(
             there = promotion or await read_promotion_beside(project, source)
             place = await repository_of(project.root, server)
         chosen = _chosen(there, names, project.environments.word_for(environment))
+        enforced = await given_policies(server)
         wanted = tuple(renamed(name, there.word, project.environments.word_for(environment)) for name in names)
         asked = DeployOptions(names=wanted)
         earlier = await plan_of_earlier_attempt(asked, server)
@@ -80,7 +81,7 @@ async def promote(
             copy = await fetch_observed(Fetch(place, commit, scratch))
 
             async def order(plan: SavedPlan | None = None) -> PlanInput:
-                return (await read(copy, environment, asked, plan)).promoting(source, chosen.images)
+                return (await read(copy, environment, asked, plan, enforced)).promoting(source, chosen.images)
 
             inputs = await order(earlier)
             verb = "plan to promote" if dry_run else "promote"

@@ -55,7 +55,7 @@ from meta_prefect.engine.project_history import show_project_history
 from meta_prefect.engine.project_plan import Planned, ProjectPlan, Resolved, plan_resolved, resolve_observed
 from meta_prefect.engine.prune import prune_orphans
 from meta_prefect.engine.report_artifact import show_report
-from meta_prefect.engine.source import project_folder
+from meta_prefect.engine.source import given_policies, project_folder
 from meta_prefect.engine.undo import undo
 from meta_prefect.errors import DeployFailed, MovedError, ValidationFailed, told_once
 from meta_prefect.interfaces.context import DeployContext
@@ -67,12 +67,12 @@ from meta_prefect.plan.changes import Unchanged, records_of
 from meta_prefect.plan.code_moves import in_words, refused
 from meta_prefect.plan.outcomes import counted
 from meta_prefect.plan.saved_plan import DeployOptions, SavedPlan, check_still_holds
-from meta_prefect.project import read_project
+from meta_prefect.project import Enforcement, read_project
 from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.deploy_flow import deploy_flow
-from meta_prefect.report import Outcome, Report, carried_by, together
 from meta_prefect.report.plan_json import document
 from meta_prefect.report.plan_text import markdown, sections
+from meta_prefect.report.report import Outcome, Report, carried_by, together
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
 from meta_prefect.state.lock import turn
@@ -153,11 +153,12 @@ async def deploy_project(
         earlier = recorded or await plan_of_earlier_attempt(asked, server)
         # An empty field of the form is an empty text.
         async with project_folder(path, revision or None, server, earlier) as folder:
-            inputs = await read(folder, environment, asked, earlier)
+            enforced = await given_policies(server)
+            inputs = await read(folder, environment, asked, earlier, enforced)
             await name_run(inputs.context, "plan" if dry_run else "deploy", server, more=selected(inputs))
 
             async def again() -> PlanInput:
-                return await read(folder, environment, asked, None)
+                return await read(folder, environment, asked, None, enforced)
 
             report = await deploy_as_approved(
                 inputs, recorded, server, again, dry_run=dry_run, on_error=on_error, force=force
@@ -338,7 +339,13 @@ async def check_code_stays(planned: ProjectPlan, inputs: PlanInput, server: Pref
 
 
 @task(name="read project", task_run_name="read project", cache_policy=NO_CACHE)
-async def read(path: Path, environment: str | None, asked: DeployOptions, earlier: SavedPlan | None) -> PlanInput:
+async def read(
+    path: Path,
+    environment: str | None,
+    asked: DeployOptions,
+    earlier: SavedPlan | None,
+    enforced: Enforcement | None = None,
+) -> PlanInput:
     """Read the project file, find its flows and recipes, check every entry.
 
     Args:
@@ -346,9 +353,11 @@ async def read(path: Path, environment: str | None, asked: DeployOptions, earlie
         environment: The environment that was asked for.
         asked: What else was asked for.
         earlier: The plan that is to be applied or carried on; what it fixed and was asked stays.
+        enforced: The policies that hold whatever the project says.
     """
     progress().step("read project")
-    inputs = read_plan_input(read_project(path, required=False), path, environment, asked, earlier)
+    project = read_project(path, required=False)
+    inputs = read_plan_input(project, path, environment, asked, earlier, enforced=enforced)
     logger = get_run_logger()
     logger.info(
         "Project %s: %s asked for in %s",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from meta_prefect.policies import policy
     from meta_prefect.recipes import recipe
 
 __version__ = "0.1.0"
-__all__ = ["recipe"]
+__all__ = ["policy", "recipe"]
 
 
 def __getattr__(name: str) -> Any:
@@ -17,4 +18,8 @@ def __getattr__(name: str) -> Any:
         from meta_prefect.recipes import recipe
 
         return recipe
+    if name == "policy":
+        from meta_prefect.policies import policy
+
+        return policy
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,6 +12,7 @@ to do about it. The command line prints exactly that and exits with 1; a traceba
     │   ├── RecipeError           no such recipe, or variables that do not fit it
     │   ├── BuilderError          a builder raised, or returned something that is no deployment
     │   ├── ConflictError         two descriptions of one deployment or component disagree
+    │   ├── PolicyError           a policy denies a deployment, or does not work itself
     │   ├── ScheduleError         a schedule that cannot be read, or that Prefect would read otherwise
     │   └── TargetError           a path, flow or pattern on the command line that matches nothing
     ├── ValidationFailed          several ConfigurationErrors at once
@@ -46,6 +47,33 @@ from meta_prefect.texts import LONGEST_ERROR, presentable, quoted
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+__all__ = [
+    "BuilderError",
+    "ConfigurationError",
+    "ConflictError",
+    "DeployFailed",
+    "DriftFound",
+    "FlowImportError",
+    "FlowNotFoundError",
+    "MetaPrefectError",
+    "MovedError",
+    "NoApiConfiguredError",
+    "NotApproved",
+    "OverloadedError",
+    "PolicyError",
+    "ProcessError",
+    "ProjectFileError",
+    "RecipeError",
+    "RefusedError",
+    "ScheduleError",
+    "ServerError",
+    "SettingsError",
+    "TargetError",
+    "TemporaryServerError",
+    "UnreachableError",
+    "ValidationFailed",
+]
+
 ConfigurationErrorT = TypeVar("ConfigurationErrorT", bound="ConfigurationError")
 _MOST_NAMES: Final = 40
 _MOST_PLACES: Final = 5
@@ -66,10 +94,10 @@ class MetaPrefectError(Exception):
     """How many characters of a message are kept; None for any number."""
 
     def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
-        self.message = presentable(message, longest=self.longest)
+        self.message: str = presentable(message, longest=self.longest)
         super().__init__(self.message)
         self.where = where if where is None else presentable(where, longest=_LONGEST_PLACE)
-        self.hint = hint if hint is None else presentable(hint, longest=_LONGEST_HINT)
+        self.hint: str | None = hint if hint is None else presentable(hint, longest=_LONGEST_HINT)
 
     def __str__(self) -> str:
         located = f"{self.where}: {self.message}" if self.where else self.message
@@ -150,6 +178,10 @@ class ConflictError(ConfigurationError):
     """Two descriptions of the same deployment or component disagree."""
 
 
+class PolicyError(ConfigurationError):
+    """A policy denies a deployment; or a policy is not there, or does not work."""
+
+
 class ScheduleError(ConfigurationError):
     """A schedule cannot be read, never fires, or would be read otherwise by Prefect's server."""
 
@@ -165,11 +197,11 @@ class ValidationFailed(MetaPrefectError):  # noqa: N818 - a verdict, as in Prefe
         errors: The single errors, in the order in which they were found.
     """
 
-    longest = None
+    longest: ClassVar[int | None] = None
 
     def __init__(self, errors: Sequence[ConfigurationError]) -> None:
         # One cause may concern many deployments, such as a work pool that they share.
-        self.errors = tuple({str(error): error for error in errors}.values())
+        self.errors: tuple[ConfigurationError, ...] = tuple({str(error): error for error in errors}.values())
         super().__init__("\n".join(told_once(self.errors)))
 
 
@@ -233,7 +265,7 @@ class DeployFailed(MetaPrefectError):  # noqa: N818 - a verdict, as in Prefect's
         report: What happened to each deployment, a :class:`meta_prefect.report.Report`.
     """
 
-    longest = None
+    longest: ClassVar[int | None] = None
 
     def __init__(self, message: str, *, report: object = None) -> None:
         super().__init__(message)

@@ -105,6 +105,31 @@ class Runs:
     ] = ()
 
 
+@Parameter(name="*", group=Group("To what it holds the project", sort_key=4))
+@dataclass(frozen=True, kw_only=True)
+class Holds:
+    """What the deployer asks of all deployments, whatever the project's own file says."""
+
+    policies: Annotated[
+        Several,
+        Parameter(
+            help="A policy, as in the project file's `policies`: `owner_named`, or `{policy: images_pinned, environments: "
+            "[prod]}`. Its module is installed where the deployer runs."
+        ),
+    ] = ()
+    exempt: Annotated[
+        Several, Parameter(help="An exemption from one, as in the project file's `exempt`: only such ones count.")
+    ] = ()
+
+    def given(self) -> dict[str, Any]:
+        """The options, as a deployer's setup has them.
+
+        Raises:
+            TargetError: One of them is no YAML.
+        """
+        return {"policies": [_item(one) for one in self.policies], "exempt": [_item(one) for one in self.exempt]}
+
+
 def bootstrap(
     path: Path = Path(),
     /,
@@ -119,6 +144,7 @@ def bootstrap(
     source: Source = Source(),
     timetable: Timetable = Timetable(),
     runs: Runs = Runs(),
+    holds: Holds = Holds(),
     remove: Annotated[Flag, Parameter(help="Remove the deployer of this project.")] = False,
     dry_run: DryRun = False,
     debug: Debug = False,
@@ -142,6 +168,7 @@ def bootstrap(
         "runs_by": runs.recipe,
         "variables": read_settings(runs.variables),
         **timetable.given(),
+        "enforcement": holds.given(),
     }
     project = read_project(path, required=False)
     if timetable.reap is None and any(one.expires for one in project.environments.models.values()):
@@ -217,6 +244,18 @@ def _setup(**values: Any) -> Any:
             TargetError(said(one), where=f"bootstrap: {'.'.join(map(str, one['loc']))}") for one in error.errors()
         ]
         raise ValidationFailed(found) from None
+
+
+def _item(text: str) -> object:
+    import yaml
+
+    from meta_prefect.errors import TargetError
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        hint = "Write it as in the project file: '{policy: NAME, OPTION: VALUE}'."
+        raise TargetError(f"{text!r} cannot be read", where="bootstrap", hint=hint) from None
 
 
 def _split(text: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from meta_prefect.engine.resolve import Draft
 from meta_prefect.engine.write_limit import WriteTurn
 from meta_prefect.errors import BuilderError, MovedError, RefusedError
 from meta_prefect.interfaces.components import Component
+from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.changes import Create, Delete, Unchanged, Update
@@ -134,7 +135,7 @@ class AfterStep:
 
     def __init__(self, builder: FlowBuilderInterface, draft: Draft, deployment_id: str) -> None:
         self.builder = builder
-        self.deployment = draft.deployment.model_copy(update={"id": UUID(deployment_id)})
+        self.deployment: Deployment = draft.deployment.model_copy(update={"id": UUID(deployment_id)})
         self._within = draft.within(builder)
 
     def act(self) -> object:

@@ -14,6 +14,7 @@ from prefect import get_run_logger, task
 
 from meta_prefect.engine.code_in_image import look_into_images
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
+from meta_prefect.engine.policies import Judging, PoliciesInForce
 from meta_prefect.engine.pools import fit_to_pools, refuse_needing
 from meta_prefect.engine.referring import check_targets
 from meta_prefect.engine.resolve import Draft, needed_by, shared_components
@@ -153,12 +154,12 @@ class PlannedBatch:
         unsound: Sequence[str] = (),
     ) -> None:
         self.holds: Holds = holds or {}
-        self.unsound = tuple(unsound)
-        self.components = tuple(components)
-        self.deployments = tuple(deployments)
-        self.orphans = tuple(orphans)
-        self.leaving = tuple(leaving)
-        self.owned = tuple(owned)
+        self.unsound: tuple[str, ...] = tuple(unsound)
+        self.components: tuple[PlannedComponent, ...] = tuple(components)
+        self.deployments: tuple[PlannedDeployment, ...] = tuple(deployments)
+        self.orphans: tuple[PlannedDeletion, ...] = tuple(orphans)
+        self.leaving: tuple[PlannedRemoval, ...] = tuple(leaving)
+        self.owned: tuple[LiveDeployment, ...] = tuple(owned)
 
     @property
     def plan(self) -> Plan:
@@ -207,13 +208,16 @@ class PlannedBatch:
         yield from self.unsound
 
 
-async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None = None) -> PlannedBatch:
+async def compare(
+    drafts: Sequence[Draft], server: Reader, owner: Owner | None = None, policies: PoliciesInForce | None = None
+) -> PlannedBatch:
     """Read what there is, in batches, and compare. What cannot be planned becomes its draft's error; reads only.
 
     Args:
         drafts: What is wanted.
         server: What is read from.
         owner: A project and environment of which everything is read, as nearly all that is wanted will be among it.
+        policies: What the deployments are held against.
     """
     components, owned, holds, _ = await asyncio.gather(
         _compare_components(_sound(drafts), server), _read_owned(owner, server), server.read_holds(), learn_key(server)
@@ -221,10 +225,13 @@ async def compare(drafts: Sequence[Draft], server: Reader, owner: Owner | None =
     live = {one.full_name: one for one in owned}
     names = {pair for draft in _sound(drafts) for pair in (*_names(draft), *_run_by(draft))}
     live |= await server.read_deployments([pair for pair in names if "/".join(pair) not in live])
+    judging = Judging(policies or PoliciesInForce(), _sound(drafts), live, server.host)
+    await judging.fix()
     pools = [(one.component, one.live) for one in components if isinstance(one.component, WorkerPool)]
     await fit_to_pools(_sound(drafts), pools, live, server)
     await _check_references(_sound(drafts), server)
     check_targets(_sound(drafts), live, is_known=not server.is_empty)
+    await judging.judge()
     sound = _sound(drafts)
     last = await _last_entries(sound, live, server)
     deployments: list[PlannedDeployment] = []
@@ -389,9 +396,9 @@ def reported_as(component: Component) -> Generator[None]:
     task_run_name="compare with the server",
     **RETRY_TEMPORARY_ERRORS,
 )
-async def compare_observed(drafts: Sequence[Draft], server: PrefectServer) -> PlannedBatch:
+async def compare_observed(drafts: Sequence[Draft], server: PrefectServer, policies: PoliciesInForce) -> PlannedBatch:
     """Read what there is and compare, as a task."""
-    batch = await compare(drafts, server)
+    batch = await compare(drafts, server, policies=policies)
     # What is to be written, one by one, each write says itself.
     get_run_logger().info("%s", count_planned(batch.plan))
     return batch

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from meta_prefect.engine.context import new_context
+from meta_prefect.engine.policies import PoliciesInForce, policies_in_force
 from meta_prefect.engine.requests import ProjectRequests, requests_of
 from meta_prefect.engine.selection import Selection, select_in
 from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
@@ -13,7 +15,7 @@ from meta_prefect.flows.catalog import ProjectFlows
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.moments import read_length
 from meta_prefect.plan.saved_plan import DeployOptions, SavedPlan
-from meta_prefect.project import Project
+from meta_prefect.project import Enforcement, Project
 
 
 class PlanInput:
@@ -28,6 +30,7 @@ class PlanInput:
         flows: The project's flows, with its modules: no file is executed twice in one deploy.
         earlier: The plan that is applied or carried on.
         expires: After what time the environment is taken down; None for one that stays.
+        policies: What the deployments are held against; None for nothing.
     """
 
     # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
@@ -42,6 +45,7 @@ class PlanInput:
         flows: ProjectFlows,
         earlier: SavedPlan | None = None,
         expires: timedelta | None = None,
+        policies: PoliciesInForce | None = None,
     ) -> None:
         self.project = project
         self.context = context
@@ -51,6 +55,7 @@ class PlanInput:
         self.flows = flows
         self.earlier = earlier
         self.expires = expires
+        self.policies: PoliciesInForce = policies or PoliciesInForce()
 
     @property
     def is_whole(self) -> bool:
@@ -83,10 +88,23 @@ class PlanInput:
         """The same order as one that follows a plan: at its moment, with its versions."""
         return self._with(plan.repeated_by(self.context), plan)
 
-    def _with(self, context: DeployContext, earlier: SavedPlan | None = None) -> PlanInput:
-        earlier = earlier or self.earlier
+    def only_looking(self) -> PlanInput:
+        """The same order without what policies deny: whatever they say, it is there already."""
+        return self._with(self.context, policies=self.policies.fixing)
+
+    def _with(
+        self, context: DeployContext, earlier: SavedPlan | None = None, policies: PoliciesInForce | None = None
+    ) -> PlanInput:
         return PlanInput(
-            self.project, context, self.selection, self.requested, self.asked, self.flows, earlier, self.expires
+            self.project,
+            context,
+            self.selection,
+            self.requested,
+            self.asked,
+            self.flows,
+            earlier or self.earlier,
+            self.expires,
+            policies or self.policies,
         )
 
 
@@ -98,6 +116,7 @@ def read_plan_input(
     earlier: SavedPlan | None = None,
     *,
     flows: ProjectFlows | None = None,
+    enforced: Enforcement | None = None,
 ) -> PlanInput:
     """List what a project asks for; loads its recipes, runs no flow's code.
 
@@ -108,6 +127,7 @@ def read_plan_input(
         asked: What else was asked for.
         earlier: The plan that is applied or carried on: its environment, what it was asked and what it fixed hold.
         flows: The project's flows, where they have been looked at already; None begins with their source.
+        enforced: The policies that hold whatever the project says.
 
     Raises:
         ValidationFailed: What was asked for does not go together.
@@ -141,7 +161,9 @@ def read_plan_input(
         context = earlier.repeated_by(context)
     flows = flows or ProjectFlows(project.root, from_source=True)
     requested = requests_of(project, flows, selection, context.environment, environment_asked=environment is not None)
-    return PlanInput(project, context, selection, requested, asked, flows, earlier, expires)
+    policies, errors = policies_in_force(project, flows, enforced, context.now)
+    requested = replace(requested, errors=(*requested.errors, *errors))
+    return PlanInput(project, context, selection, requested, asked, flows, earlier, expires, policies)
 
 
 def read_expiry(text: str | None) -> timedelta | None:

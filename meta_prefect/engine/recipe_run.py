@@ -30,11 +30,12 @@ from meta_prefect.engine.drafts import DeploymentRequest, draft
 from meta_prefect.engine.holds import end_holds
 from meta_prefect.engine.leaving import find_leaving, remove_leaving
 from meta_prefect.engine.observed import name_run
+from meta_prefect.engine.policies import PoliciesInForce, policies_in_force
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.report_artifact import show_report
 from meta_prefect.engine.resolve import Draft, build_observed, needed_by
 from meta_prefect.engine.smoke import prove
-from meta_prefect.engine.source import given_source
+from meta_prefect.engine.source import given_policies, given_source
 from meta_prefect.engine.write_limit import AHEAD, WriteLimit, each
 from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError, MovedError, ValidationFailed
 from meta_prefect.flows.catalog import ProjectFlows
@@ -136,10 +137,24 @@ async def _planned(
         raise ValidationFailed(errors)
     await build_observed(drafts, server.host)
     _refuse(drafts)
-    batch = (await compare_observed(cast("list[Draft]", quote(drafts)), server)).without_unmanaged()
+    policies = await _policies(flows, context, server)
+    batch = (await compare_observed(cast("list[Draft]", quote(drafts)), server, policies)).without_unmanaged()
     _refuse(drafts)
     batch.leaving = tuple(await find_leaving(batch, (), (context.names, context.environment), server, is_whole=False))
     return batch
+
+
+async def _policies(flows: ProjectFlows, context: DeployContext, server: PrefectServer) -> PoliciesInForce:
+    """What a run that is started alone is held to, as a deploy of the project would be.
+
+    Raises:
+        ValidationFailed: One of the policies cannot be put into force.
+    """
+    project = read_project(Path(context.source), required=False)
+    policies, errors = policies_in_force(project, flows, await given_policies(server), context.now)
+    if errors:
+        raise ValidationFailed(errors)
+    return policies
 
 
 def _request(recipe: Recipe, entry: Any, root: Path) -> DeploymentRequest:

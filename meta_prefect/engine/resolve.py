@@ -53,6 +53,9 @@ class Draft:
         home: What the code of its flow needs around it.
         elsewhere: What builders need around them that stand elsewhere in the project, by their ``id``.
         marks: Tags that it gets whatever its builders say.
+        recipe: The name of the recipe that it was asked for by.
+        variables: Gives what that recipe was told, as JSON.
+        built: As its builders made it, where a policy has changed it since.
     """
 
     where: str
@@ -66,6 +69,22 @@ class Draft:
     home: Within = field(default=nullcontext, repr=False)
     elsewhere: Mapping[int, Within] = field(default_factory=dict[int, Within], repr=False)
     marks: tuple[str, ...] = ()
+    recipe: str = ""
+    variables: Callable[[], Mapping[str, Any]] = field(default=dict[str, Any], repr=False)
+    built: Deployment | None = field(default=None, repr=False)
+
+    def as_built(self) -> Deployment:
+        """The deployment as its builders made it: a plan that is made again asks policies again."""
+        self.deployment, self.built = self.built or self.deployment, None
+        return self.deployment
+
+    def fixed_by_policy(self, fixed: Deployment, host: Host) -> None:
+        """Take what a policy has made of it, and check that like what its builders made."""
+        self.built, self.deployment = self.deployment, fixed
+        try:
+            self._check(host)
+        except ConfigurationError as error:
+            self.refuse(error)
 
     def within(self, builder: FlowBuilderInterface) -> Within:
         """What the code of a builder needs around it while it is called."""
@@ -275,8 +294,8 @@ class BuilderStep:
     __slots__ = ("members", "title")
 
     def __init__(self, title: str, members: Sequence[tuple[Draft, FlowBuilderInterface]]) -> None:
-        self.title = title
-        self.members = tuple(members)
+        self.title: str = title
+        self.members: tuple[tuple[Draft, FlowBuilderInterface], ...] = tuple(members)
 
     def __str__(self) -> str:
         return self.title

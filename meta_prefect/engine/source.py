@@ -29,6 +29,7 @@ from meta_prefect.interfaces.context import CodeOrigin
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.local.files import fullness, scratch_folder
 from meta_prefect.plan.saved_plan import SavedPlan
+from meta_prefect.project import Enforcement
 from meta_prefect.redaction import remember, remember_within, texts_in
 from meta_prefect.server import PrefectServer
 
@@ -45,28 +46,42 @@ _fetched: dict[Path, ProjectSource] = {}
 
 async def given_source(server: PrefectServer) -> ProjectSource | None:
     """The source that this run's deployment fixes; None where there is no such deployment, as on a command line."""
+    if (given := await _given(server)) is None:
+        return None
+    source = ProjectSource.model_validate(given["source"])
+    if source.repository is not None and given.get("fetch"):
+        _fetched[_top_of(Path.cwd())] = source
+    return source
+
+
+async def given_policies(server: PrefectServer) -> Enforcement:
+    """The policies to which this run's deployment holds the project; none where there is no such deployment."""
+    given = await _given(server) or {}
+    return Enforcement.model_validate(given.get("enforcement") or {})
+
+
+async def _given(server: PrefectServer) -> Record | None:
+    """What the pull step of this run's deployment fixes, which no parameter of a run can change."""
     own_id = deployment_id()
     found: Record | None = await server.get(f"/deployments/{own_id}") if own_id else None
     steps: list[Record] = (found or {}).get("pull_steps") or []
-    for step in steps:
-        if PULL_STEP in step:
-            source = ProjectSource.model_validate(step[PULL_STEP]["source"])
-            if source.repository is not None and step[PULL_STEP].get("fetch"):
-                _fetched[_top_of(Path.cwd())] = source
-            return source
-    return None
+    return next((step[PULL_STEP] for step in steps if PULL_STEP in step), None)
 
 
-async def project_source(source: dict[str, Any], fetch: bool = False) -> dict[str, str]:
+async def project_source(
+    source: dict[str, Any], fetch: bool = False, enforcement: dict[str, Any] | None = None
+) -> dict[str, str]:
     """The pull step of a deployer's deployments.
 
     Args:
         source: A :class:`~meta_prefect.implementations.code.project_source.ProjectSource`.
         fetch: Whether to fetch the project now, because the flow itself is in it.
+        enforcement: A :class:`~meta_prefect.project.Enforcement`, which the run reads itself.
 
     Returns:
         The folder to start in.
     """
+    del enforcement
     place = ProjectSource.model_validate(source)
     if place.folder is not None:
         return {"directory": place.folder}

@@ -35,7 +35,7 @@ async def project_status(inputs: PlanInput, server: PrefectServer) -> ProjectSta
         ValidationFailed: Something is wrong with the project.
     """
     # As a deploy that nobody starts would see it: that one honours every hold.
-    planned = await plan_project(inputs.automatically(), server.host, server)
+    planned = await plan_project(inputs.only_looking().automatically(), server.host, server)
     if planned.errors:
         raise ValidationFailed(planned.errors)
     batch = planned.batch

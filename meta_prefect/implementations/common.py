@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -26,11 +26,13 @@ from meta_prefect.interfaces.smoke import Smoke
 from meta_prefect.interfaces.variable_group import VariableGroup
 from meta_prefect.texts import check_plain
 
+__all__ = ["CommonVariables", "ConcurrencyLimit"]
+
 
 class ConcurrencyLimit(BaseModel):
     """How many runs of a deployment happen at a time; a number alone is its limit."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     limit: int = Field(ge=0, title="Limit", description="How many runs at a time; 0 removes a limit that is there.")
     collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"] | None = Field(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -11,6 +11,8 @@ from meta_prefect.interfaces.approval import Approval
 from meta_prefect.interfaces.smoke import Smoke
 from meta_prefect.interfaces.tags import Names
 from meta_prefect.texts import check_plain
+
+__all__ = ["CodeOrigin", "DeployContext"]
 
 
 class CodeOrigin(BaseModel):
@@ -22,7 +24,7 @@ class CodeOrigin(BaseModel):
         folder: The project's folder in it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     repository: str = Field(title="Repository")
     token: str | None = Field(default=None, title="Token")
@@ -35,7 +37,7 @@ class DeployContext(BaseModel):
     All runs of one deploy agree on the clock, the commit and the versions. A recipe that is started alone makes its own.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     project: str = Field(title="Project", description="The project that owns the deployments.")
     renamed_from: tuple[str, ...] = Field(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -13,6 +13,8 @@ from meta_prefect.interfaces.names import check_name
 from meta_prefect.interfaces.schedules import Schedule
 from meta_prefect.interfaces.smoke import Smoke
 from meta_prefect.texts import check_plain
+
+__all__ = ["Allowed", "Deployment", "FlowFacts", "VersionRule"]
 
 _CONTAINERS = ("tags", "parameters", "pull_steps", "steps_after_code", "job_variables", "notes")
 
@@ -41,7 +43,7 @@ class FlowFacts(BaseModel):
         file: The file that holds it, where that is known.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     entrypoint: str
@@ -96,7 +98,7 @@ class Deployment(BaseModel):
         renamed_from: The ``flow/deployment`` whose place it takes: what operators set on that one is carried over.
     """
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", validate_assignment=True)
 
     flow: FlowFacts = Field(frozen=True)
     context: DeployContext = Field(frozen=True)

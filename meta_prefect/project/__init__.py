@@ -14,15 +14,19 @@ from meta_prefect.project.from_environment import with_environment
 from meta_prefect.project.locating import FILE_NAMES, check_searchable, find_project_file, is_path, part_around
 from meta_prefect.project.models import Entry, Project, ProjectPart, json_schema
 from meta_prefect.project.naming import slug
+from meta_prefect.project.policies import Enforcement, ExemptionModel, PolicyModel
 from meta_prefect.project.reading import read_project
 
 __all__ = [
     "FILE_NAMES",
     "ApprovalModel",
+    "Enforcement",
     "Entry",
     "Environment",
     "EnvironmentModel",
     "Environments",
+    "ExemptionModel",
+    "PolicyModel",
     "Project",
     "ProjectPart",
     "check_searchable",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 from pydantic_core import PydanticCustomError
@@ -15,6 +15,7 @@ from meta_prefect.project.environments import EnvironmentModel, Environments, fi
 from meta_prefect.project.fields import FileModel, Text, one_or_several
 from meta_prefect.project.locating import FILE_NAMES
 from meta_prefect.project.naming import slug
+from meta_prefect.project.policies import ExemptionModel, PolicyItem, PolicyModel
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -108,6 +109,12 @@ class ProjectFile(PartFile):
         default={},
         description="The environments that there are, by name, or by a pattern such as `pr-*`; any where it is left out.",
     )
+    policies: tuple[PolicyItem, ...] = Field(
+        default=(), description="What every deployment has to do: policies by name, each with its options."
+    )
+    exempt: tuple[ExemptionModel, ...] = Field(
+        default=(), description="From which policies deployments are exempt, until when and why."
+    )
 
 
 class Entry(BaseModel):
@@ -123,7 +130,7 @@ class Entry(BaseModel):
         where: Where the entry stands, for example ``meta_prefect.yaml:3:7: deployments.etl[0]``.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
     flow: str
     recipe: str
@@ -169,7 +176,7 @@ class ProjectPart(BaseModel):
         entries: The deployments that the file asks for, in its order.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
     root: Path
     file: Path
@@ -187,6 +194,8 @@ class Project(ProjectPart):
         name_is_stable: Whether the name would be the same in another copy of the folder (a folder's own name would not).
         renamed_from: The names that it had before.
         environments: The environments that there are.
+        policies: The policies that the project puts into force.
+        exempt: From which policies its deployments are exempt.
         included: What the files ask for that it includes, by path.
         chosen: The one of these that is meant alone; None where the whole project is.
     """
@@ -195,8 +204,22 @@ class Project(ProjectPart):
     name_is_stable: bool
     renamed_from: tuple[str, ...] = ()
     environments: Environments = Environments()
+    policies: tuple[PolicyModel, ...] = ()
+    exempt: tuple[ExemptionModel, ...] = ()
     included: tuple[ProjectPart, ...] = ()
     chosen: ProjectPart | None = None
+    _document: Document | None = PrivateAttr(default=None)
+
+    @classmethod
+    def at(cls, document: Document, **said: Any) -> Self:
+        """Make the project that a document describes."""
+        project = cls(**said)
+        project._document = document
+        return project
+
+    def locate(self, *keys: str | int) -> str:
+        """Say where something stands in its own file."""
+        return self.file.name if self._document is None else self._document.locate(keys)
 
     @property
     def parts(self) -> tuple[ProjectPart, ...]:

@@ -28,6 +28,7 @@ from meta_prefect.project.locating import (
 )
 from meta_prefect.project.models import Entry, EntryModel, PartFile, Project, ProjectFile, ProjectPart
 from meta_prefect.project.naming import project_name
+from meta_prefect.project.policies import ExemptionModel, PolicyModel
 from meta_prefect.redaction import is_secret_name
 
 FileT = TypeVar("FileT", bound=PartFile)
@@ -56,6 +57,9 @@ _OF_FILES = {
 
 _OF_ENVIRONMENTS: dict[str, type[BaseModel]] = {"approval": ApprovalModel}
 """What stands below keys of an environment."""
+
+_OF_POLICIES: dict[str, type[BaseModel]] = {"policies": PolicyModel, "exempt": ExemptionModel}
+"""The items of the lists that are about policies."""
 
 _EXPECTED = {
     "string_type": "text",
@@ -105,12 +109,15 @@ def read_project(start: Path, *, required: bool = True) -> Project:
         errors.extend(_unknown_environments(entry, environments))
     if errors:
         raise ValidationFailed(errors)
-    return Project(
+    return Project.at(
+        document,
         **own,
         name=name,
         name_is_stable=stable,
         renamed_from=tuple(dict.fromkeys(model.renamed_from)),
         environments=environments,
+        policies=model.policies,
+        exempt=model.exempt,
         included=tuple(parts),
         chosen=parts[0] if file != nearest_file else None,
     )
@@ -283,6 +290,8 @@ def _model_at(path: KeyPath, file: type[BaseModel]) -> type[BaseModel]:
             return _OF_ENVIRONMENTS.get(key, EnvironmentModel)
         case ("environments", _, _):
             return EnvironmentModel
+        case ("policies" | "exempt" as key, _, _, *_):
+            return _OF_POLICIES[key]
         case _:
             return file
 
@@ -293,7 +302,7 @@ def _meant_by(key: str, model: type[BaseModel]) -> str | None:
         return f"What the recipe is to know stands below `variables:`; write `{key}:` there."
     if model is EnvironmentModel and is_secret_name(key):
         return f"A secret is named, never written down. {NAME_THE_KEY}"
-    if model in (EntryModel, EnvironmentModel, *_OF_ENVIRONMENTS.values()):
+    if model in (EntryModel, EnvironmentModel, *_OF_ENVIRONMENTS.values(), *_OF_POLICIES.values()):
         return None
     if key == "name":
         return "Write `project:` for the project's name."

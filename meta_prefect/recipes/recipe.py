@@ -19,8 +19,9 @@ from meta_prefect.errors import BuilderError, RecipeError, first_line, hint_of, 
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface, flatten
+from meta_prefect.interfaces.flow_builder_interface import Chain, FlowBuilderInterface, flatten
 from meta_prefect.recipes.deploy_flow import DeployFlow
+from meta_prefect.recipes.shape import Shape, extended_variables, in_words, renamed
 from meta_prefect.recipes.variables import ENVIRONMENT_VARIABLE, check_json, check_variables, groups_of, variables_model
 
 if TYPE_CHECKING:
@@ -40,13 +41,17 @@ class Recipe(DeployFlow[..., Any]):
     Args:
         function: Takes the recipe's variables and returns a builder; its docstring is the recipe's description.
         name: The flow's name; None takes the function's, hyphenated.
+        shape: How its variables differ from the function's parameters.
     """
 
-    def __init__(self, function: RecipeFunction, *, name: str | None = None) -> None:
+    def __init__(self, function: RecipeFunction, *, name: str | None = None, shape: Shape | None = None) -> None:
         self.function = function
-        self.variables_model = variables_model(function)
+        self._shape = shape or Shape()
+        own = variables_model(function, but_first=self._shape.extends is not None)
+        self.variables_model: type[BaseModel] = self._shape.of(own, f"recipe {function.__name__}")
+        self._own = tuple(own.model_fields)
         self._groups = groups_of(function)
-        self.entry_model = _entry_model(function, self.variables_model)
+        self.entry_model: type[BaseModel] = _entry_model(function, self.variables_model)
         super().__init__(
             self._as_flow_function(),
             name=name,
@@ -160,8 +165,34 @@ class Recipe(DeployFlow[..., Any]):
             raise RecipeError(f"a variable has no JSON form: {error}", where=call) from None
         return builder
 
+    def preset(self, recipe_name: str, /, *, defaults: Mapping[str, Any] | None = None, **fixed: Any) -> Recipe:
+        """Make a recipe of this one in which some variables are fixed: ``etl = kubernetes_run_deployer.preset("etl", …)``.
+
+        Args:
+            recipe_name: Its name: that of the module-level name to which it is bound.
+            defaults: Other defaults of variables, which an entry may still give.
+            fixed: Variables that no entry gives, with their values.
+
+        Raises:
+            RecipeError: There is no such variable, or its value does not fit.
+        """
+        where = f"recipe {recipe_name}"
+        if not recipe_name.isidentifier():
+            raise RecipeError(
+                f"{recipe_name!r} is no name in Python", where=where, hint="Bind it to a name, and give that."
+            )
+        shape = self._shape.narrowed(self.variables_model, fixed, dict(defaults or {}), where)
+        first, _, rest = (inspect.getdoc(self.function) or "").partition("\n")
+        text = f"{first}\n\n`{self.recipe_name}` with {in_words({**fixed, **(defaults or {})})}.\n{rest}"
+        frame = inspect.currentframe()
+        caller = frame.f_back.f_globals if frame is not None and frame.f_back is not None else {}
+        module = str(caller.get("__name__", "__main__"))
+        return Recipe(renamed(self.function, recipe_name, module, text), shape=shape)
+
     def environment(self, variables: BaseModel) -> str | None:
         """The environment that an entry's variables pin; None where they leave it to the deploy. A default pins nothing."""
+        if ENVIRONMENT_VARIABLE in self._shape.fixed:
+            return self._shape.fixed[ENVIRONMENT_VARIABLE]
         return getattr(variables, ENVIRONMENT_VARIABLE) if ENVIRONMENT_VARIABLE in variables.model_fields_set else None
 
     def builders(self, variables: BaseModel, environment: str) -> tuple[FlowBuilderInterface, ...]:
@@ -170,14 +201,19 @@ class Recipe(DeployFlow[..., Any]):
         Raises:
             BuilderError: The function raised, or returned no builder.
         """
-        values = {name: getattr(variables, name) for name in type(variables).model_fields}
+        values = {name: getattr(variables, name) for name in type(variables).model_fields} | dict(self._shape.fixed)
         if ENVIRONMENT_VARIABLE in values and self.environment(variables) is None:
             values[ENVIRONMENT_VARIABLE] = environment
+        base: list[FlowBuilderInterface] = []
+        if (extends := self._shape.extends) is not None:
+            given = variables.model_fields_set | self._shape.fixed.keys()
+            base.append(Chain(*extends.builders(extended_variables(extends, values, given), environment)))
+        values = {name: values[name] for name in self._own}
         for name, group in self._groups.items():
             values[name] = group(**{field.name: values.pop(field.name) for field in dataclasses.fields(group)})
         where = f"recipe {self.recipe_name}"
         try:
-            made: object = self.function(**values)
+            made: object = self.function(*base, **values)
         except RecipeError:
             raise
         except ValidationError as error:
@@ -235,8 +271,17 @@ class RecipeBuilder(FlowBuilderInterface):
 @overload
 def recipe(function: RecipeFunction, /) -> Recipe: ...
 @overload
-def recipe(*, name: str | None = None) -> Callable[[RecipeFunction], Recipe]: ...
-def recipe(function: RecipeFunction | None = None, /, *, name: str | None = None) -> Any:
+def recipe(
+    *, name: str | None = None, extends: Recipe | None = None, requires_variables: Sequence[str] = ()
+) -> Callable[[RecipeFunction], Recipe]: ...
+def recipe(
+    function: RecipeFunction | None = None,
+    /,
+    *,
+    name: str | None = None,
+    extends: Recipe | None = None,
+    requires_variables: Sequence[str] = (),
+) -> Any:
     """Make a recipe of a typed function that returns builders.
 
     The function's parameters are the recipe's variables: their annotations and defaults validate the project file and make the
@@ -247,11 +292,15 @@ def recipe(function: RecipeFunction | None = None, /, *, name: str | None = None
     Args:
         function: The function.
         name: The name of the recipe's flow; by default the function's, hyphenated.
+        extends: A recipe whose variables this one has too, without repeating them: the function's first parameter gets the
+            builders that it makes of them. A parameter of the same name as one of its variables takes that one's place.
+        requires_variables: Variables that each entry must give, though they have a default.
 
     Raises:
         RecipeError: The function's signature cannot be a list of variables.
     """
-    return partial(Recipe, name=name) if function is None else Recipe(function, name=name)
+    make = partial(Recipe, name=name, shape=Shape(extends, tuple(requires_variables)))
+    return make if function is None else make(function)
 
 
 def _together(errors: Sequence[RecipeError]) -> RecipeError:

@@ -75,6 +75,12 @@ def _told(
             )
         case "missing":
             return RecipeError(f"{place[-1]!r} is missing (recipe {recipe!r})", where=locate("variables", *place[:-1]))
+        case "extra_forbidden" if place[0] in getattr(model, "fixed_by_recipe", ()):
+            return RecipeError(
+                f"{place[0]!r} is fixed by the recipe {recipe!r}",
+                where=locate("variables", *place),
+                hint="Leave it out; or name the recipe that this one is a preset of.",
+            )
         case "extra_forbidden":
             known = _names_at(model.model_json_schema(), place[:-1])
             what = f"the recipe {recipe!r} has no variable" if len(place) == 1 else "there is no key"

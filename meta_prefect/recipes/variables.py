@@ -23,11 +23,15 @@ ENVIRONMENT_VARIABLE = "env"
 """The variable by which an entry pins its environment; a recipe that takes it always gets the environment in force."""
 
 
-def variables_model(function: Callable[..., Any]) -> type[BaseModel]:
+def variables_model(function: Callable[..., Any], *, but_first: bool = False) -> type[BaseModel]:
     """Make the model of a recipe's variables. The docstring's ``Args`` become help texts of the UI's form.
 
     What an annotation says itself, as in ``Annotated[int, Field(title="Workers", ge=1)]``, comes first. The fields of a
     :class:`VariableGroup` are variables like the others: those that are required stand before, the rest after them.
+
+    Args:
+        function: The recipe's function.
+        but_first: Whether its first parameter is none of them.
 
     Raises:
         RecipeError: A parameter has no annotation, one that has no JSON form, or is ``*args`` or ``**kwargs``; or two variables
@@ -37,7 +41,11 @@ def variables_model(function: Callable[..., Any]) -> type[BaseModel]:
     hints = _hints(function, where)
     texts = _texts(function)
     own: dict[str, Any] = {}
-    for name, parameter in inspect.signature(function).parameters.items():
+    parameters = list(inspect.signature(function).parameters.items())
+    if but_first and not parameters:
+        hint = "Its first parameter gets the builders of the recipe that it extends."
+        raise RecipeError("takes nothing, and extends another recipe", where=where, hint=hint)
+    for name, parameter in parameters[but_first:]:
         _check_parameter(parameter, where)
         if name not in hints:
             raise RecipeError(

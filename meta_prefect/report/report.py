@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -29,7 +30,7 @@ class Outcome(BaseModel):
         smoke_run: The id of its smoke run, where it got one.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     deployment: str
     recipe: str
@@ -58,7 +59,7 @@ class Report(BaseModel):
         plan: The plan that it came from, field by field.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     environment: str
     dry_run: bool = False

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from runpy import run_path
 
 import pytest
 import yaml
@@ -17,7 +18,9 @@ from reference import PAGE, reference
 from support import Api
 
 from meta_prefect.deploy import validate
+from meta_prefect.errors import ValidationFailed
 from meta_prefect.implementations.common import CommonVariables
+from meta_prefect.policies.built_in import BUILT_IN
 from meta_prefect.project import read_project
 from meta_prefect.recipes.registry import Recipes
 
@@ -133,6 +136,15 @@ def test_python_examples_are_deployable(project: Project, text: str) -> None:
     assert report.outcomes
 
 
+def test_the_tests_shown_pass(tmp_path: Path) -> None:
+    """The guide to testing recipes has tests that are true."""
+    (tmp_path / "test_nightly.py").write_text(block("test_nightly.py"))
+    tests = [one for name, one in run_path(str(tmp_path / "test_nightly.py")).items() if name.startswith("test_")]
+    for test in tests:
+        test()
+    assert len(tests) == 3
+
+
 def test_the_project_file_shown_is_valid(project: Project) -> None:
     """The annotated project file holds no key that does not exist."""
     (text,) = [text for language, name, text in BLOCKS if language == "yaml" and not name]
@@ -212,6 +224,32 @@ def test_the_entry_like_one_of_a_prefect_yaml_is_deployable(project: Project) ->
         assert [outcome.deployment for outcome in report.outcomes] == [f"add-two-numbers-flow/nightly-{environment}"]
 
 
+def test_the_recipes_of_recipes_shown_are_deployable(project: Project) -> None:
+    """A preset and an extended recipe take the variables that the guide says."""
+    entries = """
+        - {recipe: etl_deployer, variables: {name: small}}
+        - {recipe: paid_deployer, variables: {name: paid, image: "shop:1", cost_center: orders, description: It is paid for.}}
+    """
+    file = f"project: shop\nrecipes: [presets]\ndeployments:\n  add-two-numbers-flow:{entries}"
+    root = project(**{"meta_prefect.yaml": file, "presets.py": block("presets.py"), "flow.py": block("flow.py")})
+    assert [one.recipe for one in validate([str(root)]).outcomes] == ["etl_deployer", "paid_deployer"]
+
+
+def test_the_policies_shown_are_in_force(project: Project) -> None:
+    """What the guide asks for is done and exempt as it says, and refused without the exemption, at the line of the tags."""
+    file, flow = block("policies.yaml"), "from prefect import flow\n\n\n@flow\ndef load_orders() -> None: ...\n"
+    root = project(**{"meta_prefect.yaml": file, "team_policies.py": block("team_policies.py"), "flow.py": flow})
+    told = validate([str(root)]).remarks
+    assert any(one.startswith("tags set by policy team_tag") for one in told)
+    assert any(one.startswith("exempt from policy cost_center until 2999-01-31, because the move") for one in told)
+
+    project(**{"meta_prefect.yaml": file.replace("load-orders/*", "other/*")})
+    with pytest.raises(ValidationFailed, match=r"meta_prefect.yaml:11:\d+: .*tags: policy cost_center: nobody"):
+        validate([str(root)])
+    names = set(re.findall(r"`(\w+)`", TEXTS["meta_prefect/policies/README.md"]))
+    assert set(BUILT_IN) <= names
+
+
 def test_the_tables_name_every_recipe_and_every_variable_that_all_have() -> None:
     """Each recipe and variable is in the guide."""
     section = TEXTS["meta_prefect/recipes/README.md"].partition("## Recipes that come with it")[2].partition("\n## ")[0]
@@ -230,6 +268,7 @@ def test_the_tables_name_every_recipe_and_every_variable_that_all_have() -> None
         "plan",
         "validate",
         "recipes",
+        "policies",
         "schema",
         "schedule preview",
         "server status",

@@ -60,7 +60,7 @@ class ImageBuild(BaseModel):
         push: Whether it is pushed; not where the worker uses the same Docker engine.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     dockerfile: PathInProject = "Dockerfile"
     folder: str | None = Field(default=None, pattern=r"^(/[\w.-]+)+$")
@@ -177,7 +177,6 @@ class BuiltImage(Component):
 
     kind: ClassVar[str] = "image"
     verbs: ClassVar[tuple[str, str]] = ("built", "built")
-    __hash__ = Component.__hash__
 
     image: str
     build: ImageBuild
@@ -185,6 +184,9 @@ class BuiltImage(Component):
     source: str = Field(default="", exclude=True)
     commit: str | None = Field(default=None, exclude=True)
     enabled: bool = True
+
+    def __hash__(self) -> int:
+        return super().__hash__()
 
     def __str__(self) -> str:
         return f"{self.kind} {self.reference or self.image}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import Annotated, ClassVar, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -18,6 +18,7 @@ from meta_prefect.implementations.saved_blocks import SavedCredentials
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.markdown import code
+from meta_prefect.project.policies import Enforcement
 
 PULL_STEP: Final = "meta_prefect.steps.fetching.project_source"
 """The pull step of a deployer's deployments."""
@@ -37,7 +38,7 @@ class ProjectSource(BaseModel):
         subfolder: The project's folder in the repository.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     folder: str | None = Field(default=None, title="Folder")
     repository: Annotated[str, AfterValidator(check_repository)] | None = Field(default=None, title="Repository")
@@ -72,12 +73,14 @@ class project_source(Builder):  # noqa: N801 - used like a function
         source: The place.
         fetch: Whether a run starts in the fetched project, because its own code is in it. Otherwise the run fetches the project
             itself, at the branch or commit that it is asked for.
+        enforcement: The policies to which a run holds the project, whatever that says.
     """
 
     step: ClassVar[str] = "fix where the project comes from"
 
     source: ProjectSource
     fetch: bool = False
+    enforcement: Enforcement = Enforcement()
 
     @property
     def requires(self) -> list[Component]:
@@ -87,7 +90,14 @@ class project_source(Builder):  # noqa: N801 - used like a function
     def update_deployment(self, deployment: Deployment) -> Deployment:
         """Set the pull step, and say in the description where the project comes from."""
         source = self.source.model_dump(exclude_none=True, mode="json")
-        deployment.pull_steps = [{PULL_STEP: {"source": source, **({"fetch": True} if self.fetch else {})}}]
+        given: dict[str, Any] = {"source": source}
+        if self.fetch:
+            given["fetch"] = True
+        if self.enforcement:
+            given["enforcement"] = self.enforcement.as_json()
+        deployment.pull_steps = [{PULL_STEP: given}]
         place = f"The project comes from {self.source}."
-        deployment.description = "\n\n".join(filter(None, (deployment.description, place)))
+        names = ", ".join(code(one.policy) for one in self.enforcement.policies)
+        held = f"It is held to the policies {names}, whatever it says itself." if names else ""
+        deployment.description = "\n\n".join(filter(None, (deployment.description, place, held)))
         return deployment

@@ -59,11 +59,13 @@ class KubernetesWorker(Component):
 
     kind: ClassVar[str] = "kubernetes worker"
     verbs: ClassVar[tuple[str, str]] = ("applied", "applied")
-    __hash__ = Component.__hash__
 
     worker: ClusterWorker = Field(default=ClusterWorker())
     project: str = ""
     former_projects: tuple[str, ...] = Field(default=(), exclude=True)
+
+    def __hash__(self) -> int:
+        return super().__hash__()
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
         """Take the pool, and the namespace of the jobs, from the deployment."""

@@ -27,11 +27,13 @@ class Worker(Component):
 
     kind: ClassVar[str] = "worker"
     verbs: ClassVar[tuple[str, str]] = ("started", "started")
-    __hash__ = Component.__hash__
 
     pool: str = ""
     type: str | None = "process"
     elsewhere: bool = False
+
+    def __hash__(self) -> int:
+        return super().__hash__()
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
         """Name the pool, and a nameless worker after host and pool; one of any type is whatever worker the pool has."""

@@ -1,0 +1,251 @@
+"""Policies in a deploy: which are in force, and one task for each that looks at all deployments of the plan."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from prefect import State, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
+from prefect.states import Failed
+
+from meta_prefect.engine.resolve import Draft
+from meta_prefect.errors import ConfigurationError, PolicyError, nearest
+from meta_prefect.flows.catalog import ProjectFlows
+from meta_prefect.interfaces.api import Host
+from meta_prefect.plan.deployment_record import LiveDeployment
+from meta_prefect.plan.outcomes import counted
+from meta_prefect.policies import Exemption, FinishedDeployment, Rule, Verdict
+from meta_prefect.policies.registry import installed_rules, known_policies, rules_of
+from meta_prefect.project import Enforcement, ExemptionModel, Project
+
+DEPLOYER = "the deployer"
+"""Who asks for what holds whatever the project says."""
+
+_INSTALLED = {"site-packages", "dist-packages"}
+
+
+class PoliciesInForce:
+    """The policies that a deploy holds its deployments against.
+
+    Args:
+        rules: Each with its options.
+        exemptions: Which deployments need not follow which.
+        within: What the code of the project's own policies needs around it.
+    """
+
+    # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
+
+    def __init__(
+        self,
+        rules: Sequence[Rule] = (),
+        exemptions: Sequence[Exemption] = (),
+        within: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self.rules: tuple[Rule, ...] = tuple(rules)
+        self.exemptions: tuple[Exemption, ...] = tuple(exemptions)
+        self.within = within
+
+    @property
+    def fixing(self) -> PoliciesInForce:
+        """Those alone that change deployments: what they make is what is wanted, whoever looks."""
+        return PoliciesInForce([one for one in self.rules if one.level == "fix"], self.exemptions, self.within)
+
+
+def policies_in_force(
+    project: Project, flows: ProjectFlows, enforced: Enforcement | None, now: datetime
+) -> tuple[PoliciesInForce, list[ConfigurationError]]:
+    """Find the policies that hold for a project: of installed packages, of its own file, of the deployer.
+
+    Args:
+        project: The project.
+        flows: Its flows, among whose modules its own policies are.
+        enforced: What the deployer's deployment says, which the project cannot change.
+        now: The moment of the deploy.
+
+    Returns:
+        The policies, and what is wrong with what was asked for.
+    """
+    enforced, today = enforced or Enforcement(), now.astimezone(UTC).date()
+    modules = flows.of(project.root).modules
+    found: list[Rule | ConfigurationError] = []
+    try:
+        found.extend(installed_rules())
+    except PolicyError as error:
+        found.append(error)
+    load = _from_elsewhere(project.root)
+    found.extend(
+        replace(one, is_enforced=True) if isinstance(one, Rule) else one
+        for one in rules_of(enforced.policies, load, lambda *_: DEPLOYER)
+    )
+    with modules.imported():
+        locate: Callable[..., str] = lambda *keys: project.locate("policies", *keys)  # noqa: E731 - two words
+        found.extend(rules_of(project.policies, modules.load_module, locate))
+    rules = list({_key(one): one for one in found if isinstance(one, Rule)}.values())
+    errors = [one for one in found if not isinstance(one, Rule)]
+    exemptions: list[Exemption] = []
+    for one in (
+        *_exemptions(enforced.exempt, rules, today, lambda *_: DEPLOYER, is_enforced=True),
+        *_exemptions(project.exempt, rules, today, lambda *keys: project.locate("exempt", *keys), is_enforced=False),
+    ):
+        (exemptions if isinstance(one, Exemption) else errors).append(one)  # pyright: ignore[reportArgumentType]
+    return PoliciesInForce(rules, exemptions, modules.imported), errors
+
+
+def _key(rule: Rule) -> tuple[object, ...]:
+    """What makes a rule the same as another one, whoever asks for it."""
+    return (rule.policy.origin, repr(sorted(rule.options.items())), rule.level, rule.environments, rule.is_enforced)
+
+
+def _from_elsewhere(root: Path) -> Callable[[str], ModuleType]:
+    """Import modules, but none of the project's own: what the deployer enforces is not the project's to write."""
+
+    def load(name: str) -> ModuleType:
+        module = importlib.import_module(name)
+        file = Path(module.__file__ or "").resolve()
+        if file.is_relative_to(root) and _INSTALLED.isdisjoint(file.parts):
+            hint = "Install the package that holds it where the deployer runs, and name its modules otherwise than the project's."
+            raise PolicyError(
+                f"{name!r} is a module of the project itself, which cannot hold what it is held to", hint=hint
+            )
+        return module
+
+    return load
+
+
+def _exemptions(
+    said: Sequence[ExemptionModel], rules: Sequence[Rule], today: date, locate: Callable[..., str], *, is_enforced: bool
+) -> Iterator[Exemption | PolicyError]:
+    known = known_policies(rules)
+    for index, one in enumerate(said):
+        if one.policy not in known:
+            where, hint = locate(index, "policy"), nearest(one.policy, known)
+            yield PolicyError(f"there is no policy {one.policy!r}", where=where, hint=hint)
+        elif one.until < today:
+            hint = "Do what the policy asks for and remove the exemption; or agree on another date."
+            message = f"the exemption from policy {one.policy} is over since {one.until}"
+            yield PolicyError(message, where=locate(index, "until"), hint=hint)
+        else:
+            where = locate(index)
+            yield Exemption(one.policy, one.until, one.because, one.deployments, where, is_enforced)
+
+
+class PolicyStep:
+    """One policy, held against every deployment of a batch.
+
+    Args:
+        rule: The policy.
+        judging: What it is part of.
+    """
+
+    # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
+    __slots__ = ("_judging", "rule")
+
+    def __init__(self, rule: Rule, judging: Judging) -> None:
+        self.rule: Rule = rule
+        self._judging = judging
+
+    def __str__(self) -> str:
+        return f"policy {self.rule}"
+
+    def run(self) -> tuple[int, list[str]]:
+        """Ask the policy; returns how many deployments it denies, and what it says of all of them."""
+        return self._judging.ask(self.rule)
+
+
+class Judging:
+    """Holding a batch of deployments against policies: what changes them first, the others once all else is done.
+
+    Args:
+        in_force: The policies.
+        drafts: The deployments, sound so far.
+        live: The live ones, by name.
+        host: This host, for which what a policy changes is checked again.
+    """
+
+    def __init__(
+        self, in_force: PoliciesInForce, drafts: Sequence[Draft], live: Mapping[str, LiveDeployment], host: Host
+    ) -> None:
+        self._in_force = in_force
+        self._host = host
+        self._verdicts: list[tuple[Draft, Verdict]] = []
+        for draft in drafts if in_force.rules else ():
+            found = live.get(draft.deployment.full_name)
+            finished = FinishedDeployment(
+                deployment=draft.as_built(),
+                recipe=draft.recipe,
+                variables=draft.variables(),
+                components=draft.components,
+                live=found.record if found is not None else None,
+            )
+            self._verdicts.append((draft, Verdict(finished)))
+
+    async def fix(self) -> None:
+        """Let those policies have their say that change deployments."""
+        await self._run(self._in_force.fixing.rules)
+        for draft, verdict in self._verdicts:
+            if verdict.fixes and not draft.errors:
+                draft.fixed_by_policy(verdict.finished.deployment, self._host)
+
+    async def judge(self) -> None:
+        """Let the others have theirs, on what will be deployed; what they deny becomes the deployment's error."""
+        self._verdicts = [
+            (draft, replace(verdict, finished=replace(verdict.finished, deployment=draft.deployment)))
+            for draft, verdict in self._verdicts
+        ]
+        await self._run([one for one in self._in_force.rules if one.level != "fix"])
+        for draft, verdict in self._verdicts:
+            draft.remarks = tuple(dict.fromkeys((*draft.remarks, *verdict.remarks)))
+            for one in verdict.denied:
+                draft.refuse(one.as_error(draft.deployment))
+
+    def ask(self, rule: Rule) -> tuple[int, list[str]]:
+        """Ask one policy about all of them."""
+        told: list[str] = []
+        denied = 0
+        for index, (draft, verdict) in enumerate(self._verdicts):
+            try:
+                with self._in_force.within():
+                    after = verdict.with_rule(rule, self._in_force.exemptions)
+            except PolicyError as error:
+                draft.refuse(error)
+                told.append(f"{verdict.finished.name}: {error.message}")
+                denied += 1
+                continue
+            self._verdicts[index] = (draft, after)
+            news = after.violations[len(verdict.violations) :]
+            denied += any(one.level == "deny" for one in news)
+            said = (*news, *after.exemptions[len(verdict.exemptions) :], *after.fixes[len(verdict.fixes) :])
+            told.extend(f"{verdict.finished.name}: {one}" for one in said)
+        return denied, told
+
+    async def _run(self, rules: Sequence[Rule]) -> None:
+        if not self._verdicts:
+            return
+        for rule in rules:
+            step = PolicyStep(rule, self)
+            if flow_run.get_id() is None:
+                step.run()
+            else:
+                # With its state, as what it denies belongs to its drafts, and the others go on.
+                state: Any = run_policy(step, return_state=True)  # typed by Prefect as if it were no coroutine
+                await state
+
+
+@task(name="policy", task_run_name="{step}", cache_policy=NO_CACHE)
+async def run_policy(step: PolicyStep) -> State[None] | None:
+    """Hold every deployment of the batch against a policy; failed where it denies one."""
+    denied, told = step.run()
+    logger = get_run_logger()
+    for line in told:
+        logger.warning("%s", line)
+    if not told:
+        logger.info("%s: nothing to say", step)
+    return Failed(message=f"it denies {counted(denied, 'deployment')}: {told[0]}") if denied else None

@@ -1,0 +1,18 @@
+"""Policies: what a team asks of every deployment, as typed functions that are held against each of them before a write."""
+
+from meta_prefect.policies.checking import Exemption, Fix, Verdict, check
+from meta_prefect.policies.policy import Policy, Rule, policy
+from meta_prefect.policies.values import FinishedDeployment, Level, Violation
+
+__all__ = [
+    "Exemption",
+    "FinishedDeployment",
+    "Fix",
+    "Level",
+    "Policy",
+    "Rule",
+    "Verdict",
+    "Violation",
+    "check",
+    "policy",
+]

@@ -1,0 +1,94 @@
+"""What there is to know about a policy, as values: for the command line."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterable
+from typing import ClassVar
+
+from docstring_parser import parse
+from pydantic import BaseModel, ConfigDict
+
+from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.policies.policy import Policy, Rule
+from meta_prefect.policies.values import Level
+
+
+class OptionDescription(BaseModel):
+    """One option of a policy.
+
+    Attributes:
+        name: Its name.
+        required: Whether whoever puts the policy into force must give it.
+        default: Its default as JSON.
+        help: What the policy's docstring says.
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    required: bool
+    default: str = ""
+    help: str = ""
+
+
+class PolicyDescription(BaseModel):
+    """A policy.
+
+    Attributes:
+        name: Its name.
+        summary: What it asks for.
+        text: What else its docstring says.
+        level: What it does.
+        origin: Where it is defined.
+        options: Its options.
+        in_force: Who has put it into force here, each with the options and environments where these are said; empty where it is
+            off.
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    summary: str
+    text: str
+    level: Level
+    origin: str
+    options: tuple[OptionDescription, ...]
+    in_force: tuple[str, ...]
+
+
+def describe(policy: Policy, rules: Iterable[Rule]) -> PolicyDescription:
+    """Describe a policy.
+
+    Args:
+        policy: The policy.
+        rules: What is in force.
+    """
+    parsed = parse(inspect.getdoc(policy.function) or "")
+    properties: Record = policy.options_model.model_json_schema().get("properties", {})
+    return PolicyDescription(
+        name=policy.name,
+        summary=policy.summary,
+        text=parsed.long_description or "",
+        level=policy.level,
+        origin=policy.origin,
+        options=tuple(_option(policy, name, schema) for name, schema in properties.items()),
+        in_force=tuple(_in_force(rule) for rule in rules if rule.policy.origin == policy.origin),
+    )
+
+
+def _option(policy: Policy, name: str, schema: Record) -> OptionDescription:
+    field = policy.options_model.model_fields[name]
+    default = "" if field.is_required() else json.dumps(schema.get("default"), default=str)
+    return OptionDescription(name=name, required=field.is_required(), default=default, help=field.description or "")
+
+
+def _in_force(rule: Rule) -> str:
+    """``meta_prefect.yaml:4:5: policies[0] (most: 2; warn; in prod)``."""
+    options = rule.policy.options_model.model_validate(rule.options).model_dump(mode="json", exclude_defaults=True)
+    said = [", ".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in options.items())]
+    said.append(rule.level if rule.level != rule.policy.level else "")
+    said.append(f"in {', '.join(rule.environments)}" if rule.environments else "")
+    about = "; ".join(filter(None, said))
+    return f"{rule.origin} ({about})" if about else rule.origin
