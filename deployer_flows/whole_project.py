@@ -238,7 +238,7 @@ async def approved(
         await store_plan(earlier, server)
         plan = document(planned.batch.plan)
         title = f"Deploy {project.name} to {environment.name}: {plan.count()}"
-        about = markdown(plan, title)[:LONGEST_QUESTION]
+        about = markdown(plan, title, longest=LONGEST_QUESTION)
     approval = await ask(earlier, about, environment, rule, server)
     answered = earlier.model_copy(update={"approval": approval})
     return inputs.following(answered), answered

@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Sequence
 from typing import Final
 
-from meta_prefect.interfaces.markdown import code, escaped, fenced, link
-from meta_prefect.report.plan_text import sections
+from meta_prefect.interfaces.markdown import code, escaped, link
+from meta_prefect.report.plan_text import diff_block, sections
 from meta_prefect.report.report import Report
 
 _OPEN_LINES: Final = 20
@@ -34,13 +34,7 @@ def plan_comment(report: Report) -> str:
 
 
 def _block(lines: Sequence[str]) -> str:
-    shown = list(lines)
-    while shown and sum(len(line) + 1 for line in shown) > _MOST_CHARACTERS:
-        shown = shown[: len(shown) * 9 // 10]
-    left_out = len(lines) - len(shown)
-    block = fenced("\n".join(shown), "diff") if shown else ""
-    if left_out:
-        block += f"\n\n{left_out} more lines: `meta-prefect plan`"
+    block = diff_block(lines, _MOST_CHARACTERS)
     return (
         block if len(lines) <= _OPEN_LINES else f"<details><summary>Field by field</summary>\n\n{block}\n\n</details>"
     )

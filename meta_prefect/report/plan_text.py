@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, cast
 
 from meta_prefect.interfaces.commits import is_commit, short_commit
@@ -163,8 +163,30 @@ def lines(plan: PlanDocument) -> Iterator[str]:
     return (line for section in sections(plan) for line in section.text())
 
 
-def markdown(plan: PlanDocument, title: str, first: Iterable[str] = ()) -> str:
-    """The whole plan as Markdown: what to know ``first``, then a diff block, which viewers of Markdown can colour."""
-    body = "\n".join(line for section in sections(plan) for line in section.diff()) or "= nothing to deploy"
+def markdown(plan: PlanDocument, title: str, first: Iterable[str] = (), *, longest: int | None = None) -> str:
+    """The whole plan as Markdown: what to know ``first``, then a diff block, which viewers of Markdown can colour.
+
+    Args:
+        plan: The plan.
+        title: What stands above it.
+        first: What to know first.
+        longest: How many characters of the diff there may be; None for all of it.
+    """
     notes = "".join(f"**{escaped(line)}**\n\n" for line in first)
-    return f"# {escaped(title)}\n\n{notes}{plan.count()}\n\n{fenced(body, 'diff')}\n"
+    body = diff_block([line for section in sections(plan) for line in section.diff()], longest)
+    return f"# {escaped(title)}\n\n{notes}{plan.count()}\n\n{body or fenced('= nothing to deploy', 'diff')}\n"
+
+
+def diff_block(lines: Sequence[str], longest: int | None = None) -> str:
+    """Lines of a plan as a block of Markdown; empty for none.
+
+    Args:
+        lines: The lines.
+        longest: How many characters there may be, of whole lines; those that are left out are counted below the block.
+    """
+    shown = list(lines)
+    while longest is not None and sum(len(line) + 1 for line in shown) > longest:
+        shown = shown[: len(shown) * 9 // 10]
+    block = fenced("\n".join(shown), "diff") if shown else ""
+    left_out = len(lines) - len(shown)
+    return f"{block}\n\n{left_out} more lines: `meta-prefect plan`" if left_out else block

@@ -151,6 +151,20 @@ def test_the_page_is_a_diff() -> None:
     assert page.endswith("````\n")
 
 
+def test_a_page_that_is_too_long_is_cut_between_lines() -> None:
+    """The block ends where it should, and what is left out is counted."""
+    plan = Plan(
+        deployments=tuple(update(f"a/{number}", FieldChange("version", "1", f"{number}")) for number in range(50))
+    )
+    whole, cut = (markdown(document(plan), "Plan", longest=longest) for longest in (None, 300))
+    block, rest = cut.removesuffix("\n").rsplit("\n```\n\n", 1)
+    assert whole.startswith(block)
+    assert len(block.partition("```diff\n")[2]) < 300
+    left_out, total = whole.count("\n") - block.count("\n") - 2, whole.count("\n")
+    assert 0 < left_out < total
+    assert rest == f"{left_out} more lines: `meta-prefect plan`"
+
+
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
