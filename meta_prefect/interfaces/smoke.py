@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,7 +18,7 @@ class Smoke(BaseModel):
         timeout: Within which time it is to be through, waiting for a worker included: ``10m``, ``2h``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     parameters: dict[str, Any] = Field(default={}, title="Parameters", description="Parameters of the smoke run.")
     timeout: Length = Field(

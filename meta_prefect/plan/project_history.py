@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC
+from typing import ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -33,7 +34,7 @@ class ProjectDeploy(BaseModel):
         doubt: Why its record does not count; None where it does.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     at: AwareDatetime
     environment: str

@@ -26,7 +26,7 @@ class ShapedVariables(BaseModel):
         fixed_by_recipe: Variables of that one which no entry gives.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     fixed_by_recipe: ClassVar[frozenset[str]] = frozenset()
 

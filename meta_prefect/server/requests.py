@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import json
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
@@ -243,13 +245,13 @@ async def base_job_template(worker_type: str, *, offline: bool = False) -> Recor
         # Prefect's own. Looking for any other loads every integration that is installed, a second of work.
         from prefect.workers.process import ProcessWorker
 
-        return ProcessWorker.get_default_base_job_template()
+        return _template_of(ProcessWorker)
     from prefect.workers import utilities
     from prefect.workers.base import BaseWorker
 
     if offline:
         worker = BaseWorker[Any, Any, Any].get_worker_class_from_type(worker_type)
-        template = None if worker is None else worker.get_default_base_job_template()
+        template = None if worker is None else _template_of(worker)
     else:
         template = await utilities.get_default_base_job_template_for_infrastructure_type(worker_type)
     shipped = {} if template is not None else _shipped_templates()
@@ -261,6 +263,16 @@ async def base_job_template(worker_type: str, *, offline: bool = False) -> Recor
             "here.",
         )
     return shipped[worker_type] if template is None else template
+
+
+def _template_of(worker: Any) -> Record:
+    """The job template of a class of workers, of which Prefect makes the schema anew each time it is asked."""
+    return copy.deepcopy(_made_template(worker))
+
+
+@cache
+def _made_template(worker: Any) -> Record:
+    return worker.get_default_base_job_template()
 
 
 def _shipped_templates() -> dict[str, Record]:
