@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
 from meta_prefect import __version__
 from meta_prefect.cli.approve import approve
+from meta_prefect.cli.asking_first import go_ahead, is_shown_first
 from meta_prefect.cli.bootstrap import bootstrap
 from meta_prefect.cli.destroy import destroy
 from meta_prefect.cli.disown import disown
@@ -29,7 +30,9 @@ from meta_prefect.cli.options import (
     Flag,
     Form,
     PlanOptions,
+    Quiet,
     TargetOptions,
+    Yes,
     refuse_beside_plan,
 )
 from meta_prefect.cli.output import Output, Pipe, report_of
@@ -86,13 +89,16 @@ def deploy(
     how: ApplyOptions = ApplyOptions(),
     where: TargetOptions = TargetOptions(),
     every: Every = False,
+    yes: Yes = False,
+    quiet: Quiet = False,
     output: Form = "text",
     debug: Debug = False,
 ) -> int:
     """Deploy a project: every deployment that its `meta_prefect.yaml` asks for.
 
     Where no Prefect API is configured, a Prefect server is started in the background on this host. `--dry-run` prints what
-    `meta-prefect plan` does, and exits alike.
+    `meta-prefect plan` does, and exits alike. On a terminal, what `--prune` would delete is shown and asked about first, and so
+    is all that goes to an environment with `protected: true`; exactly that is then applied.
 
     Parameters
     ----------
@@ -100,17 +106,28 @@ def deploy(
         A path in the project (by default the present folder), and names of flows or of `flow/deployment`.
     """
     from meta_prefect.deploy import deploy as run
+    from meta_prefect.deploy import read_file_of, split_targets
 
     if how.plan is not None:
         refuse_beside_plan(what)
-    asked = {**what.given(), **how.given()}
+    asked: dict[str, Any] = {**what.given(), **how.given()}
     if where.remote and output == "json":
         raise TargetError("--output json does not go with --remote", hint="The deployer's run has the report.")
     if where.remote:
         return deploy_by_deployer(targets, revision=where.revision, environment=asked.pop("env"), **asked)
     if where.revision is not None:
         raise TargetError("--revision goes with --remote", hint="Here, what is deployed is what is checked out.")
-    out = Output()
+    read_file_of(targets)
+    out = Output(quiet=quiet)
+    if not (yes or how.dry_run or how.plan) and is_shown_first(targets, what):
+        with out.watching("Planning", debug=debug):
+            planned = run(targets, dry_run=True, **what.given())
+        if not go_ahead(planned, targets, what, out):
+            out.say("Nothing was written.")
+            return 1
+        if planned.run_id is not None:
+            targets = (str(split_targets(targets)[0]),)
+            asked = {**how.given(), "env": what.env, "plan": planned.run_id}
     with out.watching("Deploying", debug=debug):
         report = report_of(
             lambda: run(targets, **asked, build=not where.no_build, local=where.local, auth=where.auth, say=out.say)
@@ -128,6 +145,7 @@ def plan(
     output: Annotated[
         Literal["text", "json", "markdown"], Parameter(help="How to print; `markdown` for a comment of a pull request.")
     ] = "text",
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> int:
     """Say what a deploy would do, field by field, and write nothing.
@@ -141,8 +159,10 @@ def plan(
         A path in the project (by default the present folder), and names of flows or of `flow/deployment`.
     """
     from meta_prefect.deploy import deploy as run
+    from meta_prefect.deploy import read_file_of
 
-    out = Output()
+    read_file_of(targets)
+    out = Output(quiet=quiet)
     with out.watching("Planning", debug=debug):
         report = run(targets, dry_run=True, **what.given())
     return out.plan(report, output, adopting=what.adopt, env=what.env)
@@ -164,10 +184,12 @@ def validate(
     targets
         A path in the project (by default the present folder), and names of flows or of `flow/deployment`.
     """
+    from meta_prefect.deploy import read_file_of
     from meta_prefect.deploy import validate as run
 
     out = Output()
     try:
+        read_file_of(targets)
         with out.watching("Checking", debug=debug):
             report = run(targets, env=env)
     except ValidationFailed as failure:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from cyclopts import Parameter
 
-from meta_prefect.cli.options import Debug, DryRun, Flag
+from meta_prefect.cli.asking_first import somebody_is_there
+from meta_prefect.cli.options import Debug, DryRun, Flag, Yes
 from meta_prefect.cli.output import Output, report_of
 from meta_prefect.errors import TargetError
 
@@ -21,7 +21,7 @@ def destroy(
     /,
     *,
     env: Annotated[str, Parameter(name=["--env", "-e"], help="The environment.")],
-    yes: Annotated[Flag, Parameter(help="Do not ask.")] = False,
+    yes: Yes = False,
     force: Annotated[Flag, Parameter(help="Do not wait for runs that are under way.")] = False,
     dry_run: DryRun = False,
     debug: Debug = False,
@@ -47,25 +47,15 @@ def destroy(
         out.plan(planned, "text", following=False)
         if dry_run:
             return 2
-        if not yes and not _agreed(f"Take down {env}{f' on {place}' if place else ''}?", out):
+        if not yes and not somebody_is_there():
+            raise TargetError("nobody is there to be asked; nothing was deleted", where="destroy", hint="Give --yes.")
+        if not yes and not out.agreed(f"Take down {env}{f' on {place}' if place else ''}?"):
             out.say("Nothing was deleted.")
             return 1
         with out.watching("Destroying", debug=debug):
             report = report_of(lambda: _run(path, env, dry_run=False, force=force))
     out.report(report, following=False)
     return 1 if report.failed else 0
-
-
-def _agreed(question: str, out: Output) -> bool:
-    """Ask on a terminal.
-
-    Raises:
-        TargetError: There is none.
-    """
-    if not sys.stdin.isatty():
-        raise TargetError("nobody is there to be asked; nothing was deleted", where="destroy", hint="Give --yes.")
-    out.say(f"{question} [y/N]")
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _run(path: Path, env: str, **parameters: Any) -> Report:

@@ -21,6 +21,7 @@ Several = Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)]
 ProjectPath = Annotated[Path, Parameter(name="--path", help="The project's folder, or a file in it.")]
 Debug = Annotated[Flag, Parameter(help="Show Prefect's own log, and tracebacks.")]
 DryRun = Annotated[Flag, Parameter(help="Plan, and write nothing.")]
+Yes = Annotated[Flag, Parameter(name=["--yes", "-y"], help="Do not ask.")]
 Environment = Annotated[
     str | None, Parameter(name=["--env", "-e"], help="The environment; by default META_PREFECT__ENV, else dev.")
 ]
@@ -29,6 +30,9 @@ ServerOf = Annotated[
     Parameter(name=["--env", "-e"], help="The environment whose server is asked, where the project names one."),
 ]
 Select = Annotated[Several, Parameter(help="Only what matches, by flow or deployment: `etl-*`, `*/nightly-*`.")]
+Quiet = Annotated[
+    Flag, Parameter(name=["--quiet", "-q"], help="Print errors, failures and the closing line, and nothing else.")
+]
 Form = Annotated[Literal["text", "json"], Parameter(help="How to print.")]
 
 Every = Annotated[Flag, Parameter(name="--all", help="Name what is unchanged or in sync too, however many there are.")]

@@ -78,9 +78,11 @@ class Output:
 
     Args:
         tokens: The command line; None means that of this process.
+        quiet: Whether only errors, failures and the closing line are printed.
     """
 
-    def __init__(self, tokens: Sequence[str] | None = None) -> None:
+    def __init__(self, tokens: Sequence[str] | None = None, *, quiet: bool = False) -> None:
+        self.quiet = quiet
         self._tokens = sys.argv[1:] if tokens is None else tokens
         self._out = Pipe(highlight=False, soft_wrap=True, emoji=False)
         self._err = Pipe(stderr=True, highlight=False, soft_wrap=True, emoji=False)
@@ -92,7 +94,13 @@ class Output:
 
     def say(self, text: str) -> None:
         """Print a progress line."""
-        self._err.print(escape(indented(text)))
+        if not self.quiet:
+            self._err.print(escape(indented(text)))
+
+    def agreed(self, question: str) -> bool:
+        """Ask, and wait for the answer; anything but a yes is a no."""
+        self._err.print(escape(f"{question} [y/N]"))
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def raw(self, text: str, *, style: str = "", end: str = "\n") -> None:
         """Print a text as it is."""
@@ -118,7 +126,8 @@ class Output:
 
     def note(self, text: str) -> None:
         """Print what else to know."""
-        self._err.print(f"[yellow]note:[/] {escape(indented(text))}")
+        if not self.quiet:
+            self._err.print(f"[yellow]note:[/] {escape(indented(text))}")
 
     def errors(self, errors: Iterable[MetaPrefectError]) -> None:
         """Print what is wrong, and what to do."""
@@ -159,7 +168,7 @@ class Output:
     @contextmanager
     def _listener(self, title: str, *, debug: bool) -> Generator[Progress]:
         """The listener that shows how far a deploy is: a live line on a terminal, else what a deploy has to wait for."""
-        if debug or not self._err.is_terminal:
+        if debug or self.quiet or not self._err.is_terminal:
             yield _Waits(self.say)
             return
         from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
@@ -181,18 +190,16 @@ class Output:
         if form == "json":
             self.raw(report.as_json())
             return
+        if self.quiet:
+            self._failures_and_count(report)
+            return
         named = [one for one in report.outcomes if every or one.action != "unchanged"]
         if (left := len(report.outcomes) - len(named)) <= FEW:
             named, left = list(report.outcomes), 0
         if self._out.is_terminal and (named or report.components):
             self._table(report, named)
         else:
-            for outcome in named:
-                version = f" version {short_commit(outcome.version)}" if outcome.version else ""
-                detail = f" ({outcome.detail})" if outcome.detail else ""
-                self.raw(indented(f"{outcome.action} {escaped(outcome.deployment)}{version}{detail}"))
-            for name, done in report.components:
-                self.raw(indented(f"{done} {escaped(name)}"))
+            self._lines(report, named)
         if left:
             self.raw(f"unchanged: {left} deployments (--all names them)", style="dim")
         for remark in report.remarks:
@@ -201,9 +208,12 @@ class Output:
         if report.run_url:
             self.raw(f"Run: {report.run_url}")
         if following and not report.failed and not report.dry_run and named:
-            first = next((one for one in named if one.action in {"created", "updated"}), named[0])
-            parameters = "".join(f" -p {shlex.quote(f'{name}=')}…" for name in first.open_parameters)
-            self.raw(f"Next: prefect deployment run {shell(first.deployment)}{parameters} --watch")
+            self._propose_a_run(named)
+
+    def _propose_a_run(self, named: Sequence[Outcome]) -> None:
+        first = next((one for one in named if one.action in {"created", "updated"}), named[0])
+        parameters = "".join(f" -p {shlex.quote(f'{name}=')}…" for name in first.open_parameters)
+        self.raw(f"Next: prefect deployment run {shell(first.deployment)}{parameters} --watch")
 
     def plan(
         self, report: Report, form: str, *, following: bool = True, adopting: bool = False, env: str | None = None
@@ -231,6 +241,9 @@ class Output:
 
             self.raw(plan_comment(report))
             return ends
+        if self.quiet:
+            self._failures_and_count(report)
+            return ends
         from meta_prefect.report.plan_text import sections
 
         for section in sections(report.plan, with_remarks=False):
@@ -238,11 +251,9 @@ class Output:
             self._out.print(f"[{_MARK_COLORS[section.mark]}]{escape(escaped(title))}[/]")
             for line in below:
                 self._out.print(escape(escaped(line)))
-        for outcome in failed:
-            self.raw(indented(f"{outcome.action} {escaped(outcome.deployment)} ({outcome.detail})"))
         for remark in report.remarks:
             self.note(remark)
-        self.raw(report.in_one_line)
+        self._failures_and_count(report)
         unmanaged = [change.name for change in report.plan.changes if change.takes_over and not adopting]
         if unmanaged:
             what = unmanaged[0] if len(unmanaged) == 1 else f"{len(unmanaged)} deployments"
@@ -251,6 +262,19 @@ class Output:
             named = f" --env {shlex.quote(env)}" if env else ""
             self.raw(f"To apply exactly this: meta-prefect deploy{named} --plan {report.run_id}")
         return ends
+
+    def _lines(self, report: Report, named: Iterable[Outcome]) -> None:
+        for outcome in named:
+            version = f" version {short_commit(outcome.version)}" if outcome.version else ""
+            detail = f" ({outcome.detail})" if outcome.detail else ""
+            self.raw(indented(f"{outcome.action} {escaped(outcome.deployment)}{version}{detail}"))
+        for name, done in report.components:
+            self.raw(indented(f"{done} {escaped(name)}"))
+
+    def _failures_and_count(self, report: Report) -> None:
+        for outcome in report.failed:
+            self.raw(indented(f"{outcome.action} {escaped(outcome.deployment)} ({outcome.detail})"))
+        self.raw(report.in_one_line)
 
     def _table(self, report: Report, named: Iterable[Outcome]) -> None:
         from rich.table import Table

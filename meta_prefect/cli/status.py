@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from meta_prefect.cli.options import Debug, Environment, Every, Select
+from meta_prefect.cli.options import Debug, Environment, Every, Quiet, Select
 from meta_prefect.cli.output import FEW, Output
 from meta_prefect.texts import escaped
 
@@ -33,6 +33,7 @@ def status(
     env: Environment = None,
     select: Select = (),
     every: Every = False,
+    quiet: Quiet = False,
     output: Annotated[Literal["text", "json"], Parameter(help="How to print.")] = "text",
     debug: Debug = False,
 ) -> int:
@@ -46,31 +47,39 @@ def status(
     targets
         A path in the project (by default the present folder), and names of flows or of `flow/deployment`.
     """
-    out = Output()
+    from meta_prefect.deploy import read_file_of
+
+    read_file_of(targets)
+    out = Output(quiet=quiet)
     with out.watching("Comparing", debug=debug):
         found = _read(targets, env, select)
     if output == "json":
         out.raw(found.as_json())
     else:
-        in_sync = [one for one in found.deployments if one.state == "in sync" and not one.fields]
-        counted = [] if every or len(in_sync) <= FEW else in_sync
-        for one in found.deployments:
-            if one in counted:
-                continue
-            out.raw(escaped(_line(one)), style=_COLORS[one.state])
-            for field in one.fields:
-                out.raw(escaped(f"    {_field_line(field)}"))
-        for one in found.components:
-            if one.state != "in sync":
-                out.raw(escaped(f"{one.state}: {one}"), style=_COLORS[one.state])
-                for line in (*map(_field_line, one.fields), *one.remarks):
-                    out.raw(escaped(f"    {line}"))
-        if counted:
-            out.raw(f"in sync: {len(counted)} deployments (--all names them)", style="dim")
+        if not quiet:
+            _print_details(found, out, every=every)
         out.raw(found.in_one_line)
     for remark in found.remarks:
         out.say(f"note: {remark}")
     return 2 if not found.in_sync else 0 if found.can_run else 3
+
+
+def _print_details(found: ProjectStatus, out: Output, *, every: bool) -> None:
+    in_sync = [one for one in found.deployments if one.state == "in sync" and not one.fields]
+    counted = [] if every or len(in_sync) <= FEW else in_sync
+    for one in found.deployments:
+        if one in counted:
+            continue
+        out.raw(escaped(_line(one)), style=_COLORS[one.state])
+        for field in one.fields:
+            out.raw(escaped(f"    {_field_line(field)}"))
+    for one in found.components:
+        if one.state != "in sync":
+            out.raw(escaped(f"{one.state}: {one}"), style=_COLORS[one.state])
+            for line in (*map(_field_line, one.fields), *one.remarks):
+                out.raw(escaped(f"    {line}"))
+    if counted:
+        out.raw(f"in sync: {len(counted)} deployments (--all names them)", style="dim")
 
 
 def _read(targets: tuple[str, ...], env: str | None, select: tuple[str, ...]) -> ProjectStatus:

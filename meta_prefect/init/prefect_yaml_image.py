@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+from meta_prefect.implementations.code.automatic_dockerfile import AUTOMATIC
 from meta_prefect.init.prefect_yaml_source import Source
 from meta_prefect.init.prefect_yaml_steps import BUILDS_IMAGE, PUSHES_IMAGE, Steps, WrittenStep
 from meta_prefect.init.prefect_yaml_templates import filled
@@ -54,28 +55,16 @@ def built_image(image: object, steps: Steps, path: KeyPath, source: Source) -> d
 
 def _settings(step: WrittenStep, places: dict[str, str], source: Source) -> dict[str, Any]:
     build: dict[str, Any] = {}
-    if (dockerfile := places.get("dockerfile")) == "auto":
-        source.say((*step.path, "dockerfile"), _to_write(source))
-    elif dockerfile not in (None, "Dockerfile"):
+    if (dockerfile := places.get("dockerfile")) not in (None, "Dockerfile"):
         build["dockerfile"] = dockerfile
+    if dockerfile == AUTOMATIC:
+        build["folder"] = code_in_auto_image(source)
     if (context := places.get("path") or places.get("context") or ".") != ".":
         build["context"] = context
     for key, ours in _SETTINGS.items():
         if (value := step.inputs.get(key)) is not None:
             build[ours] = filled(value, (*step.path, key), source)
     return build
-
-
-def _to_write(source: Source) -> str:
-    folder = code_in_auto_image(source)
-    lines = ["FROM prefecthq/prefect:3-python3.12", f"COPY . {folder}/", f"WORKDIR {folder}/"]
-    if (source.root / "requirements.txt").is_file():
-        lines[1:1] = ["COPY requirements.txt .", "RUN pip install -r requirements.txt"]
-    text = "\\n".join(lines)
-    return (
-        "`auto` lets Prefect write a Dockerfile at each deploy; here there is to be one. "
-        f"Write it once: `printf '{text}\\n' > Dockerfile`"
-    )
 
 
 def code_in_auto_image(source: Source) -> str:

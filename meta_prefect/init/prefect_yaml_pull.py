@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final, cast
 
 from meta_prefect.hidden_values import secrets_in
+from meta_prefect.implementations.code.automatic_dockerfile import AUTOMATIC
 from meta_prefect.init.prefect_yaml_image import code_in_auto_image
 from meta_prefect.init.prefect_yaml_source import Source
 from meta_prefect.init.prefect_yaml_steps import BUILDS_IMAGE, Steps, WrittenStep
@@ -82,7 +83,7 @@ def _made_up(steps: Steps, image: object, source: Source) -> list[PullStep] | No
     built = next((one for one in steps.looked_at if one.function == BUILDS_IMAGE), None)
     if built is None:
         return [{SETS_DIRECTORY: {"directory": "/opt/prefect"}}] if image else None
-    if built.inputs.get("dockerfile") == "auto":
+    if built.inputs.get("dockerfile") == AUTOMATIC:
         return [{SETS_DIRECTORY: {"directory": code_in_auto_image(source)}}]
     return []
 

@@ -24,11 +24,11 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _LONGEST: Final = 1024  # bytes of a ticket or challenge
 _SCRIPT: Final = """
-const ticket = location.hash.slice(1);
+const [ticket, page = "/"] = location.hash.slice(1).split("@");
 history.replaceState(null, "", location.pathname);
 fetch(location.pathname, {method: "POST", body: ticket, cache: "no-store"})
   .then((answer) => answer.ok ? answer.text() : Promise.reject(answer.status))
-  .then((password) => { localStorage.setItem("prefect-password", password); location.replace("/"); })
+  .then((password) => { localStorage.setItem("prefect-password", password); location.replace(new URL(page, location).pathname); })
   .catch(() => { document.body.textContent = "This link has been used, or is too old. Type: meta-prefect open"; });
 """
 _PAGE: Final = (

@@ -33,14 +33,19 @@ def running_server() -> LocalServer:
     return server
 
 
-def sign_in_link(server: LocalServer) -> str:
+def sign_in_link(server: LocalServer, page: str = "") -> str:
     """Make the address that opens the UI: once, within a minute, where the server asks for authentication.
 
     The ticket is in the part of the address that browsers send to nobody, and so stands in no log.
+
+    Args:
+        server: The server.
+        page: The path of the page to open, such as ``/deployments/deployment/…``; left empty, the first one.
     """
     if server.auth_string is None:
-        return server.ui_url
-    return f"{server.ui_url}{PATH}#{make_ticket(server.auth_string, server.record.port)}"
+        return f"{server.ui_url}{page}"
+    then = f"@{page}" if page else ""
+    return f"{server.ui_url}{PATH}#{make_ticket(server.auth_string, server.record.port)}{then}"
 
 
 def open_in_browser(link: str) -> bool:

@@ -91,7 +91,7 @@ def desired_record(deployment: Deployment, live: LiveDeployment | None = None) -
     if deployment.concurrency_limit is not None:
         record["concurrency_limit"] = deployment.concurrency_limit or None
     if deployment.collision_strategy is not None:
-        record["collision_strategy"] = _strategy_as_stored(deployment.collision_strategy, live)
+        record["collision_strategy"] = _strategy_as_stored(deployment, live)
     if deployment.grace_period_seconds is not None:
         record["grace_period_seconds"] = deployment.grace_period_seconds
     if deployment.schedules is not None:
@@ -110,9 +110,11 @@ def _as_stored(form: Record, live: LiveDeployment | None) -> Record:
     return stored if _without_empty_parts(stored) == _without_empty_parts(form) else form
 
 
-def _strategy_as_stored(strategy: str, live: LiveDeployment | None) -> str | None:
-    """A strategy as it is stored already, where it is what Prefect does for a limit that comes without one."""
-    if strategy != "ENQUEUE" or live is None or not live.record["concurrency_limit"]:
+def _strategy_as_stored(deployment: Deployment, live: LiveDeployment | None) -> str | None:
+    """A strategy as it is stored already, where it is what Prefect does for a limit without one, and a limit is to be there."""
+    strategy = deployment.collision_strategy
+    is_limited = live is not None and live.record["concurrency_limit"] and deployment.concurrency_limit != 0
+    if strategy != "ENQUEUE" or live is None or not is_limited:
         return strategy
     return None if live.record["collision_strategy"] is None else strategy
 

@@ -80,7 +80,8 @@ class EnvironmentModel(FileModel):
     clean: bool = Field(default=False, description="Whether it may be deployed only where nothing is uncommitted.")
     protected: bool | None = Field(
         default=None,
-        description="Whether `destroy` refuses it; left out, an environment does that is named here, and a pattern does not.",
+        description="Whether `destroy` refuses it, and a deploy on a terminal asks first. Left out, `destroy` refuses one that "
+        "is named here, and not one of a pattern.",
     )
     expires: Length | None = Field(
         default=None,

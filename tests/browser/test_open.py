@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Generator
@@ -87,6 +88,13 @@ def test_the_link_signs_a_browser_in_once(run: Run, page: Any, address: str, chr
     assert other.evaluate("localStorage.getItem('prefect-password')") is None
     assert "#" not in other.url
     other.context.close()
+
+
+def test_a_link_to_a_page_leads_there_and_nowhere_else(run: Run, page: Any, address: str) -> None:
+    """The page of the UI that the link names; of another host's address only the path counts."""
+    prefer(page, address, "v2")
+    page.goto(run("-m", "meta_prefect.cli", "open", "--print") + "@//elsewhere.example/work-pools")
+    page.wait_for_url(re.compile(re.escape(address) + "/(v2/)?work-pools.*"))
 
 
 @UIS

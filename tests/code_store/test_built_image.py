@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from code_store.engine import Engine, running_engine
+from prefect.utilities.dockerutils import generate_default_dockerfile
 from support import Api
 from texts import ADD_FLOW
 from values import a_context, a_deployment, a_flow
@@ -21,7 +22,7 @@ from meta_prefect.deploy import deploy
 from meta_prefect.engine.code_in_image import CodeInImage, code_in_image
 from meta_prefect.errors import ConfigurationError, DeployFailed, ProcessError, ValidationFailed
 from meta_prefect.implementations.code import ImageBuild, built_image
-from meta_prefect.implementations.code.built_image import BuiltImage
+from meta_prefect.implementations.code.built_image import BuiltImage, reference_of
 from meta_prefect.implementations.code.image_engine import BuildSpec, DockerEngine
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.pull_steps import SETS_DIRECTORY
@@ -248,11 +249,32 @@ def test_the_tag_follows_the_content_or_the_commit(tmp_path: Path) -> None:
 
 
 def test_a_project_without_a_dockerfile_is_told_what_to_write(tmp_path: Path) -> None:
-    """The error holds a Dockerfile that would do."""
+    """The error says how to have one made, as `prefect.yaml` can."""
     deployment = a_deployment(flow=a_flow(source=str(tmp_path)))
     with pytest.raises(ConfigurationError, match="there is no Dockerfile in") as refusal:
         built_image(image="shop").update_deployment(deployment)
-    assert "COPY . ." in str(refusal.value.hint)
+    assert "dockerfile: auto" in str(refusal.value.hint)
+    made = built_image(image="shop", build=ImageBuild(dockerfile="auto")).update_deployment(deployment)
+    assert made.job_variables["image"].startswith("shop:")
+
+
+def test_an_automatic_dockerfile_is_that_of_prefect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Line by line what Prefect writes, in a folder of the image that is said; requirements make another image."""
+    context = tmp_path / "shop"
+    context.mkdir()
+    build = ImageBuild(dockerfile="auto", folder="/opt/prefect/shop")
+    tags: set[str] = set()
+    for requirements in (None, "httpx\n"):
+        if requirements:
+            (context / "requirements.txt").write_text(requirements)
+        with generate_default_dockerfile(context) as file:
+            theirs = file.read_text().replace("FROM prefecthq/", "FROM docker.io/prefecthq/")
+        assert build.text(context) == theirs
+        flow, asked = a_flow(source=str(context)), a_context(source=str(context), deploy_id=str(requirements))
+        tags.add(reference_of("shop", build, a_deployment(flow=flow, context=asked)))
+    assert len(tags) == 2
+    monkeypatch.setattr("prefect.__version__", "3.99.0+7.gabcdef0")
+    assert (build.text(context) or "").startswith("FROM docker.io/prefecthq/prefect:3.99.0-python")
 
 
 @pytest.mark.parametrize(
@@ -264,6 +286,7 @@ def test_a_project_without_a_dockerfile_is_told_what_to_write(tmp_path: Path) ->
         pytest.param({"image": "shop", "build": {"dockerfile": "/etc/x"}}, "leaves the project", id="dockerfile"),
         pytest.param({"image": "shop", "build": {"platform": "arm"}}, "should match pattern", id="platform"),
         pytest.param({"image": "shop", "build": {"dockerfil": "x"}}, "Extra inputs", id="unknown"),
+        pytest.param({"image": "shop", "build": {"folder": "/srv"}}, "`folder` is for `dockerfile: auto`", id="folder"),
     ],
 )
 def test_what_makes_no_image_is_refused_where_it_is_written(arguments: dict[str, Any], told: str) -> None:
@@ -296,6 +319,23 @@ def test_a_real_engine_builds_and_pushes(
     assert digest is not None
     (artifact,) = server.post("/artifacts/latest/filter", artifacts={"key": {"like_": f"image-%{unique}"}})
     assert digest in artifact["data"]
+
+
+@pytest.mark.stores
+def test_a_real_engine_builds_by_a_dockerfile_that_is_no_file(
+    real: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The context's files are in the image, and nothing is left in the context."""
+    monkeypatch.setenv("DOCKER_HOST", real.socket)
+    (tmp_path / "flow.py").write_text(ADD_FLOW)
+    engine, reference = DockerEngine("here"), f"{real.registry}/made:1"
+
+    async def look() -> frozenset[str] | None:
+        await engine.build(reference, BuildSpec(tmp_path, "auto", {}, None, None, DOCKERFILE))
+        return await engine.holding(reference, ("/srv/flows/flow.py", "/srv/flows/Dockerfile"))
+
+    assert asyncio.run(look()) == {"/srv/flows/flow.py"}
+    assert [file.name for file in tmp_path.iterdir()] == ["flow.py"]
 
 
 @pytest.mark.stores

@@ -7,9 +7,10 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,12 @@ class Buildah:
     Attributes:
         store: The folder that holds them.
         driver: How layers are kept.
+        seconds: How long it took to build the image, its packages' downloads included.
     """
 
     store: Path
     driver: str
+    seconds: float = 0
 
     def command(self, *arguments: str) -> list[str]:
         """A command line."""
@@ -108,7 +111,7 @@ def make_stand_in(buildah: Buildah, folder: Path) -> None:
     if certificates := os.environ.get("PIP_CERT"):
         (root / certificates.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(certificates, root / certificates.lstrip("/"))
-        buildah("config", "--env", f"PIP_CERT={certificates}", container)
+        buildah("config", "--env", f"PIP_CERT={certificates}", "--env", f"SSL_CERT_FILE={certificates}", container)
     buildah("add", container, str(root), "/")
     buildah("commit", container, base_name())
     buildah("rm", container)
@@ -133,8 +136,9 @@ def built_image() -> Generator[Buildah]:
     try:
         make_stand_in(buildah, folder)
         options = ["--pull-never", "--format", "docker", "--tag", IMAGE, "--file", str(DOCKERFILE)]
+        begun = time.monotonic()
         buildah("build", *options, str(PROJECT))
-        yield buildah
+        yield replace(buildah, seconds=time.monotonic() - begun)
     finally:
         buildah("umount", "--all")
         shutil.rmtree(folder)

@@ -100,13 +100,19 @@ EVERY_ROLE = """
 
 @pytest.mark.stores
 @pytest.mark.timeout(600)
-def test_the_image_is_built_and_serves_every_role(buildah: Buildah) -> None:
-    """Not root, no entrypoint, a health check, small; server, worker, deployer, Kubernetes' own command and Git are there."""
+def test_the_image_is_built_and_serves_every_role(buildah: Buildah, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not root, no entrypoint, a health check, small; server, worker, deployer, Kubernetes' own command and Git are there.
+
+    What the build took is printed.
+    """
     config = buildah.inspect(IMAGE)
     assert (config["User"], config.get("Entrypoint") or [], config["WorkingDir"]) == ("1000:1000", [], "/srv/flows")
     assert config["Healthcheck"]["Test"] == ["CMD", "healthy"]
     with buildah.container(base_name()) as base, buildah.container(IMAGE) as container:
-        assert buildah.mebibytes(container) - buildah.mebibytes(base) < 650
+        added = buildah.mebibytes(container) - buildah.mebibytes(base)
+        with capsys.disabled():
+            sys.stdout.write(f"\nthe image: built in {buildah.seconds:.0f} s, {added:.0f} MiB beside its base\n")
+        assert added < 650
 
         told = buildah("run", container, "--", "sh", "-ec", EVERY_ROLE)
         for part in ("uid=1000", "Execute a flow run", "--type", "local_run_deployer", "git version"):

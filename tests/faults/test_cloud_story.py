@@ -21,11 +21,12 @@ FLOW = """
     from prefect import flow
 
     @flow(name="UNIQUE")
-    def work(n: int = 1) -> int:
+    def work(n: int = 1, token: str = "") -> int:
         '''Work.'''
         return n
 """
 NUMBER = 60
+TOKEN = "a-value-for-nobody"
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -42,14 +43,13 @@ def cloud(server: Api) -> Generator[CloudDouble]:
 
 @pytest.fixture
 def root(project: Callable[..., Path]) -> Path:
-    """A project of many deployments."""
+    """A project of many deployments, whose environment has a word of its own; one value of each looks like a secret."""
+    asks = f"schedule: '0 9 * * *', parameters: {{token: {TOKEN}}}"
     entries = "\n".join(
-        f"        - {{recipe: local_run_deployer, variables: {{name: n{number}, schedule: '0 9 * * *'}}}}"
-        for number in range(NUMBER)
+        f"        - {{recipe: local_run_deployer, variables: {{name: n{number}, {asks}}}}}" for number in range(NUMBER)
     )
-    return project(
-        flow=FLOW, **{"meta_prefect.yaml": f"    project: UNIQUE\n    deployments:\n      UNIQUE:\n{entries}\n"}
-    )
+    head = "    project: UNIQUE\n    environments: {dev: {called: cloudy}}\n    deployments:\n      UNIQUE:\n"
+    return project(flow=FLOW, **{"meta_prefect.yaml": f"{head}{entries}\n"})
 
 
 @pytest.fixture
@@ -65,6 +65,7 @@ def on_cloud(cloud: CloudDouble, root: Path, tmp_path: Path) -> Generator[Cli]:
         )
         assert done.returncode == code, done.stdout + done.stderr
         assert cloud.key not in done.stdout + done.stderr
+        assert TOKEN not in done.stdout + done.stderr
         return done
 
     yield run
@@ -80,7 +81,8 @@ def test_the_story(server: Api, cloud: CloudDouble, on_cloud: Cli, unique: str) 
     assert f"{NUMBER} " in on_cloud("plan").stdout.splitlines()[-2]
     assert f"{NUMBER} of {NUMBER} in sync" in on_cloud("status").stdout
 
-    name = f"{unique}/n0-dev"
+    assert server.get("/block_types/slug/secret/block_documents/name/meta-prefect-sealing-key") is not None
+    name = f"{unique}/n0-cloudy"
     run = server.post(f"/deployments/{server.deployment(name)['id']}/create_flow_run")
     wait_until(lambda: server.get(f"/flow_runs/{run['id']}")["state"]["type"] == "COMPLETED", what="the run ends")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from server_answer import last_entry, stored, stored_again
 from values import a_deployment, a_flow
@@ -76,6 +76,14 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
 STORED_AS = {"flow": "parameter_openapi_schema"}
 """The name of a field on the server, where it is another one."""
 
+UNSAID: dict[str, Any] = dict.fromkeys(FIELDS) | {
+    "tags": ["meta-prefect=shop"],
+    "parameters": {},
+    "enforce_parameter_schema": True,
+    "pull_steps": [],
+    "job_variables": {},
+    "flow": a_flow(),
+}
 deployments = st.fixed_dictionaries(FIELDS)
 many_examples = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -93,6 +101,7 @@ def test_written_once_it_is_unchanged(fields: dict[str, Any]) -> None:
 
 @many_examples
 @given(deployments, deployments)
+@example(UNSAID | {"concurrency_limit": 1}, UNSAID | {"concurrency_limit": 0, "collision_strategy": "ENQUEUE"})
 def test_after_an_update_it_is_unchanged(before: dict[str, Any], now: dict[str, Any]) -> None:
     """Whatever was there, writing what the plan shows leaves nothing to do."""
     desired, live = a_deployment(**now), stored(a_deployment(**before))

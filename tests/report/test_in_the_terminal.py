@@ -54,3 +54,14 @@ def test_all_of_them_are_named_on_demand(capsys: pytest.CaptureFixture[str]) -> 
     Output([]).report(Report(environment="dev", outcomes=UNCHANGED), every=True)
     printed = capsys.readouterr().out
     assert all(f"unchanged {one.deployment}\n" in printed for one in UNCHANGED)
+
+
+def test_a_quiet_command_prints_failures_and_the_closing_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--quiet` is for logs in which only the end counts: neither notes nor what went well."""
+    failed = Outcome(deployment="c/y", recipe="r", action="failed", detail="no such pool")
+    out = Output([], quiet=True)
+    out.say("waiting")
+    out.report(Report(environment="dev", outcomes=(*UNCHANGED, UPDATED, failed), remarks=("a note",)))
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert printed.out.splitlines() == ["failed c/y (no such pool)", "1 updated, 40 unchanged, 1 failed in dev"]

@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from meta_prefect.errors import ConfigurationError, MetaPrefectError
 from meta_prefect.files import is_regular, place_in
 from meta_prefect.implementations.builder import Builder
+from meta_prefect.implementations.code.automatic_dockerfile import AUTOMATIC, automatic_dockerfile
 from meta_prefect.implementations.code.commits import committed
 from meta_prefect.implementations.code.files import content_hash
 from meta_prefect.implementations.code.image_engine import BuildSpec, DockerEngine, ImageEngine
@@ -48,7 +49,9 @@ class ImageBuild(BaseModel):
     """How an image is built.
 
     Attributes:
-        dockerfile: The Dockerfile, relative to the context.
+        dockerfile: The Dockerfile, relative to the context; ``auto`` makes one as Prefect does: the image of this Prefect,
+            ``requirements.txt`` installed, the context copied.
+        folder: Where ``auto`` puts the project in the image, such as ``/opt/prefect/shop``; left empty, ``/opt/prefect/project``.
         context: The folder whose files may be copied into the image, relative to the project's.
         tag: The tag: a hash of the project's files and of these settings, or the deployed commit.
         arguments: Values of the Dockerfile's ``ARG``; no secrets, as they stay in the image.
@@ -60,6 +63,7 @@ class ImageBuild(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     dockerfile: PathInProject = "Dockerfile"
+    folder: str | None = Field(default=None, pattern=r"^(/[\w.-]+)+$")
     context: PathInProject = "."
     tag: Literal["content", "commit"] = "content"
     arguments: dict[str, str] = Field(default={})
@@ -67,12 +71,26 @@ class ImageBuild(BaseModel):
     platform: str | None = Field(default=None, pattern=r"^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$")
     push: bool = True
 
+    @model_validator(mode="after")
+    def _folder_is_of_auto(self) -> Self:
+        if self.folder is not None and self.dockerfile != AUTOMATIC:
+            raise ValueError(
+                f"`folder` is for `dockerfile: {AUTOMATIC}`; the WORKDIR of {self.dockerfile} says where runs start"
+            )
+        return self
+
+    def text(self, source: Path) -> str | None:
+        """The text of the Dockerfile where it is no file of the project in this folder."""
+        if self.dockerfile != AUTOMATIC:
+            return None
+        return automatic_dockerfile(source / self.context, self.folder or "/opt/prefect/project")
+
 
 class built_image(Builder):  # noqa: N801 - used like a function
     """Builds an image with the project's code, pushes it, and lets runs use it. Both happen once for each distinct image.
 
-    The project has a Dockerfile that copies the code to the folder in which the image starts. An image whose tag is in the
-    registry already is not built again.
+    The project has a Dockerfile that copies the code to the folder in which the image starts, or has one made: ``auto``. An
+    image whose tag is in the registry already is not built again.
 
     Attributes:
         image: The image without a tag: ``registry.example/shop``.
@@ -103,10 +121,10 @@ class built_image(Builder):  # noqa: N801 - used like a function
                 f"{self.build.context}/{self.build.dockerfile} leads out of the project's folder {source}",
                 hint="Images are only built from files of the project; move them there.",
             )
-        if not is_regular(dockerfile):
+        if self.build.dockerfile != AUTOMATIC and not is_regular(dockerfile):
             raise ConfigurationError(
                 f"there is no {self.build.dockerfile} in {folder}",
-                hint="Write one that copies the project, such as:\n    FROM prefecthq/prefect:3-python3.11\n    COPY . .",
+                hint=f"Write one that copies the project, or have it made: `build: {{dockerfile: {AUTOMATIC}}}`.",
             )
         deployment.job_variables["image"] = reference_of(self.image, self.build, deployment)
         deployment.pull_steps = deployment.pull_steps or code_in_image()
@@ -132,13 +150,14 @@ def reference_of(image: str, build: ImageBuild, deployment: Deployment) -> str:
     """
     if build.tag == "commit":
         return f"{image}:{committed(deployment)[:12]}"
-    return f"{image}:{_tag_of(content_hash(deployment.flow.source, deployment.context.deploy_id), build)}"
+    source = deployment.flow.source
+    return f"{image}:{_tag_of(content_hash(source, deployment.context.deploy_id), build, source)}"
 
 
-def _tag_of(content: str, build: ImageBuild) -> str:
+def _tag_of(content: str, build: ImageBuild, source: str) -> str:
     """Sixteen hex digits that change with the project's files and with what they are built with."""
-    settings = json.dumps(build.model_dump(exclude={"push"}), sort_keys=True)
-    return hashlib.sha256(f"{content}{settings}".encode()).hexdigest()[:16]
+    settings = json.dumps(build.model_dump(exclude={"push", "folder"}), sort_keys=True)
+    return hashlib.sha256(f"{content}{settings}{build.text(Path(source)) or ''}".encode()).hexdigest()[:16]
 
 
 class BuiltImage(Component):
@@ -226,16 +245,16 @@ class BuiltImage(Component):
                 f"the files of {self.source} changed while they were deployed", where=str(self), hint="Deploy again."
             )
         engine = self.engine()
-        build = self.build
+        build, source = self.build, Path(self.source)
         recipe = BuildSpec(
-            Path(self.source) / build.context, build.dockerfile, build.arguments, build.target, build.platform
+            source / build.context, build.dockerfile, build.arguments, build.target, build.platform, build.text(source)
         )
         await engine.build(self.reference, recipe)
         digest = await engine.push(self.reference) if build.push else None
         await api.post("/artifacts/", self._record(digest))
 
     def _is_unchanged(self) -> bool:
-        now = _tag_of(content_hash.__wrapped__(self.source, ""), self.build)
+        now = _tag_of(content_hash.__wrapped__(self.source, ""), self.build, self.source)
         return self.reference.endswith(f":{now}")
 
     def _record(self, digest: str | None) -> Record:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import posixpath
 import re
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping
@@ -34,6 +35,7 @@ class BuildSpec:
         arguments: Values of the Dockerfile's ``ARG``.
         target: The stage to build; None means the last one.
         platform: For which platform, such as ``linux/amd64``; None means the engine's own.
+        text: The Dockerfile's text where it is no file; None where it is.
     """
 
     context: Path
@@ -41,6 +43,7 @@ class BuildSpec:
     arguments: Mapping[str, str]
     target: str | None
     platform: str | None
+    text: str | None = None
 
 
 class ImageEngine(Protocol):
@@ -76,6 +79,18 @@ def _docker_client() -> Generator[Any]:
         _ = cast("Any", dockerutils).docker.DockerClient
     with dockerutils.docker_client() as client:
         yield client
+
+
+@contextmanager
+def _dockerfile(recipe: BuildSpec) -> Generator[str]:
+    """The path of a Dockerfile. The SDK sends one that lies outside of the context along with it, so that none is left there."""
+    if recipe.text is None:
+        yield recipe.dockerfile
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "Dockerfile")
+        file.write_text(recipe.text, encoding="utf-8")
+        yield str(file)
 
 
 class DockerEngine:
@@ -153,16 +168,17 @@ class DockerEngine:
         output = _LastLines()
 
         def make() -> None:
-            self._image(
-                reference,
-                stream_progress_to=output,
-                dockerfile=recipe.dockerfile,
-                context=recipe.context,
-                buildargs=dict(recipe.arguments),
-                target=recipe.target or "",
-                platform=recipe.platform,
-                rm=True,
-            ).build()
+            with _dockerfile(recipe) as dockerfile:
+                self._image(
+                    reference,
+                    stream_progress_to=output,
+                    dockerfile=dockerfile,
+                    context=recipe.context,
+                    buildargs=dict(recipe.arguments),
+                    target=recipe.target or "",
+                    platform=recipe.platform,
+                    rm=True,
+                ).build()
 
         await self._run(make, "built", output)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
@@ -41,6 +42,19 @@ def is_repository(reference: str) -> bool:
     """Whether a reference names an image and no version of it."""
     match = _REFERENCE.fullmatch(reference)
     return match is not None and match["tag"] is None and match["digest"] is None
+
+
+def prefect_image(flavor: str = "") -> str:
+    """Prefect's own image, of the versions of Prefect and Python that are installed here.
+
+    Args:
+        flavor: What it has beside Prefect, such as ``kubernetes``.
+    """
+    from prefect import __version__
+
+    version = re.sub(r"\+.*", "", __version__)
+    python = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return "-".join(filter(None, (f"docker.io/prefecthq/prefect:{version}", python, flavor)))
 
 
 def check_pinned(reference: str | None, environment: str) -> None:

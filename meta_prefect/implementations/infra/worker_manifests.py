@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -12,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from meta_prefect.errors import ConfigurationError
 from meta_prefect.implementations.infra.containers import check_variable_names
-from meta_prefect.implementations.infra.images import ImageReference
+from meta_prefect.implementations.infra.images import ImageReference, prefect_image
 from meta_prefect.implementations.infra.pod_parts import Labels, ObjectName, Toleration
 from meta_prefect.implementations.infra.quantities import Cpu, Memory, read_cpu
 from meta_prefect.interfaces.json_diff import Record
@@ -179,14 +178,6 @@ def object_name(pool: str) -> str:
     return f"prefect-worker-{slug}"[:63].rstrip("-")
 
 
-def default_image() -> str:
-    """Prefect's own image with prefect-kubernetes, of the version that is installed here."""
-    from prefect import __version__
-
-    version = re.sub(r"\+.*", "", __version__)
-    return f"docker.io/prefecthq/prefect:{version}-python{sys.version_info.major}.{sys.version_info.minor}-kubernetes"
-
-
 def worker_manifests(
     pool: str, worker: ClusterWorker, api_url: str, credential: Credential | None, credential_version: str | None = None
 ) -> list[Record]:
@@ -307,7 +298,7 @@ def _container(pool: str, worker: ClusterWorker, api_url: str, credential: Crede
     probe = {"httpGet": {"path": "/health", "port": _HEALTH_PORT}, "periodSeconds": 15, "timeoutSeconds": 5}
     return {
         "name": "worker",
-        "image": worker.image or default_image(),
+        "image": worker.image or prefect_image("kubernetes"),
         "args": [*start, "--no-create-pool-if-not-found", "--with-healthcheck", "--install-policy", "never"],
         "env": _variables(pool, worker, api_url, credential),
         **(

@@ -10,10 +10,10 @@ from pydantic import Field, model_validator
 
 from meta_prefect.errors import ConfigurationError
 from meta_prefect.implementations.builder import Builder
+from meta_prefect.implementations.infra.images import prefect_image
 from meta_prefect.implementations.infra.kubernetes_api import connect_cluster
 from meta_prefect.implementations.infra.pod_parts import ObjectName
 from meta_prefect.implementations.infra.quantities import Cpu, Memory
-from meta_prefect.implementations.infra.worker_manifests import default_image
 from meta_prefect.implementations.task_runner.dask_operator import dask_cluster
 from meta_prefect.implementations.task_runner.dask_pods import apart, namespace_of_this_pod
 from meta_prefect.interfaces.deployment import Deployment
@@ -225,7 +225,7 @@ class dask_k8s(dask):  # noqa: N801 - used like a function
         """The arguments of ``KubeCluster``, or of the class that makes plain pods."""
         amounts = {name: amount for name, amount in (("cpu", self.cpu), ("memory", self.memory)) if amount is not None}
         resources = {"requests": amounts, "limits": dict(amounts)} if amounts else {}
-        image = self.image or os.environ.get("META_PREFECT__IMAGE") or default_image()
+        image = self.image or os.environ.get("META_PREFECT__IMAGE") or prefect_image("kubernetes")
         workers = self.num_workers if self.num_workers is not None else self.min_workers
         env = {"META_PREFECT__ENV": read_settings().env, **self.env}
         name, namespace = self.name or _name_of_this_run(), self.namespace or namespace_of_this_pod()

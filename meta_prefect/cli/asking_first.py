@@ -1,0 +1,49 @@
+"""Asking on a terminal before something is deleted, or a protected environment is written."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from meta_prefect.cli.options import PlanOptions
+from meta_prefect.cli.output import Output
+
+if TYPE_CHECKING:
+    from meta_prefect.report import Report
+
+
+def somebody_is_there() -> bool:
+    """Whether somebody reads what is printed, and can answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def is_shown_first(targets: Sequence[str], what: PlanOptions) -> bool:
+    """Whether a deploy is planned and looked at before it writes: one that prunes, or goes to a protected environment."""
+    return somebody_is_there() and (what.prune or _is_protected(targets, what))
+
+
+def go_ahead(planned: Report, targets: Sequence[str], what: PlanOptions, out: Output) -> bool:
+    """Show what a deploy would do, and ask, if there is a reason to.
+
+    Args:
+        planned: What it would do.
+        targets: The command's targets.
+        what: What is deployed.
+        out: Where it is shown.
+    """
+    changes = planned.plan.changes if planned.plan is not None and planned.plan.has_changes else ()
+    if not any(change.action == "delete" for change in changes) and not (changes and _is_protected(targets, what)):
+        return True
+    out.plan(planned, "text", following=False, adopting=what.adopt)
+    return out.agreed(f"Deploy this to {planned.environment}?")
+
+
+def _is_protected(targets: Sequence[str], what: PlanOptions) -> bool:
+    from meta_prefect.deploy import split_targets
+    from meta_prefect.project import read_project
+    from meta_prefect.settings import read_settings
+
+    project = read_project(split_targets(targets)[0], required=False)
+    environment = project.environments.find(what.env or read_settings().env)
+    return environment is not None and environment.says.protected is True
