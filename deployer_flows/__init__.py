@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from deployer_flows.kubernetes_run import kubernetes_run_deployer
     from deployer_flows.local_run import local_run_deployer
     from deployer_flows.process_run import process_run_deployer
+    from deployer_flows.promoting import promote
     from deployer_flows.pruning import prune
     from deployer_flows.reaping import reap_previews
     from deployer_flows.rolling_back import rollback
@@ -42,6 +43,7 @@ __all__ = [
     "kubernetes_run_deployer",
     "local_run_deployer",
     "process_run_deployer",
+    "promote",
     "prune",
     "reap_previews",
     "rollback",
@@ -63,6 +65,7 @@ _HOMES = {
     "kubernetes_run_deployer": "deployer_flows.kubernetes_run",
     "local_run_deployer": "deployer_flows.local_run",
     "process_run_deployer": "deployer_flows.process_run",
+    "promote": "deployer_flows.promoting",
     "prune": "deployer_flows.pruning",
     "reap_previews": "deployer_flows.reaping",
     "rollback": "deployer_flows.rolling_back",

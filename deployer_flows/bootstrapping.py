@@ -270,6 +270,7 @@ def _operations(project: Project, setup: DeployerSetup, used: _Used) -> dict[str
             "hidden": ("path", *unused),
         },
         **_reaper(project, setup, unused),
+        **_promoter(project, setup),
         "deployer_flows.rolling_back.rollback": {
             "about": f"Makes a deployment of **{name}** what it was before its last deploy, or at a version. A dry run says "
             "what that would change, and leaves a page of all versions.",
@@ -293,6 +294,19 @@ def _reaper(project: Project, setup: DeployerSetup, unused: tuple[str, ...]) -> 
             "about": f"Takes down the previews of **{escaped(project.name)}** that have expired.",
             "hidden": ("path", *unused),
             "schedule": [{kind: setup.reap, "timezone": setup.timezone, "slug": "reap"}],
+        }
+    }
+
+
+def _promoter(project: Project, setup: DeployerSetup) -> dict[str, dict[str, Any]]:
+    """What takes what is live in one environment to another, where the project has several."""
+    if len(project.environments.names) <= 1:
+        return {}
+    return {
+        "deployer_flows.promoting.promote": {
+            "environments": setup.environments,
+            "about": f"Deploys to one environment of **{escaped(project.name)}** what is live in another, from the very commit.",
+            "hidden": ("path", "promotion"),
         }
     }
 

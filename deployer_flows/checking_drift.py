@@ -24,9 +24,9 @@ from meta_prefect.plan.saved_plan import DeployOptions
 from meta_prefect.plan.status import ProjectStatus
 from meta_prefect.project import Enforcement, read_project
 from meta_prefect.recipes.deploy_flow import deploy_flow
-from meta_prefect.report import Outcome, drift_in_one_line
 from meta_prefect.report.drift_page import drift_markdown
 from meta_prefect.report.events import announce
+from meta_prefect.report.report import Outcome, drift_in_one_line
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
 from meta_prefect.state.heal_log import MOST_HEALS, read_heals, store_heals

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
+from deployer_flows.pruning import delete_planned
 from deployer_flows.whole_project import make_plan, show_project_report, succeeded
 from meta_prefect.engine.context import new_context
 from meta_prefect.engine.environments import known_environments
 from meta_prefect.engine.form import DryRun, Force, ProjectPath, Revision, TakenDown
 from meta_prefect.engine.gates import check_server
-from meta_prefect.engine.leaving import remove_leaving
-from meta_prefect.engine.observed import ending_in_words, name_run, named_after_project, present_run
+from meta_prefect.engine.observed import ending_in_words, name_run, named_after_project
 from meta_prefect.engine.plan_input import PlanInput, refused_prune
 from meta_prefect.engine.progress import progress
-from meta_prefect.engine.prune import prune_orphans
 from meta_prefect.engine.requests import ProjectRequests
 from meta_prefect.engine.selection import Selection
 from meta_prefect.engine.source import project_folder
@@ -70,21 +69,10 @@ async def take_down(project: Project, environment: str, server: PrefectServer, *
         planned = await make_plan(inputs, server, completing=False)
         if planned.errors:
             raise ValidationFailed(planned.errors)
-        run_id, run_url = present_run()
-        report = Report(
-            environment=environment,
-            dry_run=dry_run,
-            outcomes=planned.outcomes(dry_run=True) if dry_run else (),
-            remarks=tuple(planned.batch.remarks),
-            run_id=run_id,
-            run_url=run_url,
-            plan=document(planned.batch.plan, run_id),
-        )
-        if not dry_run:
-            report = await prune_orphans(planned, report, server, force=force)
-            report = await remove_leaving(planned.batch, report, server)
-            if not report.failed:
-                await _forget(project, environment, preview, server)
+        report = await delete_planned(planned, server, dry_run=dry_run, force=force)
+        report = report.model_copy(update={"plan": document(planned.batch.plan, report.run_id)})
+        if not dry_run and not report.failed:
+            await _forget(project, environment, preview, server)
         await show_project_report(report, inputs.context, server)
     return report
 

@@ -7,8 +7,10 @@ from contextlib import nullcontext
 from deployer_flows.whole_project import make_plan, read, show_project_report, succeeded
 from meta_prefect.engine.form import DryRun, EnvironmentName, Force, MaxDeletes, ProjectPath, Revision
 from meta_prefect.engine.gates import check_gates, check_server
+from meta_prefect.engine.leaving import remove_leaving
 from meta_prefect.engine.observed import ending_in_words, name_run, named_after_project, present_run
 from meta_prefect.engine.progress import progress
+from meta_prefect.engine.project_plan import ProjectPlan
 from meta_prefect.engine.prune import prune_orphans
 from meta_prefect.engine.source import project_folder
 from meta_prefect.errors import ValidationFailed
@@ -16,7 +18,7 @@ from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.saved_plan import DeployOptions
 from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.report import Report
-from meta_prefect.server import connect
+from meta_prefect.server import PrefectServer, connect
 from meta_prefect.state.lock import turn
 
 
@@ -51,17 +53,24 @@ async def prune(
             planned = await make_plan(inputs, server, completing=False)
             if planned.errors:
                 raise ValidationFailed(planned.errors)
-            foreseen = planned.outcomes(dry_run=True) if dry_run else ()
-            run_id, run_url = present_run()
-            report = Report(
-                environment=where,
-                dry_run=dry_run,
-                outcomes=tuple(one for one in foreseen if one.action == "to delete"),
-                remarks=tuple(planned.batch.remarks),
-                run_id=run_id,
-                run_url=run_url,
-            )
-            if not dry_run:
-                report = await prune_orphans(planned, report, server, force=force)
+            report = await delete_planned(planned, server, dry_run=dry_run, force=force)
             await show_project_report(report, inputs.context, server)
     return succeeded(report)
+
+
+async def delete_planned(planned: ProjectPlan, server: PrefectServer, *, dry_run: bool, force: bool) -> Report:
+    """Delete what a plan deletes, and what nothing needs after that; a dry run only says which."""
+    foreseen = planned.outcomes(dry_run=True) if dry_run else ()
+    run_id, run_url = present_run()
+    report = Report(
+        environment=planned.context.environment,
+        dry_run=dry_run,
+        outcomes=tuple(one for one in foreseen if one.action == "to delete"),
+        remarks=tuple(planned.batch.remarks),
+        run_id=run_id,
+        run_url=run_url,
+    )
+    if dry_run:
+        return report
+    report = await prune_orphans(planned, report, server, force=force)
+    return await remove_leaving(planned.batch, report, server)

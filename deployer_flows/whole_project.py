@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from socket import gethostname
@@ -51,6 +51,7 @@ from meta_prefect.engine.observed import (
 )
 from meta_prefect.engine.plan_input import PlanInput, read_expiry, read_plan_input
 from meta_prefect.engine.progress import progress
+from meta_prefect.engine.project_history import show_project_history
 from meta_prefect.engine.project_plan import Planned, ProjectPlan, Resolved, plan_resolved, resolve_observed
 from meta_prefect.engine.prune import prune_orphans
 from meta_prefect.engine.report_artifact import show_report
@@ -69,9 +70,9 @@ from meta_prefect.plan.saved_plan import DeployOptions, SavedPlan, check_still_h
 from meta_prefect.project import Enforcement, read_project
 from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.deploy_flow import deploy_flow
-from meta_prefect.report import Outcome, Report, carried_by, together
 from meta_prefect.report.plan_json import document
 from meta_prefect.report.plan_text import markdown, sections
+from meta_prefect.report.report import Outcome, Report, carried_by, together
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
 from meta_prefect.state.lock import turn
@@ -155,26 +156,50 @@ async def deploy_project(
             enforced = await given_policies(server)
             inputs = await read(folder, environment, asked, earlier, enforced)
             await name_run(inputs.context, "plan" if dry_run else "deploy", server, more=selected(inputs))
-            if not dry_run:
-                inputs, recorded = await approved(inputs, recorded, server, on_error=on_error)
-            while True:
-                taking_turns = turn(server, inputs.project.name, inputs.context.environment, waiting=progress().wait)
-                try:
-                    async with nullcontext() if dry_run else taking_turns:
-                        report = await plan_and_apply(
-                            inputs, recorded, server, dry_run=dry_run, on_error=on_error, force=force
-                        )
-                except MovedError as moved:
-                    if plan or inputs.context.approval is None:
-                        raise
-                    get_run_logger().warning(
-                        "what was approved does not hold any more, so it is asked again: %s", moved
-                    )
-                    inputs = await read(folder, environment, asked, None, enforced)
-                    inputs, recorded = await approved(inputs, None, server, on_error=on_error)
-                else:
-                    break
+
+            async def again() -> PlanInput:
+                return await read(folder, environment, asked, None, enforced)
+
+            report = await deploy_as_approved(
+                inputs, recorded, server, again, dry_run=dry_run, on_error=on_error, force=force
+            )
     return succeeded(report)
+
+
+async def deploy_as_approved(
+    inputs: PlanInput,
+    recorded: SavedPlan | None,
+    server: PrefectServer,
+    again: Callable[[], Awaitable[PlanInput]],
+    *,
+    dry_run: bool,
+    on_error: OnErrorPolicy,
+    force: bool = False,
+) -> Report:
+    """Deploy, or only plan; where a person approves it, what he has approved or nothing.
+
+    Args:
+        inputs: What to deploy.
+        recorded: The plan that must hold.
+        server: The Prefect API.
+        again: Reads the project anew, to plan and ask again where what was approved does not hold any more.
+        dry_run: Whether to stop before the first write.
+        on_error: What to do where something is wrong.
+        force: Whether to prune without waiting for runs that are under way.
+    """
+    asked_for = recorded
+    if not dry_run:
+        inputs, recorded = await approved(inputs, recorded, server, on_error=on_error)
+    while True:
+        taking_turns = turn(server, inputs.project.name, inputs.context.environment, waiting=progress().wait)
+        try:
+            async with nullcontext() if dry_run else taking_turns:
+                return await plan_and_apply(inputs, recorded, server, dry_run=dry_run, on_error=on_error, force=force)
+        except MovedError as moved:
+            if asked_for is not None or inputs.context.approval is None:
+                raise
+            get_run_logger().warning("what was approved does not hold any more, so it is asked again: %s", moved)
+            inputs, recorded = await approved(await again(), None, server, on_error=on_error)
 
 
 async def approved(
@@ -281,16 +306,25 @@ async def plan_and_apply(
     reports = [] if dry_run else await _run_recipes(planned, on_error)
     report = _whole(planned, reports, dry_run=dry_run)
     if not dry_run:
-        if report.failed and on_error == "atomic":
-            report = await undo(planned, report, server)
-        else:
-            report = await prune_orphans(planned, report, server, force=force)
-            report = await remove_leaving(planned.batch, report, server)
-        report = await end_holds(planned.batch, report, server)
+        report = await _completed(planned, report, server, on_error=on_error, force=force)
     if note.stage == "started":
         await settle_plan(artifact_id, note, [outcome.deployment for outcome in report.failed], server)
     await show_project_report(report, planned.context, server)
+    if reports and inputs.project.environments:
+        await show_project_history(inputs.project.names, server)
     return report
+
+
+async def _completed(
+    planned: ProjectPlan, report: Report, server: PrefectServer, *, on_error: OnErrorPolicy, force: bool
+) -> Report:
+    """Do what comes once deployments have been written: remove what is no longer wanted, or put all back."""
+    if report.failed and on_error == "atomic":
+        report = await undo(planned, report, server)
+    else:
+        report = await prune_orphans(planned, report, server, force=force)
+        report = await remove_leaving(planned.batch, report, server)
+    return await end_holds(planned.batch, report, server)
 
 
 async def check_code_stays(planned: ProjectPlan, inputs: PlanInput, server: PrefectServer) -> None:

@@ -47,6 +47,33 @@ from meta_prefect.texts import LONGEST_ERROR, presentable, quoted
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+__all__ = [
+    "BuilderError",
+    "ConfigurationError",
+    "ConflictError",
+    "DeployFailed",
+    "DriftFound",
+    "FlowImportError",
+    "FlowNotFoundError",
+    "MetaPrefectError",
+    "MovedError",
+    "NoApiConfiguredError",
+    "NotApproved",
+    "OverloadedError",
+    "PolicyError",
+    "ProcessError",
+    "ProjectFileError",
+    "RecipeError",
+    "RefusedError",
+    "ScheduleError",
+    "ServerError",
+    "SettingsError",
+    "TargetError",
+    "TemporaryServerError",
+    "UnreachableError",
+    "ValidationFailed",
+]
+
 ConfigurationErrorT = TypeVar("ConfigurationErrorT", bound="ConfigurationError")
 _MOST_NAMES: Final = 40
 _MOST_PLACES: Final = 5
@@ -67,10 +94,10 @@ class MetaPrefectError(Exception):
     """How many characters of a message are kept; None for any number."""
 
     def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
-        self.message = presentable(message, longest=self.longest)
+        self.message: str = presentable(message, longest=self.longest)
         super().__init__(self.message)
         self.where = where if where is None else presentable(where, longest=_LONGEST_PLACE)
-        self.hint = hint if hint is None else presentable(hint, longest=_LONGEST_HINT)
+        self.hint: str | None = hint if hint is None else presentable(hint, longest=_LONGEST_HINT)
 
     def __str__(self) -> str:
         located = f"{self.where}: {self.message}" if self.where else self.message
@@ -170,11 +197,11 @@ class ValidationFailed(MetaPrefectError):  # noqa: N818 - a verdict, as in Prefe
         errors: The single errors, in the order in which they were found.
     """
 
-    longest = None
+    longest: ClassVar[int | None] = None
 
     def __init__(self, errors: Sequence[ConfigurationError]) -> None:
         # One cause may concern many deployments, such as a work pool that they share.
-        self.errors = tuple({str(error): error for error in errors}.values())
+        self.errors: tuple[ConfigurationError, ...] = tuple({str(error): error for error in errors}.values())
         super().__init__("\n".join(told_once(self.errors)))
 
 
@@ -238,7 +265,7 @@ class DeployFailed(MetaPrefectError):  # noqa: N818 - a verdict, as in Prefect's
         report: What happened to each deployment, a :class:`meta_prefect.report.Report`.
     """
 
-    longest = None
+    longest: ClassVar[int | None] = None
 
     def __init__(self, message: str, *, report: object = None) -> None:
         super().__init__(message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -32,7 +32,9 @@ class Settings(BaseSettings):
         build_images: ``META_PREFECT__BUILD_IMAGES``; with false images are made elsewhere, and only referred to.
     """
 
-    model_config = SettingsConfigDict(env_prefix="META_PREFECT__", extra="ignore", frozen=True, env_ignore_empty=True)
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        env_prefix="META_PREFECT__", extra="ignore", frozen=True, env_ignore_empty=True
+    )
 
     env: Plain = "dev"
     tags: Annotated[tuple[Plain, ...], NoDecode, BeforeValidator(split_tags)] = ()

@@ -38,6 +38,7 @@ from meta_prefect.cli.options import (
 from meta_prefect.cli.output import Output, Pipe, report_of
 from meta_prefect.cli.policies import policies
 from meta_prefect.cli.processes import has_died, server_document, server_lines, worker_document, worker_line
+from meta_prefect.cli.promote import promote
 from meta_prefect.cli.recipes import recipes, schema
 from meta_prefect.cli.remote import deploy_by_deployer
 from meta_prefect.cli.schedule import schedule_app
@@ -50,7 +51,7 @@ _UNREAD: Final = 141
 
 _NO_SERVER: Final = "No Prefect server runs in the background on this host."
 
-app = App(
+app: App = App(
     name="meta-prefect",
     version=__version__,
     help="Deploy Prefect projects with recipes written in Python, as observed Prefect flows.",
@@ -58,14 +59,15 @@ app = App(
     console=Pipe(),
     suppress_keyboard_interrupt=False,  # it would end without a word
 )
-server_app = App(name="server", help="The Prefect server that runs in the background on this host.")
-worker_app = App(name="worker", help="The process workers of this host, and manifests for one in a cluster.")
+server_app: App = App(name="server", help="The Prefect server that runs in the background on this host.")
+worker_app: App = App(name="worker", help="The process workers of this host, and manifests for one in a cluster.")
 app.command(init)
 app.command(recipes)
 app.command(schema)
 app.command(policies)
 app.command(environments)
 app.command(approve)
+app.command(promote)
 app.command(history)
 app.command(rollback)
 app.command(disown)

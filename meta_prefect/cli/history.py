@@ -12,6 +12,8 @@ from cyclopts import Parameter
 
 from meta_prefect.cli.options import Debug, Flag, ProjectPath, ServerOf
 from meta_prefect.cli.output import Output
+from meta_prefect.cli.project_history import project_history
+from meta_prefect.errors import TargetError
 from meta_prefect.texts import escaped
 
 if TYPE_CHECKING:
@@ -28,9 +30,12 @@ _LACKING: Final = "no history"
 
 
 def history(
-    deployment: str,
+    deployment: str | None = None,
     /,
     *,
+    project: Annotated[
+        Flag, Parameter(help="What was deployed of the whole project, to all its environments.")
+    ] = False,
     path: ProjectPath = Path(),
     env: ServerOf = None,
     output: Annotated[Literal["text", "json"], Parameter(help="How to print.")] = "text",
@@ -38,11 +43,21 @@ def history(
 ) -> int:
     """List what was written of a deployment, newest first: when, by whom, from which commit, and which fields changed.
 
+    With `--project` what was deployed where, when, by whom, approved by whom and from which commit, on the servers of all the
+    project's environments.
+
     Parameters
     ----------
     deployment
         The deployment, as `flow/deployment`.
     """
+    if project:
+        if deployment is not None or env is not None:
+            raise TargetError("--project is about all deployments and environments", where="history")
+        return project_history(path, output, debug=debug)
+    if deployment is None:
+        hint = "Name one as `flow/deployment`, or give --project for all that was deployed."
+        raise TargetError("no deployment is named", where="history", hint=hint)
     out = Output()
     with out.watching("Reading", debug=debug):
         recorded, notes = _read(deployment, path, env)

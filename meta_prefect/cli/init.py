@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,6 +62,19 @@ class Source:
                 hint="Give --from-server as well.",
             )
 
+    def refuse_beside_package(self) -> None:
+        """See that no deployments are named from which a package of recipes would be made.
+
+        Raises:
+            TargetError: Some are.
+        """
+        if self != Source():
+            raise TargetError(
+                "a package of recipes is made from no deployments",
+                where="--package",
+                hint="Leave out --from, --from-flows, --from-server and what chooses among live deployments.",
+            )
+
 
 @Parameter(name="*", group=Group("What the project is to be", sort_key=2))
 @dataclass(frozen=True, kw_only=True)
@@ -78,13 +92,20 @@ class Choices:
     variables: Annotated[
         Several, Parameter(name="--set", help="From flows: a variable of the recipe, as `image=ghcr.io/team/flows`.")
     ] = ()
+    package: Annotated[
+        str | None,
+        Parameter(
+            help="Begin a package of recipes of this name, such as `acme-recipes`, for all projects of a team: with a recipe, a "
+            "builder, a component, a policy and their tests, in a folder of that name unless one is given."
+        ),
+    ] = None
     no_recipes: Annotated[
         Flag, Parameter(help="Write no recipes.py with what deployments have in common; the YAML says it once, then.")
     ] = False
 
 
 def init(
-    path: Path = Path(),
+    path: Path | None = None,
     /,
     *,
     source: Source = Source(),
@@ -97,13 +118,17 @@ def init(
     """Begin a project: write its `meta_prefect.yaml`, from a `prefect.yaml`, from live deployments, or from its flows.
 
     What the file asks for is compared with what is there before it is written, field by field. On a terminal it asks what is not
-    given. No file is overwritten, and nothing is deployed.
+    given. No file is overwritten, and nothing is deployed. With `--package`, it begins a package of recipes instead.
 
     Parameters
     ----------
     path
-        The project's folder.
+        The project's folder; by default the present one.
     """
+    if choices.package is not None:
+        source.refuse_beside_package()
+        return _package(path, choices.package, dry_run=dry_run, output=output)
+    path = path or Path()
     from meta_prefect.init.beginning import SCHEMA_FILE
     from meta_prefect.init.folder import check_new, check_project_name, proposed_name
     from meta_prefect.init.summary import Summary
@@ -141,6 +166,30 @@ def init(
     commands = summary.commands("" if path == Path() else str(path), adopts=origin.adopts)
     lines += [f"wrote {', '.join(reversed(files.texts))}", *(f"Next: {command}" for command in commands)]
     out.result(summary.document(commands), lines, output)
+    return 0
+
+
+def _package(path: Path | None, name: str, *, dry_run: bool, output: str) -> int:
+    """Write a package of recipes."""
+    from meta_prefect.init.package import package_files, read_package_name
+    from meta_prefect.init.writing import write_new_files
+
+    out = Output()
+    names = read_package_name(name)
+    folder = path or Path(names.package)
+    files = package_files(names)
+    if dry_run:
+        for file, text in files.items():
+            out.raw(f"# {file}\n{text}")
+        return 0
+    write_new_files({folder / file: text for file, text in files.items()})
+    commands = [
+        f"uv pip install -e {shlex.quote(str(folder))}",
+        f"meta-prefect recipes {names.recipe}",
+        f"cd {shlex.quote(str(folder))} && uv run pytest",
+    ]
+    lines = [f"wrote {folder / file}" for file in files] + [f"Next: {command}" for command in commands]
+    out.result({"package": names.package, "files": list(files), "next": commands}, lines, output)
     return 0
 
 

@@ -60,7 +60,7 @@ def report_of(run: Callable[[], Report]) -> Report:
     try:
         return run()
     except DeployFailed as failure:
-        from meta_prefect.report import carried_by
+        from meta_prefect.report.report import carried_by
 
         return carried_by(failure)
 

@@ -21,7 +21,12 @@ def recipes(
     /,
     *,
     path: ProjectPath = Path(),
-    output: Annotated[Literal["text", "json"], Parameter(help="How to print.")] = "text",
+    package: Annotated[
+        str | None, Parameter(help="Only what this installed package offers, such as `acme-recipes`.")
+    ] = None,
+    output: Annotated[
+        Literal["text", "json", "markdown"], Parameter(help="How to print; `markdown` makes a page of reference.")
+    ] = "text",
 ) -> int:
     """List the recipes that this project can name; with a name, show one: its variables, an example, its builders.
 
@@ -31,11 +36,15 @@ def recipes(
         A recipe.
     """
     from meta_prefect.recipes.describing import describe
+    from meta_prefect.recipes.reference_page import reference_lines
 
     out = Output()
     known, _ = _recipes(path)
-    found = [describe(recipe) for recipe in ([known.find(name, where="recipes")] if name else known.all())]
-    if output == "json":
+    names = known.offered_by(package) if package else known.names
+    found = [describe(known.find(one, where="recipes")) for one in ([name] if name else names)]
+    if output == "markdown":
+        out.raw("\n".join(reference_lines(found)))
+    elif output == "json":
         out.raw(json.dumps([one.model_dump() for one in found], indent=2, ensure_ascii=False))
     elif name is None:
         for one in found:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from meta_prefect.engine.preview import PreviewWindow, SchedulePreview
     from meta_prefect.schedules.preview import Preview, SkippedRun
 
-schedule_app = App(name="schedule", help="When deployments run.")
+schedule_app: App = App(name="schedule", help="When deployments run.")
 
 _ROOM = 6500  # Prefect's limit for an rrule
 _MOST_ALIKE = 8  # lines in a row that are left out for the same reason

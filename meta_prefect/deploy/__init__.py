@@ -14,6 +14,8 @@ from meta_prefect.errors import NoApiConfiguredError, TargetError, ValidationFai
 if TYPE_CHECKING:
     from meta_prefect.report import Report
 
+__all__ = ["OnError", "Options", "deploy", "validate"]
+
 OnError = Literal["stop", "keep-going", "atomic"]
 _BUILD_IMAGES: Final = "META_PREFECT__BUILD_IMAGES"
 

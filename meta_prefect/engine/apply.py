@@ -18,6 +18,7 @@ from meta_prefect.engine.resolve import Draft
 from meta_prefect.engine.write_limit import WriteTurn
 from meta_prefect.errors import BuilderError, MovedError, RefusedError
 from meta_prefect.interfaces.components import Component
+from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.changes import Create, Delete, Unchanged, Update
@@ -102,17 +103,22 @@ async def _write(planned: PlannedDeployment, server: PrefectServer) -> str:
         case Create(after=record):
             written = await server.create_deployment(deployment.flow.name, deployment.name, record)
             logger.info("created %s, version %s", planned, record["version"])
-            if planned.predecessor is not None:
-                await server.delete_deployment(planned.predecessor)
-                logger.info("deleted %s, whose place it takes", planned.predecessor.full_name)
-            return written
         case Update(fields=fields, changed=changed, renamed=renamed):
             assert live is not None, "an update has something to update"  # noqa: S101 - for the type checker
             await server.update_deployment(live, changed, renamed)
             logger.info("updated %s: %s", planned, ", ".join(field.path for field in fields))
-            return live.id
+            written = live.id
         case Unchanged() | Delete():
             raise MovedError("is not to be written", where=str(planned.change.subject))
+    if planned.predecessor is not None:
+        await remove_predecessor(planned.predecessor, server)
+    return written
+
+
+async def remove_predecessor(old: LiveDeployment, server: PrefectServer) -> None:
+    """Delete the deployment whose place another one takes."""
+    await server.delete_deployment(old)
+    get_run_logger().info("deleted %s, whose place another one takes", old.full_name)
 
 
 async def _seen_by_a_retry(planned: PlannedDeployment, server: PrefectServer) -> LiveDeployment | None:
@@ -129,7 +135,7 @@ class AfterStep:
 
     def __init__(self, builder: FlowBuilderInterface, draft: Draft, deployment_id: str) -> None:
         self.builder = builder
-        self.deployment = draft.deployment.model_copy(update={"id": UUID(deployment_id)})
+        self.deployment: Deployment = draft.deployment.model_copy(update={"id": UUID(deployment_id)})
         self._within = draft.within(builder)
 
     def act(self) -> object:

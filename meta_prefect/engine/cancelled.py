@@ -15,6 +15,7 @@ from meta_prefect.plan.deployment_record import LiveDeployment, field_changes
 from meta_prefect.plan.ledger import LedgerEntry, LedgerPage
 from meta_prefect.plan.outcomes import Action
 from meta_prefect.plan.saved_plan import SavedPlan
+from meta_prefect.plan.smoke import is_on_trial
 from meta_prefect.report import Outcome, Report
 from meta_prefect.report.report_page import ReportHead, report_artifact
 from meta_prefect.server import PrefectServer, connect, ui_url
@@ -23,6 +24,7 @@ from meta_prefect.state.lock import release_lock_of
 from meta_prefect.state.saved_plans import plan_of_run
 
 _MOST_PAGES = 50
+_NOT_PASSED = "written with its schedules inactive; its smoke run had not passed, and the next deploy finishes that"
 _TOO_LATE = "the deploy was cancelled before it was written"
 
 
@@ -73,10 +75,19 @@ async def _settle(page_id: str, page: LedgerPage, server: PrefectServer) -> list
     live = await server.read_deployments(names)
     if page.finished:
         written = list(page.entries)
+    elif any(is_on_trial(one.record) for one in live.values()):
+        # The page stays as it is: from it the next deploy learns what was there before, and what is to be.
+        return [_on_trial(entry, page.recipe, live.get(entry.deployment)) for entry in page.entries]
     else:
         written = [entry for entry in page.entries if _is_written(entry, live.get(entry.deployment))]
         await OpenPage(page_id, page, server).close([entry.deployment for entry in written])
     return [_outcome(entry, entry in written, page.recipe, live.get(entry.deployment)) for entry in page.entries]
+
+
+def _on_trial(entry: LedgerEntry, recipe: str, live: LiveDeployment | None) -> Outcome:
+    is_tried = live is not None and is_on_trial(live.record)
+    outcome = _outcome(entry, not is_tried and _is_written(entry, live), recipe, live)
+    return outcome.model_copy(update={"detail": _NOT_PASSED}) if is_tried else outcome
 
 
 def _names(entries: Sequence[LedgerEntry]) -> list[str]:

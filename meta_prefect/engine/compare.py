@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +25,7 @@ from meta_prefect.implementations.code.built_image import BuiltImage
 from meta_prefect.interfaces.components import Component, WorkerPool
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.interfaces.smoke import Smoke
 from meta_prefect.interfaces.tags import Names
 from meta_prefect.plan.changes import ALREADY, Change, Create, Held, Plan, Unchanged, Update, is_taken_over
 from meta_prefect.plan.deployment_record import LiveDeployment, desired_record
@@ -35,6 +37,7 @@ from meta_prefect.plan.outcomes import count_planned
 from meta_prefect.plan.ownership import refusal_of_unmanaged
 from meta_prefect.plan.prune import PlannedDeletion
 from meta_prefect.plan.references import missing_references, references_of
+from meta_prefect.plan.smoke import Trial, as_settled, in_words, is_on_trial, on_trial, original_of, resumed, smoke_of
 from meta_prefect.redaction import remember
 from meta_prefect.server import PrefectServer, Reader
 from meta_prefect.state.sealing_key import learn_key
@@ -67,6 +70,7 @@ class PlannedDeployment:
         predecessor: The live one of another name whose place it takes.
         unsettled: Whether it may have been written before without its builders having acted since.
         has_moved: Whether somebody has changed it since it was planned, so that nothing of it is written.
+        trial: What comes between writing it and its being active; None where nothing does.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class PlannedDeployment:
         *,
         unsettled: bool = False,
         has_moved: bool = False,
+        trial: Trial | None = None,
     ) -> None:
         self.draft = draft
         self.live = live
@@ -85,12 +90,32 @@ class PlannedDeployment:
         self.predecessor = predecessor
         self.unsettled = unsettled
         self.has_moved = has_moved
+        self.trial = trial
+
+    @property
+    def smoke(self) -> Smoke | None:
+        """The run by which it shows that it works before it is active."""
+        return self.trial.smoke if self.trial is not None else None
+
+    @property
+    def original(self) -> Record | None:
+        """What it goes back to where it cannot stay as it is written; None where it was not there."""
+        if self.trial is not None:
+            return self.trial.original
+        return self.live.record if self.live is not None else None
+
+    def on_trial(self) -> PlannedDeployment:
+        """The same as it is written first; the one whose place it takes goes on meanwhile."""
+        assert isinstance(self.change, Create | Update), "nothing else is tried"  # noqa: S101 - for the type checker
+        first = copy.copy(self)
+        first.change, first.predecessor = on_trial(self.change), None
+        return first
 
     def seen_again(self, live: Mapping[str, LiveDeployment]) -> PlannedDeployment:
         """The same with what there is now, by name: done already, to be written still, or moved."""
         now, old = live.get(str(self)), self.predecessor and live.get(self.predecessor.full_name)
         if is_before(self.change, now, self.predecessor, old):
-            return PlannedDeployment(self.draft, now, self.change, old, unsettled=self.unsettled)
+            return PlannedDeployment(self.draft, now, self.change, old, unsettled=self.unsettled, trial=self.trial)
         if now is None or not is_after(self.change, now):
             return PlannedDeployment(self.draft, now, self.change, self.predecessor, has_moved=True)
         # An earlier attempt has written it; whether its builders have acted since nobody knows.
@@ -129,12 +154,12 @@ class PlannedBatch:
         unsound: Sequence[str] = (),
     ) -> None:
         self.holds: Holds = holds or {}
-        self.unsound = tuple(unsound)
-        self.components = tuple(components)
-        self.deployments = tuple(deployments)
-        self.orphans = tuple(orphans)
-        self.leaving = tuple(leaving)
-        self.owned = tuple(owned)
+        self.unsound: tuple[str, ...] = tuple(unsound)
+        self.components: tuple[PlannedComponent, ...] = tuple(components)
+        self.deployments: tuple[PlannedDeployment, ...] = tuple(deployments)
+        self.orphans: tuple[PlannedDeletion, ...] = tuple(orphans)
+        self.leaving: tuple[PlannedRemoval, ...] = tuple(leaving)
+        self.owned: tuple[LiveDeployment, ...] = tuple(owned)
 
     @property
     def plan(self) -> Plan:
@@ -213,19 +238,32 @@ async def compare(
     deployments: list[PlannedDeployment] = []
     for draft in sound:
         wanted, name, context = draft.deployment, draft.deployment.full_name, draft.deployment.context
-        before = live.get(name)
-        old = live.get(wanted.renamed_from or "") if before is None else None
+        before, recorded = live.get(name), last.get(name)
+        tried = before if before is not None and is_on_trial(before.record) else None
+        old = live.get(wanted.renamed_from or "") if before is None or tried else None
         if before is not None:
             remember(*replaced_by_references(before.record, desired_record(wanted, before)))
         try:
             same_code = partial(same_files, Path(wanted.flow.source), context.commit or "")
-            change = diff_deployment(wanted, before, old, last[name].entry if name in last else None, same_code)
+            seen = before
+            if tried is not None:
+                seen = replace(tried, record=as_settled(tried.record, recorded and recorded.entry.after))
+            change = diff_deployment(wanted, seen, old, recorded and recorded.entry, same_code)
+            change = change if tried is None else resumed(change, tried)
             change = replace(change, remarks=(*change.remarks, *draft.remarks))
         except ConfigurationError as error:
             draft.refuse(error)
         else:
             change = _as_held(change, context, before or old, holds)
-            deployments.append(PlannedDeployment(draft, before, change, old, unsettled=name in context.unsettled))
+            trial = None
+            smoke = smoke_of(change, wanted.smoke, resumed=tried is not None)
+            if smoke is not None or tried is not None:
+                original = before.record if tried is None and before is not None else None
+                trial = Trial(smoke, original if tried is None else original_of(tried, recorded))
+            if smoke is not None:
+                change = replace(change, remarks=(*change.remarks, in_words(smoke)))
+            unsettled = name in context.unsettled
+            deployments.append(PlannedDeployment(draft, before, change, old, unsettled=unsettled, trial=trial))
     if not server.is_empty:
         deployments = await _with_images_looked_into(deployments, components)
     components = _without_those_of_held(components, sound, deployments)

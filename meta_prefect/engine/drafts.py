@@ -75,7 +75,7 @@ def draft(request: DeploymentRequest, context: DeployContext, project: ProjectFl
         flow = flows.of(request.flow, where=request.where)
         _check_name(request, flow.facts.name)
         with of_recipe.imported():
-            asked = tuple(_singles(request.recipe.builders(request.variables, environment), environment))
+            asked = tuple(singles(request.recipe.builders(request.variables, environment), environment))
         with flows.modules.imported():
             builders = _chain(request, asked, flow.builders, environment)
     except ConfigurationError as error:
@@ -85,7 +85,8 @@ def draft(request: DeploymentRequest, context: DeployContext, project: ProjectFl
         flow=flow.facts,
         context=context,
         environment=environment,
-        name=_default_name(request.flow, flow, context.word_for(environment)),
+        name=default_name(request.flow, flow, context.word_for(environment)),
+        smoke=context.smoke and context.smoke.fitting(flow.facts.parameter_schema),
     )
     return Draft(
         request.where,
@@ -116,7 +117,7 @@ def _check_name(request: DeploymentRequest, name: str) -> None:
         )
 
 
-def _default_name(entrypoint: str, flow: FlowEntry, environment: str) -> str:
+def default_name(entrypoint: str, flow: FlowEntry, environment: str) -> str:
     """The name of a flow's deployment in code where no builder gives one: that of the module-level name.
 
     The flow's own function has no name beside the flow's: its deployment is the default one. A recipe that is asked for in
@@ -147,14 +148,14 @@ def _chain(
             chain.append(builder)
     if not placed:
         chain.extend(asked)
-    return tuple(_singles(chain, environment))
+    return tuple(singles(chain, environment))
 
 
-def _singles(builders: Iterable[FlowBuilderInterface], environment: str) -> Iterator[FlowBuilderInterface]:
+def singles(builders: Iterable[FlowBuilderInterface], environment: str) -> Iterator[FlowBuilderInterface]:
     """Take compositions apart, and recipes that other recipes build on: what they make depends on the environment."""
     for builder in builders:
         for single in flatten(builder):
             if isinstance(single, RecipeBuilder):
-                yield from _singles(single.single_builders(environment), environment)
+                yield from singles(single.single_builders(environment), environment)
             else:
                 yield single

@@ -15,7 +15,8 @@ from meta_prefect.plan.saved_plan import DeployOptions
 from meta_prefect.project import read_project
 from meta_prefect.report import Report
 from meta_prefect.report.plan_json import document
-from meta_prefect.server import NoServer
+from meta_prefect.server import NoServer, Reader
+from meta_prefect.settings import read_settings
 
 
 async def plan_offline(
@@ -67,10 +68,35 @@ async def sound_plan_offline(
 async def _planned(
     path: Path, environment: str | None, asked: DeployOptions, *, from_source: bool, now: datetime | None = None
 ) -> ProjectPlan:
+    server = NoServer(LocalHost(start_worker=read_settings().start_worker))
+    return await planned_without_run(path, environment, asked, server, from_source=from_source, now=now)
+
+
+async def planned_without_run(
+    path: Path,
+    environment: str | None,
+    asked: DeployOptions,
+    server: Reader,
+    *,
+    from_source: bool = True,
+    now: datetime | None = None,
+) -> ProjectPlan:
+    """Plan a project, without a run that shows it.
+
+    Args:
+        path: The project's folder, or a file in it.
+        environment: The environment; None takes META_PREFECT__ENV, else ``dev``.
+        asked: What else was asked for.
+        server: What there is.
+        from_source: Whether flows are read from their source where that makes certain what they are; else all are imported.
+        now: The moment of the deploy; the present one where it is None.
+
+    Raises:
+        ValidationFailed: What was asked for does not go together. What is wrong with the project is in the plan.
+    """
     project = read_project(path, required=False)
     flows = ProjectFlows(project.root, from_source=from_source)
     inputs = read_plan_input(project, path, environment, asked, flows=flows)
     if now is not None:
         inputs = inputs.at(now)
-    host = LocalHost(start_worker=inputs.context.start_worker)
-    return await plan_project(inputs, host, NoServer(host))
+    return await plan_project(inputs, server.host, server)

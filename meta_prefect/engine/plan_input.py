@@ -55,7 +55,7 @@ class PlanInput:
         self.flows = flows
         self.earlier = earlier
         self.expires = expires
-        self.policies = policies or PoliciesInForce()
+        self.policies: PoliciesInForce = policies or PoliciesInForce()
 
     @property
     def is_whole(self) -> bool:
@@ -74,6 +74,11 @@ class PlanInput:
     def automatically(self) -> PlanInput:
         """The same order as one that nobody has started."""
         return self._with(self.context.model_copy(update={"automatic": True}))
+
+    def promoting(self, source: str, images: dict[str, str]) -> PlanInput:
+        """The same order as one that takes what is live in another environment: with its images, of which none is built."""
+        built = {"images": images, "build_images": False} if images else {}
+        return self._with(self.context.model_copy(update={"promoted_from": source, **built}))
 
     def completing(self, unfinished: SavedPlan) -> PlanInput:
         """The same order as part of a deploy that did not finish."""
@@ -147,7 +152,9 @@ def read_plan_input(
     except TargetError as error:
         raise ValidationFailed([error]) from None
     expires = _expires(project, context.environment, asked)
-    context = context.model_copy(update={"preview": expires is not None})
+    described = project.environments.find(context.environment)
+    smoke = described.says.smoke if described is not None else None
+    context = context.model_copy(update={"preview": expires is not None, "smoke": smoke})
     said = {"tags": asked.tags, "version": asked.version}
     context = context.model_copy(update={key: value for key, value in said.items() if value})
     if earlier is not None:

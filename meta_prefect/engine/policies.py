@@ -49,8 +49,8 @@ class PoliciesInForce:
         exemptions: Sequence[Exemption] = (),
         within: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        self.rules = tuple(rules)
-        self.exemptions = tuple(exemptions)
+        self.rules: tuple[Rule, ...] = tuple(rules)
+        self.exemptions: tuple[Exemption, ...] = tuple(exemptions)
         self.within = within
 
     @property
@@ -149,7 +149,7 @@ class PolicyStep:
     __slots__ = ("_judging", "rule")
 
     def __init__(self, rule: Rule, judging: Judging) -> None:
-        self.rule = rule
+        self.rule: Rule = rule
         self._judging = judging
 
     def __str__(self) -> str:

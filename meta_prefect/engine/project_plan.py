@@ -56,7 +56,8 @@ class Drafted:
     def __init__(self, inputs: PlanInput) -> None:
         requested = inputs.requested
         self.pairs: list[tuple[DeploymentRequest, Draft]] = []
-        self.errors, self.beside = list(requested.errors), list(requested.beside)
+        self.errors: list[ConfigurationError] = list(requested.errors)
+        self.beside: list[ConfigurationError] = list(requested.beside)
         for request in requested.requests:
             inputs.flows.of(inputs.project.root / request.folder).read([request.flow])
         for request in requested.requests:
@@ -90,21 +91,21 @@ class Resolved:
 
     def __init__(self, inputs: PlanInput, drafted: Drafted) -> None:
         selection, requested = inputs.selection, inputs.requested
-        self.inputs = inputs
-        self.meant = [
+        self.inputs: PlanInput = inputs
+        self.meant: list[tuple[DeploymentRequest, Draft]] = [
             (request, one)
             for request, one in drafted.pairs
             if not (request.only_if_placed and one.deployment.work_pool_name is None)
             if (one.errors and selection.names_flow(one.deployment.flow.name))
             or selection.includes(one.deployment.flow.name, one.deployment.name)
         ]
-        self.errors = drafted.errors
+        self.errors: list[ConfigurationError] = drafted.errors
         if not self.errors and not requested.is_empty:
             known = [(one.deployment.flow.name, one.deployment.name) for one in drafted.drafts if not one.errors]
             unmatched = selection.unmatched(requested.flows, known)
             # What is wrong with other flows may be the reason.
             self.errors = [*unmatched, *(drafted.beside if unmatched else ())]
-        self.wanted = fingerprint_of_wanted(one.deployment for _, one in self.meant if not one.errors)
+        self.wanted: str = fingerprint_of_wanted(one.deployment for _, one in self.meant if not one.errors)
 
     def completes(self, unfinished: SavedPlan) -> bool:
         """Whether this is the deploy over again that made a plan and did not finish it; becomes a part of that, if so."""
@@ -137,10 +138,12 @@ class ProjectPlan:
         self._resolved = resolved
         self._inputs = resolved.inputs
         requests = {id(one): request for request, one in resolved.meant}
-        self.requests = tuple(requests[id(planned.draft)] for planned in batch.deployments)
+        self.requests: tuple[DeploymentRequest, ...] = tuple(
+            requests[id(planned.draft)] for planned in batch.deployments
+        )
         self.batch = batch
-        self.errors = tuple(errors)
-        self.wanted = resolved.wanted
+        self.errors: tuple[ConfigurationError, ...] = tuple(errors)
+        self.wanted: str = resolved.wanted
 
     def to_be_applied(self) -> ProjectPlan:
         """The plan as a deploy carries it out: what nobody manages is an error where that deploy does not adopt."""

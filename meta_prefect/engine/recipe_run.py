@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, cast
 
@@ -32,7 +33,8 @@ from meta_prefect.engine.observed import name_run
 from meta_prefect.engine.policies import PoliciesInForce, policies_in_force
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.report_artifact import show_report
-from meta_prefect.engine.resolve import Draft, build_observed
+from meta_prefect.engine.resolve import Draft, build_observed, needed_by
+from meta_prefect.engine.smoke import prove
 from meta_prefect.engine.source import given_policies, given_source
 from meta_prefect.engine.write_limit import AHEAD, WriteLimit, each
 from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError, MovedError, ValidationFailed
@@ -108,6 +110,8 @@ async def _own_context(environment: str | None, description: str) -> DeployConte
         await given_source(server)
         project = read_project(Path.cwd(), required=False)
         context = new_context(project.root, project.names, called=project.environments.called, environment=environment)
+        if (described := project.environments.find(context.environment)) is not None:
+            context = context.model_copy(update={"smoke": described.says.smoke})
         await name_run(context, "deploy", server, more=description)
     return context
 
@@ -193,6 +197,12 @@ async def _write(recipe: Recipe, batch: PlannedBatch, server: PrefectServer, con
             return outcome
 
         written = await each(batch.deployments, write, width, ahead=ahead)
+        if any(one.smoke for one in batch.deployments):
+            await waiting
+            tried = list(zip(batch.deployments, written, strict=True))
+            written = await prove(tried, context, server, partial(_why_it_cannot_run, broken=broken))
+            left = needed_by(one.draft for (one, _), now in zip(tried, written, strict=True) if not _is_back(one, now))
+            last = [one for one in last if one.component.key in left]
         await _ensure(last, server, broken)
     finally:
         progress().step("wait until everything is ready")
@@ -244,7 +254,8 @@ async def _apply(
     try:
         async with width.turn() as turn:
             if deployment_id is None:
-                deployment_id = await apply_deployment(planned, server, turn)
+                first = planned.on_trial() if planned.smoke else planned
+                deployment_id = await apply_deployment(first, server, turn)
             for builder in acting_builders(planned):
                 await turn.begin()
                 await act_after_deployment(AfterStep(builder, planned.draft, deployment_id))
@@ -269,6 +280,16 @@ def _written(batch: PlannedBatch, report: Report) -> list[str]:
     written = [planned for planned, outcome in pairs if outcome.id and not isinstance(planned.change, Unchanged)]
     old = [planned.predecessor.full_name for planned in written if planned.predecessor is not None]
     return [*map(str, written), *old]
+
+
+def _why_it_cannot_run(planned: PlannedDeployment, broken: dict[ComponentKey, Exception]) -> str | None:
+    unusable = _broken_component(planned, broken)
+    return None if unusable is None else f"its smoke run cannot start: {_told(unusable)}"
+
+
+def _is_back(planned: PlannedDeployment, outcome: Outcome) -> bool:
+    """Whether it did not stand its smoke run, and is as it was."""
+    return planned.smoke is not None and outcome.action == "failed"
 
 
 def _broken_component(planned: PlannedDeployment, broken: dict[ComponentKey, Exception]) -> Exception | None:
@@ -337,5 +358,9 @@ def _entries(planned: PlannedDeployment) -> list[LedgerEntry]:
     entry = entry_of(planned.change, desired_record(planned.draft.deployment, planned.live or planned.predecessor))
     if entry is None:
         return []
+    if planned.trial is not None and planned.original != entry.before:
+        # What was on trial has never counted.
+        created = {"action": "created"} if planned.original is None else {}
+        entry = entry.model_copy(update={"before": planned.original, **created})
     old = planned.predecessor
     return [entry] if old is None else [entry, deleted(old.full_name, old.record)]

@@ -27,7 +27,7 @@ from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.interfaces.names import check_name
 from meta_prefect.interfaces.pull_steps import behind
 from meta_prefect.interfaces.tags import environment_tag, owner_tag
-from meta_prefect.plan.checks import check_parameters
+from meta_prefect.plan.checks import check_parameters, check_smoke
 from meta_prefect.plan.outcomes import counted
 from meta_prefect.plan.placeholders import misplaced_templates
 from meta_prefect.redaction import remember_within
@@ -212,6 +212,7 @@ class Draft:
         entrypoint = deployment.entrypoint or deployment.flow.entrypoint
         errors = (
             *check_parameters(deployment),
+            *check_smoke(deployment),
             *misplaced_templates(deployment),
             *check_loads_by_path(Path(deployment.flow.source), entrypoint),
             *check_code_in_runs(deployment, self.components, host.pool_name()),
@@ -293,8 +294,8 @@ class BuilderStep:
     __slots__ = ("members", "title")
 
     def __init__(self, title: str, members: Sequence[tuple[Draft, FlowBuilderInterface]]) -> None:
-        self.title = title
-        self.members = tuple(members)
+        self.title: str = title
+        self.members: tuple[tuple[Draft, FlowBuilderInterface], ...] = tuple(members)
 
     def __str__(self) -> str:
         return self.title

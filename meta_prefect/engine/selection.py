@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -29,7 +29,7 @@ class Selection(BaseModel):
         file: Only flows of this file, given relative to the project's folder, or to that of the part that is meant alone.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     names: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()

@@ -14,14 +14,11 @@ from meta_prefect.engine.project_plan import ProjectPlan
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.deployment_record import LiveDeployment, field_changes
-from meta_prefect.plan.ledger import HistoryEntry, LedgerEntry, PageHead
+from meta_prefect.plan.ledger import PUT_BACK, HistoryEntry, LedgerEntry, PageHead
 from meta_prefect.report import Outcome, Report
 from meta_prefect.server import PrefectServer
 from meta_prefect.state.ledger import begin_page
 from meta_prefect.texts import presentable
-
-RECIPE = "put back"
-"""Under which name the ledger keeps what was put back."""
 
 
 @task(
@@ -45,14 +42,14 @@ async def put_back(planned: PlannedDeployment, context: DeployContext, server: P
     if old is not None and old.full_name not in found:
         await server.create_deployment(old.flow_name, old.name, old.record)
         did = True
-    if planned.live is None:
+    if planned.original is None:
         if live is not None:
             await delete_with_its_own(live, context, server)
             did = True
     elif live is None:
-        await server.create_deployment(flow_name, deployment_name, planned.live.record)
+        await server.create_deployment(flow_name, deployment_name, planned.original)
         did = True
-    elif changed := _changed(live, planned.live.record):
+    elif changed := _changed(live, planned.original):
         await server.update_deployment(live, changed)
         did = True
     get_run_logger().info("%s %s", name, "was put back" if did else "is as it was")
@@ -79,7 +76,7 @@ async def put_all_back(
     """
     last = await server.read_last_entries(context.names, map(str, written), but_of=context.deploy_id)
     entries = [_entry(planned, last.get(str(planned))) for planned in written]
-    page = await begin_page(PageHead.of(context, RECIPE), entries, server)
+    page = await begin_page(PageHead.of(context, PUT_BACK), entries, server)
     results: dict[str, Exception | None] = {}
     for planned in reversed(written):
         try:
@@ -94,9 +91,9 @@ async def put_all_back(
 
 def _entry(planned: PlannedDeployment, last: HistoryEntry | None) -> LedgerEntry:
     name, after = str(planned), getattr(planned.change, "after", None)
-    if planned.live is None:
+    before = planned.original
+    if before is None:
         return LedgerEntry(deployment=name, action="deleted", version=None, before=after, after=None)
-    before = planned.live.record
     of_recipe: Record = {} if last is None else {"ours": last.entry.ours, "own": last.entry.own}
     return LedgerEntry(
         deployment=name, action="rolled back", version=before["version"], before=after, after=before, **of_recipe

@@ -45,7 +45,7 @@ class WriteLimit:
         self._pace = 0.0
         self._under_way = 0
         self._changed = asyncio.Condition()
-        self.now = 1
+        self.now: int = 1
 
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[WriteTurn]:

@@ -97,26 +97,39 @@ class FlowCatalog:
 
     def _learned(self, entrypoint: str, where: str | None) -> FlowEntry:
         flow: Flow[..., Any] = self.modules.load_flow(entrypoint, where=where)
-        try:
-            with self.modules.imported():
-                form = parameter_form(flow.fn)
-        except Exception as error:  # whatever Pydantic raises
-            why = f"Prefect can make no form of the parameters of {flow.name!r}: {type(error).__name__}: {error}"
-            raise FlowImportError(
-                why, where=where or entrypoint, hint="`prefect deploy` fails there as well."
-            ) from error
-        facts = FlowFacts(
-            name=flow.name,
-            entrypoint=entrypoint,
-            source=str(self.modules.root),
-            description=flow.description,
-            version=flow.version,
-            parameter_schema=form,
-            tags=tuple(getattr(flow, "tags", ()) or ()),
-            module=flow.fn.__module__,
-            file=flow.fn.__code__.co_filename,
-        )
-        return FlowEntry(facts, flow.fn.__name__, builders_of(flow), components_of(flow))
+        with self.modules.imported():
+            return entry_of(flow, entrypoint, self.modules.root, where=where)
+
+
+def entry_of(flow: Flow[..., Any], entrypoint: str, root: Path, *, where: str | None = None) -> FlowEntry:
+    """What is known of a flow that has been imported.
+
+    Args:
+        flow: The flow.
+        entrypoint: How a worker finds it from the project's folder.
+        root: The project's folder.
+        where: Who asks, for the message.
+
+    Raises:
+        FlowImportError: Its parameters have no form.
+    """
+    try:
+        form = parameter_form(flow.fn)
+    except Exception as error:  # whatever Pydantic raises
+        why = f"Prefect can make no form of the parameters of {flow.name!r}: {type(error).__name__}: {error}"
+        raise FlowImportError(why, where=where or entrypoint, hint="`prefect deploy` fails there as well.") from error
+    facts = FlowFacts(
+        name=flow.name,
+        entrypoint=entrypoint,
+        source=str(root),
+        description=flow.description,
+        version=flow.version,
+        parameter_schema=form,
+        tags=tuple(getattr(flow, "tags", ()) or ()),
+        module=flow.fn.__module__,
+        file=flow.fn.__code__.co_filename,
+    )
+    return FlowEntry(facts, flow.fn.__name__, builders_of(flow), components_of(flow))
 
 
 def catalog_of(root: Path, *, from_source: bool, named_from: Path | None = None) -> FlowCatalog:

@@ -90,7 +90,7 @@ class ModuleText:
             self._uses.opaque = patched[0]
         self._future = [one for one in tree.body if isinstance(one, ast.ImportFrom) and one.module == "__future__"]
         features = {alias.name for statement in self._future for alias in statement.names}
-        self.is_postponed = "annotations" in features or sys.version_info >= (3, 14)
+        self.is_postponed: bool = "annotations" in features or sys.version_info >= (3, 14)
 
     def flow(self, name: str) -> CertainFlow:
         """Find what decides about a flow.

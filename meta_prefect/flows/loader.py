@@ -68,8 +68,8 @@ class ProjectModules:
     """
 
     def __init__(self, root: Path, named_from: Path | None = None) -> None:
-        self.root = root.resolve()
-        self.named_from = self.root if named_from is None else named_from.resolve()
+        self.root: Path = root.resolve()
+        self.named_from: Path = self.root if named_from is None else named_from.resolve()
         self._finder = ProjectFinder(self.root)
         self._modules: dict[str, ModuleType] = {}
         self._aliases: dict[Path, dict[str, ModuleType]] = {}

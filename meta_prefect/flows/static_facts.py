@@ -18,7 +18,7 @@ from meta_prefect.flows.parameters import parameter_form
 from meta_prefect.flows.syntax import parse, read_source
 from meta_prefect.interfaces.deployment import FlowFacts
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class StaticFacts:

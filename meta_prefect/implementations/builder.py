@@ -12,6 +12,8 @@ from meta_prefect.errors import nearest
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.interfaces.json_diff import is_mapping
 
+__all__ = ["Builder"]
+
 
 class Builder(BaseModel, FlowBuilderInterface):
     """A builder that is a frozen pydantic model: its arguments are checked where it is written down.
@@ -20,7 +22,7 @@ class Builder(BaseModel, FlowBuilderInterface):
         step: What the step is called in the Prefect UI.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     step: ClassVar[str] = ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -16,20 +16,23 @@ from meta_prefect.implementations.metadata import describer, namer, tags_resolve
 from meta_prefect.implementations.metadata.name import BY_ENVIRONMENT, NamePattern
 from meta_prefect.implementations.metadata.version import Strategy
 from meta_prefect.implementations.notification.triggers import Triggers, run_triggers
-from meta_prefect.implementations.run_settings import deployment_switches, job_variables, parameters
+from meta_prefect.implementations.run_settings import deployment_switches, job_variables, parameters, smoke_run
 from meta_prefect.implementations.run_settings.switches import Allowances, Shares
 from meta_prefect.implementations.schedule import HolidaysSpec, ScheduleVariable, scheduler
 from meta_prefect.interfaces.flow_builder_interface import Chain, FlowBuilderInterface
 from meta_prefect.interfaces.names import check_name
 from meta_prefect.interfaces.short_forms import NUMBER, one_or_many, reads
+from meta_prefect.interfaces.smoke import Smoke
 from meta_prefect.interfaces.variable_group import VariableGroup
 from meta_prefect.texts import check_plain
+
+__all__ = ["CommonVariables", "ConcurrencyLimit"]
 
 
 class ConcurrencyLimit(BaseModel):
     """How many runs of a deployment happen at a time; a number alone is its limit."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     limit: int = Field(ge=0, title="Limit", description="How many runs at a time; 0 removes a limit that is there.")
     collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"] | None = Field(
@@ -99,6 +102,8 @@ class CommonVariables(VariableGroup):
         unique: Whether only one run happens at a time, the next one waiting; left empty, a limit set in the UI stays.
         concurrency_limit: How many runs happen at a time, and what happens to others, where that is not ``unique``.
         triggers: Events at which it runs, as automations of Prefect; an empty list removes those that are there.
+        smoke: The run by which the deployment shows that it works before its schedules are active, with ``parameters`` and
+            ``timeout``, in place of its environment's; true for one as it is, false for none.
         owns_all: ``schedules``, ``tags``, or both: what operators add of these goes at the next deploy. Left empty, it stays.
         allow: What Prefect takes and is refused otherwise: ``unknown_job_variables``, which the pool's template does not have and
             Prefect ignores; ``unknown_parameters``, with which runs of the flow fail. Both stay as they are.
@@ -125,6 +130,7 @@ class CommonVariables(VariableGroup):
     unique: bool | None = None
     concurrency_limit: ConcurrencyLimit | None = None
     triggers: Triggers | None = None
+    smoke: Smoke | bool | None = None
     owns_all: Shares = ()
     allow: Allowances = ()
 
@@ -162,8 +168,7 @@ class CommonVariables(VariableGroup):
             holidays = "US" if self.holidays is None else self.holidays
             active = self.active_in if self.active is None else self.active
             yield scheduler(schedule=self.schedule, holidays=holidays, active=active)
-        if (limit := self._limit()) is not None:
-            yield limit
+        yield from filter(None, (self._limit(), self._smoke()))
         switches = deployment_switches(
             paused=self.paused,
             enforce_parameter_schema=self.enforce_parameter_schema,
@@ -175,6 +180,15 @@ class CommonVariables(VariableGroup):
             yield switches
         if self.triggers is not None:
             yield run_triggers(triggers=self.triggers)
+
+    def _smoke(self) -> smoke_run | None:
+        match self.smoke:
+            case None:
+                return None
+            case Smoke(parameters=given, timeout=timeout):
+                return smoke_run(parameters=given, timeout=timeout)
+            case wanted:
+                return smoke_run(wanted=wanted)
 
     def _limit(self) -> run_limit | None:
         wanted = self.concurrency_limit

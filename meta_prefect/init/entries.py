@@ -19,7 +19,7 @@ POOL_RECIPE: Final = "work_pool_deployer"
 _ENVIRONMENTS: Final = ("dev", "development", "test", "qa", "uat", "staging", "stage", "prod", "production")
 """The words that mean an environment at the end of a deployment's name."""
 
-AS_IT_IS: Final = {"name_pattern": "{name}", "holidays": False, "active_in": None}
+AS_IT_IS: Final[dict[str, str | bool | None]] = {"name_pattern": "{name}", "holidays": False, "active_in": None}
 """What keeps names and schedules as they are: on every day, and as somebody has switched them on or off."""
 
 

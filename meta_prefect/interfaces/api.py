@@ -7,6 +7,8 @@ from typing import Any, Final, Protocol
 
 from meta_prefect.interfaces.json_diff import Record
 
+__all__ = ["Api", "Host", "read_all"]
+
 _PAGE: Final = 200
 """The most objects that the API returns at once."""
 

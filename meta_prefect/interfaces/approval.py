@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from meta_prefect.interfaces.moments import Moment
@@ -16,7 +18,7 @@ class Approval(BaseModel):
         comment: What was said about it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
 
     by: str = Field(title="By", max_length=300)
     at: Moment = Field(title="At")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from meta_prefect.interfaces.approval import Approval
+from meta_prefect.interfaces.smoke import Smoke
 from meta_prefect.interfaces.tags import Names
 from meta_prefect.texts import check_plain
+
+__all__ = ["CodeOrigin", "DeployContext"]
 
 
 class CodeOrigin(BaseModel):
@@ -21,7 +24,7 @@ class CodeOrigin(BaseModel):
         folder: The project's folder in it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     repository: str = Field(title="Repository")
     token: str | None = Field(default=None, title="Token")
@@ -34,7 +37,7 @@ class DeployContext(BaseModel):
     All runs of one deploy agree on the clock, the commit and the versions. A recipe that is started alone makes its own.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     project: str = Field(title="Project", description="The project that owns the deployments.")
     renamed_from: tuple[str, ...] = Field(
@@ -108,8 +111,21 @@ class DeployContext(BaseModel):
         title="Preview",
         description="Whether this environment expires: what is created begins paused, and automations begin disabled.",
     )
+    smoke: Smoke | None = Field(
+        default=None,
+        title="Smoke run",
+        description="The run by which deployments of this environment show that they work before their schedules are active.",
+    )
     approval: Approval | None = Field(
         default=None, title="Approval", description="Who approved this deploy, where its environment asks for that."
+    )
+    promoted_from: str | None = Field(
+        default=None, title="Promoted from", description="The environment whose live commit is deployed."
+    )
+    images: dict[str, str] = Field(
+        default={},
+        title="Images",
+        description="The image with its tag or digest that is used instead of building one, by its name without them.",
     )
     adopt: bool = Field(
         default=False,

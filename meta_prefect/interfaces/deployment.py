@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -11,7 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.names import check_name
 from meta_prefect.interfaces.schedules import Schedule
+from meta_prefect.interfaces.smoke import Smoke
 from meta_prefect.texts import check_plain
+
+__all__ = ["Allowed", "Deployment", "FlowFacts", "VersionRule"]
 
 _CONTAINERS = ("tags", "parameters", "pull_steps", "steps_after_code", "job_variables", "notes")
 
@@ -40,7 +43,7 @@ class FlowFacts(BaseModel):
         file: The file that holds it, where that is known.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     entrypoint: str
@@ -87,6 +90,7 @@ class Deployment(BaseModel):
         concurrency_limit: How many runs at a time, 0 for no limit.
         collision_strategy: What happens to a run above the limit.
         grace_period_seconds: How long a run that has a slot may take to start.
+        smoke: The run by which it shows that it works before it counts; None for none.
         pins_each_commit: Whether each commit that is deployed is written; otherwise only one that changes a file of the project.
         notes: What users should know of it, in short sentences.
         owns_all: Fields to which operators may add, and here may not: what somebody adds of them goes at the next deploy.
@@ -94,7 +98,7 @@ class Deployment(BaseModel):
         renamed_from: The ``flow/deployment`` whose place it takes: what operators set on that one is carried over.
     """
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", validate_assignment=True)
 
     flow: FlowFacts = Field(frozen=True)
     context: DeployContext = Field(frozen=True)
@@ -118,6 +122,7 @@ class Deployment(BaseModel):
     concurrency_limit: int | None = Field(default=None, ge=0)
     collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"] | None = None
     grace_period_seconds: int | None = Field(default=None, ge=60, le=86400)
+    smoke: Smoke | None = None
     pins_each_commit: bool = False
     notes: list[str] = []
     owns_all: frozenset[Literal["schedules", "tags"]] = frozenset()

@@ -14,6 +14,8 @@ from meta_prefect.interfaces.deployment import Deployment
 if TYPE_CHECKING:
     from prefect import Flow
 
+__all__ = ["FlowBuilderInterface"]
+
 P = ParamSpec("P")
 R = TypeVar("R")
 D = TypeVar("D", bound=Callable[..., Any])

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeGuard, cast
 
+__all__ = ["ABSENT", "FieldChange", "Record", "differences", "differences_within", "merged"]
+
 Record = dict[str, Any]
 """The JSON form of an object."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from meta_prefect.texts import check_plain
+
+__all__ = ["Schedule"]
 
 
 class Schedule(BaseModel):
@@ -32,7 +34,7 @@ class Schedule(BaseModel):
             schedule of one of them is as wanted. They are not stored.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     slug: Annotated[str, AfterValidator(check_plain)]
     rrule: str | None = None

@@ -11,7 +11,7 @@ import os
 import socket
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -30,7 +30,7 @@ class Machine(BaseModel):
         pid_namespace: The PID namespace, for example ``pid:[4026531836]``; empty where the system has none.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     machine: str
     boot: str

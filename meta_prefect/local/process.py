@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import psutil
 from filelock import FileLock, Timeout
@@ -46,7 +46,7 @@ class ProcessRecord(BaseModel):
         machine: Where it was started; None in records of before this was written down, which count as of here.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     pid: int = Field(gt=0)
     start_time: float = Field(ge=0, allow_inf_nan=False)

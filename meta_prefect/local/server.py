@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import ClassVar
 
 import httpx
 import psutil
@@ -67,7 +68,7 @@ class LocalServer(BaseModel):
         former_url: Its former address, where this call had to start it at another one.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     url: str
     ui_url: str

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 from pydantic import BaseModel, ConfigDict, field_validator
@@ -67,7 +68,7 @@ class WorkerProcess(BaseModel):
         alive: Whether its process runs.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     record: WorkerRecord
     name: str

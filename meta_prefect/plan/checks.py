@@ -37,7 +37,19 @@ def check_parameters(deployment: Deployment) -> Iterator[ConfigurationError]:
 def parameters_by_place(deployment: Deployment) -> dict[str, Record]:
     """A deployment's default parameters, and those of its schedules, each under the words that name them in a message."""
     of_schedules = {f"parameters of schedule {one.slug!r}": one.parameters for one in deployment.schedules or ()}
-    return {"parameters": deployment.parameters, **of_schedules}
+    of_smoke = {"parameters of the smoke run": deployment.smoke.parameters} if deployment.smoke is not None else {}
+    return {"parameters": deployment.parameters, **of_schedules, **of_smoke}
+
+
+def check_smoke(deployment: Deployment) -> Iterator[ConfigurationError]:
+    """Check that a smoke run has a value for each parameter that its flow needs."""
+    if deployment.smoke is not None:
+        for name in deployment.open_parameters:
+            if name not in deployment.smoke.parameters:
+                yield ConfigurationError(
+                    f"the smoke run of {deployment.full_name} has no value for the parameter {name!r}, which its flow needs",
+                    hint=f"Give it one: `smoke: {{parameters: {{{name}: …}}}}`; or let it do without: `smoke: false`.",
+                ).is_about("smoke", value=deployment.smoke.parameters)
 
 
 def check_job_variables(

@@ -40,7 +40,7 @@ class PlannedRemoval:
     def __init__(self, owned: Owned, awaits: frozenset[str], reason: str) -> None:
         self.owned = owned
         self.awaits = awaits
-        self.change = Delete(Subject(*owned.key), owned.record, reason=reason)
+        self.change: Delete = Delete(Subject(*owned.key), owned.record, reason=reason)
 
     def __str__(self) -> str:
         return str(self.change.subject)

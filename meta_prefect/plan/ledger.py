@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
@@ -31,6 +31,9 @@ from meta_prefect.project.naming import slug
 ARTIFACT_TYPE: Final = "ledger"
 """The type of the artifacts; the Prefect UI shows the data of a type that it does not know as JSON."""
 
+PUT_BACK: Final = "put back"
+"""In place of a recipe: a deploy has put back what it could not leave as it had written it."""
+
 Action = Literal["created", "updated", "deleted", "rolled back", "found", "disowned"]
 StoredRecord = Annotated[Record, AfterValidator(sound_record)]
 
@@ -51,7 +54,7 @@ class LedgerEntry(BaseModel):
             that is older than this field: there all of it is the recipe's.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
 
     deployment: str
     action: Action
@@ -97,11 +100,20 @@ class PageHead:
     deploy_id: str
     commit: str | None
     approval: Approval | None = None
+    promoted_from: str | None = None
 
     @classmethod
     def of(cls, context: DeployContext, recipe: str) -> PageHead:
         """The head of what a deploy writes by a recipe."""
-        return cls(context.project, context.environment, recipe, context.deploy_id, context.commit, context.approval)
+        return cls(
+            context.project,
+            context.environment,
+            recipe,
+            context.deploy_id,
+            context.commit,
+            context.approval,
+            context.promoted_from,
+        )
 
 
 class LedgerPage(BaseModel):
@@ -117,12 +129,13 @@ class LedgerPage(BaseModel):
         at: When, with its UTC offset.
         by: Who deployed: ``user@host``, or who made the run that did.
         approval: Who approved it, where somebody was asked.
+        promoted_from: The environment whose live commit was deployed, where that was asked for.
         entries: What was written, in the order of writing.
         finished: Whether the run got as far as noting what it really wrote. A page is begun before the first write with what
             is about to be written, so that a deploy that is killed leaves a trace.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
 
     project: str
     environment: str
@@ -133,6 +146,7 @@ class LedgerPage(BaseModel):
     at: Moment
     by: str
     approval: Approval | None = None
+    promoted_from: str | None = None
     entries: tuple[LedgerEntry, ...]
     finished: bool = True
 
@@ -301,6 +315,6 @@ def is_cut_off(history: Sequence[HistoryEntry], names: Names) -> bool:
         names: The names of the project.
     """
     oldest = history[-1].entry
-    if oldest.action == "created":
+    if oldest.action == "created" or history[-1].page.recipe == PUT_BACK:
         return False
     return oldest.before is None or owner(oldest.before.get("tags") or ()) in names

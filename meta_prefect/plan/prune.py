@@ -23,7 +23,7 @@ class PlannedDeletion:
     def __init__(self, live: LiveDeployment, *, prune: bool, hold: Hold | None = None) -> None:
         self.live = live
         change = _deletion(live) if prune else _left_alone(live)
-        self.change = change if hold is None else held(change, hold, live.record)
+        self.change: Delete | Unchanged = change if hold is None else held(change, hold, live.record)
 
     def __str__(self) -> str:
         return self.live.full_name

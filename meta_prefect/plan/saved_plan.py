@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, Literal, assert_never
+from typing import Any, ClassVar, Final, Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -46,7 +46,7 @@ class DeployOptions(BaseModel):
         expires: After what time the environment is taken down; None leaves that to the project file.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     names: tuple[str, ...] = ()
     select: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ class PlannedState(BaseModel):
         after: The state that is to be; None where it is to go.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     before: str | None
     after: str | None
@@ -98,7 +98,7 @@ class SavedPlan(BaseModel):
         stage: ``planned`` by a dry run, ``started``, or ``finished`` where nothing is left of it to do.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
 
     project: str
     environment: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -32,7 +32,7 @@ class FieldStatus(BaseModel):
         wanted: Its value as the project wants it; left out where it leaves it to the operators.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     path: str
     kind: Kind
@@ -59,7 +59,7 @@ class DeploymentStatus(BaseModel):
         hold: By whom it is held, until when and why.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     deployment: str
     state: State
@@ -104,7 +104,7 @@ class ComponentStatus(BaseModel):
         remarks: What else to know of it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
     name: str
@@ -141,7 +141,7 @@ class ProjectStatus(BaseModel):
         remarks: What else to know; left out where there is nothing.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     version: Literal[1] = 1
     project: str
@@ -236,8 +236,10 @@ def component_status(change: Change, needed_by: Iterable[str], *, as_applied: bo
     match change:
         case Create():
             return ComponentStatus(**about, state="missing" if as_applied else "not deployed")
-        case Update(fields=fields) if all((one.path, one.before) == ("status", "offline") for one in fields):
-            return ComponentStatus(**about, state="offline", remarks=("the next deploy starts it",))
+        case Update(fields=fields, remarks=remarks) if all(
+            (one.path, one.before) == ("status", "offline") for one in fields
+        ):
+            return ComponentStatus(**about, state="offline", remarks=(*remarks, "the next deploy starts it"))
         case Update(fields=fields):
             kind: Kind = "drift" if as_applied else "pending"
             found = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Iterable
+from typing import ClassVar
 
 from docstring_parser import parse
 from pydantic import BaseModel, ConfigDict
@@ -24,7 +25,7 @@ class OptionDescription(BaseModel):
         help: What the policy's docstring says.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     required: bool
@@ -46,7 +47,7 @@ class PolicyDescription(BaseModel):
             off.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     summary: str

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final, cast, get_args, overload
 
 from docstring_parser import parse
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from meta_prefect.errors import PolicyError, first_line, hint_of, nearest, noted
 from meta_prefect.interfaces.deployment import Deployment
@@ -38,7 +38,7 @@ class Policy:
         self.level: Level = level
         if level not in get_args(Level):
             raise PolicyError(f"there is no level {level!r}", where=str(self), hint=nearest(level, get_args(Level)))
-        self.options_model = options_model(function, where=str(self))
+        self.options_model: type[BaseModel] = options_model(function, where=str(self))
 
     @property
     def name(self) -> str:

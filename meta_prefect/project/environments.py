@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from meta_prefect.errors import ProjectFileError, TargetError, nearest
 from meta_prefect.interfaces.moments import Length
+from meta_prefect.interfaces.smoke import Smoke
 from meta_prefect.project.document import Document
 from meta_prefect.project.fields import FileModel, Text, one_or_several
 from meta_prefect.redaction import redacted, without_userinfo
@@ -88,6 +89,10 @@ class EnvironmentModel(FileModel):
         description="After what time it is taken down, as `--expires` says it; what is created begins paused.",
     )
     approval: ApprovalModel | None = Field(default=None, description="Let a person approve each deploy.")
+    smoke: Smoke | None = Field(
+        default=None,
+        description="Let what is created, or would run otherwise, run once with these parameters before it is active.",
+    )
     defaults: dict[str, Any] = Field(
         default={}, description="Variables of all entries there, for recipes that have them; what an entry says counts."
     )
@@ -145,7 +150,7 @@ class Environment(BaseModel):
         says: What is said of it.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     name: str
     key: str
@@ -179,7 +184,7 @@ class Environments(BaseModel):
         models: What is said of each, by name or pattern.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     models: dict[str, EnvironmentModel] = {}
     _document: Document | None = PrivateAttr(default=None)

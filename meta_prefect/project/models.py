@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 from pydantic_core import PydanticCustomError
@@ -130,7 +130,7 @@ class Entry(BaseModel):
         where: Where the entry stands, for example ``meta_prefect.yaml:3:7: deployments.etl[0]``.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
     flow: str
     recipe: str
@@ -176,7 +176,7 @@ class ProjectPart(BaseModel):
         entries: The deployments that the file asks for, in its order.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
     root: Path
     file: Path

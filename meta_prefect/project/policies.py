@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -16,7 +16,7 @@ Several = Annotated[tuple[Text, ...], BeforeValidator(one_or_several, str | tupl
 class PolicyModel(FileModel):
     """A policy that is in force; what else stands beside its name are its options."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", frozen=True)
 
     policy: Text = Field(description="A built-in policy, `module:function`, or a module: all policies that it holds.")
     level: Literal["deny", "warn"] | None = Field(

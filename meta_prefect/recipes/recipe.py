@@ -48,10 +48,10 @@ class Recipe(DeployFlow[..., Any]):
         self.function = function
         self._shape = shape or Shape()
         own = variables_model(function, but_first=self._shape.extends is not None)
-        self.variables_model = self._shape.of(own, f"recipe {function.__name__}")
+        self.variables_model: type[BaseModel] = self._shape.of(own, f"recipe {function.__name__}")
         self._own = tuple(own.model_fields)
         self._groups = groups_of(function)
-        self.entry_model = _entry_model(function, self.variables_model)
+        self.entry_model: type[BaseModel] = _entry_model(function, self.variables_model)
         super().__init__(
             self._as_flow_function(),
             name=name,

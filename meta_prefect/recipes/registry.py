@@ -70,6 +70,21 @@ class Recipes:
         points = [point for same_name in self._installed.values() for point in same_name]
         return {point.module.partition(".")[0] for point in points}
 
+    def offered_by(self, package: str) -> list[str]:
+        """The names of the recipes that an installed package offers.
+
+        Raises:
+            RecipeError: It offers none.
+        """
+        by_package: dict[str, list[str]] = {}
+        for name, points in self._installed.items():
+            for point in points:
+                by_package.setdefault(point.dist.name if point.dist is not None else "", []).append(name)
+        if package not in by_package:
+            hint = nearest(package, by_package)
+            raise RecipeError(f"no installed package {package!r} offers recipes", where="--package", hint=hint)
+        return sorted(by_package[package])
+
     @property
     def own(self) -> list[Recipe]:
         """The project's own recipes, by name."""

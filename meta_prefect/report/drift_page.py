@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from meta_prefect.interfaces.markdown import escaped, fenced
 from meta_prefect.plan.outcomes import listed
 from meta_prefect.plan.status import FieldStatus, ProjectStatus
-from meta_prefect.report import drift_in_one_line
 from meta_prefect.report.plan_text import shown
+from meta_prefect.report.report import drift_in_one_line
 
 _NAMES = {"applied": "- last deployed:", "live": "+ live:", "wanted": "  wanted:"}
 

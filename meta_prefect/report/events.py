@@ -3,6 +3,7 @@
 Each is about the deployment as Prefect knows it, and relates to its project and environment:
 
     meta-prefect.deployment.applied    it was created or updated by a deploy
+    meta-prefect.deployment.healthy    its smoke run has passed, and it is active as it is wanted
     meta-prefect.deployment.failed     a deploy could not write it
     meta-prefect.deployment.deleted    it was pruned
     meta-prefect.deployment.drifted    somebody has changed or deleted it since the last deploy
@@ -18,7 +19,7 @@ from meta_prefect.plan.outcomes import Action
 from meta_prefect.redaction import hidden
 from meta_prefect.report import Report
 
-Happening = Literal["applied", "failed", "deleted", "drifted", "healed"]
+Happening = Literal["applied", "healthy", "failed", "deleted", "drifted", "healed"]
 
 _HAPPENINGS: Mapping[Action, Happening] = {
     "created": "applied",
@@ -74,6 +75,8 @@ def announce_report(report: Report, project: str) -> None:
                 "detail": outcome.detail,
             }
             announce(happening, project, report.environment, outcome.deployment, outcome.id, payload)
+            if outcome.smoke_run is not None and happening == "applied":
+                announce("healthy", project, report.environment, outcome.deployment, outcome.id, payload)
 
 
 def _related(role: str, name: str, shown: str) -> dict[str, str]:

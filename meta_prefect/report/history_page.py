@@ -1,4 +1,4 @@
-"""The page about what was written of a deployment."""
+"""The pages about what was written of a deployment, and of a whole project."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.places import run_page
 from meta_prefect.plan.ledger import HistoryEntry
 from meta_prefect.plan.outcomes import counted
+from meta_prefect.plan.project_history import COLUMNS, ProjectDeploy
 
 HISTORY_COLUMNS: Final = ("When", "Version", "Action", "Commit", "By", "Changed")
 
@@ -49,6 +50,27 @@ def history_artifact(deployment: str, project: str, history: Sequence[HistoryEnt
         "description": f"What was written of {code(deployment)}, newest first: {counted(len(history), 'entry', 'entries')}.",
         "data": "\n".join([heading, "", f"**{escaped(project)}**", "", *table(HISTORY_COLUMNS, rows)]),
     }
+
+
+def project_history_artifact(project: str, deploys: Sequence[ProjectDeploy]) -> Record:
+    """What was deployed of a project, newest first, as an artifact.
+
+    Args:
+        project: The project.
+        deploys: The deploys.
+    """
+    rows = [_deploy_row(one) for one in deploys]
+    return {
+        "type": "markdown",
+        "key": artifact_key(f"history-{project}"),
+        "description": f"What was deployed of {escaped(project)}, in all environments on this server: the last {len(rows)}.",
+        "data": "\n".join([f"# History of {escaped(project)}", "", *table(COLUMNS, rows)]),
+    }
+
+
+def _deploy_row(deploy: ProjectDeploy) -> list[str]:
+    at, *rest = deploy.cells
+    return [link(escaped(at), run_page(deploy.run_id)), *(wrapped(cell, _WIDTH) for cell in rest)]
 
 
 def _row(recorded: HistoryEntry) -> list[str]:

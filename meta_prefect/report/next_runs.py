@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -31,7 +31,7 @@ class UpcomingRuns(BaseModel):
         state: Whether it creates runs, and if not, why.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     timezone: str
     fires: tuple[str, ...]
@@ -61,7 +61,7 @@ class NextRuns(BaseModel):
         after: Its next runs as it will be; None where it goes.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     schedule: str
     before: UpcomingRuns | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,9 +27,10 @@ class Outcome(BaseModel):
         url: Its page in the Prefect UI.
         open_parameters: Parameters of its flow that each run must be given.
         tried: Whether writing it was begun, so that it may be on the server even where it failed.
+        smoke_run: The id of its smoke run, where it got one.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     deployment: str
     recipe: str
@@ -39,6 +41,7 @@ class Outcome(BaseModel):
     url: str | None = None
     open_parameters: tuple[str, ...] = ()
     tried: bool = False
+    smoke_run: str | None = None
 
 
 class Report(BaseModel):
@@ -56,7 +59,7 @@ class Report(BaseModel):
         plan: The plan that it came from, field by field.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     environment: str
     dry_run: bool = False

@@ -84,6 +84,9 @@ def report_artifact(report: Report, key: str, description: str, head: ReportHead
     if rows:
         lines += ["", *table(("Deployment", "Result", "Version", "Detail"), rows)]
     lines += _unchanged(report)
+    if smoked := [one for one in report.outcomes if one.smoke_run]:
+        runs = (f"- {link(escaped(one.deployment), run_page(one.smoke_run))}: {_verdict(one)}" for one in smoked)
+        lines += ["", "Smoke runs:", "", *runs]
     if report.components:
         lines += ["", "Also written:", "", *(f"- {escaped(name)}: {escaped(done)}" for name, done in report.components)]
     if report.remarks:
@@ -95,6 +98,10 @@ def _row(outcome: Outcome) -> tuple[str, str, str, str]:
     name = wrapped(outcome.deployment, _NAME_WIDTH, deployment_page(outcome.id))
     action = f"**{outcome.action}**" if outcome.action == "failed" else escaped(outcome.action)
     return name, action, escaped(short_commit(outcome.version or "")), wrapped(outcome.detail, _DETAIL_WIDTH)
+
+
+def _verdict(outcome: Outcome) -> str:
+    return "**failed**" if outcome.action == "failed" else "passed"
 
 
 def _unchanged(report: Report) -> list[str]:

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from importlib.metadata import version
 from itertools import islice, takewhile
 from pathlib import Path
+from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
@@ -42,7 +43,7 @@ _MARGIN = timedelta(days=2)  # wall-clock digits lie at most that far from the i
 
 
 class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
 
 class SkippedRun(_Value):
@@ -91,6 +92,7 @@ def preview(
     now: datetime,
     count: int = 10,
     year: int | None = None,
+    until: datetime | None = None,
     most: int = MOST_RUNS,
     default_calendar: HolidaysSpec | Calendar = None,
     base_dir: Path | None = None,
@@ -104,7 +106,8 @@ def preview(
         now: The current time, with a UTC offset.
         count: How many of the next runs to show.
         year: Show the runs of this whole year instead.
-        most: How many runs of a year to show at most.
+        until: Show all runs up to this moment instead, with its UTC offset.
+        most: How many runs of a year, or until a moment, to show at most.
         default_calendar: The holidays where the schedule says nothing; for a stored schedule, where to look up names.
         base_dir: The folder to which paths of .ics files are relative.
         prefect_version: Major and minor version of the server; by default of the Prefect installed here.
@@ -126,8 +129,9 @@ def preview(
         raise ScheduleError(f"{year} is over; days off are worked out from this year on", where=where)
     # everything is compared in UTC: where the clocks go back, two times of one zone compare wrongly
     first = (datetime(year, 1, 1, tzinfo=zone) if year else now).astimezone(UTC)
-    last = datetime(year + 1, 1, 1, tzinfo=zone).astimezone(UTC) - timedelta(seconds=1) if year else None
-    wanted = most + 1 if year else count
+    end_of_year = datetime(year + 1, 1, 1, tzinfo=zone) - timedelta(seconds=1) if year else None
+    last = bound.astimezone(UTC) if (bound := end_of_year or until) else None
+    wanted = most + 1 if last else count
     bounded = takewhile(lambda run: last is None or run <= last, _runs(found, first, last, wanted, server, now))
     fires = list(islice(bounded, wanted))
     end = last or (fires[-1] if fires else first)
@@ -138,15 +142,15 @@ def preview(
         *islice(_vain_exdates(found.base, now, found.zone), _MOST_REMARKS),
         *moved_remarks(((run.at, run.moved_to) for run in skipped if run.moved_to is not None), found.zone),
     ]
-    if len(fires) > most and year:
+    if len(fires) > most and last:
         remarks.append(f"only the first {most:,} runs are shown")
-    shown = tuple(run.astimezone(zone) for run in fires[: most if year else count])
+    shown = tuple(run.astimezone(zone) for run in fires[: most if last else count])
     return Preview(
         timezone=found.zone,
         fires=shown,
         because=tuple(_because(found, shown)),
         skipped=skipped,
-        next_skipped=None if skipped or year else _next_skipped(found, end, calendar),
+        next_skipped=None if skipped or last else _next_skipped(found, end, calendar),
         remarks=tuple(remarks),
         until=found.until,
         is_known=found.recurrence is not None or found.schedule.interval is not None,

@@ -52,7 +52,7 @@ class PrefectServer(PrefectReads):
     def __init__(self, connection: Connection, host: Host) -> None:
         super().__init__(connection, host)
         self._flow_ids = connection.flow_ids
-        self.unsound = {}
+        self.unsound: dict[str, str] = {}
         self._marks: dict[str, str | None] = {}
 
     def mark(self, entries: Iterable[LedgerEntry]) -> None:

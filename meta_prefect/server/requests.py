@@ -59,7 +59,7 @@ class PrefectRequests:
         self._clock = connection.clock
         self._silence = connection.silence
         self._without_retries = client_settings(max_retries=0)
-        self.overloads = 0
+        self.overloads: int = 0
 
     @property
     def host(self) -> Host:

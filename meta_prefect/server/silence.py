@@ -34,7 +34,7 @@ class Silence:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.heard = False
+        self.heard: bool = False
         self._since: float | None = None
         self._refused = False
         self._asking = 0

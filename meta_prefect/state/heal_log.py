@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -25,7 +25,7 @@ _TYPE: Final = "heals"
 class Heals(BaseModel):
     """When deployments were healed, by ``flow/deployment``; what is older than an hour is forgotten."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
 
     project: str
     environment: str

@@ -19,7 +19,7 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 import psutil
@@ -65,7 +65,7 @@ class Holder(BaseModel):
         beat: Goes up with each renewal.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
 
     run_id: Annotated[str, AfterValidator(_is_run_id)]
     run_name: str = Field(max_length=1000)

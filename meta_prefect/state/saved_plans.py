@@ -22,7 +22,7 @@ from meta_prefect.server import PrefectServer
 
 _NEWEST_FIRST: Final = "CREATED_DESC"
 _MOST_PLANS: Final = 10
-"""How many of the last deploys are asked how they wanted a component."""
+"""How many of the last deploys are looked at."""
 
 
 async def store_plan(plan: SavedPlan, server: PrefectServer) -> str:
@@ -101,6 +101,17 @@ async def unfinished_plan(project: str, environment: str, server: PrefectServer)
     about = (project, environment)
     newest = await _newest({"key": {"any_": [recorded_key(project, environment)]}}, server, about=about)
     return newest if newest is not None and newest.stage == "started" else None
+
+
+async def recorded_plans(names: Names, environment: str, server: PrefectServer) -> list[SavedPlan]:
+    """The plans of the last deploys of a project to an environment, newest first."""
+    keys = [recorded_key(name, environment) for name in names]
+    found: list[SavedPlan] = []
+    async for plan in _counting({"key": {"any_": keys}}, server, about=(names, environment)):
+        found.append(plan)
+        if len(found) == _MOST_PLANS:
+            break
+    return found
 
 
 async def applied_components(

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 from cluster.kube import BATCH, Kube, own_namespace
-from infra.job_configurations import prepared_from
+from infra.job_configurations import job_made_by
 from infra.test_kubernetes_jobs import FULL
-from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration  # pyright: ignore[reportMissingTypeStubs]
 from support import Api
 from values import a_deployment
 
@@ -28,9 +27,7 @@ def kube(unique: str) -> Generator[Kube]:
 def test_a_job_with_everything_set_is_taken(server: Api, kube: Kube) -> None:
     """What Prefect's worker would submit is created as it was written: nothing of it is dropped or refused."""
     given: dict[str, Any] = {**FULL, "namespace": kube.namespace}
-    manifest = prepared_from(
-        KubernetesWorkerJobConfiguration, kubernetes(**given), a_deployment(environment="prod")
-    ).job_manifest
+    manifest = job_made_by(kubernetes(**given), a_deployment(environment="prod"))
     made = kube.create(BATCH, "jobs", manifest)
     spec = made["spec"]["template"]["spec"]
     (container,) = spec["containers"]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from support import Api
+from support import Api, wait_until
 
-from deployer_flows import destroy, reap_previews
+from deployer_flows import destroy, prune, reap_previews
 from meta_prefect.cli.environments import environments
 from meta_prefect.deploy import deploy
 from meta_prefect.engine.plan_input import read_expiry, read_plan_input
@@ -99,6 +103,53 @@ def test_what_has_expired_goes_and_nothing_else(
     assert (left_of(server, unique, "pr-1"), left_of(server, unique, "pr-2")) == ([], [])
     assert sorted(left_of(server, unique, "pr-3")) == before
     assert server.deployment(f"{unique}/one-dev") is not None
+
+    # Pruning takes along what only the pruned ones used, as taking down does.
+    (root / "flows.py").unlink()
+    (root / "meta_prefect.yaml").write_text(f"project: {unique}\ndeployments: {{}}\n")
+    asyncio.run(cast("Any", prune)(path=str(root), environment="pr-3", dry_run=False))
+    assert [one for one in left_of(server, unique, "pr-3") if "meta-prefect-preview" not in one] == []
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(1500)
+def test_of_twenty_previews_half_of_them_killed_nothing_is_left(server: Api, root: Path, unique: str) -> None:
+    """Not a deployment, automation, queue, lock or record, wherever the deploys that made them were killed."""
+    names = [f"pr-{number}" for number in range(20)]
+    deploy([str(root)], env="dev")
+    for number, environment in enumerate(names):
+        if number % 2 == 0:
+            deploy([str(root)], env=environment, expires="3d")
+            continue
+        command = [
+            sys.executable,
+            "-m",
+            "meta_prefect.cli",
+            "deploy",
+            str(root),
+            "--env",
+            environment,
+            "--expires",
+            "3d",
+        ]
+        killed = subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # The one later, the other sooner: with its record alone, or with some of its deployments.
+        least = 1 + number % 3
+        wait_until(partial(has_begun, server, unique, environment, least), what="it has begun", seconds=120)
+        killed.kill()
+        killed.wait()
+    for environment in names:
+        expire(server, unique, environment)
+
+    gone = asyncio.run(cast("Any", reap_previews)(path=str(root)))
+
+    assert sorted(gone) == sorted(names)
+    assert {environment: left_of(server, unique, environment) for environment in names} == {name: [] for name in names}
+
+
+def has_begun(server: Api, project: str, environment: str, least: int) -> bool:
+    """Whether there are as many things of an environment."""
+    return len(left_of(server, project, environment)) >= least
 
 
 def test_what_is_protected_or_not_there_is_not_taken_down(server: Api, project: Files, unique: str) -> None:

@@ -1,13 +1,11 @@
-"""The job that Prefect's own workers would submit, prepared by their own classes."""
+"""What the tests of builders for infrastructure have in common."""
 
 from __future__ import annotations
 
-import asyncio
-import uuid
 from typing import Any
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import Flow, FlowRun, WorkPool
+from prefect.client.schemas.objects import WorkPool
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.workers.base import BaseJobConfiguration
 
@@ -15,39 +13,25 @@ from meta_prefect.interfaces.components import WorkerPool
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.testing import job_of
+from meta_prefect.testing.jobs import configuration_of, template_of
 
 
-async def template_of(builder: FlowBuilderInterface) -> Record:
-    """The template of a builder's pool, made from Prefect's own."""
-    from prefect.workers.utilities import get_default_base_job_template_for_infrastructure_type
-
-    class PrefectsTemplates:
-        async def base_job_template(self, worker_type: str) -> Any:
-            return await get_default_base_job_template_for_infrastructure_type(worker_type)
-
+def pool_of(builder: FlowBuilderInterface) -> WorkerPool:
+    """The pool that a builder asks for."""
     (pool,) = (one for one in builder.requires if isinstance(one, WorkerPool))
-    api: Any = PrefectsTemplates()
-    return await pool.template_to_be(api, None)
+    return pool
 
 
-def prepared(kind: type[BaseJobConfiguration], template: Record, job_variables: Record) -> Any:
-    """A worker's job configuration for a run of a deployment with these job variables."""
-
-    async def prepare() -> Any:
-        async with get_client() as client:
-            configuration = await kind.from_template_and_values(template, job_variables, client=client)
-        run = FlowRun(id=uuid.uuid4(), flow_id=uuid.uuid4(), name="a-run")
-        flow = Flow(id=run.flow_id, name="add", labels={})
-        configuration.prepare_for_flow_run(run, flow=flow, worker_name="w")
-        return configuration
-
-    return asyncio.run(prepare())
+def job_made_by(builder: FlowBuilderInterface, deployment: Deployment) -> Record:
+    """What a worker would run for a deployment that a builder has updated."""
+    return job_of(builder.update_deployment(deployment), pool_of(builder))
 
 
 def prepared_from(kind: type[BaseJobConfiguration], builder: FlowBuilderInterface, deployment: Deployment) -> Any:
     """A worker's job configuration for a deployment that a builder has updated."""
-    made = builder.update_deployment(deployment)
-    return prepared(kind, asyncio.run(template_of(builder)), made.job_variables)
+    variables = builder.update_deployment(deployment).job_variables
+    return configuration_of(kind, template_of(pool_of(builder)), variables)
 
 
 async def read_back(full_name: str) -> tuple[DeploymentResponse, WorkPool]:

@@ -27,6 +27,7 @@ class KubeDouble:
         logs: What pods have written, by their names.
         status: What is added to each pod that somebody has created.
         serves: The kinds of API that operators have added.
+        forbids: What is said to whoever wants to write; None lets everybody.
         deleted: The paths of what was deleted, in order.
     """
 
@@ -38,6 +39,7 @@ class KubeDouble:
         self.logs: dict[str, str] = {}
         self.status: dict[str, Any] = {}
         self.serves: set[str] = set()
+        self.forbids: str | None = None
         self.deleted: list[str] = []
 
     def read(self, path: str) -> Any:
@@ -80,6 +82,9 @@ def kube_double(folder: Path) -> Generator[tuple[KubeDouble, Path]]:
         def do_PATCH(self) -> None:
             url = urlsplit(self.path)
             manifest = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if kube.forbids is not None:
+                self.answer(403, {"message": kube.forbids})
+                return
             self.answer(200, kube.apply(url.path, manifest, dry_run="dryRun" in parse_qs(url.query)))
 
         def do_POST(self) -> None:

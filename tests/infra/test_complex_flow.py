@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from infra.job_configurations import prepared, read_back
+from infra.job_configurations import read_back
 from prefect_kubernetes.worker import (  # pyright: ignore[reportMissingTypeStubs]
     KubernetesWorkerJobConfiguration,
 )
@@ -18,6 +18,7 @@ from support import Api
 
 from meta_prefect.deploy import deploy
 from meta_prefect.errors import ValidationFailed
+from meta_prefect.testing.jobs import configuration_of
 
 FLOW = """
     import os
@@ -77,7 +78,7 @@ def test_the_flow_deploys_and_its_job_is_as_asked_for(server: Api, shop: Path, u
     assert pool.type == "kubernetes"
     assert "env=dev" in deployment.tags
     template, variables = pool.base_job_template, deployment.job_variables or {}
-    job = prepared(KubernetesWorkerJobConfiguration, template, variables).job_manifest
+    job = configuration_of(KubernetesWorkerJobConfiguration, template, variables).job_manifest
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert container["resources"]["requests"] == {"cpu": "800m", "memory": "1536Mi"}
     assert container["image"] == "registry.example/shop:1.4.2"
@@ -89,7 +90,7 @@ def test_the_flow_deploys_and_its_job_is_as_asked_for(server: Api, shop: Path, u
     done = subprocess.run(
         [sys.executable, "-m", *container["args"]],
         cwd=shop,
-        env={"PATH": os.environ["PATH"], **env, "PREFECT__FLOW_RUN_ID": run["id"]},
+        env={**os.environ, **env, "PREFECT__FLOW_RUN_ID": run["id"]},
         capture_output=True,
         text=True,
         timeout=120,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import Any, cast
 
 import pytest
 from docker.models import containers  # pyright: ignore[reportMissingTypeStubs]
-from infra.job_configurations import prepared_from, template_of
-from support import Api
+from infra.job_configurations import job_made_by, pool_of, prepared_from
 from values import a_deployment
 
 from meta_prefect.errors import ConfigurationError
@@ -17,6 +15,7 @@ from meta_prefect.implementations.infra import docker
 from meta_prefect.implementations.run_settings import job_variables
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.checks import check_job_variables
+from meta_prefect.testing.jobs import template_of
 
 FULL: dict[str, Any] = {
     "image": "registry.example/shop:1.4.2",
@@ -33,13 +32,6 @@ FULL: dict[str, Any] = {
 }
 
 
-class Engine:
-    """An engine of which the worker asks nothing but its version."""
-
-    def version(self) -> Any:
-        return {"Version": "27.0.0"}
-
-
 @pytest.fixture
 def worker() -> Any:
     """The module of Prefect's Docker worker."""
@@ -48,13 +40,13 @@ def worker() -> Any:
 
 def asked_of_docker(worker: Any, builder: docker, environment: str = "dev") -> tuple[Any, Record]:
     """The worker's configuration for a run, and what docker-py would send to create its container."""
-    configuration = prepared_from(worker.DockerWorkerJobConfiguration, builder, a_deployment(environment=environment))
-    made = worker.DockerWorker(builder.work_pool)._build_container_settings(Engine(), configuration)
-    made.pop("name")  # the worker counts it up where there is one
+    deployment = a_deployment(environment=environment)
+    configuration = prepared_from(worker.DockerWorkerJobConfiguration, builder, deployment)
+    made = job_made_by(builder, deployment)
     return configuration, cast("Any", containers)._create_container_args({**made, "version": "1.44"})
 
 
-def test_every_field_arrives(server: Api, worker: Any) -> None:
+def test_every_field_arrives(worker: Any) -> None:
     """Everything that the builder can say is in what docker-py would send for Prefect's worker."""
     assert set(FULL) | {"network_mode"} == set(docker.model_fields), "each field has its place in this test"
     configuration, sent = asked_of_docker(worker, docker(**FULL), "prod")
@@ -87,16 +79,16 @@ def test_every_field_arrives(server: Api, worker: Any) -> None:
     ]
 
 
-def test_the_network_mode_arrives(server: Api, worker: Any) -> None:
+def test_the_network_mode_arrives(worker: Any) -> None:
     """The network mode takes the place of networks."""
     _, sent = asked_of_docker(worker, docker(network_mode="none"))
     assert sent["host_config"]["NetworkMode"] == "none"
 
 
-def test_every_job_variable_fits_the_template(server: Api, worker: Any) -> None:
+def test_every_job_variable_fits_the_template(worker: Any) -> None:
     """What the builder sets is declared by the pool's template, with the right type."""
     deployment = docker(**FULL).update_deployment(a_deployment())
-    assert list(check_job_variables(deployment, asyncio.run(template_of(docker())))) == []
+    assert list(check_job_variables(deployment, template_of(pool_of(docker())))) == []
 
 
 def taken_by(worker: Any, volume: str) -> list[str]:

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import uuid
 from collections.abc import Iterator
 from typing import Any, cast
 
 import botocore.session  # pyright: ignore[reportMissingTypeStubs]
 import pytest
 from botocore.validate import ParamValidator  # pyright: ignore[reportMissingTypeStubs]
-from infra.job_configurations import prepared_from, template_of
-from prefect.client.schemas.objects import FlowRun
-from prefect_aws.workers.ecs_worker import (  # pyright: ignore[reportMissingTypeStubs]
-    ECSJobConfiguration,
-    ECSWorker,
-)
-from support import Api
+from infra.job_configurations import job_made_by, pool_of
 from values import a_deployment
 
 from meta_prefect.errors import ConfigurationError
 from meta_prefect.implementations.infra import Network, ecs
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.checks import check_job_variables
+from meta_prefect.testing.jobs import template_of
 
 ROLE = "arn:aws:iam::123456789012:role"
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:shop"
@@ -49,28 +42,10 @@ FULL: dict[str, Any] = {
 }
 
 
-class OneVpc:
-    """Credentials of an account that has one VPC with one subnet."""
-
-    def get_client(self, *_: str) -> OneVpc:
-        return self
-
-    def describe_vpcs(self, **_: Any) -> Any:
-        return {"Vpcs": [{"VpcId": "vpc-1"}]}
-
-    def describe_subnets(self, **_: Any) -> Any:
-        return {"Subnets": [{"SubnetId": "subnet-1"}]}
-
-
 def asked_of_amazon(builder: ecs, environment: str = "dev") -> tuple[Record, Record]:
     """The task definition and the request with which the worker would run a deployment."""
-    configuration = prepared_from(ECSJobConfiguration, builder, a_deployment(environment=environment))
-    configuration.aws_credentials = OneVpc()
-    worker: Any = ECSWorker(work_pool_name=builder.work_pool)
-    run = FlowRun(id=uuid.uuid4(), flow_id=uuid.uuid4(), deployment_id=uuid.uuid4(), name="a-run")
-    definition = worker._prepare_task_definition(configuration, "eu-central-1", run)
-    worker._validate_task_definition(definition, configuration)
-    return definition, worker._prepare_task_run_request(configuration, definition, "arn:aws:ecs:x", True)
+    job = job_made_by(builder, a_deployment(environment=environment))
+    return job["task_definition"], job["run_task"]
 
 
 def amazon_refuses(definition: Record, request: Record) -> Iterator[str]:
@@ -113,7 +88,7 @@ def amazon_refuses(definition: Record, request: Record) -> Iterator[str]:
         yield "a secret and a variable of one name"
 
 
-def test_every_field_arrives(server: Api) -> None:
+def test_every_field_arrives() -> None:
     """Everything that the builder can say is in the task definition or the request that the worker would send."""
     assert set(FULL) == set(ecs.model_fields), "each field has its place in this test"
     definition, request = asked_of_amazon(ecs(**FULL), "prod")
@@ -180,7 +155,7 @@ TABLE: list[tuple[str, dict[str, Any], str | None]] = [
 
 
 @pytest.mark.parametrize(("arguments", "refusal"), [pytest.param(*row[1:], id=row[0]) for row in TABLE])
-def test_what_is_taken_is_what_amazon_takes(server: Api, arguments: dict[str, Any], refusal: str | None) -> None:
+def test_what_is_taken_is_what_amazon_takes(arguments: dict[str, Any], refusal: str | None) -> None:
     """Each launch type takes exactly what Amazon documents for it; the rest is refused where it is written, in its words."""
     if refusal is not None:
         with pytest.raises(ValueError, match=re.escape(refusal)):
@@ -189,7 +164,7 @@ def test_what_is_taken_is_what_amazon_takes(server: Api, arguments: dict[str, An
     assert list(amazon_refuses(*asked_of_amazon(ecs(**arguments)))) == []
 
 
-def test_an_ec2_task_keeps_its_subnets_and_security_groups(server: Api) -> None:
+def test_an_ec2_task_keeps_its_subnets_and_security_groups() -> None:
     """Prefect's worker leaves both out of a task whose definition does not say `awsvpc`: ours does."""
     definition, request = asked_of_amazon(ecs(launch_type="EC2", network=Network(**SUBNETS)))
     assert definition["networkMode"] == "awsvpc"
@@ -211,7 +186,7 @@ def test_what_two_builders_say_together_is_checked_too() -> None:
 
 def test_every_job_variable_fits_the_template() -> None:
     """What the builder sets is declared by the pool's template, with the right type."""
-    template = asyncio.run(template_of(ecs()))
+    template = template_of(pool_of(ecs()))
     for builder in (ecs(**FULL), ecs(launch_type="EC2", network=Network(**SUBNETS))):
         assert list(check_job_variables(builder.update_deployment(a_deployment()), template)) == []
 

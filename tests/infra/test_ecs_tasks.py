@@ -13,13 +13,14 @@ from typing import Any, cast
 
 import httpx
 import pytest
-from infra.job_configurations import prepared, read_back
+from infra.job_configurations import read_back
 from prefect.client.schemas.objects import FlowRun
 from prefect_aws.workers.ecs_worker import ECSJobConfiguration, ECSWorker  # pyright: ignore[reportMissingTypeStubs]
 from support import Api, wait_until
 
 from meta_prefect.deploy import deploy
 from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.testing.jobs import configuration_of
 
 ROLE = "arn:aws:iam::123456789012:role"
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:shop"
@@ -108,7 +109,7 @@ def test_the_worker_registers_the_task_definition_that_was_asked_for(
     deploy([str(project(flow=FLOW, **{"meta_prefect.yaml": f"{PROJECT.rstrip()}\n            work_pool: {pool}\n"}))])
     deployment, stored = asyncio.run(read_back(f"{unique}/nightly-dev"))
     assert deployment.work_pool_name == pool
-    configuration = prepared(ECSJobConfiguration, stored.base_job_template, deployment.job_variables or {})
+    configuration = configuration_of(ECSJobConfiguration, stored.base_job_template, deployment.job_variables or {})
 
     cluster, _, task = asyncio.run(run_by_the_worker(configuration, pool)).partition("::")
     assert cluster == "shop"

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import Any
 
 import kubernetes_validate  # pyright: ignore[reportMissingTypeStubs]
 import pytest
-from infra.job_configurations import prepared_from, template_of
+from infra.job_configurations import job_made_by, pool_of, prepared_from
 from prefect_kubernetes.worker import (  # pyright: ignore[reportMissingTypeStubs]
     KubernetesWorker,
     KubernetesWorkerJobConfiguration,
 )
-from support import Api
 from values import a_deployment
 
 from deployer_flows import kubernetes_run_deployer
@@ -24,6 +22,7 @@ from meta_prefect.implementations.infra.pod_parts import PodParts
 from meta_prefect.interfaces.components import WorkerPool
 from meta_prefect.interfaces.json_diff import Record, differences_within
 from meta_prefect.plan.checks import check_job_variables
+from meta_prefect.testing.jobs import template_of
 
 FULL: dict[str, Any] = {
     "cpu": 0.8,
@@ -77,11 +76,9 @@ FULL: dict[str, Any] = {
 
 
 @pytest.fixture
-def job(server: Api) -> Record:
+def job() -> Record:
     """The manifest that the worker submits for a deployment to ``prod`` with everything set."""
-    deployment = a_deployment(environment="prod")
-    configuration = prepared_from(KubernetesWorkerJobConfiguration, kubernetes(**FULL), deployment)
-    return configuration.job_manifest
+    return job_made_by(kubernetes(**FULL), a_deployment(environment="prod"))
 
 
 def test_the_container_is_as_asked_for(job: Record) -> None:
@@ -158,7 +155,7 @@ def test_the_job_is_valid_for_kubernetes(job: Record) -> None:
     kubernetes_validate.validate(manifest, "1.31", strict=True)
 
 
-def test_a_job_that_asks_for_nothing_is_prefects_own(server: Api) -> None:
+def test_a_job_that_asks_for_nothing_is_prefects_own() -> None:
     """But for an environment variable, for what every image allows of a restricted pod, and for going a day after its end."""
     configuration = prepared_from(KubernetesWorkerJobConfiguration, kubernetes(), a_deployment())
     assert configuration.job_manifest["spec"].keys() == {"backoffLimit", "template", "ttlSecondsAfterFinished"}
@@ -175,7 +172,7 @@ def test_a_job_that_asks_for_nothing_is_prefects_own(server: Api) -> None:
 
 def test_the_template_keeps_all_that_prefect_has_in_its_own() -> None:
     """Nothing of its template is lost or changed except two places where variables are put in, and how long jobs are kept."""
-    template = asyncio.run(template_of(kubernetes()))
+    template = template_of(pool_of(kubernetes()))
     changed = {change.path for change in differences_within(template, KubernetesWorker.get_default_base_job_template())}
     manifest = "job_configuration.job_manifest.spec.template.spec"
     kept = "variables.properties.finished_job_ttl.default"
@@ -188,7 +185,7 @@ def test_the_template_keeps_all_that_prefect_has_in_its_own() -> None:
 def test_every_job_variable_fits_the_template() -> None:
     """What the builder sets is declared by the pool's template, with the right type."""
     deployment = kubernetes(**FULL).update_deployment(a_deployment())
-    assert list(check_job_variables(deployment, asyncio.run(template_of(kubernetes())))) == []
+    assert list(check_job_variables(deployment, template_of(pool_of(kubernetes())))) == []
 
 
 def test_eks_is_kubernetes() -> None:
@@ -330,7 +327,7 @@ def test_a_pool_that_somebody_else_made_is_used_as_it_is() -> None:
 def test_a_pool_with_our_template_needs_no_change() -> None:
     """Comparing reads lists position by position, so that what is there already is seen."""
     pool, _ = kubernetes().requires
-    template = asyncio.run(template_of(kubernetes()))
+    template = template_of(pool_of(kubernetes()))
     live = {"type": "kubernetes", "base_job_template": template}
     assert tuple(pool.compare(live)) == ()
 

@@ -244,7 +244,7 @@ def test_one_that_nobody_waits_for_is_offline(kube: KubeDouble) -> None:
     live = asyncio.run(worker.read(api))
 
     assert list(worker.compare(live)) == []
-    assert worker.cannot_run(live) == "no worker of work pool team is online"
+    assert worker.cannot_run(live) == "no worker of work pool team is online: there is no pod of it"
 
 
 QUOTA = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: pods"}

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
-from infra.job_configurations import prepared_from, template_of
-from prefect.workers.process import ProcessJobConfiguration
-from support import Api
+from infra.job_configurations import job_made_by, pool_of
 from values import a_deployment
 
 from meta_prefect.implementations.infra import local_process, process
 from meta_prefect.interfaces.flow_builder_interface import FlowBuilderInterface
 from meta_prefect.plan.checks import check_job_variables
+from meta_prefect.testing.jobs import template_of
 
 
 @pytest.mark.parametrize(
@@ -22,17 +19,17 @@ from meta_prefect.plan.checks import check_job_variables
         pytest.param(local_process(), {}, id="local"),
     ],
 )
-def test_every_field_arrives(server: Api, builder: FlowBuilderInterface, env: dict[str, str]) -> None:
+def test_every_field_arrives(builder: FlowBuilderInterface, env: dict[str, str]) -> None:
     """The process that the worker starts has the environment and the variables, and Prefect's own command."""
     assert set(process.model_fields) == {"work_pool", "env"}, "each field has its place in this test"
     assert set(local_process.model_fields) == set()
-    configuration = prepared_from(ProcessJobConfiguration, builder, a_deployment(environment="prod"))
-    assert configuration.env | {"META_PREFECT__ENV": "prod", **env} == configuration.env
-    assert configuration.command.endswith("-m prefect.engine")
+    made = job_made_by(builder, a_deployment(environment="prod"))
+    assert made["env"] | {"META_PREFECT__ENV": "prod", **env} == made["env"]
+    assert made["command"] == "python -m prefect.engine"
 
 
 def test_every_job_variable_fits_the_template() -> None:
     """What the builder sets is declared by the pool's template, with the right type."""
     builder = process(work_pool="team", env={"STAGE": "blue"})
-    template = asyncio.run(template_of(builder))
+    template = template_of(pool_of(builder))
     assert list(check_job_variables(builder.update_deployment(a_deployment()), template)) == []

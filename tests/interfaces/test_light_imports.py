@@ -49,7 +49,9 @@ def test_no_heavy_client_is_imported(code: str) -> None:
     assert loaded(code) & set(HEAVY) == set()
 
 
-@pytest.mark.parametrize("code", ["import meta_prefect", "import deployer_flows", "import meta_prefect.cli"])
-def test_prefect_itself_is_imported_when_it_is_needed(code: str) -> None:
-    """The packages and the command line come up without Prefect, which takes seconds to import."""
-    assert not [name for name in loaded(code) if name == "prefect" or name.startswith("prefect.")]
+@pytest.mark.parametrize(
+    "module", ["meta_prefect", "deployer_flows", "meta_prefect.cli", "meta_prefect.testing.plugin"]
+)
+def test_prefect_itself_is_imported_when_it_is_needed(module: str) -> None:
+    """The packages, the command line and pytest come up without Prefect, which takes seconds to import."""
+    assert not [name for name in loaded(f"import {module}") if name == "prefect" or name.startswith("prefect.")]

@@ -9,53 +9,12 @@ from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.changes import Create, Subject
 from meta_prefect.plan.deployment_record import LiveDeployment, desired_record, live_deployment
 from meta_prefect.plan.ledger import LedgerEntry, entry_of
-
-STORED_AT = "2026-11-20T12:34:56Z"
+from meta_prefect.testing.stored import stored_answer
 
 
 def answer(record: Record, **changes: Any) -> Record:
-    """The item of ``/deployments/filter`` for a record that was written.
-
-    Args:
-        record: The record.
-        changes: Fields of the answer that differ from what the server would make of it.
-    """
-    limit, collision = record.get("concurrency_limit"), record.get("collision_strategy")
-    fields: Record = {
-        key: value for key, value in record.items() if key not in ("concurrency_limit", "collision_strategy")
-    }
-    return {
-        **fields,
-        "id": "1b0c1ab8",
-        "name": "nightly-dev",
-        "flow_id": "6437c45e",
-        "labels": {"prefect.flow.id": "6437c45e"},
-        "status": "NOT_READY",
-        "description": record["description"] or "None",
-        "tags": [*reversed(record["tags"]), ""],
-        "paused": record.get("paused", False),
-        "work_queue_name": record.get("work_queue_name", "default"),
-        "global_concurrency_limit": {"limit": limit, "active": True} if limit else None,
-        "concurrency_limit": None,
-        "concurrency_options": {"collision_strategy": collision, "grace_period_seconds": 600} if collision else None,
-        "schedules": [_schedule(slug, schedule) for slug, schedule in record.get("schedules", {}).items()],
-        **changes,
-    }
-
-
-def _schedule(slug: str, schedule: Record) -> Record:
-    rule = {key: value for key, value in schedule.items() if key not in ("active", "parameters")}
-    if "rrule" in rule and "DTSTART" not in rule["rrule"]:
-        rule["rrule"] = f"DTSTART:20200101T000000\n{rule['rrule']}"
-    if "interval" in rule:
-        rule["anchor_date"] = rule.get("anchor_date", STORED_AT).replace("+00:00", "Z")
-    return {
-        "id": f"id of {slug}",
-        "slug": slug,
-        "active": schedule.get("active", True),
-        "parameters": schedule["parameters"],
-        "schedule": rule,
-    }
+    """The item of ``/deployments/filter`` for a record of ``add/nightly-dev`` that was written, but for some fields."""
+    return stored_answer(record, "add", "nightly-dev", **{"id": "1b0c1ab8", **changes})
 
 
 def stored(deployment: Deployment, **changes: Any) -> LiveDeployment:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from server_answer import STORED_AT, last_entry, stored
+from server_answer import last_entry, stored
 from values import a_deployment, a_flow
 
 from meta_prefect.interfaces.deployment import Deployment
@@ -16,6 +16,7 @@ from meta_prefect.plan.changes import Change, Create, Unchanged, Update
 from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.diff import diff_deployment
 from meta_prefect.plan.ledger import LedgerEntry
+from meta_prefect.testing.stored import STORED_AT
 
 DAILY = Schedule(slug="daily", rrule="RRULE:FREQ=DAILY", timezone="US/Pacific", parameters={"x": 1})
 HOURLY = Schedule(slug="hourly", interval=timedelta(hours=1))

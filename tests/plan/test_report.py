@@ -7,13 +7,13 @@ import pytest
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.plan.outcomes import ACTIONS, counted, listed
 from meta_prefect.plan.status import DeploymentStatus, FieldStatus, ProjectStatus, State
-from meta_prefect.report import (
+from meta_prefect.report.drift_page import drift_markdown
+from meta_prefect.report.report import (
     Outcome,
     Report,
     drift_in_one_line,
     together,
 )
-from meta_prefect.report.drift_page import drift_markdown
 
 CREATED = Outcome(deployment="add/a", recipe="local", action="created", version="1", url="http://ui/1")
 UPDATED = Outcome(deployment="add/b", recipe="local", action="updated", version="2", detail="description")

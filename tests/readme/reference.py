@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import inspect
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from griffe import Docstring, DocstringSectionAttributes, parse_google
 
 from meta_prefect.cli.app import app
 from meta_prefect.implementations.builder import Builder
-from meta_prefect.implementations.common import CommonVariables
-from meta_prefect.recipes.describing import VariableDescription, describe
+from meta_prefect.recipes.describing import describe
+from meta_prefect.recipes.reference_page import in_cell, reference_lines
 from meta_prefect.recipes.registry import Recipes
 from meta_prefect.settings import Settings
 
@@ -40,21 +39,7 @@ def _commands() -> Iterator[str]:
 
 
 def _recipes() -> Iterator[str]:
-    shared = {field.name for field in dataclasses.fields(CommonVariables)}
-    recipes = [describe(one) for one in Recipes().all() if one.recipe_name not in INTERNAL]
-    yield "### Variables of all recipes\n"
-    yield from _variables(one for one in recipes[0].variables if one.name in shared)
-    for recipe in recipes:
-        yield f"### {recipe.name}\n\n{recipe.summary}\n"
-        yield from _variables(one for one in recipe.variables if one.name not in shared)
-
-
-def _variables(variables: Iterable[VariableDescription]) -> Iterator[str]:
-    rows = [
-        f"| `{one.name}` | {_cell(one.type)} | {'required' if one.required else f'`{_cell(one.default)}`'} | {_cell(one.help)} |"
-        for one in variables
-    ]
-    yield from ("| variable | type | default | |", "|---|---|---|---|", *rows, "") if rows else ()
+    yield from reference_lines([describe(one) for one in Recipes().all() if one.recipe_name not in INTERNAL], level=3)
 
 
 def _builders() -> Iterator[str]:
@@ -80,7 +65,7 @@ def _attributes(builder: type) -> dict[str, str]:
     for one in reversed(builder.__mro__):
         for section in parse_google(Docstring(inspect.cleandoc(one.__doc__ or "")), warnings=False):
             if isinstance(section, DocstringSectionAttributes):
-                found |= {attribute.name: _cell(attribute.description) for attribute in section.value}
+                found |= {attribute.name: in_cell(attribute.description) for attribute in section.value}
     return found
 
 
@@ -96,10 +81,6 @@ def _settings() -> Iterator[str]:
 
 def _plain(text: str) -> str:
     return text.replace("``", "`")
-
-
-def _cell(text: str) -> str:
-    return " ".join(re.sub(r":\w+:(`\w+`)", r"\1", _plain(text)).split()).replace("|", "\\|")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from runpy import run_path
 
 import pytest
 import yaml
@@ -133,6 +134,15 @@ def test_python_examples_are_deployable(project: Project, text: str) -> None:
     """Each example without a file name is a module whose flows can be deployed."""
     report = validate([str(project(**{"example.py": text}))])
     assert report.outcomes
+
+
+def test_the_tests_shown_pass(tmp_path: Path) -> None:
+    """The guide to testing recipes has tests that are true."""
+    (tmp_path / "test_nightly.py").write_text(block("test_nightly.py"))
+    tests = [one for name, one in run_path(str(tmp_path / "test_nightly.py")).items() if name.startswith("test_")]
+    for test in tests:
+        test()
+    assert len(tests) == 3
 
 
 def test_the_project_file_shown_is_valid(project: Project) -> None:

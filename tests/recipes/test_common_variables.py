@@ -102,6 +102,7 @@ CASES: dict[str, Case] = {
         lambda it: [one.triggers[0].expect for one in it.components if isinstance(one, DeploymentTriggers)],
         [("order.placed",)],
     ),
+    "smoke": ({"smoke": {"timeout": "5m"}}, lambda it: str(it.deployment.smoke), "within 5m"),
     "owns_all": ({"owns_all": "tags"}, lambda it: it.deployment.owns_all, {"tags"}),
     "allow": ({"allow": "unknown_parameters"}, lambda it: it.deployment.allowed, {"unknown_parameters"}),
 }

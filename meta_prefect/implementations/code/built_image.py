@@ -60,7 +60,7 @@ class ImageBuild(BaseModel):
         push: Whether it is pushed; not where the worker uses the same Docker engine.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     dockerfile: PathInProject = "Dockerfile"
     folder: str | None = Field(default=None, pattern=r"^(/[\w.-]+)+$")
@@ -148,6 +148,8 @@ def reference_of(image: str, build: ImageBuild, deployment: Deployment) -> str:
     Raises:
         ConfigurationError: The tag is to be a commit, and the folder has none.
     """
+    if (pinned := deployment.context.images.get(image)) is not None:
+        return pinned
     if build.tag == "commit":
         return f"{image}:{committed(deployment)[:12]}"
     source = deployment.flow.source
@@ -175,7 +177,6 @@ class BuiltImage(Component):
 
     kind: ClassVar[str] = "image"
     verbs: ClassVar[tuple[str, str]] = ("built", "built")
-    __hash__ = Component.__hash__
 
     image: str
     build: ImageBuild
@@ -183,6 +184,9 @@ class BuiltImage(Component):
     source: str = Field(default="", exclude=True)
     commit: str | None = Field(default=None, exclude=True)
     enabled: bool = True
+
+    def __hash__(self) -> int:
+        return super().__hash__()
 
     def __str__(self) -> str:
         return f"{self.kind} {self.reference or self.image}"

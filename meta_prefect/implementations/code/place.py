@@ -35,7 +35,7 @@ class GitPlace(BaseModel):
         folder: The folder of the repository in which runs start; left empty, the project's own.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     repository: Annotated[str, AfterValidator(check_repository)] | None = None
     commit: Annotated[str, AfterValidator(check_commit)] | None = None
@@ -60,7 +60,7 @@ class Code(BaseModel):
         local: The project's folder, which the worker has in the same place as the host that deploys.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     image: str | None = Field(default=None, min_length=1, title="Image")
     git: GitPlace | None = Field(default=None, title="Git")

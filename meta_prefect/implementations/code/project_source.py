@@ -38,7 +38,7 @@ class ProjectSource(BaseModel):
         subfolder: The project's folder in the repository.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     folder: str | None = Field(default=None, title="Folder")
     repository: Annotated[str, AfterValidator(check_repository)] | None = Field(default=None, title="Repository")

@@ -34,7 +34,7 @@ class S3Place(BaseModel):
         credentials: The name of a saved block with credentials; left empty, what the surroundings of deploy and run offer.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     bucket: BucketName
     path: BucketPath = ""

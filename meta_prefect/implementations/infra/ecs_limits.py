@@ -13,7 +13,7 @@ from meta_prefect.interfaces.json_diff import Record
 
 _GIBIBYTE: Final = 1024
 
-FARGATE_MEMORY: Final = {
+FARGATE_MEMORY: Final[dict[int, tuple[int, ...]]] = {
     256: (512, 1024, 2048),
     512: tuple(range(1 * _GIBIBYTE, 4 * _GIBIBYTE + 1, _GIBIBYTE)),
     1024: tuple(range(2 * _GIBIBYTE, 8 * _GIBIBYTE + 1, _GIBIBYTE)),

@@ -97,7 +97,7 @@ class Network(BaseModel):
             means on Fargate, as others cannot have one.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     vpc_id: str = Field(pattern=r"^vpc-[0-9a-z]+$")
     subnets: tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-z]+$")], ...] = Field(default=(), max_length=16)
@@ -132,7 +132,7 @@ class CapacityProvider(BaseModel):
         base: How many tasks it gets before shares count.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1)
     weight: int = Field(default=1, ge=0, le=1000)

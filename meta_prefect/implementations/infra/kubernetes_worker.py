@@ -34,7 +34,7 @@ from meta_prefect.implementations.infra.worker_pods import (
     refusal,
 )
 from meta_prefect.interfaces.api import Api, Host
-from meta_prefect.interfaces.components import Component, fresh_workers
+from meta_prefect.interfaces.components import Component, fresh_workers, last_heard, none_online
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences_by_name, differences_within
 from meta_prefect.texts import presentable
@@ -59,11 +59,13 @@ class KubernetesWorker(Component):
 
     kind: ClassVar[str] = "kubernetes worker"
     verbs: ClassVar[tuple[str, str]] = ("applied", "applied")
-    __hash__ = Component.__hash__
 
     worker: ClusterWorker = Field(default=ClusterWorker())
     project: str = ""
     former_projects: tuple[str, ...] = Field(default=(), exclude=True)
+
+    def __hash__(self) -> int:
+        return super().__hash__()
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
         """Take the pool, and the namespace of the jobs, from the deployment."""
@@ -106,7 +108,10 @@ class KubernetesWorker(Component):
             keeper, wanting = keeper_of(deployment), self._keeper(api_url, credential)
             for wanted in self._manifests(api_url, credential, version, self._kept_by(deployment, wanting)):
                 objects[reference(wanted)] = await self._drift(cluster, wanted)
-        found: Record = {"others": [], "objects": objects, "online": ours in online}
+            found: Record = {"others": [], "objects": objects, "online": ours in online}
+            if deployment is not None and ours not in online:
+                found["last_heard"] = await last_heard(api, self.name)
+                found["why"] = await self._why(cluster, deployment, await self._pods(cluster))
         if self._is_of_another(keeper):
             found["keeper"] = {"project": keeper.project, "wants_the_same": keeper.wants_the_same_as(wanting)}
         return found
@@ -192,14 +197,18 @@ class KubernetesWorker(Component):
         return changes
 
     def cannot_run(self, live: Record | None) -> str | None:
-        """It is applied as wanted, no heartbeat comes from it, and a deploy is not to wait for one."""
-        is_online = live is None or live.get("online", True) or live["others"]
-        return None if is_online else f"no worker of work pool {self.name} is online"
+        """No heartbeat comes from it: since when, and why."""
+        if live is None or live.get("online", True) or live["others"]:
+            return None
+        why = f": {live['why']}" if "why" in live else ""
+        return f"{none_online(self.name, live.get('last_heard'))}{why}"
 
     def remarks(self, live: Record | None) -> Iterable[str]:
         """Say whose worker is used."""
         if live is not None and live["others"]:
             yield f"work pool {self.name} is served by {', '.join(live['others'])}; no worker of ours is applied beside it"
+        if live is not None and "why" in live and (offline := self.cannot_run(live)) is not None:
+            yield offline
         if live is not None and "keeper" in live:
             yield f"the worker of work pool {self.name} is kept by the project {live['keeper']['project']!r} too"
 
@@ -256,6 +265,13 @@ class KubernetesWorker(Component):
                 await anyio.sleep(1)
 
     async def _failed(self, cluster: Cluster, deployment: Record | None, pods: list[Record], what: str) -> ProcessError:
+        return ProcessError(
+            f"{what}: {await self._why(cluster, deployment, pods)}",
+            where=str(self),
+            hint=f"kubectl --namespace {self.worker.namespace} describe deployment {object_name(self.name)}",
+        )
+
+    async def _why(self, cluster: Cluster, deployment: Record | None, pods: list[Record]) -> str:
         """What the cluster says of the worker, as far as it lets us ask."""
         warnings: dict[str, str] = {}
         logs: dict[str, str] = {}
@@ -265,11 +281,7 @@ class KubernetesWorker(Component):
             with suppress(MetaPrefectError):
                 if line := await cluster.last_line(pod):
                     logs[pod["metadata"]["name"]] = presentable(line)
-        return ProcessError(
-            f"{what}: {reasons(deployment, pods, warnings, logs)}",
-            where=str(self),
-            hint=f"kubectl --namespace {self.worker.namespace} describe deployment {object_name(self.name)}",
-        )
+        return reasons(deployment, pods, warnings, logs)
 
     def _deployment(self) -> Record:
         """What names the worker's Deployment."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
@@ -59,7 +59,9 @@ class Toleration(BaseModel):
         toleration_seconds: How long a ``NoExecute`` taint is tolerated; None means for ever.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )
 
     key: str | None = None
     operator: Literal["Exists", "Equal"] = "Equal"
@@ -89,7 +91,7 @@ class PodVolume(BaseModel):
         read_only: Whether the run only reads it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     path: str = Field(pattern=r"^/[^:]*[^:/]$")
     claim: ObjectName | None = None
@@ -149,7 +151,7 @@ class PodParts(BaseModel):
             beyond those it starts with, and the runtime's own filter of system calls.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     labels: Labels = Field(default={})
     annotations: dict[str, str] = Field(default={})

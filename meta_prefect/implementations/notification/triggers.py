@@ -38,7 +38,7 @@ Duration = Annotated[timedelta, BeforeValidator(_read_duration), Field(ge=timede
 class Condition(BaseModel):
     """Events that are waited for, by what they are called and about."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     expect: Texts = Field(
         default=(),
@@ -202,12 +202,14 @@ class DeploymentTriggers(Component):
     kind: ClassVar[str] = "triggers"
     verbs: ClassVar[tuple[str, str]] = ("written", "written")
     after_deployments: ClassVar[bool] = True
-    __hash__ = Component.__hash__
 
     triggers: tuple[Trigger, ...] = ()
     flow: str = ""
     deployment: str = ""
     project: str = ""
+
+    def __hash__(self) -> int:
+        return super().__hash__()
 
     @property
     def key(self) -> ComponentKey:

@@ -1,6 +1,7 @@
 """What every run of a deployment gets: parameters, job variables, environment variables, and the form that asks for them."""
 
 from meta_prefect.implementations.run_settings.form import run_form
+from meta_prefect.implementations.run_settings.smoke import smoke_run
 from meta_prefect.implementations.run_settings.switches import deployment_switches
 from meta_prefect.implementations.run_settings.values import env_variables, job_variables, parameters
 from meta_prefect.implementations.run_settings.variables import prefect_variables, saved_block
@@ -13,4 +14,5 @@ __all__ = [
     "prefect_variables",
     "run_form",
     "saved_block",
+    "smoke_run",
 ]

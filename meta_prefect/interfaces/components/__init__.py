@@ -14,7 +14,7 @@ from meta_prefect.interfaces.components.saved_block import SavedBlock
 from meta_prefect.interfaces.components.variable import Variable
 from meta_prefect.interfaces.components.work_pool import OWNERSHIP_MARK, WorkerPool, is_ours, template_of
 from meta_prefect.interfaces.components.work_queue import WorkQueue
-from meta_prefect.interfaces.components.worker import Worker, fresh_workers, needs_no_worker
+from meta_prefect.interfaces.components.worker import Worker, fresh_workers, last_heard, needs_no_worker, none_online
 
 __all__ = [
     "OWNERSHIP_MARK",
@@ -35,6 +35,8 @@ __all__ = [
     "WorkerPool",
     "fresh_workers",
     "is_ours",
+    "last_heard",
     "needs_no_worker",
+    "none_online",
     "template_of",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,7 +21,7 @@ class Notify(BaseModel):
         body: The text, likewise.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["notify"] = "notify"
     block: str = Field(pattern=r"^[^/]+/[^/]+$")
@@ -64,7 +64,7 @@ class RunDeployment(BaseModel):
         after_seconds: How long the run waits.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["run"] = "run"
     deployment: str = Field(pattern=r"^[^/]+/[^/]+$")

@@ -62,7 +62,7 @@ class Component(BaseModel, ABC):
         name: Its name, unique within the kind. It may be left empty where :meth:`completed` can fill it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     kind: ClassVar[str]
     verbs: ClassVar[tuple[str, str]] = ("created", "updated")

@@ -23,11 +23,13 @@ class GlobalConcurrencyLimit(Component):
     """
 
     kind: ClassVar[str] = "concurrency limit"
-    __hash__ = Component.__hash__
 
     limit: int = Field(default=1, ge=0)
     active: bool | None = None
     slot_decay_per_second: float | None = Field(default=None, ge=0)
+
+    def __hash__(self) -> int:
+        return super().__hash__()
 
     def _wanted(self) -> Record:
         fields = self.model_dump(include={"name", "limit", "active", "slot_decay_per_second"})

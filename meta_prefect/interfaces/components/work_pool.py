@@ -32,12 +32,14 @@ class WorkerPool(Component):
     """
 
     kind: ClassVar[str] = "work pool"
-    __hash__ = Component.__hash__
 
     type: str = "process"
     description: str | None = None
     concurrency_limit: int | None = Field(default=None, ge=0)
     template: Record = Field(default={})
+
+    def __hash__(self) -> int:
+        return super().__hash__()
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
         """Name a nameless pool."""

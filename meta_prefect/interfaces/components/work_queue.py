@@ -34,7 +34,6 @@ class WorkQueue(Component):
     """
 
     kind: ClassVar[str] = "work queue"
-    __hash__ = Component.__hash__
 
     pool: str = ""
     concurrency_limit: int | None = Field(default=None, ge=0)
@@ -42,6 +41,9 @@ class WorkQueue(Component):
     description: str | None = None
     project: str = ""
     environment: str = ""
+
+    def __hash__(self) -> int:
+        return super().__hash__()
 
     def __eq__(self, other: object) -> bool:
         """For whom it is made is no setting: one that another component asks for does not know that."""

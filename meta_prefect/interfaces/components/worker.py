@@ -27,11 +27,13 @@ class Worker(Component):
 
     kind: ClassVar[str] = "worker"
     verbs: ClassVar[tuple[str, str]] = ("started", "started")
-    __hash__ = Component.__hash__
 
     pool: str = ""
     type: str | None = "process"
     elsewhere: bool = False
+
+    def __hash__(self) -> int:
+        return super().__hash__()
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
         """Name the pool, and a nameless worker after host and pool; one of any type is whatever worker the pool has."""
@@ -57,7 +59,7 @@ class Worker(Component):
             "refusal": self._refusal(api.host, worker_type),
             "type": worker_type,
             # While it is online that would be another moment at each look.
-            **({} if is_online or found is None else {"last_heard": await _last_heard(api, self.pool)}),
+            **({} if is_online or found is None else {"last_heard": await last_heard(api, self.pool)}),
         }
 
     def _refusal(self, host: Host, worker_type: str | None) -> str | None:
@@ -84,9 +86,7 @@ class Worker(Component):
         """No worker is online, and a deploy starts none."""
         if live is None or live["status"] != "offline" or live["refusal"] is None:
             return None
-        heard = live.get("last_heard")
-        since = f"; the last one was heard of at {datetime.fromisoformat(heard):%Y-%m-%d %H:%MZ}" if heard else ""
-        return f"no worker of work pool {self.pool} is online{since}"
+        return none_online(self.pool, live.get("last_heard"))
 
     async def write(self, api: Api, live: Record | None) -> None:
         """Start a worker process on this host; it outlives the deploy."""
@@ -135,8 +135,21 @@ async def _fresh(api: Api, pool: str, since: datetime | None = None) -> list[str
     return [one["name"] for one in fresh if since is None or _heard(one) > since]
 
 
-async def _last_heard(api: Api, pool: str) -> str | None:
-    """When a worker of the pool was heard of last; None where none ever was."""
+def none_online(pool: str, heard: str | None) -> str:
+    """Say that no worker of a pool is online, and since when.
+
+    Args:
+        pool: The work pool.
+        heard: When the last one was heard of; None where that is not known.
+    """
+    since = f"; the last one was heard of at {datetime.fromisoformat(heard):%Y-%m-%d %H:%MZ}" if heard else ""
+    return f"no worker of work pool {pool} is online{since}"
+
+
+async def last_heard(api: Api, pool: str) -> str | None:
+    """When a worker of the pool was heard of last; None where none ever was, or the pool is not there."""
+    if await api.get(_pool(pool)) is None:
+        return None
     return max((worker.get("last_heartbeat_time") or "" for worker in await _workers(api, pool)), default="") or None
 
 

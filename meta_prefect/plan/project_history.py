@@ -1,0 +1,112 @@
+"""What was deployed of a project, deploy by deploy: the pages of its ledger, put together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from meta_prefect.interfaces.approval import Approval
+from meta_prefect.interfaces.commits import short_commit
+from meta_prefect.plan.ledger import PUT_BACK, StoredPage
+from meta_prefect.plan.outcomes import listed
+
+
+class ProjectDeploy(BaseModel):
+    """What one deploy wrote; also an item of what ``meta-prefect history --project --output json`` prints. Its form is stable.
+
+    Attributes:
+        at: When it began to write.
+        environment: The environment.
+        server: The address of its Prefect API; None where that is not known.
+        commit: The commit, with ``+dirty`` where files were changed since.
+        by: By whom.
+        approval: Who approved it, where somebody was asked.
+        promoted_from: The environment from which it was promoted, where it was.
+        actions: How many deployments it created, updated and so on.
+        put_back: How many of them are what was put back, as the deploy could not leave it as it had written it.
+        deployments: Their names.
+        run_id: The run.
+        certain: Whether it got as far as noting what it really wrote.
+        doubt: Why its record does not count; None where it does.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at: AwareDatetime
+    environment: str
+    server: str | None = None
+    commit: str | None = None
+    by: str
+    approval: Approval | None = None
+    promoted_from: str | None = None
+    actions: dict[str, int] = {}
+    put_back: int = 0
+    deployments: tuple[str, ...] = ()
+    run_id: str | None = None
+    certain: bool = True
+    doubt: str | None = None
+
+    @property
+    def cells(self) -> tuple[str, str, str, str, str, str]:
+        """When, where, from which commit, by whom, approved by whom and what, for people; the time is in UTC."""
+        where = f"{self.environment}{f' from {self.promoted_from}' if self.promoted_from else ''}"
+        what = ", ".join(f"{number} {action}" for action, number in self.actions.items())
+        notes = [
+            *([f"{self.put_back} put back"] if self.put_back else []),
+            *([] if self.certain else ["interrupted"]),
+            *([f"does not count: {self.doubt}"] if self.doubt else []),
+        ]
+        told = f" ({'; '.join(notes)})" if notes else ""
+        what = f"{what}{told}: {listed(self.deployments)}"
+        approved = "" if self.approval is None else str(self.approval).removeprefix("approved by ")
+        return (
+            f"{self.at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}",
+            where,
+            short_commit(self.commit or ""),
+            self.by,
+            approved,
+            what,
+        )
+
+
+COLUMNS = ("When", "Environment", "Commit", "By", "Approved by", "What")
+"""What the cells are."""
+
+
+def deploys_of(pages: Iterable[StoredPage], server: str | None = None) -> list[ProjectDeploy]:
+    """Put the pages of each deploy together, newest first.
+
+    Args:
+        pages: Pages of a ledger.
+        server: The server that they are on.
+    """
+    deploys: dict[tuple[str, str], list[StoredPage]] = {}
+    for stored in pages:
+        if stored.page.entries:
+            deploys.setdefault((stored.page.deploy_id, stored.page.environment), []).append(stored)
+    found = [_deploy(parts, server) for parts in deploys.values()]
+    return sorted(found, key=lambda one: one.at, reverse=True)
+
+
+def _deploy(parts: Sequence[StoredPage], server: str | None) -> ProjectDeploy:
+    first = min(parts, key=lambda one: one.page.at).page
+    entries = [entry for stored in parts for entry in stored.page.entries]
+    doubts = [str(stored.doubt) for stored in parts if stored.doubt is not None]
+    return ProjectDeploy(
+        at=first.at,
+        environment=first.environment,
+        server=server,
+        commit=first.commit,
+        by=first.by,
+        approval=first.approval,
+        promoted_from=first.promoted_from,
+        actions=dict(Counter(entry.action for entry in entries)),
+        put_back=sum(len(stored.page.entries) for stored in parts if stored.page.recipe == PUT_BACK),
+        deployments=tuple(dict.fromkeys(entry.deployment for entry in entries)),
+        run_id=first.run_id,
+        certain=all(stored.page.finished for stored in parts),
+        doubt=doubts[0] if doubts else None,
+    )
