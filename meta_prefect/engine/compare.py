@@ -16,7 +16,7 @@ from meta_prefect.engine.code_in_image import look_into_images
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
 from meta_prefect.engine.policies import Judging, PoliciesInForce
 from meta_prefect.engine.pools import fit_to_pools, refuse_needing
-from meta_prefect.engine.referring import check_targets
+from meta_prefect.engine.referring import check_cycles, check_targets
 from meta_prefect.engine.resolve import Draft, needed_by, shared_components
 from meta_prefect.errors import BuilderError, ConfigurationError, MetaPrefectError
 from meta_prefect.git import same_files
@@ -231,6 +231,7 @@ async def compare(
     await fit_to_pools(_sound(drafts), pools, live, server)
     await _check_references(_sound(drafts), server)
     check_targets(_sound(drafts), live, is_known=not server.is_empty)
+    check_cycles(_sound(drafts))
     await judging.judge()
     sound = _sound(drafts)
     last = await _last_entries(sound, live, server)
@@ -332,7 +333,8 @@ async def _check_references(drafts: Sequence[Draft], server: Reader) -> None:
     variables = await server.known_variables() if has_variables else set[str]()
     for draft in drafts:
         to_be = {block for component in draft.components for block in component.blocks}
-        for error in missing_references(draft.deployment, blocks | to_be, variables, draft.components):
+        with_own = variables | {name for component in draft.components for name in component.variables}
+        for error in missing_references(draft.deployment, blocks | to_be, with_own, draft.components):
             draft.refuse(error)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from meta_prefect.engine.resolve import Draft
 from meta_prefect.errors import ConfigurationError, nearest
-from meta_prefect.interfaces.components import Component
+from meta_prefect.interfaces.components import Automation, Component
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.server import Reader
@@ -39,6 +39,36 @@ def check_targets(drafts: Sequence[Draft], live: Mapping[str, LiveDeployment], *
                 else:
                     note = f"it runs {target!r}, which is not of this project: a plan says whether it is there"
                     draft.remarks = (*draft.remarks, note)
+
+
+def check_cycles(drafts: Sequence[Draft]) -> None:
+    """Refuse deployments that start each other for ever: with each run that ends well, the next one begins.
+
+    One that runs again because it failed may come to an end.
+    """
+    started: dict[str, set[str]] = {}
+    for one in (component for draft in drafts for component in draft.components):
+        if isinstance(one, Automation) and "Completed" in one.states:
+            started.setdefault(f"{one.flow}/{one.deployment}", set()).update(target for target, _ in one.runs)
+    for draft in drafts:
+        way = _way_back(draft.deployment.full_name, started)
+        if way:
+            hint = "Break the ring; or let one of them run on a schedule."
+            draft.refuse(ConfigurationError(f"it starts itself again, for ever: {' runs '.join(way)}", hint=hint))
+
+
+def _way_back(name: str, started: Mapping[str, Collection[str]]) -> list[str]:
+    """The shortest way on which a deployment leads to itself; empty where none does."""
+    ways, seen = [[name]], set[str]()
+    while ways:
+        way = ways.pop(0)
+        for target in sorted(started.get(way[-1], ())):
+            if target == name:
+                return [*way, name]
+            if target not in seen:
+                seen.add(target)
+                ways.append([*way, target])
+    return []
 
 
 def _missing(component: Component, target: str, known: Iterable[str]) -> ConfigurationError:

@@ -34,6 +34,8 @@ from meta_prefect.interfaces.components import (
     Automation,
     Component,
     GlobalConcurrencyLimit,
+    SavedBlock,
+    Variable,
     Worker,
     WorkerPool,
     WorkQueue,
@@ -52,7 +54,7 @@ CODE = """
 
     from prefect import flow
     from meta_prefect.implementations.builder import Builder
-    from meta_prefect.implementations.concurrency import work_queue
+    from meta_prefect.implementations.concurrency import shared_limit, work_queue
     from meta_prefect.implementations.filesystem.s3_blocks import S3BucketBlock
     from meta_prefect.implementations.infra import local_process
     from meta_prefect.implementations.metadata import versioneer
@@ -63,7 +65,8 @@ CODE = """
         then_run,
         watch_deployments,
     )
-    from meta_prefect.interfaces.components import Component, GlobalConcurrencyLimit, WorkerPool
+    from meta_prefect.implementations.run_settings import prefect_variables, saved_block
+    from meta_prefect.interfaces.components import Component, WorkerPool
 
     class needs(Builder):
         step: ClassVar[str] = "need something"
@@ -125,10 +128,24 @@ KINDS: dict[type[Component], Kind] = {
     ),
     GlobalConcurrencyLimit: Kind(
         "concurrency limit UNIQUE",
-        "needs(component=GlobalConcurrencyLimit(name='UNIQUE', limit=1))",
-        "needs(component=GlobalConcurrencyLimit(name='UNIQUE', limit=2))",
+        "shared_limit(name='UNIQUE', slots=1, decay=0.5)",
+        "shared_limit(name='UNIQUE', slots=2, decay=0.5)",
         "/v2/concurrency_limits/UNIQUE",
         {"limit": 9},
+    ),
+    Variable: Kind(
+        "variable UNIQUE",
+        "prefect_variables(values={'UNIQUE': {'rows': 1}})",
+        "prefect_variables(values={'UNIQUE': {'rows': 2}})",
+        "/variables/name/UNIQUE",
+        {"value": {"rows": 1, "more": 9}},
+    ),
+    SavedBlock: Kind(
+        "block secret/UNIQUE-saved",
+        "saved_block(type='secret', name='UNIQUE-saved', secrets={'value': 'ONE_SECRET'})",
+        "saved_block(type='secret', name='UNIQUE-saved', secrets={'value': 'OTHER_SECRET'})",
+        "/block_types/slug/secret/block_documents/name/UNIQUE-saved",
+        {"data": {"value": "by hand"}, "merge_existing_data": False},
     ),
     Automation: Kind(
         "automation UNIQUE-mine-dev: run UNIQUE-other-dev",
@@ -297,8 +314,10 @@ def stands(root: Path, table: Table) -> dict[str, str]:
 
 
 @pytest.fixture
-def table(server: Api, project: Project, unique: str) -> Table:
-    """The project with every row, and the block that one of them names."""
+def table(server: Api, project: Project, unique: str, monkeypatch: pytest.MonkeyPatch) -> Table:
+    """The project with every row, the block that one of them names, and the secrets that another one holds."""
+    monkeypatch.setenv("ONE_SECRET", f"first-{unique}")
+    monkeypatch.setenv("OTHER_SECRET", f"second-{unique}")
     secret(server, unique, "x")
     return Table(server, project, unique)
 

@@ -326,7 +326,10 @@ def test_the_schema_for_editors_names_every_key() -> None:
         "flows",
         "deployments",
         "environments",
+        "policies",
+        "exempt",
     }
+    assert {"type": "string"} in schema["properties"]["policies"]["items"]["anyOf"]
     assert set(schema["$defs"]["EntryModel"]["properties"]) == {
         "recipe",
         "variables",

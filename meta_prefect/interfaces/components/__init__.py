@@ -10,6 +10,8 @@ from meta_prefect.interfaces.components.automation_actions import Notify, RunDep
 from meta_prefect.interfaces.components.component import Component, ComponentKey, Owned, Owner
 from meta_prefect.interfaces.components.concurrency_limit import GlobalConcurrencyLimit
 from meta_prefect.interfaces.components.owned_automation import OwnedAutomation
+from meta_prefect.interfaces.components.saved_block import SavedBlock
+from meta_prefect.interfaces.components.variable import Variable
 from meta_prefect.interfaces.components.work_pool import OWNERSHIP_MARK, WorkerPool, is_ours, template_of
 from meta_prefect.interfaces.components.work_queue import WorkQueue
 from meta_prefect.interfaces.components.worker import Worker, fresh_workers, last_heard, needs_no_worker, none_online
@@ -26,6 +28,8 @@ __all__ = [
     "Owner",
     "RunDeployment",
     "RunState",
+    "SavedBlock",
+    "Variable",
     "WorkQueue",
     "Worker",
     "WorkerPool",

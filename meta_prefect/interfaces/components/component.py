@@ -107,6 +107,11 @@ class Component(BaseModel, ABC):
         """The saved blocks that are there once this is written: pairs of block type and name."""
         return ()
 
+    @property
+    def variables(self) -> Iterable[str]:
+        """The Prefect variables that are there once this is written, by name."""
+        return ()
+
     def completed(self, deployment: Deployment, host: Host) -> Self:
         """Return this component with what was left open taken from the deployment that needs it, or from this host."""
         del deployment, host

@@ -1,0 +1,148 @@
+"""Saved blocks, whose secrets come from the environment of the process that deploys and are written nowhere else."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, ClassVar, Final, Self, cast
+from urllib.parse import quote
+
+from pydantic import AfterValidator, Field, JsonValue, model_validator
+
+from meta_prefect.errors import ConfigurationError, nearest
+from meta_prefect.hidden_values import secrets_in
+from meta_prefect.interfaces.api import Api
+from meta_prefect.interfaces.components.component import Component, ComponentKey
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences, differences_within
+from meta_prefect.redaction import remember
+
+_VARIABLE: Final = re.compile(r"\$?[A-Z_][A-Z0-9_]*")
+_OTHER: Final = "(another)"
+
+
+def _variable_name(name: str) -> str:
+    if _VARIABLE.fullmatch(name) is None:
+        raise ValueError("name the environment variable that holds it, such as 'DB_PASSWORD', never the secret itself")
+    return f"${name.removeprefix('$')}"  # as a reference, which plans and records may show
+
+
+def _held_by(reference: str) -> str | None:
+    return os.environ.get(reference.removeprefix("$"))
+
+
+class SavedBlock(Component):
+    """A saved block of any type that the server knows. A block of that name is overwritten where it differs, as the plan says.
+
+    A secret is compared in the memory of the deploy, and neither it nor anything made of it is in a plan, a log, a record or a
+    page.
+    The block stays when no deployment asks for it any more: a block can carry no mark of who made it.
+
+    Attributes:
+        block_type: The slug of its type, such as ``secret`` or ``slack-webhook``.
+        values: What it holds, no secrets; other fields stay as they are.
+        secrets: For each field that is a secret, the environment variable of the deploying process that holds it.
+    """
+
+    kind: ClassVar[str] = "block"
+    __hash__ = Component.__hash__
+
+    block_type: str = Field(min_length=1)
+    values: dict[str, JsonValue] = Field(default={})
+    secrets: dict[str, Annotated[str, AfterValidator(_variable_name)]] = Field(default={})
+
+    @model_validator(mode="after")
+    def _no_secret_is_written(self) -> Self:
+        if found := secrets_in(self.values) or (["value"] if self.block_type == "secret" and self.values else []):
+            raise ValueError(
+                f"{', '.join(found)}: a secret is named, never written down: secrets={{'{found[0]}': 'VARIABLE'}}"
+            )
+        if both := sorted(self.values.keys() & self.secrets.keys()):
+            raise ValueError(f"{both[0]!r} is both a value and a secret")
+        return self
+
+    @property
+    def key(self) -> ComponentKey:
+        """Blocks of different types may have the same name."""
+        return (self.kind, f"{self.block_type}/{self.name}")
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.block_type}/{self.name}"
+
+    @property
+    def blocks(self) -> Iterable[tuple[str, str]]:
+        """The block."""
+        return ((self.block_type, self.name),)
+
+    def _wanted(self) -> Record:
+        return {"values": self.values, "secrets": {name: f"(that of {held})" for name, held in self.secrets.items()}}
+
+    async def read(self, api: Api) -> Record | None:
+        """Read the fields that are set; of a secret, whether it is the one that is wanted.
+
+        Raises:
+            ConfigurationError: The server does not know such a type, or a value is given for one of its secrets.
+        """
+        await self._schema(api)
+        path = f"/block_types/slug/{quote(self.block_type)}/block_documents/name/{quote(self.name)}"
+        found: Record | None = await api.get(f"{path}?include_secrets={'true' if self.secrets else 'false'}")
+        if found is None:
+            return None
+        data: Record = found["data"]
+        live = {name: data[name] for name in self.values if name in data}
+        secrets: Record = {}
+        for name, held in self.secrets.items():
+            remember(*(one for one in (data.get(name), _held_by(held)) if isinstance(one, str)))
+            is_same = data.get(name) is not None and data.get(name) == _held_by(held)
+            secrets[name] = f"(that of {held})" if is_same else _OTHER
+        return {"id": found["id"], "values": live, "secrets": secrets}
+
+    def compare(self, live: Record | None) -> Iterable[FieldChange]:
+        """Compare the fields that are set.
+
+        Raises:
+            ConfigurationError: An environment variable that holds a secret is not set here.
+        """
+        for name, held in self.secrets.items():
+            if not _held_by(held):
+                hint = "Set it where the deploy runs; in CI, from its secrets."
+                raise ConfigurationError(
+                    f"{name}: the environment variable {held[1:]} is not set", where=str(self), hint=hint
+                )
+        if live is None:
+            return differences_within(ABSENT, self._wanted())
+        return differences({"values": live["values"], "secrets": live["secrets"]}, self._wanted())
+
+    async def write(self, api: Api, live: Record | None) -> None:
+        """Save the block, or the fields that are set of the one that is there."""
+        secrets = {name: os.environ[held[1:]] for name, held in self.secrets.items()}
+        remember(*secrets.values())
+        data: Record = {**self.values, **secrets}
+        if live is not None:
+            await api.patch(f"/block_documents/{live['id']}", {"data": data, "merge_existing_data": True})
+            return
+        schema = await self._schema(api)
+        made = {"name": self.name, "block_type_id": schema["block_type_id"], "block_schema_id": schema["id"]}
+        await api.post("/block_documents/", {**made, "data": data})
+
+    async def _schema(self, api: Api) -> Record:
+        """The newest form of the type; see :meth:`read`."""
+        block_type: Record | None = await api.get(f"/block_types/slug/{quote(self.block_type)}")
+        of_type = {"block_type_id": {"any_": [block_type["id"]]}} if block_type else {}
+        schemas: list[Record] = (
+            await api.post("/block_schemas/filter", {"block_schemas": of_type}) if block_type else []
+        )
+        if not schemas:
+            hint = "Register it: prefect block register --module MODULE."
+            raise ConfigurationError(f"there is no block type {self.block_type!r}", where=str(self), hint=hint)
+        fields: Mapping[str, Any] = schemas[0]["fields"]
+        known = cast("Mapping[str, Any]", fields.get("properties") or {})
+        for name in (*self.values, *self.secrets):
+            if known and name not in known:
+                message = f"{self.block_type!r} has no field {name!r}"
+                raise ConfigurationError(message, where=str(self), hint=nearest(name, known))
+        hidden = [name for name in self.values if name in fields.get("secret_fields", ())]
+        if hidden:
+            hint = f"Name the environment variable that holds it: secrets={{'{hidden[0]}': 'VARIABLE'}}."
+            raise ConfigurationError(f"{hidden[0]!r} is a secret", where=str(self), hint=hint)
+        return schemas[0]

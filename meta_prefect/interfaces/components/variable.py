@@ -1,0 +1,99 @@
+"""Prefect variables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import ClassVar, Final, Self
+from urllib.parse import quote
+
+from pydantic import Field, JsonValue, model_validator
+
+from meta_prefect.errors import ConflictError
+from meta_prefect.hidden_values import secrets_in
+from meta_prefect.interfaces.api import Api, Host
+from meta_prefect.interfaces.components.component import Component
+from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences, differences_within
+from meta_prefect.interfaces.tags import Names, owner, owner_tag, owner_tags, with_present_name
+
+_NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
+ENVIRONMENT: Final = "{env}"
+"""Stands in a variable's name for the environment."""
+
+
+class Variable(Component):
+    """A variable of Prefect, which flows read at run time; anybody who may look at the server may read it.
+
+    It belongs to the project, whose mark is among its tags, and stays when no deployment asks for it any more: no server tells
+    who reads it.
+
+    Attributes:
+        name: Its name, in which ``{env}`` stands for the environment; one without is the same in all of them.
+        value: Its value, JSON; no secret.
+        tags: Further tags; those that operators add stay.
+        projects: The names of the project that makes it.
+        adopt: Whether one that nobody manages is taken over.
+    """
+
+    kind: ClassVar[str] = "variable"
+    __hash__ = Component.__hash__
+
+    value: JsonValue
+    tags: tuple[str, ...] = ()
+    projects: Names = Field(default=(), exclude=True)
+    adopt: bool = Field(default=False, exclude=True)
+
+    @model_validator(mode="after")
+    def _may_be_read(self) -> Self:
+        if secrets_in({self.name: self.value}):
+            raise ValueError("it looks like a secret, and anybody may read a variable: save a block, and refer to that")
+        if not _NAME.fullmatch(self.name.replace(ENVIRONMENT, "")):
+            raise ValueError(f"{self.name!r} is no name of a variable: letters, digits, dashes and underscores only")
+        return self
+
+    @property
+    def variables(self) -> Iterable[str]:
+        """The variable."""
+        return (self.name,)
+
+    def completed(self, deployment: Deployment, host: Host) -> Self:
+        """Take the project and the environment from the deployment."""
+        del host
+        context = deployment.context
+        name = self.name.replace(ENVIRONMENT, deployment.environment_word)
+        return self.model_copy(update={"name": name, "projects": context.names, "adopt": context.adopt})
+
+    def _wanted(self, live: Record | None) -> Record:
+        marks = [owner_tag(name) for name in self.projects[:1]]
+        there = with_present_name(live["tags"], self.projects) if live is not None and self.projects else []
+        return {"value": self.value, "tags": sorted({*there, *marks, *self.tags})}
+
+    async def read(self, api: Api) -> Record | None:
+        """Read the variable."""
+        found: Record | None = await api.get(f"/variables/name/{quote(self.name)}")
+        return None if found is None else {**found, "tags": sorted(found.get("tags") or [])}
+
+    def compare(self, live: Record | None) -> Iterable[FieldChange]:
+        """Compare value and tags.
+
+        Raises:
+            ConflictError: It is another project's, or nobody's.
+        """
+        if live is None:
+            return differences_within(ABSENT, self._wanted(None))
+        if self.projects and not set(owner_tags(self.projects)) & set(live["tags"]):
+            other = owner(live["tags"])
+            if other is not None or not self.adopt:
+                whose = f"the project {other!r} owns it" if other else "it is there, and nobody manages it"
+                hint = "Take another name." if other else "Take it over with --adopt, or take another name."
+                raise ConflictError(whose, where=str(self), hint=hint)
+        return differences({"value": live["value"], "tags": live["tags"]}, self._wanted(live))
+
+    async def write(self, api: Api, live: Record | None) -> None:
+        """Create it with the project's mark, or send what is set."""
+        body = self._wanted(live)
+        if live is None:
+            await api.post("/variables/", {"name": self.name, **body})
+        else:
+            await api.patch(f"/variables/name/{quote(self.name)}", body)

@@ -1,0 +1,90 @@
+"""Prefect variables as components: whose they are, what is compared, and what no variable may hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fakes import FakeHost
+from values import a_context, a_deployment
+
+from meta_prefect.engine.referring import check_cycles
+from meta_prefect.engine.resolve import Draft
+from meta_prefect.errors import ConflictError
+from meta_prefect.interfaces.components import Automation, Component, RunDeployment, RunState, Variable
+
+
+def completed(adopt: bool = False, **settings: Any) -> Variable:
+    """A variable of the project ``shop``, in ``dev``."""
+    deployment = a_deployment(context=a_context(adopt=adopt, renamed_from=("store",)))
+    return Variable(**settings).completed(deployment, FakeHost())
+
+
+def changes(variable: Variable, live: dict[str, Any] | None) -> dict[str, tuple[Any, Any]]:
+    """What is to change of one that is there."""
+    return {one.path: (one.before, one.after) for one in variable.compare(live)}
+
+
+def test_a_variable_is_marked_and_compared_as_a_whole() -> None:
+    """Its value counts to the last key, operators' tags stay, a former name of the project becomes the present one."""
+    variable = completed(name="rows_{env}", value={"a": 1})
+
+    assert variable.name == "rows_dev"
+    assert changes(variable, {"value": {"a": 1}, "tags": ["meta-prefect=shop", "mine"]}) == {}
+    assert changes(variable, {"value": {"a": 1, "b": 2}, "tags": ["meta-prefect=shop", "mine"]}).keys() == {"value.b"}
+    found = changes(variable, {"value": {"a": 1}, "tags": ["meta-prefect=store"]})
+    assert found == {"tags": (["meta-prefect=store"], ["meta-prefect=shop"])}
+
+
+@pytest.mark.parametrize(
+    ("tags", "adopt", "message"),
+    [
+        (["meta-prefect=other"], True, "the project 'other' owns it"),
+        ([], False, "nobody manages it"),
+        ([], True, None),
+    ],
+)
+def test_what_is_anothers_is_not_overwritten(tags: list[str], adopt: bool, message: str | None) -> None:
+    """Of another project never, of nobody with --adopt only."""
+    variable, live = completed(adopt, name="rows", value=1), {"value": 2, "tags": tags}
+    if message is None:
+        assert changes(variable, live).keys() == {"value", "tags"}
+    else:
+        with pytest.raises(ConflictError, match=message):
+            changes(variable, live)
+
+
+@pytest.mark.parametrize(("name", "value"), [("db_password", "hush"), ("db", {"api_key": "hush"}), ("a b", 1)])
+def test_no_secret_becomes_a_variable(name: str, value: Any) -> None:
+    """Anybody may read it, so that what looks like a secret is refused; so is what is no name, before Prefect does."""
+    with pytest.raises(ValueError, match=r"looks like a secret|is no name of a variable"):
+        Variable(name=name, value=value)
+
+
+def runs(name: str, target: str, state: RunState = "Completed") -> Draft:
+    """A deployment after whose runs another one is run."""
+    action = RunDeployment(deployment=f"add/{target}-dev")
+    automation: Component = Automation(flow="add", deployment=f"{name}-dev", states=(state,), action=action)
+    return Draft("here", (), a_deployment(name=f"{name}-dev"), components=(automation,))
+
+
+@pytest.mark.parametrize(
+    ("chain", "rings"),
+    [
+        ([("a", "b"), ("b", "c"), ("c", "d")], set[str]()),
+        ([("a", "a")], {"a-dev"}),
+        ([("a", "b"), ("b", "c"), ("c", "b")], {"b-dev", "c-dev"}),
+    ],
+)
+def test_deployments_that_start_each_other_for_ever_are_refused(chain: list[tuple[str, str]], rings: set[str]) -> None:
+    """Each that is in the ring is told with the way round; what only leads there is not, nor what runs again when it failed."""
+    drafts = [runs(*pair) for pair in chain]
+
+    check_cycles(drafts)
+
+    assert {one.deployment.name for one in drafts if one.errors} == rings
+    told = [str(error) for one in drafts for error in one.errors]
+    assert all("starts itself again, for ever: add/" in one for one in told)
+    retried = [runs(*pair, "Failed") for pair in chain]
+    check_cycles(retried)
+    assert not any(one.errors for one in retried)
