@@ -15,6 +15,7 @@ from meta_prefect.plan.previews import expiry_in_words
 from meta_prefect.project import read_project
 from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.server import connect
+from meta_prefect.state.lock import break_stale_locks
 from meta_prefect.state.previews import read_previews
 
 
@@ -49,6 +50,8 @@ async def reap_previews(path: ProjectPath = ".", revision: Revision = None) -> l
                 failed.append(preview.environment)
             else:
                 (failed if report.failed else gone).append(preview.environment)
+        for name in project.names:
+            await break_stale_locks(server, name)
     if failed:
         raise DeployFailed(f"could not be taken down: {listed(failed)}; their runs' logs say why")
     return saying(f"taken down: {listed(gone)}" if gone else "nothing has expired", gone)

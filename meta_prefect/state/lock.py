@@ -19,6 +19,7 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
@@ -139,6 +140,16 @@ async def release_lock_of(server: PrefectServer, project: str, environment: str,
     holder = holder_of(live["value"]) if live is not None else None
     if live is not None and holder is not None and holder.run_id == run_id:
         await server.delete(f"/variables/{live['id']}")
+
+
+async def break_stale_locks(server: PrefectServer, project: str) -> None:
+    """Remove the locks of deploys that were killed, in environments to which nobody deploys any more."""
+    prefix = artifact_key(f"meta-prefect-lock-{project}") + "-"
+    async for live in server.pages("/variables/filter", {"variables": {"name": {"like_": f"{prefix}%"}}}):
+        silent_for = server.now() - datetime.fromisoformat(live["updated"])
+        if reason := await _why_broken(server, holder_of(live["value"]), silent_for.total_seconds()):
+            get_run_logger().warning("removing the variable %s: %s", live["name"], reason)
+            await server.delete(f"/variables/{live['id']}")
 
 
 async def _acquire(server: PrefectServer, name: str, holder: Holder, waiting: Callable[[str], None]) -> str:

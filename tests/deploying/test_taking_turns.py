@@ -18,7 +18,7 @@ from meta_prefect.local.host import LocalHost
 from meta_prefect.local.machine import this_machine
 from meta_prefect.server import connect
 from meta_prefect.state import lock
-from meta_prefect.state.lock import ourselves, release_lock_of, turn
+from meta_prefect.state.lock import break_stale_locks, ourselves, release_lock_of, turn
 
 STALE = 1.0
 
@@ -124,6 +124,21 @@ def test_a_process_that_runs_here_keeps_its_lock_without_renewing(server: Api, u
     assert waiting.is_alive()
     server.delete(f"/variables/{made['id']}")
     wait_until(lambda: not waiting.is_alive(), what="the other one has its turn", seconds=30)
+
+
+def test_stale_locks_are_removed_where_nobody_deploys_any_more(server: Api, unique: str) -> None:
+    """Of a preview whose deploy was killed at once, its lock alone is left; a lock that is held stays."""
+    held, left = (f"meta-prefect-lock-{unique}-{environment}" for environment in ("held", "left"))
+    server.post("/variables/", name=held, value=holder())
+    server.post("/variables/", name=left, value=holder(**NOBODY))
+
+    @flow(name="removing locks")
+    async def removes() -> None:
+        async with connect(LocalHost()) as api:
+            await break_stale_locks(api, unique)
+
+    asyncio.run(removes())
+    assert [server.get(f"/variables/name/{name}") is not None for name in (held, left)] == [True, False]
 
 
 def test_an_earlier_release_understands_our_lock() -> None:
