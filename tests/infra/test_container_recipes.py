@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from texts import ADD_FLOW
 from values import a_deployment
 
 from deployer_flows import (
@@ -14,6 +15,7 @@ from deployer_flows import (
     process_run_deployer,
     work_pool_deployer,
 )
+from meta_prefect.deploy import validate
 from meta_prefect.errors import RecipeError
 from meta_prefect.recipes import Recipe
 
@@ -90,3 +92,15 @@ def test_an_image_of_any_pool_is_one_version(said: dict[str, Any]) -> None:
     assert made.pull_steps == [{"prefect.deployments.steps.set_working_directory": {"directory": "."}}]
     with pytest.raises(RecipeError, match="does not say which version runs in prod"):
         builder.update_deployment(a_deployment(environment="prod"))
+
+
+def test_limits_of_docker_need_no_package_here(project: Any) -> None:
+    """The job template that Prefect ships has no place for CPUs, the one of prefect-docker has: our pools have it either way."""
+    file = """
+        project: UNIQUE
+        deployments:
+          UNIQUE:
+            - recipe: docker_run_deployer
+              variables: {name: nightly, image: "registry.example/shop:1.4.2", cpu: 0.5, memory: 1.5}
+    """
+    assert len(validate([str(project(flow=ADD_FLOW, **{"meta_prefect.yaml": file}))]).outcomes) == 1

@@ -26,6 +26,22 @@ _LEAST_CPU: Final = Decimal("0.01")
 _LEAST_MEMORY: Final = 6 * 2**20
 
 
+_CREATE: Final = "container_create_kwargs"
+_ARGUMENTS: Final[Record] = {
+    "job_configuration": {_CREATE: f"{{{{ {_CREATE} }}}}"},
+    "variables": {
+        "properties": {
+            _CREATE: {
+                "title": "Container Configuration",
+                "default": None,
+                "anyOf": [{"type": "object", "additionalProperties": True}, {"type": "null"}],
+            }
+        }
+    },
+}
+"""As prefect-docker 0.7 has it. Prefect itself ships the template of an earlier one, for whoever has no prefect-docker."""
+
+
 class docker(ContainerBuilder):  # noqa: N801 - used like a function
     """Runs a deployment in a container of the Docker engine beside a worker.
 
@@ -44,7 +60,7 @@ class docker(ContainerBuilder):  # noqa: N801 - used like a function
 
     step: ClassVar[str] = "run in docker"
     worker_type: ClassVar[str] = "docker"
-    template: ClassVar[Record] = merged(CONTAINER_TEMPLATE, {})
+    template: ClassVar[Record] = merged(CONTAINER_TEMPLATE, _ARGUMENTS)
 
     cpu: Cpu | None = None
     memory: Memory | None = None
@@ -102,12 +118,12 @@ class docker(ContainerBuilder):  # noqa: N801 - used like a function
         for name in OWN_VARIABLES:
             if name in arguments:
                 result[name] = as_job_variable(arguments.pop(name))
-        known: Record = given.get("container_create_kwargs") or {}
+        known: Record = given.get(_CREATE) or {}
         if mounts := [volume.mount for volume in volumes if volume.mount is not None]:
             there = arguments.get("mounts", known.get("mounts", []))
             arguments["mounts"] = [*there, *(mount for mount in mounts if mount not in there)]
         if self.cpu is not None:
             arguments["nano_cpus"] = int(read_cpu(self.cpu) * _NANO)
         if arguments:
-            result["container_create_kwargs"] = merged(known, arguments)
+            result[_CREATE] = merged(known, arguments)
         return result
