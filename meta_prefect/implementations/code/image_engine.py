@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import posixpath
 import re
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping
@@ -22,6 +21,7 @@ _IMPORTING: Final = threading.Lock()
 
 _NO_ENGINE_HINT: Final = "Start Docker, or deploy with --no-build where the image is built elsewhere."
 _LINES_OF_AN_ERROR: Final = 12
+_MADE: Final = ".dockerfile.meta-prefect"
 _DIGEST: Final = re.compile(r"digest: (sha256:[0-9a-f]{64})")
 
 
@@ -81,16 +81,22 @@ def _docker_client() -> Generator[Any]:
         yield client
 
 
-@contextmanager
-def _dockerfile(recipe: BuildSpec) -> Generator[str]:
-    """The path of a Dockerfile. The SDK sends one that lies outside of the context along with it, so that none is left there."""
+def _sent_of(recipe: BuildSpec) -> dict[str, Any]:
+    """Which files are sent to the engine, and which of them is the Dockerfile.
+
+    One that is no file joins the others in the archive. Left to the SDK, its text would be sent as a second name, the one that
+    Podman takes.
+    """
     if recipe.text is None:
-        yield recipe.dockerfile
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "Dockerfile")
-        file.write_text(recipe.text, encoding="utf-8")
-        yield str(file)
+        return {"context": recipe.context, "dockerfile": recipe.dockerfile}
+    from prefect.utilities import dockerutils
+
+    ignored = recipe.context / ".dockerignore"
+    lines = ignored.read_text(encoding="utf-8").splitlines() if ignored.is_file() else []
+    exclude = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+    utils = cast("Any", dockerutils).docker.utils
+    archive = utils.tar(str(recipe.context), exclude=exclude, dockerfile=(_MADE, recipe.text))
+    return {"context": recipe.context, "dockerfile": _MADE, "fileobj": archive, "custom_context": True}
 
 
 class DockerEngine:
@@ -168,17 +174,15 @@ class DockerEngine:
         output = _LastLines()
 
         def make() -> None:
-            with _dockerfile(recipe) as dockerfile:
-                self._image(
-                    reference,
-                    stream_progress_to=output,
-                    dockerfile=dockerfile,
-                    context=recipe.context,
-                    buildargs=dict(recipe.arguments),
-                    target=recipe.target or "",
-                    platform=recipe.platform,
-                    rm=True,
-                ).build()
+            self._image(
+                reference,
+                stream_progress_to=output,
+                **_sent_of(recipe),
+                buildargs=dict(recipe.arguments),
+                target=recipe.target or "",
+                platform=recipe.platform,
+                rm=True,
+            ).build()
 
         await self._run(make, "built", output)
 

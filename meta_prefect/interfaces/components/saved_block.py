@@ -45,11 +45,13 @@ class SavedBlock(Component):
     """
 
     kind: ClassVar[str] = "block"
-    __hash__ = Component.__hash__
 
     block_type: str = Field(min_length=1)
     values: dict[str, JsonValue] = Field(default={})
     secrets: dict[str, Annotated[str, AfterValidator(_variable_name)]] = Field(default={})
+
+    def __hash__(self) -> int:
+        return super().__hash__()
 
     @model_validator(mode="after")
     def _no_secret_is_written(self) -> Self:

@@ -37,12 +37,14 @@ class Variable(Component):
     """
 
     kind: ClassVar[str] = "variable"
-    __hash__ = Component.__hash__
 
     value: JsonValue
     tags: tuple[str, ...] = ()
     projects: Names = Field(default=(), exclude=True)
     adopt: bool = Field(default=False, exclude=True)
+
+    def __hash__(self) -> int:
+        return super().__hash__()
 
     @model_validator(mode="after")
     def _may_be_read(self) -> Self:
