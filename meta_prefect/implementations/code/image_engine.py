@@ -81,22 +81,24 @@ def _docker_client() -> Generator[Any]:
         yield client
 
 
-def _sent_of(recipe: BuildSpec) -> dict[str, Any]:
+@contextmanager
+def _sent_of(recipe: BuildSpec) -> Generator[dict[str, Any]]:
     """Which files are sent to the engine, and which of them is the Dockerfile.
 
     One that is no file joins the others in the archive. Left to the SDK, its text would be sent as a second name, the one that
     Podman takes.
     """
     if recipe.text is None:
-        return {"context": recipe.context, "dockerfile": recipe.dockerfile}
+        yield {"context": recipe.context, "dockerfile": recipe.dockerfile}
+        return
     from prefect.utilities import dockerutils
 
     ignored = recipe.context / ".dockerignore"
     lines = ignored.read_text(encoding="utf-8").splitlines() if ignored.is_file() else []
     exclude = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
     utils = cast("Any", dockerutils).docker.utils
-    archive = utils.tar(str(recipe.context), exclude=exclude, dockerfile=(_MADE, recipe.text))
-    return {"context": recipe.context, "dockerfile": _MADE, "fileobj": archive, "custom_context": True}
+    with utils.tar(str(recipe.context), exclude=exclude, dockerfile=(_MADE, recipe.text)) as archive:
+        yield {"context": recipe.context, "dockerfile": _MADE, "fileobj": archive, "custom_context": True}
 
 
 class DockerEngine:
@@ -174,15 +176,16 @@ class DockerEngine:
         output = _LastLines()
 
         def make() -> None:
-            self._image(
-                reference,
-                stream_progress_to=output,
-                **_sent_of(recipe),
-                buildargs=dict(recipe.arguments),
-                target=recipe.target or "",
-                platform=recipe.platform,
-                rm=True,
-            ).build()
+            with _sent_of(recipe) as sent:
+                self._image(
+                    reference,
+                    stream_progress_to=output,
+                    **sent,
+                    buildargs=dict(recipe.arguments),
+                    target=recipe.target or "",
+                    platform=recipe.platform,
+                    rm=True,
+                ).build()
 
         await self._run(make, "built", output)
 
