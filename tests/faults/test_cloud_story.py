@@ -25,18 +25,18 @@ FLOW = """
         '''Work.'''
         return n
 """
-NUMBER = 60
+NUMBER = 30
 TOKEN = "a-value-for-nobody"
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
 def cloud(server: Api) -> Generator[CloudDouble]:
-    """The double: 100 requests, whatever their paths, and 200 lines of logs; then two seconds in place of a minute.
+    """The double: 50 requests, whatever their paths, and 100 lines of logs; then two seconds in place of a minute.
 
-    That is less than half of what the smallest plan allows, so that sixty deployments meet it.
+    That is a fifth of what the smallest plan allows, so that thirty deployments meet it.
     """
-    limits = Limits(requests=100, logs=200, seconds=2, paths=())
+    limits = Limits(requests=50, logs=100, seconds=2, paths=())
     with CloudDouble(server.url, os.environ.get("PREFECT_API_AUTH_STRING"), limits) as double:
         yield double
 
