@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from support import Api, run_deployment, wait_until
 
@@ -64,9 +63,15 @@ SWITCHED_OFF = """
 """
 
 
-def task_runs(server: Api, name: str) -> list[Any]:
-    """The task runs of a name in the newest deploy, once they are recorded."""
-    return wait_until(lambda: server.post("/task_runs/filter", task_runs={"name": {"any_": [name]}}), what=name)
+def states_of(server: Api, task: str, run: str) -> set[str]:
+    """The states in which a task ended in the runs of a name; what Prefect records of tasks comes a moment after the run's end."""
+    of = {"task_runs": {"name": {"any_": [task]}}, "flow_runs": {"name": {"any_": [run]}}}
+
+    def ended() -> set[str]:
+        states: set[str] = {one["state_type"] for one in server.post("/task_runs/filter", **of)}
+        return set() if states & {None, "PENDING", "RUNNING"} else states
+
+    return wait_until(ended, what=f"the end of {task} is recorded", seconds=30)
 
 
 def test_a_denied_plan_writes_nothing_and_a_fix_is_shown_and_written(
@@ -82,7 +87,7 @@ def test_a_denied_plan_writes_nothing_and_a_fix_is_shown_and_written(
     assert "error: meta_prefect.yaml:6:" in refused.stderr
     assert refused.stderr.count("policy concurrency_limited: ") == 1
     assert server.deployments_of(unique) == []
-    assert {one["state_type"] for one in task_runs(server, "policy names_match")} == {"FAILED"}
+    assert states_of(server, "policy names_match", f"deploy {unique} to dev") == {"FAILED"}
 
     project(**{"meta_prefect.yaml": SOUND})
     planned = deploy([str(root)], dry_run=True)
