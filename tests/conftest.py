@@ -52,7 +52,7 @@ atexit.register(_stop_what_was_started)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Say what `-n logical` means here: three processes for two CPUs, as a test of a deploy waits about as long as it computes."""
+    """Make `-n logical` three processes for two CPUs: a test of a deploy waits about as long as it computes."""
     return (os.cpu_count() or 1) * 3 // 2
 
 

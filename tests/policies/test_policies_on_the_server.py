@@ -64,7 +64,7 @@ SWITCHED_OFF = """
 
 
 def states_of(server: Api, task: str, run: str) -> set[str]:
-    """The states in which a task ended in the runs of a name; what Prefect records of tasks comes a moment after the run's end."""
+    """How a task ended in the runs of a name; what Prefect records of tasks comes a moment after the run."""
     of = {"task_runs": {"name": {"any_": [task]}}, "flow_runs": {"name": {"any_": [run]}}}
 
     def ended() -> set[str]:
