@@ -58,6 +58,7 @@ from meta_prefect.engine.report_artifact import show_report
 from meta_prefect.engine.source import given_policies, project_folder
 from meta_prefect.engine.undo import undo
 from meta_prefect.errors import DeployFailed, MovedError, ValidationFailed, told_once
+from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.markdown import escaped
 from meta_prefect.interfaces.names import artifact_key
@@ -237,8 +238,10 @@ async def approved(
         earlier = planned.recorded(dry_run=True)
         await store_plan(earlier, server)
         plan = document(planned.batch.plan)
-        title = f"Deploy {project.name} to {environment.name}: {plan.count()}"
-        about = markdown(plan, title, longest=LONGEST_QUESTION)
+        source, commit = inputs.context.promoted_from, inputs.context.commit
+        what = f"Deploy {project.name}" if source is None else f"Promote {project.name} from {source}"
+        first = () if commit is None else (f"commit {short_commit(commit)}",)
+        about = markdown(plan, f"{what} to {environment.name}", first, longest=LONGEST_QUESTION)
     approval = await ask(earlier, about, environment, rule, server)
     answered = earlier.model_copy(update={"approval": approval})
     return inputs.following(answered), answered

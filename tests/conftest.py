@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
-from session_server import SessionServer, free_port, start_session_server
+from session_server import SessionServer, free_port, start_plain_server, start_session_server
 from support import Api
 
 _HOME = Path(tempfile.mkdtemp(prefix="meta-prefect-tests-"))
@@ -92,6 +92,16 @@ def server(prefect_home: Path) -> Generator[Api]:
     refresh_global_settings_context()
     yield Api(started.url, started.auth_string)
     stop_worker()
+
+
+@pytest.fixture(scope="session")
+def prod_server(server: Api, tmp_path_factory: pytest.TempPathFactory) -> Generator[Api]:
+    """A second Prefect server, beside that of the session, with data of its own."""
+    del server  # whose settings this one's are made from
+    home = tmp_path_factory.mktemp("prod")
+    started = start_plain_server(home, PREFECT_HOME=str(home))
+    yield Api(started.url)
+    started.stop()
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ async def _answer(key: str, about: str, environment: str, rule: ApprovalModel) -
     within = int(rule.within.total_seconds())
     form: Any = _form().with_initial_data(description=about)
     command = f"meta-prefect approve --env {shlex.quote(environment)} {flow_run.get_id()}"
-    text = f"waiting {length_in_words(rule.within)} at most for approval, in the UI or by `{command}`"
+    text = f"waiting {length_in_words(rule.within)} at most for approval: Resume in the UI, or `{command}`"
     progress().wait(text)
     get_run_logger().info("%s", text)
     if deployment_id() is not None:

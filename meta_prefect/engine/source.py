@@ -25,6 +25,7 @@ from meta_prefect.errors import TargetError, UnreachableError, ValidationFailed,
 from meta_prefect.git import git
 from meta_prefect.implementations.code.git import check_reference, opened_by
 from meta_prefect.implementations.code.project_source import PULL_STEP, ProjectSource
+from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.context import CodeOrigin
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.local.files import fullness, scratch_folder
@@ -187,7 +188,7 @@ class Fetch:
         self.into = into
 
     def __str__(self) -> str:
-        return self.revision or self.source.revision or "the default branch"
+        return short_commit(self.revision or self.source.revision or "the default branch")
 
 
 @task(

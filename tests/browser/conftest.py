@@ -7,16 +7,15 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import uuid
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from apart import KEPT, run_apart
 from support import Api
 
-KEPT = os.environ.get("META_PREFECT_PICTURES")
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -77,13 +76,6 @@ def write_project(root: Path, name: str, *deployments: str) -> str:
     entries = [ENTRY.format(name=deployment) for deployment in deployments]
     (root / "meta_prefect.yaml").write_text("".join([FILE.format(name=name), *entries]))
     return str(root)
-
-
-def run_apart(*arguments: str) -> None:
-    """Run `meta-prefect` in a process of its own: the browser's event loop runs in this one."""
-    command = [sys.executable, "-m", "meta_prefect.cli", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="session")
