@@ -1,4 +1,4 @@
-"""Prefect variables as components: whose they are, what is compared, and what no variable may hold."""
+"""Prefect variables as components: what is compared, and what no variable may hold."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from values import a_context, a_deployment
 
 from meta_prefect.engine.referring import check_cycles
 from meta_prefect.engine.resolve import Draft
-from meta_prefect.errors import ConflictError
 from meta_prefect.interfaces.components import Automation, Component, RunDeployment, RunState, Variable
 
 
-def completed(adopt: bool = False, **settings: Any) -> Variable:
+def completed(**settings: Any) -> Variable:
     """A variable of the project ``shop``, in ``dev``."""
-    deployment = a_deployment(context=a_context(adopt=adopt, renamed_from=("store",)))
+    deployment = a_deployment(context=a_context(renamed_from=("store",)))
     return Variable(**settings).completed(deployment, FakeHost())
 
 
@@ -34,24 +33,6 @@ def test_a_variable_is_marked_and_compared_as_a_whole() -> None:
     assert changes(variable, {"value": {"a": 1, "b": 2}, "tags": ["meta-prefect=shop", "mine"]}).keys() == {"value.b"}
     found = changes(variable, {"value": {"a": 1}, "tags": ["meta-prefect=store"]})
     assert found == {"tags": (["meta-prefect=store"], ["meta-prefect=shop"])}
-
-
-@pytest.mark.parametrize(
-    ("tags", "adopt", "message"),
-    [
-        (["meta-prefect=other"], True, "the project 'other' owns it"),
-        ([], False, "nobody manages it"),
-        ([], True, None),
-    ],
-)
-def test_what_is_anothers_is_not_overwritten(tags: list[str], adopt: bool, message: str | None) -> None:
-    """Of another project never, of nobody with --adopt only."""
-    variable, live = completed(adopt, name="rows", value=1), {"value": 2, "tags": tags}
-    if message is None:
-        assert changes(variable, live).keys() == {"value", "tags"}
-    else:
-        with pytest.raises(ConflictError, match=message):
-            changes(variable, live)
 
 
 @pytest.mark.parametrize(("name", "value"), [("db_password", "hush"), ("db", {"api_key": "hush"}), ("a b", 1)])

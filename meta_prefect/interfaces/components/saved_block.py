@@ -13,7 +13,8 @@ from pydantic import AfterValidator, Field, JsonValue, model_validator
 from meta_prefect.errors import ConfigurationError, nearest
 from meta_prefect.hidden_values import secrets_in
 from meta_prefect.interfaces.api import Api
-from meta_prefect.interfaces.components.component import Component, ComponentKey
+from meta_prefect.interfaces.components.component import ComponentKey
+from meta_prefect.interfaces.components.project_owned import OWNED_BY, ProjectOwned
 from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences, differences_within
 from meta_prefect.redaction import remember
 
@@ -31,12 +32,12 @@ def _held_by(reference: str) -> str | None:
     return os.environ.get(reference.removeprefix("$"))
 
 
-class SavedBlock(Component):
-    """A saved block of any type that the server knows. A block of that name is overwritten where it differs, as the plan says.
+class SavedBlock(ProjectOwned):
+    """A saved block of any type that the server knows. It belongs to the project that made it: nobody else's is overwritten.
 
     A secret is compared in the memory of the deploy, and neither it nor anything made of it is in a plan, a log, a record or a
     page.
-    The block stays when no deployment asks for it any more: a block can carry no mark of who made it.
+    The block stays when no deployment asks for it any more: no server tells who loads it.
 
     Attributes:
         block_type: The slug of its type, such as ``secret`` or ``slack-webhook``.
@@ -97,13 +98,15 @@ class SavedBlock(Component):
             remember(*(one for one in (data.get(name), _held_by(held)) if isinstance(one, str)))
             is_same = data.get(name) is not None and data.get(name) == _held_by(held)
             secrets[name] = f"(that of {held})" if is_same else _OTHER
-        return {"id": found["id"], "values": live, "secrets": secrets}
+        whose = await self.marked_owner(found["id"], api) if self.projects else None
+        return {"id": found["id"], "values": live, "secrets": secrets, OWNED_BY: whose}
 
     def compare(self, live: Record | None) -> Iterable[FieldChange]:
         """Compare the fields that are set.
 
         Raises:
             ConfigurationError: An environment variable that holds a secret is not set here.
+            ConflictError: It is another project's, or nobody's.
         """
         for name, held in self.secrets.items():
             if not _held_by(held):
@@ -113,7 +116,9 @@ class SavedBlock(Component):
                 )
         if live is None:
             return differences_within(ABSENT, self._wanted())
-        return differences({"values": live["values"], "secrets": live["secrets"]}, self._wanted())
+        self.check_owner(live[OWNED_BY])
+        wanted = {**self._wanted(), **self.as_owned()}
+        return differences({name: live[name] for name in wanted}, wanted)
 
     async def write(self, api: Api, live: Record | None) -> None:
         """Save the block, or the fields that are set of the one that is there."""
@@ -122,10 +127,12 @@ class SavedBlock(Component):
         data: Record = {**self.values, **secrets}
         if live is not None:
             await api.patch(f"/block_documents/{live['id']}", {"data": data, "merge_existing_data": True})
+            await self.mark_as_ours(live["id"], api)
             return
         schema = await self._schema(api)
         made = {"name": self.name, "block_type_id": schema["block_type_id"], "block_schema_id": schema["id"]}
-        await api.post("/block_documents/", {**made, "data": data})
+        document: Record = await api.post("/block_documents/", {**made, "data": data})
+        await self.mark_as_ours(document["id"], api)
 
     async def _schema(self, api: Api) -> Record:
         """The newest form of the type; see :meth:`read`."""
