@@ -31,7 +31,10 @@ class BlockApi(FakeApi):
     async def post(self, path: str, body: Record | None = None) -> Any:
         """Find the type's form, or create."""
         if path == "/block_schemas/filter":
-            fields: Record = {"properties": {"host": {}, "key": {}}, "secret_fields": ["key"]}
+            fields: Record = {
+                "properties": {"host": {}, "key": {}, "login": {}},
+                "secret_fields": ["key", "login.*.word"],
+            }
             return [{"id": "s1", "block_type_id": "t1", "fields": fields}]
         return await super().post(path, body)
 
@@ -85,6 +88,7 @@ def test_it_is_written_with_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"block_type": "acne"}, "there is no block type 'acne'"),
         ({"values": {"hots": 1}}, "'acme' has no field 'hots'"),
         ({"values": {"key": "x"}, "secrets": {}}, "'key' is a secret"),
+        ({"values": {"login": {"db": {"word": "x"}}}}, "'login.db.word' is a secret"),
         ({"secrets": {"key": "NOT_SET"}}, "the environment variable NOT_SET is not set"),
     ],
 )

@@ -60,8 +60,7 @@ class GlobalConcurrencyLimit(ProjectOwned):
 
     async def write(self, api: Api, live: Record | None) -> None:
         """Create the limit, or send what is set."""
-        if live is None:
-            live = await api.post("/v2/concurrency_limits/", self._wanted())
-        else:
+        if live is not None:
             await api.patch(f"/v2/concurrency_limits/{quote(self.name)}", self._wanted())
-        await self.mark_as_ours(live["id"], api)
+        there: Record = live or await api.post("/v2/concurrency_limits/", self._wanted())
+        await self.mark_as_ours(there["id"], api)

@@ -12,7 +12,7 @@ from meta_prefect.errors import ConflictError
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.components.component import Component
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.interfaces.json_diff import Record, is_mapping
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.tags import Names, owner, owner_tags
 
@@ -72,7 +72,8 @@ class ProjectOwned(Component):
     async def marked_owner(self, object_id: str, api: Api) -> str | None:
         """The project that has marked an object as its own; None where none has."""
         found: Record | None = await api.get(f"/variables/name/{quote(self._mark)}")
-        if found is None or not isinstance(found["value"], dict) or found["value"].get("id") != object_id:
+        value: object = found and found["value"]
+        if found is None or not is_mapping(value) or value.get("id") != object_id:
             return None
         return owner(found.get("tags") or ())
 

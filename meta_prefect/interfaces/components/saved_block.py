@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar, Final, Self, cast
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ from meta_prefect.hidden_values import secrets_in
 from meta_prefect.interfaces.api import Api
 from meta_prefect.interfaces.components.component import ComponentKey
 from meta_prefect.interfaces.components.project_owned import OWNED_BY, ProjectOwned
-from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences, differences_within
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences, differences_within, is_mapping
 from meta_prefect.redaction import remember
 
 _VARIABLE: Final = re.compile(r"\$?[A-Z_][A-Z0-9_]*")
@@ -30,6 +31,18 @@ def _variable_name(name: str) -> str:
 
 def _held_by(reference: str) -> str | None:
     return os.environ.get(reference.removeprefix("$"))
+
+
+def _places(value: object, place: str = "") -> Iterator[str]:
+    """The places in a block's values, keys joined by dots, each before those in it."""
+    if place:
+        yield place
+    if is_mapping(value):
+        for key, inner in value.items():
+            yield from _places(inner, f"{place}.{key}" if place else key)
+    elif isinstance(value, list):
+        for inner in cast("list[object]", value):
+            yield from _places(inner, place)  # as Prefect names them
 
 
 class SavedBlock(ProjectOwned):
@@ -78,7 +91,8 @@ class SavedBlock(ProjectOwned):
         return ((self.block_type, self.name),)
 
     def _wanted(self) -> Record:
-        return {"values": self.values, "secrets": {name: f"(that of {held})" for name, held in self.secrets.items()}}
+        secrets = {name: f"(that of {held})" for name, held in self.secrets.items()}
+        return {name: said for name, said in (("values", self.values), ("secrets", secrets)) if said}
 
     async def read(self, api: Api) -> Record | None:
         """Read the fields that are set; of a secret, whether it is the one that is wanted.
@@ -150,8 +164,11 @@ class SavedBlock(ProjectOwned):
             if known and name not in known:
                 message = f"{self.block_type!r} has no field {name!r}"
                 raise ConfigurationError(message, where=str(self), hint=nearest(name, known))
-        hidden = [name for name in self.values if name in fields.get("secret_fields", ())]
+        known_secrets: list[str] = fields.get("secret_fields") or []
+        hidden = [one for one in _places(self.values) if any(fnmatchcase(one, each) for each in known_secrets)]
         if hidden:
+            within = "." in hidden[0]
             hint = f"Name the environment variable that holds it: secrets={{'{hidden[0]}': 'VARIABLE'}}."
+            hint = "Save that block by hand: a deploy saves secrets that are fields of their own." if within else hint
             raise ConfigurationError(f"{hidden[0]!r} is a secret", where=str(self), hint=hint)
         return schemas[0]
