@@ -22,9 +22,8 @@ def triggers_of(written: Any, path: KeyPath, source: Source) -> Iterator[dict[st
 
 
 def _trigger(written: Mapping[str, Any], path: KeyPath, source: Source) -> dict[str, Any] | None:
-    if written.get("type") == "metric" or written.get("posture") == "Metric":
-        source.say(path, "triggers by metric are Prefect Cloud's, and there is nothing like them here; it is left out")
-        return None
+    if written.get("posture") == "Metric":
+        written = {key: value for key, value in written.items() if key != "posture"} | {"type": "metric"}
     fields = _known_of(written, Trigger, path, source)
     if "triggers" in fields:
         fields.setdefault("type", "compound" if "require" in written else "sequence")
