@@ -10,6 +10,7 @@ from values import a_context, a_deployment
 
 from meta_prefect.engine.referring import check_cycles
 from meta_prefect.engine.resolve import Draft
+from meta_prefect.implementations.notification import run_triggers
 from meta_prefect.interfaces.components import Automation, Component, RunDeployment, RunState, Variable
 
 
@@ -69,3 +70,27 @@ def test_deployments_that_start_each_other_for_ever_are_refused(chain: list[tupl
     retried = [runs(*pair, "Failed") for pair in chain]
     check_cycles(retried)
     assert not any(one.errors for one in retried)
+
+
+def follows(name: str, other: str, event: str = "Completed") -> Draft:
+    """A deployment that a trigger runs after runs of another one."""
+    related = [
+        {"prefect.resource.role": "deployment", "prefect.resource.name": f"{other}-dev"},
+        {"prefect.resource.role": "flow", "prefect.resource.name": "add"},
+    ]
+    asked = run_triggers.model_validate({"triggers": {"expect": f"prefect.flow-run.{event}", "match_related": related}})
+    deployment = a_deployment(name=f"{name}-dev")
+    return Draft(
+        "here", (), deployment, components=tuple(one.completed(deployment, FakeHost()) for one in asked.requires)
+    )
+
+
+def test_a_ring_may_be_closed_by_triggers() -> None:
+    """Two follow each other by triggers of their own; at another event there is no ring."""
+    ring, none = [follows("a", "b"), follows("b", "a")], [follows("a", "b"), follows("b", "a", "Failed")]
+
+    check_cycles(ring)
+    check_cycles(none)
+
+    assert "add/a-dev runs add/b-dev runs add/a-dev" in str(ring[0].errors[0])
+    assert [one.errors for one in none] == [[], []]

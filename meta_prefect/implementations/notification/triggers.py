@@ -71,6 +71,11 @@ class Condition(BaseModel):
             raise ValueError("a Proactive trigger waits for what does not happen: give `within`, 10 seconds at least")
         return self
 
+    def related(self, role: str) -> tuple[str, ...]:
+        """The names of what events are to be related to in a role, such as ``deployment``."""
+        sets = (one for one in self.match_related if role in one.get("prefect.resource.role", ()))
+        return tuple(name for one in sets for name in one.get("prefect.resource.name", ()))
+
     def as_trigger(self) -> Record:
         """The condition as Prefect stores it, in one order."""
         return {
@@ -275,6 +280,18 @@ class DeploymentTriggers(Component):
     def job_variables(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
         """Those of the runs that each trigger starts."""
         return [(f"job_variables of the trigger {name!r}", one.job_variables) for name, one in self._by_name().items()]
+
+    @property
+    def follows(self) -> Iterable[tuple[str | None, str]]:
+        """The deployments after whose runs, once they went well, it runs this one: flow, None for any, and deployment."""
+        for condition in (each for one in self.triggers for each in one.triggers or (one,)):
+            ended_well = not condition.expect or {*condition.expect} & {
+                "prefect.flow-run.Completed",
+                "prefect.flow-run.*",
+            }
+            if condition.posture == "Reactive" and ended_well:
+                flows = condition.related("flow") or (None,)
+                yield from ((flow, name) for name in condition.related("deployment") for flow in flows)
 
     def _by_name(self) -> dict[str, Trigger]:
         """Each trigger by its automation's name, which is the one that Prefect itself would give where none is given."""

@@ -1,4 +1,4 @@
-"""Saved blocks, whose secrets come from the environment of the process that deploys and are written nowhere else."""
+"""Saved blocks, whose secrets come from the host that deploys and are written nowhere else."""
 
 from __future__ import annotations
 
@@ -6,31 +6,46 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Self, cast
 from urllib.parse import quote
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from meta_prefect.errors import ConfigurationError, nearest
+from meta_prefect.files import read_regular
 from meta_prefect.hidden_values import secrets_in
 from meta_prefect.interfaces.api import Api
 from meta_prefect.interfaces.components.component import ComponentKey
 from meta_prefect.interfaces.components.project_owned import OWNED_BY, ProjectOwned
 from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences, differences_within, is_mapping
 from meta_prefect.redaction import remember
+from meta_prefect.texts import check_plain
 
 _VARIABLE: Final = re.compile(r"\$?[A-Z_][A-Z0-9_]*")
 _OTHER: Final = "(another)"
 
 
-def _variable_name(name: str) -> str:
-    if _VARIABLE.fullmatch(name) is None:
-        raise ValueError("name the environment variable that holds it, such as 'DB_PASSWORD', never the secret itself")
-    return f"${name.removeprefix('$')}"  # as a reference, which plans and records may show
+def _reference(place: str) -> str:
+    """Where a secret is, as plans and records may show it."""
+    if place.startswith("/"):
+        return check_plain(place)
+    if _VARIABLE.fullmatch(place) is None:
+        raise ValueError(
+            "name the environment variable that holds it, such as 'DB_PASSWORD', or the file, such as "
+            "'/run/secrets/db_password', never the secret itself"
+        )
+    return f"${place.removeprefix('$')}"
 
 
 def _held_by(reference: str) -> str | None:
-    return os.environ.get(reference.removeprefix("$"))
+    """The secret at a place of the deploying host; None where there is none."""
+    if not reference.startswith("/"):
+        return os.environ.get(reference.removeprefix("$"))
+    try:
+        return read_regular(Path(reference)).decode().removesuffix("\n")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _places(value: object, place: str = "") -> Iterator[str]:
@@ -55,14 +70,15 @@ class SavedBlock(ProjectOwned):
     Attributes:
         block_type: The slug of its type, such as ``secret`` or ``slack-webhook``.
         values: What it holds, no secrets; other fields stay as they are.
-        secrets: For each field that is a secret, the environment variable of the deploying process that holds it.
+        secrets: For each field that is a secret, what holds it where the deploy runs: the name of an environment variable, or the
+            path of a file, as Docker and Kubernetes mount secrets.
     """
 
     kind: ClassVar[str] = "block"
 
     block_type: str = Field(min_length=1)
     values: dict[str, JsonValue] = Field(default={})
-    secrets: dict[str, Annotated[str, AfterValidator(_variable_name)]] = Field(default={})
+    secrets: dict[str, Annotated[str, AfterValidator(_reference)]] = Field(default={})
 
     def __hash__(self) -> int:
         return super().__hash__()
@@ -94,6 +110,23 @@ class SavedBlock(ProjectOwned):
         secrets = {name: f"(that of {held})" for name, held in self.secrets.items()}
         return {name: said for name, said in (("values", self.values), ("secrets", secrets)) if said}
 
+    def _secrets(self) -> dict[str, str]:
+        """The secrets, by field; see :meth:`compare`."""
+        found = {name: _held_by(held) for name, held in self.secrets.items()}
+        for name, held in self.secrets.items():
+            if not found[name]:
+                is_file = held.startswith("/")
+                what = (
+                    f"the file {held} cannot be read" if is_file else f"the environment variable {held[1:]} is not set"
+                )
+                hint = (
+                    "Mount it where the deploy runs."
+                    if is_file
+                    else "Set it where the deploy runs; in CI, from its secrets."
+                )
+                raise ConfigurationError(f"{name}: {what}", where=str(self), hint=hint)
+        return {name: secret for name, secret in found.items() if secret}
+
     async def read(self, api: Api) -> Record | None:
         """Read the fields that are set; of a secret, whether it is the one that is wanted.
 
@@ -119,15 +152,10 @@ class SavedBlock(ProjectOwned):
         """Compare the fields that are set.
 
         Raises:
-            ConfigurationError: An environment variable that holds a secret is not set here.
+            ConfigurationError: An environment variable or a file that holds a secret is not here.
             ConflictError: It is another project's, or nobody's.
         """
-        for name, held in self.secrets.items():
-            if not _held_by(held):
-                hint = "Set it where the deploy runs; in CI, from its secrets."
-                raise ConfigurationError(
-                    f"{name}: the environment variable {held[1:]} is not set", where=str(self), hint=hint
-                )
+        self._secrets()
         if live is None:
             return differences_within(ABSENT, self._wanted())
         self.check_owner(live[OWNED_BY])
@@ -136,7 +164,7 @@ class SavedBlock(ProjectOwned):
 
     async def write(self, api: Api, live: Record | None) -> None:
         """Save the block, or the fields that are set of the one that is there."""
-        secrets = {name: os.environ[held[1:]] for name, held in self.secrets.items()}
+        secrets = self._secrets()
         remember(*secrets.values())
         data: Record = {**self.values, **secrets}
         if live is not None:
