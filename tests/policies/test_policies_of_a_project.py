@@ -14,9 +14,13 @@ import pytest
 
 from meta_prefect.cli import main
 from meta_prefect.deploy import validate
+from meta_prefect.engine.context import clock
+from meta_prefect.engine.policies import policies_in_force
 from meta_prefect.errors import ValidationFailed
+from meta_prefect.flows.catalog import ProjectFlows
 from meta_prefect.policies import FinishedDeployment, Policy, Violation, registry
 from meta_prefect.policies.built_in import described, owner_named
+from meta_prefect.project import Enforcement, read_project
 
 Files = Callable[..., Path]
 FLOW = """
@@ -150,6 +154,44 @@ def test_policies_of_an_installed_package_are_in_force_by_being_there(
     points.append(EntryPoint("text", "acme_policies:text", registry.ENTRY_POINT_GROUP))
     with pytest.raises(ValidationFailed, match=re.escape("package acme_policies: its policy 'gone' cannot be loaded")):
         validate([str(root)])
+
+
+SHADOW = """
+from meta_prefect import policy
+
+@policy
+def strict(finished):
+    return []
+"""
+
+
+def test_what_a_deployer_enforces_is_installed_where_it_runs(
+    held_to: Callable[[str], Path], unique: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package that is not there lets nothing through; nor does a module of the project that takes an installed one's place."""
+    root, module = held_to("exempt: []"), f"shadow_{unique}"
+    (root / f"{module}.py").write_text(SHADOW)
+    monkeypatch.syspath_prepend(root)  # pyright: ignore[reportUnknownMemberType]
+    points = [EntryPoint("acme", module, registry.ENTRY_POINT_GROUP)]
+
+    def entry_points(group: str) -> list[EntryPoint]:
+        return points
+
+    monkeypatch.setattr(registry, "entry_points", entry_points)
+    project = read_project(root)
+    flows = ProjectFlows(project.root, from_source=True)
+    told: dict[str, str] = {}
+    for name in ("strict", module):
+        enforced = Enforcement.model_validate({"policies": [name]})
+        told[name] = str(policies_in_force(project, flows, enforced, clock())[1][0])
+
+    assert f"{module!r} is a module of the project itself" in told["strict"]
+    assert f"{module!r} is a module of the project itself" in told[module]
+    points.clear()
+    enforced = Enforcement.model_validate({"policies": ["acme-recipes"]})
+    (missing,) = policies_in_force(project, flows, enforced, clock())[1]
+    assert "'acme-recipes' is not installed for" in str(missing)
+    assert "in which it runs" in (missing.hint or "")
 
 
 def test_a_policy_is_explained(held_to: Callable[[str], Path], capsys: pytest.CaptureFixture[str]) -> None:
