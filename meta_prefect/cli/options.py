@@ -53,7 +53,10 @@ class PlanOptions:
     bump: Annotated[
         Flag, Parameter(help="Count this deploy even where nothing else differs and scheduled runs are created anew.")
     ] = False
-    adopt: Annotated[Flag, Parameter(help="Take over deployments of the same name that nobody manages.")] = False
+    adopt: Annotated[
+        Flag,
+        Parameter(help="Take over what has the same name and nobody manages: deployments, variables, blocks, limits."),
+    ] = False
     local_code: Annotated[
         Flag,
         Parameter(help="Let runs start in this folder even where the project's deployer has deployed them from Git."),

@@ -30,7 +30,7 @@ class Options(TypedDict, total=False):
         only_changed: Leave alone what differs in nothing but a version that counts deploys.
         bump: Let a version that counts deploys go up even where nothing else differs, though Prefect then creates the
             scheduled runs anew.
-        adopt: Take over deployments of the same name that nobody manages.
+        adopt: Take over what has the same name and nobody manages: deployments, variables, blocks, limits.
         local_code: Let the code of deployments move from a shared source, such as Git, to the project's folder on this host, even
             though the project has a deployer.
         new_environment: The environment is a new one of the project, though nearly the name of another.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -75,19 +76,20 @@ def policies_in_force(
     """
     enforced, today = enforced or Enforcement(), now.astimezone(UTC).date()
     modules = flows.of(project.root).modules
+    load = _from_elsewhere(project.root)
+    by_deployer = [
+        replace(one, is_enforced=True) if isinstance(one, Rule) else one
+        for one in rules_of(enforced.policies, load, lambda *_: DEPLOYER)
+    ]
     found: list[Rule | ConfigurationError] = []
     try:
         found.extend(installed_rules())
     except PolicyError as error:
         found.append(error)
-    load = _from_elsewhere(project.root)
-    found.extend(
-        replace(one, is_enforced=True) if isinstance(one, Rule) else one
-        for one in rules_of(enforced.policies, load, lambda *_: DEPLOYER)
-    )
     with modules.imported():
         locate: Callable[..., str] = lambda *keys: project.locate("policies", *keys)  # noqa: E731 - two words
         found.extend(rules_of(project.policies, modules.load_module, locate))
+    found.extend(by_deployer)  # in place of the same by others, which somebody may be exempt from
     rules = list({_key(one): one for one in found if isinstance(one, Rule)}.values())
     errors = [one for one in found if not isinstance(one, Rule)]
     exemptions: list[Exemption] = []
@@ -101,14 +103,18 @@ def policies_in_force(
 
 def _key(rule: Rule) -> tuple[object, ...]:
     """What makes a rule the same as another one, whoever asks for it."""
-    return (rule.policy.origin, repr(sorted(rule.options.items())), rule.level, rule.environments, rule.is_enforced)
+    return (rule.policy.origin, repr(sorted(rule.options.items())), rule.level, rule.environments)
 
 
 def _from_elsewhere(root: Path) -> Callable[[str], ModuleType]:
     """Import modules, but none of the project's own: what the deployer enforces is not the project's to write."""
 
     def load(name: str) -> ModuleType:
-        module = importlib.import_module(name)
+        try:
+            module = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            hint = "Install what the deployer enforces in the environment in which it runs."
+            raise PolicyError(f"{name!r} is not installed for {sys.executable}: {error}", hint=hint) from None
         file = Path(module.__file__ or "").resolve()
         if file.is_relative_to(root) and _INSTALLED.isdisjoint(file.parts):
             hint = "Install the package that holds it where the deployer runs, and name its modules otherwise than the project's."

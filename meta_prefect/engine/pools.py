@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from meta_prefect.engine.resolve import Draft
-from meta_prefect.errors import ConfigurationError, nearest
+from meta_prefect.errors import ConfigurationError, ConflictError, nearest
 from meta_prefect.implementations.infra.environment import fitted
 from meta_prefect.interfaces.components import Component, WorkerPool, template_of
 from meta_prefect.interfaces.json_diff import Record
@@ -35,6 +35,8 @@ async def fit_to_pools(
     for pool, found in pools:
         try:
             templates[pool.name] = await pool.template_to_be(server, found)
+        except ConflictError as error:
+            refuse_needing(pool, drafts, error)
         except ConfigurationError as error:
             if not server.is_empty:  # which may know more types than are known here
                 refuse_needing(pool, drafts, error.is_about("pool_type", value=pool.type))

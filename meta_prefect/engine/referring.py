@@ -9,6 +9,7 @@ from typing import Any
 
 from meta_prefect.engine.resolve import Draft
 from meta_prefect.errors import ConfigurationError, nearest
+from meta_prefect.implementations.notification.triggers import DeploymentTriggers
 from meta_prefect.interfaces.components import Automation, Component
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.deployment_record import LiveDeployment
@@ -47,9 +48,18 @@ def check_cycles(drafts: Sequence[Draft]) -> None:
     One that runs again because it failed may come to an end.
     """
     started: dict[str, set[str]] = {}
-    for one in (component for draft in drafts for component in draft.components):
-        if isinstance(one, Automation) and "Completed" in one.states:
-            started.setdefault(f"{one.flow}/{one.deployment}", set()).update(target for target, _ in one.runs)
+    names = [draft.deployment.full_name for draft in drafts]
+    for name, one in ((draft.deployment.full_name, component) for draft in drafts for component in draft.components):
+        match one:
+            case Automation() if "Completed" in one.states:
+                started.setdefault(f"{one.flow}/{one.deployment}", set()).update(target for target, _ in one.runs)
+            case DeploymentTriggers():
+                for flow, deployment in one.follows:
+                    of_any = [each for each in names if each.endswith(f"/{deployment}")]
+                    for each in of_any if flow is None else [f"{flow}/{deployment}"]:
+                        started.setdefault(each, set()).add(name)
+            case _:
+                pass
     for draft in drafts:
         way = _way_back(draft.deployment.full_name, started)
         if way:

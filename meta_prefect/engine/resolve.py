@@ -158,6 +158,11 @@ class Draft:
         if self.deployment.work_pool_name is None and pools:
             # The outermost pool is the one that the deployment runs in, as an outer builder overrides.
             self.deployment.work_pool_name = pools[-1].completed(self.deployment, host).name
+        if self.deployment.pool_defaults and not pools:
+            raise ConfigurationError(
+                f"`pool_defaults` of the work pool {self.deployment.work_pool_name!r}, of which nobody says the type",
+                hint="Say it, as in `work_pool(name=…, type=…)`: a pool that is taken as it is has its own.",
+            )
         completed = [component.completed(self.deployment, host) for component in wanted]
         self.components = tuple(with_requirements(completed))
 

@@ -173,7 +173,7 @@ def _triggers(live: LiveDeployment, automations: Iterable[Record]) -> tuple[list
 def _trigger(automation: Record) -> dict[str, Any]:
     action, condition = automation["actions"][0], automation["trigger"]
     said: dict[str, Any] = {"description": automation.get("description"), **dict(_condition(condition, Trigger))}
-    if condition["type"] != "event":
+    if condition["type"] in ("compound", "sequence"):
         said["triggers"] = [dict(_condition(one, Condition)) for one in condition["triggers"]]
     said |= {key: action.get(key) for key in ("parameters", "job_variables", "schedule_after")}
     return {key: value for key, value in said.items() if value}
@@ -186,6 +186,8 @@ def _condition(condition: Record, model: type[Condition]) -> Iterator[tuple[str,
         default = field.get_default()
         if name in ("triggers", "parameters", "job_variables", "schedule_after", "enabled", "name", "description"):
             continue
+        if value == "Metric":
+            continue  # the posture of a metric, which its kind says
         if value not in (None, default) and not (isinstance(value, list | dict | float) and not value):
             yield name, value
 

@@ -12,6 +12,7 @@ from meta_prefect.implementations.notification.triggers import Condition, Trigge
 from meta_prefect.init.prefect_yaml_source import NO_EFFECT, Source
 from meta_prefect.init.prefect_yaml_templates import Place, filled
 from meta_prefect.project.document import KeyPath
+from meta_prefect.server.refusals import is_cloud
 
 
 def triggers_of(written: Any, path: KeyPath, source: Source) -> Iterator[dict[str, Any]]:
@@ -23,8 +24,10 @@ def triggers_of(written: Any, path: KeyPath, source: Source) -> Iterator[dict[st
 
 def _trigger(written: Mapping[str, Any], path: KeyPath, source: Source) -> dict[str, Any] | None:
     if written.get("type") == "metric" or written.get("posture") == "Metric":
-        source.say(path, "triggers by metric are Prefect Cloud's, and there is nothing like them here; it is left out")
-        return None
+        if not is_cloud():
+            source.say(path, "triggers by metric are Prefect Cloud's, which this server is not; it is left out")
+            return None
+        written = {key: value for key, value in written.items() if key != "posture"} | {"type": "metric"}
     fields = _known_of(written, Trigger, path, source)
     if "triggers" in fields:
         fields.setdefault("type", "compound" if "require" in written else "sequence")

@@ -16,7 +16,7 @@ from meta_prefect.texts import check_plain
 
 __all__ = ["Allowed", "Deployment", "FlowFacts", "VersionRule"]
 
-_CONTAINERS = ("tags", "parameters", "pull_steps", "steps_after_code", "job_variables", "notes")
+_CONTAINERS = ("tags", "parameters", "pull_steps", "steps_after_code", "job_variables", "pool_defaults", "notes")
 
 
 class VersionRule(Enum):
@@ -83,6 +83,7 @@ class Deployment(BaseModel):
         steps_after_code: What it does then, where builders have said so that do not bring the code: they end up behind the
             ``pull_steps``, whichever builder says those.
         job_variables: Values for the variables of the work pool's job template.
+        pool_defaults: What the work pool's job template is to say, for all that run there; merged key by key.
         work_pool_name: The work pool that runs it.
         work_queue_name: The pool's queue that runs it.
         schedules: Its schedules; an empty list removes those on the server.
@@ -115,6 +116,7 @@ class Deployment(BaseModel):
     pull_steps: list[dict[str, Any]] = []
     steps_after_code: list[dict[str, Any]] = []
     job_variables: dict[str, Any] = {}
+    pool_defaults: dict[str, Any] = {}
     work_pool_name: str | None = None
     work_queue_name: str | None = None
     schedules: list[Schedule] | None = None

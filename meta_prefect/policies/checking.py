@@ -6,11 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from fnmatch import fnmatchcase
+from typing import Final
 
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import is_mapping
 from meta_prefect.policies.policy import Rule
 from meta_prefect.policies.values import FinishedDeployment, Violation
+
+_NOT_LIFTED: Final = "The project's exemption does not lift what its deployer enforces."
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,9 @@ class Verdict:
         found = rule.violations(self.finished)
         if found and exempt is not None:
             return replace(self, exemptions=(*self.exemptions, exempt))
+        asked_for = replace(rule, is_enforced=False)
+        if any(one.covers(asked_for, self.finished.deployment) for one in exemptions):
+            found = tuple(replace(one, hint=" ".join(filter(None, (one.hint, _NOT_LIFTED)))) for one in found)
         return replace(self, violations=(*self.violations, *found))
 
     def _fixed_by(self, rule: Rule) -> Verdict:

@@ -66,22 +66,25 @@ def describe(policy: Policy, rules: Iterable[Rule]) -> PolicyDescription:
         rules: What is in force.
     """
     parsed = parse(inspect.getdoc(policy.function) or "")
-    properties: Record = policy.options_model.model_json_schema().get("properties", {})
+    # As somebody writes them, which is not always how a schema does: '15m'.
+    defaults: Record = policy.options_model.model_construct().model_dump(mode="json")
     return PolicyDescription(
         name=policy.name,
         summary=policy.summary,
         text=parsed.long_description or "",
         level=policy.level,
         origin=policy.origin,
-        options=tuple(_option(policy, name, schema) for name, schema in properties.items()),
+        options=tuple(
+            OptionDescription(
+                name=name,
+                required=field.is_required(),
+                default=json.dumps(defaults[name]) if name in defaults else "",
+                help=field.description or "",
+            )
+            for name, field in policy.options_model.model_fields.items()
+        ),
         in_force=tuple(_in_force(rule) for rule in rules if rule.policy.origin == policy.origin),
     )
-
-
-def _option(policy: Policy, name: str, schema: Record) -> OptionDescription:
-    field = policy.options_model.model_fields[name]
-    default = "" if field.is_required() else json.dumps(schema.get("default"), default=str)
-    return OptionDescription(name=name, required=field.is_required(), default=default, help=field.description or "")
 
 
 def _in_force(rule: Rule) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from meta_prefect.errors import ConfigurationError, PolicyError, nearest
 from meta_prefect.policies.built_in import BUILT_IN
@@ -20,19 +22,31 @@ Load = Callable[[str], ModuleType]
 """Imports a module."""
 
 
-def installed_rules() -> list[Rule]:
+def installed_rules(package: str | None = None, load: Load = importlib.import_module) -> list[Rule]:
     """The policies of installed packages, which are in force by being there.
+
+    Args:
+        package: The one package that is meant.
+        load: Imports a module.
 
     Raises:
         PolicyError: One of them cannot be loaded, or is no policy.
     """
-    return [rule for point in entry_points(group=ENTRY_POINT_GROUP) for rule in _offered(point)]
+    points = entry_points(group=ENTRY_POINT_GROUP)
+    asked = [one for one in points if package is None or (one.dist and _plain(one.dist.name) == _plain(package))]
+    return [rule for point in asked for rule in _offered(point, load)]
 
 
-def _offered(point: EntryPoint) -> Iterator[Rule]:
+def _plain(name: str) -> str:
+    """The name of a package, as indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _offered(point: EntryPoint, load: Load) -> Iterator[Rule]:
     origin = f"package {point.dist.name if point.dist is not None else point.module}"
     try:
-        found: object = point.load()
+        names = point.attr.split(".") if point.attr else []
+        found = reduce(getattr, names, cast("object", load(point.module)))
     except Exception as error:
         message = f"its policy {point.name!r} cannot be loaded: {type(error).__name__}: {error}"
         raise PolicyError(message, where=origin) from error
@@ -63,26 +77,40 @@ def rules_of(
 
 
 def _rules(item: PolicyModel, load: Load, where: str) -> Iterator[Rule]:
-    found = _found(item.policy, load)
+    found = _found(item, load)
     if isinstance(found, Policy):
         yield found.rule(item.options, level=item.level, environments=item.environments, origin=where)
         return
-    if item.level or item.environments or item.options:
-        message = f"{item.policy!r} is a module: its policies have options of their own"
-        raise PolicyError(message, hint=f"Name one of them: `{item.policy}:NAME`.")
+    if _says_more(item):
+        hint = "Name one of them: an installed one as `meta-prefect policies` lists it, a module's as `MODULE:NAME`."
+        raise PolicyError(f"{item.policy!r} holds policies with options of their own", hint=hint)
     for one in found:
         yield _as_rule(one, item.policy, where)
 
 
-def _found(name: str, load: Load) -> Policy | list[Policy | Rule]:
-    """The policy of a name, or all those of a module."""
+def _says_more(item: PolicyModel) -> bool:
+    return bool(item.level or item.environments or item.options)
+
+
+def _found(item: PolicyModel, load: Load) -> Policy | Sequence[Policy | Rule]:
+    """The policy of a name, as its package puts it into force where no more is said; or all of a package, or of a module."""
+    name = item.policy
     if name in BUILT_IN:
         return BUILT_IN[name]
+    if of_package := installed_rules(name, load):
+        return of_package
+    if named := [rule for rule in installed_rules(load=load) if rule.name == name]:
+        return named[0].policy if _says_more(item) else named
+    return _of_module(name, load)
+
+
+def _of_module(name: str, load: Load) -> Policy | Sequence[Policy | Rule]:
+    """The policy ``module:function``, or all of a module."""
     module_name, colon, attribute = name.partition(":")
     try:
         module = load(module_name)
     except (ConfigurationError, ModuleNotFoundError) as error:
-        close = nearest(name, BUILT_IN)
+        close = nearest(name, known_policies(installed_rules()))
         if close.startswith("Did you mean"):
             raise PolicyError(f"there is no policy {name!r}, nor a module", hint=close) from None
         raise error if isinstance(error, ConfigurationError) else _not_loaded(module_name, error) from None
@@ -103,7 +131,7 @@ def _found(name: str, load: Load) -> Policy | list[Policy | Rule]:
 
 
 def _not_loaded(module: str, error: Exception) -> PolicyError:
-    hint = "Write a built-in policy, 'module:function', or a module: `meta-prefect policies` lists the first."
+    hint = "Write a built-in policy or an installed one, which `meta-prefect policies` lists, 'module:function', or a module."
     return PolicyError(f"the module {module!r} cannot be loaded: {type(error).__name__}: {error}", hint=hint)
 
 

@@ -18,7 +18,9 @@ class PolicyModel(FileModel):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", frozen=True)
 
-    policy: Text = Field(description="A built-in policy, `module:function`, or a module: all policies that it holds.")
+    policy: Text = Field(
+        description="A built-in policy, an installed one, `module:function`; or a module or installed package: all that it holds."
+    )
     level: Literal["deny", "warn"] | None = Field(
         default=None, description="`warn` where it is only to be said; by default what the policy's own level is."
     )

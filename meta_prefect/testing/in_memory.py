@@ -78,8 +78,11 @@ class InMemoryApi:
 
     async def get(self, path: str) -> Any:
         """Read one object."""
+        return copy.deepcopy(self.objects.get(self._place(path)))
+
+    def _place(self, path: str) -> str:
         # Of some collections Prefect finds an object by its id under its path, and by its name under another.
-        return copy.deepcopy(self.objects.get(path, self.objects.get(path.replace("/name/", "/", 1))))
+        return path if path in self.objects else path.replace("/name/", "/", 1)
 
     async def post(self, path: str, body: Record | None = None) -> Any:
         """Create an object, or list those of a collection whatever the filter."""
@@ -95,12 +98,12 @@ class InMemoryApi:
         self.sent.append(("POST", path, body))
         place = f"{path}{body.get('name', len(self.sent))}"
         self.objects[place] = {"id": str(uuid5(NAMESPACE_URL, place)), **copy.deepcopy(body)}
-        return body
+        return copy.deepcopy(self.objects[place])
 
     async def patch(self, path: str, body: Record) -> Any:
         """Change an object."""
         self.sent.append(("PATCH", path, body))
-        self.objects[path] |= copy.deepcopy(body)
+        self.objects[self._place(path)] |= copy.deepcopy(body)
 
     async def put(self, path: str, body: Record) -> Any:
         """Replace an object."""

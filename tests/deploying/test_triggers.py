@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from planning import left_to_do
+from prefect.events.schemas.automations import MetricTrigger
 from support import Api, wait_until
 from texts import WORK_FLOW
 
 from meta_prefect.deploy import deploy, validate
 from meta_prefect.errors import ValidationFailed
+from meta_prefect.implementations.notification.triggers import Trigger
 
 Project = Callable[..., Path]
 FILE = """\
@@ -157,12 +159,35 @@ def test_those_of_prefect_s_own_command_are_taken_over(server: Api, project: Pro
     assert left_to_do(root) == []
 
 
+def test_a_metric_is_what_prefect_cloud_takes_and_no_other_server(server: Api, project: Project, unique: str) -> None:
+    """Its form is that of Prefect's own client; a server that has no metrics is told before anything is written."""
+    metric = {"name": "lateness", "operator": ">=", "threshold": 3, "firing_for": "10 minutes"}
+    wanted = Trigger.model_validate(
+        {"type": "metric", "match": {"prefect.resource.id": "x"}, "metric": metric}
+    ).as_trigger()
+
+    taken = MetricTrigger.model_validate(wanted)
+
+    assert (taken.metric.threshold, taken.metric.firing_for) == (3, timedelta(minutes=10))
+    assert {key: value for key, value in taken.model_dump(mode="json").items() if key in wanted} == wanted
+    root = project_with(project, "{type: metric, metric: {name: successes, operator: '<', threshold: 0.9}}")
+    validate([str(root)])
+    with pytest.raises(ValidationFailed, match="metric triggers are Prefect Cloud's, this server has none"):
+        deploy([str(root)], dry_run=True)
+
+
 REFUSED = {
     "{expect: a, parameters: {m: 1}}": ("7:44", "triggers.parameters.m", "parameter 'm', which it does not take"),
     "{expects: a}": ("7:20", "triggers.expects", "Did you mean 'expect'?"),
     "{posture: Proactive}": ("7:9", "triggers", "give `within`, 10 seconds at least"),
     "{type: compound, within: 5}": ("7:9", "triggers", "a compound needs `triggers`"),
-    "{type: metric}": ("7:20", "triggers.type", "'event', 'compound' or 'sequence'"),
+    "{type: webhook}": ("7:20", "triggers.type", "'event', 'compound', 'sequence' or 'metric'"),
+    "{type: metric, within: 5}": ("7:9", "triggers", "`type: metric` and `metric: {name: …"),
+    "{type: metric, expect: a, metric: {name: duration, operator: '>', threshold: 1}}": (
+        "7:9",
+        "triggers",
+        "expect: is about events, not about a metric",
+    ),
     "{type: sequence, expect: a, triggers: [{expect: b}]}": ("7:9", "triggers", "expect: belongs to the conditions"),
     "[{name: a, expect: b}, {name: a}]": ("7:21", "triggers[0].name", "two triggers have the name 'a'"),
 }

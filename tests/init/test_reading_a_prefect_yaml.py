@@ -11,6 +11,7 @@ import pytest
 from prefect_yaml_cases import FILES, NAMES, read_case
 
 from meta_prefect.errors import ValidationFailed
+from meta_prefect.init import prefect_yaml_triggers
 from meta_prefect.init.found import Found, FoundDeployment, Remark
 from meta_prefect.init.prefect_yaml import read_prefect_yaml
 
@@ -60,6 +61,17 @@ def test_no_secret_gets_into_what_is_found(project: Project, unique: str, monkey
 
     assert "very-private-4711" not in str(found)
     assert "abc123def456" not in str(found)
+
+
+def test_metric_triggers_are_taken_over_where_there_are_metrics(
+    project: Project, unique: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Prefect Cloud they become the variable's, as Prefect's own command takes them."""
+    monkeypatch.setattr(prefect_yaml_triggers, "is_cloud", lambda: True)
+
+    (trigger,) = the_only(read(project, read_case("triggers_of_cloud", unique).text)).variables["triggers"]
+
+    assert trigger == {"type": "metric", "metric": {"name": "lateness", "operator": ">", "threshold": 1}}
 
 
 S3 = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,7 +32,10 @@ class BlockApi(FakeApi):
     async def post(self, path: str, body: Record | None = None) -> Any:
         """Find the type's form, or create."""
         if path == "/block_schemas/filter":
-            fields: Record = {"properties": {"host": {}, "key": {}}, "secret_fields": ["key"]}
+            fields: Record = {
+                "properties": {"host": {}, "key": {}, "login": {}},
+                "secret_fields": ["key", "login.*.word"],
+            }
             return [{"id": "s1", "block_type_id": "t1", "fields": fields}]
         return await super().post(path, body)
 
@@ -63,6 +67,16 @@ def test_a_changed_secret_is_a_change_and_is_told_to_nobody(monkeypatch: pytest.
     assert HUSH not in redacted(f"a log says {HUSH} and older-Zk2")
 
 
+def test_a_secret_may_be_in_a_file(tmp_path: Path) -> None:
+    """As Docker and Kubernetes mount it; the plan names the file, and a line's end belongs to no secret."""
+    file = tmp_path / "db_key"
+    file.write_text(f"{HUSH}\n")
+
+    assert changes(block(secrets={"key": str(file)}), BlockApi({"host": "h", "key": HUSH})) == {}
+    found = changes(block(secrets={"key": str(file)}), BlockApi({"host": "h", "key": "older-Zk2"}))
+    assert found == {"secrets.key": ("(another)", f"(that of {file})")}
+
+
 def test_it_is_written_with_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """A new one by its type, one that is there field by field."""
     monkeypatch.setenv("DB_KEY", HUSH)
@@ -85,6 +99,8 @@ def test_it_is_written_with_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"block_type": "acne"}, "there is no block type 'acne'"),
         ({"values": {"hots": 1}}, "'acme' has no field 'hots'"),
         ({"values": {"key": "x"}, "secrets": {}}, "'key' is a secret"),
+        ({"values": {"login": {"db": {"word": "x"}}}}, "'login.db.word' is a secret"),
+        ({"secrets": {"key": "/run/secrets/not-there"}}, "the file /run/secrets/not-there cannot be read"),
         ({"secrets": {"key": "NOT_SET"}}, "the environment variable NOT_SET is not set"),
     ],
 )

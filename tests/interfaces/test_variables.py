@@ -1,4 +1,4 @@
-"""Prefect variables as components: whose they are, what is compared, and what no variable may hold."""
+"""Prefect variables as components: what is compared, and what no variable may hold."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from values import a_context, a_deployment
 
 from meta_prefect.engine.referring import check_cycles
 from meta_prefect.engine.resolve import Draft
-from meta_prefect.errors import ConflictError
+from meta_prefect.implementations.notification import run_triggers
 from meta_prefect.interfaces.components import Automation, Component, RunDeployment, RunState, Variable
 
 
-def completed(adopt: bool = False, **settings: Any) -> Variable:
+def completed(**settings: Any) -> Variable:
     """A variable of the project ``shop``, in ``dev``."""
-    deployment = a_deployment(context=a_context(adopt=adopt, renamed_from=("store",)))
+    deployment = a_deployment(context=a_context(renamed_from=("store",)))
     return Variable(**settings).completed(deployment, FakeHost())
 
 
@@ -34,24 +34,6 @@ def test_a_variable_is_marked_and_compared_as_a_whole() -> None:
     assert changes(variable, {"value": {"a": 1, "b": 2}, "tags": ["meta-prefect=shop", "mine"]}).keys() == {"value.b"}
     found = changes(variable, {"value": {"a": 1}, "tags": ["meta-prefect=store"]})
     assert found == {"tags": (["meta-prefect=store"], ["meta-prefect=shop"])}
-
-
-@pytest.mark.parametrize(
-    ("tags", "adopt", "message"),
-    [
-        (["meta-prefect=other"], True, "the project 'other' owns it"),
-        ([], False, "nobody manages it"),
-        ([], True, None),
-    ],
-)
-def test_what_is_anothers_is_not_overwritten(tags: list[str], adopt: bool, message: str | None) -> None:
-    """Of another project never, of nobody with --adopt only."""
-    variable, live = completed(adopt, name="rows", value=1), {"value": 2, "tags": tags}
-    if message is None:
-        assert changes(variable, live).keys() == {"value", "tags"}
-    else:
-        with pytest.raises(ConflictError, match=message):
-            changes(variable, live)
 
 
 @pytest.mark.parametrize(("name", "value"), [("db_password", "hush"), ("db", {"api_key": "hush"}), ("a b", 1)])
@@ -88,3 +70,27 @@ def test_deployments_that_start_each_other_for_ever_are_refused(chain: list[tupl
     retried = [runs(*pair, "Failed") for pair in chain]
     check_cycles(retried)
     assert not any(one.errors for one in retried)
+
+
+def follows(name: str, other: str, event: str = "Completed") -> Draft:
+    """A deployment that a trigger runs after runs of another one."""
+    related = [
+        {"prefect.resource.role": "deployment", "prefect.resource.name": f"{other}-dev"},
+        {"prefect.resource.role": "flow", "prefect.resource.name": "add"},
+    ]
+    asked = run_triggers.model_validate({"triggers": {"expect": f"prefect.flow-run.{event}", "match_related": related}})
+    deployment = a_deployment(name=f"{name}-dev")
+    return Draft(
+        "here", (), deployment, components=tuple(one.completed(deployment, FakeHost()) for one in asked.requires)
+    )
+
+
+def test_a_ring_may_be_closed_by_triggers() -> None:
+    """Two follow each other by triggers of their own; at another event there is no ring."""
+    ring, none = [follows("a", "b"), follows("b", "a")], [follows("a", "b"), follows("b", "a", "Failed")]
+
+    check_cycles(ring)
+    check_cycles(none)
+
+    assert "add/a-dev runs add/b-dev runs add/a-dev" in str(ring[0].errors[0])
+    assert [one.errors for one in none] == [[], []]

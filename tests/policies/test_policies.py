@@ -146,6 +146,7 @@ def test_an_exemption_counts_for_what_it_names(
     verdict = check(finished(), [rule], [exempt])
 
     assert bool(verdict.denied) is not counts
+    assert any("does not lift" in (one.hint or "") for one in verdict.denied) is (enforced == (True, False))
     told = ["exempt from policy few_tags until 2027-01-31, because of the move"] if counts else []
     assert list(verdict.remarks) == told
     fixing = check(finished(), [team_tag.with_options()], [Exemption("team_tag", date(2027, 1, 31), "it", deployments)])

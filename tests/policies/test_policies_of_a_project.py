@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
@@ -14,9 +14,13 @@ import pytest
 
 from meta_prefect.cli import main
 from meta_prefect.deploy import validate
+from meta_prefect.engine.context import clock
+from meta_prefect.engine.policies import policies_in_force
 from meta_prefect.errors import ValidationFailed
-from meta_prefect.policies import registry
+from meta_prefect.flows.catalog import ProjectFlows
+from meta_prefect.policies import FinishedDeployment, Policy, Violation, registry
 from meta_prefect.policies.built_in import described, owner_named
+from meta_prefect.project import Enforcement, read_project
 
 Files = Callable[..., Path]
 FLOW = """
@@ -36,6 +40,17 @@ FILE = """
     SAID
     deployments: {UNIQUE: [{recipe: local_run_deployer, variables: {name: daily}}]}
 """
+
+
+def few(finished: FinishedDeployment) -> Iterator[Violation]:
+    """It has tags."""
+    yield Violation("0 tags")
+
+
+def many(finished: FinishedDeployment, most: int) -> Iterator[Violation]:
+    """It has no more tags than these."""
+    if most < 9:
+        yield Violation("too many tags")
 
 
 @pytest.fixture
@@ -67,7 +82,7 @@ def held_to(project: Files) -> Callable[[str], Path]:
         ("policies: [{level: warn}]", "2:12: policies[0]: the key 'policy' is missing", None),
         ("policies: [team:shot]", "2:12: policies[0]: the module 'team' has no policy 'shot'", None),
         ("policies: [empty]", "2:12: policies[0]: the module 'empty' holds no policy", "Decorate a function"),
-        ("policies: [{policy: team, level: warn}]", "2:12: policies[0]: 'team' is a module", "`team:NAME`"),
+        ("policies: [{policy: team, level: warn}]", "2:12: policies[0]: 'team' holds policies", "`MODULE:NAME`"),
         (
             "exempt: [{policy: describd, until: 2999-01-01, because: x}]",
             "2:11: exempt[0].policy: there is no",
@@ -130,11 +145,53 @@ def test_policies_of_an_installed_package_are_in_force_by_being_there(
     root = held_to("exempt: []")
 
     assert [one.partition(":")[0] for one in validate([str(root)]).remarks] == ["policy owner_named"]
+    vars(acme).update(few=Policy(few).with_options(level="warn"), many=Policy(many).with_options(most=9))
+    with pytest.raises(ValidationFailed, match="policy few: 0 tags"):
+        validate([str(held_to("policies: [{policy: few, level: deny}, many]"))])
+    del vars(acme)["few"]
 
     points.append(EntryPoint("gone", "acme_policies:nothing", registry.ENTRY_POINT_GROUP))
     points.append(EntryPoint("text", "acme_policies:text", registry.ENTRY_POINT_GROUP))
     with pytest.raises(ValidationFailed, match=re.escape("package acme_policies: its policy 'gone' cannot be loaded")):
         validate([str(root)])
+
+
+SHADOW = """
+from meta_prefect import policy
+
+@policy
+def strict(finished):
+    return []
+"""
+
+
+def test_what_a_deployer_enforces_is_installed_where_it_runs(
+    held_to: Callable[[str], Path], unique: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package that is not there lets nothing through; nor does a module of the project that takes an installed one's place."""
+    root, module = held_to("exempt: []"), f"shadow_{unique}"
+    (root / f"{module}.py").write_text(SHADOW)
+    monkeypatch.syspath_prepend(root)  # pyright: ignore[reportUnknownMemberType]
+    points = [EntryPoint("acme", module, registry.ENTRY_POINT_GROUP)]
+
+    def entry_points(group: str) -> list[EntryPoint]:
+        return points
+
+    monkeypatch.setattr(registry, "entry_points", entry_points)
+    project = read_project(root)
+    flows = ProjectFlows(project.root, from_source=True)
+    told: dict[str, str] = {}
+    for name in ("strict", module):
+        enforced = Enforcement.model_validate({"policies": [name]})
+        told[name] = str(policies_in_force(project, flows, enforced, clock())[1][0])
+
+    assert f"{module!r} is a module of the project itself" in told["strict"]
+    assert f"{module!r} is a module of the project itself" in told[module]
+    points.clear()
+    enforced = Enforcement.model_validate({"policies": ["acme-recipes"]})
+    (missing,) = policies_in_force(project, flows, enforced, clock())[1]
+    assert "'acme-recipes' is not installed for" in str(missing)
+    assert "in which it runs" in (missing.hint or "")
 
 
 def test_a_policy_is_explained(held_to: Callable[[str], Path], capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,6 +203,6 @@ def test_a_policy_is_explained(held_to: Callable[[str], Path], capsys: pytest.Ca
             main(["policies", name, "--path", str(root)])
 
     told = capsys.readouterr().out
-    assert "at_least" in told
+    assert 'at_least: default "15m"' in told
     assert 'meta_prefect.yaml:2:12: policies[0] (at_least: "30m"; in prod)' in told
     assert "- {policy: names_match, pattern: …}" in told

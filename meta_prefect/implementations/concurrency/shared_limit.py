@@ -16,7 +16,7 @@ class shared_limit(Builder):  # noqa: N801 - used like a function
     """Makes a global concurrency limit, which flows and tasks take slots of: ``with concurrency("warehouse"): …``.
 
     Attributes:
-        name: Its name; all who name it share it.
+        name: Its name; all who name it share it. The project that made it says how many slots it has.
         slots: How many slots there are.
         decay: How many slots become free each second, which makes it a limit of a rate; None leaves it to the operator.
     """

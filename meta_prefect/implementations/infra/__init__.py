@@ -8,6 +8,7 @@ from meta_prefect.implementations.infra.docker_containers import docker
 from meta_prefect.implementations.infra.ecs_tasks import CapacityProvider, Network, ecs
 from meta_prefect.implementations.infra.kubernetes_jobs import eks, kubernetes
 from meta_prefect.implementations.infra.pod_parts import Pod, PodVolume, Toleration
+from meta_prefect.implementations.infra.pool_defaults import pool_defaults
 from meta_prefect.implementations.infra.process import local_process, process
 from meta_prefect.implementations.infra.worker_manifests import ClusterWorker
 
@@ -23,6 +24,7 @@ __all__ = [
     "eks",
     "kubernetes",
     "local_process",
+    "pool_defaults",
     "process",
     "work_pool",
 ]

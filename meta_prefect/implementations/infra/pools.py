@@ -20,11 +20,11 @@ class JobPool(WorkerPool):
         """Compare what this component adds, position by position inside lists."""
         if live is None or not live.get("base_job_template"):
             return super().compare(live)
-        return super().compare({**live, "base_job_template": _by_position(live["base_job_template"], self.template)})
+        return super().compare({**live, "base_job_template": _by_position(live["base_job_template"], self.additions)})
 
     def with_additions(self, own: Record) -> Record:
         """A template with what this component adds, position by position inside lists."""
-        return _as_lists(merged(_by_position(own, self.template), self.template), own)
+        return _as_lists(merged(_by_position(own, self.additions), self.additions), own)
 
 
 def _by_position(value: Any, patch: Any) -> Any:

@@ -71,6 +71,11 @@ class Condition(BaseModel):
             raise ValueError("a Proactive trigger waits for what does not happen: give `within`, 10 seconds at least")
         return self
 
+    def related(self, role: str) -> tuple[str, ...]:
+        """The names of what events are to be related to in a role, such as ``deployment``."""
+        sets = (one for one in self.match_related if role in one.get("prefect.resource.role", ()))
+        return tuple(name for one in sets for name in one.get("prefect.resource.name", ()))
+
     def as_trigger(self) -> Record:
         """The condition as Prefect stores it, in one order."""
         return {
@@ -82,6 +87,35 @@ class Condition(BaseModel):
             "threshold": self.threshold,
             "within": self.within.total_seconds(),
         }
+
+
+_OWN_OF: Final = {
+    "event": frozenset(Condition.model_fields),
+    "compound": frozenset({"within"}),
+    "sequence": frozenset({"within"}),
+    "metric": frozenset({"match", "match_related"}),
+}
+"""What of a condition a trigger of each kind may say itself."""
+
+_NO_SHORTER: Final = timedelta(minutes=5)
+LookBack = Annotated[timedelta, BeforeValidator(_read_duration), Field(ge=_NO_SHORTER)]
+
+
+class Metric(BaseModel):
+    """A figure about runs that Prefect Cloud looks at again and again."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["lateness", "duration", "successes"] = Field(
+        title="Metric",
+        description="Seconds that runs are late, seconds that they take, or the share of those that go well.",
+    )
+    operator: Literal["<", "<=", ">", ">="] = Field(title="Is", description="How it compares with the threshold.")
+    threshold: float = Field(title="Threshold", description="The value with which it is compared.")
+    range: LookBack = Field(default=_NO_SHORTER, title="Over", description="How far back runs count: '10 minutes'.")
+    firing_for: LookBack = Field(
+        default=_NO_SHORTER, title="For", description="How long that has to be so before the deployment runs."
+    )
 
 
 class Trigger(Condition):
@@ -99,9 +133,12 @@ class Trigger(Condition):
         title="Enabled",
         description="Whether it counts; empty leaves that to the operator, and a new one counts.",
     )
-    type: Literal["event", "compound", "sequence"] = Field(
-        default="event", title="Kind", description="One condition; or several together, or in their order."
+    type: Literal["event", "compound", "sequence", "metric"] = Field(
+        default="event",
+        title="Kind",
+        description="One condition; several together, or in their order; or a metric, which Prefect Cloud alone has.",
     )
+    metric: Metric | None = Field(default=None, title="Metric", description="The figure of a metric trigger.")
     triggers: tuple[Condition, ...] = Field(
         default=(), title="Conditions", description="The conditions of a compound or a sequence."
     )
@@ -118,21 +155,29 @@ class Trigger(Condition):
 
     @model_validator(mode="after")
     def _is_of_one_kind(self) -> Self:
-        own = sorted(self.model_fields_set & (Condition.model_fields.keys() - {"within"}))
-        if self.type == "event" and self.triggers:
+        several = self.type in ("compound", "sequence")
+        if self.triggers and not several:
             raise ValueError("`triggers` belong to `type: compound` or `type: sequence`")
-        if self.type != "event" and not self.triggers:
+        if several and not self.triggers:
             raise ValueError(f"a {self.type} needs `triggers`, the conditions that it is made of")
-        if self.type != "event" and own:
-            raise ValueError(f"{', '.join(own)}: belongs to the conditions of a {self.type}, not to it")
+        if (self.metric is not None) is not (self.type == "metric"):
+            raise ValueError("`type: metric` and `metric: {name: …, operator: …, threshold: …}` go together")
+        if own := sorted(self.model_fields_set & (Condition.model_fields.keys() - _OWN_OF[self.type])):
+            place = "belongs to the conditions of a {}, not to it" if several else "is about events, not about a {}"
+            raise ValueError(f"{', '.join(own)}: {place.format(self.type)}")
         if isinstance(self.require, int) and not 1 <= self.require <= max(len(self.triggers), 1):
             raise ValueError(f"require: {self.require} of {len(self.triggers)} conditions cannot be")
         return self
 
     def as_trigger(self) -> Record:
         """What sets it off, as Prefect stores it, in one order."""
+        as_event = super().as_trigger()
         if self.type == "event":
-            return super().as_trigger()
+            return as_event
+        if self.metric is not None:
+            spans = {name: getattr(self.metric, name).total_seconds() for name in ("range", "firing_for")}
+            about = {name: as_event[name] for name in ("match", "match_related")}
+            return {**about, "type": "metric", "posture": "Metric", "metric": {**self.metric.model_dump(), **spans}}
         conditions = [condition.as_trigger() for condition in self.triggers]
         whole: Record = {"type": self.type, "triggers": conditions, "within": self.within.total_seconds() or None}
         return {**whole, "require": self.require} if self.type == "compound" else whole
@@ -236,6 +281,18 @@ class DeploymentTriggers(Component):
         """Those of the runs that each trigger starts."""
         return [(f"job_variables of the trigger {name!r}", one.job_variables) for name, one in self._by_name().items()]
 
+    @property
+    def follows(self) -> Iterable[tuple[str | None, str]]:
+        """The deployments after whose runs, once they went well, it runs this one: flow, None for any, and deployment."""
+        for condition in (each for one in self.triggers for each in one.triggers or (one,)):
+            ended_well = not condition.expect or {*condition.expect} & {
+                "prefect.flow-run.Completed",
+                "prefect.flow-run.*",
+            }
+            if condition.posture == "Reactive" and ended_well:
+                flows = condition.related("flow") or (None,)
+                yield from ((flow, name) for name in condition.related("deployment") for flow in flows)
+
     def _by_name(self) -> dict[str, Trigger]:
         """Each trigger by its automation's name, which is the one that Prefect itself would give where none is given."""
         return {
@@ -258,7 +315,17 @@ class DeploymentTriggers(Component):
         }
 
     async def read(self, api: Api) -> Record | None:
-        """Find the automations that run the deployment, and are triggers that a deploy has made, or Prefect's own command."""
+        """Find the automations that run the deployment, and are triggers that a deploy has made, or Prefect's own command.
+
+        Raises:
+            ConfigurationError: The server has no triggers of such a kind.
+        """
+        # Prefect Cloud has no such address; a server of one's own answers with its version.
+        if any(one.metric is not None for one in self.triggers) and await api.get("/admin/version") is not None:
+            hint = "Use an event, such as `{posture: Proactive, expect: prefect.flow-run.Completed, within: 1h}`."
+            raise ConfigurationError(
+                "metric triggers are Prefect Cloud's, this server has none", where=str(self), hint=hint
+            )
         found: Record | None = await api.get(f"/deployments/name/{quote(self.flow)}/{quote(self.deployment)}")
         if found is None:
             return None
@@ -335,14 +402,19 @@ def _normal(automation: Record, deployment_id: str) -> Record:
 
 
 def _normal_trigger(trigger: Record) -> Record:
-    if trigger["type"] != "event":
+    if trigger["type"] in ("compound", "sequence"):
         conditions: list[Record] = trigger.get("triggers") or []
         return {**trigger, "triggers": [_normal_trigger(one) for one in conditions]}
     related: Any = trigger.get("match_related") or []
-    return {
-        "type": "event",
+    about: Record = {
         "match": _listed_labels(trigger.get("match") or {}),
         "match_related": [_listed_labels(one) for one in (related if isinstance(related, list) else [related])],  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    }
+    if trigger["type"] != "event":
+        return {**trigger, **about}
+    return {
+        "type": "event",
+        **about,
         **{key: sorted(trigger.get(key) or []) for key in ("after", "expect", "for_each")},
         "posture": trigger.get("posture"),
         "threshold": trigger.get("threshold"),

@@ -40,7 +40,8 @@ class saved_block(Builder):  # noqa: N801 - used like a function
         type: The slug of its type, such as ``secret``.
         name: Its name.
         values: What it holds, no secrets; other fields stay as they are.
-        secrets: For each field that is a secret, the environment variable of the deploying process that holds it.
+        secrets: For each field that is a secret, what holds it where the deploy runs: the name of an environment variable, or the
+            path of a file, as Docker and Kubernetes mount secrets.
     """
 
     step: ClassVar[str] = "need a block"

@@ -10,6 +10,7 @@ from meta_prefect.interfaces.components.automation_actions import Notify, RunDep
 from meta_prefect.interfaces.components.component import Component, ComponentKey, Owned, Owner
 from meta_prefect.interfaces.components.concurrency_limit import GlobalConcurrencyLimit
 from meta_prefect.interfaces.components.owned_automation import OwnedAutomation
+from meta_prefect.interfaces.components.project_owned import ProjectOwned
 from meta_prefect.interfaces.components.saved_block import SavedBlock
 from meta_prefect.interfaces.components.variable import Variable
 from meta_prefect.interfaces.components.work_pool import OWNERSHIP_MARK, WorkerPool, is_ours, template_of
@@ -26,6 +27,7 @@ __all__ = [
     "Owned",
     "OwnedAutomation",
     "Owner",
+    "ProjectOwned",
     "RunDeployment",
     "RunState",
     "SavedBlock",

@@ -9,12 +9,14 @@ from urllib.parse import quote
 from pydantic import Field
 
 from meta_prefect.interfaces.api import Api
-from meta_prefect.interfaces.components.component import Component
+from meta_prefect.interfaces.components.project_owned import OWNED_BY, ProjectOwned
 from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences_within
 
 
-class GlobalConcurrencyLimit(Component):
+class GlobalConcurrencyLimit(ProjectOwned):
     """A global concurrency limit, for use with ``prefect.concurrency``.
+
+    Whoever asks for it as it is shares it. It belongs to the project that made it, and that alone changes it.
 
     Attributes:
         limit: How many slots there are.
@@ -37,15 +39,28 @@ class GlobalConcurrencyLimit(Component):
 
     async def read(self, api: Api) -> Record | None:
         """Read the limit."""
-        return await api.get(f"/v2/concurrency_limits/{quote(self.name)}")
+        found: Record | None = await api.get(f"/v2/concurrency_limits/{quote(self.name)}")
+        if found is None or not self.projects:
+            return found
+        return {**found, OWNED_BY: await self.marked_owner(found["id"], api)}
 
     def compare(self, live: Record | None) -> Iterable[FieldChange]:
-        """Compare the fields that are set."""
-        return differences_within(ABSENT if live is None else live, self._wanted())
+        """Compare the fields that are set.
+
+        Raises:
+            ConflictError: It is to change, and is another project's, or nobody's.
+        """
+        if live is None:
+            return differences_within(ABSENT, self._wanted())
+        whose = live.get(OWNED_BY)
+        if whose not in self.projects and not tuple(differences_within(live, self._wanted())):
+            return ()
+        self.check_owner(whose)
+        return differences_within(live, {**self._wanted(), **self.as_owned()})
 
     async def write(self, api: Api, live: Record | None) -> None:
         """Create the limit, or send what is set."""
-        if live is None:
-            await api.post("/v2/concurrency_limits/", self._wanted())
-        else:
+        if live is not None:
             await api.patch(f"/v2/concurrency_limits/{quote(self.name)}", self._wanted())
+        there: Record = live or await api.post("/v2/concurrency_limits/", self._wanted())
+        await self.mark_as_ours(there["id"], api)

@@ -1,54 +1,84 @@
-"""Saved blocks, whose secrets come from the environment of the process that deploys and are written nowhere else."""
+"""Saved blocks, whose secrets come from the host that deploys and are written nowhere else."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Self, cast
 from urllib.parse import quote
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from meta_prefect.errors import ConfigurationError, nearest
+from meta_prefect.files import read_regular
 from meta_prefect.hidden_values import secrets_in
 from meta_prefect.interfaces.api import Api
-from meta_prefect.interfaces.components.component import Component, ComponentKey
-from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences, differences_within
+from meta_prefect.interfaces.components.component import ComponentKey
+from meta_prefect.interfaces.components.project_owned import OWNED_BY, ProjectOwned
+from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences, differences_within, is_mapping
 from meta_prefect.redaction import remember
+from meta_prefect.texts import check_plain
 
 _VARIABLE: Final = re.compile(r"\$?[A-Z_][A-Z0-9_]*")
 _OTHER: Final = "(another)"
 
 
-def _variable_name(name: str) -> str:
-    if _VARIABLE.fullmatch(name) is None:
-        raise ValueError("name the environment variable that holds it, such as 'DB_PASSWORD', never the secret itself")
-    return f"${name.removeprefix('$')}"  # as a reference, which plans and records may show
+def _reference(place: str) -> str:
+    """Where a secret is, as plans and records may show it."""
+    if place.startswith("/"):
+        return check_plain(place)
+    if _VARIABLE.fullmatch(place) is None:
+        raise ValueError(
+            "name the environment variable that holds it, such as 'DB_PASSWORD', or the file, such as "
+            "'/run/secrets/db_password', never the secret itself"
+        )
+    return f"${place.removeprefix('$')}"
 
 
 def _held_by(reference: str) -> str | None:
-    return os.environ.get(reference.removeprefix("$"))
+    """The secret at a place of the deploying host; None where there is none."""
+    if not reference.startswith("/"):
+        return os.environ.get(reference.removeprefix("$"))
+    try:
+        return read_regular(Path(reference)).decode().removesuffix("\n")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
-class SavedBlock(Component):
-    """A saved block of any type that the server knows. A block of that name is overwritten where it differs, as the plan says.
+def _places(value: object, place: str = "") -> Iterator[str]:
+    """The places in a block's values, keys joined by dots, each before those in it."""
+    if place:
+        yield place
+    if is_mapping(value):
+        for key, inner in value.items():
+            yield from _places(inner, f"{place}.{key}" if place else key)
+    elif isinstance(value, list):
+        for inner in cast("list[object]", value):
+            yield from _places(inner, place)  # as Prefect names them
+
+
+class SavedBlock(ProjectOwned):
+    """A saved block of any type that the server knows. It belongs to the project that made it: nobody else's is overwritten.
 
     A secret is compared in the memory of the deploy, and neither it nor anything made of it is in a plan, a log, a record or a
     page.
-    The block stays when no deployment asks for it any more: a block can carry no mark of who made it.
+    The block stays when no deployment asks for it any more: no server tells who loads it.
 
     Attributes:
         block_type: The slug of its type, such as ``secret`` or ``slack-webhook``.
         values: What it holds, no secrets; other fields stay as they are.
-        secrets: For each field that is a secret, the environment variable of the deploying process that holds it.
+        secrets: For each field that is a secret, what holds it where the deploy runs: the name of an environment variable, or the
+            path of a file, as Docker and Kubernetes mount secrets.
     """
 
     kind: ClassVar[str] = "block"
 
     block_type: str = Field(min_length=1)
     values: dict[str, JsonValue] = Field(default={})
-    secrets: dict[str, Annotated[str, AfterValidator(_variable_name)]] = Field(default={})
+    secrets: dict[str, Annotated[str, AfterValidator(_reference)]] = Field(default={})
 
     def __hash__(self) -> int:
         return super().__hash__()
@@ -77,7 +107,25 @@ class SavedBlock(Component):
         return ((self.block_type, self.name),)
 
     def _wanted(self) -> Record:
-        return {"values": self.values, "secrets": {name: f"(that of {held})" for name, held in self.secrets.items()}}
+        secrets = {name: f"(that of {held})" for name, held in self.secrets.items()}
+        return {name: said for name, said in (("values", self.values), ("secrets", secrets)) if said}
+
+    def _secrets(self) -> dict[str, str]:
+        """The secrets, by field; see :meth:`compare`."""
+        found = {name: _held_by(held) for name, held in self.secrets.items()}
+        for name, held in self.secrets.items():
+            if not found[name]:
+                is_file = held.startswith("/")
+                what = (
+                    f"the file {held} cannot be read" if is_file else f"the environment variable {held[1:]} is not set"
+                )
+                hint = (
+                    "Mount it where the deploy runs."
+                    if is_file
+                    else "Set it where the deploy runs; in CI, from its secrets."
+                )
+                raise ConfigurationError(f"{name}: {what}", where=str(self), hint=hint)
+        return {name: secret for name, secret in found.items() if secret}
 
     async def read(self, api: Api) -> Record | None:
         """Read the fields that are set; of a secret, whether it is the one that is wanted.
@@ -97,35 +145,36 @@ class SavedBlock(Component):
             remember(*(one for one in (data.get(name), _held_by(held)) if isinstance(one, str)))
             is_same = data.get(name) is not None and data.get(name) == _held_by(held)
             secrets[name] = f"(that of {held})" if is_same else _OTHER
-        return {"id": found["id"], "values": live, "secrets": secrets}
+        whose = await self.marked_owner(found["id"], api) if self.projects else None
+        return {"id": found["id"], "values": live, "secrets": secrets, OWNED_BY: whose}
 
     def compare(self, live: Record | None) -> Iterable[FieldChange]:
         """Compare the fields that are set.
 
         Raises:
-            ConfigurationError: An environment variable that holds a secret is not set here.
+            ConfigurationError: An environment variable or a file that holds a secret is not here.
+            ConflictError: It is another project's, or nobody's.
         """
-        for name, held in self.secrets.items():
-            if not _held_by(held):
-                hint = "Set it where the deploy runs; in CI, from its secrets."
-                raise ConfigurationError(
-                    f"{name}: the environment variable {held[1:]} is not set", where=str(self), hint=hint
-                )
+        self._secrets()
         if live is None:
             return differences_within(ABSENT, self._wanted())
-        return differences({"values": live["values"], "secrets": live["secrets"]}, self._wanted())
+        self.check_owner(live[OWNED_BY])
+        wanted = {**self._wanted(), **self.as_owned()}
+        return differences({name: live[name] for name in wanted}, wanted)
 
     async def write(self, api: Api, live: Record | None) -> None:
         """Save the block, or the fields that are set of the one that is there."""
-        secrets = {name: os.environ[held[1:]] for name, held in self.secrets.items()}
+        secrets = self._secrets()
         remember(*secrets.values())
         data: Record = {**self.values, **secrets}
         if live is not None:
             await api.patch(f"/block_documents/{live['id']}", {"data": data, "merge_existing_data": True})
+            await self.mark_as_ours(live["id"], api)
             return
         schema = await self._schema(api)
         made = {"name": self.name, "block_type_id": schema["block_type_id"], "block_schema_id": schema["id"]}
-        await api.post("/block_documents/", {**made, "data": data})
+        document: Record = await api.post("/block_documents/", {**made, "data": data})
+        await self.mark_as_ours(document["id"], api)
 
     async def _schema(self, api: Api) -> Record:
         """The newest form of the type; see :meth:`read`."""
@@ -143,8 +192,11 @@ class SavedBlock(Component):
             if known and name not in known:
                 message = f"{self.block_type!r} has no field {name!r}"
                 raise ConfigurationError(message, where=str(self), hint=nearest(name, known))
-        hidden = [name for name in self.values if name in fields.get("secret_fields", ())]
+        known_secrets: list[str] = fields.get("secret_fields") or []
+        hidden = [one for one in _places(self.values) if any(fnmatchcase(one, each) for each in known_secrets)]
         if hidden:
+            within = "." in hidden[0]
             hint = f"Name the environment variable that holds it: secrets={{'{hidden[0]}': 'VARIABLE'}}."
+            hint = "Save that block by hand: a deploy saves secrets that are fields of their own." if within else hint
             raise ConfigurationError(f"{hidden[0]!r} is a secret", where=str(self), hint=hint)
         return schemas[0]

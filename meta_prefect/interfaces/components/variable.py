@@ -7,22 +7,21 @@ from collections.abc import Iterable
 from typing import ClassVar, Final, Self
 from urllib.parse import quote
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import JsonValue, model_validator
 
-from meta_prefect.errors import ConflictError
 from meta_prefect.hidden_values import secrets_in
 from meta_prefect.interfaces.api import Api, Host
-from meta_prefect.interfaces.components.component import Component
+from meta_prefect.interfaces.components.project_owned import ProjectOwned
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences, differences_within
-from meta_prefect.interfaces.tags import Names, owner, owner_tag, owner_tags, with_present_name
+from meta_prefect.interfaces.tags import owner, owner_tag, owner_tags, with_present_name
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
 ENVIRONMENT: Final = "{env}"
 """Stands in a variable's name for the environment."""
 
 
-class Variable(Component):
+class Variable(ProjectOwned):
     """A variable of Prefect, which flows read at run time; anybody who may look at the server may read it.
 
     It belongs to the project, whose mark is among its tags, and stays when no deployment asks for it any more: no server tells
@@ -32,16 +31,12 @@ class Variable(Component):
         name: Its name, in which ``{env}`` stands for the environment; one without is the same in all of them.
         value: Its value, JSON; no secret.
         tags: Further tags; those that operators add stay.
-        projects: The names of the project that makes it.
-        adopt: Whether one that nobody manages is taken over.
     """
 
     kind: ClassVar[str] = "variable"
 
     value: JsonValue
     tags: tuple[str, ...] = ()
-    projects: Names = Field(default=(), exclude=True)
-    adopt: bool = Field(default=False, exclude=True)
 
     def __hash__(self) -> int:
         return super().__hash__()
@@ -61,10 +56,8 @@ class Variable(Component):
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
         """Take the project and the environment from the deployment."""
-        del host
-        context = deployment.context
         name = self.name.replace(ENVIRONMENT, deployment.environment_word)
-        return self.model_copy(update={"name": name, "projects": context.names, "adopt": context.adopt})
+        return super().completed(deployment, host).model_copy(update={"name": name})
 
     def _wanted(self, live: Record | None) -> Record:
         marks = [owner_tag(name) for name in self.projects[:1]]
@@ -84,12 +77,8 @@ class Variable(Component):
         """
         if live is None:
             return differences_within(ABSENT, self._wanted(None))
-        if self.projects and not set(owner_tags(self.projects)) & set(live["tags"]):
-            other = owner(live["tags"])
-            if other is not None or not self.adopt:
-                whose = f"the project {other!r} owns it" if other else "it is there, and nobody manages it"
-                hint = "Take another name." if other else "Take it over with --adopt, or take another name."
-                raise ConflictError(whose, where=str(self), hint=hint)
+        if not set(owner_tags(self.projects)) & set(live["tags"]):
+            self.check_owner(owner(live["tags"]))
         return differences({"value": live["value"], "tags": live["tags"]}, self._wanted(live))
 
     async def write(self, api: Api, live: Record | None) -> None:

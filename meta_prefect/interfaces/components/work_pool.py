@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from meta_prefect.errors import ConfigurationError, ConflictError
+from meta_prefect.errors import ConfigurationError, ConflictError, nearest
 from meta_prefect.interfaces.api import Api, Host
 from meta_prefect.interfaces.components.component import Component
 from meta_prefect.interfaces.deployment import Deployment
@@ -29,6 +29,7 @@ class WorkerPool(Component):
         concurrency_limit: How many runs at a time over all its queues; None leaves it to the operator.
         template: What to add to Prefect's own job template for the type, merged key by key. The rest of the template is
             not compared.
+        defaults: What else the job template is to say: the deployment's `pool_defaults`. What is not ours must say it already.
     """
 
     kind: ClassVar[str] = "work pool"
@@ -37,15 +38,21 @@ class WorkerPool(Component):
     description: str | None = None
     concurrency_limit: int | None = Field(default=None, ge=0)
     template: Record = Field(default={})
+    defaults: Record = Field(default={})
 
     def __hash__(self) -> int:
         return super().__hash__()
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
-        """Name a nameless pool."""
-        if self.name:
-            return self
-        return self.model_copy(update={"name": deployment.work_pool_name or host.pool_name()})
+        """Name a nameless pool, and take the defaults of the pool that the deployment runs in."""
+        name = self.name or deployment.work_pool_name or host.pool_name()
+        asked = deployment.pool_defaults if name == deployment.work_pool_name else {}
+        return self.model_copy(update={"name": name, "defaults": merged(self.defaults, asked)})
+
+    @property
+    def additions(self) -> Record:
+        """All that it adds to Prefect's own job template."""
+        return merged(self.template, self.defaults)
 
     async def read(self, api: Api) -> Record | None:
         """Read the pool."""
@@ -53,8 +60,8 @@ class WorkerPool(Component):
 
     def _wanted(self) -> Record:
         wanted: Record = {"type": self.type}
-        if self.template:
-            wanted["base_job_template"] = self.template
+        if self.additions:
+            wanted["base_job_template"] = self.additions
         if self.description is not None:
             wanted["description"] = self.description
         if self.concurrency_limit is not None:
@@ -64,9 +71,9 @@ class WorkerPool(Component):
     def _template_in_words(self) -> Record:
         """A new pool's template as a plan shows it: all of it would hide the rest."""
         added = len(self.template.get("variables", {}).get("properties", {}))
-        if not added:
-            return {}
-        return {"base_job_template": f"Prefect's own for {self.type}, with {added} variable{'s' * (added > 1)} added"}
+        also = f", with {added} variable{'s' * (added > 1)} added" if added else ""
+        defaults = {"defaults": self.defaults} if self.defaults else {}
+        return {"base_job_template": f"Prefect's own for {self.type}{also}", **defaults} if also or defaults else {}
 
     def compare(self, live: Record | None) -> Iterable[FieldChange]:
         """Compare the fields that are set, and of the template what this component adds."""
@@ -83,6 +90,8 @@ class WorkerPool(Component):
             return tuple(differences_within(live, wanted))
         # What the recipe adds to a template is asked for where it is used: the deployments' job variables are checked against it.
         wanted.pop("base_job_template", None)
+        if self.defaults:
+            wanted["base_job_template"] = self.defaults
         if changes := tuple(differences_within(live, wanted)):
             asked = ", ".join(f"{change.path} {change.after!r} (it is {change.before!r})" for change in changes)
             raise ConflictError(
@@ -101,7 +110,7 @@ class WorkerPool(Component):
             await api.post("/work_pools/", body)
             return
         body = {key: value for key, value in self._wanted().items() if key != "type"}
-        if self.template:
+        if self.additions:
             body["base_job_template"] = template
         await api.patch(f"/work_pools/{quote(self.name)}", body)
 
@@ -109,14 +118,31 @@ class WorkerPool(Component):
         """The job template that the pool will have.
 
         A pool without a template holds ``{}``, which switches off every check of job variables: one of ours never stays so.
+
+        Raises:
+            ConflictError: A default is for a variable that the template does not have.
         """
         if live is not None and not is_ours(live):
             return await template_of(api, live)
-        return self.with_additions((live or {}).get("base_job_template") or await api.base_job_template(self.type))
+        own: Record = (live or {}).get("base_job_template") or await api.base_job_template(self.type)
+        known = _variables(merged(own, self.template))
+        for name, said in _variables(self.defaults).items():
+            if name not in known and said.keys() == {"default"}:
+                raise ConflictError(
+                    f"its template has no variable {name!r} that could have a default",
+                    where=str(self),
+                    hint=nearest(name, known),
+                )
+        return self.with_additions(own)
 
     def with_additions(self, own: Record) -> Record:
         """A template with what this component adds."""
-        return merged(own, self.template)
+        return merged(own, self.additions)
+
+
+def _variables(template: Record) -> dict[str, Record]:
+    variables: Record = template.get("variables") or {}
+    return variables.get("properties") or {}
 
 
 def is_ours(live: Record) -> bool:

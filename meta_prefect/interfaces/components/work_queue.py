@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from meta_prefect.errors import RefusedError
+from meta_prefect.errors import ConflictError, RefusedError
 from meta_prefect.interfaces.api import Api, Host, read_all
 from meta_prefect.interfaces.components.component import Component, ComponentKey, Owned, Owner
 from meta_prefect.interfaces.deployment import Deployment
@@ -22,7 +22,7 @@ _UNFINISHED: Final = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING")
 
 
 class WorkQueue(Component):
-    """A queue of a work pool.
+    """A queue of a work pool. Whoever asks for it as it is shares it; one that another project made is not changed.
 
     Attributes:
         pool: The pool it belongs to; left empty, the deployment's.
@@ -31,6 +31,7 @@ class WorkQueue(Component):
         description: Text for the UI; None leaves it to the operator.
         project: The project for which it is made, which is that of the deployment that needs this.
         environment: The environment for which it is made.
+        former_projects: The names that this project had before.
     """
 
     kind: ClassVar[str] = "work queue"
@@ -41,13 +42,14 @@ class WorkQueue(Component):
     description: str | None = None
     project: str = ""
     environment: str = ""
+    former_projects: tuple[str, ...] = Field(default=(), exclude=True)
 
     def __hash__(self) -> int:
         return super().__hash__()
 
     def __eq__(self, other: object) -> bool:
         """For whom it is made is no setting: one that another component asks for does not know that."""
-        made_for = {"project", "environment"}
+        made_for = {"project", "environment", "former_projects"}
         return isinstance(other, WorkQueue) and self.model_dump(exclude=made_for) == other.model_dump(exclude=made_for)
 
     @property
@@ -67,6 +69,7 @@ class WorkQueue(Component):
                 "name": self.name or deployment.work_queue_name or "default",
                 "project": deployment.context.project,
                 "environment": deployment.context.environment,
+                "former_projects": deployment.context.renamed_from,
             }
         )
 
@@ -83,8 +86,22 @@ class WorkQueue(Component):
         return {**found, "description": description, "mark": mark}
 
     def compare(self, live: Record | None) -> Iterable[FieldChange]:
-        """Compare the fields that are set."""
-        return differences_within(ABSENT if live is None else live, self._wanted())
+        """Compare the fields that are set.
+
+        Raises:
+            ConflictError: It is to change, and was made for another project.
+        """
+        changes = tuple(differences_within(ABSENT if live is None else live, self._wanted()))
+        names = (self.project, *self.former_projects)
+        mark: str = (live or {}).get("mark", "")
+        if changes and mark and self.project and not any(mark.startswith(_mark(name)) for name in names):
+            asked = ", ".join(f"{change.path} {change.after!r} (it is {change.before!r})" for change in changes)
+            raise ConflictError(
+                f"it was made for another project, and this one asks for {asked} (its description says: {mark})",
+                where=str(self),
+                hint="Leave that to the other project, or take another name.",
+            )
+        return changes
 
     async def write(self, api: Api, live: Record | None) -> None:
         """Create the queue with a mark of who made it, or send what is set."""
@@ -149,9 +166,9 @@ async def _users(names: list[str], api: Api) -> dict[tuple[str, str], frozenset[
     return found
 
 
-def _mark(project: str, environment: str) -> str:
-    """How the description of a queue ends that a deploy has made: queues have no tags."""
-    return f"Made by Meta-Prefect for {project} in {environment}."
+def _mark(project: str, environment: str | None = None) -> str:
+    """How the description of a queue ends that a deploy has made, or begins to end: queues have no tags."""
+    return f"Made by Meta-Prefect for {project} in " + (f"{environment}." if environment is not None else "")
 
 
 def _parted(description: str) -> tuple[str, str]:
