@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 
 from cyclopts import Parameter
 
-from meta_prefect.cli.options import Debug, Flag, ProjectPath, ServerOf
+from meta_prefect.cli.options import Debug, Deployment, Flag, ProjectPath, ServerOf
 from meta_prefect.cli.output import Output
 from meta_prefect.cli.project_history import project_history
 from meta_prefect.errors import TargetError
@@ -30,7 +30,7 @@ _LACKING: Final = "no history"
 
 
 def history(
-    deployment: str | None = None,
+    deployment: Deployment | None = None,
     /,
     *,
     project: Annotated[
@@ -74,7 +74,7 @@ def history(
 
 
 def rollback(
-    deployment: str,
+    deployment: Deployment,
     /,
     *,
     to: Annotated[str | None, Parameter(help="The version; by default the last one before the current.")] = None,

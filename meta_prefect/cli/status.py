@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from meta_prefect.cli.options import Debug, Environment, Every, Quiet, Select
+from meta_prefect.cli.options import Debug, Environment, Every, Quiet, Select, Target
 from meta_prefect.cli.output import FEW, Output
 from meta_prefect.texts import escaped
 
@@ -29,7 +29,7 @@ _COLORS = {
 
 
 def status(
-    *targets: str,
+    *targets: Target,
     env: Environment = None,
     select: Select = (),
     every: Every = False,
