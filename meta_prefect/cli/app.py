@@ -184,6 +184,10 @@ def validate(
     output: Annotated[
         Literal["text", "json", "github"], Parameter(help="How to print; `github` makes annotations of a pull request.")
     ] = "text",
+    sources_only: Annotated[
+        Flag,
+        Parameter(help="Run no code of the project, and say what that leaves unchecked: for what strangers propose."),
+    ] = False,
     debug: Debug = False,
 ) -> int:
     """Check a project as far as that goes without a server; nothing is contacted, nothing is written.
@@ -193,11 +197,14 @@ def validate(
     targets
         A path in the project (by default the present folder), and names of flows or of `flow/deployment`.
     """
-    from meta_prefect.deploy import read_file_of
+    from meta_prefect.deploy import read_file_of, validate_sources
     from meta_prefect.deploy import validate as run
 
     out = Output()
     try:
+        if sources_only:
+            out.sources(validate_sources(targets, env=env), output)
+            return 0
         read_file_of(targets)
         with out.watching("Checking", debug=debug):
             report = run(targets, env=env)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
+    from meta_prefect.engine.sources import SourcesChecked
     from meta_prefect.plan.outcomes import Action
     from meta_prefect.report import Outcome, Report
 
@@ -313,6 +314,23 @@ class Output:
             self.raw(f"valid: {counted(len(names), 'deployment')} in {report.environment}")
             for remark in report.remarks:
                 self.note(remark)
+
+    def sources(self, found: SourcesChecked, form: str) -> None:
+        """Say that nothing is wrong with a project's sources, and what they do not tell."""
+        from meta_prefect.plan.outcomes import counted
+
+        if form == "json":
+            entries = [{"flow": flow, "recipe": recipe} for flow, recipe in found.entries]
+            self.raw(
+                json.dumps({"valid": True, "errors": [], "entries": entries, "unchecked": found.unchecked}, indent=2)
+            )
+            return
+        self.raw(f"valid as far as its sources say: {counted(len(found.entries), 'deployment')} in {found.environment}")
+        for one in found.unchecked:
+            if form == "github":
+                self.raw(f"::notice::not checked: {_in_annotation(one)}")
+            else:
+                self.note(f"not checked: {one}")
 
 
 class _Waits(Silent):
