@@ -136,7 +136,9 @@ def _there(
 
     # For a project without deployments no server is started; one that is there tells what earlier deploys left on it.
     if not options.get("dry_run") and (is_project or options.get("prune")):
-        with writing_api(local=local, auth=auth, say=say):
+        # A server takes seconds to start, and stays: not for a project in which something is wrong.
+        is_checked = options.get("plan") is None and options.get("on_error") != "keep-going"
+        with writing_api(local=local, auth=auth, say=say, check=lambda: is_checked and _offline(asked, options)):
             return _observed(asked, options, build=build)
     with reading_api() as api:
         if api is not None:
