@@ -112,8 +112,10 @@ def _line(one: DeploymentStatus) -> str:
 
 
 def _field_line(field: FieldStatus) -> str:
-    from meta_prefect.report.plan_text import shown
+    from meta_prefect.report.plan_text import field_line, shown
 
+    if field.kind == "pending" and {"live", "wanted"} <= field.model_fields_set and field.live == field.applied:
+        return f"{field_line(field.path, field.live, field.wanted)} (pending)"
     given = {
         name: shown(getattr(field, name), field.path)
         for name in ("applied", "live", "wanted")
