@@ -31,6 +31,7 @@ from meta_prefect.cli.options import (
     Form,
     PlanOptions,
     Quiet,
+    Target,
     TargetOptions,
     Yes,
     refuse_beside_plan,
@@ -50,6 +51,12 @@ _UNREAD: Final = 141
 """What a shell says of a program that ends as nobody reads its output any more: 128 and the number of SIGPIPE."""
 
 _NO_SERVER: Final = "No Prefect server runs in the background on this host."
+
+_REGISTERED_IN_ZSH: Final = """
+(( $+functions[compdef] )) || { autoload -Uz compinit; compinit }
+compdef _cyclopts_meta-prefect meta-prefect
+"""
+"""What is printed for zsh is made for a folder of functions; with this it can be sourced as in other shells."""
 
 app: App = App(
     name="meta-prefect",
@@ -86,7 +93,7 @@ worker_app.command(manifests)
 
 @app.command
 def deploy(
-    *targets: str,
+    *targets: Target,
     what: PlanOptions = PlanOptions(),
     how: ApplyOptions = ApplyOptions(),
     where: TargetOptions = TargetOptions(),
@@ -142,7 +149,7 @@ def deploy(
 
 @app.command
 def plan(
-    *targets: str,
+    *targets: Target,
     what: PlanOptions = PlanOptions(),
     output: Annotated[
         Literal["text", "json", "markdown"], Parameter(help="How to print; `markdown` for a comment of a pull request.")
@@ -172,11 +179,15 @@ def plan(
 
 @app.command
 def validate(
-    *targets: str,
+    *targets: Target,
     env: Environment = None,
     output: Annotated[
         Literal["text", "json", "github"], Parameter(help="How to print; `github` makes annotations of a pull request.")
     ] = "text",
+    sources_only: Annotated[
+        Flag,
+        Parameter(help="Run no code of the project, and say what that leaves unchecked: for what strangers propose."),
+    ] = False,
     debug: Debug = False,
 ) -> int:
     """Check a project as far as that goes without a server; nothing is contacted, nothing is written.
@@ -186,11 +197,14 @@ def validate(
     targets
         A path in the project (by default the present folder), and names of flows or of `flow/deployment`.
     """
-    from meta_prefect.deploy import read_file_of
+    from meta_prefect.deploy import read_file_of, validate_sources
     from meta_prefect.deploy import validate as run
 
     out = Output()
     try:
+        if sources_only:
+            out.sources(validate_sources(targets, env=env), output)
+            return 0
         read_file_of(targets)
         with out.watching("Checking", debug=debug):
             report = run(targets, env=env)
@@ -203,14 +217,17 @@ def validate(
 
 @app.command
 def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
-    """Print what makes a shell complete commands and options: `source <(meta-prefect completion bash)`.
+    """Print what makes a shell complete commands, options and names of the project.
+
+    In the file that your shell reads when it starts: `source <(meta-prefect completion bash)`, the same with zsh, and
+    `meta-prefect completion fish | source`. Flows, deployments, environments and recipes are read from the project's files.
 
     Parameters
     ----------
     shell
         The shell.
     """
-    Output().raw(app.generate_completion(shell=shell))
+    Output().raw(app.generate_completion(shell=shell) + (_REGISTERED_IN_ZSH if shell == "zsh" else ""))
     return 0
 
 

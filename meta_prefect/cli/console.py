@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -17,6 +17,7 @@ from meta_prefect.texts import escaped
 
 if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderableType
+    from rich.table import Table
 
 _IN_ADDRESS = ":/?#[]@!$&'()*+,;=%~-._"
 
@@ -39,6 +40,26 @@ def linked(text: str, url: str | None) -> Text:
     """
     plain = escaped(text)
     return Text(plain, style=Style(link=quote(url, safe=_IN_ADDRESS))) if url else Text(plain)
+
+
+def aligned(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
+    """A table without lines, so that long names have room; a column in which nothing stands is left out.
+
+    Args:
+        title: What stands above it, as plain text.
+        columns: The heads of the columns.
+        rows: The cells, as markup or as :class:`Text`.
+    """
+    from rich.table import Table
+
+    cells = list(rows)
+    shown = [index for index in range(len(columns)) if any(str(row[index]) for row in cells)]
+    table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
+    for index in shown:
+        table.add_column(columns[index], overflow="fold")
+    for row in cells:
+        table.add_row(*(row[index] for index in shown))
+    return table
 
 
 def indented(text: str) -> str:

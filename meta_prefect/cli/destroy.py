@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 from cyclopts import Parameter
 
 from meta_prefect.cli.asking_first import somebody_is_there
+from meta_prefect.cli.completing import ENVIRONMENTS
 from meta_prefect.cli.options import Debug, DryRun, Flag, Yes
 from meta_prefect.cli.output import Output, report_of
 from meta_prefect.errors import TargetError
@@ -20,7 +21,7 @@ def destroy(
     path: Path = Path(),
     /,
     *,
-    env: Annotated[str, Parameter(name=["--env", "-e"], help="The environment.")],
+    env: Annotated[str, Parameter(name=["--env", "-e"], help="The environment.", completer=ENVIRONMENTS)],
     yes: Yes = False,
     force: Annotated[Flag, Parameter(help="Do not wait for runs that are under way.")] = False,
     dry_run: DryRun = False,

@@ -6,11 +6,11 @@ import shlex
 from pathlib import Path
 from typing import Any, cast
 
-from meta_prefect.cli.options import Debug, ProjectPath, ServerOf
+from meta_prefect.cli.options import Debug, Deployment, ProjectPath, ServerOf
 from meta_prefect.cli.output import Output
 
 
-def disown(deployment: str, /, *, path: ProjectPath = Path(), env: ServerOf = None, debug: Debug = False) -> int:
+def disown(deployment: Deployment, /, *, path: ProjectPath = Path(), env: ServerOf = None, debug: Debug = False) -> int:
     """Give a deployment up without deleting it: the project's tag goes, and it runs on as it is; nobody manages it.
 
     Schedules that had no slug when the project took it over have none again, so that `prefect deploy` takes it. While the

@@ -52,11 +52,8 @@ def environments(path: Path = Path(), /, *, output: Form = "text", debug: Debug 
 
 def _table(found: Sequence[EnvironmentStatus], now: datetime) -> Table:
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table(title="Environments", title_justify="left")
-    for column in ("Environment", "State", "Last deploy", "Commit", "Server"):
-        table.add_column(column, overflow="fold")
-    for one in found:
-        table.add_row(*(escape(escaped(cell)) for cell in one.cells(now)))
-    return table
+    from meta_prefect.cli.console import aligned
+
+    columns = ("Environment", "State", "Last deploy", "Commit", "Server")
+    return aligned("Environments", columns, ([escape(escaped(cell)) for cell in one.cells(now)] for one in found))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 
 from cyclopts import Parameter
 
-from meta_prefect.cli.options import Debug, Flag, ProjectPath, ServerOf
+from meta_prefect.cli.options import Debug, Deployment, Flag, ProjectPath, ServerOf
 from meta_prefect.cli.output import Output
 from meta_prefect.cli.project_history import project_history
 from meta_prefect.errors import TargetError
@@ -30,7 +30,7 @@ _LACKING: Final = "no history"
 
 
 def history(
-    deployment: str | None = None,
+    deployment: Deployment | None = None,
     /,
     *,
     project: Annotated[
@@ -74,7 +74,7 @@ def history(
 
 
 def rollback(
-    deployment: str,
+    deployment: Deployment,
     /,
     *,
     to: Annotated[str | None, Parameter(help="The version; by default the last one before the current.")] = None,
@@ -223,15 +223,10 @@ def _as_line(recorded: HistoryEntry) -> str:
 
 def _table(deployment: str, history: Sequence[HistoryEntry]) -> Table:
     from rich.markup import escape
-    from rich.table import Table
 
-    from meta_prefect.cli.console import linked
+    from meta_prefect.cli.console import aligned, linked
     from meta_prefect.report.history_page import HISTORY_COLUMNS, history_cells
 
-    table = Table(title=f"History of {escape(deployment)}", title_justify="left")
-    for column in HISTORY_COLUMNS:
-        table.add_column(column, overflow="fold")
-    for recorded in history:
-        at, *rest = history_cells(recorded)
-        table.add_row(linked(at, _run_url(recorded)), *map(escape, rest))
-    return table
+    cells = ((history_cells(one), _run_url(one)) for one in history)
+    rows = ([linked(at, url), *map(escape, rest)] for (at, *rest), url in cells)
+    return aligned(f"History of {deployment}", HISTORY_COLUMNS, rows)

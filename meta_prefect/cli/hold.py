@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from cyclopts import Parameter
 
-from meta_prefect.cli.options import Debug, ProjectPath, ServerOf
+from meta_prefect.cli.options import Debug, Deployment, ProjectPath, ServerOf
 from meta_prefect.cli.output import Output
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def hold(
-    deployment: str,
+    deployment: Deployment,
     /,
     *,
     because: Annotated[str, Parameter(help="Why; shown wherever the hold is.")],
@@ -51,7 +51,9 @@ def hold(
     return 0
 
 
-def release(deployment: str, /, *, path: ProjectPath = Path(), env: ServerOf = None, debug: Debug = False) -> int:
+def release(
+    deployment: Deployment, /, *, path: ProjectPath = Path(), env: ServerOf = None, debug: Debug = False
+) -> int:
     """End the hold of a deployment; the next deploy makes it what the project wants.
 
     Parameters

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 
-from meta_prefect.cli.options import Flag, ProjectPath, ServerOf
+from meta_prefect.cli.options import Deployment, Flag, ProjectPath, ServerOf
 from meta_prefect.cli.output import Output
 from meta_prefect.errors import ProcessError, TargetError
 from meta_prefect.texts import shell
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def open_ui(
-    deployment: str | None = None,
+    deployment: Deployment | None = None,
     /,
     *,
     print_link: Annotated[Flag, Parameter(name="--print", help="Print the link, and open nothing.")] = False,

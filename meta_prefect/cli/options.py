@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
+from meta_prefect.cli.completing import DEPLOYMENTS, ENVIRONMENTS, TARGETS
 from meta_prefect.errors import TargetError
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
@@ -22,12 +23,23 @@ ProjectPath = Annotated[Path, Parameter(name="--path", help="The project's folde
 Debug = Annotated[Flag, Parameter(help="Show Prefect's own log, and tracebacks.")]
 DryRun = Annotated[Flag, Parameter(help="Plan, and write nothing.")]
 Yes = Annotated[Flag, Parameter(name=["--yes", "-y"], help="Do not ask.")]
+Target = Annotated[str, Parameter(completer=TARGETS)]
+Deployment = Annotated[str, Parameter(completer=DEPLOYMENTS)]
 Environment = Annotated[
-    str | None, Parameter(name=["--env", "-e"], help="The environment; by default META_PREFECT__ENV, else dev.")
+    str | None,
+    Parameter(
+        name=["--env", "-e"],
+        help="The environment; by default META_PREFECT__ENV, else dev.",
+        completer=ENVIRONMENTS,
+    ),
 ]
 ServerOf = Annotated[
     str | None,
-    Parameter(name=["--env", "-e"], help="The environment whose server is asked, where the project names one."),
+    Parameter(
+        name=["--env", "-e"],
+        help="The environment whose server is asked, where the project names one.",
+        completer=ENVIRONMENTS,
+    ),
 ]
 Select = Annotated[Several, Parameter(help="Only what matches, by flow or deployment: `etl-*`, `*/nightly-*`.")]
 Quiet = Annotated[

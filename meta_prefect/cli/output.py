@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.markup import escape
 
-from meta_prefect.cli.console import PlainConsole, indented, linked
+from meta_prefect.cli.console import PlainConsole, aligned, indented, linked
 from meta_prefect.cli.ending import journal, watching_the_server
 from meta_prefect.engine.progress import Progress, Silent
 from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError, told_once
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
+    from rich.text import Text
 
+    from meta_prefect.engine.sources import SourcesChecked
     from meta_prefect.plan.outcomes import Action
     from meta_prefect.report import Outcome, Report
 
@@ -277,20 +279,16 @@ class Output:
         self.raw(report.in_one_line)
 
     def _table(self, report: Report, named: Iterable[Outcome]) -> None:
-        from rich.table import Table
-
         title = f"{'Plan for' if report.dry_run else 'Deployed to'} {report.environment}"
-        table = Table(title=title, title_justify="left")
-        for column in ("Deployment", "Result", "Version", "Detail"):
-            table.add_column(column, overflow="fold")
+        rows: list[Sequence[str | Text]] = []
         for outcome in named:
             color = _COLORS[outcome.action]
             name = linked(outcome.deployment, outcome.url)
             version = escape(escaped(short_commit(outcome.version or "")))
-            table.add_row(name, f"[{color}]{outcome.action}[/]", version, escape(outcome.detail))
+            rows.append((name, f"[{color}]{outcome.action}[/]", version, escape(_in_short(outcome))))
         for component, done in report.components:
-            table.add_row(escape(component), escape(done), "", "")
-        self._out.print(table)
+            rows.append((escape(component), escape(done), "", ""))
+        self._out.print(aligned(title, ("Deployment", "Result", "Version", "Detail"), rows))
 
     def findings(self, errors: Sequence[ConfigurationError], form: str) -> None:
         """Print what a check found."""
@@ -313,6 +311,23 @@ class Output:
             self.raw(f"valid: {counted(len(names), 'deployment')} in {report.environment}")
             for remark in report.remarks:
                 self.note(remark)
+
+    def sources(self, found: SourcesChecked, form: str) -> None:
+        """Say that nothing is wrong with a project's sources, and what they do not tell."""
+        from meta_prefect.plan.outcomes import counted
+
+        if form == "json":
+            entries = [{"flow": flow, "recipe": recipe} for flow, recipe in found.entries]
+            self.raw(
+                json.dumps({"valid": True, "errors": [], "entries": entries, "unchecked": found.unchecked}, indent=2)
+            )
+            return
+        self.raw(f"valid as far as its sources say: {counted(len(found.entries), 'deployment')} in {found.environment}")
+        for one in found.unchecked:
+            if form == "github":
+                self.raw(f"::notice::not checked: {_in_annotation(one)}")
+            else:
+                self.note(f"not checked: {one}")
 
 
 class _Waits(Silent):
@@ -379,6 +394,13 @@ def _quiet_prefect() -> None:
         handler.setLevel(logging.CRITICAL + 1)
     # Whatever cannot be logged or sent at the end of the process, Prefect writes to the terminal itself.
     logging.raiseExceptions = False
+
+
+def _in_short(outcome: Outcome) -> str:
+    """Why, or which fields, each by its first word: a table has no room for more, and `plan` says it."""
+    if outcome.action not in {"updated", "to update"}:
+        return outcome.detail
+    return ", ".join(dict.fromkeys(path.partition(".")[0] for path in outcome.detail.split(", ")))
 
 
 def _place(error: MetaPrefectError) -> dict[str, str]:

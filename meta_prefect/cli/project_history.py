@@ -53,13 +53,8 @@ def _as_line(deploy: ProjectDeploy) -> str:
 
 def _table(found: Sequence[ProjectDeploy]) -> Table:
     from rich.markup import escape
-    from rich.table import Table
 
+    from meta_prefect.cli.console import aligned
     from meta_prefect.plan.project_history import COLUMNS
 
-    table = Table(title="History", title_justify="left")
-    for column in COLUMNS:
-        table.add_column(column, overflow="fold")
-    for one in found:
-        table.add_row(*(escape(escaped(cell)) for cell in one.cells))
-    return table
+    return aligned("History", COLUMNS, ([escape(escaped(cell)) for cell in one.cells] for one in found))

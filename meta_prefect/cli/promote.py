@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 from cyclopts import Parameter
 
 from meta_prefect.cli.asking_first import go_ahead, is_shown_first
-from meta_prefect.cli.options import Debug, DryRun, Form, PlanOptions, Yes
+from meta_prefect.cli.completing import ENVIRONMENTS
+from meta_prefect.cli.options import Debug, DryRun, Form, PlanOptions, Target, Yes
 from meta_prefect.cli.output import Output, report_of
 
 if TYPE_CHECKING:
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
 
 
 def promote(
-    *targets: str,
-    source: Annotated[str, Parameter(name="--from", help="The environment of which is taken what is live.")],
-    to: Annotated[str, Parameter(help="The environment that gets it.")],
+    *targets: Target,
+    source: Annotated[
+        str, Parameter(name="--from", help="The environment of which is taken what is live.", completer=ENVIRONMENTS)
+    ],
+    to: Annotated[str, Parameter(help="The environment that gets it.", completer=ENVIRONMENTS)],
     yes: Yes = False,
     dry_run: DryRun = False,
     output: Form = "text",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from meta_prefect.cli.completing import RECIPES
 from meta_prefect.cli.output import Output
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ ProjectPath = Annotated[Path, Parameter(name="--path", help="A path in the proje
 
 
 def recipes(
-    name: str | None = None,
+    name: Annotated[str | None, Parameter(completer=RECIPES)] = None,
     /,
     *,
     path: ProjectPath = Path(),

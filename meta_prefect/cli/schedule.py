@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from meta_prefect.cli.options import Environment, Target
 from meta_prefect.cli.output import Output
 
 if TYPE_CHECKING:
@@ -67,10 +68,8 @@ class Written:
 
 @schedule_app.command
 def preview(
-    *targets: str,
-    env: Annotated[
-        str | None, Parameter(name=["--env", "-e"], help="The environment; by default META_PREFECT__ENV, else dev.")
-    ] = None,
+    *targets: Target,
+    env: Environment = None,
     written: Written = Written(),
     count: Annotated[
         int, Parameter(name=["--count", "-n"], validator=Number(gte=1, lte=10_000), help="How many runs.")

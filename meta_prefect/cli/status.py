@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from meta_prefect.cli.options import Debug, Environment, Every, Quiet, Select
+from meta_prefect.cli.options import Debug, Environment, Every, Quiet, Select, Target
 from meta_prefect.cli.output import FEW, Output
 from meta_prefect.texts import escaped
 
@@ -29,7 +29,7 @@ _COLORS = {
 
 
 def status(
-    *targets: str,
+    *targets: Target,
     env: Environment = None,
     select: Select = (),
     every: Every = False,
@@ -112,8 +112,10 @@ def _line(one: DeploymentStatus) -> str:
 
 
 def _field_line(field: FieldStatus) -> str:
-    from meta_prefect.report.plan_text import shown
+    from meta_prefect.report.plan_text import field_line, shown
 
+    if field.kind == "pending" and {"live", "wanted"} <= field.model_fields_set and field.live == field.applied:
+        return f"{field_line(field.path, field.live, field.wanted)} (pending)"
     given = {
         name: shown(getattr(field, name), field.path)
         for name in ("applied", "live", "wanted")

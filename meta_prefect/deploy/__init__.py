@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final, Literal, TypedDict, Unpack
 from meta_prefect.errors import NoApiConfiguredError, TargetError, ValidationFailed
 
 if TYPE_CHECKING:
+    from meta_prefect.engine.sources import SourcesChecked
     from meta_prefect.report import Report
 
-__all__ = ["OnError", "Options", "deploy", "validate"]
+__all__ = ["OnError", "Options", "deploy", "validate", "validate_sources"]
 
 OnError = Literal["stop", "keep-going", "atomic"]
 _BUILD_IMAGES: Final = "META_PREFECT__BUILD_IMAGES"
@@ -135,7 +136,9 @@ def _there(
 
     # For a project without deployments no server is started; one that is there tells what earlier deploys left on it.
     if not options.get("dry_run") and (is_project or options.get("prune")):
-        with writing_api(local=local, auth=auth, say=say):
+        # A server takes seconds to start, and stays: not for a project in which something is wrong.
+        is_checked = options.get("plan") is None and options.get("on_error") != "keep-going"
+        with writing_api(local=local, auth=auth, say=say, check=lambda: is_checked and _offline(asked, options)):
             return _observed(asked, options, build=build)
     with reading_api() as api:
         if api is not None:
@@ -153,6 +156,20 @@ def validate(targets: Sequence[str] = (), *, env: str | None = None) -> Report:
     """
     path, names = split_targets(targets)
     return _offline({"path": str(path), "environment": env, "names": list(names), "select": []}, {})
+
+
+def validate_sources(targets: Sequence[str] = (), *, env: str | None = None) -> SourcesChecked:
+    """Check a project by its sources alone: none of its code runs, be it flows, recipes or settings for Prefect.
+
+    Raises:
+        ValidationFailed: Everything that is wrong with it.
+    """
+    from meta_prefect.engine.selection import Selection
+    from meta_prefect.engine.sources import check_sources
+    from meta_prefect.settings import read_settings
+
+    path, names = split_targets(targets)
+    return check_sources(path, env or read_settings().env, Selection(names=names).names_flow)
 
 
 def _offline(asked: Parameters, options: Options) -> Report:

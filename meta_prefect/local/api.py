@@ -42,13 +42,16 @@ def reading_api() -> Generator[str | None]:
 
 
 @contextmanager
-def writing_api(*, local: bool, say: Callable[[str], None], auth: bool | None = None) -> Generator[str]:
+def writing_api(
+    *, local: bool, say: Callable[[str], None], auth: bool | None = None, check: Callable[[], object] = lambda: None
+) -> Generator[str]:
     """Use the configured API; where there is none, start or reuse a background server on this host.
 
     Args:
         local: Whether a server may be started in CI, in a container or in a flow run too.
         say: Tells the user what happens.
         auth: Whether the server asks for an authentication string. By default a new one does, and one that exists stays as it is.
+        check: Called before a server is started; raises where that would be in vain.
 
     Yields:
         The API's address.
@@ -69,6 +72,7 @@ def writing_api(*, local: bool, say: Callable[[str], None], auth: bool | None = 
                 f"there is no Prefect API configured, and no server is started on this host because {refusal}",
                 hint=NO_API_HINT,
             )
+        check()
         say("No Prefect API is configured: starting a Prefect server on this host …")
     server = ensure_server(auth=auth)
     for line in _about(server):

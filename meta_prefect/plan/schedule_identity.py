@@ -142,7 +142,12 @@ def recognised(schedules: Iterable[Schedule], stored: Mapping[str, Record], ours
     unnamed = [slug for slug in coming if not wanted[slug].schedule.slug_is_given]
     remarks = [
         *(f"schedule {slug!r} is the live {_called(key, stored)}, which says the same" for slug, key in alike.items()),
-        *(f"schedule {slug!r} takes the place of {key!r}" for slug, key in placed.items()),
+        *(
+            # The field says which; so said, it is one remark for all deployments in which it is so.
+            ["its schedule takes the place of the one before, and stays switched on or off as that was"]
+            if len(placed) == 1
+            else [f"schedule {slug!r} takes the place of {key!r}" for slug, key in placed.items()]
+        ),
     ]
     if unnamed and any(not stored[key]["active"] for key in going) and any(stored[key]["active"] for key in going):
         remarks.append(

@@ -10,7 +10,7 @@ from meta_prefect.project.environments import (
     Environments,
     of_environment,
 )
-from meta_prefect.project.from_environment import with_environment
+from meta_prefect.project.from_environment import names_environment, with_environment
 from meta_prefect.project.locating import FILE_NAMES, check_searchable, find_project_file, is_path, part_around
 from meta_prefect.project.models import Entry, Project, ProjectPart, json_schema
 from meta_prefect.project.naming import slug
@@ -33,6 +33,7 @@ __all__ = [
     "find_project_file",
     "is_path",
     "json_schema",
+    "names_environment",
     "of_environment",
     "part_around",
     "read_project",

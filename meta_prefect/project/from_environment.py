@@ -15,6 +15,19 @@ _IN_TEXT: Final = re.compile(r"\$\{env:([^{}]*)\}")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
+def names_environment(value: object) -> bool:
+    """Whether a value holds a reference, at whatever depth."""
+    match value:
+        case str():
+            return value.startswith(_PREFIX) or _IN_TEXT.search(value) is not None
+        case dict():
+            return any(map(names_environment, cast("dict[str, object]", value).values()))
+        case list():
+            return any(map(names_environment, cast("list[object]", value)))
+        case _:
+            return False
+
+
 def with_environment(
     values: Mapping[str, Any], locate: Callable[..., str]
 ) -> tuple[dict[str, Any], list[ConfigurationError]]:
@@ -35,7 +48,7 @@ def with_environment(
 
     def resolved(value: Any, place: tuple[str | int, ...]) -> Any:
         match value:
-            case str() if value.startswith(_PREFIX) or _IN_TEXT.search(value):
+            case str() if names_environment(value):
                 where = locate("variables", *place)
                 try:
                     if value.startswith(_PREFIX):

@@ -9,11 +9,16 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from meta_prefect.plan.changes import DEPLOYMENT
+from meta_prefect.plan.outcomes import listed as shortened
 
 COMMIT: Final = "commit"
 """The label of a field that holds a commit, wherever it is."""
 
-_NAMES_WIDTH: Final = 100
+_NAMES_WIDTH: Final = 72
+"""With the indent, for a terminal of 80 columns."""
+
+_COUNTED: Final = "version:"
+"""The label of a field that most often differs only because deploys are counted."""
 
 _MANY: Final = 4
 """A field with as many values is shown by its values."""
@@ -99,8 +104,8 @@ def grouped(sections: Iterable[Section]) -> list[Section]:
         if not is_said:
             own.append(replace(section, lines=lines) if section.kind == DEPLOYMENT else section)
     names_of = _Names(sections)
-    # What most have in common comes first.
-    largest = sorted(shared.items(), key=lambda one: -len(one[0][1]))
+    # What most have in common comes first, but for versions, which are all that differs in most of them.
+    largest = sorted(shared.items(), key=lambda one: (_is_counted(one[1]), -len(one[0][1])))
     groups = [_group(mark, names, lines, names_of) for (mark, names), lines in largest]
     return [*groups, *_values(varying, owners, names_of), *_counted(own), *_remarks(sections)]
 
@@ -157,8 +162,15 @@ def _group(mark: str, names: Sequence[str], lines: Sequence[Line], names_of: _Na
     head = next((line for line in fields if line.label == COMMIT), fields[0] if len(fields) == 1 else None)
     title = f"{head} for {count}" if head else f"{count}, each with" if mark == "+" else count
     below = [line for line in lines if line is not head]
-    listed = names_of.listed(mark, names) if _names_its(mark, lines) else ()
+    listed = (
+        [shortened(names)] if _is_counted(lines) else names_of.listed(mark, names) if _names_its(mark, lines) else ()
+    )
     return Section(mark, DEPLOYMENT, "", title, lines=(*listed, *below))
+
+
+def _is_counted(lines: Sequence[Line]) -> bool:
+    """Whether nothing but a version stands in a group: then its names are of little interest."""
+    return all(isinstance(line, FieldLine) and line.label == _COUNTED for line in lines)
 
 
 class _Names:

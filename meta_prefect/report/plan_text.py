@@ -91,6 +91,8 @@ def field_line(path: str, before: Any, after: Any) -> FieldLine:
     named as such.
     """
     path, before, after = _narrowed(path, (before, hidden(before, path)), (after, hidden(after, path)))
+    if (rules := (_without_dates(before), _without_dates(after)))[0] != rules[1]:
+        before, after = rules
     if is_same(before, after):
         return FieldLine(f"{path}:", shown(before), "(secret, changed)")
     if is_commit(before) and is_commit(after):
@@ -101,6 +103,14 @@ def field_line(path: str, before: Any, after: Any) -> FieldLine:
         if alike > 0:
             before, after = f"…{before[alike:]}", f"…{after[alike:]}"
     return FieldLine(f"{path}:", shown(before), shown(after))
+
+
+def _without_dates(value: Any) -> Any:
+    """A rule of a schedule with its left-out dates counted; anything else as it is."""
+    if not isinstance(value, str) or "\nEXDATE:" not in value:
+        return value
+    rule, _, dates = value.partition("\nEXDATE:")
+    return f"{rule} without {dates.count(',') + 1} dates"
 
 
 def _narrowed(path: str, before: tuple[Any, Any], after: tuple[Any, Any]) -> tuple[str, Any, Any]:

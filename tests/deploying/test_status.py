@@ -75,7 +75,7 @@ def test_every_way_of_not_being_in_sync(server: Api, project: Project, unique: s
     }
     assert status["in_sync"] is False
     assert 'description: applied "", live "by hand", wanted "" (drift)' in told.stdout
-    assert 'description: applied "", live "", wanted "in code" (pending)' in told.stdout
+    assert 'description: "" → "in code" (pending)' in told.stdout
     assert "paused: true (kept: set on the server, not by the recipe)" in told.stdout
     assert "1 of 6 in sync in dev" in told.stdout
 

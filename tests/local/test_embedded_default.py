@@ -68,6 +68,31 @@ def test_a_dry_run_starts_nothing(cli: Cli, project_folder: Path, user_home: Pat
     assert not (user_home / "meta-prefect" / "server" / "server.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("file", "options", "said"),
+    [
+        ("deployments: {work: [{recipe: local_run_deployer, variables: {nam: x}}]}", (), "meta_prefect.yaml:2"),
+        ("deployments: {work: [{recipe: local_run_deployer, variables: {name: x, parameters: {y: 1}}}]}", (), "'y'"),
+        ("deployments: {work: [{recipe: local_run_deployer, variables: {name: x}}]}", ("wrk",), "matches 'wrk'"),
+        (
+            "deployments: {work: [{recipe: local_run_deployer, variables: {name: x}}]}",
+            ("--expires", "3 moons"),
+            "moons",
+        ),
+    ],
+    ids=["a variable", "a flow's parameter", "a target", "an option"],
+)
+def test_no_server_is_started_in_vain(
+    cli: Cli, tmp_path: Path, user_home: Path, file: str, options: tuple[str, ...], said: str
+) -> None:
+    """What is wrong without a server is said before one is started."""
+    (tmp_path / "flows.py").write_text("from prefect import flow\n\n@flow\ndef work() -> None: ...\n")
+    (tmp_path / "meta_prefect.yaml").write_text(f"project: vain\n{file}\n")
+    _, err = (done := cli("deploy", *options, cwd=tmp_path)).communicate(timeout=120)
+    assert (done.returncode, said in err, "starting" in err) == (1, True, False), err
+    assert not (user_home / "meta-prefect" / "server" / "server.json").exists()
+
+
 @pytest.fixture(scope="module")
 def two_first_deploys(cli: Cli, project_folder: Path) -> list[tuple[int | None, str, str]]:
     """Two deploys by somebody who has nothing running, at the same moment."""

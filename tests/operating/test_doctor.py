@@ -63,10 +63,3 @@ def test_what_is_bad_is_said_with_what_to_do(
     found = findings(run_cli("doctor", "--output", "json", cwd=root, env=environment))[about]
     assert found["verdict"] == "bad"
     assert (said in found["said"], hint in found["hint"]) == (True, True), found
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_shell_can_complete(run_cli: Cli, shell: str) -> None:
-    """The script knows commands and options."""
-    script = run_cli("completion", shell).stdout
-    assert all(word in script for word in ("bootstrap", "rollback", "only-changed"))

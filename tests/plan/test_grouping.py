@@ -137,7 +137,8 @@ def test_every_name_of_a_group_is_written_in_lines_of_bounded_length() -> None:
     names = [f"load-orders/region-{number:03}" for number in range(100)]
     told = list(lines(document(Plan(deployments=tuple(update(name, COMMIT) for name in names)))))
     assert told[0] == "~ commit 7fd9fa7 → a0d0b72 for 100 deployments"
-    assert len(told) <= 30
+    assert len(told) <= 40
+    assert max(map(len, told)) <= 80
     assert max(map(len, told)) <= 104
     assert all(f"{name}," in " ".join(told) or told[-2].endswith(name) for name in names)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 from griffe import Docstring, DocstringSectionAttributes, parse_google
 
@@ -31,7 +33,8 @@ def reference() -> str:
 
 
 def _commands() -> Iterator[str]:
-    text = app.generate_docs(output_format="markdown")
+    with patch.object(sys, "argv", ["meta-prefect"]):  # else what `python -m` runs stands among the options
+        text = app.generate_docs(output_format="markdown")
     text = text[text.index("## meta-prefect init") :]
     text = re.sub(r"^(#+) meta-prefect", r"#\1 meta-prefect", text, flags=re.MULTILINE)
     yield "## Commands\n"

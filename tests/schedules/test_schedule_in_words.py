@@ -126,4 +126,4 @@ def test_a_schedule_that_is_named_anew_stays_switched_off(active: bool) -> None:
     assert isinstance(change, Update)
     assert {name: one["active"] for name, one in change.after["schedules"].items()} == {"daily-1000-utc": active}
     assert change.renamed == {"daily-1000-utc": "daily-0900-utc"}
-    assert "schedule 'daily-1000-utc' takes the place of 'daily-0900-utc'" in change.remarks
+    assert "its schedule takes the place of the one before, and stays switched on or off as that was" in change.remarks

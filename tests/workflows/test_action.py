@@ -99,19 +99,25 @@ class Job:
 
     def __init__(self, project: Path, github: GitHub) -> None:
         self.project, self.output, self.page = project, project.parent / "output", project.parent / "summary"
-        event = project.parent / "event.json"
-        event.write_text(json.dumps({"pull_request": {"number": 7}}))
+        self.event = project.parent / "event.json"
+        self.comes_from("acme/sales")
         host, port = github.http.server_address[:2]
         self.environment = {
             **os.environ,
             "GITHUB_ACTION_PATH": str(ACTION),
             "GITHUB_API_URL": f"http://{host!s}:{port}",
             "GITHUB_REPOSITORY": "acme/sales",
-            "GITHUB_EVENT_PATH": str(event),
+            "GITHUB_EVENT_PATH": str(self.event),
             "GITHUB_SHA": "abc",
             "GITHUB_OUTPUT": str(self.output),
             "GITHUB_STEP_SUMMARY": str(self.page),
         }
+
+    def comes_from(self, repository: str | None) -> None:
+        """Let the pull request be one from this repository; None for one that has been deleted."""
+        head = {"ref": "change", "repo": repository and {"full_name": repository, "fork": repository != "acme/sales"}}
+        pull = {"number": 7, "head": head, "base": {"ref": "main", "repo": {"full_name": "acme/sales"}}}
+        self.event.write_text(json.dumps({"action": "synchronize", "number": 7, "pull_request": pull}))
 
     def uses(self, **inputs: str) -> subprocess.CompletedProcess[str]:
         """Run the action's steps."""
@@ -125,7 +131,7 @@ class Job:
                 continue
             texts: dict[str, str] = {"run": step["run"], "folder": step["working-directory"], **step.get("env", {})}
             filled = {
-                key: re.sub(r"\$\{\{ inputs\.(\w+) \}\}", lambda found: given[found[1]], text)
+                key: re.sub(r"\$\{\{ inputs\.([\w-]+) \}\}", lambda found: given[found[1]], text)
                 for key, text in texts.items()
             }
             command, folder = filled.pop("run"), filled.pop("folder")
@@ -227,6 +233,23 @@ def test_what_the_job_is_told(job: Job, github: GitHub, inputs: dict[str, str], 
     assert github.said == []
 
 
+@pytest.mark.parametrize("repository", ["stranger/sales", None], ids=["a fork", "a fork that is gone"])
+def test_a_fork_s_code_does_not_run(job: Job, github: GitHub, repository: str | None) -> None:
+    """Its sources are read, without what the job's environment holds; what would run its code is refused."""
+    job.comes_from(repository)
+    file = job.project / "meta_prefect.yaml"
+    (job.project / "own.py").write_text("raise SystemExit('this code has run')\n\ndef own(): ...\n")
+    file.write_text(f"recipes: [own]\n{file.read_text()}    - {{recipe: own}}\n")
+    job.environment["GITHUB_EVENT_NAME"] = "pull_request_target"
+    checked = job.uses(command="validate")
+    assert (checked.returncode, "valid as far as its sources say: 2 deployments" in checked.stdout) == (0, True)
+    assert "::notice::not checked: meta_prefect.yaml:6:7:" in checked.stdout
+    for inputs in ({"command": "plan"}, {"command": "deploy"}, {"command": "validate", "sources-only": "false"}):
+        refused = job.uses(**inputs)
+        assert (refused.returncode, "::error::" in refused.stdout, "fork's" in refused.stdout) == (1, True, True)
+    assert github.asked == []
+
+
 def test_the_workflows_of_the_guide_are_sound() -> None:
     """They use inputs that the action has, and commands with options that exist."""
     guide = (ACTION.parents[2] / "meta_prefect" / "cli" / "README.md").read_text()
@@ -237,5 +260,5 @@ def test_the_workflows_of_the_guide_are_sound() -> None:
     steps = [step for one in workflow["jobs"].values() for step in one["steps"] if "meta-prefect" in step["uses"]]
     assert {step["with"]["command"] for step in steps} == {"validate", "plan", "deploy"}
     assert {key for step in steps for key in step["with"]} <= INPUTS.keys()
-    commands = [line for one in gitlab.values() for line in one["script"] if line.startswith("meta-prefect")]
-    assert [line.split()[1] for line in commands] == ["validate", "plan", "deploy"]
+    commands = [line.partition("meta-prefect ")[2] for one in gitlab.values() for line in one["script"]]
+    assert [line.split()[0] for line in commands if line] == ["validate", "validate", "plan", "deploy"]

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 PER_PAGE = 100
+KEPT = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "NO_COLOR"})
+"""What a check of a fork's sources gets of the environment: nothing that may be secret."""
 NEWEST_RUN = re.compile(r"meta-prefect deploy --env \S+ --plan ([0-9a-f-]{36})")
 
 
@@ -28,9 +30,11 @@ def main() -> int:
         return refused(f"command: {command!r} is none of validate, plan and deploy")
     call = [*shlex.split(given("PROGRAM")), command, "--env", environment, *shlex.split(given("OPTIONS"))]
     if command == "validate":
-        done = subprocess.run([*call, "--output", "github"], stdout=subprocess.PIPE, text=True, check=False)
-        print(from_the_top(done.stdout), end="")
-        return done.returncode
+        return validate(call)
+    if is_of_a_stranger():
+        return refused(
+            f"{command}: this pull request is a fork's, whose code it would run; `validate` reads its sources alone"
+        )
     if command == "plan":
         return plan(call, environment)
     if chosen := given("PLAN"):
@@ -39,6 +43,29 @@ def main() -> int:
             return refused("plan: no comment of the merged pull request has a plan of this folder and environment")
         call += ["--plan", run]
     return subprocess.run(call, check=False).returncode
+
+
+def validate(call: list[str]) -> int:
+    """Check, and annotate the files; of a fork's code nothing runs unless the workflow says that it may."""
+    environment = None
+    if given("SOURCES_ONLY") == "true" or (is_of_a_stranger() and given("SOURCES_ONLY") != "false"):
+        call = [*call, "--sources-only"]
+        # What is not there cannot be told; and a file of the project is none of Python's modules.
+        environment = {key: value for key, value in os.environ.items() if key in KEPT} | {"PYTHONSAFEPATH": "1"}
+    elif is_of_a_stranger() and os.environ.get("GITHUB_EVENT_NAME") == "pull_request_target":
+        return refused("sources-only: `pull_request_target` has secrets, and a fork's code does not run beside them")
+    done = subprocess.run(
+        [*call, "--output", "github"], stdout=subprocess.PIPE, text=True, check=False, env=environment
+    )
+    print(from_the_top(done.stdout), end="")
+    return done.returncode
+
+
+def is_of_a_stranger() -> bool:
+    """Whether the event is about a pull request from another repository; one that is gone counts as such."""
+    pull = event().get("pull_request")
+    home = pull and (pull.get("head") or {}).get("repo")
+    return pull is not None and (home or {}).get("full_name") != os.environ.get("GITHUB_REPOSITORY")
 
 
 def plan(call: list[str], environment: str) -> int:
