@@ -366,7 +366,7 @@ def _quiet_prefect() -> None:
 
     # Sets up Prefect's logging, which would undo this later.
     importlib.import_module("prefect.main")
-    from prefect.logging.handlers import PrefectConsoleHandler
+    from meta_prefect.prefect_internals.logs import PrefectConsoleHandler
 
     names = ("", *logging.root.manager.loggerDict)
     handlers = {

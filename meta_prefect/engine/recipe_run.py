@@ -6,9 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path, PurePath
-from typing import Any, cast
-
-from prefect.utilities.annotations import quote
+from typing import Any
 
 from meta_prefect.engine.apply import (
     AfterStep,
@@ -48,6 +46,7 @@ from meta_prefect.plan.deployment_record import desired_record
 from meta_prefect.plan.ledger import LedgerEntry, PageHead, deleted, entry_of
 from meta_prefect.plan.outcomes import Action, counted, done_action
 from meta_prefect.plan.remarks import is_standing, remarks_of
+from meta_prefect.prefect_internals.tasks import whole
 from meta_prefect.project import part_around, read_project
 from meta_prefect.recipes.recipe import Recipe
 from meta_prefect.report import Outcome, Report
@@ -138,7 +137,7 @@ async def _planned(
     await build_observed(drafts, server.host)
     _refuse(drafts)
     policies = await _policies(flows, context, server)
-    batch = (await compare_observed(cast("list[Draft]", quote(drafts)), server, policies)).without_unmanaged()
+    batch = (await compare_observed(whole(drafts), server, policies)).without_unmanaged()
     _refuse(drafts)
     batch.leaving = tuple(await find_leaving(batch, (), (context.names, context.environment), server, is_whole=False))
     return batch

@@ -10,7 +10,7 @@ from uuid import UUID
 import anyio
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.deployments.flow_runs import arun_deployment
+from prefect.deployments import arun_deployment
 
 from meta_prefect.engine.apply import remove_predecessor
 from meta_prefect.engine.compare import PlannedDeployment

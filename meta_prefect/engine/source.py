@@ -17,7 +17,6 @@ from typing import Any, Final, cast
 
 from prefect import get_run_logger, task
 from prefect.exceptions import ObjectNotFound
-from prefect.utilities.templating import resolve_block_document_references
 
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS, deployment_id
 from meta_prefect.engine.progress import progress
@@ -29,6 +28,7 @@ from meta_prefect.interfaces.context import CodeOrigin
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.local.files import fullness, scratch_folder
 from meta_prefect.plan.saved_plan import SavedPlan
+from meta_prefect.prefect_internals.utilities import resolve_block_document_references
 from meta_prefect.project import Enforcement
 from meta_prefect.redaction import remember, remember_within, texts_in
 from meta_prefect.server import PrefectServer
