@@ -52,17 +52,11 @@ FEW: Final = 3
 
 
 def report_of(run: Callable[[], Report]) -> Report:
-    """Run a deploy; returns its report, also where it failed in part.
-
-    Raises:
-        DeployFailed: It failed without one.
-    """
+    """Run a deploy; returns its report, also where it failed in part."""
     try:
         return run()
     except DeployFailed as failure:
-        from meta_prefect.report.report import carried_by
-
-        return carried_by(failure)
+        return failure.report
 
 
 class Pipe(PlainConsole):
