@@ -33,7 +33,8 @@ from meta_prefect.server.silence import FIRST_ANSWER_SECONDS, GONE_SECONDS
 PAGE = 200
 """The most objects that the API returns at once."""
 
-_PATIENCE_SECONDS = 30
+TRIED_AGAIN_SECONDS = 30
+"""For how long a request is sent again that the server could not serve, or did not answer."""
 
 
 Body = Record | list[Record]
@@ -146,7 +147,7 @@ class PrefectRequests:
             retry=tenacity.retry_if_exception(self._may_go_away),
             wait=tenacity.wait_random_exponential(multiplier=0.01, max=2),
             # A single answer that does not come may take longer than our patience; it gets other chances all the same.
-            stop=tenacity.stop_all(tenacity.stop_after_delay(_PATIENCE_SECONDS), tenacity.stop_after_attempt(3)),
+            stop=tenacity.stop_all(tenacity.stop_after_delay(TRIED_AGAIN_SECONDS), tenacity.stop_after_attempt(3)),
             reraise=True,
         ):
             with attempt:
