@@ -32,6 +32,7 @@ from meta_prefect.local.files import scratch_folder
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.remarks import Remark
 from meta_prefect.plan.saved_plan import DeployOptions
+from meta_prefect.prefect_internals.tasks import whole
 from meta_prefect.project import Enforcement, Environments, Project, read_project
 from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.deploy_flow import deploy_flow
@@ -130,7 +131,7 @@ async def _replaced(project: Project, server: PrefectServer) -> str | None:
 async def _folder(source: ProjectSource, scratch: Path) -> Path:
     if source.folder is not None:
         return Path(source.folder)
-    return await fetch_observed(Fetch(source, None, scratch))
+    return await fetch_observed(whole(Fetch(source, None, scratch)))
 
 
 def _inputs(project: Project, setup: DeployerSetup, replaced: str | None, *, remove: bool) -> PlanInput:

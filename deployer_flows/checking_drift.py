@@ -22,6 +22,7 @@ from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.outcomes import counted, listed
 from meta_prefect.plan.saved_plan import DeployOptions
 from meta_prefect.plan.status import ProjectStatus
+from meta_prefect.prefect_internals.tasks import whole
 from meta_prefect.project import Enforcement, read_project
 from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.report.drift_page import drift_markdown
@@ -95,7 +96,7 @@ async def _check(
         await name_run(inputs.context, "check", server, "in", among=environments, more=selected(inputs))
         project, where = inputs.project.name, inputs.context.environment
         async with turn(server, project, where, waiting=progress().wait):
-            found = await compare_with_applied(inputs, server)
+            found = await compare_with_applied(whole(inputs), server)
             drifted = [*(one.deployment for one in found.drifted), *map(str, found.drifted_components)]
             await _show(found, server)
             healed, also = [], []

@@ -22,6 +22,7 @@ from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.outcomes import counted
 from meta_prefect.plan.promotion import Promotion, renamed
 from meta_prefect.plan.saved_plan import DeployOptions, SavedPlan
+from meta_prefect.prefect_internals.tasks import whole
 from meta_prefect.project import Project, read_project
 from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.report import Report
@@ -78,7 +79,7 @@ async def promote(
             "%s live in %s, from commit %s", counted(len(chosen.candidates), "deployment"), source, short_commit(commit)
         )
         with scratch_folder() as scratch:
-            copy = await fetch_observed(Fetch(place, commit, scratch))
+            copy = await fetch_observed(whole(Fetch(place, commit, scratch)))
 
             async def order(plan: SavedPlan | None = None) -> PlanInput:
                 return (await read(copy, environment, asked, plan, enforced)).promoting(source, chosen.images)

@@ -14,6 +14,7 @@ from meta_prefect.plan.outcomes import listed
 from meta_prefect.plan.previews import expiry_in_words
 from meta_prefect.project import read_project
 from meta_prefect.recipes.deploy_flow import deploy_flow
+from meta_prefect.report.report import Report, together
 from meta_prefect.server import connect
 from meta_prefect.state.lock import break_stale_locks
 from meta_prefect.state.previews import read_previews
@@ -33,7 +34,7 @@ async def reap_previews(path: ProjectPath = ".", revision: Revision = None) -> l
         The environments that are gone.
     """
     gone: list[str] = []
-    failed: list[str] = []
+    failed: dict[str, Report] = {}
     async with (
         connect(LocalHost(start_worker=False)) as server,
         project_folder(path, revision or None, server) as folder,
@@ -47,11 +48,15 @@ async def reap_previews(path: ProjectPath = ".", revision: Revision = None) -> l
                 report = await take_down(project, preview.environment, server, dry_run=False, force=False)
             except MetaPrefectError as error:
                 get_run_logger().error("%s", error)
-                failed.append(preview.environment)
+                failed[preview.environment] = Report(environment=preview.environment)
             else:
-                (failed if report.failed else gone).append(preview.environment)
+                if report.failed:
+                    failed[preview.environment] = report
+                else:
+                    gone.append(preview.environment)
         for name in project.names:
             await break_stale_locks(server, name)
     if failed:
-        raise DeployFailed(f"could not be taken down: {listed(failed)}; their runs' logs say why")
+        message = f"could not be taken down: {listed(failed)}; their runs' logs say why"
+        raise DeployFailed(message, report=together(", ".join(failed), failed.values()))
     return saying(f"taken down: {listed(gone)}" if gone else "nothing has expired", gone)

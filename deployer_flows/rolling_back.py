@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from prefect import get_run_logger, task
@@ -25,13 +26,14 @@ from meta_prefect.interfaces.components import Owner
 from meta_prefect.interfaces.markdown import code
 from meta_prefect.interfaces.tags import Names
 from meta_prefect.local.host import LocalHost
-from meta_prefect.plan.changes import Create, Plan, Unchanged, Update
+from meta_prefect.plan.changes import Create, Plan, Planned, Unchanged, Update, after_of
 from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.holds import LONGEST_REASON, Hold, StoredHold, release_command
 from meta_prefect.plan.ledger import CUT_OFF, HistoryEntry, LedgerEntry, LedgerPage, PageHead, is_cut_off
 from meta_prefect.plan.outcomes import counted, done_action, planned_action
 from meta_prefect.plan.rollback import code_remarks, diff_restored, under_present_name
 from meta_prefect.plan.rollback_target import version_to_restore
+from meta_prefect.prefect_internals.tasks import whole
 from meta_prefect.project import Project, read_project
 from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.redaction import remember
@@ -47,25 +49,14 @@ from meta_prefect.state.sealing_key import learn_key
 Holding = Literal["automatic", "all", "none"]
 
 
-class Restoration:
+@dataclass(eq=False)
+class Restoration(Planned[HistoryEntry, LiveDeployment | None, Create | Update | Unchanged]):
     """What a deployment goes back to, and what has to be written for that."""
 
-    # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
-
-    def __init__(
-        self,
-        target: HistoryEntry,
-        live: LiveDeployment | None,
-        change: Create | Update | Unchanged,
-        remarks: tuple[str, ...],
-    ) -> None:
-        self.target = target
-        self.live = live
-        self.change = change
-        self.remarks = remarks
+    remarks: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{self.target.entry.deployment} to {self.target}"
+        return f"{self.wanted.entry.deployment} to {self.wanted}"
 
 
 def _run_name() -> str:
@@ -131,8 +122,8 @@ async def rollback(
             if not dry_run and not isinstance(restoration.change, Unchanged):
                 progress().plan([deployment])
                 progress().expect(1)
-                page = await begin_page(_head(restoration.target.page), [_entry(restoration)], server)
-                deployment_id = await restore(restoration, server)
+                page = await begin_page(_head(restoration.wanted.page), [_entry(restoration)], server)
+                deployment_id = await restore(whole(restoration), server)
                 progress().wrote(deployment, "rolled back")
                 await page.close([deployment], {deployment: deployment_id})
             else:
@@ -142,7 +133,7 @@ async def rollback(
                 if not dry_run:
                     await store_hold(deployment, await _hold(restoration, hold, server), server)
             report = _report(restoration, deployment_id, dry_run=dry_run)
-            await _show(report, restoration.target, server)
+            await _show(report, restoration.wanted, server)
     (outcome,) = report.outcomes
     return saying(f"{outcome.action} {deployment}: {outcome.detail}", report)
 
@@ -166,8 +157,8 @@ def _refusal(deployment: str, held: Hold) -> ConflictError:
 
 async def _hold(restoration: Restoration, scope: Literal["automatic", "all"], server: PrefectServer) -> Hold:
     by = (await who_runs(flow_run.get_id(), server))[:300]
-    because = f"rolled back to {restoration.target}"[:LONGEST_REASON]
-    return Hold(deployment=restoration.target.entry.deployment, by=by, at=clock(), because=because, scope=scope)
+    because = f"rolled back to {restoration.wanted}"[:LONGEST_REASON]
+    return Hold(deployment=restoration.wanted.entry.deployment, by=by, at=clock(), because=because, scope=scope)
 
 
 def _what_holds(scope: Literal["automatic", "all"], deployment: str) -> str:
@@ -244,9 +235,9 @@ async def restore(restoration: Restoration, server: PrefectServer) -> str:
     logger = get_run_logger()
     change, live = restoration.change, restoration.live
     if isinstance(change, Create) or live is None:
-        flow_name, _, name = restoration.target.entry.deployment.partition("/")
-        written = await server.create_deployment(flow_name, name, getattr(change, "after", {}))
-        logger.info("created again: %s", restoration.target.entry.deployment)
+        flow_name, _, name = restoration.wanted.entry.deployment.partition("/")
+        written = await server.create_deployment(flow_name, name, after_of(change) or {})
+        logger.info("created again: %s", restoration.wanted.entry.deployment)
         return written
     if isinstance(change, Update):
         if int(task_run.get_run_count() or 0) > 1:
@@ -262,20 +253,20 @@ def _head(page: LedgerPage) -> PageHead:
 
 
 def _entry(restoration: Restoration) -> LedgerEntry:
-    was, live = restoration.target.entry, restoration.live
+    was, live = restoration.wanted.entry, restoration.live
     return LedgerEntry(
         deployment=was.deployment,
         action="rolled back",
         version=was.version,
         before=live.record if live is not None else None,
-        after=getattr(restoration.change, "after", was.after),
+        after=after_of(restoration.change) or was.after,
         ours=was.ours,
         own=was.own,
     )
 
 
 def _report(restoration: Restoration, deployment_id: str | None, *, dry_run: bool) -> Report:
-    target, change = restoration.target, restoration.change
+    target, change = restoration.wanted, restoration.change
     match change:
         case Create():
             detail = f"again, as it was at {target}"

@@ -52,7 +52,7 @@ from meta_prefect.engine.observed import (
 from meta_prefect.engine.plan_input import PlanInput, read_expiry, read_plan_input
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.project_history import show_project_history
-from meta_prefect.engine.project_plan import Planned, ProjectPlan, Resolved, plan_resolved, resolve_observed
+from meta_prefect.engine.project_plan import PlannedRequest, ProjectPlan, Resolved, plan_resolved, resolve_observed
 from meta_prefect.engine.prune import prune_orphans
 from meta_prefect.engine.report_artifact import show_report
 from meta_prefect.engine.source import given_policies, project_folder
@@ -73,7 +73,7 @@ from meta_prefect.recipes import Recipe
 from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.report.plan_json import document
 from meta_prefect.report.plan_text import markdown, sections
-from meta_prefect.report.report import Outcome, Report, carried_by, together
+from meta_prefect.report.report import Outcome, Report, together
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.settings import read_settings
 from meta_prefect.state.lock import turn
@@ -439,7 +439,7 @@ async def _run_recipes(planned: ProjectPlan, on_error: OnErrorPolicy) -> list[Re
     return reports
 
 
-async def _run(recipe: Recipe, items: Sequence[Planned], planned: ProjectPlan, context: DeployContext) -> Report:
+async def _run(recipe: Recipe, items: Sequence[PlannedRequest], planned: ProjectPlan, context: DeployContext) -> Report:
     """Run a recipe over all of its deployments that change; a failure is in its report."""
     reports: list[Report] = []
     for batch in _batches(items):
@@ -448,7 +448,7 @@ async def _run(recipe: Recipe, items: Sequence[Planned], planned: ProjectPlan, c
         try:
             reports.append(await _started(named, [request.as_entry() for request, _ in batch], context))
         except DeployFailed as failure:
-            reports.append(carried_by(failure))
+            reports.append(failure.report)
     return together(context.environment, reports)
 
 
@@ -467,9 +467,9 @@ async def _started(recipe: Recipe, entries: list[dict[str, Any]], context: Deplo
     raise AssertionError("unreachable: tenacity either returns or raises")  # pragma: no cover
 
 
-def _batches(items: Sequence[Planned]) -> Iterator[list[Planned]]:
+def _batches(items: Sequence[PlannedRequest]) -> Iterator[list[PlannedRequest]]:
     """Split requests so that each part fits into the parameters of a run."""
-    batch: list[Planned] = []
+    batch: list[PlannedRequest] = []
     size = 0
     for item in items:
         cost = len(json.dumps(item[0].as_entry()))

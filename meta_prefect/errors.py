@@ -47,6 +47,8 @@ from meta_prefect.texts import LONGEST_ERROR, presentable, quoted
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+    from meta_prefect.report import Report
+
 __all__ = [
     "BuilderError",
     "ConfigurationError",
@@ -262,12 +264,12 @@ class DeployFailed(MetaPrefectError):  # noqa: N818 - a verdict, as in Prefect's
 
     Args:
         message: Which ones, and why.
-        report: What happened to each deployment, a :class:`meta_prefect.report.Report`.
+        report: What happened to each deployment.
     """
 
     longest: ClassVar[int | None] = None
 
-    def __init__(self, message: str, *, report: object = None) -> None:
+    def __init__(self, message: str, *, report: Report) -> None:
         super().__init__(message)
         self.report = report
 

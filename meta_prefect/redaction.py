@@ -113,6 +113,18 @@ def remember(*secrets: str | None) -> None:
             _redacted_value.cache_clear()
 
 
+def known_secrets() -> frozenset[str]:
+    """The values that are hidden wherever they stand."""
+    return frozenset(_known)
+
+
+def forget(secrets: Iterable[str]) -> None:
+    """Hide values no longer because of what they are; what hides their place stays."""
+    _known.difference_update(secrets)
+    _pattern_of_known.cache_clear()
+    _redacted_value.cache_clear()
+
+
 def remember_within(value: object) -> None:
     """Hide from now on what secret types hold in a value: pydantic's, and Prefect's fields and blocks made of them.
 

@@ -65,16 +65,13 @@ def prefect_home() -> Path:
 @pytest.fixture(autouse=True)
 def secrets_of_its_own() -> Generator[None]:
     """What a test lets the package hide does not stay hidden in the tests after it."""
-    from meta_prefect import redaction
+    from meta_prefect.redaction import forget, known_secrets
     from meta_prefect.sealing import use_key
 
-    known: set[str] = vars(redaction)["_known"]
-    before = known.copy()
+    before = known_secrets()
     yield
-    known.intersection_update(before)
+    forget(known_secrets() - before)
     use_key(None)
-    for cached in ("_pattern_of_known", "_redacted_value"):
-        vars(redaction)[cached].cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import os
 import shutil
 import time
@@ -110,6 +111,13 @@ def wait_until(found: Callable[[], T | None], *, what: str, seconds: float = 90)
         assert time.monotonic() < deadline, f"{what}: not within {seconds} seconds"
         time.sleep(0.1)
     return result
+
+
+def calls_made_by(function: Callable[[], object]) -> int:
+    """How many calls a function makes, which tells how much it does, however busy the machine is."""
+    profile = cProfile.Profile()
+    profile.runcall(function)
+    return sum(entry.callcount for entry in profile.getstats())
 
 
 def run_deployment(server: Api, deployment: Any, /, *, told: str | None = None, **parameters: Any) -> tuple[Any, str]:

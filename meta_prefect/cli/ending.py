@@ -123,11 +123,11 @@ class Watched:
 
     def _why(self) -> str:
         """What is known to cause it."""
-        from meta_prefect.server.refusals import is_cloud
+        from meta_prefect.prefect_internals.clients import leads_to_cloud
 
         if self.silence.is_refusing:
             return ", as it may be restarting"
-        if is_cloud():
+        if leads_to_cloud():
             return ""
         return (
             ". A `prefect server start` on SQLite stands still for a minute at times while others write; "

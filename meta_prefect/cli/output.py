@@ -54,17 +54,11 @@ FEW: Final = 3
 
 
 def report_of(run: Callable[[], Report]) -> Report:
-    """Run a deploy; returns its report, also where it failed in part.
-
-    Raises:
-        DeployFailed: It failed without one.
-    """
+    """Run a deploy; returns its report, also where it failed in part."""
     try:
         return run()
     except DeployFailed as failure:
-        from meta_prefect.report.report import carried_by
-
-        return carried_by(failure)
+        return failure.report
 
 
 class Pipe(PlainConsole):
@@ -381,7 +375,7 @@ def _quiet_prefect() -> None:
 
     # Sets up Prefect's logging, which would undo this later.
     importlib.import_module("prefect.main")
-    from prefect.logging.handlers import PrefectConsoleHandler
+    from meta_prefect.prefect_internals.logs import PrefectConsoleHandler
 
     names = ("", *logging.root.manager.loggerDict)
     handlers = {

@@ -117,7 +117,7 @@ def _of_project(path: Path, environment: str | None, pool: str | None) -> list[K
     from meta_prefect.implementations.infra.kubernetes_worker import KubernetesWorker
 
     plan = asyncio.run(sound_plan_offline(path, environment, ()))
-    components = [one.component for one in plan.batch.components]
+    components = [one.wanted for one in plan.batch.components]
     workers = [one for one in components if isinstance(one, KubernetesWorker)]
     chosen = [one for one in workers if pool in (None, one.name)]
     if not chosen:

@@ -34,7 +34,7 @@ from meta_prefect.server import PrefectServer
 )
 async def ensure_component(planned: PlannedComponent, server: PrefectServer) -> None:
     """Create or change what deployments need."""
-    component, live = planned.component, planned.live
+    component, live = planned.wanted, planned.live
     with reported_as(component):
         await _ensure(component, live, server)
     get_run_logger().info("%s: %s", type(planned.change).__name__.lower(), component)
@@ -55,9 +55,9 @@ async def _ensure(component: Component, live: Record | None, server: PrefectServ
 @task(name="wait until ready", task_run_name="wait for {planned}", cache_policy=NO_CACHE)
 async def wait_for_component(planned: PlannedComponent, server: PrefectServer) -> None:
     """Wait until what was ensured does its work; beside the writing of deployments."""
-    with reported_as(planned.component):
-        await planned.component.wait_until_ready(server)
-    get_run_logger().info("%s is ready", planned.component)
+    with reported_as(planned.wanted):
+        await planned.wanted.wait_until_ready(server)
+    get_run_logger().info("%s is ready", planned.wanted)
 
 
 @task(
@@ -83,7 +83,7 @@ async def apply_deployment(planned: PlannedDeployment, server: PrefectServer, tu
             where=str(planned.change.subject),
             hint="Nothing of it was written. Deploy again: the plan then starts from what is there now.",
         )
-    await check_built(planned.draft)
+    await check_built(planned.wanted)
     await turn.begin()
     progress().step(f"apply {planned}")
     written = await _write(planned, server)
@@ -93,7 +93,7 @@ async def apply_deployment(planned: PlannedDeployment, server: PrefectServer, tu
 
 
 async def _write(planned: PlannedDeployment, server: PrefectServer) -> str:
-    deployment = planned.draft.deployment
+    deployment = planned.wanted.deployment
     logger = get_run_logger()
     live = await _seen_by_a_retry(planned, server)
     if live is not None and live is not planned.live and is_after(planned.change, live):
@@ -165,4 +165,4 @@ async def act_after_deployment(step: AfterStep) -> None:
 def acting_builders(planned: PlannedDeployment) -> list[FlowBuilderInterface]:
     """The builders that have anything to do after a deployment."""
     nothing = FlowBuilderInterface.after_deployment
-    return [builder for builder in planned.draft.builders if type(builder).after_deployment is not nothing]
+    return [builder for builder in planned.wanted.builders if type(builder).after_deployment is not nothing]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.smoke import Smoke
 from meta_prefect.interfaces.tags import Names
-from meta_prefect.plan.changes import ALREADY, Change, Create, Held, Plan, Unchanged, Update, is_taken_over
+from meta_prefect.plan.changes import ALREADY, Change, Create, Held, Plan, Planned, Unchanged, Update, is_taken_over
 from meta_prefect.plan.deployment_record import LiveDeployment, desired_record
 from meta_prefect.plan.diff import diff_component, diff_deployment, is_after, is_before, needs_history
 from meta_prefect.plan.holds import Holds, StoredHold, held, release_command
@@ -45,52 +44,25 @@ from meta_prefect.state.sealing_key import learn_key
 Owner = tuple[Names, str]
 """A project's names and an environment."""
 
-# The classes that are a task's parameter are no dataclasses on purpose: Prefect searches those, member by member, for futures.
+PlannedComponent = Planned[Component, Record | None, Change]
+"""A component with what there is of it and what is to happen."""
 
 
-class PlannedComponent:
-    """A component with what there is of it and what is to happen."""
+@dataclass(eq=False)
+class PlannedDeployment(Planned[Draft, LiveDeployment | None, Change]):
+    """A deployment as its builders made it, with what there is of it and what is to happen.
 
-    def __init__(self, component: Component, live: Record | None, change: Change) -> None:
-        self.component = component
-        self.live = live
-        self.change = change
-
-    def __str__(self) -> str:
-        return str(self.component)
-
-
-class PlannedDeployment:
-    """A deployment with what there is of it and what is to happen.
-
-    Args:
-        draft: The deployment as its builders made it.
-        live: The live one; None where there is none.
-        change: What is to happen.
+    Attributes:
         predecessor: The live one of another name whose place it takes.
         unsettled: Whether it may have been written before without its builders having acted since.
         has_moved: Whether somebody has changed it since it was planned, so that nothing of it is written.
         trial: What comes between writing it and its being active; None where nothing does.
     """
 
-    def __init__(
-        self,
-        draft: Draft,
-        live: LiveDeployment | None,
-        change: Change,
-        predecessor: LiveDeployment | None = None,
-        *,
-        unsettled: bool = False,
-        has_moved: bool = False,
-        trial: Trial | None = None,
-    ) -> None:
-        self.draft = draft
-        self.live = live
-        self.change = change
-        self.predecessor = predecessor
-        self.unsettled = unsettled
-        self.has_moved = has_moved
-        self.trial = trial
+    predecessor: LiveDeployment | None = None
+    unsettled: bool = field(default=False, kw_only=True)
+    has_moved: bool = field(default=False, kw_only=True)
+    trial: Trial | None = field(default=None, kw_only=True)
 
     @property
     def smoke(self) -> Smoke | None:
@@ -107,33 +79,29 @@ class PlannedDeployment:
     def on_trial(self) -> PlannedDeployment:
         """The same as it is written first; the one whose place it takes goes on meanwhile."""
         assert isinstance(self.change, Create | Update), "nothing else is tried"  # noqa: S101 - for the type checker
-        first = copy.copy(self)
-        first.change, first.predecessor = on_trial(self.change), None
-        return first
+        return replace(self, change=on_trial(self.change), predecessor=None)
 
     def seen_again(self, live: Mapping[str, LiveDeployment]) -> PlannedDeployment:
         """The same with what there is now, by name: done already, to be written still, or moved."""
         now, old = live.get(str(self)), self.predecessor and live.get(self.predecessor.full_name)
         if is_before(self.change, now, self.predecessor, old):
-            return PlannedDeployment(self.draft, now, self.change, old, unsettled=self.unsettled, trial=self.trial)
+            return PlannedDeployment(self.wanted, now, self.change, old, unsettled=self.unsettled, trial=self.trial)
         if now is None or not is_after(self.change, now):
-            return PlannedDeployment(self.draft, now, self.change, self.predecessor, has_moved=True)
+            return PlannedDeployment(self.wanted, now, self.change, self.predecessor, has_moved=True)
         # An earlier attempt has written it; whether its builders have acted since nobody knows.
-        return PlannedDeployment(self.draft, now, Unchanged(self.change.subject, ALREADY, now.record), unsettled=True)
+        return PlannedDeployment(self.wanted, now, Unchanged(self.change.subject, ALREADY, now.record), unsettled=True)
 
     @property
     def is_unmanaged(self) -> bool:
         """Whether it is there, nobody manages it, and this deploy does not adopt."""
-        return is_taken_over(self.change) and not self.draft.deployment.context.adopt
-
-    def __str__(self) -> str:
-        return self.draft.deployment.full_name
+        return is_taken_over(self.change) and not self.wanted.deployment.context.adopt
 
 
+@dataclass(frozen=True, eq=False)
 class PlannedBatch:
     """What a deploy will do, with all that is needed to do it.
 
-    Args:
+    Attributes:
         components: In the order in which they are written.
         deployments: In the order in which they were asked for.
         orphans: What is no longer in the project.
@@ -143,23 +111,13 @@ class PlannedBatch:
         unsound: What was read and cannot be used, and how to remove it.
     """
 
-    def __init__(
-        self,
-        components: Sequence[PlannedComponent],
-        deployments: Sequence[PlannedDeployment],
-        orphans: Sequence[PlannedDeletion] = (),
-        leaving: Sequence[PlannedRemoval] = (),
-        owned: Sequence[LiveDeployment] = (),
-        holds: Holds | None = None,
-        unsound: Sequence[str] = (),
-    ) -> None:
-        self.holds: Holds = holds or {}
-        self.unsound: tuple[str, ...] = tuple(unsound)
-        self.components: tuple[PlannedComponent, ...] = tuple(components)
-        self.deployments: tuple[PlannedDeployment, ...] = tuple(deployments)
-        self.orphans: tuple[PlannedDeletion, ...] = tuple(orphans)
-        self.leaving: tuple[PlannedRemoval, ...] = tuple(leaving)
-        self.owned: tuple[LiveDeployment, ...] = tuple(owned)
+    components: Sequence[PlannedComponent]
+    deployments: Sequence[PlannedDeployment]
+    orphans: Sequence[PlannedDeletion] = ()
+    leaving: Sequence[PlannedRemoval] = ()
+    owned: Sequence[LiveDeployment] = ()
+    holds: Holds = field(default_factory=dict[str, StoredHold])
+    unsound: Sequence[str] = ()
 
     @property
     def plan(self) -> Plan:
@@ -177,11 +135,12 @@ class PlannedBatch:
         if not refused:
             return self
         for one in refused:
-            one.draft.refuse(refusal_of_unmanaged(str(one), getattr(one.change, "takes_over", "")))
+            takes_over = one.change.takes_over if isinstance(one.change, Update) else None
+            one.wanted.refuse(refusal_of_unmanaged(str(one), takes_over or ""))
         left = [one for one in self.deployments if one not in refused]
-        needed = needed_by(one.draft for one in left)
-        components = [one for one in self.components if one.component.key in needed]
-        return PlannedBatch(components, left, self.orphans, self.leaving, self.owned, self.holds, self.unsound)
+        needed = needed_by(one.wanted for one in left)
+        components = [one for one in self.components if one.wanted.key in needed]
+        return replace(self, components=components, deployments=left)
 
     @property
     def ending(self) -> list[tuple[str, StoredHold]]:
@@ -202,7 +161,7 @@ class PlannedBatch:
         for planned in self.deployments:
             found = self.holds.get(str(planned))
             if found is not None and (str(planned), found) in self.ending:
-                counts = found.hold.counts(planned.draft.deployment.context.now)
+                counts = found.hold.counts(planned.wanted.deployment.context.now)
                 if counts:
                     yield f"{planned} was {found.hold}; that hold ends with this deploy"
         yield from self.unsound
@@ -227,7 +186,7 @@ async def compare(
     live |= await server.read_deployments([pair for pair in names if "/".join(pair) not in live])
     judging = Judging(policies or PoliciesInForce(), _sound(drafts), live, server.host)
     await judging.fix()
-    pools = [(one.component, one.live) for one in components if isinstance(one.component, WorkerPool)]
+    pools = [(one.wanted, one.live) for one in components if isinstance(one.wanted, WorkerPool)]
     await fit_to_pools(_sound(drafts), pools, live, server)
     await _check_references(_sound(drafts), server)
     check_targets(_sound(drafts), live, is_known=not server.is_empty)
@@ -275,12 +234,12 @@ async def _with_images_looked_into(
 ) -> list[PlannedDeployment]:
     """Refuse what is to be written and is not in its image, and say where nobody could look."""
     written = [one for one in deployments if isinstance(one.change, Create | Update)]
-    to_build = [one.component.reference for one in components if isinstance(one.component, BuiltImage) and not one.live]
-    notes = await look_into_images([one.draft for one in written], to_build)
+    to_build = [one.wanted.reference for one in components if isinstance(one.wanted, BuiltImage) and not one.live]
+    notes = await look_into_images([one.wanted for one in written], to_build)
     for one in deployments:
-        if note := notes.get(id(one.draft)):
+        if note := notes.get(id(one.wanted)):
             one.change = replace(one.change, remarks=(*one.change.remarks, note))
-    return [one for one in deployments if not one.draft.errors]
+    return [one for one in deployments if not one.wanted.errors]
 
 
 def _as_held(change: Change, context: DeployContext, live: LiveDeployment | None, holds: Holds) -> Change:
@@ -296,11 +255,11 @@ def _without_those_of_held(
     components: list[PlannedComponent], drafts: Sequence[Draft], deployments: Sequence[PlannedDeployment]
 ) -> list[PlannedComponent]:
     """Leave out what only held deployments need: for them nothing is written."""
-    left_alone = {id(one.draft) for one in deployments if isinstance(one.change, Held)}
+    left_alone = {id(one.wanted) for one in deployments if isinstance(one.change, Held)}
     if not left_alone:
         return components
     needed = needed_by(draft for draft in drafts if id(draft) not in left_alone)
-    return [one for one in components if one.component.key in needed]
+    return [one for one in components if one.wanted.key in needed]
 
 
 async def _read_owned(owner: Owner | None, server: Reader) -> list[LiveDeployment]:
@@ -363,7 +322,7 @@ async def _compare_components(drafts: Sequence[Draft], server: Reader) -> list[P
     planned: list[PlannedComponent] = []
     for component, made in zip(components, found, strict=True):
         match made:
-            case PlannedComponent():
+            case Planned():
                 planned.append(made)
             case ConfigurationError():
                 refuse_needing(component, drafts, made.is_about("work_pool", value=component.name))
@@ -416,7 +375,7 @@ async def compare_with_plan(part: PlannedBatch, server: PrefectServer) -> Planne
 
     Another recipe's run, or an earlier attempt of this one, may have written some of it.
     """
-    names = {name for planned in part.deployments for name in _names(planned.draft)}
+    names = {name for planned in part.deployments for name in _names(planned.wanted)}
     live, components = await asyncio.gather(
         server.read_deployments(names),
         asyncio.gather(*(_component_seen_again(one, server) for one in part.components)),
@@ -428,6 +387,6 @@ async def compare_with_plan(part: PlannedBatch, server: PrefectServer) -> Planne
 
 async def _component_seen_again(planned: PlannedComponent, server: PrefectServer) -> PlannedComponent:
     try:
-        return planned if isinstance(planned.change, Unchanged) else await _compare_component(planned.component, server)
+        return planned if isinstance(planned.change, Unchanged) else await _compare_component(planned.wanted, server)
     except ConfigurationError:
         return planned  # writing it meets the same, and then only what needs it fails

@@ -14,10 +14,11 @@ from meta_prefect.interfaces.api import read_all
 from meta_prefect.interfaces.components import Component, ComponentKey, Owned, OwnedAutomation, Owner, WorkQueue
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.tags import Names
-from meta_prefect.plan.changes import Delete, Held
+from meta_prefect.plan.changes import Delete, Held, after_of, before_of
 from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.leaving import PlannedRemoval, Users, leaving_of
 from meta_prefect.plan.prune import PlannedDeletion
+from meta_prefect.prefect_internals.tasks import whole
 from meta_prefect.report import Report
 from meta_prefect.server import PrefectServer, Reader
 from meta_prefect.texts import presentable
@@ -52,9 +53,9 @@ async def find_leaving(
         # All of it goes. What a deploy made before it was killed may be where no deployment tells.
         pools |= {one["name"] for one in await read_all(server, "/work_pools/filter", {})}
     owner = Owner(names, environment, tuple(sorted(filter(None, pools))))
-    kinds = _kinds(one.component for one in batch.components)
+    kinds = _kinds(one.wanted for one in batch.components)
     made = [one for found in await asyncio.gather(*(kind.owned(owner, server) for kind in kinds)) for one in found]
-    claimed = {claim for one in batch.components for claim in one.component.claims(one.live)}
+    claimed = {claim for one in batch.components for claim in one.wanted.claims(one.live)}
     wanted = {key for one in batch.deployments for key in _queue(one)}
     decided = _decided(batch.deployments) | _deleted(orphans)
     gone = await _gone(made, decided, server) if is_whole else set[str]()
@@ -69,7 +70,7 @@ def _kinds(components: Iterable[Component]) -> list[type[Component]]:
 
 def _queue(planned: PlannedDeployment) -> list[ComponentKey]:
     """The queue that a deployment will have, whoever has chosen it."""
-    record = getattr(planned.change, "after", None) or getattr(planned.change, "live", {})
+    record = after_of(planned.change) or before_of(planned.change) or {}
     pool, queue = record.get("work_pool_name"), record.get("work_queue_name")
     return [(WorkQueue.kind, f"{pool}/{queue}")] if pool and queue else []
 
@@ -110,7 +111,7 @@ async def delete_with_its_own(live: LiveDeployment, context: DeployContext, serv
 async def remove(planned: PlannedRemoval, server: PrefectServer) -> bool:
     """Remove what no deployment wants any more; returns whether it is gone, as somebody may use it by now."""
     progress().step(f"remove {planned}")
-    removed = await planned.owned.by.remove(planned.owned, server)
+    removed = await planned.live.by.remove(planned.live, server)
     get_run_logger().info("%s %s", planned, "removed" if removed else "is in use again, and stays")
     return removed
 
@@ -131,7 +132,7 @@ async def remove_leaving(batch: PlannedBatch, report: Report, server: PrefectSer
             done.append((str(one), f"not removed, as {waiting[0]} was not deployed"))
             continue
         try:
-            done.append((str(one), "removed" if await remove(one, server) else "in use again, and left alone"))
+            done.append((str(one), "removed" if await remove(whole(one), server) else "in use again, and left alone"))
         except Exception as error:  # noqa: BLE001 - the others are removed all the same; the task's run holds the traceback
             done.append((str(one), presentable(f"failed: {type(error).__name__}: {error}")))
         progress().wrote(*done[-1])

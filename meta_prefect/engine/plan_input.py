@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from meta_prefect.plan.saved_plan import DeployOptions, SavedPlan
 from meta_prefect.project import Enforcement, Project
 
 
+@dataclass(frozen=True, eq=False)
 class PlanInput:
     """What is to be planned.
 
@@ -33,29 +34,15 @@ class PlanInput:
         policies: What the deployments are held against; None for nothing.
     """
 
-    # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
-
-    def __init__(
-        self,
-        project: Project,
-        context: DeployContext,
-        selection: Selection,
-        requested: ProjectRequests,
-        asked: DeployOptions,
-        flows: ProjectFlows,
-        earlier: SavedPlan | None = None,
-        expires: timedelta | None = None,
-        policies: PoliciesInForce | None = None,
-    ) -> None:
-        self.project = project
-        self.context = context
-        self.selection = selection
-        self.requested = requested
-        self.asked = asked
-        self.flows = flows
-        self.earlier = earlier
-        self.expires = expires
-        self.policies: PoliciesInForce = policies or PoliciesInForce()
+    project: Project
+    context: DeployContext
+    selection: Selection
+    requested: ProjectRequests
+    asked: DeployOptions
+    flows: ProjectFlows
+    earlier: SavedPlan | None = None
+    expires: timedelta | None = None
+    policies: PoliciesInForce = field(default_factory=PoliciesInForce)
 
     @property
     def is_whole(self) -> bool:
@@ -69,43 +56,28 @@ class PlanInput:
 
     def at(self, now: datetime) -> PlanInput:
         """The same order at another moment."""
-        return self._with(self.context.at(now))
+        return replace(self, context=self.context.at(now))
 
     def automatically(self) -> PlanInput:
         """The same order as one that nobody has started."""
-        return self._with(self.context.model_copy(update={"automatic": True}))
+        return replace(self, context=self.context.model_copy(update={"automatic": True}))
 
     def promoting(self, source: str, images: dict[str, str]) -> PlanInput:
         """The same order as one that takes what is live in another environment: with its images, of which none is built."""
         built = {"images": images, "build_images": False} if images else {}
-        return self._with(self.context.model_copy(update={"promoted_from": source, **built}))
+        return replace(self, context=self.context.model_copy(update={"promoted_from": source, **built}))
 
     def completing(self, unfinished: SavedPlan) -> PlanInput:
         """The same order as part of a deploy that did not finish."""
-        return self._with(unfinished.completed_by(self.context), unfinished)
+        return replace(self, context=unfinished.completed_by(self.context), earlier=unfinished)
 
     def following(self, plan: SavedPlan) -> PlanInput:
         """The same order as one that follows a plan: at its moment, with its versions."""
-        return self._with(plan.repeated_by(self.context), plan)
+        return replace(self, context=plan.repeated_by(self.context), earlier=plan)
 
     def only_looking(self) -> PlanInput:
         """The same order without what policies deny: whatever they say, it is there already."""
-        return self._with(self.context, policies=self.policies.fixing)
-
-    def _with(
-        self, context: DeployContext, earlier: SavedPlan | None = None, policies: PoliciesInForce | None = None
-    ) -> PlanInput:
-        return PlanInput(
-            self.project,
-            context,
-            self.selection,
-            self.requested,
-            self.asked,
-            self.flows,
-            earlier or self.earlier,
-            self.expires,
-            policies or self.policies,
-        )
+        return replace(self, policies=self.policies.fixing)
 
 
 def read_plan_input(

@@ -6,7 +6,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +25,7 @@ from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.outcomes import counted
 from meta_prefect.policies import Exemption, FinishedDeployment, Rule, Verdict
 from meta_prefect.policies.registry import installed_rules, known_policies, rules_of
+from meta_prefect.prefect_internals.tasks import whole
 from meta_prefect.project import Enforcement, ExemptionModel, Project
 
 DEPLOYER = "the deployer"
@@ -33,6 +34,7 @@ DEPLOYER = "the deployer"
 _INSTALLED = {"site-packages", "dist-packages"}
 
 
+@dataclass(frozen=True, eq=False)
 class PoliciesInForce:
     """The policies that a deploy holds its deployments against.
 
@@ -42,17 +44,9 @@ class PoliciesInForce:
         within: What the code of the project's own policies needs around it.
     """
 
-    # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
-
-    def __init__(
-        self,
-        rules: Sequence[Rule] = (),
-        exemptions: Sequence[Exemption] = (),
-        within: Callable[[], AbstractContextManager[None]] = nullcontext,
-    ) -> None:
-        self.rules: tuple[Rule, ...] = tuple(rules)
-        self.exemptions: tuple[Exemption, ...] = tuple(exemptions)
-        self.within = within
+    rules: Sequence[Rule] = ()
+    exemptions: Sequence[Exemption] = ()
+    within: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @property
     def fixing(self) -> PoliciesInForce:
@@ -143,6 +137,7 @@ def _exemptions(
             yield Exemption(one.policy, one.until, one.because, one.deployments, where, is_enforced)
 
 
+@dataclass(frozen=True, eq=False)
 class PolicyStep:
     """One policy, held against every deployment of a batch.
 
@@ -151,19 +146,15 @@ class PolicyStep:
         judging: What it is part of.
     """
 
-    # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
-    __slots__ = ("_judging", "rule")
-
-    def __init__(self, rule: Rule, judging: Judging) -> None:
-        self.rule: Rule = rule
-        self._judging = judging
+    rule: Rule
+    judging: Judging
 
     def __str__(self) -> str:
         return f"policy {self.rule}"
 
     def run(self) -> tuple[int, list[str]]:
         """Ask the policy; returns how many deployments it denies, and what it says of all of them."""
-        return self._judging.ask(self.rule)
+        return self.judging.ask(self.rule)
 
 
 class Judging:
@@ -241,7 +232,7 @@ class Judging:
                 step.run()
             else:
                 # With its state, as what it denies belongs to its drafts, and the others go on.
-                state: Any = run_policy(step, return_state=True)  # typed by Prefect as if it were no coroutine
+                state: Any = run_policy(whole(step), return_state=True)  # typed by Prefect as if it were no coroutine
                 await state
 
 

@@ -81,7 +81,7 @@ async def preview_project(
         ValidationFailed: Something is wrong with the project.
     """
     plan = await sound_plan_offline(path, environment, names, now=wanted.now)
-    drafts = [planned.draft for planned in plan.batch.deployments]
+    drafts = [planned.wanted for planned in plan.batch.deployments]
     found = [shown for draft in drafts for shown in _of(draft, wanted)]
     return found, [draft.deployment.full_name for draft in drafts if not draft.deployment.schedules]
 

@@ -25,7 +25,7 @@ from meta_prefect.errors import ConfigurationError, TargetError
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.tags import DEPLOYERS
-from meta_prefect.plan.changes import Change, Delete, Held, Unchanged, Update
+from meta_prefect.plan.changes import Change, Delete, Held, Unchanged, Update, after_of
 from meta_prefect.plan.code_moves import CodeMove, in_words, moves_of
 from meta_prefect.plan.environments import check_environment
 from meta_prefect.plan.holds import counting
@@ -46,7 +46,7 @@ from meta_prefect.report.plan_text import kept_versions
 from meta_prefect.sealing import key_name
 from meta_prefect.server import Reader, ui_url
 
-Planned = tuple[DeploymentRequest, PlannedDeployment]
+PlannedRequest = tuple[DeploymentRequest, PlannedDeployment]
 """What was asked for, and what is to happen."""
 
 
@@ -86,8 +86,6 @@ class Resolved:
         errors: What is wrong apart from these drafts.
         wanted: A fingerprint of all that is wanted, counted versions apart.
     """
-
-    # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
 
     def __init__(self, inputs: PlanInput, drafted: Drafted) -> None:
         selection, requested = inputs.selection, inputs.requested
@@ -139,7 +137,7 @@ class ProjectPlan:
         self._inputs = resolved.inputs
         requests = {id(one): request for request, one in resolved.meant}
         self.requests: tuple[DeploymentRequest, ...] = tuple(
-            requests[id(planned.draft)] for planned in batch.deployments
+            requests[id(planned.wanted)] for planned in batch.deployments
         )
         self.batch = batch
         self.errors: tuple[ConfigurationError, ...] = tuple(errors)
@@ -147,7 +145,7 @@ class ProjectPlan:
 
     def to_be_applied(self) -> ProjectPlan:
         """The plan as a deploy carries it out: what nobody manages is an error where that deploy does not adopt."""
-        unmanaged = [one.draft for one in self.batch.deployments if one.is_unmanaged]
+        unmanaged = [one.wanted for one in self.batch.deployments if one.is_unmanaged]
         batch = self.batch.without_unmanaged()
         errors = [*self.errors, *(error for draft in unmanaged for error in draft.errors)]
         return ProjectPlan(self._resolved, batch, errors, self._notes) if unmanaged else self
@@ -191,9 +189,7 @@ class ProjectPlan:
             versions={**(earlier.versions if earlier is not None else {}), **self.versions},
             wanted=self.wanted,
             states=self.states(key_name()),
-            components={
-                str(one.change.subject): fingerprint_of_component(one.component) for one in self.batch.components
-            },
+            components={str(one.change.subject): fingerprint_of_component(one.wanted) for one in self.batch.components},
             unsettled=tuple(str(one) for one in self.batch.deployments if self._has_to_act(one)),
             sealed_with=key_name(),
             approval=context.approval,
@@ -213,23 +209,21 @@ class ProjectPlan:
 
     def part(self, deployments: Sequence[PlannedDeployment]) -> PlannedBatch:
         """The part of the plan for some of its deployments, with what they need."""
-        needed = needed_by(planned.draft for planned in deployments)
-        return PlannedBatch([one for one in self.batch.components if one.component.key in needed], deployments)
+        needed = needed_by(planned.wanted for planned in deployments)
+        return PlannedBatch([one for one in self.batch.components if one.wanted.key in needed], deployments)
 
-    def by_recipe(self) -> list[tuple[Recipe, list[Planned]]]:
+    def by_recipe(self) -> list[tuple[Recipe, list[PlannedRequest]]]:
         """The requests that lead to a write, each with its plan, by recipe in the order of the project.
 
         An unchanged deployment goes along where something that it needs is to be written, such as a worker that died, or
         where its builders still have to act.
         """
-        needed = {
-            planned.component.key for planned in self.batch.components if not isinstance(planned.change, Unchanged)
-        }
-        groups: dict[int, tuple[Recipe, list[Planned]]] = {}
+        needed = {planned.wanted.key for planned in self.batch.components if not isinstance(planned.change, Unchanged)}
+        groups: dict[int, tuple[Recipe, list[PlannedRequest]]] = {}
         for request, planned in zip(self.requests, self.batch.deployments, strict=True):
             if isinstance(planned.change, Held):
                 continue
-            waits = not needed.isdisjoint(needed_by([planned.draft]))
+            waits = not needed.isdisjoint(needed_by([planned.wanted]))
             if waits or self._has_to_act(planned) or not isinstance(planned.change, Unchanged):
                 _, group = groups.setdefault(id(request.recipe.function), (request.recipe, []))
                 group.append((request, planned))
@@ -265,11 +259,7 @@ class ProjectPlan:
 
 def planned_version(change: Change) -> str | None:
     """The version that a deployment will have; None where it is not to be written."""
-    match change:
-        case Unchanged():
-            return None
-        case _:
-            return getattr(change, "after", {}).get("version")
+    return (after_of(change) or {}).get("version")
 
 
 def _foreseen(request: DeploymentRequest, planned: PlannedDeployment, *, dry_run: bool) -> Outcome:
@@ -339,7 +329,7 @@ async def plan_resolved(resolved: Resolved, server: Reader) -> ProjectPlan:
         inputs.policies,
     )
     written = [one for one in batch.deployments if not isinstance(one.change, Unchanged | Held)]
-    if not server.is_empty and not inputs.flows.confirm(one.draft.deployment.flow for one in written):
+    if not server.is_empty and not inputs.flows.confirm(one.wanted.deployment.flow for one in written):
         return await plan_project(inputs, server.host, server)
     errors = [*resolved.errors, *(error for one in drafts for error in one.errors)]
     notes: list[str] = []
@@ -348,8 +338,8 @@ async def plan_resolved(resolved: Resolved, server: Reader) -> ProjectPlan:
         notes.extend(await _former_names(inputs, server))
     except TargetError as error:
         errors.append(error)
-    needed = needed_by(planned.draft for planned in batch.deployments)
-    components: list[PlannedComponent] = [one for one in batch.components if one.component.key in needed]
+    needed = needed_by(planned.wanted for planned in batch.deployments)
+    components: list[PlannedComponent] = [one for one in batch.components if one.wanted.key in needed]
     orphans: list[PlannedDeletion] = []
     if not errors and is_whole:
         orphans, excess = _orphans(inputs, batch)
@@ -379,9 +369,9 @@ async def _referred_to(
     going += [one.predecessor for one in batch.deployments if one.predecessor and not isinstance(one.change, Held)]
     if not going:
         return []
-    wanted = {target: str(one.component) for one in batch.components for target, _ in one.component.runs}
-    written = {claim for one in batch.components for claim in one.component.claims(one.live)}
-    return await check_unreferred(going, wanted, written | {one.owned.id for one in leaving}, server)
+    wanted = {target: str(one.wanted) for one in batch.components for target, _ in one.wanted.runs}
+    written = {claim for one in batch.components for claim in one.wanted.claims(one.live)}
+    return await check_unreferred(going, wanted, written | {one.live.id for one in leaving}, server)
 
 
 async def _new_environment(inputs: PlanInput, batch: PlannedBatch, server: Reader) -> list[str]:

@@ -19,6 +19,7 @@ from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.ledger import PageHead, deleted
 from meta_prefect.plan.outcomes import counted, listed
 from meta_prefect.plan.prune import PlannedDeletion
+from meta_prefect.prefect_internals.tasks import whole
 from meta_prefect.redaction import remember
 from meta_prefect.report import Outcome, Report
 from meta_prefect.report.events import announce_report
@@ -135,7 +136,7 @@ async def prune_orphans(planned: ProjectPlan, report: Report, server: PrefectSer
     outcomes: list[Outcome] = []
     for one in orphans:
         try:
-            await delete_orphan(one, context.names, server, force=force)
+            await delete_orphan(whole(one), context.names, server, force=force)
         except Exception as error:  # noqa: BLE001 - reported with the deployment; the task's run holds the traceback
             message = (
                 str(error) if isinstance(error, MetaPrefectError) else presentable(f"{type(error).__name__}: {error}")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePath
-from typing import Any, cast
-
-from prefect.utilities.annotations import quote
+from typing import Any
 
 from meta_prefect.engine.apply import (
     AfterStep,
@@ -48,6 +47,7 @@ from meta_prefect.plan.deployment_record import desired_record
 from meta_prefect.plan.ledger import LedgerEntry, PageHead, deleted, entry_of
 from meta_prefect.plan.outcomes import Action, counted, done_action
 from meta_prefect.plan.remarks import is_standing, remarks_of
+from meta_prefect.prefect_internals.tasks import whole
 from meta_prefect.project import part_around, read_project
 from meta_prefect.recipes.recipe import Recipe
 from meta_prefect.report import Outcome, Report
@@ -84,7 +84,7 @@ async def run_recipe(
         if part is None:
             batch = await _planned(recipe, entries, context, server)
         else:
-            batch = await compare_with_plan(part, server)
+            batch = await compare_with_plan(whole(part), server)
         written = [one for one in batch.deployments if not one.has_moved]
         entries = [entry for planned in written for entry in _entries(planned)]
         page = await begin_page(PageHead.of(context, recipe.recipe_name), entries, server) if entries else None
@@ -138,10 +138,10 @@ async def _planned(
     await build_observed(drafts, server.host)
     _refuse(drafts)
     policies = await _policies(flows, context, server)
-    batch = (await compare_observed(cast("list[Draft]", quote(drafts)), server, policies)).without_unmanaged()
+    batch = (await compare_observed(whole(drafts), server, whole(policies))).without_unmanaged()
     _refuse(drafts)
-    batch.leaving = tuple(await find_leaving(batch, (), (context.names, context.environment), server, is_whole=False))
-    return batch
+    leaving = await find_leaving(batch, (), (context.names, context.environment), server, is_whole=False)
+    return replace(batch, leaving=leaving)
 
 
 async def _policies(flows: ProjectFlows, context: DeployContext, server: PrefectServer) -> PoliciesInForce:
@@ -173,14 +173,14 @@ def _refuse(drafts: Sequence[Draft]) -> None:
 async def _write(recipe: Recipe, batch: PlannedBatch, server: PrefectServer, context: DeployContext) -> Report:
     """Write what differs: components first, then deployments, while workers come up."""
     components = [planned for planned in batch.components if not isinstance(planned.change, Unchanged)]
-    first = [planned for planned in components if not planned.component.after_deployments]
-    last = [planned for planned in components if planned.component.after_deployments]
+    first = [planned for planned in components if not planned.wanted.after_deployments]
+    last = [planned for planned in components if planned.wanted.after_deployments]
     deployments = [planned for planned in batch.deployments if not isinstance(planned.change, Unchanged)]
     progress().expect(len(components) + len(deployments))
     broken: dict[ComponentKey, Exception] = {}
     await _ensure(first, server, broken)
-    ready = [planned for planned in first if planned.component.key not in broken]
-    waiting = asyncio.gather(*(_noting_failure(wait_for_component(one, server), one, broken) for one in ready))
+    ready = [planned for planned in first if planned.wanted.key not in broken]
+    waiting = asyncio.gather(*(_noting_failure(wait_for_component(whole(one), server), one, broken) for one in ready))
     width = WriteLimit(lambda: server.overloads)
     # Where a failure stops the rest, nothing is begun before what came before it has ended.
     ahead = 0 if context.stop_at_failure else AHEAD
@@ -201,8 +201,8 @@ async def _write(recipe: Recipe, batch: PlannedBatch, server: PrefectServer, con
             await waiting
             tried = list(zip(batch.deployments, written, strict=True))
             written = await prove(tried, context, server, partial(_why_it_cannot_run, broken=broken))
-            left = needed_by(one.draft for (one, _), now in zip(tried, written, strict=True) if not _is_back(one, now))
-            last = [one for one in last if one.component.key in left]
+            left = needed_by(one.wanted for (one, _), now in zip(tried, written, strict=True) if not _is_back(one, now))
+            last = [one for one in last if one.wanted.key in left]
         await _ensure(last, server, broken)
     finally:
         progress().step("wait until everything is ready")
@@ -221,7 +221,7 @@ async def _ensure(
 ) -> None:
     for planned in components:
         progress().step(f"ensure {planned}")
-        await _noting_failure(ensure_component(planned, server), planned, broken)
+        await _noting_failure(ensure_component(whole(planned), server), planned, broken)
         progress().wrote(*_component_line(planned, broken))
 
 
@@ -229,7 +229,7 @@ async def _noting_failure(writing: Any, planned: PlannedComponent, broken: dict[
     try:
         await writing
     except Exception as error:  # noqa: BLE001 - a component is other people's code; its run holds the traceback
-        broken[planned.component.key] = error
+        broken[planned.wanted.key] = error
 
 
 async def _apply(
@@ -255,10 +255,10 @@ async def _apply(
         async with width.turn() as turn:
             if deployment_id is None:
                 first = planned.on_trial() if planned.smoke else planned
-                deployment_id = await apply_deployment(first, server, turn)
+                deployment_id = await apply_deployment(whole(first), server, turn)
             for builder in acting_builders(planned):
                 await turn.begin()
-                await act_after_deployment(AfterStep(builder, planned.draft, deployment_id))
+                await act_after_deployment(AfterStep(builder, planned.wanted, deployment_id))
     except Exception as error:  # noqa: BLE001 - reported with the deployment; the task's run holds the traceback
         failed = _outcome(recipe, planned, "failed", deployment_id, _told(error))
         untouched = isinstance(planned.change, Unchanged) or isinstance(error, MovedError)
@@ -293,7 +293,7 @@ def _is_back(planned: PlannedDeployment, outcome: Outcome) -> bool:
 
 
 def _broken_component(planned: PlannedDeployment, broken: dict[ComponentKey, Exception]) -> Exception | None:
-    return next((broken[one.key] for one in planned.draft.components if one.key in broken), None)
+    return next((broken[one.key] for one in planned.wanted.components if one.key in broken), None)
 
 
 def _blaming(outcome: Outcome, planned: PlannedDeployment, broken: dict[ComponentKey, Exception]) -> Outcome:
@@ -315,7 +315,7 @@ def _outcome(
         detail=detail,
         id=deployment_id,
         url=ui_url("deployment", deployment_id) if deployment_id else None,
-        open_parameters=planned.draft.deployment.open_parameters,
+        open_parameters=planned.wanted.deployment.open_parameters,
     )
 
 
@@ -336,9 +336,9 @@ def _what_changed(change: Change) -> str:
 
 
 def _component_line(planned: PlannedComponent, broken: dict[ComponentKey, Exception]) -> tuple[str, str]:
-    if planned.component.key in broken:
-        return (str(planned), f"failed: {_told(broken[planned.component.key]).removeprefix(f'{planned}: ')}")
-    created, updated = planned.component.verbs
+    if planned.wanted.key in broken:
+        return (str(planned), f"failed: {_told(broken[planned.wanted.key]).removeprefix(f'{planned}: ')}")
+    created, updated = planned.wanted.verbs
     return (str(planned), created if isinstance(planned.change, Create) else updated)
 
 
@@ -355,7 +355,7 @@ def _failure_message(report: Report) -> str:
 
 def _entries(planned: PlannedDeployment) -> list[LedgerEntry]:
     """What is written of a deployment, and of the one whose place it takes."""
-    entry = entry_of(planned.change, desired_record(planned.draft.deployment, planned.live or planned.predecessor))
+    entry = entry_of(planned.change, desired_record(planned.wanted.deployment, planned.live or planned.predecessor))
     if entry is None:
         return []
     if planned.trial is not None and planned.original != entry.before:

@@ -30,6 +30,7 @@ from meta_prefect.interfaces.tags import environment_tag, owner_tag
 from meta_prefect.plan.checks import check_parameters, check_smoke
 from meta_prefect.plan.outcomes import counted
 from meta_prefect.plan.placeholders import misplaced_templates
+from meta_prefect.prefect_internals.tasks import whole
 from meta_prefect.redaction import remember_within
 from meta_prefect.sealing import HIDDEN
 
@@ -287,20 +288,17 @@ def _conflict(one: Component, other: Component) -> ConflictError:
     )
 
 
+@dataclass(frozen=True, eq=False)
 class BuilderStep:
     """One kind of builder, applied to every deployment of the batch that has it at this point of its chain.
 
-    Args:
+    Attributes:
         title: What the step is called in the Prefect UI.
         members: The drafts, each with the builder to apply.
     """
 
-    # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
-    __slots__ = ("members", "title")
-
-    def __init__(self, title: str, members: Sequence[tuple[Draft, FlowBuilderInterface]]) -> None:
-        self.title: str = title
-        self.members: tuple[tuple[Draft, FlowBuilderInterface], ...] = tuple(members)
+    title: str
+    members: Sequence[tuple[Draft, FlowBuilderInterface]]
 
     def __str__(self) -> str:
         return self.title
@@ -406,7 +404,7 @@ async def build_observed(drafts: Sequence[Draft], host: Host) -> None:
     """Run all builders of a batch, each kind as a task of its own."""
     for step in builder_steps(drafts):
         # With its state, as what it raised belongs to its drafts, and the others go on.
-        state: Any = run_builder(step, return_state=True)  # typed by Prefect as if it were no coroutine
+        state: Any = run_builder(whole(step), return_state=True)  # typed by Prefect as if it were no coroutine
         await state
     _finish(drafts, host)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import anyio
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.deployments.flow_runs import arun_deployment
+from prefect.deployments import arun_deployment
 
 from meta_prefect.engine.apply import remove_predecessor
 from meta_prefect.engine.compare import PlannedDeployment
@@ -21,8 +21,10 @@ from meta_prefect.errors import MovedError
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.moments import length_in_words
+from meta_prefect.plan.changes import after_of
 from meta_prefect.plan.deployment_record import field_changes
 from meta_prefect.plan.smoke import SMOKE_TAG, as_settled
+from meta_prefect.prefect_internals.tasks import whole
 from meta_prefect.report import Outcome
 from meta_prefect.server import PrefectServer, ui_url
 from meta_prefect.texts import presentable
@@ -74,10 +76,10 @@ async def prove(
         if (why := cannot_run(planned)) is not None:
             return Verdict(None, why)
         async with limit:
-            found = await smoke_run(planned, outcome.id, server)
+            found = await smoke_run(whole(planned), outcome.id, server)
         if found.failure is None:
             try:
-                await activate(planned, server)
+                await activate(whole(planned), server)
             except Exception as error:  # noqa: BLE001 - put back like any other; the task's run holds the traceback
                 return Verdict(found.run_id, presentable(f"it could not be activated: {error}"))
         return found
@@ -132,7 +134,7 @@ async def smoke_run(planned: PlannedDeployment, deployment_id: str, server: Pref
         await _cancel(run_id, server)
         why = f"its smoke run was not through after {length_in_words(smoke.timeout)}, and is cancelled: it was {state['name']}"
         if state["type"] in ("SCHEDULED", "PENDING"):
-            why += f"; does a worker of work pool {planned.draft.deployment.work_pool_name!r} take runs?"
+            why += f"; does a worker of work pool {planned.wanted.deployment.work_pool_name!r} take runs?"
     elif state["type"] == "COMPLETED":
         logger.info("the smoke run of %s has passed", planned)
         return Verdict(run_id)
@@ -198,7 +200,7 @@ async def activate(planned: PlannedDeployment, server: PrefectServer) -> None:
     live = (await server.read_deployments([(flow_name, deployment_name)])).get(name)
     if live is None:
         raise MovedError("has been deleted while its smoke run was under way", where=name)
-    settled = as_settled(live.record, getattr(planned.change, "after", None))
+    settled = as_settled(live.record, after_of(planned.change))
     paths = {change.path.partition(".")[0] for change in field_changes(live.record, settled)}
     if paths:
         await server.update_deployment(live, {key: settled[key] for key in paths})

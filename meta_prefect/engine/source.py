@@ -12,12 +12,12 @@ import re
 import subprocess
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
 from prefect import get_run_logger, task
 from prefect.exceptions import ObjectNotFound
-from prefect.utilities.templating import resolve_block_document_references
 
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS, deployment_id
 from meta_prefect.engine.progress import progress
@@ -30,6 +30,8 @@ from meta_prefect.interfaces.context import CodeOrigin
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.local.files import fullness, scratch_folder
 from meta_prefect.plan.saved_plan import SavedPlan
+from meta_prefect.prefect_internals.tasks import whole
+from meta_prefect.prefect_internals.utilities import resolve_block_document_references
 from meta_prefect.project import Enforcement
 from meta_prefect.redaction import remember, remember_within, texts_in
 from meta_prefect.server import PrefectServer
@@ -130,7 +132,7 @@ async def project_folder(
         check_allowed(source, revision)
         wanted = plan.commit if plan is not None and plan.commit is not None else revision
         with scratch_folder() as folder:
-            yield inside(await fetch_observed(Fetch(source, wanted, folder)), path)
+            yield inside(await fetch_observed(whole(Fetch(source, wanted, folder))), path)
 
 
 def inside(root: Path, path: str) -> Path:
@@ -177,15 +179,13 @@ def check_allowed(source: ProjectSource, revision: str | None) -> None:
         raise ValidationFailed([error])
 
 
+@dataclass(frozen=True)
 class Fetch:
     """A copy of a repository to be made, as one parameter of a task."""
 
-    # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
-
-    def __init__(self, source: ProjectSource, revision: str | None, into: Path) -> None:
-        self.source = source
-        self.revision = revision
-        self.into = into
+    source: ProjectSource
+    revision: str | None
+    into: Path
 
     def __str__(self) -> str:
         return short_commit(self.revision or self.source.revision or "the default branch")

@@ -54,7 +54,7 @@ async def project_status(inputs: PlanInput, server: PrefectServer) -> ProjectSta
         remarks = (f"deployed from Git at {', '.join(commits)}",) if commits else ()
     deployments = [
         *(
-            status_of(change, desired_record(one.draft.deployment, one.live), last.get(str(one)))
+            status_of(change, desired_record(one.wanted.deployment, one.live), last.get(str(one)))
             for change, one in zip(changes, batch.deployments, strict=True)
         ),
         *(orphan_status(one.change, last.get(str(one))) for one in batch.orphans),
@@ -86,14 +86,14 @@ async def _components(batch: PlannedBatch, inputs: PlanInput, server: PrefectSer
     applied = await applied_components(project, environment, differing, server) if differing else {}
     needing: dict[ComponentKey, list[str]] = {}
     for one in batch.deployments:
-        for key in sorted(needed_by([one.draft])):
+        for key in sorted(needed_by([one.wanted])):
             needing.setdefault(key, []).append(str(one))
     return (
         *(
             component_status(
                 one.change,
-                needing.get(one.component.key, ()),
-                as_applied=applied.get(str(one.change.subject)) == fingerprint_of_component(one.component),
+                needing.get(one.wanted.key, ()),
+                as_applied=applied.get(str(one.change.subject)) == fingerprint_of_component(one.wanted),
             )
             for one in batch.components
         ),

@@ -13,8 +13,10 @@ from meta_prefect.engine.progress import progress
 from meta_prefect.engine.project_plan import ProjectPlan
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.json_diff import Record
+from meta_prefect.plan.changes import after_of
 from meta_prefect.plan.deployment_record import LiveDeployment, field_changes
 from meta_prefect.plan.ledger import PUT_BACK, HistoryEntry, LedgerEntry, PageHead
+from meta_prefect.prefect_internals.tasks import whole
 from meta_prefect.report import Outcome, Report
 from meta_prefect.server import PrefectServer
 from meta_prefect.state.ledger import begin_page
@@ -80,7 +82,7 @@ async def put_all_back(
     results: dict[str, Exception | None] = {}
     for planned in reversed(written):
         try:
-            await put_back(planned, context, server)
+            await put_back(whole(planned), context, server)
         except Exception as error:  # noqa: BLE001 - the others go back all the same; the task's run holds the traceback
             results[str(planned)] = error
         else:
@@ -90,7 +92,7 @@ async def put_all_back(
 
 
 def _entry(planned: PlannedDeployment, last: HistoryEntry | None) -> LedgerEntry:
-    name, after = str(planned), getattr(planned.change, "after", None)
+    name, after = str(planned), after_of(planned.change)
     before = planned.original
     if before is None:
         return LedgerEntry(deployment=name, action="deleted", version=None, before=after, after=None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from meta_prefect.errors import FlowImportError
-from meta_prefect.flows.run_guard import RunOnImport
+from meta_prefect.prefect_internals.run_guard import RunOnImport
 
 _FRAMES = 5
 _MESSAGE_LINES = 12

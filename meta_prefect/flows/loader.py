@@ -25,7 +25,7 @@ from meta_prefect.flows.entrypoints import (
 )
 from meta_prefect.flows.import_errors import import_failure
 from meta_prefect.flows.import_hook import ProjectFinder
-from meta_prefect.flows.run_guard import refusing_runs
+from meta_prefect.prefect_internals.run_guard import refusing_runs
 
 if TYPE_CHECKING:
     from prefect import Flow

@@ -16,7 +16,7 @@ def parameter_form(function: Callable[..., Any]) -> dict[str, Any]:
     Its own schema titles each parameter with its name, and takes help from the docstring's ``Args`` alone: what
     ``Annotated[int, Field(title="Workers", description="…")]`` says is lost there.
     """
-    from prefect.utilities.callables import parameter_schema
+    from meta_prefect.prefect_internals.utilities import parameter_schema
 
     schema: dict[str, Any] = parameter_schema(function).model_dump(exclude_unset=True)
     properties: dict[str, dict[str, Any]] = schema.get("properties") or {}

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import yaml
-from pydantic import ValidationError
-
+from meta_prefect.prefect_internals.prefect_yaml import errors_in
 from meta_prefect.project.document import Document, KeyPath
 
 
@@ -22,20 +19,12 @@ def refusals(file: Path, document: Document) -> Iterator[tuple[KeyPath, str]]:
     Yields:
         Each value that is refused, by its place, and why.
     """
-    try:
-        from prefect.cli.deploy._models import PrefectYamlModel
-    except ImportError:  # another version of Prefect
-        return
-    raw: Any = yaml.safe_load(file.read_bytes())
-    try:
-        PrefectYamlModel.model_validate(raw)
-    except ValidationError as error:
-        tried: dict[KeyPath, str | int] = {}
-        for one in error.errors(include_url=False, include_input=False):
-            path, value, form = _place(one["loc"], document)
-            # Of a value with several forms, what the first form says is what is wrong.
-            if form is None or tried.setdefault(value, form) == form:
-                yield path, one["msg"]
+    tried: dict[KeyPath, str | int] = {}
+    for error in errors_in(file):
+        path, value, form = _place(error["loc"], document)
+        # Of a value with several forms, what the first form says is what is wrong.
+        if form is None or tried.setdefault(value, form) == form:
+            yield path, error["msg"]
 
 
 def _place(location: tuple[str | int, ...], document: Document) -> tuple[KeyPath, KeyPath, str | int | None]:

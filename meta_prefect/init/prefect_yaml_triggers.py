@@ -11,8 +11,8 @@ from meta_prefect.errors import first_line
 from meta_prefect.implementations.notification.triggers import Condition, Trigger
 from meta_prefect.init.prefect_yaml_source import NO_EFFECT, Source
 from meta_prefect.init.prefect_yaml_templates import Place, filled
+from meta_prefect.prefect_internals.clients import is_cloud
 from meta_prefect.project.document import KeyPath
-from meta_prefect.server.refusals import is_cloud
 
 
 def triggers_of(written: Any, path: KeyPath, source: Source) -> Iterator[dict[str, Any]]:

@@ -49,7 +49,7 @@ def told_by_prefect(root: Path, *files: str) -> Iterator[tuple[str, Mapping[str,
     Raises:
         ConfigurationError: This version of Prefect cannot be asked.
     """
-    command = [sys.executable, "-m", "meta_prefect.init.as_prefect_would", *files]
+    command = [sys.executable, "-m", "meta_prefect.prefect_internals.as_prefect_would", *files]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]

@@ -89,12 +89,12 @@ def main(host: str, port: int, lock: Path) -> None:
     if not lifeline.hold(lock):
         sys.exit("Another Prefect server uses the database of this PREFECT_HOME.")
     import uvicorn
-    from prefect.server.api.server import create_app
     from prefect.settings import get_current_settings
 
     from meta_prefect.local.data import database_of
     from meta_prefect.local.process import prefect_home
     from meta_prefect.local.retention import sweep_forever
+    from meta_prefect.prefect_internals.serving import create_app
 
     app: Any = create_app(final=True)
     if (secret := get_current_settings().server.api.auth_string) is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import runpy
 import signal
 import sys
 from collections.abc import Sequence
@@ -39,10 +40,8 @@ def main(lock: Path, arguments: Sequence[str]) -> None:
         arguments: What follows ``prefect`` on the command line.
     """
     Thread(target=end_with_the_server, args=(lock,), name="watch the server", daemon=True).start()
-    from prefect.cli import app
-
     sys.argv = ["prefect", *arguments]
-    app()
+    runpy.run_module("prefect", run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

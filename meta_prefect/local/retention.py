@@ -17,13 +17,12 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from prefect.logging import get_logger
-from prefect.server.database import provide_database_interface
-from prefect.server.schemas.states import TERMINAL_STATES
 from sqlalchemy.exc import OperationalError
 
 from meta_prefect.local.data import DEPLOYS_KEPT
 from meta_prefect.plan.ledger import ARTIFACT_TYPE as LEDGER
 from meta_prefect.plan.saved_plan import ARTIFACT_TYPE as PLAN
+from meta_prefect.prefect_internals.serving import TERMINAL_STATES, provide_database_interface
 
 _AT_LEAST: Final = timedelta(days=1)
 """However many there are, nothing is removed of a deploy of the last day: somebody may be looking at it."""

@@ -341,7 +341,7 @@ def _lock() -> AbstractContextManager[None]:
 
 def _ui_folder(folder: Path) -> Path | None:
     """Where to unpack the UI: None for Prefect's own place inside the installed package, if that can be written."""
-    import prefect.server
+    import prefect
 
-    package = Path(str(prefect.server.__file__)).parent
+    package = Path(str(prefect.__file__)).parent / "server"
     return None if os.access(package, os.W_OK) else folder / "ui"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from meta_prefect.interfaces.json_diff import FieldChange, Record
 
@@ -155,6 +155,29 @@ class Delete:
 
 Change = Create | Update | Unchanged | Delete
 
+W = TypeVar("W")
+L = TypeVar("L")
+C = TypeVar("C", bound=Change)
+
+
+@dataclass(eq=False)
+class Planned(Generic[W, L, C]):
+    """Something with what there is of it and what is to happen.
+
+    Attributes:
+        wanted: What it is to be; None where it is not wanted any more.
+        live: What there is; None where there is nothing yet.
+        change: What is to happen.
+    """
+
+    wanted: W
+    live: L
+    change: C
+
+    def __str__(self) -> str:
+        subject = self.change.subject
+        return subject.name if subject.kind == DEPLOYMENT else str(subject)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -193,11 +216,33 @@ class Plan:
         return tuple(change for change in self.writes if not is_next_version(change))
 
 
+def before_of(change: Change) -> Record | None:
+    """The record that a change starts from; None where there is nothing yet."""
+    match change:
+        case Update(before=record) | Delete(before=record) | Unchanged(live=record):
+            return record
+        case Create():
+            return None
+
+
+def after_of(change: Change) -> Record | None:
+    """The record that a change writes; None where it writes none."""
+    return change.after if isinstance(change, Create | Update) else None
+
+
+def fields_of(change: Change | None) -> tuple[FieldChange, ...]:
+    """The fields that a change writes."""
+    return change.fields if isinstance(change, Create | Update) else ()
+
+
+def kept_of(change: Change) -> Record:
+    """What operators have set and keep, by the place of its field."""
+    return change.kept if isinstance(change, Update | Unchanged) else {}
+
+
 def records_of(change: Change) -> Iterator[Record]:
     """The records of an object that a change knows: as it is, and as it is to be."""
-    for name in ("before", "after", "live"):
-        if (record := getattr(change, name, None)) is not None:
-            yield record
+    return (record for record in (before_of(change), after_of(change)) if record is not None)
 
 
 def is_next_version(change: Change) -> bool:

@@ -19,6 +19,8 @@ from meta_prefect.plan.changes import (
     Subject,
     Unchanged,
     Update,
+    after_of,
+    before_of,
     creates_runs,
 )
 from meta_prefect.plan.deployment_record import LiveDeployment, desired_record, field_changes
@@ -166,13 +168,14 @@ def is_before(
     change: Change, live: LiveDeployment | None, planned_old: LiveDeployment | None, old: LiveDeployment | None
 ) -> bool:
     """Whether a deployment, and the one whose place it takes, are still what the plan saw."""
-    before = getattr(change, "before", getattr(change, "live", None))
-    return is_same(before, live and live.record) and is_same(planned_old and planned_old.record, old and old.record)
+    return is_same(before_of(change), live and live.record) and is_same(
+        planned_old and planned_old.record, old and old.record
+    )
 
 
 def is_after(change: Change, live: LiveDeployment) -> bool:
     """Whether a deployment is what the plan makes of it."""
-    after: Record | None = getattr(change, "after", None)
+    after = after_of(change)
     return after is not None and not tuple(field_changes(live.record, after))
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.moments import Moment, read_length
 from meta_prefect.interfaces.names import artifact_key
-from meta_prefect.plan.changes import Change, Held, Unchanged
+from meta_prefect.plan.changes import Change, Held, Unchanged, kept_of
 from meta_prefect.plan.soundness import why_unsound
 
 HOLD_TAG: Final = "meta-prefect-hold"
@@ -135,7 +135,7 @@ def held(change: Change, hold: Hold, live: Record | None) -> Held:
     """
     # What is said of a change does not hold where it is not made.
     remarks = change.remarks if isinstance(change, Unchanged) else ()
-    return Held(change.subject, str(hold), live or {}, remarks, getattr(change, "kept", {}), otherwise=change)
+    return Held(change.subject, str(hold), live or {}, remarks, kept_of(change), otherwise=change)
 
 
 def read_until(text: str, now: datetime) -> datetime:

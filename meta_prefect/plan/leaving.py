@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from meta_prefect.interfaces.components import ComponentKey, Owned
-from meta_prefect.plan.changes import Delete, Subject
+from meta_prefect.plan.changes import Delete, Planned, Subject
 from meta_prefect.plan.outcomes import listed
 
 
@@ -26,24 +26,15 @@ class Users:
     is_whole: bool = False
 
 
-class PlannedRemoval:
+@dataclass(eq=False)
+class PlannedRemoval(Planned[None, Owned, Delete]):
     """Something that is there and leaves.
 
-    Args:
-        owned: What it is.
+    Attributes:
         awaits: The deployments that must have been deployed, or deleted, before.
-        reason: Why it leaves.
     """
 
-    # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
-
-    def __init__(self, owned: Owned, awaits: frozenset[str], reason: str) -> None:
-        self.owned = owned
-        self.awaits = awaits
-        self.change: Delete = Delete(Subject(*owned.key), owned.record, reason=reason)
-
-    def __str__(self) -> str:
-        return str(self.change.subject)
+    awaits: frozenset[str]
 
 
 def leaving_of(
@@ -62,10 +53,14 @@ def leaving_of(
         if one.id in claimed or one.key in wanted:
             continue
         if not one.users and users.is_whole:
-            found.append(PlannedRemoval(one, frozenset(), "no deployment uses it"))
+            found.append(_removal(one, frozenset(), "no deployment uses it"))
         elif one.users and all(user in users.decided or user in users.gone for user in one.users):
             awaits = frozenset(users.decided[user] for user in one.users if user in users.decided)
             gone = listed(sorted(user for user in one.users if user in users.gone))
             reason = f"no longer wanted by {listed(sorted(awaits))}" if awaits else f"{gone} is gone"
-            found.append(PlannedRemoval(one, awaits, reason))
+            found.append(_removal(one, awaits, reason))
     return found
+
+
+def _removal(owned: Owned, awaits: frozenset[str], reason: str) -> PlannedRemoval:
+    return PlannedRemoval(None, owned, Delete(Subject(*owned.key), owned.record, reason=reason), awaits)

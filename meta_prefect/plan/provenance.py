@@ -29,7 +29,7 @@ OWN_FLOWS: Final = frozenset(
 )
 """The deployer's flows that are no recipes."""
 
-_SLACK: Final = timedelta(seconds=10)
+SLACK: Final = timedelta(seconds=10)
 """Servers that share a database may disagree about the time by so much."""
 
 _TIDIED_UP_AFTER: Final = ("CANCELLED", "CANCELLING", "CRASHED")
@@ -74,9 +74,9 @@ def doubt_about(
         return Doubt(f"not written by a run of the deployer: its run is one of the flow {flow!r}")
     began, ended = _moment(run.get("created")), _moment(run.get("end_time"))
     made, changed = _moment(artifact.get("created")), _moment(artifact.get("updated"))
-    if made is None or began is None or made < began - _SLACK or (ended is not None and made > ended + _SLACK):
+    if made is None or began is None or made < began - SLACK or (ended is not None and made > ended + SLACK):
         return Doubt("not made while the run that it names lasted")
-    if changed is not None and ended is not None and changed > ended + _SLACK and not _is_tidied_up_after(run):
+    if changed is not None and ended is not None and changed > ended + SLACK and not _is_tidied_up_after(run):
         return Doubt("changed after the run that it names had ended")
     return None
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from meta_prefect.errors import TargetError
-from meta_prefect.plan.changes import DEPLOYMENT, Delete, Subject, Unchanged
+from meta_prefect.plan.changes import DEPLOYMENT, Delete, Planned, Subject, Unchanged
 from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.holds import Hold, held
 from meta_prefect.plan.outcomes import counted, listed
@@ -15,30 +15,8 @@ FEWEST_MAX_DELETES: Final = 3
 """How many deployments may always be deleted at once, unless the deploy gives another number."""
 
 
-class PlannedDeletion:
-    """An orphan: a live deployment of ours that the project does not ask for, and what is to happen."""
-
-    # No dataclass: Prefect searches those, member by member, for futures when they are a task's parameter.
-
-    def __init__(self, live: LiveDeployment, *, prune: bool, hold: Hold | None = None) -> None:
-        self.live = live
-        change = _deletion(live) if prune else _left_alone(live)
-        self.change: Delete | Unchanged = change if hold is None else held(change, hold, live.record)
-
-    def __str__(self) -> str:
-        return self.live.full_name
-
-
-def _subject(live: LiveDeployment) -> Subject:
-    return Subject(DEPLOYMENT, live.full_name)
-
-
-def _deletion(live: LiveDeployment) -> Delete:
-    return Delete(_subject(live), live.record)
-
-
-def _left_alone(live: LiveDeployment) -> Unchanged:
-    return Unchanged(_subject(live), "no longer in the project; `deploy --prune` deletes it", live.record)
+PlannedDeletion = Planned[None, LiveDeployment, Delete | Unchanged]
+"""An orphan: a live deployment of ours that the project does not ask for, and what is to happen."""
 
 
 def orphans_of(
@@ -54,10 +32,17 @@ def orphans_of(
     """
     asked, kept = set(wanted), holds or {}
     return [
-        PlannedDeletion(live, prune=prune, hold=kept.get(live.full_name))
+        PlannedDeletion(None, live, _change(live, kept.get(live.full_name), prune=prune))
         for live in owned
         if live.full_name not in asked
     ]
+
+
+def _change(live: LiveDeployment, hold: Hold | None, *, prune: bool) -> Delete | Unchanged:
+    subject = Subject(DEPLOYMENT, live.full_name)
+    left_alone = Unchanged(subject, "no longer in the project; `deploy --prune` deletes it", live.record)
+    change = Delete(subject, live.record) if prune else left_alone
+    return change if hold is None else held(change, hold, live.record)
 
 
 def check_deletions(orphans: Sequence[PlannedDeletion], owned: int, max_deletes: int | None) -> TargetError | None:

@@ -20,7 +20,7 @@ from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.moments import Length, Moment
 from meta_prefect.interfaces.names import artifact_key
-from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Held, Plan, Unchanged, Update
+from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Held, Plan, Unchanged, Update, fields_of
 from meta_prefect.plan.deployment_record import desired_record
 from meta_prefect.redaction import hidden, sealed
 
@@ -173,10 +173,8 @@ def _state_of(change: Change, form: Callable[[Any], Any]) -> PlannedState:
     """The fingerprints of what a change starts from and leads to."""
     if change.subject.kind != DEPLOYMENT:
         # What the server says of a component holds counters and times of its own; what is compared is what counts.
-        fields = getattr(change, "fields", ())
-        return PlannedState(
-            before=None, after=fingerprint([type(change).__name__, form([str(field) for field in fields])])
-        )
+        fields = [str(field) for field in fields_of(change)]
+        return PlannedState(before=None, after=fingerprint([type(change).__name__, form(fields)]))
     match change:
         case Held(otherwise=otherwise) if otherwise is not None:
             # Whether somebody holds it is no part of a plan: the same plan goes on once it is released.

@@ -8,7 +8,19 @@ from typing import Any, ClassVar, Final, Literal, assert_never
 from pydantic import BaseModel, ConfigDict, Field
 
 from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, differences_by_name
-from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Held, Plan, ScheduledRuns, Unchanged, Update
+from meta_prefect.plan.changes import (
+    DEPLOYMENT,
+    Change,
+    Create,
+    Delete,
+    Held,
+    Plan,
+    ScheduledRuns,
+    Unchanged,
+    Update,
+    fields_of,
+    kept_of,
+)
 from meta_prefect.plan.outcomes import Action as Outcome
 from meta_prefect.plan.outcomes import count_actions
 from meta_prefect.redaction import hidden
@@ -115,7 +127,7 @@ def change_document(change: Change) -> ChangeDocument:
     """Write down what happens to one object."""
     is_deployment = change.subject.kind == DEPLOYMENT
     common: dict[str, Any] = {"kind": change.subject.kind, "name": change.subject.name, "remarks": change.remarks}
-    if kept := getattr(change, "kept", None):
+    if kept := kept_of(change):
         common["kept"] = {path: hidden(value, path) for path, value in kept.items()}
     if fires := tuple(next_fires(change)):
         common["next_fires"] = fires
@@ -130,8 +142,8 @@ def change_document(change: Change) -> ChangeDocument:
                 **common, action="next version" if counts else "update", fields=_fields(fields), **runs
             )
         case Held(reason=reason, otherwise=otherwise):
-            fields = getattr(otherwise, "fields", ())
-            return ChangeDocument(**common, action="held", fields=_fields(fields), detail=reason, scheduled_runs="kept")
+            fields = _fields(fields_of(otherwise))
+            return ChangeDocument(**common, action="held", fields=fields, detail=reason, scheduled_runs="kept")
         case Unchanged(reason=reason):
             runs = {"scheduled_runs": "kept"} if is_deployment else {}
             return ChangeDocument(**common, action="unchanged", detail=reason, **runs)

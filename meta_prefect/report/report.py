@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from meta_prefect.errors import DeployFailed
 from meta_prefect.plan.outcomes import Action, count_actions, counted, listed
 from meta_prefect.plan.status import ProjectStatus
 from meta_prefect.report.plan_json import PlanDocument
@@ -119,14 +118,3 @@ def drift_in_one_line(found: ProjectStatus) -> str:
     if not parts:
         return f"no drift in {all_of_them}"
     return f"{' and '.join(parts)} {'has' if len(found.drifted) + len(components) == 1 else 'have'} drifted"
-
-
-def carried_by(failure: DeployFailed) -> Report:
-    """The report of a deploy that failed in part.
-
-    Raises:
-        DeployFailed: It carries none.
-    """
-    if not isinstance(failure.report, Report):
-        raise failure
-    return failure.report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -26,7 +26,7 @@ from meta_prefect.server.connection import Connection
 from meta_prefect.server.csrf import CsrfToken
 from meta_prefect.server.pacing import Pace
 from meta_prefect.server.reading import PrefectReads
-from meta_prefect.server.requests import client_settings, leave_waiting_to_us
+from meta_prefect.server.requests import leave_waiting_to_us
 from meta_prefect.server.silence import STUCK_SECONDS, begin_silence
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ async def connect(host: Host) -> AsyncGenerator[PrefectServer]:
         return
     clock, silence = ServerClock(), begin_silence(str(url))
     pace = Pace(silence)
-    async with _shared_client([pace.hold_back], [clock.look_at, silence.look_at, pace.look_at]) as client:
+    async with _guarded_client([pace.hold_back], [clock.look_at, silence.look_at, pace.look_at]) as client:
         connection = Connection(loop, url, client, clock, silence)
         token = _connection.set(connection)
         try:
@@ -162,20 +162,20 @@ async def connect(host: Host) -> AsyncGenerator[PrefectServer]:
 
 
 @asynccontextmanager
-async def _shared_client(
+async def _guarded_client(
     requests: Sequence[Callable[[httpx.Request], Awaitable[None]]],
     answers: Sequence[Callable[[httpx.Response], Awaitable[None]]],
 ) -> AsyncGenerator[PrefectClient]:
-    """Open a client where Prefect's engine looks for one: each costs a TLS context and two requests.
+    """Open the client that Prefect's engine uses too.
 
     Args:
         requests: Are shown each request before it is sent.
         answers: Are shown each answer.
     """
     import httpx
-    from prefect.client.base import ServerType
-    from prefect.context import AsyncClientContext
     from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_CSRF_SUPPORT_ENABLED
+
+    from meta_prefect.prefect_internals.clients import is_cloud, shared_client
 
     csrf = CsrfToken()
     hooks = {"request": [*requests, csrf.put_on], "response": [*answers, csrf.look_at, leave_waiting_to_us]}
@@ -183,19 +183,10 @@ async def _shared_client(
     # Of a server that stands still, we notice for how long, and give it up.
     timeout = httpx.Timeout(usual, read=max(usual, STUCK_SECONDS + usual), pool=max(usual, STUCK_SECONDS + usual))
 
-    class SharedClient(AsyncClientContext):
-        def __init__(self) -> None:
-            super().__init__(httpx_settings={"event_hooks": hooks, "timeout": timeout})
-            # What they are is no reason for anybody to open another one.
-            self._httpx_settings = None
-
-    async with AsyncExitStack() as stack:
-        # `check` asks for the server's version, where that matters, and says in words what is wrong with it.
-        with client_settings(server_version_check_enabled=False, csrf_support_enabled=False)():
-            context = await stack.enter_async_context(SharedClient())
-        if context.client.server_type is not ServerType.CLOUD and PREFECT_CLIENT_CSRF_SUPPORT_ENABLED.value():
-            csrf.fetch_with(context.client)
-        yield context.client
+    async with shared_client(hooks, timeout) as client:
+        if not is_cloud(client) and PREFECT_CLIENT_CSRF_SUPPORT_ENABLED.value():
+            csrf.fetch_with(client)
+        yield client
 
 
 def server_time() -> datetime:
@@ -206,7 +197,7 @@ def server_time() -> datetime:
 
 def ui_url(kind: str, object_id: str) -> str | None:
     """The address of an object's page in the Prefect UI, without a password; None where there is no UI."""
-    from prefect.utilities.urls import url_for
+    from meta_prefect.prefect_internals.utilities import url_for
 
     url = url_for(cast("Any", kind), obj_id=object_id)
     return url and without_userinfo(url)

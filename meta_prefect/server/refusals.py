@@ -70,22 +70,17 @@ def no_prefect_api(url: str, found: str, right: str | None) -> RefusedError:
         found: What it answered.
         right: The address of an API that was found nearby.
     """
+    from meta_prefect.prefect_internals.clients import leads_to_cloud
+
     if right is not None:
         hint = f"A Prefect API answers at {right}: `prefect config set PREFECT_API_URL={right}`."
-    elif "/account/" in url or is_cloud():
+    elif "/account/" in url or leads_to_cloud():
         hint = (
             f"That of a workspace of Prefect Cloud is {_workspace_api(url)}; `prefect cloud workspace set` writes it."
         )
     else:
         hint = "PREFECT_API_URL ends in /api as a rule, for example http://127.0.0.1:4200/api."
     return RefusedError(f"PREFECT_API_URL={url} is not the address of a Prefect API ({found})", hint=hint)
-
-
-def is_cloud() -> bool:
-    """Whether the settings lead to Prefect Cloud."""
-    from prefect.client.base import ServerType, determine_server_type
-
-    return determine_server_type() is ServerType.CLOUD
 
 
 def _workspace_api(url: str) -> str:
@@ -99,7 +94,9 @@ def _about_access(response: httpx.Response) -> str:
     """What to do about a refusal of access; only one that is about keys is blamed on them."""
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY
 
-    cloud = is_cloud()
+    from meta_prefect.prefect_internals.clients import leads_to_cloud
+
+    cloud = leads_to_cloud()
     if response.status_code == HTTPStatus.UNAUTHORIZED:
         setting = PREFECT_API_KEY if cloud else PREFECT_API_AUTH_STRING
         name = setting.name

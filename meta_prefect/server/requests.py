@@ -9,14 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
-import json
 import time
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -35,7 +33,8 @@ from meta_prefect.server.silence import FIRST_ANSWER_SECONDS, GONE_SECONDS
 PAGE = 200
 """The most objects that the API returns at once."""
 
-_PATIENCE_SECONDS = 30
+TRIED_AGAIN_SECONDS = 30
+"""For how long a request is sent again that the server could not serve, or did not answer."""
 
 
 Body = Record | list[Record]
@@ -56,6 +55,8 @@ class PrefectRequests:
     is_empty = False
 
     def __init__(self, connection: Connection, host: Host) -> None:
+        from meta_prefect.prefect_internals.clients import client_settings
+
         self._client = connection.client
         self._host = host
         self._clock = connection.clock
@@ -85,9 +86,10 @@ class PrefectRequests:
             RefusedError: It wants another key, is no Prefect API, or that of a Prefect that is not compatible.
         """
         import prefect
-        from prefect.client.base import ServerType
 
-        if self._client.server_type is ServerType.CLOUD:
+        from meta_prefect.prefect_internals.clients import is_cloud
+
+        if is_cloud(self._client):
             # Prefect Cloud goes with every version, and nobody asks it for its own; for pools Prefect's client asks it too.
             if await self._request("POST", "/work_pools/filter", {"limit": 1}, missing_is_none=True) is None:
                 raise no_prefect_api(self.url, "it answers 404 to POST /work_pools/filter", None)
@@ -145,7 +147,7 @@ class PrefectRequests:
             retry=tenacity.retry_if_exception(self._may_go_away),
             wait=tenacity.wait_random_exponential(multiplier=0.01, max=2),
             # A single answer that does not come may take longer than our patience; it gets other chances all the same.
-            stop=tenacity.stop_all(tenacity.stop_after_delay(_PATIENCE_SECONDS), tenacity.stop_after_attempt(3)),
+            stop=tenacity.stop_all(tenacity.stop_after_delay(TRIED_AGAIN_SECONDS), tenacity.stop_after_attempt(3)),
             reraise=True,
         ):
             with attempt:
@@ -246,17 +248,16 @@ async def base_job_template(worker_type: str, *, offline: bool = False) -> Recor
         from prefect.workers.process import ProcessWorker
 
         return _template_of(ProcessWorker)
-    from prefect.workers import utilities
-    from prefect.workers.base import BaseWorker
+    from meta_prefect.prefect_internals import worker_types
 
     if offline:
-        worker = BaseWorker[Any, Any, Any].get_worker_class_from_type(worker_type)
+        worker = worker_types.worker_class(worker_type)
         template = None if worker is None else _template_of(worker)
     else:
-        template = await utilities.get_default_base_job_template_for_infrastructure_type(worker_type)
-    shipped = {} if template is not None else _shipped_templates()
+        template = await worker_types.base_job_template(worker_type)
+    shipped = {} if template is not None else worker_types.shipped_templates()
     if template is None and worker_type not in shipped:
-        known = {*BaseWorker[Any, Any, Any].get_all_available_worker_types(), *shipped}
+        known = {*worker_types.worker_types(), *shipped}
         raise ConfigurationError(
             f"Prefect knows no worker of type {worker_type!r}",
             hint=f"{nearest(worker_type, known)} Others come with an integration, such as prefect-kubernetes, that is installed "
@@ -275,20 +276,6 @@ def _made_template(worker: Any) -> Record:
     return worker.get_default_base_job_template()
 
 
-def _shipped_templates() -> dict[str, Record]:
-    """The job templates that Prefect's server answers with where it has no network, by type of worker."""
-    import prefect
-
-    file = Path(prefect.__file__).parent / "server/api/collections_data/views/aggregate-worker-metadata.json"
-    try:
-        packages: dict[str, dict[str, Record]] = json.loads(file.read_text(encoding="utf-8"))
-    except OSError:
-        return {}
-    return {
-        kind: about["default_base_job_configuration"] for kinds in packages.values() for kind, about in kinds.items()
-    }
-
-
 def sent(path: str, body: Body | None) -> Body | None:
     """What is sent: to tell people of a deploy, nothing secret; what is deployed, as it is."""
     if path.startswith("/artifacts/"):
@@ -303,28 +290,12 @@ async def leave_waiting_to_us(response: httpx.Response) -> None:
     that the server asks for stays, and so do those of Prefect's own requests, which it does ask again. The wait after 429 is
     kept by all requests elsewhere.
     """
-    from prefect.context import get_settings_context
+    from prefect.settings import get_current_settings
 
-    if response.status_code in TEMPORARY and get_settings_context().settings.client.max_retries == 0:
+    if response.status_code in TEMPORARY and get_current_settings().client.max_retries == 0:
         response.headers.setdefault("Retry-After", "0")
         if asked_wait(response) is not None:
             response.headers["Retry-After"] = "0"
-
-
-def client_settings(**changes: Any) -> Callable[[], AbstractContextManager[None]]:
-    """Make a context manager under which Prefect's client has other settings; entering it costs microseconds."""
-    from prefect.context import SettingsContext, get_settings_context
-
-    outer = get_settings_context()
-    client = outer.settings.client.model_copy(update=changes)
-    settings = outer.settings.model_copy(update={"client": client})
-
-    @contextmanager
-    def changed() -> Generator[None]:
-        with SettingsContext(profile=outer.profile, settings=settings):
-            yield
-
-    return changed
 
 
 @contextmanager

@@ -5,16 +5,15 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from logging import Logger
+from logging import Logger, LoggerAdapter
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import psutil
 from prefect import get_run_logger
 from prefect.context import FlowRunContext
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_logger
-from prefect.logging.loggers import LoggingAdapter
 from prefect.runtime import flow_run
 
 from meta_prefect.errors import ServerError
@@ -79,7 +78,7 @@ class OpenPage:
         _logger().info("recorded in the ledger: %s", _counted(page))
 
 
-def _logger() -> LoggingAdapter | Logger:
+def _logger() -> LoggerAdapter[Any] | Logger:
     """The run's log; where a run has ended already and its page is closed for it, the process's."""
     try:
         return get_run_logger()

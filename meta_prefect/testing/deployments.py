@@ -128,7 +128,7 @@ def deployments_of(
     from meta_prefect.testing.plans import planned
 
     plan = planned(Path(project), environment, now, None)
-    return {str(one): _ready(one.draft) for one in plan.batch.deployments}
+    return {str(one): _ready(one.wanted) for one in plan.batch.deployments}
 
 
 def _ready(draft: Draft) -> ReadyDeployment:

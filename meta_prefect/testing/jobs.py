@@ -11,12 +11,13 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 from prefect.client.schemas.objects import Flow, FlowRun
-from prefect.workers.base import BaseJobConfiguration, BaseWorker
+from prefect.workers.base import BaseJobConfiguration
 
 from meta_prefect.errors import ConfigurationError, nearest
 from meta_prefect.interfaces.components import WorkerPool
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import Record, is_mapping
+from meta_prefect.prefect_internals import worker_types
 from meta_prefect.server.requests import base_job_template
 from meta_prefect.testing.deployments import ReadyDeployment
 
@@ -73,10 +74,9 @@ def worker_class(worker_type: str) -> Any:
         from prefect.workers.process import ProcessWorker
 
         return ProcessWorker
-    kinds = BaseWorker[Any, Any, Any]
-    found = kinds.get_worker_class_from_type(worker_type.partition(":")[0])
+    found = worker_types.worker_class(worker_type.partition(":")[0])
     if found is None:
-        known = kinds.get_all_available_worker_types()
+        known = worker_types.worker_types()
         raise ConfigurationError(
             f"no worker of type {worker_type!r} is installed here",
             hint=f"{nearest(worker_type, known)} Install its integration, such as prefect-{worker_type.partition(':')[0]}.",
@@ -92,19 +92,10 @@ def configuration_of(kind: type[BaseJobConfiguration], template: Record, job_var
         template: The job template of its pool.
         job_variables: The deployment's.
     """
-
-    class OnNoHost(kind):
-        """Without the settings of this host, which a worker hands on to its runs."""
-
-        @classmethod
-        def _base_environment(cls) -> dict[str, str]:
-            return {}
-
-    OnNoHost.__name__ = kind.__name__
     no_client: Any = object()  # nothing is left for which the API would be asked
     values = _mapped(job_variables, lambda text: _REFERENCE.sub(r"⟨\1⟩", text))
     base = _mapped(template, lambda text: _REFERENCE.sub(r"⟨\1⟩", text))
-    configuration = asyncio.run(OnNoHost.from_template_and_values(base, values, client=no_client))
+    configuration = asyncio.run(worker_types.on_no_host(kind).from_template_and_values(base, values, client=no_client))
     run = _run()
     configuration.prepare_for_flow_run(run, flow=Flow(id=run.flow_id, name="a-flow", labels={}), worker_name="a-worker")
     return configuration
@@ -153,41 +144,6 @@ def _kubernetes(worker: Any, configuration: Any) -> Record:
     return configuration.job_manifest
 
 
-def _ecs(worker: Any, configuration: Any) -> Record:
-    of_pool = worker(work_pool_name="pool")
-    configuration.aws_credentials = _OneVpc()
-    definition = of_pool._prepare_task_definition(configuration, "eu-central-1", _run())
-    of_pool._validate_task_definition(definition, configuration)
-    request = of_pool._prepare_task_run_request(configuration, definition, "arn:aws:ecs:task-definition", True)
-    return {"task_definition": definition, "run_task": request}
-
-
-class _OneVpc:
-    """Credentials of an account that has one VPC with one subnet: the worker looks there for what nobody says."""
-
-    def get_client(self, *_: str) -> _OneVpc:
-        return self
-
-    def describe_vpcs(self, **_: Any) -> Record:
-        return {"Vpcs": [{"VpcId": "vpc-1"}]}
-
-    def describe_subnets(self, **_: Any) -> Record:
-        return {"Subnets": [{"SubnetId": "subnet-1"}]}
-
-
-def _docker(worker: Any, configuration: Any) -> Record:
-    made = worker("pool")._build_container_settings(_Engine(), configuration)
-    made.pop("name")  # the worker counts it up where there is one
-    return made
-
-
-class _Engine:
-    """An engine of which the worker asks nothing but its version."""
-
-    def version(self) -> Record:
-        return {"Version": "27.0.0"}
-
-
 def _whole(worker: Any, configuration: Any) -> Record:
     del worker
     return configuration.model_dump(mode="json")
@@ -196,8 +152,8 @@ def _whole(worker: Any, configuration: Any) -> Record:
 _SUBMITTED: Final[dict[str, Callable[[Any, Any], Record]]] = {
     "process": _process,
     "kubernetes": _kubernetes,
-    "ecs": _ecs,
-    "docker": _docker,
+    "ecs": lambda worker, configuration: worker_types.ecs_request(worker, configuration, _run()),
+    "docker": worker_types.docker_container,
 }
 
 

@@ -43,7 +43,7 @@ def session_server(home: Path) -> Generator[LocalServer]:
 
 def _set(values: Mapping[str, str | None]) -> None:
     """Set variables of the environment, None for no such one, and let Prefect read them."""
-    from prefect.context import refresh_global_settings_context
+    from meta_prefect.prefect_internals.clients import refresh_global_settings_context
 
     for name, value in values.items():
         if value is None:

@@ -9,7 +9,7 @@ from meta_prefect.interfaces.deployment import Deployment, VersionRule
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.deployment_record import desired_record
 
-__all__ = ["STORED_AT", "answer_for", "stored_answer"]
+__all__ = ["STORED_AT", "answer_for", "stored_answer", "stored_schedule"]
 
 STORED_AT: Final = "2026-11-20T12:34:56Z"
 """The moment at which everything was stored: an interval without an anchor counts from it."""
@@ -56,16 +56,22 @@ def stored_answer(record: Record, flow: str, name: str, **changes: Any) -> Recor
     }
 
 
-def _schedule(slug: str, schedule: Record) -> Record:
-    rule = {key: value for key, value in schedule.items() if key not in ("active", "parameters")}
+def stored_schedule(rule: Record) -> Record:
+    """A schedule's rule as the server keeps it."""
+    rule = dict(rule)
     if "rrule" in rule and "DTSTART" not in rule["rrule"]:
         rule["rrule"] = f"DTSTART:20200101T000000\n{rule['rrule']}"
     if "interval" in rule:
         rule["anchor_date"] = rule.get("anchor_date", STORED_AT).replace("+00:00", "Z")
+    return rule
+
+
+def _schedule(slug: str, schedule: Record) -> Record:
+    rule = {key: value for key, value in schedule.items() if key not in ("active", "parameters")}
     return {
         "id": f"id of {slug}",
         "slug": slug,
         "active": schedule.get("active", True),
         "parameters": schedule["parameters"],
-        "schedule": rule,
+        "schedule": stored_schedule(rule),
     }

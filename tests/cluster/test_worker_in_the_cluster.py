@@ -195,7 +195,7 @@ def test_a_worker_that_does_not_come_up_is_told_with_what_its_pods_wait_for(
     file.write_text(file.read_text().replace("wait_seconds: 0", "wait_seconds: 5, image: 127.0.0.1:1/nowhere:1"))
     with pytest.raises(DeployFailed) as failure:
         deploy([str(shop)])
-    report: Any = failure.value.report
+    report = failure.value.report
     assert "sent no heartbeat within 5 seconds" in report.failed[0].detail
     assert f"pod {worker}-" in report.failed[0].detail
 

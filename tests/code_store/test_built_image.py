@@ -170,7 +170,7 @@ def test_an_image_that_cannot_be_built_leaves_no_deployment(
     engine.refusal = ConfigurationError("the image cannot be built: no such file")
     with pytest.raises(DeployFailed) as failure:
         deploy([str(shop())])
-    report: Any = failure.value.report
+    report = failure.value.report
     assert len(report.failed) == 2
     assert "no such file" in report.failed[0].detail
     assert server.deployments_of(unique) == []
@@ -185,7 +185,7 @@ def test_an_image_without_the_flow_leaves_no_deployment(
     folder = shop()
     with pytest.raises(DeployFailed) as failure:
         deploy([str(folder)])
-    report: Any = failure.value.report
+    report = failure.value.report
     assert re.search(told, report.failed[0].detail)
     with pytest.raises(ValidationFailed, match=told):
         deploy([str(folder)], dry_run=True)
@@ -348,7 +348,7 @@ def test_a_real_image_is_looked_into(
     (folder / "Dockerfile").write_text(DOCKERFILE.replace("COPY . ", "COPY Dockerfile "))
     with pytest.raises(DeployFailed) as failure:
         deploy([str(folder)])
-    report: Any = failure.value.report
+    report = failure.value.report
     assert "has no file 'flow.py', from which its runs load the flow" in report.failed[0].detail
 
     (folder / "Dockerfile").write_text(DOCKERFILE)
@@ -386,7 +386,7 @@ def test_what_a_real_engine_says_is_told(
     (folder / "Dockerfile").write_text(dockerfile)
     with pytest.raises(DeployFailed) as failure:
         deploy([str(folder)])
-    report: Any = failure.value.report
+    report = failure.value.report
     assert re.search(told, report.failed[0].detail, re.DOTALL), report.failed[0].detail
     assert server.deployments_of(unique) == []
 

@@ -111,7 +111,7 @@ def test_a_server_that_stays_busy_is_given_up_with_an_error(
     busy: BusyApi, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Patience ends, in an error that says what was answered to which request."""
-    monkeypatch.setattr("meta_prefect.server.requests._PATIENCE_SECONDS", 0)
+    monkeypatch.setattr("meta_prefect.server.requests.TRIED_AGAIN_SECONDS", 0)
     with pytest.raises(OverloadedError, match="answers 503 to GET /admin/version"):
         asyncio.run(_check(busy.url))
     assert busy.requests == 3

@@ -185,12 +185,14 @@ def test_a_second_deploy_is_the_next_version_and_nothing_more(server: Api, folde
 
 
 @pytest.fixture
-def prod(server: Api, folder: Path, first: Report, monkeypatch: pytest.MonkeyPatch) -> Any:
+def prod(server: Api, folder: Path, first: Report, monkeypatch: pytest.MonkeyPatch) -> Generator[Any]:
     """The deployment for prod, asked for by the environment variable; removed afterwards."""
     monkeypatch.setenv("META_PREFECT__ENV", "prod")
     monkeypatch.setenv("META_PREFECT__TAGS", " etl, ,daily,etl ")
     deploy([str(folder)])
-    return server.deployment("add-two-numbers-flow/local-run-prod")
+    made = server.deployment("add-two-numbers-flow/local-run-prod")
+    yield made
+    server.delete(f"/deployments/{made['id']}")
 
 
 def test_prod_stands_beside_dev_with_an_active_schedule(server: Api, prod: Any) -> None:
@@ -202,7 +204,6 @@ def test_prod_stands_beside_dev_with_an_active_schedule(server: Api, prod: Any) 
     state, logs = run_deployment(server, prod, x=1, y=2)
     assert state["type"] == "COMPLETED", logs
     assert "env='prod'" in logs
-    server.delete(f"/deployments/{prod['id']}")
 
 
 def test_a_scheduled_run_really_appears(server: Api, project: Callable[..., Path], unique: str) -> None:

@@ -157,7 +157,6 @@ def test_what_somebody_changes_after_the_plan_is_not_overwritten(server: Api, ro
         deploy([str(root)])
 
     report = failed.value.report
-    assert isinstance(report, Report)
     assert {one.deployment: one.action for one in report.outcomes} == {name: "failed", f"{unique}/b-dev": "updated"}
     assert report.failed[0].detail == (
         f"deployment {name}: has been changed on the server since this deploy was planned\n"

@@ -120,8 +120,10 @@ def test_a_wait_that_was_asked_for_is_told_once_and_is_no_silence(monkeypatch: p
         assert silence.seconds == 0
         for _ in range(3):
             watched.look()
-        monkeypatch.setattr(pace, "_until", 0.0)
+        clock.now += seconds
 
+    clock = Clock()
+    monkeypatch.setattr("meta_prefect.server.pacing.time", clock)
     monkeypatch.setattr("meta_prefect.server.pacing.asyncio.sleep", sleep)
 
     async def ask() -> None:

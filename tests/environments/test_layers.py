@@ -40,7 +40,7 @@ Files = Callable[..., Path]
 def wanted(root: Path, environment: str) -> Deployment:
     """What the first entry of a project makes of its flow in an environment."""
     plan = asyncio.run(sound_plan_offline(root, environment, ()))
-    return plan.batch.deployments[0].draft.deployment
+    return plan.batch.deployments[0].wanted.deployment
 
 
 def test_later_layers_win_as_a_whole(project: Files) -> None:

@@ -87,7 +87,7 @@ def test_what_stands_its_smoke_run_becomes_active_and_what_does_not_is_put_back(
     before = record(server, name)
     with pytest.raises(DeployFailed, match="the disk is full") as failed:
         deploy([str(written(project, does="fail", number=2, text="New", more=FRESH))], env="prod")
-    report: Any = failed.value.report
+    report = failed.value.report
     outcome = next(one for one in report.outcomes if one.deployment == name)
     assert outcome.action == "failed"
     assert f"/runs/flow-run/{outcome.smoke_run}" in outcome.detail
@@ -164,7 +164,7 @@ def test_what_hangs_and_what_no_worker_takes_is_cancelled_and_put_back(
     with pytest.raises(DeployFailed) as failed:
         deploy([str(root)], env="prod")
 
-    report: Any = failed.value.report
+    report = failed.value.report
     told = {one.deployment: one.detail for one in report.failed}
     assert "its smoke run was not through after 1m, and is cancelled: it was Running" in told[name]
     assert f"does a worker of work pool '{unique}-pool' take runs?" in told[f"{unique}/waiting-prod"]

@@ -37,7 +37,7 @@ CODE = """
 @pytest.fixture(autouse=True)
 def clocks_that_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     """One server has one clock."""
-    monkeypatch.setattr(provenance, "_SLACK", timedelta(0))
+    monkeypatch.setattr(provenance, "SLACK", timedelta(0))
 
 
 def write(root: Path, text: str) -> Path:

@@ -16,6 +16,7 @@ from meta_prefect.errors import (
     ValidationFailed,
     nearest,
 )
+from meta_prefect.report import Report
 
 
 def kinds(root: type[MetaPrefectError]) -> Iterator[type[MetaPrefectError]]:
@@ -62,11 +63,11 @@ def test_pickling(kind: type[MetaPrefectError]) -> None:
 def test_pickling_what_carries_more() -> None:
     """The single errors and the report come along."""
     several = pickle.loads(pickle.dumps(ValidationFailed([RecipeError("no", where="here")])))  # noqa: S301 - as above
-    failed = pickle.loads(pickle.dumps(DeployFailed("1 of 2 failed", report=("a", "b"))))  # noqa: S301 - as above
+    failed = pickle.loads(pickle.dumps(DeployFailed("1 of 2 failed", report=Report(environment="prod"))))  # noqa: S301 - as above
 
     assert [str(error) for error in several.errors] == ["here: no"]
     assert type(several.errors[0]) is RecipeError
-    assert (str(failed), failed.report) == ("1 of 2 failed", ("a", "b"))
+    assert (str(failed), failed.report) == ("1 of 2 failed", Report(environment="prod"))
 
 
 def test_what_the_user_wrote_is_told_from_what_the_server_did() -> None:

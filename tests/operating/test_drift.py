@@ -91,7 +91,7 @@ def test_two_who_disagree_do_not_undo_each_other_for_ever(
     server: Api, deployed: Path, unique: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A deployment that is changed after each heal is given up, and the run says so, however far apart the heals are."""
-    monkeypatch.setattr("meta_prefect.plan.provenance._SLACK", timedelta(0))
+    monkeypatch.setattr("meta_prefect.plan.provenance.SLACK", timedelta(0))
     for number in range(MOST_HEALS):
         drift(server, unique, f"change {number}")
         check(deployed, "heal")

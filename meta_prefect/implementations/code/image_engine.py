@@ -5,19 +5,17 @@ from __future__ import annotations
 import io
 import posixpath
 import re
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar
 
 from meta_prefect.errors import ConfigurationError, MetaPrefectError, ProcessError
+from meta_prefect.prefect_internals import docker_sdk
 
 T = TypeVar("T")
-
-_IMPORTING: Final = threading.Lock()
 
 _NO_ENGINE_HINT: Final = "Start Docker, or deploy with --no-build where the image is built elsewhere."
 _LINES_OF_AN_ERROR: Final = 12
@@ -71,17 +69,6 @@ class ImageEngine(Protocol):
 
 
 @contextmanager
-def _docker_client() -> Generator[Any]:
-    """Prefect's client of the engine. Prefect imports the SDK when it is first used, which two threads must not do at once."""
-    from prefect.utilities import dockerutils
-
-    with _IMPORTING:
-        _ = cast("Any", dockerutils).docker.DockerClient
-    with dockerutils.docker_client() as client:
-        yield client
-
-
-@contextmanager
 def _sent_of(recipe: BuildSpec) -> Generator[dict[str, Any]]:
     """Which files are sent to the engine, and which of them is the Dockerfile.
 
@@ -91,13 +78,10 @@ def _sent_of(recipe: BuildSpec) -> Generator[dict[str, Any]]:
     if recipe.text is None:
         yield {"context": recipe.context, "dockerfile": recipe.dockerfile}
         return
-    from prefect.utilities import dockerutils
-
     ignored = recipe.context / ".dockerignore"
     lines = ignored.read_text(encoding="utf-8").splitlines() if ignored.is_file() else []
     exclude = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
-    utils = cast("Any", dockerutils).docker.utils
-    with utils.tar(str(recipe.context), exclude=exclude, dockerfile=(_MADE, recipe.text)) as archive:
+    with docker_sdk.archive(recipe.context, exclude, (_MADE, recipe.text)) as archive:
         yield {"context": recipe.context, "dockerfile": _MADE, "fileobj": archive, "custom_context": True}
 
 
@@ -119,9 +103,9 @@ class DockerEngine:
         """
 
         def ask() -> str | None:
-            with _docker_client() as client:
+            with docker_sdk.docker_client() as client:
                 # where it may not be read with these credentials, it is built and pushed too
-                data = _unless("APIError", lambda: client.images.get_registry_data(reference))
+                data = docker_sdk.unless("APIError", lambda: client.images.get_registry_data(reference))
                 return None if data is None else data.id
 
         return await self._run(ask, "asked for")
@@ -134,8 +118,8 @@ class DockerEngine:
         """
 
         def ask() -> str | None:
-            with _docker_client() as client:
-                image = _unless("ImageNotFound", lambda: client.images.get(reference))
+            with docker_sdk.docker_client() as client:
+                image = docker_sdk.unless("ImageNotFound", lambda: client.images.get(reference))
                 return None if image is None else image.id
 
         return await self._run(ask, "asked for")
@@ -152,8 +136,8 @@ class DockerEngine:
         """
 
         def look() -> frozenset[str] | None:
-            with _docker_client() as client:
-                image = _unless("ImageNotFound", lambda: client.images.get(reference))
+            with docker_sdk.docker_client() as client:
+                image = docker_sdk.unless("ImageNotFound", lambda: client.images.get(reference))
                 if image is None:
                     return None
                 folder = image.attrs["Config"].get("WorkingDir") or "/"
@@ -217,18 +201,18 @@ class DockerEngine:
     async def _run(self, call: Callable[[], T], what: str, output: _LastLines | None = None) -> T:
         """Run a blocking call in a thread and translate what it raises."""
         import anyio.to_thread
-        from prefect.utilities.dockerutils import BuildError, PushError
 
+        dockerutils = docker_sdk.dockerutils()
         try:
             return await anyio.to_thread.run_sync(call)
-        except BuildError as error:
+        except dockerutils.BuildError as error:
             lines = [*(output.lines if output else ()), str(error).strip()]
             raise self._refused(what, "\n    ".join(dict.fromkeys(lines)), None) from error
-        except PushError as error:
+        except dockerutils.PushError as error:
             hint = "`docker login` opens a registry; `docker push` shows more."
             raise self._refused(what, str(error).strip(), hint) from error
         except Exception as error:
-            if not isinstance(error, RuntimeError) and not _is_of_docker(error, "DockerException"):
+            if not isinstance(error, RuntimeError) and not docker_sdk.is_of_docker(error, "DockerException"):
                 raise
             # Prefect says "Docker is not running" of whatever the SDK raises; the cause says what it was.
             cause = error.__cause__ or error
@@ -244,27 +228,8 @@ class DockerEngine:
         return ConfigurationError(f"the image cannot be {what}: {why}", where=self._where, hint=hint)
 
 
-def _is_of_docker(error: BaseException, name: str) -> bool:
-    """Whether an exception is one of the Docker SDK's, of a class of this name or derived from it.
-
-    Prefect puts the SDK into ``sys.modules`` unloaded, so that it may be loaded a second time: its exceptions are then of another
-    class of the same name than those that can be imported.
-    """
-    return any((kind.__module__, kind.__name__) == ("docker.errors", name) for kind in type(error).__mro__)
-
-
-def _unless(name: str, call: Callable[[], Any]) -> Any:
-    """What a call to the Docker SDK gives; None where it raises an exception of its own of this name."""
-    try:
-        return call()
-    except Exception as error:
-        if not _is_of_docker(error, name):
-            raise
-        return None
-
-
 def _is_in(container: Any, path: str) -> bool:
-    found = _unless("NotFound", lambda: container.get_archive(path))
+    found = docker_sdk.unless("NotFound", lambda: container.get_archive(path))
     if found is None:
         return False
     found[0].close()

@@ -89,7 +89,7 @@ class S3Filesystem(str):
             RefusedError: The credentials block does not exist, or the API refuses.
             UnreachableError: The API does not answer.
         """
-        from prefect.utilities.asyncutils import run_coro_as_sync
+        from meta_prefect.prefect_internals.utilities import run_coro_as_sync
 
         run_coro_as_sync(self.aensure())
         return self

@@ -12,11 +12,11 @@ from typing import Any, Final, cast
 Calls = Sequence[tuple[str, str, Mapping[str, str]]]
 """Prefect's modules, classes and their methods, each with the verb of the error."""
 
-_CALLS: Final[Calls] = (
+CALLS: Final[Calls] = (
     (
         "prefect.flows",
         "Flow",
-        {"__call__": "runs", "serve": "serves", "aserve": "serves", "deploy": "deploys", "adeploy": "deploys"},
+        {"__call__": "runs", "serve": "serves", "deploy": "deploys", "adeploy": "deploys"},
     ),
     (
         "prefect.tasks",
@@ -24,7 +24,7 @@ _CALLS: Final[Calls] = (
         dict.fromkeys(("__call__", "serve", "aserve", "submit", "map", "delay", "apply_async"), "runs"),
     ),
 )
-_CALLS_ON_DEPLOYMENTS: Final[Calls] = (
+CALLS_ON_DEPLOYMENTS: Final[Calls] = (
     ("prefect.deployments.runner", "RunnerDeployment", {"apply": "deploys", "aapply": "deploys"}),
     (
         "prefect.runner.runner",
@@ -34,7 +34,7 @@ _CALLS_ON_DEPLOYMENTS: Final[Calls] = (
 )
 """Functions of modules that take a quarter of a second to import, if a flow uses them."""
 
-_CLIENTS: Final = ("PrefectHttpxSyncClient", "PrefectHttpxAsyncClient")
+CLIENTS: Final = ("PrefectHttpxSyncClient", "PrefectHttpxAsyncClient")
 """What all requests of Prefect's own go through, in `prefect.client.base`."""
 _READS: Final = ("filter", "paginate", "count", "history")
 """How the paths of those requests end that are no GET, and yet change nothing."""
@@ -76,18 +76,18 @@ def refusing_runs() -> Generator[list[RunOnImport]]:
                         replace(kind, method, lambda _, verb=verb: _refusing_call(verb, refused))
 
         def refuse_deployments() -> None:
-            if all(module in sys.modules for module, _, _ in _CALLS_ON_DEPLOYMENTS):
-                refuse(_CALLS_ON_DEPLOYMENTS)
+            if all(module in sys.modules for module, _, _ in CALLS_ON_DEPLOYMENTS):
+                refuse(CALLS_ON_DEPLOYMENTS)
 
         def to_deployment(flow: Any, *args: Any, **kwargs: Any) -> Any:
             made = original(flow, *args, **kwargs)
             refuse_deployments()
             return made
 
-        refuse(_CALLS)
+        refuse(CALLS)
         refuse_deployments()
         replace(prefect.flows.Flow, "to_deployment", lambda _: to_deployment)
-        for client in _CLIENTS:
+        for client in CLIENTS:
             replace(getattr(prefect.client.base, client), "send", lambda send: _sending_reads(send, refused))
         replace(threading.Thread, "start", lambda _: _start_in_this_context)
         stack.enter_context(_no_server_for_it())

@@ -3,8 +3,8 @@
 Prefect has no such command. Here its own loading, merging, templates and defaults run as they are; what would write, run steps,
 or read the values of blocks and variables is replaced, so that nothing happens and no secret is read. Steps give nothing.
 
-Run as `python -m meta_prefect.init.as_prefect_would FILE…` in the folder of the files; says for each deployment, as a line of
-JSON, the file, the flow's name and what the API would answer, or why Prefect refuses it.
+Run as `python -m meta_prefect.prefect_internals.as_prefect_would FILE…` in the folder of the files; says for each deployment, as
+a line of JSON, the file, the flow's name and what the API would answer, or why Prefect refuses it.
 """
 
 from __future__ import annotations
@@ -98,18 +98,20 @@ async def main(files: list[str]) -> None:
                 sys.stdout.write(json.dumps(told) + "\n")
 
 
+REPLACED: Final[dict[str, Any]] = {
+    "RunnerDeployment": _Kept,
+    "run_steps": _no_outputs,
+    "resolve_block_document_references": _unresolved,
+    "resolve_variables": _unresolved,
+}
+"""What writes, or reads secrets, and what does nothing in its place."""
+
+
 def _let_nothing_happen() -> None:
-    """Put what does nothing in the place of what writes, or reads secrets."""
-    replaced = {
-        "RunnerDeployment": _Kept,
-        "run_steps": _no_outputs,
-        "resolve_block_document_references": _unresolved,
-        "resolve_variables": _unresolved,
-    }
-    missing = replaced.keys() - vars(_core).keys()
+    missing = REPLACED.keys() - vars(_core).keys()
     if missing:  # nothing of it may write
         sys.exit(f"this version of Prefect has no {', '.join(sorted(missing))} to replace")
-    for name, stand_in in replaced.items():
+    for name, stand_in in REPLACED.items():
         setattr(_core, name, stand_in)
 
 

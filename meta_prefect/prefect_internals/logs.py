@@ -1,0 +1,7 @@
+"""Where Prefect's log goes."""
+
+from __future__ import annotations
+
+from prefect.logging.handlers import PrefectConsoleHandler
+
+__all__ = ["PrefectConsoleHandler"]
