@@ -11,7 +11,7 @@ from meta_prefect.errors import first_line
 from meta_prefect.implementations.notification.triggers import Condition, Trigger
 from meta_prefect.init.prefect_yaml_source import NO_EFFECT, Source
 from meta_prefect.init.prefect_yaml_templates import Place, filled
-from meta_prefect.prefect_internals.clients import is_cloud
+from meta_prefect.prefect_internals.clients import leads_to_cloud
 from meta_prefect.project.document import KeyPath
 
 
@@ -24,7 +24,7 @@ def triggers_of(written: Any, path: KeyPath, source: Source) -> Iterator[dict[st
 
 def _trigger(written: Mapping[str, Any], path: KeyPath, source: Source) -> dict[str, Any] | None:
     if written.get("type") == "metric" or written.get("posture") == "Metric":
-        if not is_cloud():
+        if not leads_to_cloud():
             source.say(path, "triggers by metric are Prefect Cloud's, which this server is not; it is left out")
             return None
         written = {key: value for key, value in written.items() if key != "posture"} | {"type": "metric"}
