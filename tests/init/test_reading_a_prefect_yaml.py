@@ -67,7 +67,7 @@ def test_metric_triggers_are_taken_over_where_there_are_metrics(
     project: Project, unique: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On Prefect Cloud they become the variable's, as Prefect's own command takes them."""
-    monkeypatch.setattr(prefect_yaml_triggers, "is_cloud", lambda: True)
+    monkeypatch.setattr(prefect_yaml_triggers, "leads_to_cloud", lambda: True)
 
     (trigger,) = the_only(read(project, read_case("triggers_of_cloud", unique).text)).variables["triggers"]
 
