@@ -138,7 +138,7 @@ def test_a_change_is_promoted_by_the_form_of_the_ui(
     (found, *_) = prod_server.post("/artifacts/filter", artifacts=of_history, sort="CREATED_DESC")
     page.goto(f"{prod_server.ui_url}/v2/artifacts/artifact/{found['id']}")
     page.locator("table").wait_for()
-    page.screenshot(path=pictures / "promotions.png")
+    page.locator("table").screenshot(path=pictures / "promotions.png")
     latest = " ".join(page.locator("tbody tr").first.inner_text().split())
     assert f"prod from dev {commit[:7]}" in latest
     assert "grace: 200 rows, as discussed" in latest
