@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate  # pyright: ignore[reportMissingTypeStubs]
 import pytest
 from values import a_context, a_deployment, a_flow
 
@@ -13,8 +15,10 @@ import deployer_flows
 from meta_prefect.deploy import validate
 from meta_prefect.errors import ConfigurationError, RecipeError
 from meta_prefect.implementations.code import built_image, git_code
+from meta_prefect.interfaces.components import WorkerPool
 from meta_prefect.interfaces.context import CodeOrigin
 from meta_prefect.interfaces.deployment import Deployment
+from meta_prefect.testing import job_of
 
 COMMIT = "7fd9fa7" + "0" * 33
 ORIGIN = CodeOrigin(repository="https://git.example/deployed.git", token="secret/git", folder="flows")
@@ -134,6 +138,42 @@ def test_code_in_s3_is_uploaded_by_every_recipe(tmp_path: Path) -> None:
         made = deployed(by_deployer=False, source=str(tmp_path))
         assert source_of(builder.update_deployment(made)) == "s3 flows"
         assert "uploaded code" in {one.kind for one in builder.requires}
+
+
+@pytest.mark.parametrize("by_deployer", [False, True], ids=["deployed locally", "by a deployer from Git"])
+@pytest.mark.parametrize(
+    ("code", "source", "image"),
+    [
+        pytest.param("image", "image", "shop:1", id="image"),
+        pytest.param({"git": {"repository": "https://git.example/said.git"}}, "git said.git", "shop:1", id="git"),
+        pytest.param({"s3": {"bucket": "flows"}}, "s3 flows", "shop:1", id="s3"),
+        pytest.param(None, "image", r"registry\.example/shop:.+", id="built"),
+    ],
+)
+def test_the_job_of_a_run_is_where_its_code_is(
+    tmp_path: Path, by_deployer: bool, code: Any, source: str, image: str
+) -> None:
+    """Prefect's own worker makes a Job that Kubernetes takes: of the image that is said or built, started to execute the run."""
+    (tmp_path / "Dockerfile").write_text("FROM x\nCOPY . .\n")
+    (tmp_path / "flow.py").write_text("")
+    made = deployed(by_deployer, source=str(tmp_path))
+    if code is None:
+        made = built_image(image="registry.example/shop").update_deployment(made)
+    said = {"code": code, "image": "shop:1"} if code is not None else {}
+    recipe = deployer_flows.kubernetes_run_deployer.with_variables(name="nightly", **said)
+    made = recipe.update_deployment(made)
+    (pool,) = (one for one in recipe.requires if isinstance(one, WorkerPool))
+
+    job = job_of(made, pool)
+
+    assert source_of(made) == source
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert re.fullmatch(image, container["image"])
+    assert container["args"] == ["prefect", "flow-run", "execute"]
+    for of_jobs in ("completions", "parallelism"):  # which Prefect's template puts into the pod
+        del pod[of_jobs]
+    kubernetes_validate.validate(job, "1.31", strict=True)
 
 
 @pytest.mark.parametrize(
