@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Generic, Literal, TypeVar
 
+from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.json_diff import FieldChange, Record
 
 DEPLOYMENT = "deployment"
@@ -175,6 +176,8 @@ class Planned(Generic[W, L, C]):
     change: C
 
     def __str__(self) -> str:
+        if isinstance(self.wanted, Component):
+            return str(self.wanted)
         subject = self.change.subject
         return subject.name if subject.kind == DEPLOYMENT else str(subject)
 
