@@ -141,7 +141,7 @@ class Package:
             try:
                 yield
             finally:
-                one.terminate()
+                one.kill()  # asked to end, it may wait for ever for threads of its own
 
 
 @pytest.fixture(scope="module")
