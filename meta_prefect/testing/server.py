@@ -60,7 +60,7 @@ class InMemoryServer(PrefectServer):
         # No connection: every request ends in the dictionary.
         self._host = host or InMemoryHost()
         self._flow_ids = {}
-        self.unsound = {}
+        self.unsound: dict[str, str] = {}
         self._marks: dict[str, str | None] = {}
         self.overloads = 0
         self.objects: dict[str, dict[str, Record]] = {}
