@@ -9,6 +9,16 @@ import sys
 KEPT = os.environ.get("META_PREFECT_PICTURES")
 """Where pictures are kept, which then show a project with a name for people."""
 
+FLOW = """\
+from prefect import flow
+
+
+@flow(name="{name}")
+def load(rows: int = 10) -> int:
+    \"\"\"Load rows.\"\"\"
+    return rows
+"""
+
 
 def run_apart(*arguments: str) -> None:
     """Run `meta-prefect` in a process of its own: the browser's event loop runs in this one."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from apart import KEPT, run_apart
+from apart import FLOW, KEPT, run_apart
 from support import Api
 
 FLAGS = (
@@ -27,15 +27,6 @@ FLAGS = (
     # No other host is there for it. (A handler of requests would only answer while the test talks to the browser.)
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-FLOW = """\
-from prefect import flow
-
-
-@flow(name="{name}")
-def load(rows: int = 10) -> int:
-    \"\"\"Load rows.\"\"\"
-    return rows
-"""
 VERSIONED = """\
 from prefect import flow
 

@@ -10,21 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from apart import KEPT, run_apart
+from apart import FLOW, KEPT, run_apart
 from production import git, record, waiting
 from support import Api
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
-FLOW = """\
-from prefect import flow
-
-
-@flow(name="NAME")
-def load(rows: int = 10) -> int:
-    \"\"\"Load rows.\"\"\"
-    return rows
-"""
 FILE = """\
 project: NAME
 environments:
@@ -99,7 +90,7 @@ def test_a_change_is_promoted_by_the_form_of_the_ui(
     name, root = "shop" if KEPT else unique, tmp_path / "project"
     root.mkdir()
     git(root, "init", "-q", "-b", "main")
-    (root / "flow.py").write_text(FLOW.replace("NAME", name))
+    (root / "flow.py").write_text(FLOW.format(name=name))
     live = f"{name}/nightly-prod"
     for ui, rows in (("", 100), ("/v2", 200)):
         text = FILE.replace("NAME", name).replace("PROD", prod_server.url).replace("ROWS", str(rows))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from production import locks
 from support import Api, unmarked, wait_until
 from texts import WORK_FLOW
 
@@ -72,11 +73,6 @@ def waiting(server: Api, project: str, *, but: str = "") -> Any:
         return next((run for run in runs if question(server, run)), None)
 
     return wait_until(found, what="a deploy waits")
-
-
-def locks(server: Api, project: str) -> list[Any]:
-    """The locks of a project."""
-    return server.post("/variables/filter", variables={"name": {"like_": f"meta-prefect-lock-{project}%"}})
 
 
 def record(server: Api, name: str) -> Any:
