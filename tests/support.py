@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
+from threading import get_ident
+from types import ModuleType
 from typing import Any, TypeVar
 
 import httpx
@@ -111,6 +113,32 @@ def wait_until(found: Callable[[], T | None], *, what: str, seconds: float = 90)
         assert time.monotonic() < deadline, f"{what}: not within {seconds} seconds"
         time.sleep(0.1)
     return result
+
+
+def record_sleeps(
+    monkeypatch: pytest.MonkeyPatch, library: ModuleType, meanwhile: Callable[[float], object] | None = None
+) -> list[float]:
+    """List how long this thread sleeps, in seconds, without letting it. Prefect's threads in the background sleep as ever.
+
+    Args:
+        monkeypatch: Takes it back at the end of the test.
+        library: Whose `sleep` it is: asyncio or anyio.
+        meanwhile: What happens instead of each sleep.
+    """
+    slept: list[float] = []
+    really = library.sleep
+    here = get_ident()
+
+    async def sleep(seconds: float) -> None:
+        if get_ident() != here:
+            await really(seconds)
+        else:
+            slept.append(seconds)
+            if meanwhile is not None:
+                meanwhile(seconds)
+
+    monkeypatch.setattr(library, "sleep", sleep)
+    return slept
 
 
 def calls_made_by(function: Callable[[], object]) -> int:

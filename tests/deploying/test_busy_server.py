@@ -13,6 +13,7 @@ import prefect
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from support import record_sleeps
 
 from meta_prefect.errors import OverloadedError, RefusedError
 from meta_prefect.local.host import LocalHost
@@ -62,13 +63,7 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long Prefect's client has slept, in seconds. It does not really."""
-    found: list[float] = []
-
-    async def sleep(delay: float) -> None:
-        found.append(delay)
-
-    monkeypatch.setattr(anyio, "sleep", sleep)
-    return found
+    return record_sleeps(monkeypatch, anyio)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from itertools import pairwise
 import httpx
 import pytest
 from prefect.settings import PREFECT_API_URL, PREFECT_CLOUD_API_URL, temporary_settings
+from support import record_sleeps
 
 from meta_prefect.cli.ending import Watched
 from meta_prefect.server import silence as silence_module
@@ -111,12 +112,10 @@ def test_a_wait_that_was_asked_for_is_told_once_and_is_no_silence(monkeypatch: p
     silence = Silence(URL)
     said: list[str] = []
     watched = Watched(silence, said.append, said.append)
-    slept: list[float] = []
     pace = Pace(silence)
     request = httpx.Request("POST", URL)
 
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
+    def meanwhile(seconds: float) -> None:
         assert silence.seconds == 0
         for _ in range(3):
             watched.look()
@@ -124,7 +123,7 @@ def test_a_wait_that_was_asked_for_is_told_once_and_is_no_silence(monkeypatch: p
 
     clock = Clock()
     monkeypatch.setattr("meta_prefect.server.pacing.time", clock)
-    monkeypatch.setattr("meta_prefect.server.pacing.asyncio.sleep", sleep)
+    slept = record_sleeps(monkeypatch, asyncio, meanwhile)
 
     async def ask() -> None:
         with silence.asking():

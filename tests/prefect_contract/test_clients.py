@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import anyio
 import httpx
 import pytest
 from prefect import get_client
@@ -11,6 +12,7 @@ from prefect.client.base import PrefectHttpxAsyncClient
 from prefect.context import AsyncClientContext
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+from support import record_sleeps
 
 from meta_prefect.prefect_internals.clients import client_settings, is_cloud, leads_to_cloud, shared_client
 from meta_prefect.server.requests import leave_waiting_to_us
@@ -40,12 +42,7 @@ def test_opening_it_asks_the_server_for_nothing() -> None:
 @pytest.mark.parametrize(("ours", "slept"), [(True, 0.0), (False, 2.0)], ids=["as ours", "as Prefect's own"])
 def test_an_answer_of_503_is_handed_over_at_once(monkeypatch: pytest.MonkeyPatch, ours: bool, slept: float) -> None:
     """Otherwise each write that loses against another one on SQLite costs two seconds. Without a need, our hook may go."""
-    pauses: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        pauses.append(seconds)
-
-    monkeypatch.setattr("prefect.client.base.anyio.sleep", sleep)
+    pauses = record_sleeps(monkeypatch, anyio)
 
     async def ask() -> None:
         hooks = {"response": [leave_waiting_to_us]} if ours else {}
