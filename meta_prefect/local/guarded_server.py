@@ -1,8 +1,8 @@
-"""``python -m meta_prefect.local.guarded_server HOST PORT LOCK``: Prefect's server, for its own pages and programs only.
+"""``python -m meta_prefect.local.guarded_server HOST PORT LOCK``: Prefect's server, closed to foreign web pages.
 
-Prefect checks neither the ``Host`` nor the ``Origin`` of a request. Any web page that the user looks at could otherwise reach
-a server on loopback, directly or by letting its own name resolve to 127.0.0.1 (DNS rebinding), and create deployments, which
-run commands. Prefect's CSRF protection alone does not stop the second, and no setting of it covers web sockets.
+Prefect checks neither the ``Host`` nor the ``Origin`` header. Any web page the user visits could otherwise reach a server on
+loopback, directly or by resolving its own name to 127.0.0.1 (DNS rebinding), and create deployments, which run commands.
+Prefect's CSRF protection does not stop DNS rebinding, and none of its settings covers web sockets.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _LOOK_SECONDS: Final = 0.2
 
 
 class OwnPagesOnly:
-    """Refuses requests that are addressed to another host name, or sent by a page of another origin.
+    """ASGI middleware that rejects requests with a foreign ``Host`` or ``Origin``.
 
-    Programs send no ``Origin``; a page cannot leave it out of anything but plain reads of its own.
+    Programs send no ``Origin``; browsers omit it only for plain same-origin reads.
 
     Args:
-        app: The application behind.
-        port: Where it listens; with it the names ``127.0.0.1`` and ``localhost`` are its own.
+        app: The wrapped application.
+        port: The port it listens on; ``127.0.0.1`` and ``localhost`` with this port are accepted.
     """
 
     def __init__(self, app: AsgiApp, port: int) -> None:
@@ -38,7 +38,7 @@ class OwnPagesOnly:
         self._origins = {f"http://{host}" for host in self._hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what is ours, refuse the rest."""
+        """Pass on requests to this origin and reject the rest."""
         if scope["type"] == "lifespan" or self._is_ours(scope):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -55,12 +55,13 @@ class OwnPagesOnly:
 
 
 def collect_garbage_apart() -> None:
-    """Let a thread of its own collect this process's garbage from now on.
+    """Run Python's garbage collection in a dedicated thread from now on.
 
-    Python looks for garbage wherever an object is made, in the event loop as a rule. A cursor of SQLite that is found there waits
-    for its connection (``sqlite3_reset`` locks its mutex), and the event loop with it. Where that connection waits for the lock
-    of another one, whose next statement the event loop was to send, the whole server stands still until SQLite gives up, after
-    the 60 seconds of Prefect's ``busy_timeout``. Seen with Prefect 3.9.1, SQLAlchemy 2.0 and aiosqlite on Python 3.11.
+    Python collects garbage wherever an object happens to be allocated, usually in the event loop. Finalizing an SQLite cursor
+    there waits for its connection (``sqlite3_reset`` locks its mutex) and blocks the event loop. If that connection is itself
+    waiting for a lock held by another one, whose next statement the event loop was about to send, the whole server hangs
+    until SQLite gives up after the 60 seconds of Prefect's ``busy_timeout``. Seen with Prefect 3.9.1, SQLAlchemy 2.0 and
+    aiosqlite on Python 3.11.
     """
     gc.disable()
     gc.collect()
@@ -69,7 +70,7 @@ def collect_garbage_apart() -> None:
 
 
 def _collect_garbage() -> None:
-    """Do what Python does by itself, at the same figures, but look only so often whether there is anything to do."""
+    """Collect with the interpreter's own thresholds, checking them at intervals."""
     young, middle, old = gc.get_threshold()
     while True:
         time.sleep(_LOOK_SECONDS)
@@ -79,12 +80,12 @@ def _collect_garbage() -> None:
 
 
 def main(host: str, port: int, lock: Path) -> None:
-    """Serve Prefect's API, UI and services until a signal comes.
+    """Serve Prefect's API, UI and services until a signal arrives.
 
     Args:
         host: The address to listen on.
         port: The port to listen on.
-        lock: The file whose lock is held meanwhile: no two servers may share a database.
+        lock: The lock file to hold while running, so that no two servers share a database.
     """
     if not lifeline.hold(lock):
         sys.exit("Another Prefect server uses the database of this PREFECT_HOME.")
@@ -99,7 +100,7 @@ def main(host: str, port: int, lock: Path) -> None:
     app: Any = create_app(final=True)
     if (secret := get_current_settings().server.api.auth_string) is not None:
         app = Door(app, port, secret.get_secret_value())
-    os.umask(0o077)  # not before: the UI, unpacked just now, may be shared by all users of an installation
+    os.umask(0o077)  # not earlier: the UI, just unpacked, may be shared by all users of an installation
     collect_garbage_apart()
     sweep_forever(database_of(prefect_home()))
     guarded: Any = OwnPagesOnly(app, port)
