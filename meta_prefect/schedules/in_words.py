@@ -1,6 +1,6 @@
-"""What a schedule says, as far as that fits into a few words.
+"""Describes a schedule in a few words, if that is possible.
 
-Prefect's UI cannot put an rrule with holidays into words: it reads "every year" there, or shows the schedule's name.
+Prefect's UI cannot describe an rrule with holidays: it shows "every year" or the schedule's name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MOST_TIMES: Final = 3
 
 
 def in_words(found: Resolved) -> str | None:
-    """For example ``weekdays 09:00 Europe/Berlin without holidays of DE``; None where it takes more than a few words."""
+    """For example ``weekdays 09:00 Europe/Berlin without holidays of DE``; None if a few words are not enough."""
     schedule = found.schedule
     when = _every(schedule.interval) if schedule.interval is not None else _times(found.base)
     if when is None:
@@ -46,7 +46,7 @@ def _days_off(days_off: DaysOff | None) -> str:
 
 
 def _times(base: Recurrence | None) -> str | None:
-    """``weekdays 09:00``; None where there is more than one plain rule."""
+    """For example ``weekdays 09:00``; None unless there is exactly one plain rule."""
     if base is None or len(base.rules) != 1 or base.exrules or base.rdates or base.exdates:
         return None
     (rule,) = base.rules
