@@ -1,4 +1,4 @@
-"""Runs as Docker containers on the host of a worker."""
+"""Runs in Docker containers on the worker's host."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _ARGUMENTS: Final[Record] = {
         }
     },
 }
-"""As prefect-docker 0.7 has it. Prefect itself ships the template of an earlier one, for whoever has no prefect-docker."""
+"""The template of prefect-docker 0.7. Prefect itself ships that of an earlier version, used without prefect-docker."""
 
 
 class docker(ContainerBuilder):  # noqa: N801 - used like a function
@@ -85,10 +85,10 @@ class docker(ContainerBuilder):  # noqa: N801 - used like a function
         return self
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Set pool, job variables and, where no inner builder did, the place of the code.
+        """Set pool, job variables and, if no inner builder did, the code source.
 
         Raises:
-            ConfigurationError: Docker would not take it, or the image has no tag in production.
+            ConfigurationError: Docker would reject the settings, or the image has no tag in production.
         """
         made = super().update_deployment(deployment)
         try:
@@ -98,9 +98,9 @@ class docker(ContainerBuilder):  # noqa: N801 - used like a function
         return made
 
     def job_variables(self, given: Record) -> Record:
-        """What this builder sets."""
+        """Return the variables this builder sets."""
         chosen: dict[str, Any] = {
-            # Docker's own letters mean powers of two; bytes mean the same to everybody.
+            # Docker's unit suffixes mean powers of two; bytes are unambiguous.
             "mem_limit": None if self.memory is None else str(read_memory(self.memory)),
             "image_pull_policy": self.image_pull_policy,
             "network_mode": self.network_mode,

@@ -1,4 +1,4 @@
-"""Runs as processes: on the host that deploys, or on the hosts of a pool that a team shares."""
+"""Runs as processes, on the deploying host or on the hosts of a shared pool."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class local_process(Builder):  # noqa: N801 - used like a function
 
     @property
     def requires(self) -> Iterable[Component]:
-        """This host's process pool and a worker for it."""
+        """This host's process pool and its worker."""
         return (WorkerPool(type="process", template=ENVIRONMENT_TEMPLATE), Worker(type="process"))
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Point the worker to the project's code, and the run to its environment."""
+        """Point the worker at the project's code, and pass the environment to the run."""
         bring_code(deployment, in_image=False)
         return set_environment(deployment)
 
@@ -53,14 +53,14 @@ class process(Builder):  # noqa: N801 - used like a function
 
     @property
     def requires(self) -> Iterable[Component]:
-        """The pool, and a worker for it, which is looked for and not started here."""
+        """The pool and its worker, which is only checked for, not started."""
         return (
             WorkerPool(name=self.work_pool, type="process", template=ENVIRONMENT_TEMPLATE),
             Worker(pool=self.work_pool, type="process", elsewhere=True),
         )
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Choose the pool and, where no inner builder did, the place of the code."""
+        """Set the pool and, if no inner builder did, the code source."""
         if self.env:
             deployment.job_variables["env"] = {**deployment.job_variables.get("env", {}), **self.env}
         deployment.work_pool_name = self.work_pool
