@@ -1,6 +1,6 @@
-"""The project: ``meta_prefect.yaml``, the folder that it stands in, and the name that marks what the project owns.
+"""The project: ``meta_prefect.yaml``, its folder, and the name that marks the objects it owns.
 
-Nothing here runs code of the project or talks to anything but the file system.
+Nothing here runs the project's code or accesses anything but the file system.
 """
 
 from meta_prefect.project.environments import (
