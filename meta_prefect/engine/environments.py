@@ -1,4 +1,4 @@
-"""The environments that a project is known in on the server."""
+"""Finds the environments of a project on the server."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _PAGE: Final = 200
 
 
 async def known_environments(names: Names, described: Environments, server: Reader) -> set[str]:
-    """Find the environments in which a project has deployments, and those that its deployer offers.
+    """Return the environments in which a project has deployments, and those that its deployer offers.
 
     Args:
         names: The project's names.
-        described: What the project says of environments, such as how deployments call them.
-        server: What is read from.
+        described: The project's environment settings, including their words in names of deployments.
+        server: The server to read from.
     """
     found: set[str] = set()
     offset = 0

@@ -1,4 +1,4 @@
-"""How a project stands: reads the project and the server, and writes nothing."""
+"""Determines the status of a project from its files and the server; writes nothing."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ async def project_status(inputs: PlanInput, server: PrefectServer) -> ProjectSta
     """Compare what was applied, what is live and what the project wants.
 
     Args:
-        inputs: Which deployments are meant.
+        inputs: The input, including the selection.
         server: The Prefect API.
 
     Raises:
-        ValidationFailed: Something is wrong with the project.
+        ValidationFailed: The project is invalid.
     """
-    # As a deploy that nobody starts would see it: that one honours every hold.
+    # As an automatic deploy would see it, which respects every hold.
     planned = await plan_project(inputs.only_looking().automatically(), server.host, server)
     if planned.errors:
         raise ValidationFailed(planned.errors)
@@ -102,7 +102,7 @@ async def _components(batch: PlannedBatch, inputs: PlanInput, server: PrefectSer
 
 
 def _as_deployer_would(change: Change, context: DeployContext) -> Change:
-    """What the deployer would do with a deployment, as far as a clone can tell: only another commit of the code counts."""
+    """Return what the deployer would do, as far as a clone can tell: of the code, only a different commit counts."""
     move = move_of(change)
     if move is None or not move.leaves_shared or move.before.commit is None or context.commit is None:
         return change

@@ -89,8 +89,7 @@ class PrefectServer(PrefectReads):
         body = _request_body(changed, live.record)
         if body.keys() & {"job_variables", "work_pool_name", "work_queue_name"}:
             # The server checks job variables only if the pool is sent with them; a pool without a queue means the pool's
-            # default
-            # queue, and a queue without a pool means one outside any pool.
+            # default queue, and a queue without a pool means one outside any pool.
             body.setdefault("work_pool_name", live.record["work_pool_name"])
             if body["work_pool_name"] == live.record["work_pool_name"]:
                 body.setdefault("work_queue_name", live.record["work_queue_name"])

@@ -35,7 +35,7 @@ def job_of(deployment: Deployment, pool: WorkerPool | Record | str | None = None
     to blocks and variables are left unresolved, because only a run knows their values.
 
     Args:
-        deployment: meta_prefect.testing.deployment_of` gives one~meta_prefect.testing.deployment_of` gives one.
+        deployment: A deployment, for example from :func:`~meta_prefect.testing.deployment_of`.
         pool: The pool: a component, a record with ``type`` and ``base_job_template``, or a worker type; defaults to the pool
             required by the deployment's builders.
 
