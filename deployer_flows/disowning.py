@@ -1,4 +1,4 @@
-"""Giving a deployment up without deleting it."""
+"""``disown``: stops managing a deployment without deleting it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def disown(
 
 @task(name="give up", task_run_name="give up {deployment}", **RETRY_TEMPORARY_ERRORS)
 async def give_up(deployment: str, project: Project, environment: str, server: PrefectServer) -> str:
-    """Take the project's mark away, and record that; returns what was done in words."""
+    """Remove the project's mark and record that; return a description of what was done."""
     live, last = await _read_ours(deployment, project, server)
     history = [one.entry for one in await server.read_history(deployment, project.names)]
     after = given_up(live, history)
@@ -82,11 +82,11 @@ async def give_up(deployment: str, project: Project, environment: str, server: P
 async def _read_ours(
     deployment: str, project: Project, server: PrefectServer
 ) -> tuple[LiveDeployment, HistoryEntry | None]:
-    """Read a deployment of the project's, and what the last deploy wrote of it.
+    """Read a deployment of the project, and its last ledger entry.
 
     Raises:
         TargetError: There is no such deployment.
-        ConflictError: It is not this project's.
+        ConflictError: It does not belong to this project.
     """
     flow_name, _, name = deployment.partition("/")
     live = (await server.read_deployments([(flow_name, name)])).get(deployment)

@@ -1,4 +1,4 @@
-"""Holding a deployment: deploys, heals and prunes leave it alone until it is released."""
+"""``hold``: keeps deploys, heals and prunes from touching a deployment until it is released."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ async def _release(deployment: str, holds: Holds, server: PrefectServer) -> Hold
 
 
 async def _check_ours(deployment: str, names: Names, server: PrefectServer) -> None:
-    """Refuse to hold what this project does not have. What it had may be held: nobody then creates it again."""
+    """Reject holding a deployment of another project. A deleted one may be held, so that it is not recreated."""
     flow_name, _, name = deployment.partition("/")
     live = (await server.read_deployments([(flow_name, name)])).get(deployment)
     if live is None:

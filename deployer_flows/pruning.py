@@ -1,4 +1,4 @@
-"""Pruning alone: deleting what is no longer in the project, and deploying nothing."""
+"""``prune``: deletes deployments that are no longer in the project, without deploying anything."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def prune(
 
 
 async def delete_planned(planned: ProjectPlan, server: PrefectServer, *, dry_run: bool, force: bool) -> Report:
-    """Delete what a plan deletes, and what nothing needs after that; a dry run only says which."""
+    """Delete what a plan deletes, and what is no longer needed afterwards; a dry run only reports it."""
     foreseen = planned.outcomes(dry_run=True) if dry_run else ()
     run_id, run_url = present_run()
     report = Report(

@@ -1,4 +1,4 @@
-"""What ``META_PREFECT__*`` environment variables say. Read when a run starts, never at import."""
+"""The settings from ``META_PREFECT__*`` environment variables, read when a run starts and never at import."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def read_settings() -> Settings:
     """Read the settings from the environment as it is now.
 
     Raises:
-        SettingsError: A variable holds something that cannot be used.
+        SettingsError: A variable has an invalid value.
     """
     try:
         return Settings()
