@@ -1,4 +1,4 @@
-"""How an environment of a project stands, in one line."""
+"""The status of an environment of a project, in one line."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class EnvironmentStatus(BaseModel):
     problem: str | None = None
 
     def cells(self, now: datetime) -> tuple[str, str, str, str, str]:
-        """Its name, state, last deploy, commit and server, for people."""
+        """Return its name, state, last deploy, commit and server, as text."""
         state = f"{len(self.drifted)} of {self.deployments} drifted" if self.drifted else self.state
         if self.deployments and not self.drifted:
             state = f"{counted(self.deployments, 'deployment')}, {state}"
@@ -71,10 +71,10 @@ class EnvironmentStatus(BaseModel):
 
 
 def state_of(found: ProjectStatus | None, deployments: int) -> tuple[State, tuple[str, ...]]:
-    """The state of an environment, and which of its deployments have drifted.
+    """Return the state of an environment, and which of its deployments have drifted.
 
     Args:
-        found: How the project stands there; None where it does not describe the environment.
+        found: The project's status there; None if the project does not describe the environment.
         deployments: How many deployments it has there.
     """
     if found is None:
@@ -88,7 +88,7 @@ def state_of(found: ProjectStatus | None, deployments: int) -> tuple[State, tupl
 
 
 def last_deploy(page: LedgerPage | None) -> dict[str, object]:
-    """What an environment's status says of its last deploy."""
+    """Return the fields of an environment's status about its last deploy."""
     if page is None:
         return {}
     return {"deployed_at": page.at, "deployed_by": page.by, "commit": page.commit, "run_id": page.run_id}

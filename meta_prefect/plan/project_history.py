@@ -1,4 +1,4 @@
-"""What was deployed of a project, deploy by deploy: the pages of its ledger, put together."""
+"""The deploys of a project, assembled from the pages of its ledger."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ProjectDeploy(BaseModel):
 
     @property
     def cells(self) -> tuple[str, str, str, str, str, str]:
-        """When, where, from which commit, by whom, approved by whom and what, for people; the time is in UTC."""
+        """When, where, from which commit, by whom, approved by whom and what, as text; the time is in UTC."""
         where = f"{self.environment}{f' from {self.promoted_from}' if self.promoted_from else ''}"
         what = ", ".join(f"{number} {action}" for action, number in self.actions.items())
         notes = [
@@ -74,15 +74,15 @@ class ProjectDeploy(BaseModel):
 
 
 COLUMNS = ("When", "Environment", "Commit", "By", "Approved by", "What")
-"""What the cells are."""
+"""The column titles of the cells."""
 
 
 def deploys_of(pages: Iterable[StoredPage], server: str | None = None) -> list[ProjectDeploy]:
-    """Put the pages of each deploy together, newest first.
+    """Combine the pages of each deploy, newest first.
 
     Args:
         pages: Pages of a ledger.
-        server: The server that they are on.
+        server: Their server.
     """
     deploys: dict[tuple[str, str], list[StoredPage]] = {}
     for stored in pages:

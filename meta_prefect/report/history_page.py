@@ -1,4 +1,4 @@
-"""The pages about what was written of a deployment, and of a whole project."""
+"""The artifact pages about the history of a deployment and of a project."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ HISTORY_COLUMNS: Final = ("When", "Version", "Action", "Commit", "By", "Changed"
 
 
 _WIDTH: Final = 24
-"""Characters of a line of a cell: six columns fit beside the UI's menu in 900 pixels."""
+"""Characters per line of a cell: six columns fit beside the UI's menu in 900 pixels."""
 
 
 def history_cells(recorded: HistoryEntry) -> tuple[str, str, str, str, str, str]:
-    """What a history says of one entry, in the order of its columns; the time is in UTC."""
+    """Return the history's cells for one entry, in the order of its columns; the time is in UTC."""
     page, entry = recorded.page, recorded.entry
     changed = ", ".join(field.path for field in entry.fields)
     at = f"{page.at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
@@ -35,12 +35,12 @@ def history_cells(recorded: HistoryEntry) -> tuple[str, str, str, str, str, str]
 
 
 def history_artifact(deployment: str, project: str, history: Sequence[HistoryEntry]) -> Record:
-    """What was written of a deployment, newest first, as an artifact.
+    """Build the artifact with a deployment's history, newest first.
 
     Args:
         deployment: ``flow/deployment``.
         project: The project that owns it.
-        history: What was written.
+        history: Its history.
     """
     rows = [_row(recorded) for recorded in history]
     heading = f"# History of {escaped(deployment)}"
@@ -53,7 +53,7 @@ def history_artifact(deployment: str, project: str, history: Sequence[HistoryEnt
 
 
 def project_history_artifact(project: str, deploys: Sequence[ProjectDeploy]) -> Record:
-    """What was deployed of a project, newest first, as an artifact.
+    """Build the artifact with a project's deploys, newest first.
 
     Args:
         project: The project.

@@ -1,4 +1,4 @@
-"""A plan in words: for the terminal, for the artifact in the Prefect UI."""
+"""Renders a plan as text for the terminal, and as Markdown for the artifact in the Prefect UI."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from meta_prefect.report.plan_json import Action, ChangeDocument, FieldDocument,
 from meta_prefect.texts import escaped as in_one_line
 
 LONGEST_VALUE = 120
-"""How many characters of a value are shown; the whole one is in the JSON output."""
+"""Maximum displayed length of a value; the JSON output has all of it."""
 
 
 _CONTEXT = 24
-"""How many characters of what two long texts have in common are shown before what differs."""
+"""How much common text to show before the difference between two long texts."""
 
 _MARKS: Final[Mapping[Action, str]] = {
     "create": "+",
@@ -33,7 +33,7 @@ _MARKS: Final[Mapping[Action, str]] = {
 
 
 def kept_versions(plan: Plan) -> Iterator[str]:
-    """Say once which counted versions stay, and how to have them go up."""
+    """Explain once which counted versions are not incremented, and how to change that."""
     versions = [change.live["version"] for change in plan if isinstance(change, Unchanged) and change.keeps_version]
     if versions:
         what = f"version kept at {versions[0]}" if len(set(versions)) == 1 else "versions kept"
@@ -45,13 +45,13 @@ def kept_versions(plan: Plan) -> Iterator[str]:
 
 
 def title(change: ChangeDocument) -> str:
-    """One line that says what an object is, and why it is left alone or goes; its mark says what happens to it."""
+    """Return the line that names an object, and why it is left alone or deleted; its mark says what happens to it."""
     why = change.detail or ("next version" if change.action == "next version" else "")
     return f"{change.kind} {change.name}{f': {why}' if why else ''}"
 
 
 def field_lines(change: ChangeDocument) -> Iterator[Line]:
-    """The lines below it: what a new object has, or each field's before and after, and what becomes of scheduled runs."""
+    """Yield the lines below: the fields of a new object, or each field before and after, and what happens to scheduled runs."""
     for field in change.fields:
         if change.action == "create":
             if field.after not in (None, "", [], {}) and not field.path.startswith("parameter_openapi_schema"):
@@ -66,12 +66,12 @@ def field_lines(change: ChangeDocument) -> Iterator[Line]:
 
 
 def _value(field: FieldDocument, name: Literal["before", "after"]) -> Any:
-    """A value of a field; one that is not there is none that is null."""
+    """Return a field's value; a missing value is distinct from null."""
     return getattr(field, name) if name in field.model_fields_set else ABSENT
 
 
 def scheduled_runs_lines(runs: ScheduledRuns | None) -> Iterator[str]:
-    """What becomes of the runs that a deployment's schedules have created already; nothing is said of those that stay."""
+    """Describe what happens to runs already created by a deployment's schedules, unless they are kept."""
     if runs == "regenerated":
         yield "scheduled runs: created anew, as Prefect does at every change"
     elif runs == "deleted":
@@ -79,16 +79,16 @@ def scheduled_runs_lines(runs: ScheduledRuns | None) -> Iterator[str]:
 
 
 def kept_lines(kept: Mapping[str, Any]) -> Iterator[str]:
-    """What operators have set and keep."""
+    """Yield the operators' settings that are kept."""
     said = "(kept: set on the server, not by the recipe)"
     yield from (f"{path}: {shown(value, path)} {said}" for path, value in kept.items())
 
 
 def field_line(path: str, before: Any, after: Any) -> FieldLine:
-    """What a field was and is to be; of secrets, which look alike, that they have changed.
+    """Return a field's old and new value; for secrets, which look the same, only that they have changed.
 
-    Of lists and objects that differ in one place that place is shown, of long texts that begin alike what differs. Commits are
-    named as such.
+    For lists and objects that differ in one place, only that place is shown; for long texts with a common prefix, only the
+    difference. Commits are labeled as such.
     """
     path, before, after = _narrowed(path, (before, hidden(before, path)), (after, hidden(after, path)))
     if (rules := (_without_dates(before), _without_dates(after)))[0] != rules[1]:
@@ -106,7 +106,7 @@ def field_line(path: str, before: Any, after: Any) -> FieldLine:
 
 
 def _without_dates(value: Any) -> Any:
-    """A rule of a schedule with its left-out dates counted; anything else as it is."""
+    """Return a schedule's rule with its excluded dates counted; any other value unchanged."""
     if not isinstance(value, str) or "\nEXDATE:" not in value:
         return value
     rule, _, dates = value.partition("\nEXDATE:")
@@ -114,12 +114,12 @@ def _without_dates(value: Any) -> Any:
 
 
 def _narrowed(path: str, before: tuple[Any, Any], after: tuple[Any, Any]) -> tuple[str, Any, Any]:
-    """The place of the one difference within two values of the same shape, and what is shown of it.
+    """Narrow two values of the same shape to their single difference; return its path and the displayed values.
 
     Args:
-        path: The place of the values.
-        before: A value, and what is shown of it: two secrets differ that look alike.
-        after: The same of the other one.
+        path: The path of the values.
+        before: The old value and its displayed form: two secrets may differ but look the same.
+        after: The same for the new value.
     """
     old, new = _members(before[0]), _members(after[0])
     if old is None or new is None or old.keys() != new.keys():
@@ -138,11 +138,11 @@ def _members(value: Any) -> dict[Any, Any] | None:
 
 
 def shown(value: Any, path: str = "") -> str:
-    """A value in one line of bounded length, without secrets; of a commit the first seven characters.
+    """Format a value in one line of limited length, without secrets; a commit is shortened to seven characters.
 
     Args:
         value: The value.
-        path: Its place, keys joined by dots.
+        path: Its path, keys joined by dots.
     """
     if value is ABSENT:
         return "(none)"
@@ -153,7 +153,7 @@ def shown(value: Any, path: str = "") -> str:
 
 
 def sections(plan: PlanDocument, *, with_remarks: bool = True) -> list[Section]:
-    """The whole plan, what several deployments have in common first."""
+    """Return the sections of the plan, starting with what several deployments have in common."""
     return grouped(
         Section(
             mark=_MARKS[change.action],
@@ -169,18 +169,18 @@ def sections(plan: PlanDocument, *, with_remarks: bool = True) -> list[Section]:
 
 
 def lines(plan: PlanDocument) -> Iterator[str]:
-    """The whole plan as plain text."""
+    """Yield the plan as plain text."""
     return (line for section in sections(plan) for line in section.text())
 
 
 def markdown(plan: PlanDocument, title: str, first: Iterable[str] = (), *, longest: int | None = None) -> str:
-    """The whole plan as Markdown: what to know ``first``, then a diff block, which viewers of Markdown can colour.
+    """Render the plan as Markdown: the text ``first``, then a diff block, which Markdown viewers can color.
 
     Args:
         plan: The plan.
-        title: What stands above it.
-        first: What to know first.
-        longest: How many characters of the diff there may be; None for all of it.
+        title: The heading.
+        first: The lines before the plan.
+        longest: The maximum length of the diff; None for no limit.
     """
     notes = "".join(f"**{escaped(line)}**\n\n" for line in first)
     body = diff_block([line for section in sections(plan) for line in section.diff()], longest)
@@ -188,11 +188,11 @@ def markdown(plan: PlanDocument, title: str, first: Iterable[str] = (), *, longe
 
 
 def diff_block(lines: Sequence[str], longest: int | None = None) -> str:
-    """Lines of a plan as a block of Markdown; empty for none.
+    """Render lines of a plan as a Markdown block; empty if there are none.
 
     Args:
         lines: The lines.
-        longest: How many characters there may be, of whole lines; those that are left out are counted below the block.
+        longest: The maximum length, in whole lines; omitted lines are counted below the block.
     """
     shown = list(lines)
     while longest is not None and sum(len(line) + 1 for line in shown) > longest:
