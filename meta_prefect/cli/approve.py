@@ -1,4 +1,4 @@
-"""``meta-prefect approve``: answering a deploy that waits."""
+"""``meta-prefect approve``: answers a deploy that is waiting for approval."""
 
 from __future__ import annotations
 

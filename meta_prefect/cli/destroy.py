@@ -1,4 +1,4 @@
-"""``meta-prefect destroy``: taking down an environment."""
+"""``meta-prefect destroy``: removes an environment."""
 
 from __future__ import annotations
 

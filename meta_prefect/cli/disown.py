@@ -1,4 +1,4 @@
-"""``meta-prefect disown``: giving a deployment up without deleting it."""
+"""``meta-prefect disown``: stops managing a deployment without deleting it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``meta-prefect hold`` and ``meta-prefect release``: leaving a deployment alone for a while."""
+"""``meta-prefect hold`` and ``meta-prefect release``: keep deploys from touching a deployment for a while."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`meta-prefect open`."""
+"""`meta-prefect open`: opens the UI, or a deployment's page."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ def _tell_the_way_there(server: LocalServer, out: Output) -> None:
 
 
 async def _page_of(deployment: str, api: PrefectServer) -> str:
-    """The address of a deployment's page.
+    """Return the URL of a deployment's page.
 
     Raises:
         TargetError: There is no such deployment.
-        ProcessError: The API has no UI that is known here.
+        ProcessError: The API's UI is unknown.
     """
     from meta_prefect.server import ui_url
 

@@ -1,4 +1,4 @@
-"""``meta-prefect promote``: from one environment to the next."""
+"""``meta-prefect promote``: deploys from one environment to the next."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def promote(
     project = read_project(path, required=False)
     asked: dict[str, Any] = {"source": source, "environment": to, "names": list(names), "path": str(path)}
     with out.watching("Looking", debug=debug):
-        # An environment of which the project does not say where it is, is where this command is told to look.
+        # If the project does not define where the environment is, it is on the server this command uses.
         asked["promotion"] = read_promotion(project, source)
     with server_of(project, to) as place:
         if place is not None:

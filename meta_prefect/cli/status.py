@@ -1,4 +1,4 @@
-"""``meta-prefect status``: how a project stands on the server."""
+"""``meta-prefect status``: compares a project with the server."""
 
 from __future__ import annotations
 

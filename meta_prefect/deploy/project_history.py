@@ -1,4 +1,4 @@
-"""What was deployed of a project, in all its environments, wherever they are."""
+"""Lists the deploys of a project across all its environments and servers."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ if TYPE_CHECKING:
     from meta_prefect.server import PrefectServer
 
 MOST_PAGES = 200
-"""How many pages of the ledger are read on each server."""
+"""The maximum number of ledger pages to read per server."""
 
 
 def list_deploys(path: Path) -> tuple[list[ProjectDeploy], list[str]]:
-    """List what was deployed of a project, newest first, and what else to know.
+    """List the deploys of a project, newest first, with remarks.
 
-    What is wrong with one environment keeps nobody from looking at the next.
+    An error in one environment does not prevent reading the others.
+
 
     Args:
         path: The project's folder, or a file in it.
 
     Raises:
-        ValidationFailed: The project file is wrong.
-        NoApiConfiguredError: The file names no environment, and there is no Prefect API.
+        ValidationFailed: The project file is invalid.
+        NoApiConfiguredError: The file describes no environments, and no Prefect API is configured.
     """
     from meta_prefect.local.environment_server import present_address, server_of
     from meta_prefect.project import read_project
