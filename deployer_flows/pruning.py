@@ -43,7 +43,7 @@ async def prune(
         connect(LocalHost(start_worker=False)) as server,
         project_folder(path, revision or None, server) as folder,
     ):
-        inputs = (await read(folder, environment, asked, None)).only_looking()
+        inputs = (await read(folder, environment, asked, None)).without_denials()
         if not dry_run:
             check_gates(inputs.project, inputs.context.environment)
             check_server(inputs.project, inputs.context.environment)

@@ -18,7 +18,7 @@ from meta_prefect.engine.holds import store_hold
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS, ending_in_words, mark_run, present_run, saying
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.report_artifact import show_report
-from meta_prefect.engine.rollback import check_restorable, what_stays
+from meta_prefect.engine.rollback import check_restorable, untouched_by_rollback
 from meta_prefect.engine.source import project_folder
 from meta_prefect.errors import ConflictError
 from meta_prefect.hidden_values import known_by
@@ -214,7 +214,7 @@ async def compare_with_recorded(
     described = change_document(change)
     for line in (f"back to {target}: {title(described)}", *field_lines(described), *change.remarks):
         logger.info("%s", line)
-    stays = await what_stays(deployment, live, Owner(names, target.page.environment), server)
+    stays = await untouched_by_rollback(deployment, live, Owner(names, target.page.environment), server)
     remarks = [
         *change.remarks,
         *code_remarks(target, _newest(history), live.record if live is not None else None),

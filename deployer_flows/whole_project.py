@@ -57,7 +57,7 @@ from meta_prefect.engine.prune import prune_orphans
 from meta_prefect.engine.report_artifact import show_report
 from meta_prefect.engine.source import given_policies, project_folder
 from meta_prefect.engine.undo import undo
-from meta_prefect.errors import DeployFailed, MovedError, ValidationFailed, told_once
+from meta_prefect.errors import DeployFailed, MovedError, ValidationFailed, grouped_messages
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.markdown import escaped
@@ -400,7 +400,7 @@ async def compare_resolved(resolved: Resolved, server: PrefectServer) -> Project
     logger = get_run_logger()
     planned = await plan_resolved(resolved, server)
     await share_key((record for change in planned.batch.plan for record in records_of(change)), server)
-    for text in told_once(planned.errors):
+    for text in grouped_messages(planned.errors):
         logger.error("%s", text)
     moves = tuple(in_words(planned.moves, gethostname()))
     for move in moves:

@@ -204,10 +204,10 @@ class ValidationFailed(MetaPrefectError):  # noqa: N818 - a verdict, as in Prefe
     def __init__(self, errors: Sequence[ConfigurationError]) -> None:
         # One cause may affect many deployments, such as a shared work pool.
         self.errors: tuple[ConfigurationError, ...] = tuple({str(error): error for error in errors}.values())
-        super().__init__("\n".join(told_once(self.errors)))
+        super().__init__("\n".join(grouped_messages(self.errors)))
 
 
-def told_once(errors: Iterable[MetaPrefectError]) -> Iterator[str]:
+def grouped_messages(errors: Iterable[MetaPrefectError]) -> Iterator[str]:
     """Format errors, grouping those that differ only in their position: one broken module may contain thirty flows."""
     alike: dict[tuple[str, str | None], list[MetaPrefectError]] = {}
     for error in errors:
@@ -306,7 +306,7 @@ def first_line(error: ValidationError) -> str:
     """Return pydantic's first error in one line."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
-    return f"{place}: {said(first)} {got(first)}" if place else said(first)
+    return f"{place}: {message_of(first)} {input_of(first)}" if place else message_of(first)
 
 
 def noted(made: ConfigurationErrorT, error: ValidationError) -> ConfigurationErrorT:
@@ -316,7 +316,7 @@ def noted(made: ConfigurationErrorT, error: ValidationError) -> ConfigurationErr
     return made
 
 
-def got(details: Mapping[str, Any]) -> str:
+def input_of(details: Mapping[str, Any]) -> str:
     """Format the input of a pydantic error: ``(got 'x')``, or ``(got (hidden))`` if it may be a secret.
 
     Args:
@@ -325,7 +325,7 @@ def got(details: Mapping[str, Any]) -> str:
     return f"(got {HIDDEN if _is_secret(details) else quoted(details['input'], *details['loc'])})"
 
 
-def said(details: Mapping[str, Any]) -> str:
+def message_of(details: Mapping[str, Any]) -> str:
     """Return the message of a pydantic error, without secrets that it quotes.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, BeforeValidator, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from meta_prefect.errors import SettingsError, got, said
+from meta_prefect.errors import SettingsError, input_of, message_of
 from meta_prefect.texts import check_plain
 
 
@@ -54,4 +54,6 @@ def read_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         key = "__".join(str(part) for part in first["loc"]).upper()
-        raise SettingsError(f"{said(first)} {got(first)}", where=f"environment variable META_PREFECT__{key}") from None
+        raise SettingsError(
+            f"{message_of(first)} {input_of(first)}", where=f"environment variable META_PREFECT__{key}"
+        ) from None

@@ -11,8 +11,8 @@ from cyclopts import App, CycloptsError, Parameter
 
 from meta_prefect import __version__
 from meta_prefect.cli.approve import approve
-from meta_prefect.cli.asking_first import go_ahead, is_shown_first
 from meta_prefect.cli.bootstrap import bootstrap
+from meta_prefect.cli.confirmation import confirm_changes, needs_confirmation
 from meta_prefect.cli.destroy import destroy
 from meta_prefect.cli.disown import disown
 from meta_prefect.cli.doctor import doctor
@@ -21,7 +21,7 @@ from meta_prefect.cli.environments import environments
 from meta_prefect.cli.history import history, rollback
 from meta_prefect.cli.hold import hold, release
 from meta_prefect.cli.init import init
-from meta_prefect.cli.opening import open_ui
+from meta_prefect.cli.open_ui import open_ui
 from meta_prefect.cli.options import (
     ApplyOptions,
     Debug,
@@ -128,10 +128,10 @@ def deploy(
         raise TargetError("--revision goes with --remote", hint="Here, what is deployed is what is checked out.")
     read_file_of(targets)
     out = Output(quiet=quiet)
-    if not (yes or how.dry_run or how.plan) and is_shown_first(targets, what):
+    if not (yes or how.dry_run or how.plan) and needs_confirmation(targets, what):
         with out.watching("Planning", debug=debug):
             planned = run(targets, dry_run=True, **what.given())
-        if not go_ahead(planned, targets, what, out):
+        if not confirm_changes(planned, targets, what, out):
             out.say("Nothing was written.")
             return 1
         if planned.run_id is not None:

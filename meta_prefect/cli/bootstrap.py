@@ -215,7 +215,7 @@ def _for(names: tuple[str, ...], groups: list[tuple[str, ...]], given: dict[str,
 def _run(setup: Any, out: Output, *, dry_run: bool, remove: bool) -> Report:
     from deployer_flows import bootstrap as flow
     from meta_prefect.local.api import writing_api
-    from meta_prefect.server.asking import run_flow, run_flow_there
+    from meta_prefect.server.access import run_flow, run_flow_on_current_api
 
     def start() -> Any:
         return flow(setup=setup, dry_run=dry_run, remove=remove)
@@ -223,7 +223,7 @@ def _run(setup: Any, out: Output, *, dry_run: bool, remove: bool) -> Report:
     if dry_run or remove:
         return run_flow(start, "no deployer")
     with writing_api(local=False, say=out.say):
-        return run_flow_there(start)
+        return run_flow_on_current_api(start)
 
 
 def _setup(**values: Any) -> Any:
@@ -235,13 +235,13 @@ def _setup(**values: Any) -> Any:
     from pydantic import ValidationError
 
     from deployer_flows.bootstrapping import DeployerSetup
-    from meta_prefect.errors import ConfigurationError, TargetError, ValidationFailed, said
+    from meta_prefect.errors import ConfigurationError, TargetError, ValidationFailed, message_of
 
     try:
         return DeployerSetup.model_validate(values)
     except ValidationError as error:
         found: list[ConfigurationError] = [
-            TargetError(said(one), where=f"bootstrap: {'.'.join(map(str, one['loc']))}") for one in error.errors()
+            TargetError(message_of(one), where=f"bootstrap: {'.'.join(map(str, one['loc']))}") for one in error.errors()
         ]
         raise ValidationFailed(found) from None
 

@@ -102,10 +102,10 @@ def _this_host() -> Iterator[Finding]:
 
 def _api() -> Iterable[Finding]:
     from meta_prefect.errors import NoApiConfiguredError
-    from meta_prefect.server.asking import ask_api
+    from meta_prefect.server.access import query_api
 
     try:
-        return ask_api(_of_the_server, "no diagnosis")
+        return query_api(_of_the_server, "no diagnosis")
     except NoApiConfiguredError:
         return [Finding("API", "note", "none is configured", "The first deploy starts a Prefect server on this host.")]
 

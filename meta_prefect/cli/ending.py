@@ -114,7 +114,7 @@ class Watched:
             self._say(f"{api} has not answered for {seconds:.0f} seconds; still waiting{why}")
 
     def _look_at_the_limit(self) -> None:
-        left = self.silence.asked_seconds
+        left = self.silence.pause_remaining
         if left > 0 and not self._is_left_alone:
             text = f"{self.silence.url} takes no more requests for now: going on in {left:.0f} seconds"
             self._say(text)

@@ -134,10 +134,10 @@ def rollback(
 
 def _roll_back(asked: dict[str, Any], api: str | None) -> Report:
     from deployer_flows import rollback as flow
-    from meta_prefect.server.asking import require_api, run_flow_there
+    from meta_prefect.server.access import require_api, run_flow_on_current_api
 
     require_api(api, _LACKING)
-    return run_flow_there(lambda: cast("Any", flow)(**asked))
+    return run_flow_on_current_api(lambda: cast("Any", flow)(**asked))
 
 
 def _read(deployment: str, path: Path, env: str | None) -> tuple[Sequence[HistoryEntry], Sequence[str]]:
@@ -146,7 +146,7 @@ def _read(deployment: str, path: Path, env: str | None) -> tuple[Sequence[Histor
     from meta_prefect.local.environment_server import server_of
     from meta_prefect.plan.ledger import CUT_OFF, is_cut_off
     from meta_prefect.project import read_project
-    from meta_prefect.server.asking import ask_api
+    from meta_prefect.server.access import query_api
 
     project = read_project(path, required=False)
 
@@ -162,7 +162,7 @@ def _read(deployment: str, path: Path, env: str | None) -> tuple[Sequence[Histor
         return recorded, notes
 
     with server_of(project, env):
-        return ask_api(read, _LACKING)
+        return query_api(read, _LACKING)
 
 
 def _run_url(recorded: HistoryEntry) -> str | None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
-from meta_prefect.cli.completing import DEPLOYMENTS, ENVIRONMENTS, TARGETS
+from meta_prefect.cli.completion import DEPLOYMENTS, ENVIRONMENTS, TARGETS
 from meta_prefect.errors import TargetError
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
@@ -151,7 +151,7 @@ class TargetOptions:
     no_build: Annotated[Flag, Parameter(help="Build no images; they are in their registries.")] = False
 
 
-def said(options: Mapping[str, Any]) -> dict[str, Any]:
+def explicit_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options that were given explicitly, including ``--max-deletes 0``, although Python considers 0 false."""
     return {name: value for name, value in options.items() if value is not None and value is not False and value != ()}
 
@@ -164,7 +164,7 @@ def refuse_beside_plan(what: PlanOptions) -> None:
     """
     options = {"new_environment": "new-env"}
     # The environment is allowed: it determines which server stores the plan.
-    asked = said(what.given()).keys() - {"env"}
+    asked = explicit_options(what.given()).keys() - {"env"}
     if given := [f"--{options.get(name, name.replace('_', '-'))}" for name in what.given() if name in asked]:
         raise TargetError(
             f"--plan and {', '.join(given)} do not go together: what is deployed is recorded with the plan",

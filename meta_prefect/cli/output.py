@@ -17,7 +17,7 @@ from rich.markup import escape
 from meta_prefect.cli.console import PlainConsole, aligned, indented, linked
 from meta_prefect.cli.ending import journal, watching_the_server
 from meta_prefect.engine.progress import Progress, Silent
-from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError, told_once
+from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError, grouped_messages
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.texts import escaped, shell
 
@@ -93,7 +93,7 @@ class Output:
         if not self.quiet:
             self._err.print(escape(indented(text)))
 
-    def agreed(self, question: str) -> bool:
+    def confirm(self, question: str) -> bool:
         """Ask for confirmation; anything but yes means no."""
         self._err.print(escape(f"{question} [y/N]"))
         return sys.stdin.readline().strip().lower() in ("y", "yes")
@@ -127,7 +127,7 @@ class Output:
 
     def errors(self, errors: Iterable[MetaPrefectError]) -> None:
         """Print errors with their hints."""
-        for text in told_once(errors):
+        for text in grouped_messages(errors):
             self._err.print(f"[bold red]error:[/] {escape(indented(text))}")
 
     def fail(self, errors: Sequence[MetaPrefectError]) -> None:
@@ -142,11 +142,11 @@ class Output:
     @contextmanager
     def watching(self, title: str, *, debug: bool) -> Generator[None]:
         """Show the progress of a deploy on a terminal, and keep Prefect's own log out of it unless requested."""
-        from meta_prefect.engine.progress import reporting_to, somebody_listens
+        from meta_prefect.engine.progress import has_listener, reporting_to
 
         if not debug:
             _quiet_prefect()
-        if somebody_listens():
+        if has_listener():
             yield
             return
         with (

@@ -22,10 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if ours:
         signal.signal(signal.SIGINT, _end_at_once)
     _collect_rarely()
-    from meta_prefect.local.unreadable_home import do_without
+    from meta_prefect.local.unreadable_home import ignore_home_files
 
     sys.excepthook = print_traceback
-    note = do_without(os.environ)
+    note = ignore_home_files(os.environ)
     from meta_prefect.cli.app import main as run_command
     from meta_prefect.cli.output import Output
 

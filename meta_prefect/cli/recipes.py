@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from meta_prefect.cli.completing import RECIPES
+from meta_prefect.cli.completion import RECIPES
 from meta_prefect.cli.output import Output
 
 if TYPE_CHECKING:

@@ -133,7 +133,7 @@ def _described(pool: str | None, options: WorkerOptions) -> KubernetesWorker:
     """Return the worker described by the options, without a project."""
     from pydantic import ValidationError
 
-    from meta_prefect.errors import got, said
+    from meta_prefect.errors import input_of, message_of
     from meta_prefect.implementations.infra.kubernetes_worker import KubernetesWorker
     from meta_prefect.implementations.infra.worker_manifests import ClusterWorker
 
@@ -141,7 +141,7 @@ def _described(pool: str | None, options: WorkerOptions) -> KubernetesWorker:
         worker = ClusterWorker.model_validate(options.given())
     except ValidationError as error:
         first = error.errors()[0]
-        raise _error(f"{said(first)} {got(first)}") from None
+        raise _error(f"{message_of(first)} {input_of(first)}") from None
     return KubernetesWorker(name=pool or "kubernetes", worker=worker.completed(worker.namespace or "default"))
 
 

@@ -210,9 +210,9 @@ def split_targets(targets: Sequence[str]) -> tuple[Path, tuple[str, ...]]:
     Raises:
         ValidationFailed: There are two paths, or something that looks like a path does not exist.
     """
-    from meta_prefect.project import is_path
+    from meta_prefect.project import path_exists
 
-    paths = [target for target in targets if is_path(target)]
+    paths = [target for target in targets if path_exists(target)]
     names = tuple(target for target in targets if target not in paths)
     errors = [
         TargetError(f"there is no file or folder {name!r}", hint="Give a path, a flow's name or `flow/deployment`.")

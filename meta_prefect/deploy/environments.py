@@ -31,14 +31,14 @@ def list_environments(path: Path) -> list[EnvironmentStatus]:
     """
     from meta_prefect.local.environment_server import server_of
     from meta_prefect.project import read_project
-    from meta_prefect.server.asking import ask_api
+    from meta_prefect.server.access import query_api
 
     project = read_project(path, required=False)
     found: dict[str, EnvironmentStatus] = {}
     for asked in project.environments.models or (None,):
         try:
             with server_of(project, asked):
-                there = ask_api(partial(_on, project, asked, found), "no environments to list")
+                there = query_api(partial(_on, project, asked, found), "no environments to list")
         except MetaPrefectError as error:
             if asked is None:
                 raise

@@ -32,7 +32,7 @@ def list_deploys(path: Path) -> tuple[list[ProjectDeploy], list[str]]:
     """
     from meta_prefect.local.environment_server import present_address, server_of
     from meta_prefect.project import read_project
-    from meta_prefect.server.asking import ask_api
+    from meta_prefect.server.access import query_api
 
     project = read_project(path, required=False)
     servers: dict[str, list[ProjectDeploy]] = {}
@@ -41,7 +41,7 @@ def list_deploys(path: Path) -> tuple[list[ProjectDeploy], list[str]]:
         try:
             with server_of(project, asked):
                 if present_address() not in servers:
-                    found, unsound = ask_api(partial(_on, project.names), "no history")
+                    found, unsound = query_api(partial(_on, project.names), "no history")
                     servers[present_address()] = found
                     notes += unsound
         except MetaPrefectError as error:

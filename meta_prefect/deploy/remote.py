@@ -53,7 +53,7 @@ def deploy_remotely(path: Path, parameters: Mapping[str, Any], say: Callable[[st
     """
     from meta_prefect.local.environment_server import server_of
     from meta_prefect.project import read_project
-    from meta_prefect.server.asking import ask_api
+    from meta_prefect.server.access import query_api
 
     project = read_project(path, required=False)
     given = {name: value for name, value in parameters.items() if value is not None}
@@ -70,7 +70,7 @@ def deploy_remotely(path: Path, parameters: Mapping[str, Any], say: Callable[[st
         return RemoteRun(state["type"] == "COMPLETED", state["name"], state.get("message") or "", url)
 
     with server_of(project, parameters.get("environment")):
-        return ask_api(follow, "no deployer")
+        return query_api(follow, "no deployer")
 
 
 async def _start(names: Names, parameters: Mapping[str, Any], server: PrefectServer) -> Record:

@@ -95,7 +95,7 @@ async def apply_deployment(planned: PlannedDeployment, server: PrefectServer, tu
 async def _write(planned: PlannedDeployment, server: PrefectServer) -> str:
     deployment = planned.wanted.deployment
     logger = get_run_logger()
-    live = await _seen_by_a_retry(planned, server)
+    live = await _live_on_retry(planned, server)
     if live is not None and live is not planned.live and is_after(planned.change, live):
         logger.info("%s is as planned already: an earlier attempt has written it", planned)
         return live.id
@@ -121,7 +121,7 @@ async def remove_predecessor(old: LiveDeployment, server: PrefectServer) -> None
     get_run_logger().info("deleted %s, whose place another one takes", old.full_name)
 
 
-async def _seen_by_a_retry(planned: PlannedDeployment, server: PrefectServer) -> LiveDeployment | None:
+async def _live_on_retry(planned: PlannedDeployment, server: PrefectServer) -> LiveDeployment | None:
     """Return the live deployment, read again if an earlier attempt may have written all or part of it."""
     if int(task_run.get_run_count() or 0) <= 1:
         return planned.live

@@ -20,7 +20,7 @@ from meta_prefect.engine.observed import deployment_id
 from meta_prefect.engine.progress import progress
 from meta_prefect.errors import NotApproved
 from meta_prefect.interfaces.approval import Approval
-from meta_prefect.interfaces.moments import length_in_words
+from meta_prefect.interfaces.times import length_in_words
 from meta_prefect.plan.approval import question_key, why_not_by
 from meta_prefect.plan.saved_plan import SavedPlan
 from meta_prefect.project import ApprovalModel, Environment

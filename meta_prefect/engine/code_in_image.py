@@ -13,7 +13,7 @@ from meta_prefect.flows.entrypoints import parse_entrypoint
 from meta_prefect.implementations.code.built_image import BuiltImage
 from meta_prefect.implementations.code.image_engine import DockerEngine, ImageEngine
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.pull_steps import SETS_DIRECTORY, brings_code, parts
+from meta_prefect.interfaces.pull_steps import SETS_DIRECTORY, fetches_code, parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class CodeInImage:
 def code_in_image(deployment: Deployment) -> CodeInImage | None:
     """Return what runs load from their image; None if they fetch their code, or the image is unknown."""
     image: object = deployment.job_variables.get("image")
-    steps = [parts(step) for step in deployment.pull_steps if brings_code(step)]
+    steps = [parts(step) for step in deployment.pull_steps if fetches_code(step)]
     if not isinstance(image, str) or "{{" in image or {function for function, _ in steps} - {SETS_DIRECTORY}:
         return None
     folder = posixpath.join("", *(str(inputs.get("directory", "")) for _, inputs in steps))

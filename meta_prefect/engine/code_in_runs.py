@@ -19,7 +19,7 @@ from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import Record
-from meta_prefect.interfaces.pull_steps import SETS_DIRECTORY, brings_code, parts
+from meta_prefect.interfaces.pull_steps import SETS_DIRECTORY, fetches_code, parts
 
 _CLONES: Final = "prefect.deployments.steps.git_clone"
 _COPY: Final = "uploaded code"
@@ -37,7 +37,7 @@ def check_code_in_runs(
         components: Its components, including copies of the project's folder.
         host_pool: The work pool of this host.
     """
-    steps = [parts(step) for step in deployment.pull_steps if brings_code(step)]
+    steps = [parts(step) for step in deployment.pull_steps if fetches_code(step)]
     functions = [function for function, _ in steps]
     yield from (_abbreviated(inputs) for function, inputs in steps if function == _CLONES and _is_abbreviated(inputs))
     if functions and set(functions) == {SETS_DIRECTORY}:

@@ -13,7 +13,7 @@ from prefect import get_run_logger, task
 
 from meta_prefect.engine.code_in_image import look_into_images
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
-from meta_prefect.engine.policies import Judging, PoliciesInForce
+from meta_prefect.engine.policies import PoliciesInForce, PolicyCheck
 from meta_prefect.engine.pools import fit_to_pools, refuse_needing
 from meta_prefect.engine.referring import check_cycles, check_targets
 from meta_prefect.engine.resolve import Draft, needed_by, shared_components
@@ -184,14 +184,14 @@ async def compare(
     live = {one.full_name: one for one in owned}
     names = {pair for draft in _sound(drafts) for pair in (*_names(draft), *_run_by(draft))}
     live |= await server.read_deployments([pair for pair in names if "/".join(pair) not in live])
-    judging = Judging(policies or PoliciesInForce(), _sound(drafts), live, server.host)
-    await judging.fix()
+    policy_check = PolicyCheck(policies or PoliciesInForce(), _sound(drafts), live, server.host)
+    await policy_check.fix()
     pools = [(one.wanted, one.live) for one in components if isinstance(one.wanted, WorkerPool)]
     await fit_to_pools(_sound(drafts), pools, live, server)
     await _check_references(_sound(drafts), server)
     check_targets(_sound(drafts), live, is_known=not server.is_empty)
     check_cycles(_sound(drafts))
-    await judging.judge()
+    await policy_check.check()
     sound = _sound(drafts)
     last = await _last_entries(sound, live, server)
     deployments: list[PlannedDeployment] = []
@@ -378,14 +378,14 @@ async def compare_with_plan(part: PlannedBatch, server: PrefectServer) -> Planne
     names = {name for planned in part.deployments for name in _names(planned.wanted)}
     live, components = await asyncio.gather(
         server.read_deployments(names),
-        asyncio.gather(*(_component_seen_again(one, server) for one in part.components)),
+        asyncio.gather(*(_refreshed_component(one, server) for one in part.components)),
     )
     again = PlannedBatch(components, [planned.seen_again(live) for planned in part.deployments])
     get_run_logger().info("%s", count_planned(again.plan))
     return again
 
 
-async def _component_seen_again(planned: PlannedComponent, server: PrefectServer) -> PlannedComponent:
+async def _refreshed_component(planned: PlannedComponent, server: PrefectServer) -> PlannedComponent:
     try:
         return planned if isinstance(planned.change, Unchanged) else await _compare_component(planned.wanted, server)
     except ConfigurationError:

@@ -25,7 +25,9 @@ async def known_environments(names: Names, described: Environments, server: Read
     while True:
         of_owner = {"deployments": {"tags": {"any_": owner_tags(names)}}, "limit": _PAGE, "offset": offset}
         page: list[Record] = await server.post("/deployments/filter", of_owner)
-        found |= {described.meant_by(word) for item in page if (word := environment_of(item["tags"])) is not None}
+        found |= {
+            described.environment_for(word) for item in page if (word := environment_of(item["tags"])) is not None
+        }
         if len(page) < _PAGE:
             break
         offset += _PAGE

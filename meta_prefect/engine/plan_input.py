@@ -13,7 +13,7 @@ from meta_prefect.engine.selection import Selection, select_in
 from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
 from meta_prefect.flows.catalog import ProjectFlows
 from meta_prefect.interfaces.context import DeployContext
-from meta_prefect.interfaces.moments import read_length
+from meta_prefect.interfaces.times import read_length
 from meta_prefect.plan.saved_plan import DeployOptions, SavedPlan
 from meta_prefect.project import Enforcement, Project
 
@@ -75,7 +75,7 @@ class PlanInput:
         """Return a copy that follows a saved plan, with its time and its versions."""
         return replace(self, context=plan.repeated_by(self.context), earlier=plan)
 
-    def only_looking(self) -> PlanInput:
+    def without_denials(self) -> PlanInput:
         """Return a copy without policies that deny: what is live is live, whatever they say."""
         return replace(self, policies=self.policies.fixing)
 

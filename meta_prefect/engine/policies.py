@@ -143,21 +143,21 @@ class PolicyStep:
 
     Args:
         rule: The policy.
-        judging: The check it is part of.
+        policy_check: The check it is part of.
     """
 
     rule: Rule
-    judging: Judging
+    policy_check: PolicyCheck
 
     def __str__(self) -> str:
         return f"policy {self.rule}"
 
     def run(self) -> tuple[int, list[str]]:
         """Check the policy; return how many deployments it denies, and its messages."""
-        return self.judging.ask(self.rule)
+        return self.policy_check.ask(self.rule)
 
 
-class Judging:
+class PolicyCheck:
     """Checks a batch of deployments against policies: first those that change deployments, the others at the end.
 
     Args:
@@ -191,7 +191,7 @@ class Judging:
             if verdict.fixes and not draft.errors:
                 draft.fixed_by_policy(verdict.finished.deployment, self._host)
 
-    async def judge(self) -> None:
+    async def check(self) -> None:
         """Check the other policies against the final deployments; denials become errors of their deployments."""
         self._verdicts = [
             (draft, replace(verdict, finished=replace(verdict.finished, deployment=draft.deployment)))

@@ -60,7 +60,7 @@ def progress() -> Progress:
     return _listener.get() or _SILENT
 
 
-def somebody_listens() -> bool:
+def has_listener() -> bool:
     """Return whether this context already has a listener."""
     return _listener.get() is not None
 

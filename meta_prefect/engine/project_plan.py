@@ -32,7 +32,7 @@ from meta_prefect.plan.holds import counting
 from meta_prefect.plan.leaving import PlannedRemoval
 from meta_prefect.plan.outcomes import planned_action
 from meta_prefect.plan.prune import PlannedDeletion, check_deletions, orphans_of
-from meta_prefect.plan.remarks import Remark, grouped, is_standing, remarks_of
+from meta_prefect.plan.remarks import Remark, grouped, remarks_of, was_shown_before
 from meta_prefect.plan.saved_plan import (
     PlannedState,
     SavedPlan,
@@ -247,7 +247,7 @@ class ProjectPlan:
 
     def remarks(self, *, dry_run: bool) -> tuple[str, ...]:
         """Return further remarks for the user; a deploy does not repeat those of unchanged deployments."""
-        changes = [change for change in self.batch.plan if dry_run or not is_standing(change)]
+        changes = [change for change in self.batch.plan if dry_run or not was_shown_before(change)]
         left = tuple(str(one) for one in self.batch.orphans if type(one.change) is Unchanged)
         orphans = [Remark("no longer in the project, and left alone without --prune", left)] if left else []
         first = map(Remark, (*self._notes, *in_words(self.moves, gethostname())))

@@ -14,7 +14,7 @@ from meta_prefect.local.environment_server import server_of
 from meta_prefect.plan.promotion import Promotion, candidates
 from meta_prefect.project import Project
 from meta_prefect.server import PrefectServer
-from meta_prefect.server.asking import ask_api
+from meta_prefect.server.access import query_api
 from meta_prefect.state.saved_plans import recorded_plans
 from meta_prefect.state.sealing_key import learn_key
 
@@ -27,7 +27,7 @@ def read_promotion(project: Project, source: str) -> Promotion:
         NoApiConfiguredError: No Prefect API is configured.
     """
     with server_of(project, source):
-        return ask_api(partial(_read, project, source), "nothing to promote")
+        return query_api(partial(_read, project, source), "nothing to promote")
 
 
 async def read_promotion_beside(project: Project, source: str) -> Promotion:

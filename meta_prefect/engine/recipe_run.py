@@ -46,7 +46,7 @@ from meta_prefect.plan.changes import Change, Create, Held, Unchanged, Update
 from meta_prefect.plan.deployment_record import desired_record
 from meta_prefect.plan.ledger import LedgerEntry, PageHead, deleted, entry_of
 from meta_prefect.plan.outcomes import Action, counted, done_action
-from meta_prefect.plan.remarks import is_standing, remarks_of
+from meta_prefect.plan.remarks import remarks_of, was_shown_before
 from meta_prefect.prefect_internals.tasks import whole
 from meta_prefect.project import part_around, read_project
 from meta_prefect.recipes.recipe import Recipe
@@ -212,7 +212,7 @@ async def _write(recipe: Recipe, batch: PlannedBatch, server: PrefectServer, con
         environment=context.environment,
         outcomes=tuple(outcomes),
         components=tuple(_component_line(planned, broken) for planned in components),
-        remarks=tuple(map(str, remarks_of(change for change in batch.plan if not is_standing(change)))),
+        remarks=tuple(map(str, remarks_of(change for change in batch.plan if not was_shown_before(change)))),
     )
 
 

@@ -79,7 +79,9 @@ async def check_restorable(
         raise ValidationFailed(errors)
 
 
-async def what_stays(deployment: str, live: LiveDeployment | None, owner: Owner, server: PrefectServer) -> str | None:
+async def untouched_by_rollback(
+    deployment: str, live: LiveDeployment | None, owner: Owner, server: PrefectServer
+) -> str | None:
     """Describe what a deploy created for a deployment and a rollback does not touch; None if there is nothing.
 
     Args:

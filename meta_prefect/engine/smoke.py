@@ -20,7 +20,7 @@ from meta_prefect.engine.undo import put_all_back
 from meta_prefect.errors import MovedError
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.json_diff import Record
-from meta_prefect.interfaces.moments import length_in_words
+from meta_prefect.interfaces.times import length_in_words
 from meta_prefect.plan.changes import after_of
 from meta_prefect.plan.deployment_record import field_changes
 from meta_prefect.plan.smoke import SMOKE_TAG, as_settled

@@ -23,7 +23,7 @@ from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS, deployment_id
 from meta_prefect.engine.progress import progress
 from meta_prefect.errors import TargetError, UnreachableError, ValidationFailed, nearest
 from meta_prefect.git import git
-from meta_prefect.implementations.code.git import check_reference, opened_by
+from meta_prefect.implementations.code.git import check_reference, credentials_argument
 from meta_prefect.implementations.code.project_source import PULL_STEP, ProjectSource
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.context import CodeOrigin
@@ -254,7 +254,9 @@ async def _credentials(source: ProjectSource) -> Any:
         ValidationFailed: The block does not exist.
     """
     try:
-        opened: Record = await resolve_block_document_references(opened_by(source.token, source.repository or ""))
+        opened: Record = await resolve_block_document_references(
+            credentials_argument(source.token, source.repository or "")
+        )
     except ObjectNotFound:
         block_type, _, name = (source.token or "").partition("/")
         error = TargetError(

@@ -25,8 +25,8 @@ from meta_prefect.project import (
     Project,
     ProjectPart,
     check_searchable,
-    names_environment,
     read_project,
+    refers_to_environment,
 )
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class _Found:
             return
         described = self.project.environments.find(self.environment)
         written = layered(entry, self.environment, described, recipe.variables_model)
-        if names_environment(written.values):
+        if refers_to_environment(written.values):
             self.unchecked.append(f"{entry.where}: its variables name environment variables")
             return
         checked = check_variables(recipe.variables_model, written.values, recipe.recipe_name, written.locate)

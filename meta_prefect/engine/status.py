@@ -17,7 +17,7 @@ from meta_prefect.interfaces.tags import DEPLOYERS, deployers_of
 from meta_prefect.plan.changes import Change, Unchanged
 from meta_prefect.plan.code_moves import move_of, without_move
 from meta_prefect.plan.deployment_record import desired_record
-from meta_prefect.plan.ownership import has_lost_its_mark, lost_mark_in_words
+from meta_prefect.plan.ownership import has_lost_its_mark, lost_mark_message
 from meta_prefect.plan.saved_plan import fingerprint_of_component
 from meta_prefect.plan.status import ComponentStatus, ProjectStatus, component_status, orphan_status, status_of
 from meta_prefect.server import PrefectServer
@@ -35,7 +35,7 @@ async def project_status(inputs: PlanInput, server: PrefectServer) -> ProjectSta
         ValidationFailed: The project is invalid.
     """
     # As an automatic deploy would see it, which respects every hold.
-    planned = await plan_project(inputs.only_looking().automatically(), server.host, server)
+    planned = await plan_project(inputs.without_denials().automatically(), server.host, server)
     if planned.errors:
         raise ValidationFailed(planned.errors)
     batch = planned.batch
@@ -61,7 +61,7 @@ async def project_status(inputs: PlanInput, server: PrefectServer) -> ProjectSta
     ]
     components = await _components(batch, inputs, server)
     lost = [
-        f"{one}: {lost_mark_in_words(str(one), inputs.project.name)}"
+        f"{one}: {lost_mark_message(str(one), inputs.project.name)}"
         for one in batch.deployments
         if one.live is not None
         and (found := last.get(str(one))) is not None

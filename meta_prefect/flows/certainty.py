@@ -107,7 +107,7 @@ class ModuleText:
         function = self.definition(name)
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or getattr(function, "type_params", ()):
             raise UncertainError(f"{name} is no plain function")
-        if name in self._uses.handed_on | self._uses.changed_attributes:
+        if name in self._uses.passed_on | self._uses.changed_attributes:
             raise UncertainError(f"{name} is used other than by calling it")
         parts = _Parts(self)
         options = dict(parts.options(function))
@@ -150,7 +150,7 @@ class ModuleText:
             raise UncertainError(f"{start} may be the project's own")
         return f"{start}.{rest}" if rest else start
 
-    def is_handed_on(self, name: str) -> bool:
+    def is_passed_on(self, name: str) -> bool:
         """Return whether a function gets the object behind a name as an argument, and could modify it."""
         return name in self._uses.arguments
 
@@ -311,7 +311,7 @@ class _Parts:
     def _enumeration(self, definition: ast.ClassDef) -> None:
         """Check that a class is an enum of literals."""
         bases = {self._load(one) if isinstance(one, ast.Name | ast.Attribute) else "" for one in definition.bases}
-        is_plain = not (definition.keywords or definition.decorator_list or self._text.is_handed_on(definition.name))
+        is_plain = not (definition.keywords or definition.decorator_list or self._text.is_passed_on(definition.name))
         if not is_plain or not bases & _ENUMERATIONS or bases - _ENUMERATIONS - {"int", "str"}:
             raise UncertainError(f"{definition.name} is no plain enumeration")
         for statement in definition.body:
@@ -331,7 +331,7 @@ class _Uses:
         bound: How often each name is bound in the module's own scope.
         changed: Names of which an attribute or item is set or deleted.
         changed_attributes: The attributes on the path to it, whatever they belong to.
-        handed_on: Names used for anything other than a call or a public attribute.
+        passed_on: Names used for anything other than a call or a public attribute.
         arguments: Names passed as arguments of a call.
         opaque: Why nothing is certain in this module; empty if there is no such reason.
     """
@@ -364,7 +364,7 @@ class _Uses:
                     self.bound.update([*names, *names])
                 case _:
                     pass
-        self.handed_on = {name for one, name in loaded.items() if one not in asked}
+        self.passed_on = {name for one, name in loaded.items() if one not in asked}
         packages: set[str] = set()
         for node in _below(tree, into_bodies=False):
             if isinstance(node, ast.Import):  # `import a.b` and `import a.c` both bind the same `a`

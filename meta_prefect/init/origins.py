@@ -22,7 +22,7 @@ from meta_prefect.init.secrets import without_secrets
 from meta_prefect.init.stored_by_prefect import stored_by_prefect
 from meta_prefect.local.host import LocalHost
 from meta_prefect.server import NoServer, PrefectServer
-from meta_prefect.server.asking import ask_api
+from meta_prefect.server.access import query_api
 from meta_prefect.settings import read_settings
 
 _LACKING: Final = "nothing is live"
@@ -108,7 +108,7 @@ class Live:
     def found(self) -> Found:
         """Read the deployments."""
         flows = catalog_of(self.root, from_source=True)
-        return ask_api(lambda server: found_on_server(server, self.root, flows, self.patterns), _LACKING, hint=_HINT)
+        return query_api(lambda server: found_on_server(server, self.root, flows, self.patterns), _LACKING, hint=_HINT)
 
     def begun(self, found: Found, name: str) -> tuple[Beginning, NewFiles]:
         """Create an entry for each and compare it with the live deployment."""
@@ -122,7 +122,7 @@ class Live:
             )
             return beginning, await new_files(beginning, WithBlocksToBe(server, blocks))
 
-        return ask_api(made, _LACKING, hint=_HINT)
+        return query_api(made, _LACKING, hint=_HINT)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class PackageName:
         """The name of its recipe."""
         return f"{self.team}_nightly"
 
-    def in_place_of(self, text: str) -> str:
+    def substitute(self, text: str) -> str:
         """Substitute these names into a template's text."""
         named = text.replace("acme-recipes", self.package).replace("acme_recipes", self.module)
         return named.replace("acme", self.team).replace("Acme", self.team.replace("_", " ").capitalize())
@@ -66,6 +66,6 @@ def package_files(name: PackageName) -> dict[str, str]:
     files = sorted(file for file in _TEMPLATE.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
     paths = [file.relative_to(_TEMPLATE).as_posix() for file in files]
     return {
-        name.in_place_of(_PLACES.get(path, path)): name.in_place_of(file.read_text(encoding="utf-8"))
+        name.substitute(_PLACES.get(path, path)): name.substitute(file.read_text(encoding="utf-8"))
         for path, file in zip(paths, files, strict=True)
     }

@@ -12,7 +12,7 @@ from meta_prefect.init.prefect_yaml_image import code_in_auto_image
 from meta_prefect.init.prefect_yaml_source import Source
 from meta_prefect.init.prefect_yaml_steps import BUILDS_IMAGE, Steps, WrittenStep
 from meta_prefect.init.prefect_yaml_templates import Place, filled, secret_reference
-from meta_prefect.interfaces.pull_steps import SETS_DIRECTORY, PullStep, brings_code
+from meta_prefect.interfaces.pull_steps import SETS_DIRECTORY, PullStep, fetches_code
 from meta_prefect.project.document import KeyPath
 
 _PUSHES_S3: Final = "prefect_aws.deployments.steps.push_to_s3"
@@ -60,7 +60,7 @@ def pull_of(steps: Steps, image: object, source: Source, *, uploaded: bool) -> l
     pull = [_pull_step(one, steps, source) for one in steps.pull if one not in steps.used]
     if uploaded:
         pull = [_where_the_code_is(step, [one.id for one in steps.used]) for step in pull]
-    if pull and not uploaded and not any(brings_code(step) for step in pull):
+    if pull and not uploaded and not any(fetches_code(step) for step in pull):
         source.say(
             steps.pull[0].path,
             "brings no code: a first step is added that says so, `set_working_directory: .`, where runs start anyway",

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from meta_prefect.interfaces.moments import Moment
+from meta_prefect.interfaces.times import Moment
 
 
 class Approval(BaseModel):

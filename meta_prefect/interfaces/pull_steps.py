@@ -30,7 +30,7 @@ def parts(step: PullStep) -> tuple[str, Record]:
     return function, dict(cast("Record | None", inputs) or {})
 
 
-def brings_code(step: PullStep) -> bool:
+def fetches_code(step: PullStep) -> bool:
     """Return whether a step may fetch the code or change to it: it does more than run a script or install requirements."""
     return step.keys().isdisjoint((RUNS_SCRIPT, INSTALLS_REQUIREMENTS))
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from meta_prefect.interfaces.moments import Length, length_in_words
+from meta_prefect.interfaces.times import Length, length_in_words
 
 
 class Smoke(BaseModel):

@@ -17,7 +17,7 @@ _BOOT_TOLERANCE: Final = 2.0
 """Seconds. Some kernels report the boot time with a jitter of a second."""
 
 
-def note_stop(record: ProcessRecord) -> None:
+def record_stop(record: ProcessRecord) -> None:
     """Record that a process is being stopped on purpose. A failed write does not prevent the stop."""
     with contextlib.suppress(OSError):
         _mark(record).touch(mode=0o600)

@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from meta_prefect.errors import ProcessError
-from meta_prefect.local.endings import note_stop
+from meta_prefect.local.endings import record_stop
 from meta_prefect.local.files import ELSEWHERE, cannot_write, fullness, writing
 from meta_prefect.local.machine import Machine, this_machine
 
@@ -243,7 +243,7 @@ def stop(record: ProcessRecord, timeout: float) -> bool:
     leader = _process(record)
     if leader is None:
         return False
-    note_stop(record)
+    record_stop(record)
     members = [leader, *_family(leader)]
     with contextlib.suppress(ProcessLookupError):
         os.killpg(record.pid, signal.SIGTERM)

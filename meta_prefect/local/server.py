@@ -28,8 +28,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from meta_prefect.errors import ProcessError
 from meta_prefect.local import lifeline
 from meta_prefect.local.asked_settings import asked_port
+from meta_prefect.local.database_users import server_on
 from meta_prefect.local.environment import clean_environment, without_prefect_settings
-from meta_prefect.local.holders import server_on
 from meta_prefect.local.ports import HOST, choose_port, is_free, wait_until_free
 from meta_prefect.local.private import make_private
 from meta_prefect.local.process import (

@@ -19,7 +19,7 @@ _FILES: Final = {
 """The files that Prefect looks for in its home when imported, and the settings that override their paths."""
 
 
-def do_without(environ: MutableMapping[str, str]) -> str | None:
+def ignore_home_files(environ: MutableMapping[str, str]) -> str | None:
     """Keep Prefect from looking for files in a home that this user cannot enter; an API may be configured elsewhere.
 
     Args:

@@ -34,12 +34,12 @@ from meta_prefect.plan.ownership import (
     check_ownership,
     has_lost_its_mark,
     kept,
-    lost_mark_in_words,
+    lost_mark_message,
     refusal_of_unmanaged,
     taken_over,
     with_added,
     with_given_up,
-    with_handed_on,
+    with_inherited_activation,
 )
 from meta_prefect.plan.same_code import SameCode, with_live_commit
 from meta_prefect.plan.schedule_identity import recognised, renamed
@@ -92,7 +92,7 @@ def diff_deployment(
     if last is not None:
         applied = last.after and renamed(last.after, names.renamed)
         wanted = with_given_up(wanted, seen.record, applied, last.ours, last.made("schedules"))
-    wanted = with_handed_on(wanted, seen.record, names.given)
+    wanted = with_inherited_activation(wanted, seen.record, names.given)
     if wanted["work_pool_name"] != live.record["work_pool_name"]:
         # A queue belongs to its pool: in another pool, Prefect would use the default queue.
         wanted = {"work_queue_name": DEFAULTS["work_queue_name"], **wanted}
@@ -157,9 +157,9 @@ def _ownership(
     if owner(live.record["tags"]) is not None:
         return None, tuple(taken_over(desired, live))
     if last is not None and has_lost_its_mark(live, last.id, last.after, context.names):
-        return None, (lost_mark_in_words(desired.full_name, context.project),)
+        return None, (lost_mark_message(desired.full_name, context.project),)
     is_given_up = last is not None and last.id == live.id and last.after is not None
-    why = last.gave_up if last is not None and is_given_up else NOT_MANAGED
+    why = last.disowned_text if last is not None and is_given_up else NOT_MANAGED
     becomes = (
         "this project takes it over" if context.adopt else "a deploy with --adopt changes it so, another is refused"
     )

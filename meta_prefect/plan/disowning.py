@@ -11,7 +11,7 @@ from meta_prefect.plan.ledger import LedgerEntry
 from meta_prefect.plan.schedule_identity import WITHOUT_SLUG, schedules_of
 
 
-def given_up(live: LiveDeployment, history: Iterable[LedgerEntry]) -> Record:
+def disowned_record(live: LiveDeployment, history: Iterable[LedgerEntry]) -> Record:
     """Return a deployment's record without the project's marks: its tag, and the slugs given to schedules without one.
 
     If all schedules have slugs, Prefect rejects a ``prefect deploy`` whose schedules have none.

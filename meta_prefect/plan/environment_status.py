@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from meta_prefect.interfaces.commits import short_commit
-from meta_prefect.interfaces.moments import about
+from meta_prefect.interfaces.times import about
 from meta_prefect.plan.ledger import LedgerPage
 from meta_prefect.plan.outcomes import counted
 from meta_prefect.plan.previews import expiry_in_words

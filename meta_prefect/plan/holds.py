@@ -16,8 +16,8 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from meta_prefect.interfaces.json_diff import Record
-from meta_prefect.interfaces.moments import Moment, read_length
 from meta_prefect.interfaces.names import artifact_key
+from meta_prefect.interfaces.times import Moment, read_length
 from meta_prefect.plan.changes import Change, Held, Unchanged, kept_of
 from meta_prefect.plan.soundness import why_unsound
 

@@ -18,8 +18,8 @@ from meta_prefect.interfaces.approval import Approval
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.json_diff import FieldChange, Record
-from meta_prefect.interfaces.moments import Moment
 from meta_prefect.interfaces.tags import Names, owner
+from meta_prefect.interfaces.times import Moment
 from meta_prefect.plan.changes import Change, Create, Delete, Unchanged, Update
 from meta_prefect.plan.deployment_record import field_changes
 from meta_prefect.plan.ownership import DEFAULTS, SHARED, Shared
@@ -77,7 +77,7 @@ class LedgerEntry(BaseModel):
         return self.after is not None and owner(self.after.get("tags") or ()) is not None
 
     @property
-    def gave_up(self) -> str:
+    def disowned_text(self) -> str:
         """A description of the fact that the project no longer manages the deployment."""
         return "it was disowned" if self.action == "disowned" else "a rollback gave it back"
 
@@ -171,7 +171,7 @@ class HistoryEntry:
     doubt: Doubt | None = None
 
     @property
-    def is_nobodys(self) -> bool:
+    def is_unmanaged(self) -> bool:
         """Whether it records the deployment's state before it was managed."""
         return self.entry.after is not None and owner(self.entry.after.get("tags") or ()) is None
 
@@ -182,7 +182,7 @@ class HistoryEntry:
 
     def __str__(self) -> str:
         """``version 3``, or when it was written if it has no version."""
-        if self.is_nobodys:
+        if self.is_unmanaged:
             return (
                 "what it was before this project had it"
                 if self.entry.action == "found"

@@ -83,7 +83,7 @@ def has_lost_its_mark(live: LiveDeployment, last_id: str | None, last_applied: R
     return owner(last_applied.get("tags") or ()) in names
 
 
-def lost_mark_in_words(deployment: str, project: str) -> str:
+def lost_mark_message(deployment: str, project: str) -> str:
     """Explain that a deployment has lost its mark."""
     return (
         f"its tag {owner_tag(project)} is gone: something else has written it, such as `prefect deploy`; a deploy makes it this "
@@ -184,7 +184,7 @@ def with_given_up(
     return {**wanted, **given_up, **({"schedules": schedules} if schedules else {})}
 
 
-def with_handed_on(wanted: Record, live: Record, chosen: Collection[str]) -> Record:
+def with_inherited_activation(wanted: Record, live: Record, chosen: Collection[str]) -> Record:
     """Keep schedules inactive that replace only inactive ones, if the recipe does not set their activation.
 
     A schedule named after its rule gets another name when the rule changes, and would otherwise be activated.

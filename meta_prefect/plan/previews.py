@@ -8,8 +8,8 @@ from typing import ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from meta_prefect.interfaces.moments import Moment, about
 from meta_prefect.interfaces.names import artifact_key
+from meta_prefect.interfaces.times import Moment, about
 
 PREVIEW_TAG: Final = "meta-prefect-preview"
 """The tag of these variables."""

@@ -42,7 +42,7 @@ def grouped(remarks: Iterable[Remark]) -> list[Remark]:
     return [Remark(text, tuple(dict.fromkeys(about))) for text, about in found.items()]
 
 
-def is_standing(change: Change) -> bool:
+def was_shown_before(change: Change) -> bool:
     """Return whether a change's remarks were shown before: the deployment is unchanged, apart from a counted version."""
     stays = isinstance(change, Unchanged) or (isinstance(change, Update) and change.only_counts)
     return stays and change.subject.kind == DEPLOYMENT

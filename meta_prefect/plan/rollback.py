@@ -15,8 +15,8 @@ from meta_prefect.interfaces.json_diff import ABSENT, Record, differences_within
 from meta_prefect.interfaces.tags import Names, environment_tag, owner, with_present_name
 from meta_prefect.plan.changes import DEPLOYMENT, Create, Subject, Unchanged, Update
 from meta_prefect.plan.deployment_record import LiveDeployment, field_changes
-from meta_prefect.plan.kept_since import with_kept_since
 from meta_prefect.plan.ledger import HistoryEntry, LedgerEntry
+from meta_prefect.plan.rollback_merge import merge_restored
 from meta_prefect.plan.schedule_identity import alike, renamed, renamings
 
 GIT_CLONE: Final = "prefect.deployments.steps.git_clone"
@@ -63,7 +63,7 @@ def diff_restored(
     wanted = target.entry.after
     assert wanted is not None, "a deleted state is never chosen"  # noqa: S101 - for the type checker
     if live is not None:
-        wanted = with_kept_since(target.entry, live.record, since, live.schedule_ids)
+        wanted = merge_restored(target.entry, live.record, since, live.schedule_ids)
     wanted, lost = restored(wanted, None if live is None else live.record)
     remarks = tuple(f"{path} {'is left out' if live is None else 'stays as it is'}: {_NO_SECRETS}" for path in lost)
     if live is None:

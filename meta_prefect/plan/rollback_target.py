@@ -9,8 +9,8 @@ from meta_prefect.errors import TargetError
 from meta_prefect.interfaces.json_diff import Record, is_same
 from meta_prefect.interfaces.tags import Names, is_mark, owner
 from meta_prefect.plan.deployment_record import field_changes
-from meta_prefect.plan.kept_since import with_kept_since
 from meta_prefect.plan.ledger import CUT_OFF, HistoryEntry, LedgerEntry, is_cut_off
+from meta_prefect.plan.rollback_merge import merge_restored
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class EarlierState:
 
     def as_deployed(self) -> EarlierState:
         """Return the state as the recipe set it, undoing later changes to its fields, but with operators' other settings."""
-        return self if self.found is None else self._with(with_kept_since(self.written.entry, self.found, ()))
+        return self if self.found is None else self._with(merge_restored(self.written.entry, self.found, ()))
 
     def _with(self, record: Record) -> EarlierState:
         if is_same(record, self.written.entry.after):

@@ -18,8 +18,8 @@ from meta_prefect.interfaces.approval import Approval
 from meta_prefect.interfaces.components import Component, Worker
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.moments import Length, Moment
 from meta_prefect.interfaces.names import artifact_key
+from meta_prefect.interfaces.times import Length, Moment
 from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Held, Plan, Unchanged, Update, fields_of
 from meta_prefect.plan.deployment_record import desired_record
 from meta_prefect.redaction import hidden, sealed

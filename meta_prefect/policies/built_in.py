@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from meta_prefect.hidden_values import secrets_in
 from meta_prefect.implementations.infra.images import is_pinned
-from meta_prefect.interfaces.moments import Length, length_in_words
+from meta_prefect.interfaces.times import Length, length_in_words
 from meta_prefect.plan.references import texts_in
 from meta_prefect.policies.policy import Policy, policy
 from meta_prefect.policies.values import FinishedDeployment, Violation

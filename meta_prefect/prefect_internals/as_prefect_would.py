@@ -108,7 +108,7 @@ REPLACED: Final[dict[str, Any]] = {
 """Prefect's functions that write or read secrets, and their no-op replacements."""
 
 
-def _let_nothing_happen() -> None:
+def _disable_side_effects() -> None:
     missing = REPLACED.keys() - vars(_core).keys()
     if missing:  # refuse to run if one of them might still write
         sys.exit(f"this version of Prefect has no {', '.join(sorted(missing))} to replace")
@@ -117,5 +117,5 @@ def _let_nothing_happen() -> None:
 
 
 if __name__ == "__main__":
-    _let_nothing_happen()
+    _disable_side_effects()
     asyncio.run(main(sys.argv[1:]))

@@ -13,8 +13,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from meta_prefect.errors import ProjectFileError, TargetError, nearest
-from meta_prefect.interfaces.moments import Length
 from meta_prefect.interfaces.smoke import Smoke
+from meta_prefect.interfaces.times import Length
 from meta_prefect.project.document import Document
 from meta_prefect.project.fields import FileModel, Text, one_or_several
 from meta_prefect.redaction import redacted, without_userinfo
@@ -99,7 +99,7 @@ class EnvironmentModel(FileModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _may_say_nothing(cls, data: object) -> object:
+    def _default_to_empty(cls, data: object) -> object:
         return {} if data is None else data
 
     @model_validator(mode="after")
@@ -117,7 +117,7 @@ class EnvironmentModel(FileModel):
         return self
 
 
-def told_apart(environments: dict[str, EnvironmentModel]) -> dict[str, EnvironmentModel]:
+def check_unambiguous(environments: dict[str, EnvironmentModel]) -> dict[str, EnvironmentModel]:
     """Reject names and words that would refer to two environments."""
     meant: dict[str, str] = {}
     for name, environment in environments.items():
@@ -213,7 +213,7 @@ class Environments(BaseModel):
         """Return the word used for an environment in names and tags of deployments."""
         return self.called.get(name, name)
 
-    def meant_by(self, word: str) -> str:
+    def environment_for(self, word: str) -> str:
         """Return the environment for a word in a name or tag of a deployment."""
         return next((name for name, called in self.called.items() if called == word), word)
 

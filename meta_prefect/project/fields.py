@@ -31,7 +31,7 @@ class FileModel(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _leave_out_nothing(cls, data: object) -> object:
+    def _drop_empty_values(cls, data: object) -> object:
         if not isinstance(data, dict):
             return data
         values = cast("dict[str, object]", data)

@@ -15,15 +15,15 @@ _IN_TEXT: Final = re.compile(r"\$\{env:([^{}]*)\}")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def names_environment(value: object) -> bool:
+def refers_to_environment(value: object) -> bool:
     """Return whether a value contains a reference, at any depth."""
     match value:
         case str():
             return value.startswith(_PREFIX) or _IN_TEXT.search(value) is not None
         case dict():
-            return any(map(names_environment, cast("dict[str, object]", value).values()))
+            return any(map(refers_to_environment, cast("dict[str, object]", value).values()))
         case list():
-            return any(map(names_environment, cast("list[object]", value)))
+            return any(map(refers_to_environment, cast("list[object]", value)))
         case _:
             return False
 
@@ -49,7 +49,7 @@ def with_environment(
 
     def resolved(value: Any, place: tuple[str | int, ...]) -> Any:
         match value:
-            case str() if names_environment(value):
+            case str() if refers_to_environment(value):
                 where = locate("variables", *place)
                 try:
                     if value.startswith(_PREFIX):

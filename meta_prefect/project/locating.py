@@ -33,7 +33,7 @@ _WHAT_TO_WRITE = """Write one in the folder of your project, for example:
 _WHAT_TO_GIVE = "Give the folder of your project."
 
 
-def is_path(target: str) -> bool:
+def path_exists(target: str) -> bool:
     """Return whether anything exists at a path, including a dangling symbolic link."""
     try:
         os.lstat(target)

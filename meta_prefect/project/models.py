@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from meta_prefect.interfaces.tags import Names
 from meta_prefect.project.document import Document, KeyPath
-from meta_prefect.project.environments import EnvironmentModel, Environments, fits, told_apart
+from meta_prefect.project.environments import EnvironmentModel, Environments, check_unambiguous, fits
 from meta_prefect.project.fields import FileModel, Text, one_or_several
 from meta_prefect.project.locating import FILE_NAMES
 from meta_prefect.project.naming import slug
@@ -105,7 +105,7 @@ class ProjectFile(PartFile):
         default=(),
         description="More files of this project, as patterns: `pipelines/*/meta_prefect.yaml`. What each says is relative to it.",
     )
-    environments: Annotated[dict[Text, EnvironmentModel], AfterValidator(told_apart)] = Field(
+    environments: Annotated[dict[Text, EnvironmentModel], AfterValidator(check_unambiguous)] = Field(
         default={},
         description="The environments that there are, by name, or by a pattern such as `pr-*`; any where it is left out.",
     )

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from meta_prefect.errors import ConfigurationError, ProjectFileError, ValidationFailed, nearest, said
+from meta_prefect.errors import ConfigurationError, ProjectFileError, ValidationFailed, message_of, nearest
 from meta_prefect.files import read_regular
 from meta_prefect.project.document import Document, KeyPath, describe, parse_document
 from meta_prefect.project.environments import (
@@ -275,9 +275,9 @@ def _explained(document: Document, file: type[PartFile], details: ErrorDetails) 
         path = path[:-1]
     elif kind in _EXPECTED:
         message = f"should be {_EXPECTED[kind]}, not {'nothing' if value is None else describe(value, *path)}"
-        hint = _mend(kind, value, path)
+        hint = _hint_for(kind, value, path)
     else:
-        message = f"{said(details)} (got {describe(value, *path)})"
+        message = f"{message_of(details)} (got {describe(value, *path)})"
         hint = cast("str | None", details.get("ctx", {}).get("hint"))
     return ProjectFileError(message, where=document.locate(path), hint=hint)
 
@@ -310,7 +310,7 @@ def _meant_by(key: str, model: type[BaseModel]) -> str | None:
     return f"That is a key of `prefect.yaml`; {_OF_FILES[key]}." if key in _OF_FILES else None
 
 
-def _mend(kind: str, value: object, path: KeyPath) -> str | None:
+def _hint_for(kind: str, value: object, path: KeyPath) -> str | None:
     if kind == "dict_type" and path == ("deployments",):
         return "Each key is a flow's name, with entries `- recipe: …` below it."
     if kind == "tuple_type":

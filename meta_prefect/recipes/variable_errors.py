@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
-from meta_prefect.errors import ConfigurationError, RecipeError, got, nearest, said
+from meta_prefect.errors import ConfigurationError, RecipeError, input_of, nearest
 from meta_prefect.interfaces.json_diff import Record, is_mapping
 from meta_prefect.sealing import HIDDEN
 
@@ -88,7 +88,7 @@ def _told(
                 f"{what} {place[-1]!r}", where=locate("variables", *place), hint=nearest(str(place[-1]), known)
             )
         case _:
-            messages = dict.fromkeys(map(said, errors))
+            messages = dict.fromkeys(map(message_of, errors))
             is_secret = any(node.get("writeOnly") for node in _nodes_at(model.model_json_schema(), place))
             value = errors[0]["input"]
             hint = f"Recipe: {recipe}."
@@ -100,7 +100,7 @@ def _told(
                 # YAML parses `version: 1.0` as a number
                 hint = f"Put it in quotes: {json.dumps(json.dumps(value))}. {hint}"
             return RecipeError(
-                f"{'; or: '.join(messages)} {f'(got {HIDDEN})' if is_secret else got(errors[0])}",
+                f"{'; or: '.join(messages)} {f'(got {HIDDEN})' if is_secret else input_of(errors[0])}",
                 where=locate("variables", *place),
                 hint=hint,
             )

@@ -10,7 +10,7 @@ from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.markdown import code, escaped, link, table, wrapped
 from meta_prefect.interfaces.names import artifact_key
-from meta_prefect.interfaces.places import run_page
+from meta_prefect.interfaces.ui_links import run_page
 from meta_prefect.plan.ledger import HistoryEntry
 from meta_prefect.plan.outcomes import counted
 from meta_prefect.plan.project_history import COLUMNS, ProjectDeploy

@@ -12,7 +12,7 @@ from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.markdown import code, escaped, link, table, wrapped
 from meta_prefect.interfaces.names import artifact_key
-from meta_prefect.interfaces.places import deployment_page, run_page
+from meta_prefect.interfaces.ui_links import deployment_page, run_page
 from meta_prefect.report import Outcome, Report
 
 _FOLDED: Final = "unchanged"

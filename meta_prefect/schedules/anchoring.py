@@ -24,18 +24,18 @@ _KEPT_WALK = 25_000  # occurrences; how far an already stored start may fall beh
 _STEP_COST = 0.02  # cost of a minute that a MINUTELY rule skips, relative to one it fires in
 
 
-def recent_start(runs_a_day: float, today: date) -> date:
+def recent_start(runs_per_day: float, today: date) -> date:
     """Return the start date that keeps a walk cheap: as early as possible, because each change means a redeploy.
 
     Args:
-        runs_a_day: How many times a day the rule fires.
+        runs_per_day: How many times a day the rule fires.
         today: The current day.
 
     Returns:
         The start of this year, quarter, month or week.
     """
     for start, days in _starts(today):
-        if runs_a_day * days <= _CHEAP_WALK:
+        if runs_per_day * days <= _CHEAP_WALK:
             return start
     return today - timedelta(days=today.weekday())
 
@@ -46,19 +46,19 @@ def _starts(today: date) -> Iterator[tuple[date, int]]:
     yield today.replace(day=1), 31
 
 
-def walk_a_day(recurrence: Recurrence) -> float:
+def walk_per_day(recurrence: Recurrence) -> float:
     """Return how many occurrences the server walks per day between DTSTART and now."""
     return sum(_walk(rule) for rule in (*recurrence.rules, *recurrence.exrules))
 
 
 def _walk(rule: Rule) -> float:
     passed = 1440 / rule.interval * _STEP_COST if rule.frequency == "MINUTELY" else 0
-    return rule.runs_a_day + passed
+    return rule.runs_per_day + passed
 
 
 def start_of(recurrence: Recurrence, today: date) -> datetime:
     """Return the latest start that keeps a walk cheap and yields the same occurrences as a start in 2020."""
-    return advanced_anchor(recurrence, recent_start(walk_a_day(recurrence), today))
+    return advanced_anchor(recurrence, recent_start(walk_per_day(recurrence), today))
 
 
 def start_needed(recurrence: Recurrence, today: date, *, alone: bool) -> datetime | None:
@@ -85,7 +85,7 @@ def start_needed(recurrence: Recurrence, today: date, *, alone: bool) -> datetim
         and _is_plain(recurrence)
     ):
         return None
-    walk = walk_a_day(recurrence)
+    walk = walk_per_day(recurrence)
     if walk * (date(today.year, 12, 31) - DEFAULT_ANCHOR.date()).days <= _CHEAP_WALK:
         return said
     start = start_of(recurrence, today)
@@ -138,7 +138,7 @@ def check_walk(recurrence: Recurrence, today: date, *, where: str | None) -> Non
     raise ScheduleError(
         f"{start} makes the Prefect server walk {walked:,.0f} times at every look; that blocks it for seconds",
         where=where,
-        hint=f"Leave DTSTART out, or write DTSTART:{recent_start(walk_a_day(recurrence), today):%Y%m%d}T000000.",
+        hint=f"Leave DTSTART out, or write DTSTART:{recent_start(walk_per_day(recurrence), today):%Y%m%d}T000000.",
     ).allowed_as("slow")
 
 

@@ -79,7 +79,7 @@ class DaysOff:
     business_days: Sequence[int] = ()
 
     @property
-    def chooses(self) -> bool:
+    def selects_days(self) -> bool:
         """Whether it selects the days with runs rather than those without."""
         return self.on_holiday == "only" or bool(self.business_days)
 
@@ -95,7 +95,7 @@ class DaysOff:
     def reasons(self, first: date, last: date) -> dict[date, str]:
         """Return the days off in a range with their reasons."""
         frozen = dict.fromkeys(self._frozen(first, last), FROZEN)
-        if self.chooses:
+        if self.selects_days:
             chosen = self.chosen(first, last)
             return {**{day: NOT_CHOSEN for day in _days(first, last) if day not in chosen}, **frozen}
         holidays = days_between(self.calendar, first, last) if self.calendar else {}
@@ -120,7 +120,7 @@ class DaysOff:
 
     def _part_days(self, first: date, last: date) -> Mapping[date, PartDay]:
         """Return the days in a range on which only late runs are off; none if the schedule selects days."""
-        if self.calendar is None or self.chooses:
+        if self.calendar is None or self.selects_days:
             return {}
         return self.calendar.part_days(range(first.year, last.year + 1))
 

@@ -159,7 +159,7 @@ def preview(
 
 
 def _because(found: Resolved, runs: Sequence[datetime]) -> Iterator[str]:
-    if not runs or found.days_off is None or not found.days_off.chooses:
+    if not runs or found.days_off is None or not found.days_off.selects_days:
         return
     chosen = found.days_off.chosen(runs[0].date(), runs[-1].date())
     yield from (chosen.get(run.date(), "") for run in runs)
@@ -215,7 +215,7 @@ def _runs(
     start = wall_time(first, zone) - _MARGIN
     until = wall_time(last, zone) + _MARGIN if last else None
     # what lies in the margin is trimmed again below
-    margin = int(found.recurrence.runs_a_day * 2 * _MARGIN.days) + 2
+    margin = int(found.recurrence.runs_per_day * 2 * _MARGIN.days) + 2
     walls = found.recurrence.following(start, count + margin, until=until)
     instant = _instant(found, server)
     yield from sorted({run for wall in walls if (run := instant(wall).astimezone(UTC)) >= first})

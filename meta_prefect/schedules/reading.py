@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from meta_prefect.errors import ScheduleError, nearest
-from meta_prefect.schedules.recurrence import DEFAULT_ANCHOR, Recurrence, Rule, fires_at_all, stamped
+from meta_prefect.schedules.recurrence import DEFAULT_ANCHOR, Recurrence, Rule, ever_fires, stamped
 from meta_prefect.schedules.zones import zone_names
 
 _PROPERTIES = ("DTSTART", "RRULE", "EXRULE", "RDATE", "EXDATE")
@@ -213,14 +213,14 @@ def _check_whole(recurrence: Recurrence, where: str | None) -> None:
     if not recurrence.rules and not recurrence.rdates:
         raise ScheduleError("the rrule names no run: it has no RRULE and no RDATE", where=where)
     for rule in recurrence.rules:
-        if not fires_at_all(rule, recurrence.anchor):
+        if not ever_fires(rule, recurrence.anchor):
             counted = "" if recurrence.dtstart else f" (counted from {DEFAULT_ANCHOR:%Y-%m-%d})"
             start = "" if recurrence.dtstart else ", or write the DTSTART from which it counts"
             hint = f"Its parts exclude each other; check the days and the interval{start}."
             raise ScheduleError(f"{rule.text!r} never fires{counted}", where=where, hint=hint).allowed_as("no_runs")
     # an EXRULE that matches nothing is as slow for the server as such an RRULE
     for rule in recurrence.exrules:
-        if not fires_at_all(rule, recurrence.anchor):
+        if not ever_fires(rule, recurrence.anchor):
             raise ScheduleError(f"EXRULE {rule.text!r} excludes nothing", where=where, hint="Leave it out.").allowed_as(
                 "ignored_parts"
             )

@@ -87,7 +87,7 @@ class Rule:
                 return 1
 
     @cached_property
-    def runs_a_day(self) -> float:
+    def runs_per_day(self) -> float:
         """An upper bound on its runs per day, averaged over a week."""
         hours, minutes = len(self.numbers("BYHOUR")), len(self.numbers("BYMINUTE"))
         match self.frequency:
@@ -147,7 +147,7 @@ class Rule:
 
 
 @cache
-def fires_at_all(rule: Rule, anchor: datetime) -> bool:
+def ever_fires(rule: Rule, anchor: datetime) -> bool:
     """Return whether a rule ever fires. Checked first, because walking one that never does takes seconds."""
     # The calendar repeats every 400 years. Starting far ahead keeps dateutil's limit (the year 9999) near.
     years = (9990 - anchor.year) // 400 * 400 if rule.months <= 12 * 50 else 0
@@ -191,9 +191,9 @@ class Recurrence:
         return self.dtstart or DEFAULT_ANCHOR
 
     @property
-    def runs_a_day(self) -> float:
+    def runs_per_day(self) -> float:
         """An upper bound on its runs per day, before exclusions."""
-        return sum(rule.runs_a_day for rule in self.rules)
+        return sum(rule.runs_per_day for rule in self.rules)
 
     def between(self, start: datetime, end: datetime) -> list[datetime]:
         """Return the wall-clock times from ``start`` to ``end``, both included, in order and without duplicates."""
@@ -223,7 +223,7 @@ class Recurrence:
     def _is_cheap_to_walk(self) -> bool:
         """Whether one walk over the whole range is cheaper than one per day, since a COUNT starts at DTSTART each time."""
         rules = (*self.rules, *self.exrules)
-        return any("COUNT" in rule.parts for rule in rules) or sum(rule.runs_a_day for rule in rules) < _FEW_RUNS
+        return any("COUNT" in rule.parts for rule in rules) or sum(rule.runs_per_day for rule in rules) < _FEW_RUNS
 
     @property
     def _end(self) -> datetime:
@@ -231,7 +231,7 @@ class Recurrence:
         ends = [stamped(rule.parts["UNTIL"]) if "UNTIL" in rule.parts else datetime.max for rule in self.rules]  # noqa: DTZ901
         return max([*ends, *self.rdates])
 
-    def goes_on_in_vain(self, now: datetime) -> bool:
+    def is_fully_excluded(self, now: datetime) -> bool:
         """Return whether everything the endless rules yield is excluded, so that a search would never end."""
         endless = tuple(rule for rule in self.rules if not {"COUNT", "UNTIL"} & rule.parts.keys())
         if not endless or not self.exrules:
@@ -245,12 +245,12 @@ class Recurrence:
         by then never runs, or overloads the server that searches it. With ``until``, the search stops there.
         """
         found: list[datetime] = []
-        begin, days, spent = start, max(1, min(40, int(300 / max(self.runs_a_day, 1)))), 0.0
+        begin, days, spent = start, max(1, min(40, int(300 / max(self.runs_per_day, 1)))), 0.0
         latest = until or min(start + timedelta(days=60 * 365), self._end)
         while len(found) < count and begin <= latest and (until is not None or spent < _MOST_CANDIDATES):
             end = min(begin + timedelta(days=days), latest)
             found += self.between(begin, end)
-            spent += days * max(self.runs_a_day, 0.001)
+            spent += days * max(self.runs_per_day, 0.001)
             begin, days = end + timedelta(microseconds=1), days * 3
         return found[:count]
 

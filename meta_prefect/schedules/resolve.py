@@ -17,7 +17,7 @@ from meta_prefect.schedules.anchoring import (
     earlier_starts,
     start_needed,
     start_of,
-    walk_a_day,
+    walk_per_day,
 )
 from meta_prefect.schedules.calendars import Calendar, make_calendar
 from meta_prefect.schedules.cron import cron_to_rrule, uneven_steps
@@ -267,7 +267,7 @@ def _check_runs(base: Recurrence, now: datetime, where: str | None) -> None:
         raise ScheduleError(f"{base.text!r} never fires after {now:%Y-%m-%d %H:%M}", where=where, hint=hint).allowed_as(
             "no_runs"
         )
-    if base.goes_on_in_vain(now):
+    if base.is_fully_excluded(now):
         raise ScheduleError(
             f"of {base.text!r}, what has no end is left out again by its EXRULE: the server would look for its next run until "
             "the year 9999",
@@ -293,7 +293,7 @@ def _stored(
     if start is None:
         return plain.model_copy(update={"rrule": text})
     # our rules omit the hour and minute of the start
-    earlier = (one for one in earlier_starts(walk_a_day(base), start, today, start_at) if one.time() == start.time())
+    earlier = (one for one in earlier_starts(walk_per_day(base), start, today, start_at) if one.time() == start.time())
     alike = tuple(f"DTSTART:{stamp(one)}\n{text}" for one in earlier)
     return plain.model_copy(update={"rrule": f"DTSTART:{stamp(start)}\n{text}", "alike": alike})
 
@@ -308,12 +308,12 @@ def _without_days_off(
     where: str | None,
 ) -> Resolved:
     for first, last in _windows(today, days_off):
-        chosen = days_off.on_chosen_days(base, stored_zone, first, last) if days_off.chooses else None
+        chosen = days_off.on_chosen_days(base, stored_zone, first, last) if days_off.selects_days else None
         left_out, kept = days_off.leave_out(base, stored_zone, first, last) if chosen is None else ([], chosen)
         if not any(first <= wall.date() <= last for wall in kept):
             _check_some_remain(base, stored_zone, days_off, first, last, where)
         added = days_off.moved_into(base, stored_zone, first, last)
-        changed = bool(left_out or added or days_off.chooses)
+        changed = bool(left_out or added or days_off.selects_days)
         start = start_at(today) if plain.interval else start_needed(base, today, alone=not changed)
         # matches before our start are past; including them keeps the lines unchanged when the start moves on
         frame = Frame(start or base.anchor, datetime.min if start else base.anchor, first)  # noqa: DTZ901 - wall-clock time
@@ -383,7 +383,7 @@ def _check_some_remain(
     base: Recurrence, stored_zone: str, days_off: DaysOff, first: date, last: date, where: str | None
 ) -> None:
     """Reject a schedule whose runs all fall on holidays for years: it would never run."""
-    if days_off.chooses:
+    if days_off.selects_days:
         what = "business day" if days_off.business_days else "holiday"
         message = f"no run of {base.text!r} from {first} to {last} is on such a {what}"
         raise ScheduleError(message, where=where, hint="Let it run every day, at the times that are meant.")
@@ -433,7 +433,7 @@ def _note(spec: ScheduleSpec, days_off: DaysOff | None, last: date | None) -> st
 def _left_out(days_off: DaysOff, last: date) -> str:
     holidays = f"holidays of {days_off.calendar.name}" if days_off.calendar else ""
     frozen = "frozen days" if days_off.freeze else ""
-    if days_off.chooses:
+    if days_off.selects_days:
         numbers = " and ".join(map(str, days_off.business_days))
         what = (
             f"on business day {numbers} of a month ({holidays or 'Monday to Friday'})" if numbers else f"on {holidays}"

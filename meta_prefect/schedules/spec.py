@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from meta_prefect.errors import ScheduleError, got, nearest, said
+from meta_prefect.errors import ScheduleError, input_of, message_of, nearest
 from meta_prefect.interfaces.short_forms import NUMBER, TEXT, one_or_many, reads
 from meta_prefect.schedules.durations import looks_like_a_duration, read_duration
 
@@ -356,5 +356,5 @@ def read_spec(value: object, *, where: str | None = None) -> ScheduleSpec:
         hint = None
         if first["type"] == "extra_forbidden":
             hint = nearest(str(first["loc"][-1]), ScheduleSpec.model_fields)
-        message = f"{said(first)} {got(first)}" if path else said(first)
+        message = f"{message_of(first)} {input_of(first)}" if path else message_of(first)
         raise ScheduleError(f"{path}: {message}" if path else message, where=where, hint=hint) from None

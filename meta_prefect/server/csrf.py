@@ -42,7 +42,7 @@ class CsrfToken:
         """Start working: tokens are fetched with the client they are for."""
         self._fetch_with = client
 
-    async def put_on(self, request: httpx.Request) -> None:
+    async def attach_token(self, request: httpx.Request) -> None:
         """Add the token to a request that needs it."""
         if request.method in _SAFE or self._fetch_with is None:
             return

@@ -36,7 +36,7 @@ class Pace:
         """Delay a request until it may be sent."""
         del request
         while (left := self._until - time.monotonic()) > 0:
-            with self._silence.asked_for(left):
+            with self._silence.pausing(left):
                 await asyncio.sleep(left)
 
     async def look_at(self, response: httpx.Response) -> None:

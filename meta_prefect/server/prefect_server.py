@@ -27,7 +27,7 @@ from meta_prefect.server.csrf import CsrfToken
 from meta_prefect.server.pacing import Pace
 from meta_prefect.server.reading import PrefectReads
 from meta_prefect.server.requests import leave_waiting_to_us
-from meta_prefect.server.silence import STUCK_SECONDS, begin_silence
+from meta_prefect.server.silence import STUCK_SECONDS, track_silence
 
 if TYPE_CHECKING:
     import httpx
@@ -149,7 +149,7 @@ async def connect(host: Host) -> AsyncGenerator[PrefectServer]:
     if connection is not None and (connection.loop, connection.url) == (loop, url):
         yield PrefectServer(connection, host)
         return
-    clock, silence = ServerClock(), begin_silence(str(url))
+    clock, silence = ServerClock(), track_silence(str(url))
     pace = Pace(silence)
     async with _guarded_client([pace.hold_back], [clock.look_at, silence.look_at, pace.look_at]) as client:
         connection = Connection(loop, url, client, clock, silence)
@@ -178,7 +178,7 @@ async def _guarded_client(
     from meta_prefect.prefect_internals.clients import is_cloud, shared_client
 
     csrf = CsrfToken()
-    hooks = {"request": [*requests, csrf.put_on], "response": [*answers, csrf.look_at, leave_waiting_to_us]}
+    hooks = {"request": [*requests, csrf.attach_token], "response": [*answers, csrf.look_at, leave_waiting_to_us]}
     usual: float = PREFECT_API_REQUEST_TIMEOUT.value()
     # If a server hangs, we track for how long and eventually give up.
     timeout = httpx.Timeout(usual, read=max(usual, STUCK_SECONDS + usual), pool=max(usual, STUCK_SECONDS + usual))

@@ -26,8 +26,8 @@ from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.redaction import hidden, sealed, without_userinfo
 from meta_prefect.server.connection import Connection
 from meta_prefect.server.csrf import is_about_csrf
+from meta_prefect.server.error_responses import TEMPORARY, no_prefect_api, refusal, unreachable
 from meta_prefect.server.pacing import PATIENCE_SECONDS, asked_wait
-from meta_prefect.server.refusals import TEMPORARY, no_prefect_api, refusal, unreachable
 from meta_prefect.server.silence import FIRST_ANSWER_SECONDS, GONE_SECONDS
 
 PAGE = 200

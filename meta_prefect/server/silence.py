@@ -58,7 +58,7 @@ class Silence:
             self._asking -= 1
 
     @contextmanager
-    def asked_for(self, seconds: float) -> Generator[None]:
+    def pausing(self, seconds: float) -> Generator[None]:
         """Note that the server asked for a pause: until then, nobody is waiting for a response."""
         self._since, self._waits_until = None, time.monotonic() + seconds
         yield
@@ -79,7 +79,7 @@ class Silence:
         return 0 if (since := self._since) is None else time.monotonic() - since
 
     @property
-    def asked_seconds(self) -> float:
+    def pause_remaining(self) -> float:
         """How much longer it asked us to pause."""
         return max(0.0, self._waits_until - time.monotonic())
 
@@ -107,7 +107,7 @@ def watched_by(watch: Callable[[Silence], None]) -> Generator[None]:
         _watch.reset(token)
 
 
-def begin_silence(url: str) -> Silence:
+def track_silence(url: str) -> Silence:
     """Create the :class:`Silence` of a server being connected to, and call the watcher with it."""
     silence = Silence(url)
     _watch.get()(silence)

@@ -11,7 +11,7 @@ from meta_prefect.plan.ledger import HistoryEntry, LedgerPage
 from meta_prefect.server import KeptEntries, PrefectServer
 
 
-async def keep_applied(page: LedgerPage, server: PrefectServer) -> None:
+async def store_applied(page: LedgerPage, server: PrefectServer) -> None:
     """Replace the stored entries of the deployments that a page says were written."""
     kept = await server.read_kept((page.project,), page.environment)
     replaced = {entry.deployment for entry in page.entries}

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.markdown import code
-from meta_prefect.interfaces.moments import Moment
 from meta_prefect.interfaces.names import artifact_key
+from meta_prefect.interfaces.times import Moment
 from meta_prefect.plan.soundness import sound_or_named
 from meta_prefect.server import PrefectServer
 

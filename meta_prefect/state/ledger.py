@@ -21,11 +21,11 @@ from meta_prefect.interfaces.api import Api
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.markdown import code, escaped, link
-from meta_prefect.interfaces.places import run_page
+from meta_prefect.interfaces.ui_links import run_page
 from meta_prefect.plan.ledger import ARTIFACT_TYPE, LedgerEntry, LedgerPage, PageHead
 from meta_prefect.plan.outcomes import count_actions
 from meta_prefect.server import PrefectServer
-from meta_prefect.state.applied import keep_applied
+from meta_prefect.state.applied import store_applied
 from meta_prefect.state.sealing_key import share_key
 
 _MOST_NAMED: Final = 3
@@ -70,7 +70,7 @@ class OpenPage:
                 await self._server.delete(path)
                 return
             await self._server.patch(path, {"data": page.model_dump(mode="json"), "description": _in_words(page)})
-            await keep_applied(page, self._server)
+            await store_applied(page, self._server)
         except ServerError as error:
             # The deploy itself is done, and the page already says what was about to be written.
             _logger().warning("the ledger could not be brought up to date: %s", error)

@@ -13,8 +13,8 @@ from meta_prefect.errors import TargetError
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.markdown import code, escaped, link
-from meta_prefect.interfaces.places import run_page
 from meta_prefect.interfaces.tags import Names
+from meta_prefect.interfaces.ui_links import run_page
 from meta_prefect.plan.provenance import Doubt
 from meta_prefect.plan.saved_plan import ARTIFACT_TYPE, DeployOptions, SavedPlan, recorded_key
 from meta_prefect.plan.soundness import sound_or_named

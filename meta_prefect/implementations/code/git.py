@@ -73,7 +73,7 @@ def check_token(reference: str) -> str:
     return reference
 
 
-def opened_by(token: str | None, repository: str, user: str | None = None) -> Record:
+def credentials_argument(token: str | None, repository: str, user: str | None = None) -> Record:
     """Return the argument with which Prefect's step authenticates: a reference to a saved block, resolved in the run.
 
     Args:
@@ -105,7 +105,13 @@ def clone_steps(
         folder: The project's folder in the repository.
     """
     steps: list[dict[str, Any]] = [
-        {"prefect.deployments.steps.git_clone": {"id": "clone", **clone, **opened_by(token, clone["repository"], user)}}
+        {
+            "prefect.deployments.steps.git_clone": {
+                "id": "clone",
+                **clone,
+                **credentials_argument(token, clone["repository"], user),
+            }
+        }
     ]
     if folder:
         directory = "{{ clone.directory }}/" + folder

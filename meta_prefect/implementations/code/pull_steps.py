@@ -16,7 +16,7 @@ from meta_prefect.interfaces.pull_steps import (
     RUNS_SCRIPT,
     PullStep,
     behind,
-    brings_code,
+    fetches_code,
 )
 from meta_prefect.interfaces.short_forms import one_or_many
 
@@ -31,7 +31,7 @@ def _with_steps(deployment: Deployment, steps: list[PullStep], *, instead: bool 
         ConfigurationError: A step is invalid, has unknown inputs or contains a secret; or two steps have the same id.
     """
     deployment.notes = [*deployment.notes, *check_steps(steps)]
-    whole = not steps or any(map(brings_code, steps))
+    whole = not steps or any(map(fetches_code, steps))
     if whole or deployment.pull_steps:
         deployment.pull_steps = behind([] if whole and instead else deployment.pull_steps, steps)
     else:

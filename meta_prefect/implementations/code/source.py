@@ -16,7 +16,7 @@ CODE_IN_IMAGE: Final = [{"prefect.deployments.steps.set_working_directory": {"di
 """The pull step for code that is in the image's working directory."""
 
 
-def bring_code(deployment: Deployment, *, in_image: bool) -> None:
+def set_code_source(deployment: Deployment, *, in_image: bool) -> None:
     """Set the pull steps, unless a builder has done so already.
 
     Args:

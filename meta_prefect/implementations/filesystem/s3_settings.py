@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, ValidationError
 
-from meta_prefect.errors import ConfigurationError, said
+from meta_prefect.errors import ConfigurationError, message_of
 
 AWS_CREDENTIALS: Final = "aws-credentials"
 """Prefect's block type for AWS credentials."""
@@ -66,4 +66,4 @@ def as_configuration_error(error: ValidationError, where: str) -> ConfigurationE
     """Convert the first validation error into our own wording."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
-    return ConfigurationError(f"{place}: {said(first)}", where=where)
+    return ConfigurationError(f"{place}: {message_of(first)}", where=where)

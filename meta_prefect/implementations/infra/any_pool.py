@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import AfterValidator, Field
 
 from meta_prefect.implementations.builder import Builder
-from meta_prefect.implementations.code.source import bring_code
+from meta_prefect.implementations.code.source import set_code_source
 from meta_prefect.implementations.infra.docker_containers import docker
 from meta_prefect.implementations.infra.ecs_tasks import ecs
 from meta_prefect.implementations.infra.environment import ENVIRONMENT_TEMPLATE, set_environment
@@ -69,5 +69,5 @@ class work_pool(Builder):  # noqa: N801 - used like a function
         deployment.work_pool_name = self.name
         if self.queue is not None:
             deployment.work_queue_name = self.queue
-        bring_code(deployment, in_image=variables.get("image") is not None)
+        set_code_source(deployment, in_image=variables.get("image") is not None)
         return set_environment(deployment)

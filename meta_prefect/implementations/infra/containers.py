@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Final
 from pydantic import AfterValidator, Field
 
 from meta_prefect.implementations.builder import Builder
-from meta_prefect.implementations.code.source import bring_code
+from meta_prefect.implementations.code.source import set_code_source
 from meta_prefect.implementations.infra.environment import ENVIRONMENT_TEMPLATE, set_environment
 from meta_prefect.implementations.infra.images import ImageReference, check_pinned
 from meta_prefect.implementations.infra.pools import JobPool
@@ -108,5 +108,5 @@ class ContainerBuilder(Builder):
         variables = {**given, **self.job_variables(given)}
         deployment.job_variables = {name: value for name, value in variables.items() if value is not None}
         deployment.work_pool_name = self.work_pool
-        bring_code(deployment, in_image=True)
+        set_code_source(deployment, in_image=True)
         return set_environment(deployment)

@@ -127,10 +127,10 @@ def pod_variables(patch: Mapping[str, Any], given: Record) -> Record:
         values.append(("env", "", plain))
     if referring := [item for item in items if "valueFrom" in item]:
         values.append((pod_fields.SECRET_ENV, "env", referring))
-    return {variable: laid_over(given.get(variable), value, field) for variable, field, value in values}
+    return {variable: strategic_merge(given.get(variable), value, field) for variable, field, value in values}
 
 
-def laid_over(base: Any, patch: Any, field: str = "") -> Any:
+def strategic_merge(base: Any, patch: Any, field: str = "") -> Any:
     """Merge a patch into a value, as ``kubectl patch`` does.
 
     Args:
@@ -145,7 +145,7 @@ def laid_over(base: Any, patch: Any, field: str = "") -> Any:
             if value is None:
                 result.pop(key, None)
             else:
-                result[key] = laid_over(below.get(key), value, key)
+                result[key] = strategic_merge(below.get(key), value, key)
         return result
     key = _MERGE_KEYS.get(field)
     if isinstance(patch, tuple):
@@ -154,7 +154,7 @@ def laid_over(base: Any, patch: Any, field: str = "") -> Any:
         return cast("Any", patch)
     ordered = {item[key]: item for item in cast("list[Record]", base)}
     for item in cast("list[Record]", patch):
-        ordered[item[key]] = laid_over(ordered.get(item[key]), item)
+        ordered[item[key]] = strategic_merge(ordered.get(item[key]), item)
     return list(ordered.values())
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from meta_prefect.implementations.builder import Builder
-from meta_prefect.implementations.code.source import bring_code
+from meta_prefect.implementations.code.source import set_code_source
 from meta_prefect.implementations.infra.containers import Environment, PoolName
 from meta_prefect.implementations.infra.environment import ENVIRONMENT_TEMPLATE, set_environment
 from meta_prefect.interfaces.components import Component, Worker, WorkerPool
@@ -31,7 +31,7 @@ class local_process(Builder):  # noqa: N801 - used like a function
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
         """Point the worker at the project's code, and pass the environment to the run."""
-        bring_code(deployment, in_image=False)
+        set_code_source(deployment, in_image=False)
         return set_environment(deployment)
 
 
@@ -64,5 +64,5 @@ class process(Builder):  # noqa: N801 - used like a function
         if self.env:
             deployment.job_variables["env"] = {**deployment.job_variables.get("env", {}), **self.env}
         deployment.work_pool_name = self.work_pool
-        bring_code(deployment, in_image=False)
+        set_code_source(deployment, in_image=False)
         return set_environment(deployment)

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from meta_prefect.implementations.builder import Builder
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.moments import Length
 from meta_prefect.interfaces.smoke import Smoke
+from meta_prefect.interfaces.times import Length
 
 
 class smoke_run(Builder):  # noqa: N801 - used like a function

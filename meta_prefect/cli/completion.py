@@ -35,10 +35,10 @@ def _names(of: Callable[[Project, CompletionContext], Iterable[str]]) -> Callabl
 
 def _place(context: CompletionContext) -> Path:
     """Return the path in the command line, from an option or a target; by default the current folder."""
-    from meta_prefect.project import is_path
+    from meta_prefect.project import path_exists
 
     given = [text for name in ("path", "targets") if (one := context.get(name)) for text in one.raw_tokens]
-    return Path(next(filter(is_path, given), "."))
+    return Path(next(filter(path_exists, given), "."))
 
 
 def _targets(project: Project, context: CompletionContext) -> Iterator[str]:

@@ -31,7 +31,7 @@ def require_api(api: str | None, lacking: str, hint: str = NO_API_HINT) -> None:
         raise NoApiConfiguredError(f"there is no Prefect API configured, so {lacking}", hint=hint)
 
 
-def ask_api(
+def query_api(
     read: Callable[[PrefectServer], Awaitable[T]], lacking: str, *, host: Host | None = None, hint: str = NO_API_HINT
 ) -> T:
     """Read something from the API, without starting a server.
@@ -60,10 +60,10 @@ def run_flow(flow: Callable[[], Awaitable[T]], lacking: str) -> T:
     """
     with reading_api() as api:
         require_api(api, lacking)
-        return run_flow_there(flow)
+        return run_flow_on_current_api(flow)
 
 
-def run_flow_there(flow: Callable[[], Awaitable[T]]) -> T:
+def run_flow_on_current_api(flow: Callable[[], Awaitable[T]]) -> T:
     """Run one of our flows with the API in use.
 
     Raises:

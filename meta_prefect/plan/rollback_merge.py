@@ -19,7 +19,7 @@ from meta_prefect.plan.schedule_identity import WITHOUT_SLUG
 _PLAIN: Final = tuple(key for key in DEFAULTS if key != "schedules")
 
 
-def with_kept_since(
+def merge_restored(
     state: LedgerEntry, live: Record, since: Sequence[LedgerEntry], ids: Mapping[str, str] = MappingProxyType({})
 ) -> Record:
     """Return the record that a deployment gets when rolled back to a state.

@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from meta_prefect.report import Report
 
 
-def somebody_is_there() -> bool:
+def is_terminal_interactive() -> bool:
     """Return whether someone can read the output and answer."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def is_shown_first(targets: Sequence[str], what: PlanOptions) -> bool:
+def needs_confirmation(targets: Sequence[str], what: PlanOptions) -> bool:
     """Return whether a deploy needs confirmation: it prunes, or goes to a protected environment."""
-    return somebody_is_there() and (what.prune or _is_protected(targets, what))
+    return is_terminal_interactive() and (what.prune or _is_protected(targets, what))
 
 
-def go_ahead(planned: Report, targets: Sequence[str], what: PlanOptions, out: Output) -> bool:
+def confirm_changes(planned: Report, targets: Sequence[str], what: PlanOptions, out: Output) -> bool:
     """Show what a deploy would do, and ask for confirmation if needed.
 
     Args:
@@ -36,7 +36,7 @@ def go_ahead(planned: Report, targets: Sequence[str], what: PlanOptions, out: Ou
     if not any(change.action == "delete" for change in changes) and not (changes and _is_protected(targets, what)):
         return True
     out.plan(planned, "text", following=False, adopting=what.adopt)
-    return out.agreed(f"Deploy this to {planned.environment}?")
+    return out.confirm(f"Deploy this to {planned.environment}?")
 
 
 def _is_protected(targets: Sequence[str], what: PlanOptions) -> bool:

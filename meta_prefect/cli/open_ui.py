@@ -40,14 +40,14 @@ def open_ui(
     from meta_prefect.local.opening import open_in_browser, running_server, sign_in_link
     from meta_prefect.local.server import server_status
     from meta_prefect.project import read_project
-    from meta_prefect.server.asking import ask_api
+    from meta_prefect.server.access import query_api
 
     out = Output()
     if deployment is None:
         server, address = running_server(), ""
     else:
         with server_of(read_project(path, required=False), env):
-            address = ask_api(lambda api: _page_of(deployment, api), "no page to open")
+            address = query_api(lambda api: _page_of(deployment, api), "no page to open")
         server = server_status()
     ours = server is not None and (not address or address.startswith(f"{server.ui_url}/"))
     link = sign_in_link(server, urlsplit(address).path) if server is not None and ours else address
