@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
-from meta_prefect.errors import ConfigurationError, RecipeError, input_of, nearest
+from meta_prefect.errors import ConfigurationError, RecipeError, input_of, message_of, nearest
 from meta_prefect.interfaces.json_diff import Record, is_mapping
 from meta_prefect.sealing import HIDDEN
 
