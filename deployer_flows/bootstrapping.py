@@ -41,9 +41,9 @@ from meta_prefect.report import Report
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.state.lock import turn
 
-_MOST: Final = 1000
+_MAX_DELETES: Final = 1000
 
-_MOST_SUGGESTED: Final = 200
+_MAX_SUGGESTED: Final = 200
 """The maximum number of flows offered in a form; others can be typed."""
 
 _RUN_WHERE_THE_FOLDER_IS: Final = (DEFAULT_RECIPE, "process_run_deployer")
@@ -169,7 +169,7 @@ def _inputs(project: Project, setup: DeployerSetup, replaced: str | None, *, rem
             "owner": None,
         },
     )
-    asked = DeployOptions(only_changed=True, prune=True, max_deletes=_MOST)
+    asked = DeployOptions(only_changed=True, prune=True, max_deletes=_MAX_DELETES)
     remarks = [*used.left_out]
     if replaced is not None:
         becomes = "removed" if remove else "replaced by this one"
@@ -252,7 +252,7 @@ def _operations(project: Project, setup: DeployerSetup, used: _Used) -> dict[str
             **chosen,
             "about": f"Deploys **{name}**: all that its project file asks for, or a selection of it. Choose the environment "
             "and submit; a dry run only plans. What is on the server as wanted is not touched.",
-            **({"suggestions": {"names": used.flows[:_MOST_SUGGESTED]}} if used.flows else {}),
+            **({"suggestions": {"names": used.flows[:_MAX_SUGGESTED]}} if used.flows else {}),
             **path,
             "schedule": redeploys,
         },

@@ -29,7 +29,7 @@ from meta_prefect.server import PrefectServer, connect
 from meta_prefect.state.lock import turn
 from meta_prefect.state.previews import forget_preview, read_previews
 
-_MOST = 100_000
+_MAX_DELETES = 100_000
 
 
 @deploy_flow(name="destroy", flow_run_name=named_after_project("destroy", "in", dry_verb="plan to destroy"))
@@ -100,7 +100,7 @@ def _nothing_wanted(project: Project, environment: str) -> PlanInput:
         environment=environment,
         next_versions=False,
     )
-    asked = DeployOptions(prune=True, only_changed=True, max_deletes=_MOST)
+    asked = DeployOptions(prune=True, only_changed=True, max_deletes=_MAX_DELETES)
     requested = ProjectRequests((), (), (), ())
     return PlanInput(project, context, Selection(), requested, asked, ProjectFlows(project.root, from_source=True))
 

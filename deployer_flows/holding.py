@@ -16,7 +16,7 @@ from meta_prefect.engine.source import project_folder
 from meta_prefect.errors import ConflictError, TargetError, nearest
 from meta_prefect.interfaces.tags import Names, owner
 from meta_prefect.local.host import LocalHost
-from meta_prefect.plan.holds import LONGEST_REASON, Hold, Holds, Scope, read_until
+from meta_prefect.plan.holds import MAX_REASON_LENGTH, Hold, Holds, Scope, read_until
 from meta_prefect.project import read_project
 from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.server import PrefectServer, connect
@@ -34,7 +34,7 @@ async def hold(
     deployment: Annotated[str, Field(title="Deployment", description="`flow/deployment`.")],
     because: Annotated[
         str | None,
-        Field(title="Because", description="Why; shown wherever the hold is.", max_length=LONGEST_REASON),
+        Field(title="Because", description="Why; shown wherever the hold is.", max_length=MAX_REASON_LENGTH),
     ] = None,
     until: Annotated[
         str | None,

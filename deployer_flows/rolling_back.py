@@ -28,7 +28,7 @@ from meta_prefect.interfaces.tags import Names
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.changes import Create, Plan, Planned, Unchanged, Update, after_of
 from meta_prefect.plan.deployment_record import LiveDeployment
-from meta_prefect.plan.holds import LONGEST_REASON, Hold, StoredHold, release_command
+from meta_prefect.plan.holds import MAX_REASON_LENGTH, Hold, StoredHold, release_command
 from meta_prefect.plan.ledger import CUT_OFF, HistoryEntry, LedgerEntry, LedgerPage, PageHead, is_cut_off
 from meta_prefect.plan.outcomes import counted, done_action, planned_action
 from meta_prefect.plan.rollback import code_remarks, diff_restored, under_present_name
@@ -157,7 +157,7 @@ def _refusal(deployment: str, held: Hold) -> ConflictError:
 
 async def _hold(restoration: Restoration, scope: Literal["automatic", "all"], server: PrefectServer) -> Hold:
     by = (await who_runs(flow_run.get_id(), server))[:300]
-    because = f"rolled back to {restoration.wanted}"[:LONGEST_REASON]
+    because = f"rolled back to {restoration.wanted}"[:MAX_REASON_LENGTH]
     return Hold(deployment=restoration.wanted.entry.deployment, by=by, at=clock(), because=because, scope=scope)
 
 

@@ -81,10 +81,10 @@ from meta_prefect.state.previews import keep_preview
 from meta_prefect.state.saved_plans import plan_of_earlier_attempt, read_plan, settle_plan, store_plan, unfinished_plan
 from meta_prefect.state.sealing_key import share_key
 
-LARGEST_PARAMETERS: Final = 400_000
+MAX_PARAMETERS_SIZE: Final = 400_000
 """Maximum size of a recipe run's parameters, in bytes of JSON; Prefect rejects more than 524,288."""
 
-LONGEST_QUESTION: Final = 20_000
+MAX_QUESTION_LENGTH: Final = 20_000
 """How many characters of a plan to show in the approval form; the complete plan is an artifact."""
 
 _NAMED: Final = 2
@@ -93,7 +93,7 @@ _NAMED: Final = 2
 _LINES: Final = 100
 """How many lines of a plan to log as one record: Prefect Cloud counts records, and allows 25,000 characters in each."""
 
-_TOLD: Final = 5
+_MAX_NAMED_FAILURES: Final = 5
 """How many failures to name in the run's state; all are in its report."""
 
 
@@ -241,7 +241,7 @@ async def approved(
         source, commit = inputs.context.promoted_from, inputs.context.commit
         what = f"Deploy {project.name}" if source is None else f"Promote {project.name} from {source}"
         first = () if commit is None else (f"commit {short_commit(commit)}",)
-        about = markdown(plan, f"{what} to {environment.name}", first, longest=LONGEST_QUESTION)
+        about = markdown(plan, f"{what} to {environment.name}", first, longest=MAX_QUESTION_LENGTH)
     approval = await ask(earlier, about, environment, rule, server)
     answered = earlier.model_copy(update={"approval": approval})
     return inputs.following(answered), answered
@@ -261,8 +261,14 @@ def succeeded(report: Report) -> Report:
         DeployFailed: Some deployments could not be written.
     """
     if report.failed:
-        failures = "\n".join(f"  {outcome.deployment}: {outcome.detail}" for outcome in report.failed[:_TOLD])
-        more = f"\n  and {len(report.failed) - _TOLD} more" if len(report.failed) > _TOLD else ""
+        failures = "\n".join(
+            f"  {outcome.deployment}: {outcome.detail}" for outcome in report.failed[:_MAX_NAMED_FAILURES]
+        )
+        more = (
+            f"\n  and {len(report.failed) - _MAX_NAMED_FAILURES} more"
+            if len(report.failed) > _MAX_NAMED_FAILURES
+            else ""
+        )
         raise DeployFailed(f"{counted(len(report.failed), 'deployment')} failed:\n{failures}{more}", report=report)
     return report
 
@@ -473,7 +479,7 @@ def _batches(items: Sequence[PlannedRequest]) -> Iterator[list[PlannedRequest]]:
     size = 0
     for item in items:
         cost = len(json.dumps(item[0].as_entry()))
-        if batch and size + cost > LARGEST_PARAMETERS:
+        if batch and size + cost > MAX_PARAMETERS_SIZE:
             yield batch
             batch, size = [], 0
         batch.append(item)

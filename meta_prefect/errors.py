@@ -77,10 +77,10 @@ __all__ = [
 ]
 
 ConfigurationErrorT = TypeVar("ConfigurationErrorT", bound="ConfigurationError")
-_MOST_NAMES: Final = 40
-_MOST_PLACES: Final = 5
-_LONGEST_PLACE: Final = 300
-_LONGEST_HINT: Final = 600
+_MAX_NAMES: Final = 40
+_MAX_PLACES: Final = 5
+_MAX_PLACE_LENGTH: Final = 300
+_MAX_HINT_LENGTH: Final = 600
 
 
 class MetaPrefectError(Exception):
@@ -98,8 +98,8 @@ class MetaPrefectError(Exception):
     def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
         self.message: str = presentable(message, longest=self.longest)
         super().__init__(self.message)
-        self.where = where if where is None else presentable(where, longest=_LONGEST_PLACE)
-        self.hint: str | None = hint if hint is None else presentable(hint, longest=_LONGEST_HINT)
+        self.where = where if where is None else presentable(where, longest=_MAX_PLACE_LENGTH)
+        self.hint: str | None = hint if hint is None else presentable(hint, longest=_MAX_HINT_LENGTH)
 
     def __str__(self) -> str:
         located = f"{self.where}: {self.message}" if self.where else self.message
@@ -107,7 +107,7 @@ class MetaPrefectError(Exception):
 
     def asked_for_at(self, place: str) -> None:
         """Prepend where the user requested what went wrong."""
-        place = presentable(place, longest=_LONGEST_PLACE)
+        place = presentable(place, longest=_MAX_PLACE_LENGTH)
         if self.where is None:
             self.where = place
         elif not self.where.startswith(place):
@@ -214,8 +214,8 @@ def grouped_messages(errors: Iterable[MetaPrefectError]) -> Iterator[str]:
         alike.setdefault((error.message, error.hint), []).append(error)
     for first, *others in alike.values():
         places = list(dict.fromkeys(one.where for one in others if one.where not in (None, first.where)))
-        shown = ", ".join(str(place) for place in places[:_MOST_PLACES])
-        more = f" and {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else ""
+        shown = ", ".join(str(place) for place in places[:_MAX_PLACES])
+        more = f" and {len(places) - _MAX_PLACES} more" if len(places) > _MAX_PLACES else ""
         yield f"{first}\n  The same at {shown}{more}." if places else str(first)
 
 
@@ -283,8 +283,8 @@ def nearest(value: str, known: Iterable[str]) -> str:
     names = sorted(set(known))
     if close := difflib.get_close_matches(value, names, n=1):
         return f"Did you mean {close[0]!r}?"
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return f"Known: {', '.join(names[:_MOST_NAMES])}{more}." if names else ""
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return f"Known: {', '.join(names[:_MAX_NAMES])}{more}." if names else ""
 
 
 @contextmanager

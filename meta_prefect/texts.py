@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from meta_prefect.redaction import hidden, redacted
 
-LONGEST_VALUE: Final = 200
+MAX_VALUE_LENGTH: Final = 200
 """Maximum length of a value quoted in a message."""
 
 LONGEST_ERROR: Final = 1800
 """Maximum length of a message."""
 
-_LONGEST_LINE: Final = 600
+_MAX_LINE_LENGTH: Final = 600
 
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """C0, DEL, C1, line separators, bidirectional marks and overrides, and surrogates."""
@@ -49,7 +49,7 @@ def presentable(text: str, *, longest: int | None = LONGEST_ERROR) -> str:
         longest: The maximum total length; None for no limit. Long lines are shortened in any case.
     """
     clean = escaped(redacted(text), keep="\n")
-    lines = "\n".join(_abridged(line, _LONGEST_LINE) for line in clean.split("\n"))
+    lines = "\n".join(_abridged(line, _MAX_LINE_LENGTH) for line in clean.split("\n"))
     return lines if longest is None else _abridged(lines, longest)
 
 
@@ -74,7 +74,7 @@ def quoted(value: Any, *keys: str | int) -> str:
 def short(text: str) -> str:
     """Shorten a foreign text to one line."""
     plain = escaped(text)
-    return plain if len(plain) <= LONGEST_VALUE else f"{plain[: LONGEST_VALUE - 1]}…"
+    return plain if len(plain) <= MAX_VALUE_LENGTH else f"{plain[: MAX_VALUE_LENGTH - 1]}…"
 
 
 def shell(text: str) -> str:

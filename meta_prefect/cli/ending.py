@@ -19,9 +19,9 @@ INTERRUPTED: Final = 130
 """The exit code a shell reports for a program that was ended by Ctrl-C: 128 plus the number of SIGINT."""
 
 _LOOK_SECONDS: Final = 0.5
-_TELL_SECONDS: Final = 4
+_REPORT_INTERVAL_SECONDS: Final = 4
 _SLOW_SECONDS: Final = 10
-_AGAIN_SECONDS: Final = 30
+_REPEAT_SECONDS: Final = 30
 _NAMED: Final = 10
 
 
@@ -105,10 +105,10 @@ class Watched:
                 self._say(f"{api} answers again")
                 self._step(f"{api} answers again")
             self._said = 0.0
-        elif self._said == 0 and seconds > _TELL_SECONDS:
+        elif self._said == 0 and seconds > _REPORT_INTERVAL_SECONDS:
             self._said = seconds
             self._say(f"waiting for {api} to answer …")
-        elif seconds > max(_SLOW_SECONDS, self._said + (_AGAIN_SECONDS if self._said > _SLOW_SECONDS else 0)):
+        elif seconds > max(_SLOW_SECONDS, self._said + (_REPEAT_SECONDS if self._said > _SLOW_SECONDS else 0)):
             why = "" if self._said > _SLOW_SECONDS else self._why()
             self._said = seconds
             self._say(f"{api} has not answered for {seconds:.0f} seconds; still waiting{why}")

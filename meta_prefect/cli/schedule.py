@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 schedule_app: App = App(name="schedule", help="When deployments run.")
 
 _ROOM = 6500  # Prefect's limit for an rrule, in characters
-_MOST_ALIKE = 8  # consecutive lines with the same reason
+_MAX_ALIKE = 8  # consecutive lines with the same reason
 
 
 @Parameter(name="*", group="Instead of a project's schedules")
@@ -186,9 +186,7 @@ def _lines(preview: Preview, wanted: int) -> Iterator[tuple[str, bool]]:
         if reason is not None:
             lines = [f"- {line}   {reason}" for line in shown]
             hidden = f"- … {len(lines) - 2:,} more   {reason}"
-            yield from (
-                (line, True) for line in (lines if len(lines) <= _MOST_ALIKE else [lines[0], hidden, lines[-1]])
-            )
+            yield from ((line, True) for line in (lines if len(lines) <= _MAX_ALIKE else [lines[0], hidden, lines[-1]]))
         else:
             for at, line in zip(moments, shown, strict=True):
                 moved_here = " and ".join(instead.get(at, ()))

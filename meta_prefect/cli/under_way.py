@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from meta_prefect.local.server import LocalServer
 
 _UNDER_WAY: Final = {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}
-_MOST: Final = 200
+_MAX_RUNS: Final = 200
 _NAMED: Final = 10
 
 
@@ -71,7 +71,7 @@ async def _ask() -> UnderWay:
     # A subflow run is represented by its parent.
     condition = {"flow_runs": {**_UNDER_WAY, "parent_task_run_id": {"is_null_": True}}}
     async with connect(LocalHost()) as server:
-        runs: list[Record] = await server.post("/flow_runs/filter", {**condition, "limit": _MOST})
+        runs: list[Record] = await server.post("/flow_runs/filter", {**condition, "limit": _MAX_RUNS})
         if not runs:
             return UnderWay()
         flows: list[Record] = await server.post(

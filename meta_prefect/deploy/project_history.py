@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from meta_prefect.plan.project_history import ProjectDeploy
     from meta_prefect.server import PrefectServer
 
-MOST_PAGES = 200
+MAX_PAGES = 200
 """The maximum number of ledger pages to read per server."""
 
 
@@ -55,6 +55,6 @@ def list_deploys(path: Path) -> tuple[list[ProjectDeploy], list[str]]:
 async def _on(names: Names, server: PrefectServer) -> tuple[list[ProjectDeploy], list[str]]:
     from meta_prefect.engine.project_history import recent_deploys
 
-    found, is_all = await recent_deploys(names, server, MOST_PAGES)
-    more = [] if is_all else [f"on {server.url} there is more: these are the last {MOST_PAGES} pages of the ledger"]
+    found, is_all = await recent_deploys(names, server, MAX_PAGES)
+    more = [] if is_all else [f"on {server.url} there is more: these are the last {MAX_PAGES} pages of the ledger"]
     return found, [*more, *server.unsound.values()]

@@ -18,7 +18,7 @@ FLOW: Final = "deploy-project"
 _POLL_SECONDS: Final = 1
 _FINAL: Final = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 _PAGE: Final = 200
-_PATIENCE_FOR_LOGS: Final = 6
+_LOGS_TIMEOUT: Final = 6
 """Seconds to wait for the last logs after the end of a run; Prefect sends them every two seconds."""
 
 
@@ -102,7 +102,7 @@ async def _start(names: Names, parameters: Mapping[str, Any], server: PrefectSer
 async def _lines(run_id: str, server: PrefectServer) -> AsyncGenerator[str]:
     """Yield the log of a run until it has ended and its last lines have arrived."""
     seen = 0
-    left = _PATIENCE_FOR_LOGS
+    left = _LOGS_TIMEOUT
     while left > 0:
         ended = (await server.get(f"/flow_runs/{run_id}"))["state"]["type"] in _FINAL
         condition = {"logs": {"flow_run_id": {"any_": [run_id]}}}

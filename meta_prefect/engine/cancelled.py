@@ -23,7 +23,7 @@ from meta_prefect.state.ledger import OpenPage, who_runs
 from meta_prefect.state.lock import release_lock_of
 from meta_prefect.state.saved_plans import plan_of_run
 
-_MOST_PAGES = 50
+_MAX_PAGES = 50
 _NOT_PASSED = "written with its schedules inactive; its smoke run had not passed, and the next deploy finishes that"
 _TOO_LATE = "the deploy was cancelled before it was written"
 
@@ -64,7 +64,7 @@ async def _pages(plan: SavedPlan, server: PrefectServer) -> list[tuple[str, Ledg
         if stored.page.deploy_id == plan.deploy_id and stored.doubt is None:
             found.append((stored.artifact_id, stored.page))
         seen += 1
-        if seen >= _MOST_PAGES:
+        if seen >= _MAX_PAGES:
             break
     return found
 

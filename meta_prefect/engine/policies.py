@@ -205,7 +205,7 @@ class PolicyCheck:
 
     def ask(self, rule: Rule) -> tuple[int, list[str]]:
         """Check one policy against all deployments."""
-        told: list[str] = []
+        messages: list[str] = []
         denied = 0
         for index, (draft, verdict) in enumerate(self._verdicts):
             try:
@@ -213,15 +213,15 @@ class PolicyCheck:
                     after = verdict.with_rule(rule, self._in_force.exemptions)
             except PolicyError as error:
                 draft.refuse(error)
-                told.append(f"{verdict.finished.name}: {error.message}")
+                messages.append(f"{verdict.finished.name}: {error.message}")
                 denied += 1
                 continue
             self._verdicts[index] = (draft, after)
             news = after.violations[len(verdict.violations) :]
             denied += any(one.level == "deny" for one in news)
             said = (*news, *after.exemptions[len(verdict.exemptions) :], *after.fixes[len(verdict.fixes) :])
-            told.extend(f"{verdict.finished.name}: {one}" for one in said)
-        return denied, told
+            messages.extend(f"{verdict.finished.name}: {one}" for one in said)
+        return denied, messages
 
     async def _run(self, rules: Sequence[Rule]) -> None:
         if not self._verdicts:
@@ -239,10 +239,10 @@ class PolicyCheck:
 @task(name="policy", task_run_name="{step}", cache_policy=NO_CACHE)
 async def run_policy(step: PolicyStep) -> State[None] | None:
     """Check a policy against every deployment of the batch; the task fails if it denies one."""
-    denied, told = step.run()
+    denied, messages = step.run()
     logger = get_run_logger()
-    for line in told:
+    for line in messages:
         logger.warning("%s", line)
-    if not told:
+    if not messages:
         logger.info("%s: nothing to say", step)
-    return Failed(message=f"it denies {counted(denied, 'deployment')}: {told[0]}") if denied else None
+    return Failed(message=f"it denies {counted(denied, 'deployment')}: {messages[0]}") if denied else None

@@ -27,7 +27,7 @@ from meta_prefect.server import PrefectServer
 from meta_prefect.state.ledger import begin_page
 from meta_prefect.texts import presentable
 
-PATIENCE_SECONDS: Final = 600
+ACTIVE_RUNS_TIMEOUT_SECONDS: Final = 600
 """How long to wait for active runs before a deployment is left, paused, to the next deploy."""
 
 _POLL_SECONDS: Final = 1
@@ -81,7 +81,7 @@ async def _cancel_scheduled_runs(live: LiveDeployment, server: PrefectServer) ->
 
 
 async def _wait_for_runs(live: LiveDeployment, server: PrefectServer) -> None:
-    deadline = anyio.current_time() + PATIENCE_SECONDS
+    deadline = anyio.current_time() + ACTIVE_RUNS_TIMEOUT_SECONDS
     announced = False
     while under_way := await _runs(live, _UNDER_WAY, server):
         runs, names = counted(len(under_way), "run"), listed(run["name"] for run in under_way)

@@ -29,13 +29,13 @@ from meta_prefect.report import Outcome
 from meta_prefect.server import PrefectServer, ui_url
 from meta_prefect.texts import presentable
 
-MOST_AT_ONCE: Final = 10
+MAX_AT_ONCE: Final = 10
 """The maximum number of concurrent smoke runs."""
 
 _FINAL: Final = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 _POLL_SECONDS: Final = 1
-_PATIENCE_FOR_LOGS: Final = 4
-_PATIENCE_FOR_CANCELLING: Final = 60
+_LOGS_TIMEOUT: Final = 4
+_CANCEL_TIMEOUT: Final = 60
 _LINES: Final = 3
 
 
@@ -68,7 +68,7 @@ async def prove(
     Returns:
         The outcome of each.
     """
-    limit = asyncio.Semaphore(MOST_AT_ONCE)
+    limit = asyncio.Semaphore(MAX_AT_ONCE)
 
     async def verdict(planned: PlannedDeployment, outcome: Outcome) -> Verdict:
         if outcome.action == "failed" or outcome.id is None:
@@ -171,7 +171,7 @@ async def _final_state(run_id: str, seconds: float, server: PrefectServer) -> Re
 async def _cancel(run_id: str, server: PrefectServer) -> None:
     """Cancel a run and wait for it to end, because its deployment may be deleted afterwards."""
     await server.post(f"/flow_runs/{run_id}/set_state", {"state": {"type": "CANCELLING"}})
-    if await _final_state(run_id, _PATIENCE_FOR_CANCELLING, server) is None:
+    if await _final_state(run_id, _CANCEL_TIMEOUT, server) is None:
         body = {"state": {"type": "CANCELLED", "message": "its smoke run did not end in time"}, "force": True}
         await server.post(f"/flow_runs/{run_id}/set_state", body)
 
@@ -179,7 +179,7 @@ async def _cancel(run_id: str, server: PrefectServer) -> None:
 async def _last_errors(run_id: str, server: PrefectServer) -> list[str]:
     """Return the last lines of the last errors logged by a run; Prefect sends logs every two seconds."""
     condition: Record = {"logs": {"flow_run_id": {"any_": [run_id]}, "level": {"ge_": 40}}}
-    for _ in range(_PATIENCE_FOR_LOGS):
+    for _ in range(_LOGS_TIMEOUT):
         if found := await server.post("/logs/filter", {**condition, "sort": "TIMESTAMP_DESC", "limit": _LINES}):
             lines = [str(one["message"]).strip().rpartition("\n")[2] for one in reversed(found)]
             return list(dict.fromkeys(filter(None, lines)))

@@ -40,7 +40,7 @@ _WHOLE_COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _ABBREVIATED: Final = re.compile(r"[0-9a-f]{7,39}")
 _GIT_ERRORS: Final = (RuntimeError, subprocess.CalledProcessError)
 _WHERE: Final = "branch or commit"
-_MOST_KNOWN: Final = 50
+_MAX_KNOWN: Final = 50
 
 
 _fetched: dict[Path, ProjectSource] = {}
@@ -341,7 +341,7 @@ class _Copy:
         what = "commit" if is_commit else "branch or tag"
         lines = (git(root, "ls-remote", "--heads", "--tags", "origin") or "").splitlines()
         known = [line.partition("refs/")[2].partition("/")[2].removesuffix("^{}") for line in lines]
-        hint = "Has it been pushed?" if is_commit else nearest(wanted or "", known[:_MOST_KNOWN])
+        hint = "Has it been pushed?" if is_commit else nearest(wanted or "", known[:_MAX_KNOWN])
         return ValidationFailed(
             [TargetError(f"there is no {what} {wanted!r} in {self._repository}", where=_WHERE, hint=hint)]
         )

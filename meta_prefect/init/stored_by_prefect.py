@@ -37,10 +37,10 @@ def stored_by_prefect(file: Path) -> StoredByPrefect:
     Raises:
         ConfigurationError: This version of Prefect is not supported.
     """
-    told = [one for _, one in told_by_prefect(file.resolve().parent, file.name)]
-    stored = [live_deployment(one["answer"], one["flow_name"]) for one in told if "answer" in one]
+    results = [one for _, one in told_by_prefect(file.resolve().parent, file.name)]
+    stored = [live_deployment(one["answer"], one["flow_name"]) for one in results if "answer" in one]
     return StoredByPrefect(
-        {one.full_name: one for one in stored}, {one["name"]: one["refused"] for one in told if "refused" in one}
+        {one.full_name: one for one in stored}, {one["name"]: one["refused"] for one in results if "refused" in one}
     )
 
 
@@ -57,5 +57,5 @@ def told_by_prefect(root: Path, *files: str) -> Iterator[tuple[str, Mapping[str,
         raise ConfigurationError(f"Prefect cannot be asked what it would store: {reason}", where=str(root))
     for line in done.stdout.splitlines():
         if line.startswith('{"file": '):  # flows may print when they are loaded
-            told: dict[str, Any] = json.loads(line)
-            yield told["file"], told
+            result: dict[str, Any] = json.loads(line)
+            yield result["file"], result

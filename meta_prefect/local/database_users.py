@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-_PATIENCE = 3.0  # seconds: without a configured API, Prefect briefly starts servers of its own
+_TIMEOUT = 3.0  # seconds: without a configured API, Prefect briefly starts servers of its own
 _POLL = 0.2
 _SHOWN = 100  # characters of a command line to show
 
@@ -18,7 +18,7 @@ def server_on(database: Path) -> str | None:
     Returns:
         For example ``process 4711 (python -m …) on port 4200``; None if no such process is visible.
     """
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _TIMEOUT
     while (found := _find(database)) is not None and time.monotonic() < deadline:
         time.sleep(_POLL)
     return found

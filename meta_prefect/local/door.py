@@ -22,7 +22,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_LONGEST: Final = 1024  # bytes, of a ticket or a challenge
+_MAX_BODY_LENGTH: Final = 1024  # bytes, of a ticket or a challenge
 _SCRIPT: Final = """
 const [ticket, page = "/"] = location.hash.slice(1).split("@");
 history.replaceState(null, "", location.pathname);
@@ -72,7 +72,7 @@ class Door:
                     await _answer(send, HTTPStatus.FORBIDDEN, "This ticket is not valid.")
             case "http", "GET", path if path == IDENTITY_PATH:
                 challenge = parse_qs(scope["query_string"].decode("latin-1")).get("challenge", [""])[0]
-                await _answer(send, HTTPStatus.OK, prove(self._auth_string, self._port, challenge[:_LONGEST]))
+                await _answer(send, HTTPStatus.OK, prove(self._auth_string, self._port, challenge[:_MAX_BODY_LENGTH]))
             case "http", _, path if path in (PATH, IDENTITY_PATH):
                 await _answer(send, HTTPStatus.METHOD_NOT_ALLOWED, "")
             case _:
@@ -82,11 +82,11 @@ class Door:
 async def _read(receive: Receive) -> str:
     """Return the request body, or an empty string if it is longer than any ticket."""
     body, more = b"", True
-    while more and len(body) <= _LONGEST:
+    while more and len(body) <= _MAX_BODY_LENGTH:
         message = await receive()
         body += message.get("body", b"")
         more = message["type"] == "http.request" and message.get("more_body", False)
-    return body.decode("latin-1") if len(body) <= _LONGEST else ""
+    return body.decode("latin-1") if len(body) <= _MAX_BODY_LENGTH else ""
 
 
 async def _answer(send: Send, status: HTTPStatus, text: str, kind: str = "text/plain") -> None:

@@ -1,4 +1,4 @@
-"""Environments in which nothing is started in the background unless asked for: CI, flow runs, containers and pods.
+"""When not to start anything in the background unless asked to: in CI, flow runs, containers and pods.
 
 Each function returns the reason not to start, as the end of a sentence ("… because <reason>"), or None if starting is fine.
 """

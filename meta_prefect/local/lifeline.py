@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-_PATIENCE = 5.0  # seconds: a process probing the lock holds it briefly, and so does one that is exiting
+_TIMEOUT = 5.0  # seconds: a process probing the lock holds it briefly, and so does one that is exiting
 _POLL = 0.05
 
 
@@ -63,7 +63,7 @@ def wait_for_its_end(path: Path) -> None:
 
 def _in_time(check: Callable[[], bool]) -> bool:
     """Wait for a check to hold; return False if it does not within a few seconds."""
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _TIMEOUT
     while not check():
         if time.monotonic() > deadline:
             return False

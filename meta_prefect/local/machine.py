@@ -25,8 +25,8 @@ class Machine(BaseModel):
 
     Attributes:
         machine: A digest of the machine id, which is itself confidential. Machines without one are distinguished by host name.
-        boot: The id of the current boot; empty where the system has none.
-        pid_namespace: The PID namespace, for example ``pid:[4026531836]``; empty where the system has none.
+        boot: The id of the current boot; empty if the system has none.
+        pid_namespace: The PID namespace, for example ``pid:[4026531836]``; empty if the system has none.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)

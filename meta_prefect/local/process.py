@@ -76,7 +76,7 @@ def state_folder(name: str) -> Path:
         ProcessError: It cannot be created.
     """
     made = state_path(name)
-    for folder in (prefect_home(), made.parent, made):  # mkdir's parents get default permissions
+    for folder in (prefect_home(), made.parent, made):  # parents created implicitly would get default permissions
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return made

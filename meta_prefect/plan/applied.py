@@ -32,7 +32,7 @@ from meta_prefect.redaction import sealed
 LONGEST: Final = 4700
 """Maximum length of the packed entries in one variable, which holds 5,000 characters including the rest."""
 
-_LARGEST: Final = 20_000_000
+_MAX_UNPACKED_BYTES: Final = 20_000_000
 """Maximum size in bytes of the unpacked entries."""
 
 _UNCONFIRMED: Final = Doubt("the deployment does not confirm it any more", run_is_gone=True)
@@ -101,7 +101,7 @@ def unpacked(kept: Kept) -> list[HistoryEntry]:
     """
     try:
         unpacking = zlib.decompressobj()
-        found: Any = json.loads(unpacking.decompress(base64.b85decode(kept.packed), _LARGEST))
+        found: Any = json.loads(unpacking.decompress(base64.b85decode(kept.packed), _MAX_UNPACKED_BYTES))
     except (ValueError, zlib.error, RecursionError) as error:
         raise ValueError(f"it cannot be unpacked: {type(error).__name__}") from None
     if not isinstance(found, list) or is_too_deep(found):

@@ -18,15 +18,16 @@ State = Literal["empty", "in sync", "drifted", "outdated", "not described", "unk
 
 
 class EnvironmentStatus(BaseModel):
-    """How an environment stands; also an item of what ``meta-prefect environments --output json`` prints. Its form is stable.
+    """The status of an environment, and an item of the output of ``meta-prefect environments --output json``. A stable format.
 
     Attributes:
         environment: Its name.
-        server: The address of its Prefect API; None where there is none.
-        profile: The Prefect profile that leads there, where the project names one.
-        state: ``empty``: nothing of the project is there. ``in sync``: a deploy would write nothing. ``drifted``: somebody has
-            changed the server since the last deploy. ``outdated``: the project wants something that is not deployed yet. ``not
-            described``: the project file names other environments, and not this one. ``unknown``: it could not be found out.
+        server: The URL of its Prefect API; None if there is none.
+        profile: The Prefect profile for that API, if the project names one.
+        state: ``empty``: it contains nothing of the project. ``in sync``: a deploy would write nothing. ``drifted``: the
+            server was changed since the last deploy. ``outdated``: the project has changes that are not deployed yet. ``not
+            described``: the project file describes other environments, and not this one. ``unknown``: it could not be
+            determined.
         deployments: How many deployments the project has there.
         drifted: The names of those that have drifted.
         deployed_at: When it was last deployed.
@@ -34,9 +35,9 @@ class EnvironmentStatus(BaseModel):
         commit: From which commit.
         run_id: The run that did it.
         since: When a preview was first deployed.
-        expires: When a preview is taken down.
-        protected: Whether it is never taken down as a whole.
-        problem: Why its state is not known.
+        expires: When a preview is destroyed.
+        protected: Whether it is protected from being destroyed.
+        problem: Why its state is unknown.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")

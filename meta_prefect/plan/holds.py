@@ -24,10 +24,10 @@ from meta_prefect.plan.soundness import why_unsound
 HOLD_TAG: Final = "meta-prefect-hold"
 """The tag of the variables that store holds."""
 
-LONGEST_REASON: Final = 500
+MAX_REASON_LENGTH: Final = 500
 """Maximum length of a reason; a variable holds less than 5,000 characters."""
 
-_LONGEST_NAME: Final = 200
+_MAX_NAME_LENGTH: Final = 200
 
 Scope = Literal["all", "automatic"]
 """``all``: nothing writes the deployment. ``automatic``: scheduled and healing deploys do not; explicit ones end it."""
@@ -61,7 +61,7 @@ class Hold(BaseModel):
     by: OneLine = Field(min_length=1, max_length=300)
     at: Moment
     until: Moment | None = None
-    because: OneLine = Field(min_length=1, max_length=LONGEST_REASON)
+    because: OneLine = Field(min_length=1, max_length=MAX_REASON_LENGTH)
     scope: Scope = "all"
 
     @property
@@ -108,7 +108,7 @@ def counting(holds: Holds, now: datetime) -> dict[str, Hold]:
 def hold_name(deployment: str) -> str:
     """Return the name of the variable for a deployment's hold: readable and unique."""
     digest = hashlib.sha256(deployment.encode()).hexdigest()[:8]
-    return f"{artifact_key(f'meta-prefect-hold-{deployment}')[:_LONGEST_NAME].strip('-')}-{digest}"
+    return f"{artifact_key(f'meta-prefect-hold-{deployment}')[:_MAX_NAME_LENGTH].strip('-')}-{digest}"
 
 
 def hold_of(variable: Record) -> Hold | str:

@@ -14,7 +14,7 @@ from meta_prefect.interfaces.times import Moment, about
 PREVIEW_TAG: Final = "meta-prefect-preview"
 """The tag of these variables."""
 
-_LONGEST_NAME: Final = 200
+_MAX_NAME_LENGTH: Final = 200
 
 
 class Preview(BaseModel):
@@ -39,7 +39,7 @@ class Preview(BaseModel):
         """The name of the variable that stores it: readable and unique."""
         whole = f"{self.project}/{self.environment}"
         digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
-        return f"{artifact_key(f'meta-prefect-preview-{whole}')[:_LONGEST_NAME].strip('-')}-{digest}"
+        return f"{artifact_key(f'meta-prefect-preview-{whole}')[:_MAX_NAME_LENGTH].strip('-')}-{digest}"
 
     def has_expired(self, now: datetime) -> bool:
         """Return whether it has expired."""

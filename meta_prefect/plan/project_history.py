@@ -16,22 +16,22 @@ from meta_prefect.plan.outcomes import listed
 
 
 class ProjectDeploy(BaseModel):
-    """What one deploy wrote; also an item of what ``meta-prefect history --project --output json`` prints. Its form is stable.
+    """What one deploy wrote, and an item of the output of ``meta-prefect history --project --output json``. A stable format.
 
     Attributes:
         at: When it began to write.
         environment: The environment.
-        server: The address of its Prefect API; None where that is not known.
-        commit: The commit, with ``+dirty`` where files were changed since.
+        server: The URL of its Prefect API; None if unknown.
+        commit: The commit, with ``+dirty`` for uncommitted changes.
         by: By whom.
-        approval: Who approved it, where somebody was asked.
-        promoted_from: The environment from which it was promoted, where it was.
+        approval: The approval, if one was required.
+        promoted_from: The environment it was promoted from, if any.
         actions: How many deployments it created, updated and so on.
-        put_back: How many of them are what was put back, as the deploy could not leave it as it had written it.
+        put_back: How many of these were restored because the deploy failed.
         deployments: Their names.
         run_id: The run.
-        certain: Whether it got as far as noting what it really wrote.
-        doubt: Why its record does not count; None where it does.
+        certain: Whether it recorded what it really wrote.
+        doubt: Why its record does not count; None if it does.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -60,8 +60,8 @@ class ProjectDeploy(BaseModel):
             *([] if self.certain else ["interrupted"]),
             *([f"does not count: {self.doubt}"] if self.doubt else []),
         ]
-        told = f" ({'; '.join(notes)})" if notes else ""
-        what = f"{what}{told}: {listed(self.deployments)}"
+        suffix = f" ({'; '.join(notes)})" if notes else ""
+        what = f"{what}{suffix}: {listed(self.deployments)}"
         approved = "" if self.approval is None else str(self.approval).removeprefix("approved by ")
         return (
             f"{self.at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}",

@@ -102,9 +102,9 @@ class Promotion(BaseModel):
             if one.refused is None:
                 commits.setdefault(one.commit or "", []).append(one.deployment)
         if len(commits) > 1:
-            told = "; ".join(f"{short_commit(commit)}: {listed(names)}" for commit, names in commits.items())
+            by_commit = "; ".join(f"{short_commit(commit)}: {listed(names)}" for commit, names in commits.items())
             hint = f"Deploy all of it to {self.source} from one commit, or name what is of one."
-            yield TargetError(f"what is live there is of several commits: {told}", where=where, hint=hint)
+            yield TargetError(f"what is live there is of several commits: {by_commit}", where=where, hint=hint)
 
     @property
     def commit(self) -> str:

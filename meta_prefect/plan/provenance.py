@@ -32,7 +32,7 @@ OWN_FLOWS: Final = frozenset(
 SLACK: Final = timedelta(seconds=10)
 """Tolerated clock difference between servers that share a database."""
 
-_TIDIED_UP_AFTER: Final = ("CANCELLED", "CANCELLING", "CRASHED")
+_CLEANED_UP_AFTER: Final = ("CANCELLED", "CANCELLING", "CRASHED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _is_entry(value: Any) -> bool:
 
 def _is_tidied_up_after(run: Record) -> bool:
     state: Record = run.get("state") or {}
-    return state.get("type") in _TIDIED_UP_AFTER
+    return state.get("type") in _CLEANED_UP_AFTER
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -11,7 +11,7 @@ from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.holds import Hold, held
 from meta_prefect.plan.outcomes import counted, listed
 
-FEWEST_MAX_DELETES: Final = 3
+MIN_MAX_DELETES: Final = 3
 """How many deployments may always be deleted at once, unless the deploy sets another limit."""
 
 
@@ -53,7 +53,7 @@ def check_deletions(orphans: Sequence[PlannedDeletion], owned: int, max_deletes:
         owned: How many deployments the project has in the environment.
         max_deletes: The maximum number of deletions; None for a fifth of them, and at least 3.
     """
-    allowed = max(FEWEST_MAX_DELETES, owned // 5) if max_deletes is None else max_deletes
+    allowed = max(MIN_MAX_DELETES, owned // 5) if max_deletes is None else max_deletes
     if len(orphans) <= allowed:
         return None
     names = listed(map(str, orphans), 5)

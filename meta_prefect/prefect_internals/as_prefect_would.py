@@ -95,8 +95,8 @@ async def main(files: list[str]) -> None:
         )
         for config in configs:
             if config.get("name") is not None:  # Prefect skips deployments without a name
-                told = {"file": file, "name": config["name"], **await _stored(config, actions)}
-                sys.stdout.write(json.dumps(told) + "\n")
+                result = {"file": file, "name": config["name"], **await _stored(config, actions)}
+                sys.stdout.write(json.dumps(result) + "\n")
 
 
 REPLACED: Final[dict[str, Any]] = {

@@ -20,8 +20,8 @@ from meta_prefect.redaction import hidden
 KeyPath = tuple[str | int, ...]
 """The path to a value: keys of mappings and indexes of lists."""
 
-_DEEPEST = 100
-_MOST_VALUES = 250_000
+_MAX_DEPTH = 100
+_MAX_VALUES = 250_000
 _TAG = "tag:yaml.org,2002:"
 _KINDS = {"null": "nothing", "bool": "a boolean", "int": "a number", "float": "a number"}
 _BARE_KEY = re.compile(r"[\w -]+")
@@ -130,9 +130,9 @@ def _refuse_depth(name: str, text: str) -> None:
     for event in yaml.parse(text, Loader=_FastLoader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
-            if depth > _DEEPEST and event.start_mark is not None:
+            if depth > _MAX_DEPTH and event.start_mark is not None:
                 at = (event.start_mark.line + 1, event.start_mark.column + 1)
-                raise ProjectFileError(f"nested deeper than {_DEEPEST} levels", where=_located(name, at))
+                raise ProjectFileError(f"nested deeper than {_MAX_DEPTH} levels", where=_located(name, at))
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
@@ -185,7 +185,7 @@ class _Builder:
     def build(self, node: Node, path: KeyPath) -> object:
         """Build the value of a node and everything below it."""
         self._values += 1
-        if len(path) > _DEEPEST or self._values > _MOST_VALUES:
+        if len(path) > _MAX_DEPTH or self._values > _MAX_VALUES:
             # only possible with aliases: `&a [*a]` contains itself, and nested aliases grow exponentially
             raise ProjectFileError(
                 "aliases (`*name`) make this file endless or far too large", where=_located(self.name, _start(node))
@@ -234,7 +234,7 @@ class _Builder:
             else:
                 yield key_node, value_node, depth > 0
         for merged in merges:
-            if not isinstance(merged, MappingNode) or depth > _DEEPEST:
+            if not isinstance(merged, MappingNode) or depth > _MAX_DEPTH:
                 self._problem(
                     _start(merged), path, "`<<` merges mappings only", "Give it an alias of a mapping: `<<: *name`."
                 )

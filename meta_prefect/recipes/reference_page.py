@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from meta_prefect.recipes.describing import RecipeDescription, VariableDescription
 
-_SEVERAL = 2
+_MIN_RECIPES_TO_SHARE = 2
 
 
 def reference_lines(recipes: Sequence[RecipeDescription], *, level: int = 2) -> Iterator[str]:
@@ -21,7 +21,7 @@ def reference_lines(recipes: Sequence[RecipeDescription], *, level: int = 2) -> 
     common = (
         [one for one in recipes[0].variables if all(one in other.variables for other in recipes)] if recipes else []
     )
-    shared = common if len(recipes) >= _SEVERAL else []
+    shared = common if len(recipes) >= _MIN_RECIPES_TO_SHARE else []
     if shared:
         yield f"{heading} Variables of all recipes\n"
         yield from variable_lines(shared)

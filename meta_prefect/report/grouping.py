@@ -20,7 +20,7 @@ _NAMES_WIDTH: Final = 72
 _COUNTED: Final = "version:"
 """The label of a field that usually differs only because deploys are counted."""
 
-_MANY: Final = 4
+_MIN_VALUES_TO_GROUP: Final = 4
 """A field with this many values is shown grouped by value."""
 
 
@@ -120,7 +120,7 @@ def _varying(owners: Mapping[tuple[str, Line], Sequence[str]]) -> set[tuple[str,
     for mark, line in owners:
         if (label := _label(line)) is not None:
             by_label.setdefault((mark, label), []).append((mark, line))
-    return {one for lines in by_label.values() if len(lines) >= _MANY for one in lines}
+    return {one for lines in by_label.values() if len(lines) >= _MIN_VALUES_TO_GROUP for one in lines}
 
 
 def _label(line: Line) -> str | None:
@@ -195,7 +195,7 @@ class _Names:
         return textwrap.wrap(", ".join(short), _NAMES_WIDTH, break_long_words=False, break_on_hyphens=False)
 
     def _of(self, mark: str, flow: str, names: Sequence[str]) -> Sequence[str]:
-        if len(names) < _MANY or set(names) != self._all.get((mark, flow)):
+        if len(names) < _MIN_VALUES_TO_GROUP or set(names) != self._all.get((mark, flow)):
             return names
         if (mark, flow) in self._said:
             return [f"{flow}/* ({len(names)})"]

@@ -13,7 +13,7 @@ from meta_prefect.report.report import Report
 _OPEN_LINES: Final = 20
 """Plans with more lines are folded."""
 
-_MOST_CHARACTERS: Final = 50_000
+_MAX_CHARACTERS: Final = 50_000
 """Maximum length of the plan; GitHub accepts 65,536 characters per comment."""
 
 
@@ -34,7 +34,7 @@ def plan_comment(report: Report) -> str:
 
 
 def _block(lines: Sequence[str]) -> str:
-    block = diff_block(lines, _MOST_CHARACTERS)
+    block = diff_block(lines, _MAX_CHARACTERS)
     return (
         block if len(lines) <= _OPEN_LINES else f"<details><summary>Field by field</summary>\n\n{block}\n\n</details>"
     )

@@ -15,7 +15,7 @@ from meta_prefect.report.grouping import COMMIT, FieldLine, Line, Section, group
 from meta_prefect.report.plan_json import Action, ChangeDocument, FieldDocument, PlanDocument
 from meta_prefect.texts import escaped as in_one_line
 
-LONGEST_VALUE = 120
+MAX_VALUE_LENGTH = 120
 """Maximum displayed length of a value; the JSON output has all of it."""
 
 
@@ -97,7 +97,7 @@ def field_line(path: str, before: Any, after: Any) -> FieldLine:
         return FieldLine(f"{path}:", shown(before), "(secret, changed)")
     if is_commit(before) and is_commit(after):
         return FieldLine(COMMIT, short_commit(before), short_commit(after))
-    if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LONGEST_VALUE:
+    if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > MAX_VALUE_LENGTH:
         both = zip(before, after, strict=False)
         alike = next((at for at, (one, other) in enumerate(both) if one != other), 0) - _CONTEXT
         if alike > 0:
@@ -149,7 +149,7 @@ def shown(value: Any, path: str = "") -> str:
     plain = hidden(value, path)
     short = short_commit(plain) if isinstance(plain, str) else plain
     text = in_one_line(json.dumps(short, ensure_ascii=False, default=str))
-    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+    return text if len(text) <= MAX_VALUE_LENGTH else f"{text[: MAX_VALUE_LENGTH - 1]}…"
 
 
 def sections(plan: PlanDocument, *, with_remarks: bool = True) -> list[Section]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from holidays import HolidayBase
 
 _SATURDAY = 5
-_LONGEST_CODE = 5
+_MAX_CODE_LENGTH = 5
 _DELIMITER = "; "
 _IN_PARENTHESES = re.compile(r"\s*\([^()]*\)$")
 _SAMPLE_YEARS = (2026, 2027)
@@ -574,7 +574,7 @@ def _suggest(name: str, known: Iterable[str], examples: str) -> str:
         return f"Known are for example {examples}."
     found = said.split("'")[1]
     # codes are uppercase, country names are capitalized
-    return f"Did you mean {(found.upper() if len(found) <= _LONGEST_CODE else shown[found].title())!r}?"
+    return f"Did you mean {(found.upper() if len(found) <= _MAX_CODE_LENGTH else shown[found].title())!r}?"
 
 
 def days_between(calendar: Calendar, first: date, last: date) -> dict[date, str]:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 _DAYS: Final = {"MO": "mon", "TU": "tue", "WE": "wed", "TH": "thu", "FR": "fri", "SA": "sat", "SU": "sun"}
 _SETS: Final = {tuple(_DAYS): "daily", tuple(_DAYS)[:5]: "weekdays", tuple(_DAYS)[5:]: "weekends"}
-_SAID: Final = {"FREQ", "BYDAY", "BYMONTHDAY", "BYHOUR", "BYMINUTE", "WKST"}
+_DESCRIBED_PARTS: Final = {"FREQ", "BYDAY", "BYMONTHDAY", "BYHOUR", "BYMINUTE", "WKST"}
 _UNITS: Final = (("week", 604_800), ("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
-_MOST_TIMES: Final = 3
+_MAX_TIMES: Final = 3
 
 
 def in_words(found: Resolved) -> str | None:
@@ -50,7 +50,7 @@ def _times(base: Recurrence | None) -> str | None:
     if base is None or len(base.rules) != 1 or base.exrules or base.rdates or base.exdates:
         return None
     (rule,) = base.rules
-    if rule.parts.keys() - _SAID or rule.interval != 1:
+    if rule.parts.keys() - _DESCRIBED_PARTS or rule.interval != 1:
         return None
     if rule.frequency == "HOURLY" and not rule.parts.keys() - {"FREQ", "BYMINUTE", "WKST"}:
         minutes = rule.numbers("BYMINUTE") or (base.anchor.minute,)
@@ -65,7 +65,7 @@ def _times(base: Recurrence | None) -> str | None:
 
 def _joined(first: str, times: Iterable[str]) -> str | None:
     named = list(times)
-    return " ".join([first, *named]) if len(named) <= _MOST_TIMES else None
+    return " ".join([first, *named]) if len(named) <= _MAX_TIMES else None
 
 
 def _days(rule: Rule) -> str | None:

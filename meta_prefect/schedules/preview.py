@@ -33,12 +33,12 @@ from meta_prefect.schedules.zones import (
     wall_time,
 )
 
-MOST_RUNS = 20_000
+MAX_RUNS = 20_000
 """How many runs of a year are shown by default."""
 
 _LOOK_AHEAD = timedelta(days=400)
 _CRON_RUNS_AFTER_GAP = (3, 9)
-_MOST_REMARKS = 3  # per kind
+_MAX_REMARKS = 3  # per kind
 _MARGIN = timedelta(days=2)  # wall-clock times differ at most this much from the instant they run
 
 
@@ -93,7 +93,7 @@ def preview(
     count: int = 10,
     year: int | None = None,
     until: datetime | None = None,
-    most: int = MOST_RUNS,
+    most: int = MAX_RUNS,
     default_calendar: HolidaysSpec | Calendar = None,
     base_dir: Path | None = None,
     prefect_version: tuple[int, int] | None = None,
@@ -140,7 +140,7 @@ def preview(
     remarks = [
         *_remarks(found, first, end, server),
         *_clock_remarks(found, first, last or max(end, first + _LOOK_AHEAD), server),
-        *islice(_vain_exdates(found.base, now, found.zone), _MOST_REMARKS),
+        *islice(_vain_exdates(found.base, now, found.zone), _MAX_REMARKS),
         *moved_remarks(((run.at, run.moved_to) for run in skipped if run.moved_to is not None), found.zone),
     ]
     if len(fires) > most and last:

@@ -20,7 +20,7 @@ DEFAULT_ANCHOR = datetime(2020, 1, 1)  # noqa: DTZ001 - Prefect's own, in the sc
 
 _MINUTES_A_DAY = 1440
 _LAST_SAFE_DAY = 28
-_MOST_CANDIDATES = 300_000
+_MAX_CANDIDATES = 300_000
 _FEW_RUNS = 30  # per day
 
 
@@ -247,7 +247,7 @@ class Recurrence:
         found: list[datetime] = []
         begin, days, spent = start, max(1, min(40, int(300 / max(self.runs_per_day, 1)))), 0.0
         latest = until or min(start + timedelta(days=60 * 365), self._end)
-        while len(found) < count and begin <= latest and (until is not None or spent < _MOST_CANDIDATES):
+        while len(found) < count and begin <= latest and (until is not None or spent < _MAX_CANDIDATES):
             end = min(begin + timedelta(days=days), latest)
             found += self.between(begin, end)
             spent += days * max(self.runs_per_day, 0.001)

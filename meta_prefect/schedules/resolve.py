@@ -34,7 +34,7 @@ MAX_RRULE_LENGTH = 6500
 """Prefect rejects longer rrules; a DTSTART line that it adds counts too."""
 
 _SHORTEST_HORIZON = timedelta(days=400)
-_FURTHEST_YEARS = 4  # within five years, a day of the year and its weekday identify a single day
+_MAX_YEARS = 4  # within five years, a day of the year and its weekday identify a single day
 _INJECTED = f"DTSTART:{stamp(DEFAULT_ANCHOR)}\n"
 _SAMPLE = 300
 _YEARS_TO_SEARCH = 8
@@ -369,7 +369,7 @@ def _windows(today: date, days_off: DaysOff) -> list[tuple[date, date]]:
     last = date(today.year + 1, 12, 31)
     if last - today < _SHORTEST_HORIZON:
         last = date(today.year + 2, 3, 1) - timedelta(days=1)
-    furthest = date(today.year + _FURTHEST_YEARS, 12, 31)
+    furthest = date(today.year + _MAX_YEARS, 12, 31)
     wanted = max(
         [last, *(end for window in days_off.freeze for _, end in window.spans(today, furthest) if window.has_year)]
     )

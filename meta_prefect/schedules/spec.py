@@ -205,12 +205,12 @@ def _read_interval(value: object) -> object:
 
 
 def _check_business_day(number: int) -> int:
-    if not 1 <= abs(number) <= _MOST_BUSINESS_DAYS:
+    if not 1 <= abs(number) <= _MAX_BUSINESS_DAYS:
         raise ValueError(f"no month has a business day {number}; 1 is its first, -1 its last")
     return number
 
 
-_MOST_BUSINESS_DAYS = 31
+_MAX_BUSINESS_DAYS = 31
 BusinessDay = Annotated[int, Field(strict=True), AfterValidator(_check_business_day)]
 """A business day of the month; negative numbers count from the end."""
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from meta_prefect.server.silence import Silence
 
-PATIENCE_SECONDS: Final = 600
+RATE_LIMIT_TIMEOUT_SECONDS: Final = 600
 """How long to keep resending a request: others may use up the quota."""
 
 
@@ -56,7 +56,7 @@ def asked_wait(response: httpx.Response) -> float | None:
         return None
     asked = response.headers.get("Retry-After", "")
     try:
-        return max(0.0, min(float(asked), PATIENCE_SECONDS))
+        return max(0.0, min(float(asked), RATE_LIMIT_TIMEOUT_SECONDS))
     except ValueError:
         pass
     try:

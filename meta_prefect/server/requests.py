@@ -28,7 +28,7 @@ from meta_prefect.server.connection import Connection
 from meta_prefect.server.csrf import is_about_csrf
 from meta_prefect.server.error_responses import TEMPORARY, no_prefect_api, refusal, unreachable
 from meta_prefect.server.pacing import PATIENCE_SECONDS, asked_wait
-from meta_prefect.server.silence import FIRST_ANSWER_SECONDS, GONE_SECONDS
+from meta_prefect.server.silence import FIRST_ANSWER_SECONDS, UNREACHABLE_SECONDS
 
 PAGE = 200
 """The maximum number of objects that the API returns per request."""
@@ -161,7 +161,7 @@ class PrefectRequests:
     def _may_go_away(self, error: BaseException) -> bool:
         """Return whether to retry. A server that never responded is more likely a wrong URL than a restart."""
         if isinstance(error, UnreachableError):
-            return self._silence.heard and self._silence.seconds < GONE_SECONDS
+            return self._silence.heard and self._silence.seconds < UNREACHABLE_SECONDS
         return isinstance(error, OverloadedError)
 
     async def _send(self, method: str, path: str, body: Body | None) -> httpx.Response:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FIRST_ANSWER_SECONDS: Final = 15
 """How long to wait for a server's first response."""
 
-GONE_SECONDS: Final = 20
+UNREACHABLE_SECONDS: Final = 20
 """Seconds without a connection after which to give up: long enough for a server to restart."""
 
 STUCK_SECONDS: Final = 180
@@ -91,7 +91,7 @@ class Silence:
     @property
     def is_gone(self) -> bool:
         """Whether to give up."""
-        return self.seconds > (GONE_SECONDS if self._refused else STUCK_SECONDS)
+        return self.seconds > (UNREACHABLE_SECONDS if self._refused else STUCK_SECONDS)
 
 
 _watch: ContextVar[Callable[[Silence], None]] = ContextVar("watch", default=lambda _: None)

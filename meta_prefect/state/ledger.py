@@ -28,7 +28,7 @@ from meta_prefect.server import PrefectServer
 from meta_prefect.state.applied import store_applied
 from meta_prefect.state.sealing_key import share_key
 
-_MOST_NAMED: Final = 3
+_MAX_NAMED: Final = 3
 
 
 class OpenPage:
@@ -134,7 +134,7 @@ def _in_words(page: LedgerPage) -> str:
 
 def _named(page: LedgerPage) -> str:
     """Name a few deployments with what happened to each; for many, only the counts."""
-    if len(page.entries) > _MOST_NAMED:
+    if len(page.entries) > _MAX_NAMED:
         return _counted(page)
     return "; ".join(
         f"{code(entry.deployment)} {entry.action}{f', version {short_commit(entry.version)}' if entry.version else ''}"

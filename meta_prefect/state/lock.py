@@ -36,7 +36,7 @@ from meta_prefect.server import PrefectServer
 RENEWAL_SECONDS = 8
 STALE_SECONDS = 30
 _POLL_SECONDS = 1
-_MOST_REFUSALS = 3
+_MAX_REFUSALS = 3
 """If creating the lock fails this many times and there is still none, it was rejected for another reason."""
 
 _FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
@@ -162,7 +162,7 @@ async def _acquire(server: PrefectServer, name: str, holder: Holder, waiting: Ca
                 # Ours: created by an earlier attempt whose response was lost.
                 return live["id"]
             refusals += live is None
-            if refusals >= _MOST_REFUSALS:
+            if refusals >= _MAX_REFUSALS:
                 raise
             await _wait_until_free(server, name, waiting)
         else:

@@ -21,7 +21,7 @@ from meta_prefect.plan.soundness import sound_or_named
 from meta_prefect.server import PrefectServer
 
 _NEWEST_FIRST: Final = "CREATED_DESC"
-_MOST_PLANS: Final = 10
+_MAX_PLANS: Final = 10
 """How many of the most recent deploys are searched."""
 
 
@@ -109,7 +109,7 @@ async def recorded_plans(names: Names, environment: str, server: PrefectServer) 
     found: list[SavedPlan] = []
     async for plan in _counting({"key": {"any_": keys}}, server, about=(names, environment)):
         found.append(plan)
-        if len(found) == _MOST_PLANS:
+        if len(found) == _MAX_PLANS:
             break
     return found
 
@@ -135,7 +135,7 @@ async def applied_components(
         if plan.stage == "finished":
             found = {**{key: value for key, value in plan.components.items() if key in wanted}, **found}
         looked_at += 1
-        if looked_at == _MOST_PLANS or found.keys() >= set(wanted):
+        if looked_at == _MAX_PLANS or found.keys() >= set(wanted):
             break
     return found
 

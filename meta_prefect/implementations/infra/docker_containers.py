@@ -22,8 +22,8 @@ from meta_prefect.interfaces.json_diff import Record, merged
 
 _NANO: Final = 10**9
 
-_LEAST_CPU: Final = Decimal("0.01")
-_LEAST_MEMORY: Final = 6 * 2**20
+_MIN_CPU: Final = Decimal("0.01")
+_MIN_MEMORY: Final = 6 * 2**20
 
 
 _CREATE: Final = "container_create_kwargs"
@@ -77,9 +77,9 @@ class docker(ContainerBuilder):  # noqa: N801 - used like a function
     def _docker_accepts(self) -> Self:
         if self.networks and self.network_mode is not None:
             raise ValueError("give either `networks` or `network_mode`")
-        if self.cpu is not None and read_cpu(self.cpu) < _LEAST_CPU:
+        if self.cpu is not None and read_cpu(self.cpu) < _MIN_CPU:
             raise ValueError(f"cpu: {self.cpu} is less than 0.01, the least that Docker gives")
-        if self.memory is not None and read_memory(self.memory) < _LEAST_MEMORY:
+        if self.memory is not None and read_memory(self.memory) < _MIN_MEMORY:
             raise ValueError(f"memory: {self.memory} is less than 6Mi, the least that Docker gives")
         check_arguments(self.container)
         return self

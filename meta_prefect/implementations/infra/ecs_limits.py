@@ -39,7 +39,7 @@ _NEED_EXECUTION_ROLE: Final = (
     "configure_cloudwatch_logs",
 )
 
-_LONGEST_TAG: Final = (128, 256)
+_MAX_TAG_LENGTH: Final = (128, 256)
 
 _SET_BY_US: Final = ("META_PREFECT__ENV", "META_PREFECT__IMAGE")
 
@@ -126,7 +126,7 @@ def _names(variables: Record) -> Iterator[str]:
 
 def _tags(labels: dict[str, str]) -> Iterator[str]:
     for key, value in labels.items():
-        if not key or len(key) > _LONGEST_TAG[0] or len(value) > _LONGEST_TAG[1]:
-            yield f"label {key!r}: a key has 1 to {_LONGEST_TAG[0]} characters, a value at most {_LONGEST_TAG[1]}"
+        if not key or len(key) > _MAX_TAG_LENGTH[0] or len(value) > _MAX_TAG_LENGTH[1]:
+            yield f"label {key!r}: a key has 1 to {_MAX_TAG_LENGTH[0]} characters, a value at most {_MAX_TAG_LENGTH[1]}"
         if key.lower().startswith("aws:") or value.lower().startswith("aws:"):
             yield f"label {key!r}: AWS keeps what starts with 'aws:' for itself"

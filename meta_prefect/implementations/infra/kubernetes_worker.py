@@ -40,7 +40,7 @@ from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, diffe
 from meta_prefect.texts import presentable
 
 _CHANGED: Final = "(secret, changed)"
-_MOST_PLACES: Final = 3
+_MAX_PLACES: Final = 3
 _OF_THE_SERVER: Final = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink")
 
 
@@ -184,7 +184,7 @@ class KubernetesWorker(Component):
                 else differences_by_name(before, state["after"], name)
             )
         if changes and (keeper := live.get("keeper")) and not keeper["wants_the_same"]:
-            places = ", ".join(change.path for change in changes[:_MOST_PLACES])
+            places = ", ".join(change.path for change in changes[:_MAX_PLACES])
             raise ConflictError(
                 f"the project {keeper['project']!r} keeps this worker, and {self.project!r} wants it otherwise: {places}",
                 where=str(self),

@@ -49,5 +49,5 @@ def keeper_of(deployment: Record | None) -> Keeper:
 
 def keeper_by(project: str, manifests: Sequence[Record]) -> Keeper:
     """Return a project as the keeper of these manifests, independent of changes to the Secret."""
-    told = json.dumps(manifests, sort_keys=True)
-    return Keeper(project, hashlib.sha256(told.encode()).hexdigest()[:16])
+    serialized = json.dumps(manifests, sort_keys=True)
+    return Keeper(project, hashlib.sha256(serialized.encode()).hexdigest()[:16])

@@ -8,7 +8,7 @@ from typing import Final
 from meta_prefect.interfaces.json_diff import Record
 
 _FOR_GOOD: Final = ("InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError", "CreateContainerError")
-_MOST_RESTARTS: Final = 3
+_MAX_RESTARTS: Final = 3
 LONGEST_STANDSTILL: Final = 40
 """Seconds for which a pod may fail to pull its image (about three attempts by Kubernetes) or be rejected."""
 
@@ -45,7 +45,7 @@ def is_hopeless(pod: Record) -> bool:
     """Return whether a pod will never start."""
     restarts = max((one.get("restartCount", 0) for one in _statuses(pod)), default=0)
     return any(
-        one.get("reason") in _FOR_GOOD or (one.get("reason") == "CrashLoopBackOff" and restarts >= _MOST_RESTARTS)
+        one.get("reason") in _FOR_GOOD or (one.get("reason") == "CrashLoopBackOff" and restarts >= _MAX_RESTARTS)
         for one in _waiting(pod)
     )
 
@@ -61,8 +61,8 @@ def reasons(
         warnings: Warning events by pod name, such as no matching node or no network.
         logs: The last log line by pod name.
     """
-    told = [_reason(pod, warnings, logs) for pod in pods]
-    return "; ".join(told) or _without_pods(deployment)
+    found = [_reason(pod, warnings, logs) for pod in pods]
+    return "; ".join(found) or _without_pods(deployment)
 
 
 def _reason(pod: Record, warnings: Mapping[str, str], logs: Mapping[str, str]) -> str:

@@ -19,11 +19,11 @@ from meta_prefect.interfaces.short_forms import NUMBER, TEXT, reads
 from meta_prefect.schedules.durations import read_duration
 from meta_prefect.schedules.preview import preview
 
-_SHORTEST: Final = timedelta(seconds=10)
+_MIN_WITHIN: Final = timedelta(seconds=10)
 """Prefect checks for missing events every few seconds and accepts no shorter time."""
 
 _DAY: Final = timedelta(days=1)
-_LOOKED_AT: Final = 20
+_SAMPLED_RUNS: Final = 20
 """How many of the next runs to sample to find the usual start time."""
 
 
@@ -32,7 +32,7 @@ def _read_duration(value: object) -> object:
     return read_duration(value) if isinstance(value, str) else value
 
 
-Within = Annotated[timedelta, BeforeValidator(_read_duration), Field(ge=_SHORTEST)]
+Within = Annotated[timedelta, BeforeValidator(_read_duration), Field(ge=_MIN_WITHIN)]
 
 
 class Overdue(OwnedAutomation):
@@ -78,7 +78,7 @@ class Overdue(OwnedAutomation):
 
     def event(self) -> Record:
         """Match if no run completes within the time after one started or became late."""
-        within = self.within or _SHORTEST
+        within = self.within or _MIN_WITHIN
         runs = self.runs_of_it()
         if self.by is not None:
             # A run started by hand at noon is not overdue at seven in the morning.
@@ -99,7 +99,7 @@ def _until(by: time, deployment: Deployment) -> timedelta:
     """Return the time between the start of a deployment's runs and a time of day."""
     times: Counter[time] = Counter()
     for schedule in deployment.schedules or ():
-        fires = preview(schedule, now=deployment.context.now, count=_LOOKED_AT).fires
+        fires = preview(schedule, now=deployment.context.now, count=_SAMPLED_RUNS).fires
         times.update(fire.time() for fire in fires)
     # Ignore single runs at a different time, caused by clock changes.
     usual = [one for one, count in times.items() if count > 1 or len(times) == 1]
@@ -111,7 +111,7 @@ def _until(by: time, deployment: Deployment) -> timedelta:
         ).is_about("by", value=f"{by:%H:%M}")
     some_day = datetime(2026, 1, 1)  # noqa: DTZ001 - wall-clock times
     until = datetime.combine(some_day, by) - datetime.combine(some_day, usual[0])
-    return until if until >= _SHORTEST else until + _DAY
+    return until if until >= _MIN_WITHIN else until + _DAY
 
 
 class notify_overdue(Builder):  # noqa: N801 - used like a function

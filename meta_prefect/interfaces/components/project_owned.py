@@ -16,7 +16,7 @@ from meta_prefect.interfaces.json_diff import Record, is_mapping
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.tags import Names, owner, owner_tags
 
-_LONGEST: Final = 150
+_MAX_READABLE_LENGTH: Final = 150
 """Length of the readable part of a mark's name; Prefect allows 255 characters in total."""
 
 OWNED_BY: Final = "owned_by"
@@ -93,4 +93,4 @@ class ProjectOwned(Component):
     def _mark(self) -> str:
         """The name of the variable; a digest distinguishes names that differ only in case or punctuation."""
         digest = hashlib.sha256(str(self).encode()).hexdigest()[:8]
-        return f"meta-prefect-owner-{artifact_key(str(self))[:_LONGEST]}-{digest}"
+        return f"meta-prefect-owner-{artifact_key(str(self))[:_MAX_READABLE_LENGTH]}-{digest}"
