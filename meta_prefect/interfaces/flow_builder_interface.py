@@ -30,8 +30,8 @@ class FlowBuilderInterface(ABC):
     A builder can be applied to
 
     * a flow: returns a *new* flow with the builder attached; the original is unchanged;
-    * another builder: returns a builder that applies both, the inner one first, so that the outer one overrides; * a flow
-    decorator (``prefect.flow``, or an already wrapped one): returns a decorator whose flows have it attached.
+    * another builder: returns a builder that applies both, the inner one first, so that the outer one overrides;
+    * a flow decorator (``prefect.flow``, or an already wrapped one): returns a decorator whose flows have it attached.
 
     ``a | b`` is the same as ``b(a)``: ``a`` applies first, and ``b`` overrides it.
 

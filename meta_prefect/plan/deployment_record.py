@@ -2,9 +2,10 @@
 
 What the server adds or rewrites must not count as a difference:
 
-* it adds ``DTSTART:20200101T000000`` to a recurrence rule without one (or a recent one, for minutely rules); *
-``./flow.py:etl`` is ``flow.py:etl``; * a missing description may be null, an empty string or, from older clients, the text
-``None``; * the order of tags is irrelevant.
+* it adds ``DTSTART:20200101T000000`` to a recurrence rule without one (or a recent one, for minutely rules);
+* ``./flow.py:etl`` is ``flow.py:etl``;
+* a missing description may be null, an empty string or, from older clients, the text ``None``;
+* the order of tags is irrelevant.
 """
 
 from __future__ import annotations

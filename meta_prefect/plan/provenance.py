@@ -4,9 +4,9 @@ Ledger pages and saved plans are artifacts, and anyone who may write artifacts c
 if the server's own data agrees with it:
 
 * the flow run that the artifact belongs to is the one the record names, and exists;
-* that run is one of the deployer's: of one of its own flows, or of a recipe, which shows in the run's parameters; * the
-artifact was created during the run and not changed after its end (except that a cancelled or crashed run is cleaned up
-afterwards by its worker).
+* that run is one of the deployer's: of one of its own flows, or of a recipe, which shows in the run's parameters;
+* the artifact was created during the run and not changed after its end (except that a cancelled or crashed run is cleaned up
+  afterwards by its worker).
 
 This does not protect against someone who may create flow runs and so can create one that looks like the deployer's; they
 could change deployments directly anyway. And anyone who may write artifacts can do so while a deploy is running. So what a

@@ -4,9 +4,10 @@ The resource of each event is the deployment as Prefect knows it; its project an
 
     meta-prefect.deployment.applied    it was created or updated by a deploy
     meta-prefect.deployment.healthy    its smoke run has passed, and it was activated as planned
-    meta-prefect.deployment.failed     a deploy could not write it meta-prefect.deployment.deleted    it was pruned
-    meta-prefect.deployment.drifted    it was changed or deleted since the last deploy meta-prefect.deployment.healed     its
-    drift was reverted
+    meta-prefect.deployment.failed     a deploy could not write it
+    meta-prefect.deployment.deleted    it was pruned
+    meta-prefect.deployment.drifted    it was changed or deleted since the last deploy
+    meta-prefect.deployment.healed     its drift was reverted
 """
 
 from __future__ import annotations
