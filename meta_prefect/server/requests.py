@@ -27,7 +27,7 @@ from meta_prefect.redaction import hidden, sealed, without_userinfo
 from meta_prefect.server.connection import Connection
 from meta_prefect.server.csrf import is_about_csrf
 from meta_prefect.server.error_responses import TEMPORARY, no_prefect_api, refusal, unreachable
-from meta_prefect.server.pacing import PATIENCE_SECONDS, asked_wait
+from meta_prefect.server.pacing import RATE_LIMIT_TIMEOUT_SECONDS, asked_wait
 from meta_prefect.server.silence import FIRST_ANSWER_SECONDS, UNREACHABLE_SECONDS
 
 PAGE = 200
@@ -167,7 +167,7 @@ class PrefectRequests:
     async def _send(self, method: str, path: str, body: Body | None) -> httpx.Response:
         response = await self._send_once(method, path, body)
         began = time.monotonic()
-        while asked_wait(response) is not None and time.monotonic() - began < PATIENCE_SECONDS:
+        while asked_wait(response) is not None and time.monotonic() - began < RATE_LIMIT_TIMEOUT_SECONDS:
             # The request is delayed until it may be sent.
             self.overloads += 1
             response = await self._send_once(method, path, body)
