@@ -19,8 +19,8 @@ from meta_prefect.errors import ProcessError, SettingsError
 from meta_prefect.local import lifeline
 from meta_prefect.local.asked_settings import asked_settings
 from meta_prefect.local.data import database_of
+from meta_prefect.local.database_users import server_on
 from meta_prefect.local.guarded_server import serve
-from meta_prefect.local.holders import server_on
 from meta_prefect.local.ports import LOOPBACK_NAMES, is_free
 from meta_prefect.local.process import prefect_home
 from meta_prefect.local.server_record import lifeline_file
