@@ -51,6 +51,9 @@ _COLORS: dict[Action, str] = {
 }
 
 
+_BESIDE_NAMES: Final = 28
+"""How much room of a line the other columns of a table need at least."""
+
 FEW: Final = 3
 """More than these that nothing was done to are counted, and not named."""
 
@@ -304,16 +307,22 @@ class Output:
         self.raw(f"{report.in_one_line}{took}")
 
     def _table(self, report: Report, named: Iterable[Outcome]) -> None:
+        from rich.text import Text
+
         title = f"{'Plan for' if report.dry_run else 'Deployed to'} {report.environment}"
         rows: list[Sequence[str | Text]] = []
         for outcome in named:
             color = _COLORS[outcome.action]
             name = linked(outcome.deployment, outcome.url)
             version = escape(escaped(short_commit(outcome.version or "")))
-            rows.append((name, f"[{color}]{outcome.action}[/]", version, escape(_in_short(outcome))))
+            detail = Text(escaped(_in_short(outcome)), overflow="ellipsis", no_wrap=outcome.action != "failed")
+            rows.append((name, f"[{color}]{outcome.action}[/]", version, detail))
         for component, done in report.components:
             rows.append((escape(component), escape(done), "", ""))
-        self._out.print(aligned(title, ("Deployment", "Result", "Version", "Detail"), rows))
+        table = aligned(title, ("Deployment", "Result", "Version", "Detail"), rows)
+        longest = max(len(outcome.deployment) for outcome in report.outcomes) if report.outcomes else 0
+        table.columns[0].no_wrap = longest <= self._out.width - _BESIDE_NAMES
+        self._out.print(table)
 
     def findings(self, errors: Sequence[ConfigurationError], form: str) -> None:
         """Print what a check found."""
