@@ -66,7 +66,7 @@ app: App = App(
     console=Pipe(),
     suppress_keyboard_interrupt=False,  # it would end without a word
 )
-server_app: App = App(name="server", help="The Prefect server that runs in the background on this host.")
+server_app: App = App(name="server", help="The Prefect server on this host: in the background, or in the foreground.")
 worker_app: App = App(name="worker", help="The process workers of this host, and manifests for one in a cluster.")
 app.command(init)
 app.command(recipes)
@@ -229,6 +229,49 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
     """
     Output().raw(app.generate_completion(shell=shell) + (_REGISTERED_IN_ZSH if shell == "zsh" else ""))
     return 0
+
+
+@server_app.command(name="start")
+def server_start(
+    *,
+    host: Annotated[str | None, Parameter(help="The address to listen on. Default: PREFECT_SERVER_API_HOST.")] = None,
+    port: Annotated[int | None, Parameter(help="The port to listen on. Default: PREFECT_SERVER_API_PORT.")] = None,
+    database: Annotated[
+        str | None,
+        Parameter(
+            help="The URL of the database. Default: PREFECT_SERVER_DATABASE_CONNECTION_URL, where a password is safer: "
+            "other users of this host can read command lines."
+        ),
+    ] = None,
+    name: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="A name under which clients and browsers reach the server, with the port of a proxy where it has one; "
+            "can be repeated. Requests to other names are refused.",
+            negative_iterable=(),
+            show_default=False,
+        ),
+    ] = (),
+    no_auth: Annotated[Flag, Parameter(help="Listen on the network even without an API auth string.")] = False,
+) -> int:
+    """Run a Prefect server in the foreground: `prefect server start`, guarded, and responsive on SQLite.
+
+    It uses your Prefect settings, and adds those that you have not set: CSRF protection, allowed origins, batches for the
+    recording of task runs and events. Web pages of other origins are refused.
+    """
+    from meta_prefect.local.foreground_server import prepare_server
+
+    server = prepare_server(host=host, port=port, database=database, names=name, auth=not no_auth)
+    out = Output()
+    out.note(f"database: {server.database}")
+    if server.added:
+        out.note(f"set here, as you have not set them: {', '.join(server.added)}")
+    if not server.authenticates:
+        out.note(
+            "without an API auth string, everyone who can reach this server (every user of this host among them) can read all "
+            "that is on it and run code through its workers. Set PREFECT_SERVER_API_AUTH_STRING."
+        )
+    server.run()
 
 
 @server_app.command(name="status")

@@ -130,8 +130,8 @@ class Watched:
         if leads_to_cloud():
             return ""
         return (
-            ". A `prefect server start` on SQLite stands still for a minute at times while others write; "
-            'what helps: meta_prefect/local/README.md, "A server that stands still"'
+            ". `prefect server start` on SQLite can stall for a minute while others write; `meta-prefect server start` does not "
+            '(meta_prefect/local/README.md, "A server that stands still")'
         )
 
 

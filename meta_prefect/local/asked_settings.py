@@ -53,6 +53,6 @@ def unused_settings(asked: Mapping[str, str], ours: Mapping[str, str], port: int
     if rest:
         warnings.append(
             f"not used by the server on this host, which has settings of its own: {', '.join(rest)}. "
-            "To use them, start a server with `prefect server start` and point PREFECT_API_URL at it."
+            "To use them, start a server with `meta-prefect server start` and point PREFECT_API_URL at it."
         )
     return warnings

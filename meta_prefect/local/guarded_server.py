@@ -7,17 +7,23 @@ run commands. Prefect's CSRF protection alone does not stop the second, and no s
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import ipaddress
 import os
 import sys
 import time
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
+from socket import socket
 from threading import Thread
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from meta_prefect.local import lifeline
 from meta_prefect.local.door import AsgiApp, Door, Receive, Scope, Send
+from meta_prefect.local.ports import LOOPBACK_NAMES
 
 _LOOK_SECONDS: Final = 0.2
 
@@ -30,12 +36,14 @@ class OwnPagesOnly:
     Args:
         app: The application behind.
         port: Where it listens; with it the names ``127.0.0.1`` and ``localhost`` are its own.
+        names: Further names under which it is reached, with the port of a proxy where it has one.
+        any_address: Whether any IP address is its own, as it listens on more than loopback. An attacker's page can make a name
+            lead here, but not an address.
     """
 
-    def __init__(self, app: AsgiApp, port: int) -> None:
-        self._app = app
-        self._hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost")}
-        self._origins = {f"http://{host}" for host in self._hosts}
+    def __init__(self, app: AsgiApp, port: int, *, names: Sequence[str] = (), any_address: bool = False) -> None:
+        self._app, self._any_address = app, any_address
+        self._hosts = {f"{name}:{port}" for name in (*LOOPBACK_NAMES, *names)} | set(names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is ours, refuse the rest."""
@@ -51,7 +59,18 @@ class OwnPagesOnly:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         host = headers.get(b"host", b"").decode("latin-1")
         origin = headers.get(b"origin", b"").decode("latin-1")
-        return host in self._hosts and (not origin or origin in self._origins)
+        if host not in self._hosts and not (self._any_address and _is_address(host)):
+            return False
+        return not origin or (page := origin.partition("://")[2]) == host or {page, host} <= self._hosts
+
+
+def _is_address(host: str) -> bool:
+    """Whether a ``Host`` is an IP address, with or without a port."""
+    try:
+        ipaddress.ip_address(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return False
+    return True
 
 
 def collect_garbage_apart() -> None:
@@ -78,6 +97,47 @@ def _collect_garbage() -> None:
             gc.collect(2 if counts[2] > old else 1 if counts[1] > middle else 0)
 
 
+def serve(
+    app: Any, host: str, port: int, *, names: Sequence[str] = (), ready: Callable[[], None] = lambda: None
+) -> None:
+    """Serve an application to its own pages and to programs until a signal comes.
+
+    Args:
+        app: Prefect's server.
+        host: The address to listen on.
+        port: The port to listen on.
+        names: Further names under which it is reached.
+        ready: Called once it listens.
+    """
+    import uvicorn
+    from prefect.settings import get_current_settings
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                ready()
+
+    collect_garbage_apart()
+    guarded: Any = OwnPagesOnly(app, port, names=names, any_address=host not in LOOPBACK_NAMES)
+    api, level = get_current_settings().server.api, get_current_settings().server.logging_level
+    server = Server(
+        uvicorn.Config(
+            guarded,
+            host=host,
+            port=port,
+            log_level=level.lower(),
+            timeout_keep_alive=api.keepalive_timeout,
+            ws_ping_interval=api.websocket_ping_interval,
+            ws_ping_timeout=api.websocket_ping_timeout,
+        )
+    )
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn sends itself the signal that ended it
+        server.run()
+    if not server.started:  # it has logged why
+        sys.exit(1)
+
+
 def main(host: str, port: int, lock: Path) -> None:
     """Serve Prefect's API, UI and services until a signal comes.
 
@@ -88,7 +148,6 @@ def main(host: str, port: int, lock: Path) -> None:
     """
     if not lifeline.hold(lock):
         sys.exit("Another Prefect server uses the database of this PREFECT_HOME.")
-    import uvicorn
     from prefect.settings import get_current_settings
 
     from meta_prefect.local.data import database_of
@@ -100,10 +159,8 @@ def main(host: str, port: int, lock: Path) -> None:
     if (secret := get_current_settings().server.api.auth_string) is not None:
         app = Door(app, port, secret.get_secret_value())
     os.umask(0o077)  # not before: the UI, unpacked just now, may be shared by all users of an installation
-    collect_garbage_apart()
     sweep_forever(database_of(prefect_home()))
-    guarded: Any = OwnPagesOnly(app, port)
-    uvicorn.run(guarded, host=host, port=port, log_level="warning", ws_ping_interval=20, ws_ping_timeout=20)
+    serve(app, host, port)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 HOST = "127.0.0.1"
+LOOPBACK_NAMES = (HOST, "localhost")
 PREFERRED_PORT = 4200
 RELEASE_DEADLINE = 3.0
 _POLL = 0.1
@@ -29,13 +30,18 @@ def choose_port(home: Path, remembered: int | None, asked: int | None = None) ->
     return next((port for port in [*candidates, own] if is_free(port)), 0) or _any_free_port()
 
 
-def is_free(port: int) -> bool:
-    """Say whether a server could listen there now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as candidate:
+def is_free(port: int, host: str = HOST) -> bool:
+    """Say whether a server could listen there now.
+
+    Raises:
+        socket.gaierror: There is no such host.
+    """
+    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind) as candidate:
         # as Prefect does: connections of a server that has died linger
         candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            candidate.bind((HOST, port))
+            candidate.bind(address)
         except OSError:
             return False
     return True

@@ -42,6 +42,7 @@ from meta_prefect.local.process import (
     write_record,
 )
 from meta_prefect.local.server_record import ServerRecord, lifeline_file, read_server, server_file
+from meta_prefect.local.server_settings import guarded_settings
 from meta_prefect.local.sign_in import IDENTITY_PATH, prove
 from meta_prefect.local.worker import stop_workers_of
 
@@ -162,17 +163,7 @@ def server_environment(
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        # any web page could otherwise create deployments, which run commands
-        "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": f"http://{HOST}:{port},http://localhost:{port}",
-        "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
-        # leases kept in memory leak their slots for ever when the server restarts
-        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
-        # by default each task run's event is a transaction of its own, against which all other writes to SQLite lose
-        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
-        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-        "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
-        "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "2",
-    }
+    } | guarded_settings([f"http://{HOST}:{port}", f"http://localhost:{port}"])
     if auth_string is not None:
         ours |= {"PREFECT_SERVER_API_AUTH_STRING": auth_string, "PREFECT_API_AUTH_STRING": auth_string}
     if ui_folder is not None:

@@ -56,7 +56,7 @@ def test_a_server_that_stands_still_is_told_with_what_is_known_to_cause_it(clock
     said, shown = told(Silence(URL), clock, 75)
     assert said[0] == f"waiting for the Prefect API at {URL} to answer …"
     still = f"the Prefect API at {URL} has not answered for"
-    assert said[1].startswith(f"{still} 10 seconds; still waiting. A `prefect server start` on SQLite")
+    assert said[1].startswith(f"{still} 10 seconds; still waiting. `prefect server start` on SQLite")
     assert 'meta_prefect/local/README.md, "A server that stands still"' in said[1]
     assert said[2:4] == [f"{still} 41 seconds; still waiting", f"{still} 72 seconds; still waiting"]
     assert said[4:] == [f"the Prefect API at {URL} answers again"]
