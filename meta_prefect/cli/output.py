@@ -276,7 +276,7 @@ class Output:
             self.raw(f"Nobody manages {what}; to take over as shown: meta-prefect deploy --adopt")
         elif following and report.run_id and report.plan.changes:
             named = f" --env {shlex.quote(env)}" if env else ""
-            self.raw(f"To apply exactly this: meta-prefect deploy{named} --plan {report.run_id}")
+            self.raw(f"Next: meta-prefect deploy{named} --plan {report.run_id}")
         return ends
 
     def section(self, section: Section, color: str) -> None:
@@ -304,7 +304,7 @@ class Output:
     def _close(self, report: Report) -> None:
         """Print what was done, and how long it took."""
         took = f"{'; planned' if report.dry_run else ''} in {duration(self._took)}" if self._took else ""
-        self.raw(f"{report.in_one_line}{took}")
+        self.raw(f"{report.in_one_line}{took}", style="bold")
 
     def _table(self, report: Report, named: Iterable[Outcome]) -> None:
         from rich.text import Text
