@@ -27,6 +27,9 @@ from meta_prefect.redaction import hidden, sealed
 ARTIFACT_TYPE: Final = "deploy-plan"
 """The type of the artifacts; the Prefect UI shows the data of a type that it does not know as JSON."""
 
+_MOST_DIFFERENCES: Final = 10
+"""So many are named, where a plan no longer holds."""
+
 
 class DeployOptions(BaseModel):
     """What a deploy was asked to do, apart from the project and the environment.
@@ -199,7 +202,8 @@ def check_still_holds(recorded: SavedPlan, states: Mapping[str, PlannedState]) -
         MovedError: The server or the project has changed since; names what.
     """
     if differences := list(_differences(recorded.states, states)):
-        shown = "\n  ".join(differences[:10]) + ("\n  …" if len(differences) > 10 else "")
+        more = len(differences) - _MOST_DIFFERENCES
+        shown = "\n  ".join((*differences[:_MOST_DIFFERENCES], *((f"and {more} more",) if more > 0 else ())))
         raise MovedError(
             f"this is no longer what a deploy would do; nothing was written\n  {shown}",
             where=f"plan of run {recorded.run_id}",

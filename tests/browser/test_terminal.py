@@ -20,7 +20,7 @@ ENTRY = """\
       variables: {{name: {name}, schedule: {{rrule: "{rule}", timezone: Europe/Berlin}}, holidays: DE-BE}}
 """
 BEFORE = {"early": "FREQ=DAILY;BYHOUR=5", "nightly": "FREQ=DAILY;BYHOUR=3", "weekly": "FREQ=WEEKLY;BYDAY=MO;BYHOUR=7"}
-AFTER = {"early": "FREQ=DAILY;BYHOUR=5", "nightly": "FREQ=DAILY;BYHOUR=4", "hourly": "FREQ=DAILY;BYHOUR=8,16"}
+AFTER = {"early": "FREQ=DAILY;BYHOUR=5", "nightly": "FREQ=DAILY;BYHOUR=4", "twice": "FREQ=DAILY;BYHOUR=8,16"}
 
 
 @pytest.fixture(scope="module")
