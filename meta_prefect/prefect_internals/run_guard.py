@@ -99,12 +99,16 @@ def refusing_runs() -> Generator[list[RunOnImport]]:
 @contextmanager
 def _no_server_for_it() -> Generator[None]:
     """Where no API is configured, let Prefect say so instead of starting a server for as long as this process lives."""
-    from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_EPHEMERAL_ENABLED, temporary_settings
+    from prefect.context import SettingsContext, get_settings_context
 
-    if PREFECT_API_URL.value() or not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
+    outer = get_settings_context()
+    server, ephemeral = outer.settings.server, outer.settings.server.ephemeral
+    if outer.settings.api.url or not ephemeral.enabled:
         yield
         return
-    with temporary_settings({PREFECT_SERVER_EPHEMERAL_ENABLED: False}):
+    # Prefect's temporary_settings would validate all settings anew, for each module that is imported.
+    server = server.model_copy(update={"ephemeral": ephemeral.model_copy(update={"enabled": False})})
+    with SettingsContext(profile=outer.profile, settings=outer.settings.model_copy(update={"server": server})):
         yield
 
 
