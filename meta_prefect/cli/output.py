@@ -51,6 +51,8 @@ _COLORS: dict[Action, str] = {
 }
 
 
+_LEFT_ALONE: Final = frozenset({"unchanged", "held"})
+
 _BESIDE_NAMES: Final = 28
 """How much room of a line the other columns of a table need at least."""
 
@@ -274,7 +276,7 @@ class Output:
         if unmanaged:
             what = unmanaged[0] if len(unmanaged) == 1 else f"{len(unmanaged)} deployments"
             self.raw(f"Nobody manages {what}; to take over as shown: meta-prefect deploy --adopt")
-        elif following and report.run_id and report.plan.changes:
+        elif following and report.run_id and any(one.action not in _LEFT_ALONE for one in report.plan.changes):
             named = f" --env {shlex.quote(env)}" if env else ""
             self.raw(f"Next: meta-prefect deploy{named} --plan {report.run_id}")
         return ends
