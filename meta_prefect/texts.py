@@ -80,3 +80,14 @@ def short(text: str) -> str:
 def shell(text: str) -> str:
     """Quote a text as one word of a shell command."""
     return "'" + text.replace("'", "'\"'\"'") + "'"
+
+
+def duration(seconds: float) -> str:
+    """``2.1 s``, ``12 s``, ``3 min 5 s``, ``1 h 20 min``."""
+    if 0 <= seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = max(0, round(seconds))
+    minutes, hours = whole // 60, whole // 3600
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from rich.console import Console
@@ -18,6 +19,12 @@ from meta_prefect.texts import escaped
 if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderableType
     from rich.table import Table
+
+_FURTHER: Final = 4
+"""By how much further parts of a line are indented."""
+
+_GLUE: Final = "\ufffc"
+"""Stands for a blank at which no line is broken; no text of ours has it."""
 
 _IN_ADDRESS = ":/?#[]@!$&'()*+,;=%~-._"
 
@@ -60,6 +67,26 @@ def aligned(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Te
     for row in cells:
         table.add_row(*(row[index] for index in shown))
     return table
+
+
+def width_of(console: Console) -> int | None:
+    """How long a line of it may be; None where nobody looks, and lines stay whole."""
+    return console.width if console.is_terminal else None
+
+
+def folded(line: str, width: int | None) -> list[str]:
+    """A line in parts that fit, broken between words where that can be; what is to be typed stays in one piece.
+
+    Args:
+        line: The line.
+        width: How long a part may be; None for any length.
+    """
+    if width is None or len(line) <= width:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()) + _FURTHER)
+    glued = re.sub("`[^`]*`", lambda command: command[0].replace(" ", _GLUE), line)
+    parts = textwrap.wrap(glued, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
+    return [part.replace(_GLUE, " ") for part in parts]
 
 
 def indented(text: str) -> str:

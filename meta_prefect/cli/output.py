@@ -10,16 +10,17 @@ import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
+from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from rich.markup import escape
 
-from meta_prefect.cli.console import PlainConsole, aligned, indented, linked
+from meta_prefect.cli.console import PlainConsole, aligned, folded, indented, linked, width_of
 from meta_prefect.cli.ending import journal, watching_the_server
 from meta_prefect.engine.progress import Progress, Silent
 from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError, grouped_messages
 from meta_prefect.interfaces.commits import short_commit
-from meta_prefect.texts import escaped, shell
+from meta_prefect.texts import duration, escaped, shell
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from meta_prefect.engine.sources import SourcesChecked
     from meta_prefect.plan.outcomes import Action
     from meta_prefect.report import Outcome, Report
+    from meta_prefect.report.grouping import Section
 
 _PLACE = re.compile(r"(?P<file>[^:\n]+\.ya?ml):(?P<line>\d+)(?::(?P<column>\d+))?")
 _MARK_COLORS = {"+": "green", "~": "yellow", "=": "dim", "-": "red"}
@@ -48,6 +50,11 @@ _COLORS: dict[Action, str] = {
     "failed": "bold red",
 }
 
+
+_LEFT_ALONE: Final = frozenset({"unchanged", "held"})
+
+_BESIDE_NAMES: Final = 28
+"""The minimum width of the other columns of a table."""
 
 FEW: Final = 3
 """The maximum number of untouched deployments to name rather than count."""
@@ -82,11 +89,20 @@ class Output:
         self._tokens = sys.argv[1:] if tokens is None else tokens
         self._out = Pipe(highlight=False, soft_wrap=True, emoji=False)
         self._err = Pipe(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+        self._took = 0.0
+        """For how many seconds was watched what a command does; not for how long somebody thought about an answer."""
 
     @property
     def is_json(self) -> bool:
         """Whether the result is requested as JSON, even if the command line is otherwise invalid."""
         return "--output=json" in self._tokens or ("--output", "json") in pairwise(self._tokens)
+
+    @property
+    def width(self) -> int:
+        """The maximum length of a line of the result."""
+        from meta_prefect.report.grouping import WIDTH
+
+        return width_of(self._out) or WIDTH
 
     def say(self, text: str) -> None:
         """Print a progress line."""
@@ -123,7 +139,10 @@ class Output:
     def note(self, text: str) -> None:
         """Print a remark."""
         if not self.quiet:
-            self._err.print(f"[yellow]note:[/] {escape(indented(text))}")
+            first, *more = folded(f"note: {indented(text)}", width_of(self._err))
+            self._err.print(f"[yellow]note:[/]{escape(first.removeprefix('note:'))}")
+            for line in more:
+                self._err.print(escape(line))
 
     def errors(self, errors: Iterable[MetaPrefectError]) -> None:
         """Print errors with their hints."""
@@ -144,17 +163,21 @@ class Output:
         """Show the progress of a deploy on a terminal, and keep Prefect's own log out of it unless requested."""
         from meta_prefect.engine.progress import has_listener, reporting_to
 
+        began = perf_counter()
         if not debug:
             _quiet_prefect()
         if has_listener():
             yield
             return
-        with (
-            self._listener(title, debug=debug) as journal.listener,
-            reporting_to(journal),
-            watching_the_server(self.say, self._fail_in_between),
-        ):
-            yield
+        try:
+            with (
+                self._listener(title, debug=debug) as journal.listener,
+                reporting_to(journal),
+                watching_the_server(self.say, self._fail_in_between),
+            ):
+                yield
+        finally:
+            self._took += perf_counter() - began
 
     def _fail_in_between(self, error: MetaPrefectError) -> None:
         """Print an error over a possible live line, as the last output of this process."""
@@ -200,10 +223,12 @@ class Output:
             self.raw(f"unchanged: {left} deployments (--all names them)", style="dim")
         for remark in report.remarks:
             self.note(remark)
-        self.raw(report.in_one_line)
+        self._close(report)
         if report.run_url:
             self.raw(f"Run: {report.run_url}")
-        if following and not report.failed and not report.dry_run and named:
+        if following and report.failed:
+            self.raw("Next: the same command again, once that is mended; it completes what is left")
+        elif following and not report.dry_run and named:
             self._propose_a_run(named)
 
     def _propose_a_run(self, named: Sequence[Outcome]) -> None:
@@ -243,11 +268,8 @@ class Output:
             return ends
         from meta_prefect.report.plan_text import sections
 
-        for section in sections(report.plan, with_remarks=False):
-            title, *below = section.text()
-            self._out.print(f"[{_MARK_COLORS[section.mark]}]{escape(escaped(title))}[/]")
-            for line in below:
-                self._out.print(escape(escaped(line)))
+        for section in sections(report.plan, with_remarks=False, width=self.width):
+            self.section(section, _MARK_COLORS[section.mark])
         for remark in report.remarks:
             self.note(remark)
         self._failures_and_count(report)
@@ -255,15 +277,24 @@ class Output:
         if unmanaged:
             what = unmanaged[0] if len(unmanaged) == 1 else f"{len(unmanaged)} deployments"
             self.raw(f"Nobody manages {what}; to take over as shown: meta-prefect deploy --adopt")
-        elif following and report.run_id and report.plan.changes:
+        elif following and report.run_id and any(one.action not in _LEFT_ALONE for one in report.plan.changes):
             named = f" --env {shlex.quote(env)}" if env else ""
-            self.raw(f"To apply exactly this: meta-prefect deploy{named} --plan {report.run_id}")
+            self.raw(f"Next: meta-prefect deploy{named} --plan {report.run_id}")
         return ends
+
+    def section(self, section: Section, color: str) -> None:
+        """Print what is said of one object, or of several, its head in colour; on a terminal in lines that fit."""
+        head, *below = section.text()
+        for line in folded(escaped(head), width_of(self._out)):
+            self.raw(line, style=color)
+        for line in below:
+            for part in folded(escaped(line), width_of(self._out)):
+                self.raw(part)
 
     def _lines(self, report: Report, named: Iterable[Outcome]) -> None:
         for outcome in named:
             version = f" version {short_commit(outcome.version)}" if outcome.version else ""
-            detail = f" ({outcome.detail})" if outcome.detail else ""
+            detail = f" ({said})" if (said := _in_short(outcome)) else ""
             self.raw(indented(f"{outcome.action} {escaped(outcome.deployment)}{version}{detail}"))
         for name, done in report.components:
             self.raw(indented(f"{done} {escaped(name)}"))
@@ -271,19 +302,30 @@ class Output:
     def _failures_and_count(self, report: Report) -> None:
         for outcome in report.failed:
             self.raw(indented(f"{outcome.action} {escaped(outcome.deployment)} ({outcome.detail})"))
-        self.raw(report.in_one_line)
+        self._close(report)
+
+    def _close(self, report: Report) -> None:
+        """Print what was done, and how long it took."""
+        took = f"{'; planned' if report.dry_run else ''} in {duration(self._took)}" if self._took else ""
+        self.raw(f"{report.in_one_line}{took}", style="bold")
 
     def _table(self, report: Report, named: Iterable[Outcome]) -> None:
+        from rich.text import Text
+
         title = f"{'Plan for' if report.dry_run else 'Deployed to'} {report.environment}"
         rows: list[Sequence[str | Text]] = []
         for outcome in named:
             color = _COLORS[outcome.action]
             name = linked(outcome.deployment, outcome.url)
             version = escape(escaped(short_commit(outcome.version or "")))
-            rows.append((name, f"[{color}]{outcome.action}[/]", version, escape(_in_short(outcome))))
+            detail = Text(escaped(_in_short(outcome)), overflow="ellipsis", no_wrap=outcome.action != "failed")
+            rows.append((name, f"[{color}]{outcome.action}[/]", version, detail))
         for component, done in report.components:
             rows.append((escape(component), escape(done), "", ""))
-        self._out.print(aligned(title, ("Deployment", "Result", "Version", "Detail"), rows))
+        table = aligned(title, ("Deployment", "Result", "Version", "Detail"), rows)
+        longest = max(len(outcome.deployment) for outcome in report.outcomes) if report.outcomes else 0
+        table.columns[0].no_wrap = longest <= self._out.width - _BESIDE_NAMES
+        self._out.print(table)
 
     def findings(self, errors: Sequence[ConfigurationError], form: str) -> None:
         """Print the errors found by a check."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -123,6 +122,8 @@ def preview(
 def _of_project(
     targets: Sequence[str], env: str | None, wanted: PreviewWindow
 ) -> tuple[list[SchedulePreview], list[str]]:
+    import asyncio
+
     from meta_prefect.deploy import split_targets
     from meta_prefect.engine.preview import preview_project
     from meta_prefect.engine.requests import check_before_start

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from meta_prefect.cli.options import Debug, Environment, Every, Quiet, Select, Target
 from meta_prefect.cli.output import FEW, Output
-from meta_prefect.texts import escaped
 
 if TYPE_CHECKING:
     from meta_prefect.plan.status import DeploymentStatus, FieldStatus, ProjectStatus
+    from meta_prefect.report.grouping import Line, Section
     from meta_prefect.server import PrefectServer
 
 _COLORS = {
@@ -59,25 +61,26 @@ def status(
         if not quiet:
             _print_details(found, out, every=every)
         out.raw(found.in_one_line)
+        if not (quiet or found.in_sync):
+            out.raw(f"Next: meta-prefect plan{f' --env {shlex.quote(env)}' if env else ''}")
     for remark in found.remarks:
         out.say(f"note: {remark}")
     return 2 if not found.in_sync else 0 if found.can_run else 3
 
 
 def _print_details(found: ProjectStatus, out: Output, *, every: bool) -> None:
+    from meta_prefect.report.grouping import Section, grouped
+
     in_sync = [one for one in found.deployments if one.state == "in sync" and not one.fields]
     counted = [] if every or len(in_sync) <= FEW else in_sync
-    for one in found.deployments:
-        if one in counted:
-            continue
-        out.raw(escaped(_line(one)), style=_COLORS[one.state])
-        for field in one.fields:
-            out.raw(escaped(f"    {_field_line(field)}"))
+    shown = [one for one in found.deployments if one not in counted]
+    sections = grouped(map(_section, shown), out.width) if len(shown) > FEW and not every else map(_section, shown)
+    for section in sections:
+        out.section(section, _COLORS[section.mark.rstrip(":")])
     for one in found.components:
         if one.state != "in sync":
-            out.raw(escaped(f"{one.state}: {one}"), style=_COLORS[one.state])
-            for line in (*map(_field_line, one.fields), *one.remarks):
-                out.raw(escaped(f"    {line}"))
+            lines = (*_field_lines(one.fields), *one.remarks)
+            out.section(Section(f"{one.state}:", one.kind, one.name, str(one), lines=lines), _COLORS[one.state])
     if counted:
         out.raw(f"in sync: {len(counted)} deployments (--all names them)", style="dim")
 
@@ -105,23 +108,38 @@ def _read(targets: tuple[str, ...], env: str | None, select: tuple[str, ...]) ->
         return query_api(read, "nothing to compare with", host=host)
 
 
-def _line(one: DeploymentStatus) -> str:
+def _section(one: DeploymentStatus) -> Section:
+    """What is said of one deployment."""
+    from meta_prefect.plan.changes import DEPLOYMENT
+    from meta_prefect.report.grouping import Section
+
     version = f" version {one.version}" if one.version else ""
     applied = f", deployed {one.applied_at:%Y-%m-%d %H:%MZ} by {one.applied_by}" if one.applied_at else ""
-    return f"{one.state}: {one.deployment}{version}{applied}{f'; {one.hold}' if one.hold else ''}"
+    title = f"{one.deployment}{version}{applied}{f'; {one.hold}' if one.hold else ''}"
+    return Section(f"{one.state}:", DEPLOYMENT, one.deployment, title, lines=tuple(_field_lines(one.fields)))
 
 
-def _field_line(field: FieldStatus) -> str:
-    from meta_prefect.report.plan_text import field_line, shown
+def _field_lines(fields: Iterable[FieldStatus]) -> Iterator[Line]:
+    """What differs; first what the next deploy writes and nobody else has touched, as a plan says it."""
+    from meta_prefect.report.plan_text import changed_lines, shown
+    from meta_prefect.report.schedule_fields import Field
 
-    if field.kind == "pending" and {"live", "wanted"} <= field.model_fields_set and field.live == field.applied:
-        return f"{field_line(field.path, field.live, field.wanted)} (pending)"
-    given = {
-        name: shown(getattr(field, name), field.path)
-        for name in ("applied", "live", "wanted")
-        if name in field.model_fields_set
-    }
-    if field.kind == "kept":
-        return f"{field.path}: {given['live']} (kept: set on the server, not by the recipe)"
-    values = ", ".join(f"{name} {given.get(name, '(none)')}" for name in ("applied", "live", "wanted"))
-    return f"{field.path}: {values} ({field.kind})"
+    pending = [one for one in fields if _is_pending(one)]
+    yield from changed_lines((Field(one.path, one.live, one.wanted) for one in pending), " (pending)")
+    for field in fields:
+        if field in pending:
+            continue
+        given = {
+            name: shown(getattr(field, name), field.path)
+            for name in ("applied", "live", "wanted")
+            if name in field.model_fields_set
+        }
+        if field.kind == "kept":
+            yield f"{field.path}: {given['live']} (kept: set on the server, not by the recipe)"
+        else:
+            values = ", ".join(f"{name} {given.get(name, '(none)')}" for name in ("applied", "live", "wanted"))
+            yield f"{field.path}: {values} ({field.kind})"
+
+
+def _is_pending(field: FieldStatus) -> bool:
+    return field.kind == "pending" and {"live", "wanted"} <= field.model_fields_set and field.live == field.applied

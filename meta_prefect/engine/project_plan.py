@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from socket import gethostname
 
 from prefect.runtime import flow_run
@@ -25,6 +25,7 @@ from meta_prefect.errors import ConfigurationError, TargetError
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.tags import DEPLOYERS
+from meta_prefect.interfaces.times import length_in_words
 from meta_prefect.plan.changes import Change, Delete, Held, Unchanged, Update, after_of
 from meta_prefect.plan.code_moves import CodeMove, in_words, moves_of
 from meta_prefect.plan.environments import check_environment
@@ -250,11 +251,19 @@ class ProjectPlan:
         changes = [change for change in self.batch.plan if dry_run or not was_shown_before(change)]
         left = tuple(str(one) for one in self.batch.orphans if type(one.change) is Unchanged)
         orphans = [Remark("no longer in the project, and left alone without --prune", left)] if left else []
-        first = map(Remark, (*self._notes, *in_words(self.moves, gethostname())))
+        awaited = self._awaited() if dry_run and self.has_work else ()
+        first = map(Remark, (*awaited, *self._notes, *in_words(self.moves, gethostname())))
         versions = map(Remark, kept_versions(self.batch.plan))
         last = map(Remark, self.batch.remarks)
         skipped = self._inputs.requested.skipped
         return tuple(map(str, grouped((*first, *skipped, *versions, *remarks_of(changes), *orphans, *last))))
+
+    def _awaited(self) -> Iterator[str]:
+        """What a deploy of this plan waits for."""
+        environment = self._inputs.project.environments.find(self.context.environment)
+        if environment is not None and (rule := environment.says.approval) is not None:
+            whose = f" by {' or '.join(rule.by)}" if rule.by else ""
+            yield f"a deploy to {environment.name} waits for approval{whose}, {length_in_words(rule.within)} at most"
 
 
 def planned_version(change: Change) -> str | None:

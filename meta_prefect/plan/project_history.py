@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from meta_prefect.interfaces.approval import Approval
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.plan.ledger import PUT_BACK, StoredPage
-from meta_prefect.plan.outcomes import listed
+from meta_prefect.plan.outcomes import NAMED, listed
 
 
 class ProjectDeploy(BaseModel):
@@ -61,7 +61,8 @@ class ProjectDeploy(BaseModel):
             *([f"does not count: {self.doubt}"] if self.doubt else []),
         ]
         suffix = f" ({'; '.join(notes)})" if notes else ""
-        what = f"{what}{suffix}: {listed(self.deployments)}"
+        few = len(self.deployments) <= NAMED + 1
+        what = f"{what}{suffix}: {listed(self.deployments, NAMED if few else 1)}"
         approved = "" if self.approval is None else str(self.approval).removeprefix("approved by ")
         return (
             f"{self.at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}",

@@ -27,6 +27,9 @@ from meta_prefect.redaction import hidden, sealed
 ARTIFACT_TYPE: Final = "deploy-plan"
 """The artifact type; the Prefect UI shows data of unknown types as JSON."""
 
+_MOST_DIFFERENCES: Final = 10
+"""So many are named, where a plan no longer holds."""
+
 
 class DeployOptions(BaseModel):
     """The options of a deploy, other than the project and the environment.
@@ -198,7 +201,8 @@ def check_still_holds(recorded: SavedPlan, states: Mapping[str, PlannedState]) -
         MovedError: The server or the project has changed since; the message names the differences.
     """
     if differences := list(_differences(recorded.states, states)):
-        shown = "\n  ".join(differences[:10]) + ("\n  …" if len(differences) > 10 else "")
+        more = len(differences) - _MOST_DIFFERENCES
+        shown = "\n  ".join((*differences[:_MOST_DIFFERENCES], *((f"and {more} more",) if more > 0 else ())))
         raise MovedError(
             f"this is no longer what a deploy would do; nothing was written\n  {shown}",
             where=f"plan of run {recorded.run_id}",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Final
 
 from meta_prefect.plan.changes import DEPLOYMENT
@@ -14,8 +15,16 @@ from meta_prefect.plan.outcomes import listed as shortened
 COMMIT: Final = "commit"
 """The label of a field that contains a commit, wherever it is."""
 
-_NAMES_WIDTH: Final = 72
-"""Including the indent, for a terminal of 80 columns."""
+WIDTH: Final = 80
+"""The maximum length of a line if the terminal's width is unknown."""
+
+_INDENT: Final = 4
+
+_LEFT: Final = "="
+"""The mark of untouched objects."""
+
+_WIDEST_VALUE: Final = 32
+"""Longer values are not padded to a common width."""
 
 _COUNTED: Final = "version:"
 """The label of a field that usually differs only because deploys are counted."""
@@ -26,17 +35,30 @@ _MIN_VALUES_TO_GROUP: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class FieldLine:
-    """A differing field, with its values as displayed."""
+    """A differing field, with its values as displayed and a note about them."""
 
     label: str
     before: str
     after: str
+    note: str = ""
 
     def __str__(self) -> str:
-        return f"{self.label} {self.before} → {self.after}"
+        return f"{self.label} {self.before} → {self.after}{self.note}"
 
 
-Line = str | FieldLine
+@dataclass(frozen=True, slots=True)
+class VaryingLine:
+    """What is true of each deployment in another way, and what is said in the place of many such lines."""
+
+    label: str
+    text: str
+    in_short: str
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.text}"
+
+
+Line = str | FieldLine | VaryingLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +99,16 @@ class Section:
                 yield f"    {line}"
 
 
-def grouped(sections: Iterable[Section]) -> list[Section]:
-    """Return the sections of a plan in order, preceded by those that several deployments share, and followed by the remarks.
+def grouped(sections: Iterable[Section], width: int = WIDTH) -> list[Section]:
+    """Return the sections of a plan: shared by several deployments, of single ones, versions, untouched ones, remarks.
 
     A line common to several deployments with the same mark appears once, under their number and names. A field that has a
     different value in most of them appears once too, listing which deployments have which value. Deployments without anything
     further get no section of their own, and untouched ones are only counted.
+
+    Args:
+        sections: The sections.
+        width: The maximum length of a line.
     """
     sections = list(sections)
     owners: dict[tuple[str, Line], list[str]] = {}
@@ -103,11 +129,16 @@ def grouped(sections: Iterable[Section]) -> list[Section]:
         is_said = section.kind == DEPLOYMENT and not lines and (section.mark, section.name) in named
         if not is_said:
             own.append(replace(section, lines=lines) if section.kind == DEPLOYMENT else section)
-    names_of = _Names(sections)
+    names_of = _Names(sections, width, {(mark, name) for mark, line in varying for name in owners[mark, line]})
     # The most common come first, except for versions, which are often the only difference.
-    largest = sorted(shared.items(), key=lambda one: (_is_counted(one[1]), -len(one[0][1])))
-    groups = [_group(mark, names, lines, names_of) for (mark, names), lines in largest]
-    return [*groups, *_values(varying, owners, names_of), *_counted(own), *_remarks(sections)]
+    largest = sorted(shared.items(), key=lambda one: -len(one[0][1]))
+    groups, versions = (
+        [_group(mark, names, lines, names_of) for (mark, names), lines in largest if _is_counted(lines) == counted]
+        for counted in (False, True)
+    )
+    changed, left = ([one for one in own if (one.mark == _LEFT) == is_left] for is_left in (False, True))
+    values = list(_values(varying, owners, names_of))
+    return [*groups, *values, *changed, *versions, *_counted(left), *_remarks(sections)]
 
 
 def _deployments(sections: Iterable[Section]) -> Iterator[Section]:
@@ -125,7 +156,7 @@ def _varying(owners: Mapping[tuple[str, Line], Sequence[str]]) -> set[tuple[str,
 
 def _label(line: Line) -> str | None:
     """Return the field that a line is about."""
-    if isinstance(line, FieldLine):
+    if not isinstance(line, str):
         return line.label
     label, colon, _ = line.partition(": ")
     return f"{label}:" if colon and " " not in label else None
@@ -134,20 +165,92 @@ def _label(line: Line) -> str | None:
 def _values(
     varying: Iterable[tuple[str, Line]], owners: Mapping[tuple[str, Line], Sequence[str]], names_of: _Names
 ) -> Iterator[Section]:
-    """Yield each field with many values, and which deployments have which value."""
-    fields: dict[tuple[str, str], list[str]] = {}
-    count: Counter[tuple[str, str]] = Counter()
+    """Yield fields with many values and which deployments have which; several fields of the same deployments form a table."""
+    fields: dict[tuple[str, str], dict[Line, Sequence[str]]] = {}
     for mark, line in owners:
         if (mark, line) in varying:
-            label = _label(line) or ""
-            value = f"{line.before} → {line.after}" if isinstance(line, FieldLine) else line.removeprefix(f"{label} ")
-            first, *more = names_of.listed(mark, owners[mark, line])
-            fields.setdefault((mark, label), []).extend((f"{value} for {first}", *(f"    {one}" for one in more)))
-            count[mark, label] += len(owners[mark, line])
-    for (mark, label), lines in fields.items():
-        yield Section(
-            mark, DEPLOYMENT, "", f"{label.rstrip(':')} of {count[mark, label]} deployments", lines=tuple(lines)
+            fields.setdefault((mark, _label(line) or ""), {})[line] = owners[mark, line]
+    tables: dict[tuple[str, tuple[str, ...]], dict[str, list[str]]] = {}
+    for (mark, label), values in fields.items():
+        if not _is_in_short(values) and all(len(names) == 1 for names in values.values()):
+            whose = tuple(name for (name,) in values.values())
+            tables.setdefault((mark, whose), {})[label] = [_value(line, label) for line in values]
+    in_tables = {(mark, label) for (mark, _), columns in tables.items() if len(columns) > 1 for label in columns}
+    for (mark, whose), columns in tables.items():
+        if len(columns) > 1:
+            what = shortened((label.rstrip(":") for label in columns), len(columns))
+            lines = _rows([whose, *columns.values()], names_of.width)
+            yield Section(mark, DEPLOYMENT, "", f"{what} of {len(whose)} deployments", lines=lines)
+    for (mark, label), values in fields.items():
+        if (mark, label) not in in_tables:
+            yield _one_field(mark, label, values, names_of)
+
+
+def _is_in_short(values: Iterable[Line]) -> bool:
+    return all(isinstance(line, VaryingLine) for line in values)
+
+
+def _one_field(mark: str, label: str, values: Mapping[Line, Sequence[str]], names_of: _Names) -> Section:
+    """Return the section of one field, listing which deployments have which value."""
+    count = sum(map(len, values.values()))
+    notes = {line.note for line in values if isinstance(line, FieldLine)}
+    what = f"{label.rstrip(':')} of {count} deployments{notes.pop() if len(notes) == 1 else ''}"
+    if _is_in_short(values):
+        short: Counter[str] = Counter()
+        for line, names in values.items():
+            short[line.in_short if isinstance(line, VaryingLine) else ""] += len(names)
+        if len(short) == 1:
+            return Section(mark, DEPLOYMENT, "", f"{what}: {next(iter(short))}")
+        return Section(
+            mark, DEPLOYMENT, "", what, lines=tuple(f"{said} for {number}" for said, number in short.items())
         )
+    common, shown = _without_common_words([_value(line, label) for line in values])
+    widest = max(map(len, shown))
+    lines: list[str] = []
+    for value, names in zip(shown, values.values(), strict=True):
+        first, *more = names_of.listed(mark, names)
+        lines += [f"{value:{widest if widest <= _WIDEST_VALUE else 0}} for {first}", *(f"    {one}" for one in more)]
+    return Section(mark, DEPLOYMENT, "", f"{what}{common and f': {common}'}", lines=tuple(lines))
+
+
+def _value(line: Line, label: str) -> str:
+    return f"{line.before} → {line.after}" if isinstance(line, FieldLine) else str(line).removeprefix(f"{label} ")
+
+
+def _without_common_words(values: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the common start and end of all values, with an ellipsis between them; and the rest of each value.
+
+    Values that are more than plain words stay whole, with nothing in common.
+    """
+    parts = [value.split(" → ") for value in values]
+    words = [side.split(" ") for sides in parts for side in sides]
+    if any(side[0][:1] in '"[{' for side in words):
+        return "", list(values)
+    start = _alike(words)
+    end = _alike([side[start:][::-1] for side in words])
+    if not start + end or any(len(side) == start + end for side in words):
+        return "", list(values)
+    first = words[0]
+    common = " ".join([*first[:start], "…", *first[len(first) - end :]])
+    return common, [
+        " → ".join(" ".join(side.split(" ")[start : len(side.split(" ")) - end]) for side in one) for one in parts
+    ]
+
+
+def _alike(texts: Sequence[Sequence[str]]) -> int:
+    """Return the number of leading words that all of them share."""
+    return sum(1 for _ in takewhile(lambda words: len(set(words)) == 1, zip(*texts, strict=False)))
+
+
+def _rows(columns: Sequence[Sequence[str]], width: int) -> tuple[str, ...]:
+    """Return columns side by side if they fit, or else one line per row."""
+    widths = [max(map(len, column)) for column in columns]
+    rows = zip(*columns, strict=True)
+    if sum(widths) + 2 * (len(widths) - 1) <= width:
+        return tuple(
+            "  ".join(cell.ljust(wide) for cell, wide in zip(row, widths, strict=True)).rstrip() for row in rows
+        )
+    return tuple(f"{row[0]}: {', '.join(row[1:])}" for row in rows)
 
 
 def _names_its(mark: str, lines: Sequence[Line]) -> bool:
@@ -163,14 +266,15 @@ def _group(mark: str, names: Sequence[str], lines: Sequence[Line], names_of: _Na
     title = f"{head} for {count}" if head else f"{count}, each with" if mark == "+" else count
     below = [line for line in lines if line is not head]
     listed = (
-        [shortened(names)] if _is_counted(lines) else names_of.listed(mark, names) if _names_its(mark, lines) else ()
+        [shortened(names)] if _is_counted(lines) else names_of.in_short(mark, names) if _names_its(mark, lines) else ()
     )
     return Section(mark, DEPLOYMENT, "", title, lines=(*listed, *below))
 
 
 def _is_counted(lines: Sequence[Line]) -> bool:
     """Return whether a group contains only a version, in which case its names are of little interest."""
-    return all(isinstance(line, FieldLine) and line.label == _COUNTED for line in lines)
+    fields = [line for line in lines if isinstance(line, FieldLine)]
+    return bool(fields) and all(line.label == _COUNTED for line in fields)
 
 
 class _Names:
@@ -178,9 +282,13 @@ class _Names:
 
     Args:
         sections: The whole plan.
+        width: How long lines should be.
+        below: Those that are named with their values, further down.
     """
 
-    def __init__(self, sections: Iterable[Section]) -> None:
+    def __init__(self, sections: Iterable[Section], width: int, below: Collection[tuple[str, str]]) -> None:
+        self._below = below
+        self.width = width - 2 * _INDENT
         self._all: dict[tuple[str, str], set[str]] = {}
         self._said: set[tuple[str, str]] = set()
         for section in _deployments(sections):
@@ -192,7 +300,11 @@ class _Names:
         for name in names:
             flows.setdefault(_flow(name), []).append(name)
         short = (one for flow, members in flows.items() for one in self._of(mark, flow, members))
-        return textwrap.wrap(", ".join(short), _NAMES_WIDTH, break_long_words=False, break_on_hyphens=False)
+        return textwrap.wrap(", ".join(short), self.width, break_long_words=False, break_on_hyphens=False)
+
+    def in_short(self, mark: str, names: Sequence[str]) -> list[str]:
+        """Return the first names if all of them appear further down, or else all."""
+        return [shortened(names)] if all((mark, name) in self._below for name in names) else self.listed(mark, names)
 
     def _of(self, mark: str, flow: str, names: Sequence[str]) -> Sequence[str]:
         if len(names) < _MIN_VALUES_TO_GROUP or set(names) != self._all.get((mark, flow)):

@@ -25,13 +25,19 @@ _WIDTH: Final = 24
 def history_cells(recorded: HistoryEntry) -> tuple[str, str, str, str, str, str]:
     """Return the history's cells for one entry, in the order of its columns; the time is in UTC."""
     page, entry = recorded.page, recorded.entry
-    changed = ", ".join(field.path for field in entry.fields)
+    changed = ", ".join(dict.fromkeys(_in_short(field.path) for field in entry.fields))
     at = f"{page.at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
     action = entry.action if recorded.is_certain else f"{entry.action}? (interrupted)"
     if recorded.doubt is not None:
         action = f"{action} (does not count: {recorded.doubt})"
     by = page.by if page.approval is None else f"{page.by}, {page.approval}"
     return at, short_commit(entry.version or ""), action, short_commit(page.commit or ""), by, changed
+
+
+def _in_short(path: str) -> str:
+    """A field's place; what is generated, a schedule's name or a flow's signature, has none of interest."""
+    first = path.partition(".")[0]
+    return first if first in ("schedules", "parameter_openapi_schema") else path
 
 
 def history_artifact(deployment: str, project: str, history: Sequence[HistoryEntry]) -> Record:

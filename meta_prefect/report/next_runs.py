@@ -68,17 +68,26 @@ class NextRuns(BaseModel):
     after: UpcomingRuns | None = None
 
     def __str__(self) -> str:
-        name, before, after = f"next fires of {self.schedule!r}", self.before, self.after
+        before, after = self.before, self.after
         if before == after:
-            return f"{name}: {after}, as before"
+            return f"{after}, as before"
         if before is None:
-            return f"{name}: {after}"
+            return str(after)
         if after is None:
-            return f"{name}: {before} → none"
+            return f"{before} → none"
         if before.times == after.times:
             # only its activation changes: show the times once
             before, after = (side.times if side.state == "active" else side.none_now for side in (before, after))
-        return f"{name}: {before} → {after}"
+        return f"{before} → {after}"
+
+    @property
+    def in_short(self) -> str:
+        """From when on it will run, without the time of day: what the schedules of many deployments share."""
+        after = self.after
+        if after is None or not after.fires:
+            return "none"
+        first = f"from {datetime.fromisoformat(after.fires[0]):%a %Y-%m-%d} on ({after.timezone})"
+        return first if after.state == "active" else f"{after.none_now}, else {first}"
 
 
 def next_fires(change: Change) -> Iterator[NextRuns]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, Literal, cast
 
 from meta_prefect.interfaces.commits import is_commit, short_commit
+from meta_prefect.interfaces.components import Worker
 from meta_prefect.interfaces.json_diff import ABSENT, is_same
 from meta_prefect.interfaces.markdown import escaped, fenced
 from meta_prefect.plan.changes import Plan, ScheduledRuns, Unchanged
 from meta_prefect.redaction import hidden
-from meta_prefect.report.grouping import COMMIT, FieldLine, Line, Section, grouped
+from meta_prefect.report.grouping import COMMIT, WIDTH, FieldLine, Line, Section, VaryingLine, grouped
 from meta_prefect.report.plan_json import Action, ChangeDocument, FieldDocument, PlanDocument
+from meta_prefect.report.schedule_fields import Field, Words, in_words, rule_shown
 from meta_prefect.texts import escaped as in_one_line
 
 MAX_VALUE_LENGTH = 120
@@ -46,23 +49,52 @@ def kept_versions(plan: Plan) -> Iterator[str]:
 
 def title(change: ChangeDocument) -> str:
     """Return the line that names an object, and why it is left alone or deleted; its mark says what happens to it."""
+    if _starts(change):
+        return f"{change.kind} {change.name}: starts with the deploy"
     why = change.detail or ("next version" if change.action == "next version" else "")
     return f"{change.kind} {change.name}{f': {why}' if why else ''}"
 
 
+def _starts(change: ChangeDocument) -> bool:
+    """Return whether a worker is started, which leaves nothing to compare."""
+    return change.kind == Worker.kind and [(one.path, one.after) for one in change.fields] == [("status", "online")]
+
+
 def field_lines(change: ChangeDocument) -> Iterator[Line]:
     """Yield the lines below: the fields of a new object, or each field before and after, and what happens to scheduled runs."""
-    for field in change.fields:
-        if change.action == "create":
-            if field.after not in (None, "", [], {}) and not field.path.startswith("parameter_openapi_schema"):
-                yield f"{field.path}: {shown(field.after, field.path)}"
-        else:
-            line = field_line(field.path, *(_value(field, name) for name in ("before", "after")))
-            yield f"held back: {line}" if change.action == "held" else line
+    fields = () if _starts(change) else change.fields
+    changed = (Field(one.path, _value(one, "before"), _value(one, "after")) for one in fields)
+    if change.action == "create":
+        yield from _created_lines(changed)
+    elif change.action == "held":
+        yield from (f"held back: {line}" for line in changed_lines(changed))
+    else:
+        yield from changed_lines(changed)
     if change.action != "delete":
         yield from scheduled_runs_lines(change.scheduled_runs)
     yield from kept_lines(change.kept)
-    yield from (str(fires) for fires in change.next_fires)
+    for fires in change.next_fires:
+        named = f" of {fires.schedule!r}" if len(change.next_fires) > 1 else ""
+        yield VaryingLine(f"next fires{named}:", str(fires), fires.in_short)
+
+
+def _created_lines(fields: Iterable[Field]) -> Iterator[str]:
+    for field in in_words(fields):
+        if isinstance(field, str):
+            yield field
+        elif field.after not in (None, "", [], {}) and not field.path.startswith("parameter_openapi_schema"):
+            yield f"{field.path}: {shown(field.after, field.path)}"
+
+
+def changed_lines(fields: Iterable[Field], note: str = "") -> Iterator[Line]:
+    """The lines of fields that differ, schedules in words.
+
+    Args:
+        fields: The fields.
+        note: What is added to each.
+    """
+    for field in in_words(fields):
+        yield f"{field}{note}" if isinstance(field, str) else replace(field_line(*field), note=note)
 
 
 def _value(field: FieldDocument, name: Literal["before", "after"]) -> Any:
@@ -91,7 +123,7 @@ def field_line(path: str, before: Any, after: Any) -> FieldLine:
     difference. Commits are labeled as such.
     """
     path, before, after = _narrowed(path, (before, hidden(before, path)), (after, hidden(after, path)))
-    if (rules := (_without_dates(before), _without_dates(after)))[0] != rules[1]:
+    if path.endswith(".rrule") and (rules := (rule_shown(before), rule_shown(after)))[0] != rules[1]:
         before, after = rules
     if is_same(before, after):
         return FieldLine(f"{path}:", shown(before), "(secret, changed)")
@@ -103,14 +135,6 @@ def field_line(path: str, before: Any, after: Any) -> FieldLine:
         if alike > 0:
             before, after = f"…{before[alike:]}", f"…{after[alike:]}"
     return FieldLine(f"{path}:", shown(before), shown(after))
-
-
-def _without_dates(value: Any) -> Any:
-    """Return a schedule's rule with its excluded dates counted; any other value unchanged."""
-    if not isinstance(value, str) or "\nEXDATE:" not in value:
-        return value
-    rule, _, dates = value.partition("\nEXDATE:")
-    return f"{rule} without {dates.count(',') + 1} dates"
 
 
 def _narrowed(path: str, before: tuple[Any, Any], after: tuple[Any, Any]) -> tuple[str, Any, Any]:
@@ -146,17 +170,25 @@ def shown(value: Any, path: str = "") -> str:
     """
     if value is ABSENT:
         return "(none)"
+    if isinstance(value, Words) or (path.endswith(".rrule") and isinstance(value, str)):
+        return in_one_line(value if isinstance(value, Words) else rule_shown(value))
     plain = hidden(value, path)
     short = short_commit(plain) if isinstance(plain, str) else plain
     text = in_one_line(json.dumps(short, ensure_ascii=False, default=str))
     return text if len(text) <= MAX_VALUE_LENGTH else f"{text[: MAX_VALUE_LENGTH - 1]}…"
 
 
-def sections(plan: PlanDocument, *, with_remarks: bool = True) -> list[Section]:
-    """Return the sections of the plan, starting with what several deployments have in common."""
-    return grouped(
+def sections(plan: PlanDocument, *, with_remarks: bool = True, width: int = WIDTH) -> list[Section]:
+    """Return the sections of the plan, starting with what several deployments have in common.
+
+    Args:
+        plan: The plan.
+        with_remarks: Whether to include the remarks.
+        width: The maximum length of a line.
+    """
+    parts = (
         Section(
-            mark=_MARKS[change.action],
+            mark="+" if _starts(change) else _MARKS[change.action],
             kind=change.kind,
             name=change.name,
             title=title(change),
@@ -166,6 +198,7 @@ def sections(plan: PlanDocument, *, with_remarks: bool = True) -> list[Section]:
         )
         for change in plan.changes
     )
+    return grouped(parts, width)
 
 
 def lines(plan: PlanDocument) -> Iterator[str]:

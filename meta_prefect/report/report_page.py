@@ -14,6 +14,7 @@ from meta_prefect.interfaces.markdown import code, escaped, link, table, wrapped
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.ui_links import deployment_page, run_page
 from meta_prefect.report import Outcome, Report
+from meta_prefect.texts import duration
 
 _FOLDED: Final = "unchanged"
 """Actions without a row of their own, because nothing was done."""
@@ -53,18 +54,9 @@ class ReportHead:
         if self.by:
             yield f"by {escaped(self.by)}"
         if self.took is not None:
-            yield duration(self.took)
+            yield duration(self.took.total_seconds())
         if self.run_id:
             yield link("the run", run_page(self.run_id))
-
-
-def duration(took: timedelta) -> str:
-    """``12 s``, ``3 min 5 s``, ``1 h 20 min``."""
-    seconds = max(0, round(took.total_seconds()))
-    minutes, hours = seconds // 60, seconds // 3600
-    if hours:
-        return f"{hours} h {minutes % 60} min"
-    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
 
 
 def report_artifact(report: Report, key: str, description: str, head: ReportHead) -> Record:

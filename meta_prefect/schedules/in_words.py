@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
+from meta_prefect.errors import ScheduleError
+from meta_prefect.schedules.reading import parse_recurrence
 from meta_prefect.schedules.recurrence import Recurrence, Rule
 
 if TYPE_CHECKING:
@@ -30,6 +33,21 @@ def in_words(found: Resolved) -> str | None:
     if when is None:
         return None
     return f"{when} {found.zone} {_days_off(found.days_off)}".strip()
+
+
+# many deployments have the same rule, and a plan is shown more than once
+@lru_cache(maxsize=1000)
+def rule_in_words(rrule: str) -> str:
+    """What is known of a schedule by its rule alone, such as ``weekdays 09:00 without 25 dates``.
+
+    A rule that takes more than a few words, or that is not to be read, stands as it is, with its left-out dates counted.
+    """
+    rule, _, dates = rrule.partition("\nEXDATE:")
+    try:
+        words = _times(parse_recurrence(rule)) or rule
+    except ScheduleError:
+        words = rule
+    return f"{words} without {dates.count(',') + 1} dates" if dates else words
 
 
 def _days_off(days_off: DaysOff | None) -> str:

@@ -116,7 +116,7 @@ def test_a_dry_run_speaks_of_what_is_to_come(server: Api, root: Path, unique: st
     plan = run_cli("plan", str(root))
     assert done.returncode == plan.returncode == 2
     assert done.stdout.startswith(f"+ 2 deployments, each with\n    {unique}/a-dev, {unique}/b-dev\n")
-    above = [one.stdout.partition("To apply exactly this:")[0] for one in (done, plan)]
+    above = [one.stdout.partition("; planned in ")[0] for one in (done, plan)]
     assert above[0] == above[1]
     assert "2 to create in dev" in done.stdout
     assert "2 to create" in page["description"]

@@ -92,6 +92,8 @@ def test_what_was_approved_is_what_is_applied(
 ) -> None:
     """Approved by the form of the UI; a server that moves meanwhile is planned and asked about anew; rejected, all stays."""
     name = f"{unique}/nightly-prod"
+    planned = deploy([str(written(project, 1))], env="prod", dry_run=True)
+    assert planned.remarks[0] == "a deploy to prod waits for approval, 30m at most"
     first = started(written(project, 1))
     run = waiting(server, unique)
     assert (server.deployment(name), locks(server, unique)) == (None, [])

@@ -252,7 +252,7 @@ NOT_USED: dict[str, tuple[dict[str, str], list[str]]] = {
         [
             "not used by the server on this host, which has settings of its own: "
             "PREFECT_SERVER_API_BASE_PATH, PREFECT_SERVER_DATABASE_PASSWORD. "
-            "To use them, start a server with `prefect server start` and point PREFECT_API_URL at it."
+            "To use them, start a server with `meta-prefect server start` and point PREFECT_API_URL at it."
         ],
     ),
 }

@@ -35,35 +35,28 @@ def change(before: list[Schedule] | None, after: list[Schedule], **fields: Any) 
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        pytest.param([NINE], [TEN], [f"next fires of 'daily': {EARLY} → {LATE}"], id="changed"),
-        pytest.param([], [NINE], [f"next fires of 'daily': {EARLY}"], id="added"),
-        pytest.param([NINE], [], [f"next fires of 'daily': {EARLY} → none"], id="removed"),
-        pytest.param(None, [NINE], [f"next fires of 'daily': {EARLY}"], id="new-deployment"),
+        pytest.param([NINE], [TEN], [f"{EARLY} → {LATE}"], id="changed"),
+        pytest.param([], [NINE], [f"{EARLY}"], id="added"),
+        pytest.param([NINE], [], [f"{EARLY} → none"], id="removed"),
+        pytest.param(None, [NINE], [f"{EARLY}"], id="new-deployment"),
         pytest.param(
             [NINE],
             [Schedule(slug="daily", rrule="FREQ=DAILY;BYHOUR=9", timezone="Europe/Berlin")],
-            [f"next fires of 'daily': {EARLY}, as before"],
+            [f"{EARLY}, as before"],
             id="said-otherwise",
         ),
-        pytest.param(
-            [NINE], [IDLE], [f"next fires of 'daily': {EARLY} → none while the schedule is inactive"], id="deactivated"
-        ),
-        pytest.param(
-            [IDLE], [AWAKE], [f"next fires of 'daily': none while the schedule is inactive → {EARLY}"], id="activated"
-        ),
+        pytest.param([NINE], [IDLE], [f"{EARLY} → none while the schedule is inactive"], id="deactivated"),
+        pytest.param([IDLE], [AWAKE], [f"none while the schedule is inactive → {EARLY}"], id="activated"),
         pytest.param(
             None,
             [IDLE],
-            [f"next fires of 'daily': none while the schedule is inactive, else {EARLY}"],
+            [f"none while the schedule is inactive, else {EARLY}"],
             id="new-and-inactive",
         ),
         pytest.param(
             [IDLE],
             [TEN],
-            [
-                f"next fires of 'daily': none while the schedule is inactive, else {EARLY}"
-                f" → none while the schedule is inactive, else {LATE}"
-            ],
+            [f"none while the schedule is inactive, else {EARLY} → none while the schedule is inactive, else {LATE}"],
             id="changed-and-still-inactive",
         ),
         pytest.param([NINE], [NINE.model_copy(update={"parameters": {"day": 1}})], [], id="only-parameters"),
@@ -84,12 +77,8 @@ def test_a_deployment_that_is_paused_fires_none() -> None:
         for paused in (True, False)
     )
 
-    assert [str(fires) for fires in next_fires(pausing)] == [
-        f"next fires of 'daily': {EARLY} → none while the deployment is paused"
-    ]
-    assert [str(fires) for fires in next_fires(resuming)] == [
-        f"next fires of 'daily': none while the deployment is paused → {EARLY}"
-    ]
+    assert [str(fires) for fires in next_fires(pausing)] == [f"{EARLY} → none while the deployment is paused"]
+    assert [str(fires) for fires in next_fires(resuming)] == [f"none while the deployment is paused → {EARLY}"]
 
 
 def test_a_change_of_something_else_tells_none() -> None:
@@ -117,7 +106,7 @@ def test_they_are_in_the_document_and_in_the_artifact() -> None:
             },
         }
     ]
-    assert f"next fires of 'daily': {EARLY} → {LATE}" in markdown(document(plan), "Plan")
+    assert f"next fires: {EARLY} → {LATE}" in markdown(document(plan), "Plan")
     assert "next_fires" not in document(Plan(deployments=(change([NINE], [NINE]),))).as_json()
 
 
@@ -127,7 +116,7 @@ def test_a_live_schedule_that_cannot_be_read_is_passed_over() -> None:
     live.record["schedules"]["daily"] = {"timezone": "UTC", "parameters": {}, "active": True, "rrule": "FREQ=SECONDLY"}
     (fires,) = next_fires(diff_deployment(a_deployment(context=a_context(now=NOW), schedules=[NINE]), live))
 
-    assert (fires.before, str(fires)) == (None, f"next fires of 'daily': {EARLY}")
+    assert (fires.before, str(fires)) == (None, f"{EARLY}")
 
 
 @pytest.mark.parametrize(

@@ -6,21 +6,35 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import get_args
 from unittest.mock import patch
 
 from griffe import Docstring, DocstringSectionAttributes, parse_google
+from pydantic import BaseModel
 
 from meta_prefect.cli.app import app
 from meta_prefect.implementations.builder import Builder
+from meta_prefect.plan.environment_status import EnvironmentStatus
+from meta_prefect.plan.project_history import ProjectDeploy
+from meta_prefect.plan.status import ProjectStatus
 from meta_prefect.recipes.describing import describe
 from meta_prefect.recipes.reference_page import in_cell, reference_lines
 from meta_prefect.recipes.registry import Recipes
+from meta_prefect.report import Report
+from meta_prefect.report.plan_json import PlanDocument
 from meta_prefect.settings import Settings
 
 PAGE = Path(__file__).parents[2] / "meta_prefect" / "REFERENCE.md"
 CONCERNS = ("metadata", "schedule", "infra", "code", "run_settings", "concurrency", "notification", "task_runner")
+JSON_FORMS: Mapping[str, tuple[type[BaseModel], str]] = {
+    "plan": (PlanDocument, ""),
+    "deploy": (Report, "- `version`: The version of this form."),
+    "status": (ProjectStatus, ""),
+    "environments": (EnvironmentStatus, "A list of these:\n"),
+    "history --project": (ProjectDeploy, "A list of these:\n"),
+}
 INTERNAL = {"deployer", "decorated_flow_deployer"}
 """Recipes that no project names."""
 
@@ -29,7 +43,8 @@ def reference() -> str:
     """The whole page."""
     parts = ["# Reference", "Made from the code by `uv run python tests/readme/reference.py`.", "", *_commands()]
     parts += ["", "## Recipes", "", *_recipes(), "## Builders", "", *_builders(), "## Environment variables", ""]
-    return "\n".join([*parts, *_settings(), ""])
+    parts += [*_settings(), "", "## JSON forms", "", *_json_forms()]
+    return "\n".join(parts)
 
 
 def _commands() -> Iterator[str]:
@@ -80,6 +95,48 @@ def _settings() -> Iterator[str]:
         said = re.sub(r"^`\w+`[,;]? ", "", described[name])
         default = "" if field.default in {None, ()} else f"`{str(field.default).lower()}`"
         yield f"| `{prefix}{name.upper()}` | {default} | {said[:1].upper()}{said[1:]} |"
+
+
+def _json_forms() -> Iterator[str]:
+    yield "What a command prints with `--output json`. A key that is added changes no version; an error is an object of its own:"
+    yield '`{"errors": [{"file", "line", "column", "where", "message", "hint"}]}`.\n'
+    for command, (form, version) in JSON_FORMS.items():
+        yield f"### `meta-prefect {command} --output json`\n"
+        if version:
+            yield version
+        yield from _members(form)
+        told: set[type[BaseModel]] = set()
+        for name, below in _forms_within(form).items():
+            if below not in told:
+                told.add(below)
+                yield f"{name}:\n"
+                yield from _members(below)
+
+
+def _members(form: type[BaseModel]) -> Iterator[str]:
+    described = _attributes(form)
+    for name, field in form.model_fields.items():
+        if field.annotation != PlanDocument | None:
+            yield f"- `{name}`: {described.get(name) or field.description or ''}".replace("None", "null")
+    yield ""
+
+
+def _forms_within(form: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """The forms of what stands in a form, by the words that say where."""
+    found: dict[str, type[BaseModel]] = {}
+    for name, field in form.model_fields.items():
+        for below in _models(field.annotation):
+            if below is not PlanDocument:
+                found |= {f"`{name}`": below}
+                found |= {f"{deeper} of `{name}`": one for deeper, one in _forms_within(below).items()}
+    return found
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
 
 
 def _plain(text: str) -> str:

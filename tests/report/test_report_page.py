@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from meta_prefect.report import Outcome, Report
-from meta_prefect.report.report_page import ReportHead, duration, report_artifact
+from meta_prefect.report.report_page import ReportHead, report_artifact
+from meta_prefect.texts import duration
 
 COMMIT = "7fd9fa7" + "0" * 33
 CREATED = Outcome(deployment="add/a", recipe="local", action="created", version="1", id="1", url="http://ui/1")
@@ -64,11 +65,19 @@ def test_what_else_was_written_is_escaped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.2, "0 s"), (59.4, "59 s"), (60, "1 min 0 s"), (3599, "59 min 59 s"), (4810, "1 h 20 min")]
+    ("seconds", "text"),
+    [
+        (0.24, "0.2 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (60, "1 min 0 s"),
+        (3599, "59 min 59 s"),
+        (4810, "1 h 20 min"),
+    ],
 )
 def test_durations(seconds: float, text: str) -> None:
     """Two units at the most."""
-    assert duration(timedelta(seconds=seconds)) == text
+    assert duration(seconds) == text
 
 
 def test_the_artifact() -> None:
