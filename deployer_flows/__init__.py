@@ -1,7 +1,7 @@
-"""The flows that deploy: the built-in recipes, and the flow that deploys a whole project with whatever recipes it names.
+"""The Prefect flows of Meta-Prefect: the built-in recipes, the flow that deploys a whole project, and those that operate one.
 
-Each can be run from the Prefect UI, on a schedule, or called from Python. They are loaded when they are first asked for, so
-that importing this package costs a flow's image next to nothing.
+Each can be run from the Prefect UI, on a schedule, or called from Python. They are loaded lazily, so that importing this
+package costs a flow's image next to nothing.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ __all__ = [
     "work_pool_deployer",
 ]
 
-# No module carries the name of a function that this package exports: one of the two would hide the other.
+# No module has the name of a function exported here: one would hide the other.
 _HOMES = {
     "bootstrap": "deployer_flows.bootstrapping",
     "check_drift": "deployer_flows.checking_drift",

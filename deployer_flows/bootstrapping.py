@@ -1,4 +1,4 @@
-"""The deployer deploys itself: its own flows become deployments of the project's deployer."""
+"""``bootstrap``: deploys the deployer's own flows for a project, so that the project can be deployed from Prefect."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ from meta_prefect.report import Report
 from meta_prefect.server import PrefectServer, connect
 from meta_prefect.state.lock import turn
 
-_MOST: Final = 1000
+_MAX_DELETES: Final = 1000
 
-_MOST_SUGGESTED: Final = 200
-"""Flows that a form offers; any other can be typed."""
+_MAX_SUGGESTED: Final = 200
+"""The maximum number of flows offered in a form; others can be typed."""
 
 _RUN_WHERE_THE_FOLDER_IS: Final = (DEFAULT_RECIPE, "process_run_deployer")
-"""The recipes whose flows find the project's folder where they run: on this host, or at the same place on others."""
+"""Recipes whose flows find the project's folder at run time: on this host, or at the same path on others."""
 
 
 class DeployerSetup(BaseModel):
@@ -86,7 +86,7 @@ class DeployerSetup(BaseModel):
     @field_validator("variables")
     @classmethod
     def _no_secrets(cls, variables: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        """Refuse what would stand in the parameters of this run, for all to read."""
+        """Reject secrets, which would be visible in this run's parameters."""
         if found := secrets_in(variables):
             raise ValueError(
                 f"{', '.join(found)}: a secret is named, never written down, as it would be stored in the parameters of a run: "
@@ -121,7 +121,7 @@ async def bootstrap(
 
 
 async def _replaced(project: Project, server: PrefectServer) -> str | None:
-    """The former name of a project under which it still has a deployer; None where there is none."""
+    """Return the former project name that still has a deployer; None if there is none."""
     for former in project.renamed_from:
         if await server.read_owned((deployer_of(former),), DEPLOYERS):
             return former
@@ -135,12 +135,12 @@ async def _folder(source: ProjectSource, scratch: Path) -> Path:
 
 
 def _inputs(project: Project, setup: DeployerSetup, replaced: str | None, *, remove: bool) -> PlanInput:
-    """The deployer as a project of its own, whose deployments are the deployer's flows.
+    """Build the input that treats the deployer as a project whose deployments are the deployer's flows.
 
-    What the deployer of a former name has and this one does not replace is pruned with what is no longer wanted.
+    Deployments of a former name's deployer that are not replaced by this one are pruned, like others no longer needed.
 
     Raises:
-        ValidationFailed: A deployer cannot be made of this.
+        ValidationFailed: The setup is invalid.
     """
     if not project.name_is_stable:
         raise ValidationFailed([_unstable(project)])
@@ -150,7 +150,7 @@ def _inputs(project: Project, setup: DeployerSetup, replaced: str | None, *, rem
     except ConfigurationError as error:
         raise ValidationFailed([error]) from None
     context = new_context(project.root, deployers_of(project.names), environment=DEPLOYERS, next_versions=False)
-    # META_PREFECT__VERSION and META_PREFECT__TAGS are about the project's deployments.
+    # META_PREFECT__VERSION and META_PREFECT__TAGS apply only to the project's deployments.
     context = context.model_copy(update={"version": None, "tags": (), "origin": None})
     flows = ProjectFlows(project.root, from_source=True)
     if not remove:
@@ -169,7 +169,7 @@ def _inputs(project: Project, setup: DeployerSetup, replaced: str | None, *, rem
             "owner": None,
         },
     )
-    asked = DeployOptions(only_changed=True, prune=True, max_deletes=_MOST)
+    asked = DeployOptions(only_changed=True, prune=True, max_deletes=_MAX_DELETES)
     remarks = [*used.left_out]
     if replaced is not None:
         becomes = "removed" if remove else "replaced by this one"
@@ -180,10 +180,10 @@ def _inputs(project: Project, setup: DeployerSetup, replaced: str | None, *, rem
 
 
 def _check_enforcement(enforcement: Enforcement, project: Project, flows: ProjectFlows, now: datetime) -> None:
-    """See that the deployer will find what it is to hold the project to.
+    """Check that the deployer will find the policies it must enforce.
 
     Raises:
-        ValidationFailed: There is no such policy here, or one cannot be enforced.
+        ValidationFailed: A policy does not exist here, or cannot be enforced.
     """
     alone = project.model_copy(update={"policies": (), "exempt": ()})
     if errors := policies_in_force(alone, flows, enforcement, now)[1]:
@@ -200,10 +200,10 @@ def _unstable(project: Project) -> ProjectFileError:
 
 
 def _requests(project: Project, setup: DeployerSetup, used: _Used, replaced: str | None) -> Iterator[DeploymentRequest]:
-    """One entry of the recipe `deployer` for each flow of the deployer.
+    """Yield one entry of the recipe `deployer` for each flow of the deployer.
 
     Raises:
-        ValidationFailed: A setting does not fit.
+        ValidationFailed: A setting is invalid.
     """
     if setup.source.folder is not None and setup.runs_by not in _RUN_WHERE_THE_FOLDER_IS:
         raise ValidationFailed(
@@ -238,10 +238,10 @@ def _requests(project: Project, setup: DeployerSetup, used: _Used, replaced: str
 
 
 def _operations(project: Project, setup: DeployerSetup, used: _Used) -> dict[str, dict[str, Any]]:
-    """What is particular to each flow that operates the whole project, by its entrypoint."""
+    """Return the settings of each flow that operates the whole project, by its entrypoint."""
     name = escaped(project.name)
     chosen: dict[str, Any] = {"environments": setup.environments}
-    # A folder of this host has no branches to choose among.
+    # A folder on this host has no branches to choose from.
     unused = () if setup.source.folder is None else ("revision",)
     path = {"hidden": unused} if project.included else {"hidden": ("path", *unused)}
     redeploys = _schedules(setup, setup.redeploy, "redeploy", {"only_changed": True, "on_error": "keep-going"})
@@ -252,7 +252,7 @@ def _operations(project: Project, setup: DeployerSetup, used: _Used) -> dict[str
             **chosen,
             "about": f"Deploys **{name}**: all that its project file asks for, or a selection of it. Choose the environment "
             "and submit; a dry run only plans. What is on the server as wanted is not touched.",
-            **({"suggestions": {"names": used.flows[:_MOST_SUGGESTED]}} if used.flows else {}),
+            **({"suggestions": {"names": used.flows[:_MAX_SUGGESTED]}} if used.flows else {}),
             **path,
             "schedule": redeploys,
         },
@@ -286,7 +286,7 @@ def _operations(project: Project, setup: DeployerSetup, used: _Used) -> dict[str
 
 
 def _reaper(project: Project, setup: DeployerSetup, unused: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    """What takes down previews, where the project has such environments."""
+    """Return the flow that destroys expired previews, if the project has preview environments."""
     if setup.reap is None:
         return {}
     kind = "rrule" if "FREQ=" in setup.reap.upper() else "cron"
@@ -300,7 +300,7 @@ def _reaper(project: Project, setup: DeployerSetup, unused: tuple[str, ...]) -> 
 
 
 def _promoter(project: Project, setup: DeployerSetup) -> dict[str, dict[str, Any]]:
-    """What takes what is live in one environment to another, where the project has several."""
+    """Return the flow that promotes between environments, if the project has several."""
     if len(project.environments.names) <= 1:
         return {}
     return {
@@ -313,7 +313,7 @@ def _promoter(project: Project, setup: DeployerSetup) -> dict[str, dict[str, Any
 
 
 def _recipes(project: Project, setup: DeployerSetup, used: _Used) -> dict[str, dict[str, Any]]:
-    """The recipes by which the project deploys something: each deploys what is entered in its form."""
+    """Return the recipes the project uses: each one's flow deploys the entries typed into its form."""
     return {
         recipe.entrypoint: {
             "environments": setup.environments,
@@ -333,7 +333,7 @@ def _place(*keys: str | int) -> str:
 def _schedules(
     setup: DeployerSetup, rule: str | None, slug: str, parameters: dict[str, JsonValue]
 ) -> list[dict[str, Any]]:
-    """One schedule for each environment: they run at the same times, and take no turns with each other."""
+    """Return one schedule per environment: they run at the same times, and do not block each other."""
     if rule is None:
         return []
     kind = "rrule" if "FREQ=" in rule.upper() else "cron"
@@ -354,12 +354,12 @@ def _schedules(
 
 @dataclass(frozen=True, slots=True)
 class _Used:
-    """What a project deploys at present, in whatever environment.
+    """What a project currently deploys, in any environment.
 
     Attributes:
         flows: The names of its flows.
-        recipes: The recipes by which it deploys them.
-        left_out: What is wrong with the others, whose recipes are not known.
+        recipes: The recipes it uses.
+        left_out: Errors of deployments whose recipes are unknown.
     """
 
     flows: tuple[str, ...]
@@ -368,7 +368,7 @@ class _Used:
 
     @classmethod
     def by(cls, project: Project, flows_of_project: ProjectFlows, environments: Iterable[str]) -> _Used:
-        """What a project uses that is deployed to some environments."""
+        """Determine what a project uses in some environments."""
         flows: dict[str, None] = {}
         recipes: dict[str, Recipe] = {}
         errors: dict[str, None] = {}
@@ -379,7 +379,7 @@ class _Used:
             recipes |= {
                 request.recipe.entrypoint: request.recipe
                 for request in found.requests
-                # a part's own recipe cannot be imported where the deployer starts: in the project's folder
+                # a part's own recipe cannot be imported from the project's folder, where the deployer starts
                 if flows_of_project.modules_around(request.recipe.function, whole).root == whole.root
             }
             errors |= {f"no deployer for what is wrong in the project: {error}": None for error in found.errors}
@@ -387,5 +387,5 @@ class _Used:
 
     @property
     def spellings(self) -> tuple[str, ...]:
-        """The names in both spellings that the project file may use."""
+        """The names in both spellings accepted in the project file."""
         return tuple(sorted({spelling for name in self.flows for spelling in (name, name.replace("_", "-"))}))

@@ -1,4 +1,4 @@
-"""Looking for drift: what somebody has changed on the server since the last deploy; and what that leads to."""
+"""``check-drift``: detects what was changed on the server since the last deploy, and reports or heals it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def check_drift(
         try:
             found = await _check(path, one, policy, select, environments)
         except MetaPrefectError as error:
-            # What is wrong in one environment keeps nobody from looking at the next.
+            # An error in one environment must not keep the others from being checked.
             get_run_logger().error("%s", error)
             failures.append(error)
     if failures or found is None:
@@ -85,7 +85,7 @@ async def check_drift(
 async def _check(
     path: str, environment: str | None, policy: Policy, select: list[str], environments: list[str]
 ) -> ProjectStatus:
-    """Look at one environment, of several where these are given."""
+    """Check one environment; if there are several, ``environments`` lists all of them."""
     asked = DeployOptions(select=tuple(select), only_changed=True)
     async with (
         connect(LocalHost(start_worker=read_settings().start_worker)) as server,
@@ -123,13 +123,13 @@ async def _check(
     **RETRY_TEMPORARY_ERRORS,
 )
 async def compare_with_applied(inputs: PlanInput, server: PrefectServer) -> ProjectStatus:
-    """Compare what was applied, what is live and what the project wants; reads only."""
+    """Compare what was applied, what is live and what the project wants. Only reads."""
     progress().step("compare")
     return await project_status(inputs, server)
 
 
 async def _show(found: ProjectStatus, server: PrefectServer) -> None:
-    """Say what has drifted where people and automations look for it."""
+    """Report drift where people and automations look for it."""
     logger, drifted = get_run_logger(), found.drifted
     for one in found.drifted_components:
         logger.warning("%s %s", one, one.state)
@@ -161,14 +161,14 @@ def _split(name: str) -> tuple[str, str]:
 async def _heal(
     inputs: PlanInput, folder: Path, enforced: Enforcement, drifted: Sequence[str], server: PrefectServer
 ) -> tuple[list[str], list[str]]:
-    """Deploy what has drifted, and what needs what has, unless that has been done too often.
+    """Deploy what has drifted and what depends on it, unless it was healed too often.
 
     Raises:
-        DriftFound: Something was changed again and again after it had been healed.
+        DriftFound: Something was changed repeatedly after being healed.
         DeployFailed: Something could not be written.
 
     Returns:
-        The deployments that were set right, and what they need that was.
+        The healed deployments, and the healed components they need.
     """
     project, environment = inputs.project.name, inputs.context.environment
     described = inputs.project.environments.find(environment)
@@ -184,7 +184,7 @@ async def _heal(
     healed: list[Outcome] = []
     also: list[str] = []
     if names:
-        # Noted first: what writes and then dies must not do so for ever.
+        # Recorded first, so that a process that writes and then dies does not do so forever.
         await store_heals(heals.with_heals(names, inputs.context.now), server)
         asked = DeployOptions(names=tuple(names), only_changed=True)
         healing = read_plan_input(

@@ -1,4 +1,4 @@
-"""The recipe for flows that carry their builders in code and name no recipe."""
+"""The recipe for flows that carry builders in code but no recipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recipe by which the deployer deploys itself."""
+"""The recipe for the deployer's own flows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taking down an environment of a project: all that deploys have made there, as carefully as pruning."""
+"""``destroy``: removes everything that deploys created in an environment of a project, as carefully as pruning."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from meta_prefect.server import PrefectServer, connect
 from meta_prefect.state.lock import turn
 from meta_prefect.state.previews import forget_preview, read_previews
 
-_MOST = 100_000
+_MAX_DELETES = 100_000
 
 
 @deploy_flow(name="destroy", flow_run_name=named_after_project("destroy", "in", dry_verb="plan to destroy"))
@@ -56,10 +56,10 @@ async def destroy(
 
 
 async def take_down(project: Project, environment: str, server: PrefectServer, *, dry_run: bool, force: bool) -> Report:
-    """Take down an environment; what was left half-way by a deploy or an earlier attempt goes along.
+    """Destroy an environment, including leftovers of an unfinished deploy or an earlier attempt.
 
     Raises:
-        ValidationFailed: It is protected, or nothing of the project is there; nothing was deleted.
+        ValidationFailed: It is protected, or contains nothing of the project; nothing was deleted.
     """
     inputs = _nothing_wanted(project, environment)
     preview = next((one for one in await read_previews(project.names, server) if one.environment == environment), None)
@@ -78,7 +78,7 @@ async def take_down(project: Project, environment: str, server: PrefectServer, *
 
 
 def _nothing_wanted(project: Project, environment: str) -> PlanInput:
-    """The project as one that wants nothing of an environment any more."""
+    """Build the input in which the project wants nothing in an environment."""
     errors: list[ConfigurationError] = []
     if (error := refused_prune(project, Selection())) is not None:
         errors.append(error)
@@ -100,16 +100,16 @@ def _nothing_wanted(project: Project, environment: str) -> PlanInput:
         environment=environment,
         next_versions=False,
     )
-    asked = DeployOptions(prune=True, only_changed=True, max_deletes=_MOST)
+    asked = DeployOptions(prune=True, only_changed=True, max_deletes=_MAX_DELETES)
     requested = ProjectRequests((), (), (), ())
     return PlanInput(project, context, Selection(), requested, asked, ProjectFlows(project.root, from_source=True))
 
 
 async def _check(project: Project, environment: str, preview: Preview | None, server: PrefectServer) -> None:
-    """See that this is the environment's server, and that there is something to take down.
+    """Check that this is the environment's server, and that there is something to destroy.
 
     Raises:
-        ValidationFailed: It is not, or there is nothing.
+        ValidationFailed: Either is not the case.
     """
     check_server(project, environment)
     known = await known_environments(project.names, project.environments, server)
@@ -124,7 +124,7 @@ async def _check(project: Project, environment: str, preview: Preview | None, se
 
 
 async def _forget(project: Project, environment: str, preview: Preview | None, server: PrefectServer) -> None:
-    """Remove what is kept of an environment where nothing of it is there any more; what is held is."""
+    """Remove an environment's stored state if nothing of it exists any more; holds are kept."""
     if await server.read_owned(project.names, project.environments.word_for(environment)):
         return
     for one in await server.read_kept(project.names, environment):

@@ -1,4 +1,4 @@
-"""Giving a deployment up without deleting it."""
+"""``disown``: stops managing a deployment without deleting it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from meta_prefect.errors import ConflictError, TargetError
 from meta_prefect.interfaces.tags import environment_of, owner
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.deployment_record import LiveDeployment, field_changes
-from meta_prefect.plan.disowning import given_up
+from meta_prefect.plan.disowning import disowned_record
 from meta_prefect.plan.ledger import HistoryEntry, LedgerEntry, PageHead
 from meta_prefect.plan.ownership import has_lost_its_mark
 from meta_prefect.project import Project, read_project
@@ -47,19 +47,19 @@ async def disown(
         project = read_project(folder, required=False)
         live, last = await _read_ours(deployment, project, server)
         word = environment_of(live.record["tags"])
-        environment = project.environments.meant_by(word) if word else last.page.environment if last else ""
+        environment = project.environments.environment_for(word) if word else last.page.environment if last else ""
         await mark_run(project.name, [environment], server)
         async with turn(server, project.name, environment):
-            message = await give_up(deployment, project, environment, server)
+            message = await disown_deployment(deployment, project, environment, server)
     return saying(message, message)
 
 
 @task(name="give up", task_run_name="give up {deployment}", **RETRY_TEMPORARY_ERRORS)
-async def give_up(deployment: str, project: Project, environment: str, server: PrefectServer) -> str:
-    """Take the project's mark away, and record that; returns what was done in words."""
+async def disown_deployment(deployment: str, project: Project, environment: str, server: PrefectServer) -> str:
+    """Remove the project's mark and record that; return a description of what was done."""
     live, last = await _read_ours(deployment, project, server)
     history = [one.entry for one in await server.read_history(deployment, project.names)]
-    after = given_up(live, history)
+    after = disowned_record(live, history)
     changed = {key: after[key] for key in ("tags", "schedules") if list(field_changes(live.record, {key: after[key]}))}
     head = PageHead(project.name, environment, last.page.recipe if last else "disown", str(flow_run.get_id()), None)
     entry = LedgerEntry(
@@ -82,11 +82,11 @@ async def give_up(deployment: str, project: Project, environment: str, server: P
 async def _read_ours(
     deployment: str, project: Project, server: PrefectServer
 ) -> tuple[LiveDeployment, HistoryEntry | None]:
-    """Read a deployment of the project's, and what the last deploy wrote of it.
+    """Read a deployment of the project, and its last ledger entry.
 
     Raises:
         TargetError: There is no such deployment.
-        ConflictError: It is not this project's.
+        ConflictError: It does not belong to this project.
     """
     flow_name, _, name = deployment.partition("/")
     live = (await server.read_deployments([(flow_name, name)])).get(deployment)

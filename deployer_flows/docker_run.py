@@ -1,4 +1,4 @@
-"""The recipe for flows that run as Docker containers."""
+"""The recipe for flows that run in Docker containers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recipe for flows that run as tasks on ECS."""
+"""The recipe for flows that run as tasks on Amazon ECS."""
 
 from __future__ import annotations
 

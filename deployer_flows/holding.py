@@ -1,4 +1,4 @@
-"""Holding a deployment: deploys, heals and prunes leave it alone until it is released."""
+"""``hold``: keeps deploys, heals and prunes from touching a deployment until it is released."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from meta_prefect.engine.source import project_folder
 from meta_prefect.errors import ConflictError, TargetError, nearest
 from meta_prefect.interfaces.tags import Names, owner
 from meta_prefect.local.host import LocalHost
-from meta_prefect.plan.holds import LONGEST_REASON, Hold, Holds, Scope, read_until
+from meta_prefect.plan.holds import MAX_REASON_LENGTH, Hold, Holds, Scope, read_until
 from meta_prefect.project import read_project
 from meta_prefect.recipes.deploy_flow import deploy_flow
 from meta_prefect.server import PrefectServer, connect
@@ -34,7 +34,7 @@ async def hold(
     deployment: Annotated[str, Field(title="Deployment", description="`flow/deployment`.")],
     because: Annotated[
         str | None,
-        Field(title="Because", description="Why; shown wherever the hold is.", max_length=LONGEST_REASON),
+        Field(title="Because", description="Why; shown wherever the hold is.", max_length=MAX_REASON_LENGTH),
     ] = None,
     until: Annotated[
         str | None,
@@ -103,7 +103,7 @@ async def _release(deployment: str, holds: Holds, server: PrefectServer) -> Hold
 
 
 async def _check_ours(deployment: str, names: Names, server: PrefectServer) -> None:
-    """Refuse to hold what this project does not have. What it had may be held: nobody then creates it again."""
+    """Reject holding a deployment of another project. A deleted one may be held, so that it is not recreated."""
     flow_name, _, name = deployment.partition("/")
     live = (await server.read_deployments([(flow_name, name)])).get(deployment)
     if live is None:

@@ -1,4 +1,4 @@
-"""The recipe for flows that run on the host that deploys them."""
+"""The recipe for flows that run on the deploying host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recipe for flows that run as processes of a pool that a team shares."""
+"""The recipe for flows that run as processes in a shared work pool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promoting: what is live and recorded in one environment is deployed to another, from the very commit."""
+"""``promote``: deploys what is live in one environment to another, from the same commit."""
 
 from __future__ import annotations
 
@@ -92,10 +92,10 @@ async def promote(
 
 
 def _check(project: Project, source: str, environment: str) -> None:
-    """See that there are these environments, and that they are two.
+    """Check that both environments exist and are different.
 
     Raises:
-        ValidationFailed: There are not.
+        ValidationFailed: They do not, or are the same.
     """
     errors: list[ConfigurationError] = []
     for name in (source, environment):
@@ -110,10 +110,10 @@ def _check(project: Project, source: str, environment: str) -> None:
 
 
 def _chosen(there: Promotion, names: list[str], other: str) -> Promotion:
-    """What is promoted.
+    """Return what is to be promoted.
 
     Raises:
-        ValidationFailed: Some of it is refused.
+        ValidationFailed: Some of it must not be promoted.
     """
     try:
         chosen = there.of(names, other)

@@ -1,4 +1,4 @@
-"""Pruning alone: deleting what is no longer in the project, and deploying nothing."""
+"""``prune``: deletes deployments that are no longer in the project, without deploying anything."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def prune(
         connect(LocalHost(start_worker=False)) as server,
         project_folder(path, revision or None, server) as folder,
     ):
-        inputs = (await read(folder, environment, asked, None)).only_looking()
+        inputs = (await read(folder, environment, asked, None)).without_denials()
         if not dry_run:
             check_gates(inputs.project, inputs.context.environment)
             check_server(inputs.project, inputs.context.environment)
@@ -59,7 +59,7 @@ async def prune(
 
 
 async def delete_planned(planned: ProjectPlan, server: PrefectServer, *, dry_run: bool, force: bool) -> Report:
-    """Delete what a plan deletes, and what nothing needs after that; a dry run only says which."""
+    """Delete what a plan deletes, and what is no longer needed afterwards; a dry run only reports it."""
     foreseen = planned.outcomes(dry_run=True) if dry_run else ()
     run_id, run_url = present_run()
     report = Report(

@@ -1,4 +1,4 @@
-"""Taking down what has expired."""
+"""``reap-previews``: destroys expired previews."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rolling back: read the ledger, compare, write back what a deployment was, record that."""
+"""``rollback``: restores an earlier state of a deployment from the ledger."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from meta_prefect.engine.holds import store_hold
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS, ending_in_words, mark_run, present_run, saying
 from meta_prefect.engine.progress import progress
 from meta_prefect.engine.report_artifact import show_report
-from meta_prefect.engine.rollback import check_restorable, what_stays
+from meta_prefect.engine.rollback import check_restorable, untouched_by_rollback
 from meta_prefect.engine.source import project_folder
 from meta_prefect.errors import ConflictError
 from meta_prefect.hidden_values import known_by
@@ -28,7 +28,7 @@ from meta_prefect.interfaces.tags import Names
 from meta_prefect.local.host import LocalHost
 from meta_prefect.plan.changes import Create, Plan, Planned, Unchanged, Update, after_of
 from meta_prefect.plan.deployment_record import LiveDeployment
-from meta_prefect.plan.holds import LONGEST_REASON, Hold, StoredHold, release_command
+from meta_prefect.plan.holds import MAX_REASON_LENGTH, Hold, StoredHold, release_command
 from meta_prefect.plan.ledger import CUT_OFF, HistoryEntry, LedgerEntry, LedgerPage, PageHead, is_cut_off
 from meta_prefect.plan.outcomes import counted, done_action, planned_action
 from meta_prefect.plan.rollback import code_remarks, diff_restored, under_present_name
@@ -51,7 +51,7 @@ Holding = Literal["automatic", "all", "none"]
 
 @dataclass(eq=False)
 class Restoration(Planned[HistoryEntry, LiveDeployment | None, Create | Update | Unchanged]):
-    """What a deployment goes back to, and what has to be written for that."""
+    """The state to restore for a deployment, and the changes needed."""
 
     remarks: tuple[str, ...]
 
@@ -139,7 +139,7 @@ async def rollback(
 
 
 def _newest(history: Sequence[HistoryEntry]) -> HistoryEntry:
-    """What was written last, as far as that counts."""
+    """Return the newest entry that counts."""
     return next((one for one in history if one.doubt is None), history[0])
 
 
@@ -157,7 +157,7 @@ def _refusal(deployment: str, held: Hold) -> ConflictError:
 
 async def _hold(restoration: Restoration, scope: Literal["automatic", "all"], server: PrefectServer) -> Hold:
     by = (await who_runs(flow_run.get_id(), server))[:300]
-    because = f"rolled back to {restoration.wanted}"[:LONGEST_REASON]
+    because = f"rolled back to {restoration.wanted}"[:MAX_REASON_LENGTH]
     return Hold(deployment=restoration.wanted.entry.deployment, by=by, at=clock(), because=because, scope=scope)
 
 
@@ -174,7 +174,7 @@ def _what_holds(scope: Literal["automatic", "all"], deployment: str) -> str:
     **RETRY_TEMPORARY_ERRORS,
 )
 async def read_history(deployment: str, names: Names, server: PrefectServer) -> tuple[HistoryEntry, ...]:
-    """Find what was written of a deployment, newest first, and leave that as a page from which to choose a version."""
+    """Find a deployment's history, newest first, and publish it as a page from which to choose a version."""
     progress().step("read the history")
     history = await server.read_history(deployment, names)
     await server.create_artifact(history_artifact(deployment, names[0], history))
@@ -194,9 +194,9 @@ async def read_history(deployment: str, names: Names, server: PrefectServer) -> 
 async def compare_with_recorded(
     deployment: str, to: str | None, project: Project, server: PrefectServer, *, unconfirmed: bool
 ) -> Restoration:
-    """Choose the version, compare it with the live deployment, and check it as a deploy would; reads only.
+    """Choose the version, compare it with the live deployment, and check it as a deploy would. Only reads.
 
-    The history is read again: while this run waited for its turn, somebody may have deployed.
+    The history is read again, because someone may have deployed while this run waited for its turn.
     """
     progress().step("compare")
     names = project.names
@@ -206,7 +206,7 @@ async def compare_with_recorded(
     flow_name, _, name = deployment.partition("/")
     live = (await server.read_deployments([(flow_name, name)])).get(deployment)
     if live is not None:
-        # What a recipe took as a secret, this run has never seen; the ledger shows where it stands.
+        # This run never saw the values that a recipe treated as secrets; the ledger shows where they are.
         remember(*(text for one in history for text in known_by(one.entry.after, live.record)))
     change = diff_restored(target, live, names[1:], state.since)
     await check_restorable(target, history, live, project, server)
@@ -214,7 +214,7 @@ async def compare_with_recorded(
     described = change_document(change)
     for line in (f"back to {target}: {title(described)}", *field_lines(described), *change.remarks):
         logger.info("%s", line)
-    stays = await what_stays(deployment, live, Owner(names, target.page.environment), server)
+    stays = await untouched_by_rollback(deployment, live, Owner(names, target.page.environment), server)
     remarks = [
         *change.remarks,
         *code_remarks(target, _newest(history), live.record if live is not None else None),
@@ -230,7 +230,7 @@ async def compare_with_recorded(
     **RETRY_TEMPORARY_ERRORS,
 )
 async def restore(restoration: Restoration, server: PrefectServer) -> str:
-    """Write what differs; returns the deployment's id."""
+    """Write the differences; return the deployment's id."""
     progress().step(f"roll back {restoration}")
     logger = get_run_logger()
     change, live = restoration.change, restoration.live
@@ -241,7 +241,7 @@ async def restore(restoration: Restoration, server: PrefectServer) -> str:
         return written
     if isinstance(change, Update):
         if int(task_run.get_run_count() or 0) > 1:
-            # An attempt before this one may have written a part.
+            # An earlier attempt may have written a part.
             live = (await server.read_deployments([(live.flow_name, live.name)])).get(live.full_name, live)
         await server.update_deployment(live, change.changed, change.renamed)
         logger.info("rolled back: %s", ", ".join(field.path for field in change.fields))

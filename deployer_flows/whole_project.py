@@ -1,4 +1,4 @@
-"""Deploying a project: read, plan, one run of each recipe that has something to write, prune, report."""
+"""``deploy-project``: reads and plans a project, runs each recipe that has something to write, prunes and reports."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ from meta_prefect.engine.prune import prune_orphans
 from meta_prefect.engine.report_artifact import show_report
 from meta_prefect.engine.source import given_policies, project_folder
 from meta_prefect.engine.undo import undo
-from meta_prefect.errors import DeployFailed, MovedError, ValidationFailed, told_once
+from meta_prefect.errors import DeployFailed, MovedError, ValidationFailed, grouped_messages
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.markdown import escaped
@@ -81,20 +81,20 @@ from meta_prefect.state.previews import keep_preview
 from meta_prefect.state.saved_plans import plan_of_earlier_attempt, read_plan, settle_plan, store_plan, unfinished_plan
 from meta_prefect.state.sealing_key import share_key
 
-LARGEST_PARAMETERS: Final = 400_000
-"""Bytes of JSON that a recipe's run gets at most; Prefect refuses parameters above 524,288."""
+MAX_PARAMETERS_SIZE: Final = 400_000
+"""Maximum size of a recipe run's parameters, in bytes of JSON; Prefect rejects more than 524,288."""
 
-LONGEST_QUESTION: Final = 20_000
-"""Characters of a plan that stand in the form that asks for approval; all of it is an artifact."""
+MAX_QUESTION_LENGTH: Final = 20_000
+"""How many characters of a plan to show in the approval form; the complete plan is an artifact."""
 
 _NAMED: Final = 2
-"""How many of the selected names stand in the run's name; all of them are among its parameters."""
+"""How many of the selected names to show in the run's name; all are in its parameters."""
 
 _LINES: Final = 100
-"""So many lines of a plan are one record of the log: Prefect Cloud counts records, and takes 25,000 characters in each."""
+"""How many lines of a plan to log as one record: Prefect Cloud counts records, and allows 25,000 characters in each."""
 
-_TOLD: Final = 5
-"""How many failures the run's state names; all of them stand in its report."""
+_MAX_NAMED_FAILURES: Final = 5
+"""How many failures to name in the run's state; all are in its report."""
 
 
 @deploy_flow(
@@ -152,7 +152,7 @@ async def deploy_project(
     async with connect(LocalHost(start_worker=read_settings().start_worker)) as server:
         recorded = await read_plan(plan, server) if plan else None
         earlier = recorded or await plan_of_earlier_attempt(asked, server)
-        # An empty field of the form is an empty text.
+        # An empty form field is sent as an empty text.
         async with project_folder(path, revision or None, server, earlier) as folder:
             enforced = await given_policies(server)
             inputs = await read(folder, environment, asked, earlier, enforced)
@@ -177,16 +177,16 @@ async def deploy_as_approved(
     on_error: OnErrorPolicy,
     force: bool = False,
 ) -> Report:
-    """Deploy, or only plan; where a person approves it, what he has approved or nothing.
+    """Deploy, or only plan; if approval is required, deploy exactly the approved plan or nothing.
 
     Args:
         inputs: What to deploy.
-        recorded: The plan that must hold.
+        recorded: The saved plan that must still be valid, if any.
         server: The Prefect API.
-        again: Reads the project anew, to plan and ask again where what was approved does not hold any more.
+        again: Reads the project again, to plan and ask once more if the approved plan is no longer valid.
         dry_run: Whether to stop before the first write.
-        on_error: What to do where something is wrong.
-        force: Whether to prune without waiting for runs that are under way.
+        on_error: What to do about errors.
+        force: Whether to prune without waiting for active runs.
     """
     asked_for = recorded
     if not dry_run:
@@ -206,20 +206,20 @@ async def deploy_as_approved(
 async def approved(
     inputs: PlanInput, recorded: SavedPlan | None, server: PrefectServer, *, on_error: OnErrorPolicy
 ) -> tuple[PlanInput, SavedPlan | None]:
-    """Let a person approve the plan where the environment asks for that; nothing is held meanwhile, the turn neither.
+    """Have a person approve the plan if the environment requires it; no lock is held meanwhile.
 
     Args:
         inputs: What to deploy.
-        recorded: The plan that must hold.
+        recorded: The saved plan that must still be valid, if any.
         server: The Prefect API.
-        on_error: What to do where something is wrong.
+        on_error: What to do about errors.
 
     Returns:
-        The same; where it was approved, with the plan that was, which must hold then.
+        The same input; if it was approved, with the approved plan, which must then be valid.
 
     Raises:
-        ValidationFailed: Something is wrong with the project, or it may not be deployed from here.
-        NotApproved: It was rejected, or nobody answered in time.
+        ValidationFailed: The project is invalid, or may not be deployed from here.
+        NotApproved: The plan was rejected, or nobody answered in time.
     """
     project, earlier = inputs.project, inputs.earlier
     environment = project.environments.find(inputs.context.environment)
@@ -241,28 +241,34 @@ async def approved(
         source, commit = inputs.context.promoted_from, inputs.context.commit
         what = f"Deploy {project.name}" if source is None else f"Promote {project.name} from {source}"
         first = () if commit is None else (f"commit {short_commit(commit)}",)
-        about = markdown(plan, f"{what} to {environment.name}", first, longest=LONGEST_QUESTION)
+        about = markdown(plan, f"{what} to {environment.name}", first, longest=MAX_QUESTION_LENGTH)
     approval = await ask(earlier, about, environment, rule, server)
     answered = earlier.model_copy(update={"approval": approval})
     return inputs.following(answered), answered
 
 
 def selected(inputs: PlanInput) -> str:
-    """What was asked for where that is a part of the project, for the run's name: ``load-orders, report/* and 3 more``."""
+    """Describe the selection for the run's name, if it is only a part of the project: ``load-orders, report/* and 3 more``."""
     asked = (*inputs.asked.names, *inputs.asked.select)
     more = len(asked) - _NAMED
     return f"{', '.join(asked[:_NAMED])}{f' and {more} more' if more > 0 else ''}"
 
 
 def succeeded(report: Report) -> Report:
-    """Let the run fail where a deployment did.
+    """Fail the run if a deployment failed.
 
     Raises:
         DeployFailed: Some deployments could not be written.
     """
     if report.failed:
-        failures = "\n".join(f"  {outcome.deployment}: {outcome.detail}" for outcome in report.failed[:_TOLD])
-        more = f"\n  and {len(report.failed) - _TOLD} more" if len(report.failed) > _TOLD else ""
+        failures = "\n".join(
+            f"  {outcome.deployment}: {outcome.detail}" for outcome in report.failed[:_MAX_NAMED_FAILURES]
+        )
+        more = (
+            f"\n  and {len(report.failed) - _MAX_NAMED_FAILURES} more"
+            if len(report.failed) > _MAX_NAMED_FAILURES
+            else ""
+        )
         raise DeployFailed(f"{counted(len(report.failed), 'deployment')} failed:\n{failures}{more}", report=report)
     return report
 
@@ -276,19 +282,19 @@ async def plan_and_apply(
     on_error: OnErrorPolicy,
     force: bool,
 ) -> Report:
-    """Plan, and do what the plan says, unless this is a dry run.
+    """Plan, and apply the plan unless this is a dry run.
 
     Args:
         inputs: What to deploy.
-        recorded: The plan that must still hold.
+        recorded: The saved plan that must still be valid, if any.
         server: The Prefect API.
         dry_run: Whether to stop before the first write.
-        on_error: What to do where something is wrong.
-        force: Whether to prune without waiting for runs that are under way.
+        on_error: What to do about errors.
+        force: Whether to prune without waiting for active runs.
 
     Raises:
-        ValidationFailed: Something is wrong with the project; nothing was written.
-        MovedError: The recorded plan does not hold any more; nothing was written.
+        ValidationFailed: The project is invalid; nothing was written.
+        MovedError: The saved plan is no longer valid; nothing was written.
     """
     if not dry_run:
         check_gates(inputs.project, inputs.context.environment)
@@ -321,7 +327,7 @@ async def plan_and_apply(
 async def _completed(
     planned: ProjectPlan, report: Report, server: PrefectServer, *, on_error: OnErrorPolicy, force: bool
 ) -> Report:
-    """Do what comes once deployments have been written: remove what is no longer wanted, or put all back."""
+    """Do what follows the writes: remove what is no longer needed, or restore everything."""
     if report.failed and on_error == "atomic":
         report = await undo(planned, report, server)
     else:
@@ -331,10 +337,10 @@ async def _completed(
 
 
 async def check_code_stays(planned: ProjectPlan, inputs: PlanInput, server: PrefectServer) -> None:
-    """Let nobody take the code of a deployer's deployments away to one host without saying so.
+    """Prevent silently tying the code of a deployer's deployments to a single host.
 
     Raises:
-        ValidationFailed: This deploy would.
+        ValidationFailed: This deploy would do that.
     """
     error = None if inputs.asked.local_code else refused(planned.moves, gethostname())
     if error is not None and await server.read_owned(deployers_of(inputs.project.names), DEPLOYERS):
@@ -353,10 +359,10 @@ async def read(
 
     Args:
         path: The project's folder, or a file in it.
-        environment: The environment that was asked for.
-        asked: What else was asked for.
-        earlier: The plan that is to be applied or carried on; what it fixed and was asked stays.
-        enforced: The policies that hold whatever the project says.
+        environment: The requested environment.
+        asked: The other options.
+        earlier: The saved plan to apply or continue, whose options and fixed values apply.
+        enforced: Policies enforced whatever the project says.
     """
     progress().step("read project")
     project = read_project(path, required=False)
@@ -374,12 +380,12 @@ async def read(
 
 
 async def make_plan(inputs: PlanInput, server: PrefectServer, *, completing: bool) -> ProjectPlan:
-    """Resolve everything in memory, each kind of builder as a task, compare it with the server, leave the plan as an artifact.
+    """Resolve in memory, each kind of builder as a task, compare with the server, and publish the plan as an artifact.
 
     Args:
         inputs: What to plan.
         server: The Prefect API.
-        completing: Whether an earlier deploy that did not finish is completed, where this is the same deploy again.
+        completing: Whether to continue an earlier unfinished deploy if this repeats it.
     """
     progress().step("plan")
     resolved, unfinished = await asyncio.gather(
@@ -396,11 +402,11 @@ async def make_plan(inputs: PlanInput, server: PrefectServer, *, completing: boo
     **RETRY_TEMPORARY_ERRORS,
 )
 async def compare_resolved(resolved: Resolved, server: PrefectServer) -> ProjectPlan:
-    """Compare what is wanted with the server, and leave the plan as an artifact."""
+    """Compare the desired state with the server, and publish the plan as an artifact."""
     logger = get_run_logger()
     planned = await plan_resolved(resolved, server)
     await share_key((record for change in planned.batch.plan for record in records_of(change)), server)
-    for text in told_once(planned.errors):
+    for text in grouped_messages(planned.errors):
         logger.error("%s", text)
     moves = tuple(in_words(planned.moves, gethostname()))
     for move in moves:
@@ -408,7 +414,7 @@ async def compare_resolved(resolved: Resolved, server: PrefectServer) -> Project
     plan = document(planned.batch.plan)
     lines = [f"{section.mark} {section.title}" for section in sections(plan)]
     for start in range(0, len(lines), _LINES):
-        # Many in one record: Prefect Cloud counts records.
+        # Many lines per record, because Prefect Cloud counts records.
         logger.info("%s", "\n".join(lines[start : start + _LINES]))
     project, environment = planned.context.project, planned.context.environment
     await server.create_artifact(
@@ -427,9 +433,9 @@ async def _unfinished(inputs: PlanInput, server: PrefectServer, *, completing: b
 
 
 async def _run_recipes(planned: ProjectPlan, on_error: OnErrorPolicy) -> list[Report]:
-    """Run each recipe that has something to write; after a failure none is begun where all is to be put back."""
+    """Run each recipe that has something to write; with ``--atomic``, none is started after a failure."""
     progress().plan([str(one) for one in planned.batch.deployments if not isinstance(one.change, Unchanged)])
-    # What is fixed for each deployment is in the plan, and could be more than a parameter may hold.
+    # What is fixed per deployment is in the plan, and may exceed the size limit of a parameter.
     shown = planned.context.model_copy(update={"versions": dict[str, str](), "unsettled": ()})
     context = shown.model_copy(update={"stop_at_failure": on_error == "atomic"})
     reports: list[Report] = []
@@ -440,7 +446,7 @@ async def _run_recipes(planned: ProjectPlan, on_error: OnErrorPolicy) -> list[Re
 
 
 async def _run(recipe: Recipe, items: Sequence[PlannedRequest], planned: ProjectPlan, context: DeployContext) -> Report:
-    """Run a recipe over all of its deployments that change; a failure is in its report."""
+    """Run a recipe over all of its changed deployments; failures are in its report."""
     reports: list[Report] = []
     for batch in _batches(items):
         part = planned.part([one for _, one in batch])
@@ -453,7 +459,7 @@ async def _run(recipe: Recipe, items: Sequence[PlannedRequest], planned: Project
 
 
 async def _started(recipe: Recipe, entries: list[dict[str, Any]], context: DeployContext) -> Report:
-    """Start the recipe's run, again where the server cannot be reached just then: Prefect itself would not."""
+    """Start the recipe's run, retrying while the server is unreachable, which Prefect itself would not do."""
     async for attempt in tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception_type(httpx.ConnectError),
         wait=tenacity.wait_random_exponential(multiplier=0.5, max=5),
@@ -461,19 +467,19 @@ async def _started(recipe: Recipe, entries: list[dict[str, Any]], context: Deplo
         reraise=True,
     ):
         with attempt:
-            # By its state: once a retry went well, Prefect still raises what the first attempt had raised.
+            # As a state: after a successful retry, Prefect would still raise the first attempt's exception.
             state: Any = await recipe(deployments=entries, context=context, return_state=True)
             return await state.aresult()
     raise AssertionError("unreachable: tenacity either returns or raises")  # pragma: no cover
 
 
 def _batches(items: Sequence[PlannedRequest]) -> Iterator[list[PlannedRequest]]:
-    """Split requests so that each part fits into the parameters of a run."""
+    """Split requests into batches that fit into a run's parameters."""
     batch: list[PlannedRequest] = []
     size = 0
     for item in items:
         cost = len(json.dumps(item[0].as_entry()))
-        if batch and size + cost > LARGEST_PARAMETERS:
+        if batch and size + cost > MAX_PARAMETERS_SIZE:
             yield batch
             batch, size = [], 0
         batch.append(item)
@@ -483,7 +489,7 @@ def _batches(items: Sequence[PlannedRequest]) -> Iterator[list[PlannedRequest]]:
 
 
 def _whole(planned: ProjectPlan, reports: Sequence[Report], *, dry_run: bool) -> Report:
-    """One outcome for each deployment in the order of the project: what happened, else what was planned."""
+    """Combine reports into one outcome per deployment, in the project's order: what happened, else what was planned."""
     joined = together(planned.context.environment, reports, dry_run=dry_run)
     happened: dict[str, Outcome] = {outcome.deployment: outcome for outcome in joined.outcomes}
     foreseen = planned.outcomes(dry_run=dry_run)
@@ -504,7 +510,7 @@ def _approval(context: DeployContext) -> list[str]:
 
 
 async def show_project_report(report: Report, context: DeployContext, server: PrefectServer) -> None:
-    """Leave the report of a project as an artifact of its run."""
+    """Store a project's report as an artifact of its run."""
     key = f"report-{context.project}-{report.environment}"
     description = f"Project {escaped(context.project)} in {escaped(report.environment)}: {report.count()}."
     await show_report(report, key, description, context.project, context.commit, server)

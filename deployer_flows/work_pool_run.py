@@ -1,4 +1,4 @@
-"""The recipe for flows that run in a work pool of any type, as somebody else keeps it."""
+"""The recipe for flows that run in an existing work pool of any type."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def work_pool_deployer(
         entrypoint: Where runs find the flow, if not where the deploy found it.
         common: The variables that all recipes have.
     """
-    # Those that are said among the variables tell, too, whether runs have an image in which the code is.
+    # The job variables also determine whether runs have an image that contains the code.
     values = {**({} if image is None or build is not None else {"image": image}), **(common.job_variables or {})}
     _check_image(values.get("image"), common.env)
     builders: FlowBuilderInterface = in_pool(name=work_pool, type=pool_type, job_variables=values)

@@ -13,7 +13,7 @@ __all__ = ["policy", "recipe"]
 
 
 def __getattr__(name: str) -> Any:
-    # Prefect takes a second or two to import; `meta-prefect --help` does not need it.
+    # Prefect takes a second or two to import, and `meta-prefect --help` does not need it.
     if name == "recipe":
         from meta_prefect.recipes import recipe
 

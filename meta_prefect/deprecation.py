@@ -1,4 +1,4 @@
-"""Names that go: for one minor version they still work, and say what takes their place."""
+"""Deprecated public names: they keep working for one minor version and warn."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["forwarding"]
 
 
 def forwarding(module: str, gone: Mapping[str, str], *, until: str) -> Callable[[str], Any]:
-    """Make the ``__getattr__`` of a module that some public names have left.
+    """Create the ``__getattr__`` of a module from which public names were moved or removed.
 
-    Whoever asks for one of them gets what takes its place, with a :class:`DeprecationWarning` that shows where it was asked for::
+    Accessing such a name returns its replacement, with a :class:`DeprecationWarning` that points at the accessing code::
 
         __getattr__ = forwarding(__name__, {"old_name": "meta_prefect.recipes.new_name"}, until="0.3")
 
     Args:
         module: The module's name.
-        gone: What takes the place of each name, as ``package.module.name``.
-        until: The version in which the names are gone.
+        gone: The replacement of each name, as ``package.module.name``.
+        until: The version that removes the names.
     """
 
     def find(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Asking Git about a folder."""
+"""Queries Git about a folder."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """What Git knows of a folder.
+    """The state of a folder's Git checkout.
 
     Attributes:
-        branches: The branch that is checked out; of a commit alone, the branches that it is on.
-        changed: The files that are not as they were committed, new ones among them.
+        branches: The checked-out branch; for a detached HEAD, the branches that contain the commit.
+        changed: Files with uncommitted changes, including untracked ones.
     """
 
     branches: tuple[str, ...]
@@ -23,7 +23,7 @@ class Checkout:
 
 
 def git_commit(folder: Path) -> str | None:
-    """The commit that a folder is at, with ``+dirty`` where tracked files below it were changed; None outside a repository."""
+    """Return a folder's commit, with ``+dirty`` if tracked files in it were changed; None outside a repository."""
     commit = git(folder, "rev-parse", "HEAD")
     if commit is None:
         return None
@@ -32,7 +32,7 @@ def git_commit(folder: Path) -> str | None:
 
 
 def checkout(folder: Path) -> Checkout | None:
-    """What is checked out in a folder; None outside a repository."""
+    """Return the state of a folder's checkout; None outside a repository."""
     status = git(folder, "status", "--porcelain", "--no-renames", "--", ".")
     if status is None:
         return None
@@ -43,20 +43,21 @@ def checkout(folder: Path) -> Checkout | None:
         for form, where in (() if branch else refs)
     ]
     branches = [branch] if branch else [one for text in contained for one in text.splitlines() if one != "HEAD"]
-    # Git's answer is stripped, and so may the first line be.
+    # Git's output is stripped, including leading whitespace of the first line.
     changed = tuple(line.strip().partition(" ")[2].strip() for line in status.splitlines())
     return Checkout(tuple(dict.fromkeys(branches)), changed)
 
 
 @functools.cache
 def same_files(folder: Path, new: str, old: str) -> bool:
-    """Whether all files below a folder are the same at two commits; all deployments of a project ask the same.
+    """Return whether all files in a folder are the same at two commits. Cached for all deployments of a project.
 
-    The older one has to be in the history of the newer one, or on the remote of a shallow clone: runs are to find it there.
+    The older commit must be an ancestor of the newer one, or, in a shallow clone, be available from the remote: runs must be
+    able to find it there.
     """
     if git(folder, "merge-base", "--is-ancestor", old, new) is None:
-        # Elsewhere than in a shallow clone a commit that is not in the history is none that the branch still has; and fetching
-        # one commit alone would make the clone a shallow one.
+        # Except in a shallow clone, a commit outside the history is no longer on the branch; and fetching a single commit
+        # would turn the clone into a shallow one.
         if git(folder, "rev-parse", "--is-shallow-repository") != "true":
             return False
         if git(folder, "fetch", "--quiet", "--depth=1", "origin", old) is None:
@@ -65,12 +66,12 @@ def same_files(folder: Path, new: str, old: str) -> bool:
 
 
 def environment() -> dict[str, str]:
-    """The environment of a Git that nobody is there to answer."""
+    """Return environment variables that keep Git from prompting."""
     return {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
 
 
 def git(folder: Path, *arguments: str) -> str | None:
-    """What Git answers; None where it fails or is not there."""
+    """Run Git; return its output, or None if it fails or is not installed."""
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *arguments],

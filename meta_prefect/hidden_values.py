@@ -1,4 +1,4 @@
-"""Values of which secrets are hidden: which those are, and how to fill them in again."""
+"""Values with masked secrets: which parts are masked, and how to restore them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from meta_prefect.sealing import HIDDEN, MARK, may_be
 
 _BLOCK: Final = re.compile(r"\{\{\s*prefect\.blocks\.")
 _SHOWN: Final = re.compile(rf"{MARK.pattern}|^\(hidden\)$|\(hidden\)@|[:=/'\"]\(hidden\)")
-"""Where something is hidden in a text; ``(hidden)`` among other words may be anybody's own."""
+"""The mask in a text; ``(hidden)`` among other words may be the user's own."""
 
 
 def is_hidden(value: object) -> bool:
-    """Whether something is hidden in a value."""
+    """Return whether a value has a masked part."""
     match value:
         case str():
             return _SHOWN.search(value) is not None
@@ -29,28 +29,28 @@ def is_hidden(value: object) -> bool:
 
 
 def secrets_in(value: Any, *keys: str | int) -> list[str]:
-    """The places of what is hidden of a value, keys joined by dots.
+    """Return the paths of the masked parts of a value, keys joined by dots.
 
     Args:
         value: The value.
-        keys: The keys that lead to it.
+        keys: The path of the value.
     """
     return [place for place, _, _ in _hidden_parts(value, hidden(value, *keys), "")]
 
 
 def secret_values(value: Any, *keys: str | int) -> list[str]:
-    """The texts that are hidden of a value as a whole.
+    """Return the texts in a value that are masked as a whole.
 
     Args:
         value: The value.
-        keys: The keys that lead to it.
+        keys: The path of the value.
     """
     parts = _hidden_parts(value, hidden(value, *keys), "")
     return [secret for _, secret, shown in parts if isinstance(secret, str) and shown == HIDDEN]
 
 
 def _hidden_parts(value: Any, shown: Any, path: str) -> Iterator[tuple[str, Any, str]]:
-    """The place, the value and the shown form of each part that is hidden."""
+    """Yield the path, the value and the masked form of each masked part."""
     match value:
         case Mapping():
             for key, inner in cast("Mapping[Any, Any]", value).items():
@@ -65,11 +65,11 @@ def _hidden_parts(value: Any, shown: Any, path: str) -> Iterator[tuple[str, Any,
 
 
 def known_by(stored: Any, live: Any) -> Iterator[str]:
-    """The live texts that stand where a stored value has a hidden one: they are secrets, whatever their keys are called.
+    """Yield the live texts that are masked in the stored value: they are secrets, whatever their keys are called.
 
     Args:
-        stored: A value of which secrets are hidden; None where nothing is stored.
-        live: The live value of the same place.
+        stored: A value with masked secrets; None if nothing is stored.
+        live: The live value at the same path.
     """
     match stored, live:
         case str(), str() if MARK.fullmatch(stored) and not is_hidden(live):
@@ -86,13 +86,13 @@ def known_by(stored: Any, live: Any) -> Iterator[str]:
 
 
 def replaced_by_references(live: Any, wanted: Any) -> Iterator[str]:
-    """The live texts in whose place a block's reference or another secret is wanted: they are secrets, whatever they are called.
+    """Yield the live texts to be replaced by a block reference or another secret: they are secrets, whatever their keys.
 
-    Prefect's own deploy resolves such references, and stores what they stand for.
+    Prefect's own deploy resolves such references and stores the result.
 
     Args:
         live: A live value.
-        wanted: The value of the same place that is wanted.
+        wanted: The desired value at the same path.
     """
     match live, wanted:
         case str(), str() if live != wanted and live and (_BLOCK.search(wanted) or hidden(wanted) == HIDDEN):
@@ -110,12 +110,12 @@ def replaced_by_references(live: Any, wanted: Any) -> Iterator[str]:
 
 
 def sealed_as(live: Any, stored: Any, *keys: str | int) -> Any:
-    """A live value as it is recorded; where it may be what was recorded, with the very words of the record.
+    """Return a live value in its recorded form; parts that may equal the recorded ones keep the record's text.
 
     Args:
         live: A live value.
-        stored: The value of the same place of a record.
-        keys: The keys that lead to it.
+        stored: The recorded value at the same path.
+        keys: The path of the value.
     """
     return _sealed_as(live, sealed(live, *keys), stored)
 
@@ -139,16 +139,16 @@ def _sealed_as(live: Any, now: Any, stored: Any) -> Any:
 
 
 def restored(stored: Any, live: Any, path: str = "") -> tuple[Any, list[str]]:
-    """Fill in what is hidden of a stored value from the live one, as a hidden value itself is kept nowhere.
+    """Restore the masked parts of a stored value from the live one; the secrets themselves are stored nowhere.
 
     Args:
-        stored: A value of which secrets are hidden.
-        live: The live value of the same place; None where there is none.
-        path: Its place.
+        stored: A value with masked secrets.
+        live: The live value at the same path; None if there is none.
+        path: The path.
 
     Returns:
-        The value, and the places at which the live one is not what was stored: there it stays as it is, or is left out where
-        there is none.
+        The value, and the paths at which the live value is not the stored one: those keep the live value, or are omitted
+        without one.
     """
     keys = [part for part in path.split(".") if part]
     if not is_hidden(stored):

@@ -1,4 +1,4 @@
-"""Keeping secrets and control characters out of the logs of runs: ours, those of builders, and tracebacks."""
+"""Keeps secrets and control characters out of run logs: ours, those of builders, and tracebacks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _formatter = logging.Formatter()
 
 
 class _Presentable(logging.Filter):
-    """Cleans a record before any handler sees it, whether it is for the terminal or for the API."""
+    """Cleans a record before any handler sees it, whether for the terminal or the API."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Clean it; nothing is left out."""
-        with suppress(TypeError, ValueError):  # arguments that do not fit: the handler says so
+        """Clean the record; never drops one."""
+        with suppress(TypeError, ValueError):  # mismatched arguments are reported by the handler
             record.msg, record.args = presentable(record.getMessage(), longest=None), None
         if record.exc_info and not record.exc_text:
-            # A formatter takes this text instead of making one.
+            # Formatters use this text if it is set.
             record.exc_text = presentable(_formatter.formatException(record.exc_info), longest=None)
         return True
 
@@ -30,9 +30,9 @@ _filter = _Presentable()
 
 
 def keep_logs_private() -> None:
-    """Let nothing secret into the logs of this process's runs and of Prefect from now on.
+    """Keep secrets out of the logs of this process's runs and of Prefect from now on.
 
-    Once is enough where logging is set up already, and more does no harm.
+    Idempotent; call it after logging is set up.
     """
     known = [name for name in tuple(logging.root.manager.loggerDict) if name.startswith(f"{_PREFECT}.")]
     for name in (_PREFECT, *_LOGGERS, *known):

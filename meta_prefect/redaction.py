@@ -1,22 +1,22 @@
-"""Secrets never leave the process: what may be seen of a text or a value.
+"""Redaction: masks secrets in everything that leaves the process to be read by others.
 
-One rule for everything that others read: the terminal, logs, states, artifacts, the ledger, JSON, events, parameters of runs.
-What is *deployed* is not touched by it; a deployment holds what the project asks for.
+One rule for the terminal, logs, states, artifacts, the ledger, JSON, events and run parameters. What is *deployed* is not
+affected: a deployment contains what the project specifies.
 
-Hidden are
+Masked are
 
-* in any text: user and password in addresses of every scheme, secret parts of their queries (``?private_token=…``), values of
-  assignments (``DB_PASSWORD=…``, ``"token": "…"``, ``--password …``), authorization headers, keys whose form gives them away
-  (``ghp_…``, private keys), and the values that :func:`remember` was given;
-* in structured values also each text below a key that looks like a secret's; see :func:`is_secret_name`.
+* in any text: user and password in URLs of any scheme, secret parts of their queries (``?private_token=…``), values of
+  assignments (``DB_PASSWORD=…``, ``"token": "…"``, ``--password …``), authorization headers, keys with a recognizable format
+  (``ghp_…``, private keys), and the values passed to :func:`remember`;
+* in structured values, also each text under a key that looks like a secret's; see :func:`is_secret_name`.
 
-A key looks like a secret's where one of its words is ``password``, ``secret``, ``token`` or the like, or two of them are
-``api key`` and the like. It does not where its last word says that it is something about a secret (``token_url``,
-``secret_name``, ``max_token_count``). ``tokenize``, ``monkey`` and ``primary_key`` are none, nor is the tag ``key=abc``.
-Shown are references (``{{ prefect.blocks.secret.x }}``, ``secret/git``, ARNs), as they are how a secret is to be written; empty
+A key looks like a secret's if one of its words is ``password``, ``secret``, ``token`` or the like, or two of them are ``api
+key`` and the like. It does not if its last word says that it is something about a secret (``token_url``, ``secret_name``,
+``max_token_count``). ``tokenize``, ``monkey`` and ``primary_key`` do not count, nor does the tag ``key=abc``. Not masked are
+references (``{{ prefect.blocks.secret.x }}``, ``secret/git``, ARNs), since that is how secrets are meant to be written; empty
 texts, booleans and null; and numbers of tokens.
 
-In place of a hidden value stands ``(hidden)``. Records that are compared later have a sealed form of it instead; see
+The mask is ``(hidden)``. Records that are compared later contain a sealed form of the secret instead; see
 :mod:`meta_prefect.sealing`.
 """
 
@@ -43,7 +43,7 @@ _SECRET_WORDS: Final = _words(
     "apikey apitoken authtoken accesstoken secretkey accesskey privatekey dsn"
 )
 _LAST_WORDS: Final = _words("pwd pass pat")
-"""Words that mean a secret at the end of a longer key: ``DB_PASS``."""
+"""Words that mean a secret as the last word of a longer key: ``DB_PASS``."""
 
 _SECRET_PAIRS: Final = _words(
     "api-key access-key private-key secret-key signing-key encryption-key auth-key account-key storage-key master-key ssh-key "
@@ -54,17 +54,17 @@ _ABOUT: Final = _words(
     "ref reference block blocks ttl expiry expires expiration policy rotation version env enabled required field header "
     "lifetime prefix suffix provider manager store scope scopes issuer audience algorithm format schema index max min minute"
 )
-"""Last words of a key that holds something about a secret."""
+"""Last words of keys that describe something about a secret."""
 
 _NUMBERED: Final = frozenset({"token", "tokens"})
 _PLAIN: Final = frozenset({"user", "username", "name", "type", "region", "host"})
-"""Keys of what stands beside a secret and is none itself: ``credentials: {username: …, access_token: …}``."""
+"""Keys next to a secret that are not secret themselves: ``credentials: {username: …, access_token: …}``."""
 
 _OF_NAMES: Final = frozenset({"schedules", "definitions", "$defs"})
-"""Keys below which stand names that people choose, which say nothing of what is below them."""
+"""Keys that contain user-chosen names, which say nothing about the values under them."""
 
 _QUERY_NAMES: Final = frozenset({"sig", "signature", "key", "auth", "code", "sas"})
-"""Parts of an address's query that are secrets, although these words mean nothing elsewhere."""
+"""URL query parameters that are secrets, although these words mean nothing elsewhere."""
 
 _TEMPLATE: Final = re.compile(r"\{\{.*?\}\}|\$\{?[A-Za-z_]\w*\}?")
 _REFERENCE: Final = re.compile(r"(?:secret|[a-z0-9-]*credentials)/[a-z0-9-]+|arn:[\w:/.+=,@*-]+")
@@ -97,7 +97,7 @@ _SHAPES: Final = re.compile(
     re.DOTALL,
 )
 _SHORTEST_IN_TEXT: Final = 6
-"""A shorter value that is known to be secret is hidden where it stands alone: in texts it would be found in innocent words."""
+"""Shorter known secrets are masked only as whole values: inside texts they would match innocent words."""
 
 _LONGEST_CACHED: Final = 1000
 
@@ -105,7 +105,7 @@ _known: set[str] = set()
 
 
 def remember(*secrets: str | None) -> None:
-    """Hide values from now on, wherever they stand: what came from a secret type or opens the Prefect API."""
+    """Mask values from now on, wherever they occur: those from a secret type, and credentials of the Prefect API."""
     for secret in secrets:
         if secret and not MARK.search(secret):
             _known.add(secret)
@@ -114,22 +114,22 @@ def remember(*secrets: str | None) -> None:
 
 
 def known_secrets() -> frozenset[str]:
-    """The values that are hidden wherever they stand."""
+    """The values that are masked wherever they occur."""
     return frozenset(_known)
 
 
 def forget(secrets: Iterable[str]) -> None:
-    """Hide values no longer because of what they are; what hides their place stays."""
+    """Stop masking values wherever they occur; rules about keys still apply."""
     _known.difference_update(secrets)
     _pattern_of_known.cache_clear()
     _redacted_value.cache_clear()
 
 
 def remember_within(value: object) -> None:
-    """Hide from now on what secret types hold in a value: pydantic's, and Prefect's fields and blocks made of them.
+    """Mask from now on what secret types contain in a value: pydantic's, and Prefect's fields and blocks based on them.
 
     Args:
-        value: A model, or JSON values with such in them.
+        value: A model, or JSON values containing such types.
     """
     match value:
         case str() | bytes() | None:
@@ -149,7 +149,7 @@ def remember_within(value: object) -> None:
 
 
 def texts_in(value: Any) -> Iterator[str]:
-    """All texts in a JSON value."""
+    """Yield all texts in a JSON value."""
     match value:
         case str():
             yield value
@@ -173,10 +173,10 @@ def _pattern_of_known() -> re.Pattern[str] | None:
 
 @lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
-    """Whether a key, variable or parameter of this name holds a secret; see the module's text."""
+    """Return whether a key, variable or parameter of this name contains a secret; see the module's docstring."""
     words = [word.lower() for word in _WORDS.findall(name) if not word.isdigit()]
     if not words or "/" in name or " " in name:
-        return False  # a deployment's name is a key, too
+        return False  # a deployment's name may be a key as well
     pairs = [f"{one}-{other.removesuffix('s')}" for one, other in pairwise(words)]
     if pairs and (pairs[-1] in _SECRET_PAIRS or words[-1] in _LAST_WORDS):
         return True
@@ -188,7 +188,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def redacted(text: str) -> str:
-    """A text without the secrets in it; what is hidden already stays as it is."""
+    """Mask the secrets in a text; idempotent."""
     text = _ADDRESS.sub(_address, text)
     text = _PYDANTIC.sub(f"input_value={HIDDEN}", text)
     text = _ASSIGNED.sub(_assigned, text)
@@ -202,7 +202,7 @@ def redacted(text: str) -> str:
 
 @lru_cache(maxsize=10_000)
 def _redacted_value(text: str) -> str:
-    """The same for a text in a value: of many deployments many values are alike, and each is looked at more than once."""
+    """Mask a text in a value. Cached: many deployments share values, and each is masked several times."""
     return redacted(text)
 
 
@@ -220,7 +220,7 @@ def _address(match: re.Match[str]) -> str:
 
 def _userinfo(scheme: str, userinfo: str) -> str:
     user, colon, password = userinfo.partition(":")
-    # Over HTTP a name alone is a token as a rule; elsewhere, as in ssh://git@host, it is a name.
+    # Over HTTP, a user without a password is usually a token; elsewhere, as in ssh://git@host, it is a name.
     if scheme.lower().rpartition("+")[2] in ("http", "https"):
         return userinfo if _TEMPLATE.fullmatch(password or user) else HIDDEN
     return f"{user}:{HIDDEN}" if colon and not _TEMPLATE.fullmatch(password) else userinfo
@@ -262,13 +262,13 @@ def _is_numbered(name: str) -> bool:
 
 
 class _Place(NamedTuple):
-    """Where a value stands.
+    """The position of a value.
 
     Attributes:
-        key: The key right above it.
-        secret: Whether it is a secret's value.
-        field: Whether it describes, in a JSON schema, a field that looks like a secret's.
-        named: Whether it is below ``secrets:``, which names what holds them.
+        key: The key directly above it.
+        secret: Whether it is the value of a secret.
+        field: Whether it is the JSON schema of a field that looks like a secret's.
+        named: Whether it is under ``secrets:``, which contains names of what holds secrets.
     """
 
     key: str = ""
@@ -278,10 +278,10 @@ class _Place(NamedTuple):
 
     @lru_cache(maxsize=10_000)  # noqa: B019 - places are values, and few
     def below(self, key: str) -> _Place:
-        """The place of the value of a key."""
+        """Return the position of the value under a key."""
         named = self.named or key == "secrets"
         if self.key == "properties":
-            # The keys of a schema's properties name fields; only a default among them is a value.
+            # The keys of a schema's properties are field names; only a default in them is a value.
             return _Place(key, self.secret, is_secret_name(key), named)
         if key in _PLAIN or self.key in _OF_NAMES:
             return _Place(key, secret=False, field=self.field, named=named)
@@ -290,25 +290,25 @@ class _Place(NamedTuple):
 
 
 _Mark = Callable[[str], str]
-"""Makes what stands in place of a secret."""
+"""Creates the replacement of a secret."""
 
 
 def hidden(value: Any, *keys: str | int) -> Any:
-    """A JSON value without the secrets in it; a copy, where there are any.
+    """Mask the secrets in a JSON value; returns a copy if there are any.
 
     Args:
         value: The value.
-        keys: The keys that lead to it; one may be a path joined by dots.
+        keys: The path of the value; one may be a path joined by dots.
     """
     return _hidden(value, _place(keys), _unsealed)
 
 
 def sealed(value: Any, *keys: str | int) -> Any:
-    """A JSON value as it is recorded: secrets are sealed in it; a copy, where there are any.
+    """Seal the secrets in a JSON value for a record; returns a copy if there are any.
 
     Args:
         value: The value.
-        keys: The keys that lead to it; one may be a path joined by dots.
+        keys: The path of the value; one may be a path joined by dots.
     """
     return _hidden(value, _place(keys), seal)
 
@@ -359,7 +359,7 @@ def _hidden_text(text: str, place: _Place, mark: _Mark) -> str:
 
 
 def _is_name_of_secret(text: str, place: _Place) -> bool:
-    """Whether a text names what holds a secret: ``credentials: shop-s3``; ``secrets: {TOKEN: shop/token}``."""
+    """Return whether a text names what holds a secret: ``credentials: shop-s3``; ``secrets: {TOKEN: shop/token}``."""
     return bool(
         (place.key == "credentials" and _SLUG.fullmatch(text)) or (place.named and _KEY_OF_SECRET.fullmatch(text))
     )
@@ -368,14 +368,14 @@ def _is_name_of_secret(text: str, place: _Place) -> bool:
 def _hidden_items(items: Sequence[Any], place: _Place, mark: _Mark) -> Iterator[Any]:
     option = False
     for item in items:
-        # As in a command: ["--password", "…"]
+        # as in a command: ["--password", "…"]
         here = place._replace(secret=True) if option and isinstance(item, str) else place
         yield _hidden(item, here, mark)
         option = isinstance(item, str) and item.startswith("--") and "=" not in item and is_secret_name(item)
 
 
 def without_userinfo(address: str) -> str:
-    """An address without the user and password in it: what two addresses of one server have in common."""
+    """Return a URL without user and password, to compare URLs of the same server."""
     try:
         parts = urlsplit(address)
     except ValueError:

@@ -1,15 +1,15 @@
-"""What stands in records in place of a secret, so that a later one can be told from it and nobody can find it out.
+"""Seals: replacements for secrets in records, which can be compared but not reversed.
 
-A record that is kept on the server, such as a page of the ledger, holds ``(hidden 1f0c:93ab…)`` instead of a secret: the key's
-name and 64 bits of an HMAC-SHA256 of the secret. An unkeyed digest would not do. Most secrets that people write down are short,
-and whoever sees the digest of one tries every likely word against it at home.
+A record stored on the server, such as a ledger page, contains ``(hidden 1f0c:93ab…)`` instead of a secret: the key's name and
+64 bits of an HMAC-SHA256 of the secret. An unkeyed digest would not do: most secrets that people write down are short, and
+anyone who sees the digest could try every likely word offline.
 
-The key is the same for all hosts that deploy to a server, since a laptop compares with what CI has recorded; see
-:mod:`meta_prefect.state.sealing_key`, which keeps it. Where it cannot be read, or was another one then, two secrets cannot be
-compared, and count as equal: a change that nobody has seen is no drift.
+The key is the same for all hosts that deploy to a server, because a laptop compares with what CI has recorded; it is stored
+by :mod:`meta_prefect.state.sealing_key`. If it cannot be read, or was a different one at the time, two secrets cannot be
+compared and count as equal: a change that nobody can see is not drift.
 
-Older records hold ``(hidden 3f2a)``, 16 bits of an unkeyed hash. Those still compare, and the next record of the deployment is
-sealed.
+Older records contain ``(hidden 3f2a)``, 16 bits of an unkeyed hash. They can still be compared, and the deployment's next
+record is sealed.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import re
 from typing import Final, NamedTuple
 
 HIDDEN: Final = "(hidden)"
-"""What people see in place of a secret."""
+"""What people see instead of a secret."""
 
 MARK: Final = re.compile(r"\(hidden (?:\?|[0-9a-f]{4}|(?P<key>[0-9a-f]{4}):[0-9a-f]{16})\)")
-"""What stands in a record in place of a secret; a question mark where there was no key."""
+"""The seal in a record; with a question mark if there was no key."""
 
 _KEY: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -34,17 +34,17 @@ class _Key(NamedTuple):
 
 
 _keys: list[_Key] = []
-"""The key of the server that this process talks to; none as long as that is not known."""
+"""The key of the server that this process talks to; None until it is known."""
 
 
 def use_key(text: object) -> bool:
-    """Seal with a key from now on.
+    """Use a key for sealing from now on.
 
     Args:
-        text: 64 hexadecimal digits. Anything else, such as the stars that stand for a block's secret, is no key.
+        text: 64 hexadecimal digits. Anything else, such as the asterisks shown for a block's secret, is not a key.
 
     Returns:
-        Whether it is one.
+        Whether it is a valid key.
     """
     _keys.clear()
     if not isinstance(text, str) or not _KEY.fullmatch(text):
@@ -55,17 +55,17 @@ def use_key(text: object) -> bool:
 
 
 def has_key() -> bool:
-    """Whether secrets can be told from each other."""
+    """Return whether there is a key, so that secrets can be distinguished."""
     return bool(_keys)
 
 
 def key_name() -> str | None:
-    """The name of the key, which tells nothing of it; None where there is none."""
+    """Return the name of the key, which reveals nothing about it; None without a key."""
     return _keys[0].name if _keys else None
 
 
 def seal(secret: str) -> str:
-    """What stands in a record in place of a secret."""
+    """Return the seal of a secret."""
     if not _keys:
         return "(hidden ?)"
     (key,) = _keys
@@ -73,17 +73,17 @@ def seal(secret: str) -> str:
 
 
 def without_seals(text: str) -> str:
-    """A text of a record as people see it."""
+    """Replace the seals in a recorded text by what people see."""
     return MARK.sub(HIDDEN, text) if "(hidden" in text else text
 
 
 def may_be(secret: str, recorded: str, sealed: str) -> bool:
-    """Whether a secret may be the one that a record was made of.
+    """Return whether a secret may be the one that was recorded.
 
     Args:
-        secret: The whole text that holds the secret.
-        recorded: The text of the record.
-        sealed: What would be recorded of the secret now.
+        secret: The complete text that contains the secret.
+        recorded: The text in the record.
+        sealed: How the secret would be recorded now.
     """
     mark = MARK.search(recorded)
     if mark is None or without_seals(recorded) != without_seals(sealed):

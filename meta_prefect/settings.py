@@ -1,4 +1,4 @@
-"""What ``META_PREFECT__*`` environment variables say. Read when a run starts, never at import."""
+"""The settings from ``META_PREFECT__*`` environment variables, read when a run starts and never at import."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, BeforeValidator, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from meta_prefect.errors import SettingsError, got, said
+from meta_prefect.errors import SettingsError, input_of, message_of
 from meta_prefect.texts import check_plain
 
 
@@ -47,11 +47,13 @@ def read_settings() -> Settings:
     """Read the settings from the environment as it is now.
 
     Raises:
-        SettingsError: A variable holds something that cannot be used.
+        SettingsError: A variable has an invalid value.
     """
     try:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
         key = "__".join(str(part) for part in first["loc"]).upper()
-        raise SettingsError(f"{said(first)} {got(first)}", where=f"environment variable META_PREFECT__{key}") from None
+        raise SettingsError(
+            f"{message_of(first)} {input_of(first)}", where=f"environment variable META_PREFECT__{key}"
+        ) from None

@@ -1,4 +1,4 @@
-"""Text on its way to people: without secrets and control characters, and of bounded length."""
+"""Prepares text for display: no secrets, no control characters, limited length."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any, Final
 
 from meta_prefect.redaction import hidden, redacted
 
-LONGEST_VALUE: Final = 200
-"""How many characters of a value a message quotes."""
+MAX_VALUE_LENGTH: Final = 200
+"""Maximum length of a value quoted in a message."""
 
 LONGEST_ERROR: Final = 1800
-"""How many characters of a message there are at most."""
+"""Maximum length of a message."""
 
-_LONGEST_LINE: Final = 600
+_MAX_LINE_LENGTH: Final = 600
 
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""C0, DEL, C1, line separators, marks and overrides of the direction of writing, and halves of characters."""
+"""C0, DEL, C1, line separators, bidirectional marks and overrides, and surrogates."""
 
 
 def check_plain(name: str) -> str:
-    """Check a name: of a project, flow, environment, deployment, pool, queue or schedule; a tag or a version.
+    """Validate a name of a project, flow, environment, deployment, pool, queue or schedule, or a tag or a version.
 
     Raises:
-        ValueError: It holds control characters, which could pass for other lines or commands of a terminal.
+        ValueError: It contains control characters, which could pass for other lines or terminal commands.
     """
     if _CONTROLS.search(name):
         raise ValueError(f"{quoted(name)} holds control characters, which a name may not")
@@ -32,29 +32,29 @@ def check_plain(name: str) -> str:
 
 
 def escaped(text: str, *, keep: str = "") -> str:
-    r"""A text in one line, with its control characters written as ``\n`` or ``\u001b``, as in JSON.
+    r"""Escape control characters in a text as ``\n`` or ``\u001b``, as in JSON, so that it fits on one line.
 
     Args:
         text: The text.
-        keep: Control characters that stay, such as line breaks.
+        keep: Control characters to leave as they are, such as line breaks.
     """
     return _CONTROLS.sub(lambda match: match[0] if match[0] in keep else json.dumps(match[0])[1:-1], text)
 
 
 def presentable(text: str, *, longest: int | None = LONGEST_ERROR) -> str:
-    """A text of several lines as people may see it: no secrets, no control characters, no endless quotations.
+    """Prepare a multi-line text for display: no secrets, no control characters, no endless quotations.
 
     Args:
         text: The text.
-        longest: How many characters are left of the whole; None for any number. Lines are shortened all the same.
+        longest: The maximum total length; None for no limit. Long lines are shortened in any case.
     """
     clean = escaped(redacted(text), keep="\n")
-    lines = "\n".join(_abridged(line, _LONGEST_LINE) for line in clean.split("\n"))
+    lines = "\n".join(_abridged(line, _MAX_LINE_LENGTH) for line in clean.split("\n"))
     return lines if longest is None else _abridged(lines, longest)
 
 
 def _abridged(text: str, longest: int) -> str:
-    """Leave out the middle of a long text: what is said about a quotation stands before or after it."""
+    """Omit the middle of a long text, since the explanation of a quotation comes before or after it."""
     if len(text) <= longest:
         return text
     head, tail = longest * 2 // 3, longest // 4
@@ -62,23 +62,23 @@ def _abridged(text: str, longest: int) -> str:
 
 
 def quoted(value: Any, *keys: str | int) -> str:
-    """A value as a message quotes it: short, and without secrets.
+    """Format a value for quoting in a message: short and without secrets.
 
     Args:
         value: The value.
-        keys: The keys that lead to it.
+        keys: The path of the value.
     """
     return short(repr(hidden(value, *keys)))
 
 
 def short(text: str) -> str:
-    """A piece of a text that is not ours, in one line."""
+    """Shorten a foreign text to one line."""
     plain = escaped(text)
-    return plain if len(plain) <= LONGEST_VALUE else f"{plain[: LONGEST_VALUE - 1]}…"
+    return plain if len(plain) <= MAX_VALUE_LENGTH else f"{plain[: MAX_VALUE_LENGTH - 1]}…"
 
 
 def shell(text: str) -> str:
-    """A text as one word of a command that is to be typed."""
+    """Quote a text as one word of a shell command."""
     return "'" + text.replace("'", "'\"'\"'") + "'"
 
 

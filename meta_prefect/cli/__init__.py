@@ -1,4 +1,4 @@
-"""``meta-prefect …``: parses, prints, sets the exit code. Everything else is imported when a command runs."""
+"""The command line ``meta-prefect``: parses, prints and sets the exit code. Everything else is imported when a command runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and exit with its code."""
+    """Run a command and exit with its exit code."""
     from meta_prefect.cli.app import main as run_command
 
     run_command(arguments)

@@ -1,4 +1,4 @@
-"""The command line."""
+"""The ``meta-prefect`` application: the main commands, and the registration of all others."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from cyclopts import App, CycloptsError, Parameter
 
 from meta_prefect import __version__
 from meta_prefect.cli.approve import approve
-from meta_prefect.cli.asking_first import go_ahead, is_shown_first
 from meta_prefect.cli.bootstrap import bootstrap
+from meta_prefect.cli.confirmation import confirm_changes, needs_confirmation
 from meta_prefect.cli.destroy import destroy
 from meta_prefect.cli.disown import disown
 from meta_prefect.cli.doctor import doctor
@@ -21,7 +21,7 @@ from meta_prefect.cli.environments import environments
 from meta_prefect.cli.history import history, rollback
 from meta_prefect.cli.hold import hold, release
 from meta_prefect.cli.init import init
-from meta_prefect.cli.opening import open_ui
+from meta_prefect.cli.open_ui import open_ui
 from meta_prefect.cli.options import (
     ApplyOptions,
     Debug,
@@ -48,7 +48,7 @@ from meta_prefect.cli.worker_manifests import manifests
 from meta_prefect.errors import MetaPrefectError, TargetError, ValidationFailed
 
 _UNREAD: Final = 141
-"""What a shell says of a program that ends as nobody reads its output any more: 128 and the number of SIGPIPE."""
+"""The exit code a shell reports for a program that was ended by SIGPIPE: 128 plus the signal number."""
 
 _NO_SERVER: Final = "No Prefect server runs in the background on this host."
 
@@ -56,7 +56,7 @@ _REGISTERED_IN_ZSH: Final = """
 (( $+functions[compdef] )) || { autoload -Uz compinit; compinit }
 compdef _cyclopts_meta-prefect meta-prefect
 """
-"""What is printed for zsh is made for a folder of functions; with this it can be sourced as in other shells."""
+"""The zsh script is meant for a folder of functions; this line makes it sourceable as in other shells."""
 
 app: App = App(
     name="meta-prefect",
@@ -64,7 +64,7 @@ app: App = App(
     help="Deploy Prefect projects with recipes written in Python, as observed Prefect flows.",
     help_format="markdown",
     console=Pipe(),
-    suppress_keyboard_interrupt=False,  # it would end without a word
+    suppress_keyboard_interrupt=False,  # it would end silently
 )
 server_app: App = App(name="server", help="The Prefect server on this host: in the background, or in the foreground.")
 worker_app: App = App(name="worker", help="The process workers of this host, and manifests for one in a cluster.")
@@ -128,10 +128,10 @@ def deploy(
         raise TargetError("--revision goes with --remote", hint="Here, what is deployed is what is checked out.")
     read_file_of(targets)
     out = Output(quiet=quiet)
-    if not (yes or how.dry_run or how.plan) and is_shown_first(targets, what):
+    if not (yes or how.dry_run or how.plan) and needs_confirmation(targets, what):
         with out.watching("Planning", debug=debug):
             planned = run(targets, dry_run=True, **what.given())
-        if not go_ahead(planned, targets, what, out):
+        if not confirm_changes(planned, targets, what, out):
             out.say("Nothing was written.")
             return 1
         if planned.run_id is not None:
@@ -375,7 +375,7 @@ def worker_logs(pool: str | None = None, /, *, lines: int = 50) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and exit with its code: 0 where all went well, 1 where something failed."""
+    """Run a command and exit with its exit code: 0 for success, 1 for failure."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     output = Output(tokens)
     try:
@@ -386,7 +386,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             output.say(line)
         code = INTERRUPTED
     except BrokenPipeError:
-        # Who reads has seen enough. Python would complain at exit about what is still to be written.
+        # The reader has closed the pipe. At exit, Python would complain about unwritten output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = _UNREAD
     sys.exit(code)
@@ -396,7 +396,7 @@ def _run(tokens: Sequence[str], output: Output) -> int:
     try:
         return app(tokens, result_action="return_value", exit_on_error=False, print_error=not output.is_json)
     except CycloptsError as error:
-        # Printed already, unless a program reads the output.
+        # Already printed, unless a program reads the output.
         errors: Sequence[MetaPrefectError] = [TargetError(str(error).strip())] if output.is_json else []
     except ValidationFailed as failure:
         errors = failure.errors

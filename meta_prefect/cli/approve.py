@@ -1,4 +1,4 @@
-"""``meta-prefect approve``: answering a deploy that waits."""
+"""``meta-prefect approve``: answers a deploy that is waiting for approval."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def approve(
     """
     import psutil
 
-    from meta_prefect.engine.answering import answer
+    from meta_prefect.engine.approval_answer import answer
     from meta_prefect.local.environment_server import server_of
     from meta_prefect.project import read_project
-    from meta_prefect.server.asking import ask_api
+    from meta_prefect.server.access import query_api
 
     out = Output()
     who = by or f"{psutil.Process().username()}@{socket.gethostname()}"
@@ -48,6 +48,6 @@ def approve(
         return await answer(run, {"decision": decision, "by": who, "comment": comment}, server)
 
     with out.watching("Answering", debug=debug), server_of(read_project(path, required=False), env):
-        name = ask_api(send, "nothing to approve")
+        name = query_api(send, "nothing to approve")
     out.raw(f"{decision}{'ed' if reject else 'd'}: {name}")
     return 0

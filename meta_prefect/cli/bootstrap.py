@@ -1,4 +1,4 @@
-"""``meta-prefect bootstrap``: the deployer in the Prefect UI, on a schedule, and watching."""
+"""``meta-prefect bootstrap``: deploys a project's deployer."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class Source:
     folder: Annotated[str, Parameter(help="The project's folder in the repository.", show_default=False)] = ""
 
     def of(self, path: Path) -> dict[str, Any]:
-        """The source of a project.
+        """Return the source of a project.
 
         Args:
-            path: The folder of this host, or a file in it, where no repository is named.
+            path: The folder on this host, or a file in it, if no repository is given.
 
         Raises:
-            TargetError: What goes with a repository is given without one.
+            TargetError: An option for repositories was given without one.
         """
         from meta_prefect.errors import TargetError
         from meta_prefect.project import read_project
@@ -88,7 +88,7 @@ class Timetable:
     timezone: Annotated[str, Parameter(help="The time zone of these schedules, an IANA name.")] = "UTC"
 
     def given(self) -> dict[str, Any]:
-        """The options, as a deployer's setup has them."""
+        """Return the options in the form of the deployer's setup."""
         names = {"on_drift": "policy"}
         values = {names.get(name, name): value for name, value in asdict(self).items()}
         return {**values, "redeploy_in": _split(self.redeploy_in)}
@@ -122,10 +122,10 @@ class Holds:
     ] = ()
 
     def given(self) -> dict[str, Any]:
-        """The options, as a deployer's setup has them.
+        """Return the options in the form of the deployer's setup.
 
         Raises:
-            TargetError: One of them is no YAML.
+            TargetError: An option is not valid YAML.
         """
         return {"policies": [_item(one) for one in self.policies], "exempt": [_item(one) for one in self.exempt]}
 
@@ -190,7 +190,7 @@ def bootstrap(
 
 
 def _by_server(project: Project, asked: tuple[str, ...] | None) -> list[tuple[str, ...]]:
-    """The environments of a deployer, together where one server has them."""
+    """Group a deployer's environments by server."""
     groups: dict[tuple[str | None, str | None], tuple[str, ...]] = {}
     for name in asked or project.environments.names or ("dev", "prod"):
         found = project.environments.check(name)
@@ -204,7 +204,7 @@ def _any_of(project: Project, names: tuple[str, ...]) -> str | None:
 
 
 def _for(names: tuple[str, ...], groups: list[tuple[str, ...]], given: dict[str, Any]) -> dict[str, Any]:
-    """What was asked for, as far as it is about the environments of one server; what is about none is refused later."""
+    """Limit the options to the environments of one server; those that concern none are rejected later."""
     others = {one for group in groups if group != names for one in group}
     asked: tuple[str, ...] = given["redeploy_in"]
     here = tuple(one for one in asked if one not in others)
@@ -215,7 +215,7 @@ def _for(names: tuple[str, ...], groups: list[tuple[str, ...]], given: dict[str,
 def _run(setup: Any, out: Output, *, dry_run: bool, remove: bool) -> Report:
     from deployer_flows import bootstrap as flow
     from meta_prefect.local.api import writing_api
-    from meta_prefect.server.asking import run_flow, run_flow_there
+    from meta_prefect.server.access import run_flow, run_flow_on_current_api
 
     def start() -> Any:
         return flow(setup=setup, dry_run=dry_run, remove=remove)
@@ -223,25 +223,25 @@ def _run(setup: Any, out: Output, *, dry_run: bool, remove: bool) -> Report:
     if dry_run or remove:
         return run_flow(start, "no deployer")
     with writing_api(local=False, say=out.say):
-        return run_flow_there(start)
+        return run_flow_on_current_api(start)
 
 
 def _setup(**values: Any) -> Any:
-    """Check what was given.
+    """Validate the options.
 
     Raises:
-        ValidationFailed: Everything that is wrong with it.
+        ValidationFailed: All errors found.
     """
     from pydantic import ValidationError
 
     from deployer_flows.bootstrapping import DeployerSetup
-    from meta_prefect.errors import ConfigurationError, TargetError, ValidationFailed, said
+    from meta_prefect.errors import ConfigurationError, TargetError, ValidationFailed, message_of
 
     try:
         return DeployerSetup.model_validate(values)
     except ValidationError as error:
         found: list[ConfigurationError] = [
-            TargetError(said(one), where=f"bootstrap: {'.'.join(map(str, one['loc']))}") for one in error.errors()
+            TargetError(message_of(one), where=f"bootstrap: {'.'.join(map(str, one['loc']))}") for one in error.errors()
         ]
         raise ValidationFailed(found) from None
 

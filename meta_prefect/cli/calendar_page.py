@@ -1,4 +1,4 @@
-"""A year of a schedule as a calendar page: on which days it runs, and on which it does not."""
+"""Renders a year of a schedule as a calendar that shows on which days it runs."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _STYLES = {"*": "bold green", "-": "red", "+": "bold yellow", " ": "dim"}
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """What happens on the days of a year.
+    """What happens on each day of a year.
 
     Attributes:
-        runs: How many runs each day has.
-        left_out: The days on which runs are left out, each with the reason.
-        moved: The days to which runs of other days move.
+        runs: The number of runs per day.
+        left_out: The days with skipped runs, and the reasons.
+        moved: The days to which runs of other days were moved.
     """
 
     runs: Counter[date]
@@ -32,14 +32,14 @@ class Days:
     moved: frozenset[date]
 
     def mark(self, day: date) -> str:
-        """``*`` runs, ``+`` runs, some of them moved here, ``-`` left out, or blank."""
+        """``*`` for runs, ``+`` if some were moved here, ``-`` for skipped runs, or blank."""
         if self.runs[day]:
             return "+" if day in self.moved else "*"
         return "-" if day in self.left_out else " "
 
 
 def days_of(preview: Preview) -> Days:
-    """Count by day."""
+    """Aggregate a preview by day."""
     left_out: dict[date, str] = {}
     for run in preview.skipped:
         left_out.setdefault(run.at.date(), run.reason)
@@ -51,7 +51,7 @@ def days_of(preview: Preview) -> Days:
 
 
 def page(days: Days, year: int) -> Table:
-    """The twelve months, three beside each other, weeks from Monday to Sunday."""
+    """Return the twelve months, three per row, with weeks starting on Monday."""
     grid = Table.grid(padding=(0, 3))
     months = [_month(days, year, month) for month in range(1, 13)]
     for first in range(0, len(months), _MONTHS_A_ROW):
@@ -60,7 +60,7 @@ def page(days: Days, year: int) -> Table:
 
 
 def legend(days: Days, year: int) -> Iterator[str]:
-    """What the marks mean, and each day that is left out with its reason."""
+    """Explain the marks, and list each day with skipped runs and the reason."""
     total, running = sum(days.runs.values()), sum(1 for count in days.runs.values() if count)
     yield f"{year}: {_counted(total, 'run')} on {_counted(running, 'day')} (*)"
     if days.moved:

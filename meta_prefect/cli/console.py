@@ -1,4 +1,4 @@
-"""A terminal that shows text of others as text: neither secrets nor control characters reach it, whatever is printed."""
+"""A console that shows foreign text literally: without secrets or control characters, whatever is printed."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ _IN_ADDRESS = ":/?#[]@!$&'()*+,;=%~-._"
 
 
 class PlainConsole(Console):
-    """A console whose own colours and links are all that a terminal takes for more than text."""
+    """A console in which only our own colors and links are interpreted by the terminal."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Clean each piece of text on its way."""
+        """Clean each text segment before output."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=escaped(redacted(segment.text), keep="\n"))
 
 
 def linked(text: str, url: str | None) -> Text:
-    """A text that leads to an address, on terminals that can do that.
+    """Return a text that links to a URL, on terminals that support links.
 
     Args:
         text: The text.
-        url: The address; None makes a plain text.
+        url: The URL; None for plain text.
     """
     plain = escaped(text)
     return Text(plain, style=Style(link=quote(url, safe=_IN_ADDRESS))) if url else Text(plain)
 
 
 def aligned(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
-    """A table without lines, so that long names have room; a column in which nothing stands is left out.
+    """Return a table without borders, to leave room for long names; empty columns are omitted.
 
     Args:
-        title: What stands above it, as plain text.
-        columns: The heads of the columns.
+        title: The title, as plain text.
+        columns: The column headings.
         rows: The cells, as markup or as :class:`Text`.
     """
     from rich.table import Table
@@ -90,5 +90,5 @@ def folded(line: str, width: int | None) -> list[str]:
 
 
 def indented(text: str) -> str:
-    """A text whose further lines are no lines of their own: none of them can pass for one of ours."""
+    """Indent the continuation lines of a text, so that none of them can pass for one of ours."""
     return re.sub(r"\n(?=\S)", "\n  ", text)

@@ -1,4 +1,4 @@
-"""``meta-prefect destroy``: taking down an environment."""
+"""``meta-prefect destroy``: removes an environment."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from cyclopts import Parameter
 
-from meta_prefect.cli.asking_first import somebody_is_there
-from meta_prefect.cli.completing import ENVIRONMENTS
+from meta_prefect.cli.completion import ENVIRONMENTS
+from meta_prefect.cli.confirmation import is_terminal_interactive
 from meta_prefect.cli.options import Debug, DryRun, Flag, Yes
 from meta_prefect.cli.output import Output, report_of
 from meta_prefect.errors import TargetError
@@ -48,9 +48,9 @@ def destroy(
         out.plan(planned, "text", following=False)
         if dry_run:
             return 2
-        if not yes and not somebody_is_there():
+        if not yes and not is_terminal_interactive():
             raise TargetError("nobody is there to be asked; nothing was deleted", where="destroy", hint="Give --yes.")
-        if not yes and not out.agreed(f"Take down {env}{f' on {place}' if place else ''}?"):
+        if not yes and not out.confirm(f"Take down {env}{f' on {place}' if place else ''}?"):
             out.say("Nothing was deleted.")
             return 1
         with out.watching("Destroying", debug=debug):
@@ -61,6 +61,6 @@ def destroy(
 
 def _run(path: Path, env: str, **parameters: Any) -> Report:
     from deployer_flows import destroy as flow
-    from meta_prefect.server.asking import run_flow
+    from meta_prefect.server.access import run_flow
 
     return run_flow(lambda: cast("Any", flow)(path=str(path), environment=env, **parameters), "nothing to take down")

@@ -1,4 +1,4 @@
-"""``meta-prefect disown``: giving a deployment up without deleting it."""
+"""``meta-prefect disown``: stops managing a deployment without deleting it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def disown(deployment: Deployment, /, *, path: ProjectPath = Path(), env: Server
     from deployer_flows import disown as flow
     from meta_prefect.local.environment_server import server_of
     from meta_prefect.project import read_project
-    from meta_prefect.server.asking import run_flow
+    from meta_prefect.server.access import run_flow
 
     out = Output()
     with out.watching("Giving up", debug=debug), server_of(read_project(path, required=False), env):

@@ -1,4 +1,4 @@
-"""`meta-prefect doctor`: whether everything is there that a deploy and its runs need."""
+"""`meta-prefect doctor`: checks the prerequisites of a deploy and its runs."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _READS: Final = ("deployments", "flow_runs", "artifacts", "variables", "automati
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was looked at.
+    """The result of one check.
 
     Attributes:
-        about: What it is about.
-        verdict: ``bad`` where a deploy or its runs would fail.
+        about: The subject.
+        verdict: ``bad`` if a deploy or its runs would fail.
         said: What was found.
-        hint: What to do; empty where nothing is.
+        hint: What to do; empty if nothing.
     """
 
     about: str
@@ -58,7 +58,7 @@ def doctor(*, path: ProjectPath = Path(), output: Form = "text") -> int:
 
 
 def _findings(path: Path) -> Iterator[Finding]:
-    """Each thing that is looked at, whatever is wrong with the ones before it."""
+    """Yield the results of all checks; a failed one does not stop the others."""
     looks: dict[str, Callable[[], Iterable[Finding]]] = {
         "recipes": _versions,
         "server on this host": _this_host,
@@ -102,10 +102,10 @@ def _this_host() -> Iterator[Finding]:
 
 def _api() -> Iterable[Finding]:
     from meta_prefect.errors import NoApiConfiguredError
-    from meta_prefect.server.asking import ask_api
+    from meta_prefect.server.access import query_api
 
     try:
-        return ask_api(_of_the_server, "no diagnosis")
+        return query_api(_of_the_server, "no diagnosis")
     except NoApiConfiguredError:
         return [Finding("API", "note", "none is configured", "The first deploy starts a Prefect server on this host.")]
 
@@ -129,7 +129,7 @@ async def _of_the_server(server: PrefectServer) -> list[Finding]:
 
 
 def _pool(pool: Record) -> Finding:
-    """Whether somebody takes the runs of a work pool."""
+    """Check whether a work pool has workers."""
     from meta_prefect.interfaces.components.worker import needs_no_worker
 
     name, kind = pool["name"], pool["type"]

@@ -1,4 +1,4 @@
-"""When a command ends before its work is done: by Ctrl-C, or as the server is gone. What was written so far is always said."""
+"""Commands that end early, through Ctrl-C or an unresponsive server: what was written so far is always reported."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from meta_prefect.server import Silence
 
 INTERRUPTED: Final = 130
-"""What a shell says of a program that Ctrl-C ended: 128 and the number of SIGINT."""
+"""The exit code a shell reports for a program that was ended by Ctrl-C: 128 plus the number of SIGINT."""
 
 _LOOK_SECONDS: Final = 0.5
-_TELL_SECONDS: Final = 4
+_REPORT_INTERVAL_SECONDS: Final = 4
 _SLOW_SECONDS: Final = 10
-_AGAIN_SECONDS: Final = 30
+_REPEAT_SECONDS: Final = 30
 _NAMED: Final = 10
 
 
 class Journal:
-    """Remembers what a deploy was going to write, and what it wrote, while somebody else listens.
+    """Records what a deploy planned to write and what it wrote, and forwards everything to a listener.
 
     Attributes:
-        listener: Gets everything as well.
+        listener: The listener.
     """
 
     def __init__(self) -> None:
@@ -37,29 +37,29 @@ class Journal:
         self._done: dict[str, str | None] = {}
 
     def step(self, text: str) -> None:
-        """Something begins."""
+        """See :class:`Progress`."""
         self.listener.step(text)
 
     def wait(self, text: str) -> None:
-        """Somebody else has to finish first."""
+        """See :class:`Progress`."""
         self.listener.wait(text)
 
     def plan(self, names: Sequence[str]) -> None:
-        """These deployments are going to be written."""
+        """See :class:`Progress`."""
         self._done = dict.fromkeys(names) | self._done
         self.listener.plan(names)
 
     def expect(self, writes: int) -> None:
-        """This many more objects are going to be written."""
+        """See :class:`Progress`."""
         self.listener.expect(writes)
 
     def wrote(self, name: str, done: str) -> None:
-        """One of them has been written, or could not be."""
+        """See :class:`Progress`."""
         self._done[name] = done
         self.listener.wrote(name, done)
 
     def lines(self) -> list[str]:
-        """What was written, what was not, and what to do about it."""
+        """Return what was written, what was not, and what to do about it."""
         by_result: dict[str, list[str]] = {}
         for name, done in self._done.items():
             by_result.setdefault(done or "not written, or just being written", []).append(name)
@@ -75,16 +75,16 @@ def _some(names: Sequence[str]) -> str:
 
 
 journal: Final = Journal()
-"""What the command of this process was going to write, and what it wrote."""
+"""The journal of this process's command."""
 
 
 class Watched:
-    """Tells those who wait how it stands with a server.
+    """Informs waiting users about the state of a server.
 
     Args:
-        silence: What is known of it.
+        silence: Tracks the server's responsiveness.
         say: Prints a line.
-        step: Changes the live line, where there is one.
+        step: Updates the live line, if there is one.
     """
 
     def __init__(self, silence: Silence, say: Callable[[str], None], step: Callable[[str], None]) -> None:
@@ -95,7 +95,7 @@ class Watched:
         self._is_left_alone = False
 
     def look(self) -> None:
-        """Say what is new."""
+        """Report any change."""
         self._look_at_the_limit()
         seconds, api = self.silence.seconds, f"the Prefect API at {self.silence.url}"
         if seconds > _SLOW_SECONDS:
@@ -105,16 +105,16 @@ class Watched:
                 self._say(f"{api} answers again")
                 self._step(f"{api} answers again")
             self._said = 0.0
-        elif self._said == 0 and seconds > _TELL_SECONDS:
+        elif self._said == 0 and seconds > _REPORT_INTERVAL_SECONDS:
             self._said = seconds
             self._say(f"waiting for {api} to answer …")
-        elif seconds > max(_SLOW_SECONDS, self._said + (_AGAIN_SECONDS if self._said > _SLOW_SECONDS else 0)):
+        elif seconds > max(_SLOW_SECONDS, self._said + (_REPEAT_SECONDS if self._said > _SLOW_SECONDS else 0)):
             why = "" if self._said > _SLOW_SECONDS else self._why()
             self._said = seconds
             self._say(f"{api} has not answered for {seconds:.0f} seconds; still waiting{why}")
 
     def _look_at_the_limit(self) -> None:
-        left = self.silence.asked_seconds
+        left = self.silence.pause_remaining
         if left > 0 and not self._is_left_alone:
             text = f"{self.silence.url} takes no more requests for now: going on in {left:.0f} seconds"
             self._say(text)
@@ -122,7 +122,7 @@ class Watched:
         self._is_left_alone = left > 0
 
     def _why(self) -> str:
-        """What is known to cause it."""
+        """Explain the known cause."""
         from meta_prefect.prefect_internals.clients import leads_to_cloud
 
         if self.silence.is_refusing:
@@ -137,11 +137,11 @@ class Watched:
 
 @contextmanager
 def watching_the_server(say: Callable[[str], None], fail: Callable[[MetaPrefectError], None]) -> Generator[None]:
-    """Tell for which server is waited, and end this process once it is gone: Prefect's engine would try for four minutes more.
+    """Report which server is being waited for, and exit once it is gone: Prefect's engine would retry for four more minutes.
 
     Args:
-        say: Tells the user a line.
-        fail: Tells the user an error.
+        say: Shows a line to the user.
+        fail: Shows an error to the user.
     """
     from meta_prefect.server import watched_by
 
@@ -171,7 +171,7 @@ def watching_the_server(say: Callable[[str], None], fail: Callable[[MetaPrefectE
 
 
 def end_at_once(code: int) -> None:
-    """End this process without what others have registered for its end."""
+    """Exit immediately, skipping exit handlers."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):
             stream.flush()

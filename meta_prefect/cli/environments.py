@@ -1,4 +1,4 @@
-"""``meta-prefect environments``: what is where, since when, and whether it is as it was deployed."""
+"""``meta-prefect environments``: lists the environments of a project and their status."""
 
 from __future__ import annotations
 

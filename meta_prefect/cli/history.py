@@ -1,4 +1,4 @@
-"""``meta-prefect history`` and ``meta-prefect rollback``: what was deployed when, and going back to it."""
+"""``meta-prefect history`` and ``meta-prefect rollback``: what was deployed when, and restoring it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 _LACKING: Final = "no history"
-"""What there is not without an API."""
+"""What is unavailable without an API."""
 
 
 def history(
@@ -134,19 +134,19 @@ def rollback(
 
 def _roll_back(asked: dict[str, Any], api: str | None) -> Report:
     from deployer_flows import rollback as flow
-    from meta_prefect.server.asking import require_api, run_flow_there
+    from meta_prefect.server.access import require_api, run_flow_on_current_api
 
     require_api(api, _LACKING)
-    return run_flow_there(lambda: cast("Any", flow)(**asked))
+    return run_flow_on_current_api(lambda: cast("Any", flow)(**asked))
 
 
 def _read(deployment: str, path: Path, env: str | None) -> tuple[Sequence[HistoryEntry], Sequence[str]]:
-    """Read what was written of a deployment, and what else to know: its hold, and what cannot be read."""
+    """Read a deployment's history, and remarks about its hold and about invalid records."""
     from meta_prefect.engine.context import clock
     from meta_prefect.local.environment_server import server_of
     from meta_prefect.plan.ledger import CUT_OFF, is_cut_off
     from meta_prefect.project import read_project
-    from meta_prefect.server.asking import ask_api
+    from meta_prefect.server.access import query_api
 
     project = read_project(path, required=False)
 
@@ -162,7 +162,7 @@ def _read(deployment: str, path: Path, env: str | None) -> tuple[Sequence[Histor
         return recorded, notes
 
     with server_of(project, env):
-        return ask_api(read, _LACKING)
+        return query_api(read, _LACKING)
 
 
 def _run_url(recorded: HistoryEntry) -> str | None:
@@ -195,7 +195,7 @@ def _as_json(recorded: HistoryEntry) -> dict[str, Any]:
 
 
 def _fields_as_json(fields: Iterable[FieldChange]) -> Iterable[dict[str, Any]]:
-    """Each field's place, before and after; what is absent is left out."""
+    """Yield each field's path and its values before and after; missing values are omitted."""
     from meta_prefect.interfaces.json_diff import ABSENT
     from meta_prefect.redaction import hidden
 

@@ -1,4 +1,4 @@
-"""``meta-prefect hold`` and ``meta-prefect release``: leaving a deployment alone for a while."""
+"""``meta-prefect hold`` and ``meta-prefect release``: keep deploys from touching a deployment for a while."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _observed(env: str | None, /, **parameters: Any) -> Hold:
     from deployer_flows import hold as flow
     from meta_prefect.local.environment_server import server_of
     from meta_prefect.project import read_project
-    from meta_prefect.server.asking import run_flow
+    from meta_prefect.server.access import run_flow
 
     with server_of(read_project(Path(parameters["path"]), required=False), env):
         return run_flow(lambda: cast("Any", flow)(**parameters), "nothing to hold")

@@ -1,4 +1,4 @@
-"""``meta-prefect init``: begin a project from its flows, from its prefect.yaml, or from what is live."""
+"""``meta-prefect init``: starts a project from its flows, its prefect.yaml, or live deployments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PREFECT_YAML: Final = "prefect.yaml"
 YES: Final = ("y", "yes")
 
 Ask = Callable[[str, str], str]
-"""Asks a question, and proposes an answer."""
+"""Asks a question with a proposed answer."""
 
 
 @Parameter(name="*", group=Group("What the project is made from", sort_key=1))
@@ -42,10 +42,10 @@ class Source:
     pool: Annotated[Several, Parameter(help="With --from-server: only in work pools that match a pattern.")] = ()
 
     def check(self) -> None:
-        """See that one source is meant.
+        """Check that exactly one source is selected.
 
         Raises:
-            TargetError: Two are, or patterns are given for one that takes none.
+            TargetError: There are two, or patterns are given for a source that takes none.
         """
         given = {
             "--from": self.from_file is not None,
@@ -63,10 +63,10 @@ class Source:
             )
 
     def refuse_beside_package(self) -> None:
-        """See that no deployments are named from which a package of recipes would be made.
+        """Check that no source is given for a recipe package.
 
         Raises:
-            TargetError: Some are.
+            TargetError: A source is given.
         """
         if self != Source():
             raise TargetError(
@@ -170,7 +170,7 @@ def init(
 
 
 def _package(path: Path | None, name: str, *, dry_run: bool, output: str) -> int:
-    """Write a package of recipes."""
+    """Write a recipe package."""
     from meta_prefect.init.package import package_files, read_package_name
     from meta_prefect.init.writing import write_new_files
 
@@ -194,10 +194,10 @@ def _package(path: Path | None, name: str, *, dry_run: bool, output: str) -> int
 
 
 def _origin(root: Path, source: Source, choices: Choices, ask: Ask | None) -> Origin:
-    """Find out what the project is made from.
+    """Determine what the project is made from.
 
     Raises:
-        TargetError: The recipe of flows is not told what it needs.
+        TargetError: A required variable of the flows' recipe is missing.
     """
     from meta_prefect.init.from_server import Patterns
     from meta_prefect.init.origins import Live, PrefectYaml
@@ -250,7 +250,7 @@ def _flows(root: Path, choices: Choices, ask: Ask | None) -> Origin:
 
 
 def _ask(question: str, proposed: str) -> str:
-    """Ask on the terminal; an empty answer takes what is proposed."""
+    """Ask on the terminal; an empty answer accepts the proposal."""
     sys.stderr.write(f"{question} [{proposed}] ")
     sys.stderr.flush()
     try:

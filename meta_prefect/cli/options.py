@@ -1,6 +1,6 @@
-"""Options that commands share, and groups of options; a group is one parameter of its command.
+"""Options and option groups shared by commands; a group is a single parameter of its command.
 
-Importing this costs next to nothing: the help of a command is there before anything of Prefect is loaded.
+Importing this is cheap, so that a command's help appears before anything of Prefect is loaded.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
-from meta_prefect.cli.completing import DEPLOYMENTS, ENVIRONMENTS, TARGETS
+from meta_prefect.cli.completion import DEPLOYMENTS, ENVIRONMENTS, TARGETS
 from meta_prefect.errors import TargetError
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
@@ -90,7 +90,7 @@ class PlanOptions:
     ] = None
 
     def given(self) -> dict[str, Any]:
-        """The options, as :func:`meta_prefect.deploy.deploy` takes them.
+        """Return the options in the form of :func:`meta_prefect.deploy.deploy`.
 
         Raises:
             TargetError: Two of them contradict each other.
@@ -119,7 +119,7 @@ class ApplyOptions:
     force: Annotated[Flag, Parameter(help="Prune without waiting for runs that are under way.")] = False
 
     def given(self) -> dict[str, Any]:
-        """The options, as :func:`meta_prefect.deploy.deploy` takes them.
+        """Return the options in the form of :func:`meta_prefect.deploy.deploy`.
 
         Raises:
             TargetError: Two of them contradict each other.
@@ -151,20 +151,20 @@ class TargetOptions:
     no_build: Annotated[Flag, Parameter(help="Build no images; they are in their registries.")] = False
 
 
-def said(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those options that somebody has given. ``--max-deletes 0`` is one of them, though to Python 0 is False."""
+def explicit_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that were given explicitly, including ``--max-deletes 0``, although Python considers 0 false."""
     return {name: value for name, value in options.items() if value is not None and value is not False and value != ()}
 
 
 def refuse_beside_plan(what: PlanOptions) -> None:
-    """What a plan was asked to do is recorded with it; it cannot be asked something else when it is applied.
+    """Reject plan options next to a saved plan, which already contains them.
 
     Raises:
-        TargetError: It is.
+        TargetError: There are such options.
     """
     options = {"new_environment": "new-env"}
-    # The environment may be named: it says which server holds the plan.
-    asked = said(what.given()).keys() - {"env"}
+    # The environment is allowed: it determines which server stores the plan.
+    asked = explicit_options(what.given()).keys() - {"env"}
     if given := [f"--{options.get(name, name.replace('_', '-'))}" for name in what.given() if name in asked]:
         raise TargetError(
             f"--plan and {', '.join(given)} do not go together: what is deployed is recorded with the plan",
@@ -173,10 +173,10 @@ def refuse_beside_plan(what: PlanOptions) -> None:
 
 
 def read_settings(given: tuple[str, ...]) -> dict[str, Any]:
-    """Read what ``--set`` was given, ``name=value``; a value that is JSON is taken as such, anything else as text.
+    """Parse the values of ``--set``, ``name=value``; values that are valid JSON are parsed, others are text.
 
     Raises:
-        TargetError: There is no ``=``.
+        TargetError: An ``=`` is missing.
     """
     variables: dict[str, Any] = {}
     for text in given:

@@ -1,4 +1,4 @@
-"""What the command line prints: plain lines where nobody watches, a live line and a table on a terminal."""
+"""The output of the command line: plain lines if nobody watches, a live line and tables on a terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rich.markup import escape
 from meta_prefect.cli.console import PlainConsole, aligned, folded, indented, linked, width_of
 from meta_prefect.cli.ending import journal, watching_the_server
 from meta_prefect.engine.progress import Progress, Silent
-from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError, told_once
+from meta_prefect.errors import ConfigurationError, DeployFailed, MetaPrefectError, grouped_messages
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.texts import duration, escaped, shell
 
@@ -57,11 +57,11 @@ _BESIDE_NAMES: Final = 28
 """How much room of a line the other columns of a table need at least."""
 
 FEW: Final = 3
-"""More than these that nothing was done to are counted, and not named."""
+"""The maximum number of untouched deployments to name rather than count."""
 
 
 def report_of(run: Callable[[], Report]) -> Report:
-    """Run a deploy; returns its report, also where it failed in part."""
+    """Run a deploy; return its report even if it failed in part."""
     try:
         return run()
     except DeployFailed as failure:
@@ -69,19 +69,19 @@ def report_of(run: Callable[[], Report]) -> Report:
 
 
 class Pipe(PlainConsole):
-    """A console whose reader may go away, as `head` does."""
+    """A console whose reader may close the pipe, as `head` does."""
 
     def on_broken_pipe(self) -> None:
-        """Let :func:`~meta_prefect.cli.app.main` end the command as the system would; rich exits with 1."""
+        """Let :func:`~meta_prefect.cli.app.main` end the command like the system would; rich would exit with 1."""
         raise BrokenPipeError
 
 
 class Output:
-    """Standard output for results, standard error for what happens on the way.
+    """Writes results to standard output, and progress to standard error.
 
     Args:
-        tokens: The command line; None means that of this process.
-        quiet: Whether only errors, failures and the closing line are printed.
+        tokens: The command line; None for that of this process.
+        quiet: Whether to print only errors, failures and the final line.
     """
 
     def __init__(self, tokens: Sequence[str] | None = None, *, quiet: bool = False) -> None:
@@ -94,7 +94,7 @@ class Output:
 
     @property
     def is_json(self) -> bool:
-        """Whether the result is asked for as JSON; known also where the command line cannot be understood."""
+        """Whether the result is requested as JSON, even if the command line is otherwise invalid."""
         return "--output=json" in self._tokens or ("--output", "json") in pairwise(self._tokens)
 
     @property
@@ -109,21 +109,21 @@ class Output:
         if not self.quiet:
             self._err.print(escape(indented(text)))
 
-    def agreed(self, question: str) -> bool:
-        """Ask, and wait for the answer; anything but a yes is a no."""
+    def confirm(self, question: str) -> bool:
+        """Ask for confirmation; anything but yes means no."""
         self._err.print(escape(f"{question} [y/N]"))
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def raw(self, text: str, *, style: str = "", end: str = "\n") -> None:
-        """Print a text as it is."""
+        """Print a text unchanged."""
         self._out.print(text, markup=False, style=style, end=end)
 
     def result(self, document: object, lines: Iterable[str], form: str) -> None:
-        """Print what a command was asked for.
+        """Print the result of a command.
 
         Args:
-            document: The same as ``lines``, for programs; has a JSON form.
-            lines: What people read.
+            document: The JSON-compatible form.
+            lines: The text form.
             form: ``text`` or ``json``.
         """
         if form == "json":
@@ -133,11 +133,11 @@ class Output:
                 self.raw(indented(line))
 
     def show(self, renderable: RenderableType) -> None:
-        """Print something that is more than a text."""
+        """Print a rich renderable."""
         self._out.print(renderable)
 
     def note(self, text: str) -> None:
-        """Print what else to know."""
+        """Print a remark."""
         if not self.quiet:
             first, *more = folded(f"note: {indented(text)}", width_of(self._err))
             self._err.print(f"[yellow]note:[/]{escape(first.removeprefix('note:'))}")
@@ -145,12 +145,12 @@ class Output:
                 self._err.print(escape(line))
 
     def errors(self, errors: Iterable[MetaPrefectError]) -> None:
-        """Print what is wrong, and what to do."""
-        for text in told_once(errors):
+        """Print errors with their hints."""
+        for text in grouped_messages(errors):
             self._err.print(f"[bold red]error:[/] {escape(indented(text))}")
 
     def fail(self, errors: Sequence[MetaPrefectError]) -> None:
-        """Print what is wrong, in place of a result; as an object too where a program reads that."""
+        """Print errors instead of a result; also as JSON if a program reads the output."""
         self.errors(errors)
         if self.is_json:
             self._errors_as_json(errors, {"valid": False} if "validate" in self._tokens[:1] else {})
@@ -160,13 +160,13 @@ class Output:
 
     @contextmanager
     def watching(self, title: str, *, debug: bool) -> Generator[None]:
-        """Show how far a deploy is, on a terminal; keep Prefect's own log out of it unless it is asked for."""
-        from meta_prefect.engine.progress import reporting_to, somebody_listens
+        """Show the progress of a deploy on a terminal, and keep Prefect's own log out of it unless requested."""
+        from meta_prefect.engine.progress import has_listener, reporting_to
 
         began = perf_counter()
         if not debug:
             _quiet_prefect()
-        if somebody_listens():
+        if has_listener():
             yield
             return
         try:
@@ -180,13 +180,13 @@ class Output:
             self._took += perf_counter() - began
 
     def _fail_in_between(self, error: MetaPrefectError) -> None:
-        """Print what is wrong while a live line may be shown, as the last thing of this process."""
+        """Print an error over a possible live line, as the last output of this process."""
         self._err.show_cursor()
         self.fail([error])
 
     @contextmanager
     def _listener(self, title: str, *, debug: bool) -> Generator[Progress]:
-        """The listener that shows how far a deploy is: a live line on a terminal, else what a deploy has to wait for."""
+        """Return the progress listener: a live line on a terminal, otherwise only what a deploy waits for."""
         if debug or self.quiet or not self._err.is_terminal:
             yield _Waits(self.say)
             return
@@ -198,13 +198,13 @@ class Output:
             yield _Bar(bar, title)
 
     def report(self, report: Report, *, following: bool = True, form: str = "text", every: bool = False) -> None:
-        """Print what happened to each deployment; of more than a few that are unchanged, how many there are.
+        """Print the outcome of each deployment; if more than a few are unchanged, only their number.
 
         Args:
-            report: What a deploy did.
-            following: Whether to say how to go on with the first deployment.
+            report: The report.
+            following: Whether to suggest what to do with the first deployment.
             form: ``text`` or ``json``.
-            every: Whether to name all that are unchanged.
+            every: Whether to name all unchanged deployments.
         """
         if form == "json":
             self.raw(report.as_json())
@@ -239,16 +239,17 @@ class Output:
     def plan(
         self, report: Report, form: str, *, following: bool = True, adopting: bool = False, env: str | None = None
     ) -> int:
-        """Print a plan, field by field; returns what the command exits with.
+        """Print a plan, field by field; return the exit code.
 
-        That is 2 where there are changes, 0 where there are none, and 1 where some of it cannot be planned.
+        That is 2 if there are changes, 0 if there are none, and 1 if part of it cannot be planned.
+
 
         Args:
-            report: What a dry run found.
+            report: The report of a dry run.
             form: ``text``, ``json`` or ``markdown``.
             following: Whether `deploy --plan` can apply it.
-            adopting: Whether it may take over what nobody manages.
-            env: The environment that was asked for: it may say which server holds the plan.
+            adopting: Whether it may take over unmanaged deployments.
+            env: The requested environment, which may determine the server that stores the plan.
         """
         failed = report.failed
         if report.plan is None:
@@ -327,7 +328,7 @@ class Output:
         self._out.print(table)
 
     def findings(self, errors: Sequence[ConfigurationError], form: str) -> None:
-        """Print what a check found."""
+        """Print the errors found by a check."""
         if form == "json":
             self._errors_as_json(errors, {"valid": False})
         elif form == "github":
@@ -337,7 +338,7 @@ class Output:
             self.errors(errors)
 
     def sound(self, report: Report, form: str) -> None:
-        """Say that a check found nothing."""
+        """Report that a check found no errors."""
         from meta_prefect.plan.outcomes import counted
 
         names = [outcome.deployment for outcome in report.outcomes]
@@ -349,7 +350,7 @@ class Output:
                 self.note(remark)
 
     def sources(self, found: SourcesChecked, form: str) -> None:
-        """Say that nothing is wrong with a project's sources, and what they do not tell."""
+        """Report that a project's sources have no errors, and what could not be checked."""
         from meta_prefect.plan.outcomes import counted
 
         if form == "json":
@@ -367,7 +368,7 @@ class Output:
 
 
 class _Waits(Silent):
-    """Tells nothing but for whom a deploy has to wait: for logs, where each step would be too much.
+    """Shows only what a deploy waits for: in logs, each step would be too much.
 
     Args:
         say: Prints a line.
@@ -377,12 +378,12 @@ class _Waits(Silent):
         self._say = say
 
     def wait(self, text: str) -> None:
-        """Say it."""
+        """Print the line."""
         self._say(text)
 
 
 class _Bar:
-    """Shows progress on a terminal."""
+    """Shows progress on a terminal; see :class:`Progress`."""
 
     def __init__(self, bar: RichProgress, title: str) -> None:
         self._bar = bar
@@ -390,32 +391,32 @@ class _Bar:
         self._task: TaskID = bar.add_task(title, total=None)
 
     def step(self, text: str) -> None:
-        """Something begins."""
+        """Show the step."""
         self._bar.update(self._task, description=escape(text))
 
     def wait(self, text: str) -> None:
-        """Somebody else has to finish first."""
+        """Show what is being waited for."""
         self.step(text)
 
     def plan(self, names: Sequence[str]) -> None:
-        """These deployments are going to be written."""
+        """Ignore the names."""
 
     def expect(self, writes: int) -> None:
-        """This many more objects are going to be written."""
+        """Increase the total."""
         self._total += writes
         self._bar.update(self._task, total=self._total)
 
     def wrote(self, name: str, done: str) -> None:
-        """One of them has been written."""
+        """Advance by one."""
         del name, done
         self._bar.advance(self._task)
 
 
 def _quiet_prefect() -> None:
-    """Keep Prefect's log off the terminal, to the very end of this process; the UI has it."""
+    """Keep Prefect's log off the terminal until this process ends; the UI has it."""
     import logging
 
-    # Sets up Prefect's logging, which would undo this later.
+    # Sets up Prefect's logging now, since that would undo this later.
     importlib.import_module("prefect.main")
     from meta_prefect.prefect_internals.logs import PrefectConsoleHandler
 
@@ -428,12 +429,12 @@ def _quiet_prefect() -> None:
     }
     for handler in handlers:
         handler.setLevel(logging.CRITICAL + 1)
-    # Whatever cannot be logged or sent at the end of the process, Prefect writes to the terminal itself.
+    # Prefect prints to the terminal what it cannot log or send at the end of the process.
     logging.raiseExceptions = False
 
 
 def _in_short(outcome: Outcome) -> str:
-    """Why, or which fields, each by its first word: a line has no room for more, and `plan` says it."""
+    """Abbreviate the reason or the changed fields for one line; `plan` has the details."""
     if outcome.action not in {"updated", "to update"}:
         return outcome.detail
     return ", ".join(dict.fromkeys(path.partition(".")[0] for path in outcome.detail.split(", ")))
@@ -457,7 +458,7 @@ def _as_json(error: MetaPrefectError) -> dict[str, object]:
 
 
 def _as_annotation(error: ConfigurationError) -> str:
-    """One workflow command of GitHub Actions; its escapes are those of its documentation."""
+    """Format a GitHub Actions workflow command, with the escapes from its documentation."""
     place = _place(error)
     keys = {"file": place.get("file"), "line": place.get("line"), "col": place.get("column")}
     properties = ",".join(f"{key}={_in_annotation(value, ':,')}" for key, value in keys.items() if value)
@@ -465,5 +466,5 @@ def _as_annotation(error: ConfigurationError) -> str:
 
 
 def _in_annotation(text: str, more: str = "") -> str:
-    """A text in which nothing is a command, or a property of one; ``more`` are further characters to escape."""
+    """Escape a text for a workflow command or its properties; ``more`` are further characters to escape."""
     return "".join(f"%{ord(sign):02X}" if sign in f"%\r\n{more}" else sign for sign in text)

@@ -1,4 +1,4 @@
-"""``meta-prefect policies``: what is asked of this project's deployments, and what could be."""
+"""``meta-prefect policies``: lists the policies in force and the available ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of the processes of this host."""
+"""Describes the processes on this host."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def worker_line(worker: WorkerProcess) -> str:
-    """Say whether a worker runs, and how it ended where it does not."""
+    """Describe whether a worker runs, and if not, how it ended."""
     if worker.alive:
         return f"{worker.name} runs (process {worker.record.pid}, {worker.api_url}, log {worker.record.log})"
     return f"{worker.name} {_ended(worker.record)} ({worker.api_url}{_why(worker.record)})"
 
 
 def server_lines(server: LocalServer) -> Iterator[str]:
-    """Say whether the background server runs, and how it ended where it does not."""
+    """Describe whether the background server runs, and if not, how it ended."""
     from meta_prefect.local.data import what_is_kept
     from meta_prefect.local.process import prefect_home
 
@@ -33,7 +33,7 @@ def server_lines(server: LocalServer) -> Iterator[str]:
 
 
 def server_document(server: LocalServer | None) -> dict[str, Any]:
-    """What is known of the background server, for programs; of one that there is not, the same keys."""
+    """Return the background server's status as JSON; without a server, the same keys."""
     from meta_prefect.local.data import database_of
     from meta_prefect.local.process import prefect_home
 
@@ -51,7 +51,7 @@ def server_document(server: LocalServer | None) -> dict[str, Any]:
 
 
 def worker_document(worker: WorkerProcess) -> dict[str, Any]:
-    """What is known of a worker, for programs."""
+    """Return a worker's status as JSON."""
     return {
         "name": worker.name,
         "pool": worker.pool,
@@ -69,7 +69,7 @@ def _process_document(record: ProcessRecord, *, alive: bool) -> dict[str, Any]:
 
 
 def has_died(worker: WorkerProcess) -> bool:
-    """Whether a worker has ended by itself."""
+    """Return whether a worker ended by itself."""
     from meta_prefect.local.endings import ending
 
     return not worker.alive and ending(worker.record) == "died"

@@ -1,4 +1,4 @@
-"""``meta-prefect history --project``: what went where, when, by whom and from which commit."""
+"""``meta-prefect history --project``: what was deployed where, when, by whom and from which commit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def project_history(path: Path, output: Literal["text", "json"], *, debug: bool) -> int:
-    """Print what was deployed of a project, in all its environments."""
+    """Print the deploys of a project in all its environments."""
     from meta_prefect.deploy.project_history import list_deploys
 
     out = Output()

@@ -1,4 +1,4 @@
-"""``meta-prefect promote``: from one environment to the next."""
+"""``meta-prefect promote``: deploys from one environment to the next."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from cyclopts import Parameter
 
-from meta_prefect.cli.asking_first import go_ahead, is_shown_first
-from meta_prefect.cli.completing import ENVIRONMENTS
+from meta_prefect.cli.completion import ENVIRONMENTS
+from meta_prefect.cli.confirmation import confirm_changes, needs_confirmation
 from meta_prefect.cli.options import Debug, DryRun, Form, PlanOptions, Target, Yes
 from meta_prefect.cli.output import Output, report_of
 
@@ -47,16 +47,16 @@ def promote(
     project = read_project(path, required=False)
     asked: dict[str, Any] = {"source": source, "environment": to, "names": list(names), "path": str(path)}
     with out.watching("Looking", debug=debug):
-        # An environment of which the project does not say where it is, is where this command is told to look.
+        # If the project does not define where the environment is, it is on the server this command uses.
         asked["promotion"] = read_promotion(project, source)
     with server_of(project, to) as place:
         if place is not None:
             out.say(f"{project.name} in {to}: {place}")
         what = PlanOptions(env=to)
-        if not (yes or dry_run) and is_shown_first([str(path)], what):
+        if not (yes or dry_run) and needs_confirmation([str(path)], what):
             with out.watching("Planning", debug=debug):
                 planned = _run(**asked, dry_run=True)
-            if not go_ahead(planned, [str(path)], what, out):
+            if not confirm_changes(planned, [str(path)], what, out):
                 out.say("Nothing was written.")
                 return 1
         with out.watching("Promoting", debug=debug):
@@ -69,6 +69,6 @@ def promote(
 
 def _run(**parameters: Any) -> Report:
     from deployer_flows import promote as flow
-    from meta_prefect.server.asking import run_flow
+    from meta_prefect.server.access import run_flow
 
     return run_flow(lambda: cast("Any", flow)(**parameters), "nothing to promote")

@@ -1,4 +1,4 @@
-"""``meta-prefect recipes`` and ``meta-prefect schema``: what an entry of the project file may say."""
+"""``meta-prefect recipes`` and ``meta-prefect schema``: documents the entries of the project file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from meta_prefect.cli.completing import RECIPES
+from meta_prefect.cli.completion import RECIPES
 from meta_prefect.cli.output import Output
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def schema(*, path: ProjectPath = Path()) -> int:
 
 
 def _recipes(path: Path) -> tuple[Recipes, bool]:
-    """The recipes that may be named in the file that counts for a path, and whether that is included by another one."""
+    """Return the recipes available to the project file that applies to a path, and whether that file is an included one."""
     from meta_prefect.engine.requests import recipes_of
     from meta_prefect.flows.catalog import ProjectFlows
     from meta_prefect.project import read_project

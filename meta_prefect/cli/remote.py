@@ -1,4 +1,4 @@
-"""``meta-prefect deploy --remote``: what the command line does where a deployer in Prefect deploys."""
+"""``meta-prefect deploy --remote``: lets a deployer in Prefect deploy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from meta_prefect.cli.ending import INTERRUPTED
-from meta_prefect.cli.options import said
+from meta_prefect.cli.options import explicit_options
 from meta_prefect.cli.output import Output
 
 
@@ -17,8 +17,8 @@ def deploy_by_deployer(targets: Sequence[str], **parameters: Any) -> int:
 
     output = Output()
     path, names = split_targets(targets)
-    # What is not asked for is left to the deployer, whose form may not even offer it.
-    asked = {**said(parameters), **({"names": list(names)} if names else {})}
+    # Options that were not given are left to the deployer, whose form may not even offer them.
+    asked = {**explicit_options(parameters), **({"names": list(names)} if names else {})}
     try:
         ended = deploy_remotely(path, asked, output.say)
     except KeyboardInterrupt:

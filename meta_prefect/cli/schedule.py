@@ -1,4 +1,4 @@
-"""``meta-prefect schedule preview``: when a schedule will run, and when it will not."""
+"""``meta-prefect schedule preview``: shows when a schedule will run, and when not."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 schedule_app: App = App(name="schedule", help="When deployments run.")
 
-_ROOM = 6500  # Prefect's limit for an rrule
-_MOST_ALIKE = 8  # lines in a row that are left out for the same reason
+_ROOM = 6500  # Prefect's limit for an rrule, in characters
+_MAX_ALIKE = 8  # consecutive lines with the same reason
 
 
 @Parameter(name="*", group="Instead of a project's schedules")
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A schedule that is written on the command line."""
+    """A schedule given on the command line."""
 
     rrule: Annotated[str | None, Parameter(help="This rrule; several lines with `\\n` or blanks between them.")] = None
     cron: Annotated[str | None, Parameter(help="Or this cron expression.")] = None
@@ -60,7 +60,7 @@ class Written:
     ] = None
 
     def spec(self) -> dict[str, Any]:
-        """What was written; empty where nothing was."""
+        """Return the given fields; empty if there are none."""
         given = {name: value for name, value in asdict(self).items() if value is not None}
         return given | {"rrule": self.rrule.replace("\\n", "\n")} if self.rrule else given
 
@@ -170,9 +170,9 @@ def _has_another_local_time(preview: Preview) -> bool:
 
 
 def _lines(preview: Preview, wanted: int) -> Iterator[tuple[str, bool]]:
-    """One line for each run, in order, and whether it is left out."""
+    """Yield one line per run, in order, and whether it is skipped."""
     local = _has_another_local_time(preview)
-    # by instant: two times of one zone compare wrongly where the clocks go back
+    # by instant: when the clocks go back, two times in one zone compare wrongly
     runs: list[tuple[datetime, SkippedRun | None]] = [(run, None) for run in preview.fires]
     runs += [(run.at, run) for run in preview.skipped]
     instead: dict[datetime, list[str]] = {}
@@ -187,9 +187,7 @@ def _lines(preview: Preview, wanted: int) -> Iterator[tuple[str, bool]]:
         if reason is not None:
             lines = [f"- {line}   {reason}" for line in shown]
             hidden = f"- … {len(lines) - 2:,} more   {reason}"
-            yield from (
-                (line, True) for line in (lines if len(lines) <= _MOST_ALIKE else [lines[0], hidden, lines[-1]])
-            )
+            yield from ((line, True) for line in (lines if len(lines) <= _MAX_ALIKE else [lines[0], hidden, lines[-1]]))
         else:
             for at, line in zip(moments, shown, strict=True):
                 moved_here = " and ".join(instead.get(at, ()))

@@ -1,4 +1,4 @@
-"""``meta-prefect status``: how a project stands on the server."""
+"""``meta-prefect status``: compares a project with the server."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _read(targets: tuple[str, ...], env: str | None, select: tuple[str, ...]) ->
     from meta_prefect.local.host import LocalHost
     from meta_prefect.plan.saved_plan import DeployOptions
     from meta_prefect.project import read_project
-    from meta_prefect.server.asking import ask_api
+    from meta_prefect.server.access import query_api
     from meta_prefect.settings import read_settings
 
     path, names = split_targets(targets)
@@ -105,7 +105,7 @@ def _read(targets: tuple[str, ...], env: str | None, select: tuple[str, ...]) ->
 
     host = LocalHost(start_worker=read_settings().start_worker)
     with server_of(project, env):
-        return ask_api(read, "nothing to compare with", host=host)
+        return query_api(read, "nothing to compare with", host=host)
 
 
 def _section(one: DeploymentStatus) -> Section:

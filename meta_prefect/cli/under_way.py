@@ -1,4 +1,4 @@
-"""What runs on the background server: stopping it would cut that off."""
+"""Finds active runs on the background server, which stopping it would interrupt."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from meta_prefect.local.server import LocalServer
 
 _UNDER_WAY: Final = {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}
-_MOST: Final = 200
+_MAX_RUNS: Final = 200
 _NAMED: Final = 10
 
 
 @dataclass(frozen=True)
 class UnderWay:
-    """Runs that are under way, by name.
+    """The active runs, by name.
 
     Attributes:
-        deploys: Runs of the deployer, which would be left half done.
+        deploys: Runs of the deployer, which would be left unfinished.
         others: Runs of the user's flows.
-        commands: Whether a command of this host is writing through the server, with or without a run yet.
+        commands: Whether a command on this host is writing through the server, possibly without a run yet.
     """
 
     deploys: tuple[str, ...] = ()
@@ -34,10 +34,10 @@ class UnderWay:
 
 
 def refuse_to_cut_off(found: UnderWay) -> None:
-    """Refuse to stop a server while a deploy is under way on it.
+    """Refuse to stop a server during a deploy.
 
     Raises:
-        ProcessError: One is.
+        ProcessError: A deploy is in progress.
     """
     if found.deploys or found.commands:
         raise ProcessError(
@@ -47,13 +47,13 @@ def refuse_to_cut_off(found: UnderWay) -> None:
 
 
 def named(runs: tuple[str, ...]) -> str:
-    """Name some runs, and count the rest."""
+    """List some runs and count the rest."""
     more = len(runs) - _NAMED
     return ", ".join(runs[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def under_way_on(server: LocalServer) -> UnderWay:
-    """Find out what is under way on the background server; runs are known only where it answers."""
+    """Find active runs on the background server; they are known only if it responds."""
     from meta_prefect.local.api import using_server
     from meta_prefect.local.in_use import is_in_use
 
@@ -68,10 +68,10 @@ async def _ask() -> UnderWay:
     from meta_prefect.local.host import LocalHost
     from meta_prefect.server import connect
 
-    # A run that is part of another one is named by that.
+    # A subflow run is represented by its parent.
     condition = {"flow_runs": {**_UNDER_WAY, "parent_task_run_id": {"is_null_": True}}}
     async with connect(LocalHost()) as server:
-        runs: list[Record] = await server.post("/flow_runs/filter", {**condition, "limit": _MOST})
+        runs: list[Record] = await server.post("/flow_runs/filter", {**condition, "limit": _MAX_RUNS})
         if not runs:
             return UnderWay()
         flows: list[Record] = await server.post(
@@ -85,7 +85,7 @@ async def _ask() -> UnderWay:
 
 
 def _own_flows() -> set[str]:
-    """The names of the flows and recipes that deploy."""
+    """Return the names of the deployer's flows and recipes."""
     import deployer_flows
     from meta_prefect.recipes.registry import Recipes
 

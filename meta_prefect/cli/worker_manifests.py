@@ -1,4 +1,4 @@
-"""``meta-prefect worker manifests``: a worker for a Kubernetes cluster, for its operators to apply."""
+"""``meta-prefect worker manifests``: prints the manifests of a worker, for cluster operators to apply."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class WorkerOptions:
     memory: Annotated[str | None, Parameter(help="Its memory, such as 512Mi.")] = None
 
     def given(self) -> Record:
-        """What was said, as options of a worker."""
+        """Return the given options of a worker."""
         said = {
             "namespace": self.namespace,
             "job_namespaces": tuple(self.job_namespace or ()) or None,
@@ -99,7 +99,7 @@ def manifests(
         objects += rights_of_deployer(deployer, worker.worker) if deployer is not None else ()
         objects += rights_of_dask(dask, worker.worker) if dask is not None else ()
     comments = "".join(f"# {note}\n" for note in dict.fromkeys(notes))
-    # Two workers may be in one namespace, with one account beside them.
+    # Two workers may share a namespace and accounts in it.
     objects = list({_file_name(one): one for one in objects}.values())
     if kustomize is None:
         out.raw(f"{comments}{_as_yaml(objects)}")
@@ -110,7 +110,7 @@ def manifests(
 
 
 def _of_project(path: Path, environment: str | None, pool: str | None) -> list[KubernetesWorker]:
-    """The workers that a project keeps in a cluster."""
+    """Return the cluster workers that a project requires."""
     import asyncio
 
     from meta_prefect.engine.offline import sound_plan_offline
@@ -130,10 +130,10 @@ def _of_project(path: Path, environment: str | None, pool: str | None) -> list[K
 
 
 def _described(pool: str | None, options: WorkerOptions) -> KubernetesWorker:
-    """The worker that the options describe, of no project."""
+    """Return the worker described by the options, without a project."""
     from pydantic import ValidationError
 
-    from meta_prefect.errors import got, said
+    from meta_prefect.errors import input_of, message_of
     from meta_prefect.implementations.infra.kubernetes_worker import KubernetesWorker
     from meta_prefect.implementations.infra.worker_manifests import ClusterWorker
 
@@ -141,12 +141,12 @@ def _described(pool: str | None, options: WorkerOptions) -> KubernetesWorker:
         worker = ClusterWorker.model_validate(options.given())
     except ValidationError as error:
         first = error.errors()[0]
-        raise _error(f"{said(first)} {got(first)}") from None
+        raise _error(f"{message_of(first)} {input_of(first)}") from None
     return KubernetesWorker(name=pool or "kubernetes", worker=worker.completed(worker.namespace or "default"))
 
 
 def _credential(auth: Literal["key", "auth-string", "none"] | None) -> Literal["api-key", "api-auth-string"] | None:
-    """What opens the Prefect API from here, or what was said."""
+    """Return the kind of API credential in use here, or the requested one."""
     from prefect.settings import get_current_settings
 
     if auth is not None:
@@ -169,7 +169,7 @@ def _file_name(one: Record) -> str:
 
 
 def _write(folder: Path, objects: Sequence[Record], comments: str) -> Iterator[Path]:
-    """Write each object into a file, and the file that names them; files of others are left alone."""
+    """Write each object to a file, and a kustomization that lists them; other files are left alone."""
     files = {_file_name(one): _as_yaml([one]) for one in objects}
     outline = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": list(files)}
     files["kustomization.yaml"] = f"{comments}{_as_yaml([outline])}"
@@ -183,7 +183,7 @@ def _write(folder: Path, objects: Sequence[Record], comments: str) -> Iterator[P
 
 
 def _as_yaml(objects: Sequence[Record]) -> str:
-    """Objects as one stream of YAML, without references from one place of it to another."""
+    """Format objects as one YAML stream, without anchors and aliases."""
     import yaml
 
     class Plain(yaml.SafeDumper):

@@ -1,4 +1,4 @@
-"""The whole way of a deploy on one screen; also ``python -m meta_prefect.deploy``."""
+"""Deploying from Python: ``deploy()`` and ``validate()``; also ``python -m meta_prefect.deploy``."""
 
 from __future__ import annotations
 
@@ -22,24 +22,25 @@ _BUILD_IMAGES: Final = "META_PREFECT__BUILD_IMAGES"
 
 
 class Options(TypedDict, total=False):
-    """What a deploy can be asked besides its targets, the project's environment apart: parameters of the flow ``deploy-project``.
+    """The options of a deploy other than project, environment and selection: parameters of the flow ``deploy-project``.
 
     Attributes:
-        dry_run: Plan, and write nothing. Starts no server: where there is none, everything is to be created.
-        on_error: ``stop`` writes nothing while anything is wrong with the project; ``keep-going`` deploys what is sound;
-            ``atomic`` puts back what has been written once something cannot be written.
-        only_changed: Leave alone what differs in nothing but a version that counts deploys.
-        bump: Let a version that counts deploys go up even where nothing else differs, though Prefect then creates the
-            scheduled runs anew.
-        adopt: Take over what has the same name and nobody manages: deployments, variables, blocks, limits.
-        local_code: Let the code of deployments move from a shared source, such as Git, to the project's folder on this host, even
-            though the project has a deployer.
-        new_environment: The environment is a new one of the project, though nearly the name of another.
-        expires: After what time the environment is taken down, such as ``3d``: a preview, in which what is created begins paused.
-        prune: Delete the project's deployments in this environment that are no longer in it, after all else went well.
-        max_deletes: Refuse to prune more; None means a fifth of the project's deployments, and at least 3.
-        force: Prune without waiting for runs that are under way.
-        plan: The id of the run whose recorded plan is applied exactly as it is; what to deploy is said there.
+        dry_run: Plan, and write nothing. Starts no server: without one, everything is to be created.
+        on_error: ``stop`` writes nothing if there is any error in the project; ``keep-going`` deploys what is valid;
+            ``atomic`` restores what was written if something cannot be written.
+        only_changed: Do not write deployments whose only difference is a counted version.
+        bump: Increment a counted version even if nothing else differs, although Prefect then recreates the scheduled runs.
+        adopt: Take over unmanaged objects of the same name: deployments, variables, blocks, limits.
+        local_code: Let the code of deployments move from a shared source, such as Git, to the project's folder on this host,
+            even though the project has a deployer.
+        new_environment: Confirm that the environment is new, although its name resembles another one.
+        expires: After what time the environment is destroyed, such as ``3d``: it is a preview, in which new deployments start
+            paused.
+        prune: Delete the project's deployments in this environment that are no longer in it, once everything else has
+            succeeded.
+        max_deletes: Refuse to prune more; None for a fifth of the project's deployments, and at least 3.
+        force: Prune without waiting for active runs.
+        plan: The id of the run whose saved plan is applied exactly as it is, including its selection.
     """
 
     dry_run: bool
@@ -57,7 +58,7 @@ class Options(TypedDict, total=False):
 
 
 class Parameters(TypedDict):
-    """Which part of which project a deploy is about: the other parameters of the flow ``deploy-project``."""
+    """The remaining parameters of the flow ``deploy-project``: the project, the environment and the selection."""
 
     path: str
     environment: str | None
@@ -79,25 +80,26 @@ def deploy(
     """Deploy a project, as a run of the flow ``deploy-project``.
 
     Args:
-        targets: A path in the project (by default the present folder), and names of flows or of ``flow/deployment``; without
+        targets: A path in the project (by default the current folder), and names of flows or of ``flow/deployment``; without
             names, everything.
-        env: The environment; by default META_PREFECT__ENV, else ``dev``.
-        select: Patterns, of which a flow or ``flow/deployment`` must match one.
-        build: Whether images are built; otherwise they are in their registries already, as with META_PREFECT__BUILD_IMAGES=false.
-        local: Allow a server to be started on this host in CI, in containers and in flow runs too.
-        auth: Whether a server that is started on this host asks for authentication. By default a new one does, and one that
-            exists stays as it is.
-        say: Called with each line that tells the user what happens on the way.
+        env: The environment; defaults to META_PREFECT__ENV, or ``dev``.
+        select: Patterns, one of which a flow or ``flow/deployment`` must match.
+        build: Whether to build images; if not, they must already be in their registries, as with
+            META_PREFECT__BUILD_IMAGES=false.
+        local: Allow starting a server on this host even in CI, in containers and in flow runs.
+        auth: Whether a server started on this host requires authentication. By default, a new one does and an existing one
+            keeps its setting.
+        say: Called with each progress message for the user.
         options: See :class:`Options`.
 
     Returns:
-        What happened to each deployment.
+        The outcome for each deployment.
 
     Raises:
-        ValidationFailed: Something is wrong with the project; nothing was written.
-        MovedError: The recorded plan does not hold any more; nothing was written.
+        ValidationFailed: The project is invalid; nothing was written.
+        MovedError: The saved plan is no longer valid; nothing was written.
         DeployFailed: Some deployments could not be written; it carries the report.
-        MetaPrefectError: Anything else that went wrong, for example that the server does not answer.
+        MetaPrefectError: Any other failure, such as a server that does not respond.
     """
     from meta_prefect.engine.gates import check_gates
     from meta_prefect.engine.requests import check_before_start
@@ -112,7 +114,7 @@ def deploy(
     is_project = check_before_start(path)
     project = read_project(path, required=False)
     environment = env or read_settings().env
-    # What a recorded plan is for stands in it.
+    # A saved plan contains its own environment.
     if project.environments and options.get("plan") is None and not options.get("dry_run"):
         check_gates(project, environment)
     with server_of(project, env) as place:
@@ -131,12 +133,12 @@ def _there(
     auth: bool | None,
     say: Callable[[str], None],
 ) -> Report:
-    """Deploy, or plan, with the API that is in force, else with one on this host."""
+    """Deploy or plan with the API in use, or otherwise with a server on this host."""
     from meta_prefect.local.api import NO_API_HINT, reading_api, writing_api
 
-    # For a project without deployments no server is started; one that is there tells what earlier deploys left on it.
+    # For a project without deployments no server is started; a running one knows what earlier deploys left on it.
     if not options.get("dry_run") and (is_project or options.get("prune")):
-        # A server takes seconds to start, and stays: not for a project in which something is wrong.
+        # A server takes seconds to start, and keeps running: not for an invalid project.
         is_checked = options.get("plan") is None and options.get("on_error") != "keep-going"
         with writing_api(local=local, auth=auth, say=say, check=lambda: is_checked and _offline(asked, options)):
             return _observed(asked, options, build=build)
@@ -149,20 +151,20 @@ def _there(
 
 
 def validate(targets: Sequence[str] = (), *, env: str | None = None) -> Report:
-    """Check a project as far as that goes without a server.
+    """Check a project as far as possible without a server.
 
     Raises:
-        ValidationFailed: Everything that is wrong with it.
+        ValidationFailed: All errors found.
     """
     path, names = split_targets(targets)
     return _offline({"path": str(path), "environment": env, "names": list(names), "select": []}, {})
 
 
 def validate_sources(targets: Sequence[str] = (), *, env: str | None = None) -> SourcesChecked:
-    """Check a project by its sources alone: none of its code runs, be it flows, recipes or settings for Prefect.
+    """Check a project by its sources alone: none of its code is run, neither flows, recipes nor Prefect settings.
 
     Raises:
-        ValidationFailed: Everything that is wrong with it.
+        ValidationFailed: All errors found.
     """
     from meta_prefect.engine.selection import Selection
     from meta_prefect.engine.sources import check_sources
@@ -203,14 +205,14 @@ def _observed(asked: Parameters, options: Options, *, build: bool) -> Report:
 
 
 def split_targets(targets: Sequence[str]) -> tuple[Path, tuple[str, ...]]:
-    """Tell the path among targets from the names of flows.
+    """Separate the path from the names of flows among the targets.
 
     Raises:
-        ValidationFailed: There are two paths, or something that looks like a path and is none.
+        ValidationFailed: There are two paths, or something that looks like a path does not exist.
     """
-    from meta_prefect.project import is_path
+    from meta_prefect.project import path_exists
 
-    paths = [target for target in targets if is_path(target)]
+    paths = [target for target in targets if path_exists(target)]
     names = tuple(target for target in targets if target not in paths)
     errors = [
         TargetError(f"there is no file or folder {name!r}", hint="Give a path, a flow's name or `flow/deployment`.")
@@ -225,10 +227,10 @@ def split_targets(targets: Sequence[str]) -> tuple[Path, tuple[str, ...]]:
 
 
 def read_file_of(targets: Sequence[str]) -> None:
-    """Read the project file alone, which takes a tenth of the time of loading Prefect: most errors stand there.
+    """Read only the project file, in a tenth of the time it takes to load Prefect: most errors are there.
 
     Raises:
-        ValidationFailed: It is no project file, or there are two paths among the targets.
+        ValidationFailed: The project file is invalid, or the targets contain two paths.
     """
     from meta_prefect.project import read_project
 
@@ -237,7 +239,7 @@ def read_file_of(targets: Sequence[str]) -> None:
 
 @contextmanager
 def _no_images() -> Generator[None]:
-    """Say in the environment, where runs look, that no image is built."""
+    """Disable image builds through the environment variable that runs read."""
     before = os.environ.get(_BUILD_IMAGES)
     os.environ[_BUILD_IMAGES] = "false"
     try:

@@ -1,4 +1,4 @@
-"""The environments of a project, wherever they are."""
+"""Lists the environments of a project across all its servers."""
 
 from __future__ import annotations
 
@@ -17,27 +17,28 @@ if TYPE_CHECKING:
 
 
 def list_environments(path: Path) -> list[EnvironmentStatus]:
-    """Find out how the environments of a project stand: those that its file names, and those that are on its servers.
+    """Determine the status of a project's environments: those in its file, and those found on its servers.
 
-    What is wrong with one keeps nobody from looking at the next.
+    An error in one does not prevent checking the others.
+
 
     Args:
         path: The project's folder, or a file in it.
 
     Raises:
-        ValidationFailed: The project file is wrong.
-        NoApiConfiguredError: The file names no environment, and there is no Prefect API.
+        ValidationFailed: The project file is invalid.
+        NoApiConfiguredError: The file describes no environments, and no Prefect API is configured.
     """
     from meta_prefect.local.environment_server import server_of
     from meta_prefect.project import read_project
-    from meta_prefect.server.asking import ask_api
+    from meta_prefect.server.access import query_api
 
     project = read_project(path, required=False)
     found: dict[str, EnvironmentStatus] = {}
     for asked in project.environments.models or (None,):
         try:
             with server_of(project, asked):
-                there = ask_api(partial(_on, project, asked, found), "no environments to list")
+                there = query_api(partial(_on, project, asked, found), "no environments to list")
         except MetaPrefectError as error:
             if asked is None:
                 raise
@@ -50,7 +51,7 @@ def list_environments(path: Path) -> list[EnvironmentStatus]:
 async def _on(
     project: Project, asked: str | None, found: Container[str], server: PrefectServer
 ) -> list[EnvironmentStatus]:
-    """The environments on one server: the one that is asked for, and what else the project has there."""
+    """Return the environments on one server: the given one, and others that the project has there."""
     from meta_prefect.engine.environment_status import environment_status
     from meta_prefect.engine.environments import known_environments
     from meta_prefect.state.previews import read_previews
@@ -60,7 +61,7 @@ async def _on(
     there = await known_environments(project.names, described, server)
     known = {one for one in (*there, *previews) if one != DEPLOYERS}
     own = {asked} if asked is not None and asked in described.names else set[str]()
-    # What another name of the file is about may be on another server.
+    # Other environments described in the file may be on another server.
     others = {one for one in known if one not in described.names and _belongs(one, asked, described)}
     return [
         await environment_status(project, name, server, previews.get(name))

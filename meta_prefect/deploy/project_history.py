@@ -1,4 +1,4 @@
-"""What was deployed of a project, in all its environments, wherever they are."""
+"""Lists the deploys of a project across all its environments and servers."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ if TYPE_CHECKING:
     from meta_prefect.plan.project_history import ProjectDeploy
     from meta_prefect.server import PrefectServer
 
-MOST_PAGES = 200
-"""How many pages of the ledger are read on each server."""
+MAX_PAGES = 200
+"""The maximum number of ledger pages to read per server."""
 
 
 def list_deploys(path: Path) -> tuple[list[ProjectDeploy], list[str]]:
-    """List what was deployed of a project, newest first, and what else to know.
+    """List the deploys of a project, newest first, with remarks.
 
-    What is wrong with one environment keeps nobody from looking at the next.
+    An error in one environment does not prevent reading the others.
+
 
     Args:
         path: The project's folder, or a file in it.
 
     Raises:
-        ValidationFailed: The project file is wrong.
-        NoApiConfiguredError: The file names no environment, and there is no Prefect API.
+        ValidationFailed: The project file is invalid.
+        NoApiConfiguredError: The file describes no environments, and no Prefect API is configured.
     """
     from meta_prefect.local.environment_server import present_address, server_of
     from meta_prefect.project import read_project
-    from meta_prefect.server.asking import ask_api
+    from meta_prefect.server.access import query_api
 
     project = read_project(path, required=False)
     servers: dict[str, list[ProjectDeploy]] = {}
@@ -40,7 +41,7 @@ def list_deploys(path: Path) -> tuple[list[ProjectDeploy], list[str]]:
         try:
             with server_of(project, asked):
                 if present_address() not in servers:
-                    found, unsound = ask_api(partial(_on, project.names), "no history")
+                    found, unsound = query_api(partial(_on, project.names), "no history")
                     servers[present_address()] = found
                     notes += unsound
         except MetaPrefectError as error:
@@ -54,6 +55,6 @@ def list_deploys(path: Path) -> tuple[list[ProjectDeploy], list[str]]:
 async def _on(names: Names, server: PrefectServer) -> tuple[list[ProjectDeploy], list[str]]:
     from meta_prefect.engine.project_history import recent_deploys
 
-    found, is_all = await recent_deploys(names, server, MOST_PAGES)
-    more = [] if is_all else [f"on {server.url} there is more: these are the last {MOST_PAGES} pages of the ledger"]
+    found, is_all = await recent_deploys(names, server, MAX_PAGES)
+    more = [] if is_all else [f"on {server.url} there is more: these are the last {MAX_PAGES} pages of the ledger"]
     return found, [*more, *server.unsound.values()]

@@ -1,4 +1,4 @@
-"""``meta-prefect deploy --remote``: let the project's deployer deploy it, and follow its run."""
+"""``meta-prefect deploy --remote``: runs the project's deployer and follows its log."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ FLOW: Final = "deploy-project"
 _POLL_SECONDS: Final = 1
 _FINAL: Final = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 _PAGE: Final = 200
-_PATIENCE_FOR_LOGS: Final = 6
-"""Seconds after the end of a run within which its last logs may still arrive; Prefect sends them every two."""
+_LOGS_TIMEOUT: Final = 6
+"""Seconds to wait for the last logs after the end of a run; Prefect sends them every two seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteRun:
-    """How a run of the deployer ended.
+    """The result of a deployer's run.
 
     Attributes:
         succeeded: Whether it completed.
-        state: The name of its state.
-        message: What that state says.
+        state: The name of its final state.
+        message: The message of that state.
         url: Its page in the Prefect UI.
     """
 
@@ -40,20 +40,20 @@ class RemoteRun:
 
 
 def deploy_remotely(path: Path, parameters: Mapping[str, Any], say: Callable[[str], None]) -> RemoteRun:
-    """Run a project's deployer, and tell what it logs.
+    """Run a project's deployer and forward its log.
 
     Args:
-        path: The project's folder, or a file in it: says which project, or which part of it.
+        path: The project's folder, or a file in it, which identifies the project or a part of it.
         parameters: Parameters of the flow ``deploy-project``; those that are None are left to the deployer.
-        say: Called with the run's address, and with each line of its log.
+        say: Called with the run's URL and each line of its log.
 
     Raises:
-        TargetError: The project has no deployer, or the deployer cannot be asked this.
-        NoApiConfiguredError: There is no Prefect API.
+        TargetError: The project has no deployer, or the deployer does not support a parameter.
+        NoApiConfiguredError: No Prefect API is configured.
     """
     from meta_prefect.local.environment_server import server_of
     from meta_prefect.project import read_project
-    from meta_prefect.server.asking import ask_api
+    from meta_prefect.server.access import query_api
 
     project = read_project(path, required=False)
     given = {name: value for name, value in parameters.items() if value is not None}
@@ -70,12 +70,12 @@ def deploy_remotely(path: Path, parameters: Mapping[str, Any], say: Callable[[st
         return RemoteRun(state["type"] == "COMPLETED", state["name"], state.get("message") or "", url)
 
     with server_of(project, parameters.get("environment")):
-        return ask_api(follow, "no deployer")
+        return query_api(follow, "no deployer")
 
 
 async def _start(names: Names, parameters: Mapping[str, Any], server: PrefectServer) -> Record:
     deployer: Record | None = None
-    # That of a former name deploys what the project is now, until `bootstrap` replaces it.
+    # A deployer under a former name deploys the project's current state until `bootstrap` replaces it.
     for project in names:
         if (deployer := await server.get(f"/deployments/name/{FLOW}/{project}")) is not None:
             break
@@ -100,9 +100,9 @@ async def _start(names: Names, parameters: Mapping[str, Any], server: PrefectSer
 
 
 async def _lines(run_id: str, server: PrefectServer) -> AsyncGenerator[str]:
-    """Follow the log of a run until it has ended and its last lines are there."""
+    """Yield the log of a run until it has ended and its last lines have arrived."""
     seen = 0
-    left = _PATIENCE_FOR_LOGS
+    left = _LOGS_TIMEOUT
     while left > 0:
         ended = (await server.get(f"/flow_runs/{run_id}"))["state"]["type"] in _FINAL
         condition = {"logs": {"flow_run_id": {"any_": [run_id]}}}

@@ -1,1 +1,1 @@
-"""What a deploy does, stage by stage: requests, resolve, compare, plan, apply."""
+"""The stages of a deploy: requests, resolve, compare, plan, apply."""

@@ -1,4 +1,4 @@
-"""Writing what was planned."""
+"""Writes what was planned."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from meta_prefect.server import PrefectServer
     **RETRY_TEMPORARY_ERRORS,
 )
 async def ensure_component(planned: PlannedComponent, server: PrefectServer) -> None:
-    """Create or change what deployments need."""
+    """Create or change a component."""
     component, live = planned.wanted, planned.live
     with reported_as(component):
         await _ensure(component, live, server)
@@ -44,7 +44,7 @@ async def _ensure(component: Component, live: Record | None, server: PrefectServ
     try:
         await component.write(server, live)
     except RefusedError:
-        # Somebody else may have made it since we looked; then it only has to be as we want it.
+        # Someone may have created it since we looked; then it only has to be in the desired state.
         now = await component.read(server) if live is None else None
         if now is None:
             raise
@@ -54,7 +54,7 @@ async def _ensure(component: Component, live: Record | None, server: PrefectServ
 
 @task(name="wait until ready", task_run_name="wait for {planned}", cache_policy=NO_CACHE)
 async def wait_for_component(planned: PlannedComponent, server: PrefectServer) -> None:
-    """Wait until what was ensured does its work; beside the writing of deployments."""
+    """Wait until a component is operational; runs concurrently with writing deployments."""
     with reported_as(planned.wanted):
         await planned.wanted.wait_until_ready(server)
     get_run_logger().info("%s is ready", planned.wanted)
@@ -66,16 +66,16 @@ async def wait_for_component(planned: PlannedComponent, server: PrefectServer) -
     **RETRY_TEMPORARY_ERRORS,
 )
 async def apply_deployment(planned: PlannedDeployment, server: PrefectServer, turn: WriteTurn) -> str:
-    """Write one deployment when its turn comes; returns its id.
+    """Write one deployment when it is its turn; return its id.
 
     Args:
-        planned: What is to be written.
+        planned: The deployment to write.
         server: The Prefect API.
-        turn: Its turn, which goes on where builders are to act.
+        turn: Its turn, which lasts until builders have acted.
 
     Raises:
-        MovedError: The live one is not what the plan of this deploy saw.
-        ConfigurationError: Its image, which this deploy has built, does not hold its flow.
+        MovedError: The live deployment has changed since it was planned.
+        ConfigurationError: Its image, built by this deploy, does not contain its flow.
     """
     if planned.has_moved:
         raise MovedError(
@@ -95,7 +95,7 @@ async def apply_deployment(planned: PlannedDeployment, server: PrefectServer, tu
 async def _write(planned: PlannedDeployment, server: PrefectServer) -> str:
     deployment = planned.wanted.deployment
     logger = get_run_logger()
-    live = await _seen_by_a_retry(planned, server)
+    live = await _live_on_retry(planned, server)
     if live is not None and live is not planned.live and is_after(planned.change, live):
         logger.info("%s is as planned already: an earlier attempt has written it", planned)
         return live.id
@@ -116,13 +116,13 @@ async def _write(planned: PlannedDeployment, server: PrefectServer) -> str:
 
 
 async def remove_predecessor(old: LiveDeployment, server: PrefectServer) -> None:
-    """Delete the deployment whose place another one takes."""
+    """Delete the deployment that another one replaces."""
     await server.delete_deployment(old)
     get_run_logger().info("deleted %s, whose place another one takes", old.full_name)
 
 
-async def _seen_by_a_retry(planned: PlannedDeployment, server: PrefectServer) -> LiveDeployment | None:
-    """The live deployment; read again where an attempt before this one may have written all of it, or a part."""
+async def _live_on_retry(planned: PlannedDeployment, server: PrefectServer) -> LiveDeployment | None:
+    """Return the live deployment, read again if an earlier attempt may have written all or part of it."""
     if int(task_run.get_run_count() or 0) <= 1:
         return planned.live
     name = str(planned)
@@ -131,7 +131,7 @@ async def _seen_by_a_retry(planned: PlannedDeployment, server: PrefectServer) ->
 
 
 class AfterStep:
-    """What a builder does after a deployment has been written."""
+    """A builder's hook to run after its deployment was written."""
 
     def __init__(self, builder: FlowBuilderInterface, draft: Draft, deployment_id: str) -> None:
         self.builder = builder
@@ -139,7 +139,7 @@ class AfterStep:
         self._within = draft.within(builder)
 
     def act(self) -> object:
-        """Let the builder act."""
+        """Call the hook."""
         with self._within():
             return self.builder.after_deployment(self.deployment.private_copy())
 
@@ -149,9 +149,9 @@ class AfterStep:
 
 @task(name="after deployment", task_run_name="{step}", cache_policy=NO_CACHE)
 async def act_after_deployment(step: AfterStep) -> None:
-    """Let a builder act after its deployment has been written."""
+    """Call a builder's hook after its deployment was written."""
     try:
-        # In a thread, as other people's code may block, or call what must not be called where an event loop runs.
+        # In a thread, because third-party code may block, or must not be called inside an event loop.
         made = await asyncio.to_thread(step.act)
         if inspect.isawaitable(made):
             await made
@@ -163,6 +163,6 @@ async def act_after_deployment(step: AfterStep) -> None:
 
 
 def acting_builders(planned: PlannedDeployment) -> list[FlowBuilderInterface]:
-    """The builders that have anything to do after a deployment."""
+    """Return the builders that override the hook."""
     nothing = FlowBuilderInterface.after_deployment
     return [builder for builder in planned.wanted.builders if type(builder).after_deployment is not nothing]

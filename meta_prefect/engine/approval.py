@@ -1,7 +1,7 @@
-"""Asking a person whether a plan is to be applied, by Prefect's own pause with a form in its UI.
+"""Asks a person to approve a plan, with Prefect's pause and a form in its UI.
 
-A run that a deployment started is suspended: no process waits, and Prefect starts it anew once it is answered. Any other waits in
-its process, as nothing could start it again.
+A run that was started by a deployment is suspended: no process waits, and Prefect restarts it once it is answered. Any other
+run waits in its process, because nothing could restart it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from meta_prefect.engine.observed import deployment_id
 from meta_prefect.engine.progress import progress
 from meta_prefect.errors import NotApproved
 from meta_prefect.interfaces.approval import Approval
-from meta_prefect.interfaces.moments import length_in_words
+from meta_prefect.interfaces.times import length_in_words
 from meta_prefect.plan.approval import question_key, why_not_by
 from meta_prefect.plan.saved_plan import SavedPlan
 from meta_prefect.project import ApprovalModel, Environment
@@ -34,17 +34,17 @@ _SLACK_SECONDS: Final = 600
 async def ask(
     plan: SavedPlan, about: str, environment: Environment, rule: ApprovalModel, server: PrefectServer
 ) -> Approval:
-    """Wait until a person has answered.
+    """Wait for a person's answer.
 
     Args:
-        plan: What is asked about.
-        about: The same for people, in Markdown.
-        environment: The environment that is deployed to.
-        rule: Who is to answer, and within what time.
+        plan: The plan to approve.
+        about: A description of it, in Markdown.
+        environment: The environment being deployed to.
+        rule: Who must answer, and how soon.
         server: The Prefect API.
 
     Raises:
-        NotApproved: It was rejected, or nobody answered in time.
+        NotApproved: The plan was rejected, or nobody answered in time.
     """
     run_id = str(flow_run.get_id())
     started_by = await who_runs(run_id, server)
@@ -73,7 +73,7 @@ async def _answer(key: str, about: str, environment: str, rule: ApprovalModel) -
     if deployment_id() is not None:
         return await cast("Any", suspend_flow_run)(wait_for_input=form, timeout=within, key=key)
     with anyio.move_on_after(within):
-        # Prefect's own end comes later: it would take the words from the run's state.
+        # Prefect's own timeout is later: it would replace our message in the run's state.
         later = within + _SLACK_SECONDS
         return await cast("Any", pause_flow_run)(
             wait_for_input=form, timeout=later, poll_interval=_POLL_SECONDS, key=key
@@ -86,11 +86,11 @@ async def _answer(key: str, about: str, environment: str, rule: ApprovalModel) -
 
 
 def _form() -> Any:
-    """The form. Made when it is needed, as what it is made of takes time to load."""
+    """Create the form, only when needed, because its dependencies are slow to import."""
     from prefect.input import RunInput
 
     class Answer(RunInput):
-        """Whether the plan is to be applied."""
+        """The form: whether to apply the plan."""
 
         decision: Literal["approve", "reject"] = Field(title="Decision", description="Whether this plan is applied.")
         by: str = Field(

@@ -1,4 +1,4 @@
-"""What a deploy that was cancelled leaves: a page of the ledger that is true, a report, and no lock."""
+"""Cleans up after a cancelled deploy: corrects its ledger page, writes a report and releases its lock."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from meta_prefect.state.ledger import OpenPage, who_runs
 from meta_prefect.state.lock import release_lock_of
 from meta_prefect.state.saved_plans import plan_of_run
 
-_MOST_PAGES = 50
+_MAX_PAGES = 50
 _NOT_PASSED = "written with its schedules inactive; its smoke run had not passed, and the next deploy finishes that"
 _TOO_LATE = "the deploy was cancelled before it was written"
 
 
 async def tidy_up_after_cancelling(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Find out how far a cancelled deploy came, and say so. Runs where the worker is, after the deploy's process has ended.
+    """Find out how far a cancelled deploy got, and report it. Runs on the worker after the deploy's process has ended.
 
-    Nothing is written to any deployment: each is as it was, or as it was to be.
+    No deployment is written: each is in its old or its new state.
     """
     del flow, state
     async with connect(LocalHost(start_worker=False)) as server:
@@ -57,26 +57,26 @@ async def tidy_up_after_cancelling(flow: Flow[..., Any], flow_run: FlowRun, stat
 
 
 async def _pages(plan: SavedPlan, server: PrefectServer) -> list[tuple[str, LedgerPage]]:
-    """The pages of the ledger that a deploy has begun, finished or not, with their ids: one for each of its recipes' runs."""
+    """Return the ledger pages that a deploy began, finished or not, with their ids: one per recipe run."""
     found: list[tuple[str, LedgerPage]] = []
     seen = 0
     async for stored in server.read_ledger_pages((plan.project,), plan.environment):
         if stored.page.deploy_id == plan.deploy_id and stored.doubt is None:
             found.append((stored.artifact_id, stored.page))
         seen += 1
-        if seen >= _MOST_PAGES:
+        if seen >= _MAX_PAGES:
             break
     return found
 
 
 async def _settle(page_id: str, page: LedgerPage, server: PrefectServer) -> list[Outcome]:
-    """What a page says was written; where it is not finished, compare what was to be written with what is there."""
+    """Return what a page says was written; if it is unfinished, compare what was to be written with the live state."""
     names = [(name.partition("/")[0], name.partition("/")[2]) for name in _names(page.entries)]
     live = await server.read_deployments(names)
     if page.finished:
         written = list(page.entries)
     elif any(is_on_trial(one.record) for one in live.values()):
-        # The page stays as it is: from it the next deploy learns what was there before, and what is to be.
+        # The page stays as it is: the next deploy needs it to know the original and the desired state.
         return [_on_trial(entry, page.recipe, live.get(entry.deployment)) for entry in page.entries]
     else:
         written = [entry for entry in page.entries if _is_written(entry, live.get(entry.deployment))]

@@ -1,4 +1,4 @@
-"""Whether an image holds the flow that its runs are to load, as far as it can be looked at from here."""
+"""Checks whether an image contains the flow that its runs will load, if the image is accessible from here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from meta_prefect.flows.entrypoints import parse_entrypoint
 from meta_prefect.implementations.code.built_image import BuiltImage
 from meta_prefect.implementations.code.image_engine import DockerEngine, ImageEngine
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.pull_steps import SETS_DIRECTORY, brings_code, parts
+from meta_prefect.interfaces.pull_steps import SETS_DIRECTORY, fetches_code, parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class CodeInImage:
     Attributes:
         image: The image.
         entrypoint: The flow's entrypoint.
-        paths: The files of which one is to be there; a relative one starts in the folder in which the image starts.
-        may_be_installed: Whether it may also be anywhere else that Python imports from.
+        paths: Files of which at least one must exist; relative paths are resolved from the image's working directory.
+        may_be_installed: Whether it may also be anywhere else on Python's path.
     """
 
     image: str
@@ -34,9 +34,9 @@ class CodeInImage:
 
 
 def code_in_image(deployment: Deployment) -> CodeInImage | None:
-    """What a deployment's runs load from its image; None where they bring their code, or nobody knows the image."""
+    """Return what runs load from their image; None if they fetch their code, or the image is unknown."""
     image: object = deployment.job_variables.get("image")
-    steps = [parts(step) for step in deployment.pull_steps if brings_code(step)]
+    steps = [parts(step) for step in deployment.pull_steps if fetches_code(step)]
     if not isinstance(image, str) or "{{" in image or {function for function, _ in steps} - {SETS_DIRECTORY}:
         return None
     folder = posixpath.join("", *(str(inputs.get("directory", "")) for _, inputs in steps))
@@ -51,14 +51,14 @@ def code_in_image(deployment: Deployment) -> CodeInImage | None:
 
 
 async def look_into_images(drafts: Sequence[Draft], to_build: Iterable[str]) -> Mapping[int, str]:
-    """Find deployments whose image does not hold their flow; that becomes their error.
+    """Find deployments whose image does not contain their flow, and record that as their error.
 
     Args:
-        drafts: What is to be written.
-        to_build: The images that are built before it is; :func:`check_built` looks into those.
+        drafts: The deployments to be written.
+        to_build: The images that will be built first, and are checked by :func:`check_built`.
 
     Returns:
-        By the id of a draft, why nobody has looked.
+        Why an image was not checked, by the id of the draft.
     """
     later = set(to_build)
     wanted = {
@@ -85,10 +85,10 @@ async def look_into_images(drafts: Sequence[Draft], to_build: Iterable[str]) -> 
 
 
 async def check_built(draft: Draft) -> None:
-    """Look into an image that this deploy has built.
+    """Check an image that this deploy has built.
 
     Raises:
-        ConfigurationError: It does not hold the flow.
+        ConfigurationError: It does not contain the flow.
     """
     code = code_in_image(draft.deployment)
     for image in _built(draft):
@@ -101,7 +101,7 @@ def _built(draft: Draft) -> list[BuiltImage]:
 
 
 async def _look(code: CodeInImage, engine: ImageEngine | None) -> ConfigurationError | str | None:
-    """The error where the image certainly lacks the code, or why that is not known; None where it has it."""
+    """Return the error if the image certainly lacks the code, the reason if that is unknown, and None if it has it."""
     what = f"whether the image {code.image} holds {code.entrypoint!r} was not looked at"
     try:
         found = await (engine or DockerEngine(f"image {code.image}")).holding(code.image, code.paths)

@@ -1,4 +1,4 @@
-"""Whether a run will find the code that its deployment names, as far as that can be told before anything is written."""
+"""Checks, as far as possible before writing, whether runs will find the code that their deployment refers to."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.components import Component
 from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import Record
-from meta_prefect.interfaces.pull_steps import SETS_DIRECTORY, brings_code, parts
+from meta_prefect.interfaces.pull_steps import SETS_DIRECTORY, fetches_code, parts
 
 _CLONES: Final = "prefect.deployments.steps.git_clone"
 _COPY: Final = "uploaded code"
 _NOT_THERE: Final = ("not our ref", "unadvertised object", "couldn't find remote ref")
-"""What Git says of a commit that a repository does not have; anything else may be a matter of access."""
+"""Git's message for a commit that a repository does not have; any other failure may be a matter of access."""
 
 
 def check_code_in_runs(
     deployment: Deployment, components: Iterable[Component], host_pool: str
 ) -> Iterator[ConfigurationError]:
-    """Find why runs would not find their flow's file, or what it imports from the project.
+    """Yield the reasons why runs would not find their flow's file, or a file it imports from the project.
 
     Args:
         deployment: The deployment.
-        components: What it needs, among it copies of the project's folder.
+        components: Its components, including copies of the project's folder.
         host_pool: The work pool of this host.
     """
-    steps = [parts(step) for step in deployment.pull_steps if brings_code(step)]
+    steps = [parts(step) for step in deployment.pull_steps if fetches_code(step)]
     functions = [function for function, _ in steps]
     yield from (_abbreviated(inputs) for function, inputs in steps if function == _CLONES and _is_abbreviated(inputs))
     if functions and set(functions) == {SETS_DIRECTORY}:
@@ -61,7 +61,7 @@ def _abbreviated(clone: Record) -> ConfigurationError:
 
 
 def _entered(steps: Iterable[tuple[str, Record]]) -> str:
-    """The folder in which steps end that each enter one, a relative one from where the step before has ended."""
+    """Return the folder that a series of steps ends in, each step's relative to that of the step before."""
     entered = ""
     for _, inputs in steps:
         directory = str(inputs.get("directory", ""))
@@ -70,14 +70,14 @@ def _entered(steps: Iterable[tuple[str, Record]]) -> str:
 
 
 def _needed(deployment: Deployment) -> tuple[str, frozenset[str]]:
-    """The file of a deployment's flow, and all that it cannot be imported without, from the project's folder."""
+    """Return the file of a deployment's flow, and all files its import needs, relative to the project's folder."""
     entrypoint = deployment.entrypoint or deployment.flow.entrypoint
     return _needed_by(Path(deployment.flow.source), entrypoint, deployment.context.deploy_id)
 
 
 @lru_cache(maxsize=1024)
 def _needed_by(root: Path, entrypoint: str, deploy_id: str) -> tuple[str, frozenset[str]]:
-    del deploy_id  # within one deploy, a file is read once
+    del deploy_id  # part of the cache key: within one deploy, a file is read once
     file = file_of(root, entrypoint)
     if file is None:
         return "", frozenset()
@@ -87,7 +87,7 @@ def _needed_by(root: Path, entrypoint: str, deploy_id: str) -> tuple[str, frozen
 
 
 def _left_out(deployment: Deployment) -> Iterator[ConfigurationError]:
-    """Why a copy of the project does not hold what a flow needs."""
+    """Yield why a copy of the project lacks files that a flow needs."""
     _, needed = _needed(deployment)
     missing = sorted(needed - _copied(Path(deployment.flow.source), deployment.context.deploy_id))
     if missing:
@@ -99,12 +99,12 @@ def _left_out(deployment: Deployment) -> Iterator[ConfigurationError]:
 
 @lru_cache(maxsize=64)
 def _copied(root: Path, deploy_id: str) -> frozenset[str]:
-    del deploy_id  # within one deploy, a folder is listed once
+    del deploy_id  # part of the cache key: within one deploy, a folder is listed once
     return frozenset(path.as_posix() for path in project_files(root))
 
 
 def _absent(deployment: Deployment, directory: str) -> Iterator[ConfigurationError]:
-    """Why runs that start in a folder of this host do not find their flow there."""
+    """Yield why runs that start in a folder of this host do not find their flow there."""
     path, _ = _needed(deployment)
     if path and not Path(directory, path).is_file():
         yield ConfigurationError(
@@ -114,7 +114,7 @@ def _absent(deployment: Deployment, directory: str) -> Iterator[ConfigurationErr
 
 
 def _not_cloned(deployment: Deployment, clone: Record, entered: str) -> Iterator[ConfigurationError]:
-    """Why a clone of the commit that is deployed does not hold what a flow needs; of others nothing is known."""
+    """Yield why a clone of the deployed commit lacks files that a flow needs; other commits are not checked."""
     commit, root = deployment.context.commit, Path(deployment.flow.source)
     top = _top_of(root)
     if commit is None or clone.get("commit_sha") != commit or top is None:
@@ -156,7 +156,7 @@ def _not_cloned(deployment: Deployment, clone: Record, entered: str) -> Iterator
 
 
 def _folder_of_clone(clone: Record, entered: str) -> str | None:
-    """The folder of a repository in which runs of its clone start; None where they may start anywhere else."""
+    """Return the repository folder in which runs of a clone start; None if they may start elsewhere."""
     if not entered:
         return ""
     output, ends, folder = entered.partition("}}")
@@ -167,20 +167,20 @@ def _folder_of_clone(clone: Record, entered: str) -> str | None:
 
 
 def _is_checked_out(directories: Iterable[PurePosixPath], file: PurePosixPath) -> bool:
-    """Whether a clone of some folders has a file: it is below one of them, or beside one or a folder that it is in."""
+    """Return whether a sparse checkout of folders contains a file: below one of them, or next to it or one of its parents."""
     return any(one in file.parents or file.parent in one.parents for one in directories)
 
 
 @cache
 def _top_of(folder: Path) -> Path | None:
-    """The top folder of the repository that a folder is in."""
+    """Return the root of the repository that contains a folder."""
     top = git(folder, "rev-parse", "--show-toplevel")
     return Path(top).resolve() if top and folder.is_relative_to(Path(top).resolve()) else None
 
 
 @lru_cache(maxsize=64)
 def _tracked(top: Path, commit: str, folder: str) -> frozenset[str]:
-    """What a folder of a repository holds at a commit, as paths from that folder; submodules and links are paths as well."""
+    """Return the paths in a repository's folder at a commit, relative to it, including submodules and links."""
     listed = git(top, "-c", "core.quotepath=off", "ls-tree", "-r", "-z", "--name-only", f"{commit}:{folder}")
     return frozenset((listed or "").split("\0"))
 
@@ -191,12 +191,12 @@ def _is_in(tracked: frozenset[str], path: str) -> bool:
 
 @cache
 def _is_unknown(top: Path, repository: str, commit: str) -> bool:
-    """Whether a repository certainly lacks a commit. It is asked only where no branch of a remote is known to have it."""
+    """Return whether a repository certainly lacks a commit. Queried only if no remote branch is known to contain it."""
     if git(top, "branch", "--remotes", "--contains", commit):
         return False
     with tempfile.TemporaryDirectory() as empty:
         git(Path(empty), "init", "--quiet")
-        # In the clone itself Git would look no further than its own objects.
+        # Inside the clone itself, Git would look only at its own objects.
         command = ["git", "-C", empty, "fetch", "--quiet", "--depth=1", "--filter=tree:0", "--", repository, commit]
         try:
             asked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30, env=environment())

@@ -1,4 +1,4 @@
-"""Comparing what is wanted with what there is."""
+"""Compares the desired state with the live state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from prefect import get_run_logger, task
 
 from meta_prefect.engine.code_in_image import look_into_images
 from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS
-from meta_prefect.engine.policies import Judging, PoliciesInForce
+from meta_prefect.engine.policies import PoliciesInForce, PolicyCheck
 from meta_prefect.engine.pools import fit_to_pools, refuse_needing
 from meta_prefect.engine.referring import check_cycles, check_targets
 from meta_prefect.engine.resolve import Draft, needed_by, shared_components
@@ -42,21 +42,21 @@ from meta_prefect.server import PrefectServer, Reader
 from meta_prefect.state.sealing_key import learn_key
 
 Owner = tuple[Names, str]
-"""A project's names and an environment."""
+"""A project's names, and an environment."""
 
 PlannedComponent = Planned[Component, Record | None, Change]
-"""A component with what there is of it and what is to happen."""
+"""A component with its live state and the planned change."""
 
 
 @dataclass(eq=False)
 class PlannedDeployment(Planned[Draft, LiveDeployment | None, Change]):
-    """A deployment as its builders made it, with what there is of it and what is to happen.
+    """A deployment as built, with its live state and the planned change.
 
     Attributes:
-        predecessor: The live one of another name whose place it takes.
-        unsettled: Whether it may have been written before without its builders having acted since.
-        has_moved: Whether somebody has changed it since it was planned, so that nothing of it is written.
-        trial: What comes between writing it and its being active; None where nothing does.
+        predecessor: The live deployment of another name that it replaces.
+        unsettled: Whether an earlier attempt may have written it without calling its builders' hooks.
+        has_moved: Whether someone has changed it since it was planned, so that it must not be written.
+        trial: The trial between writing and activating it; None if there is none.
     """
 
     predecessor: LiveDeployment | None = None
@@ -66,49 +66,49 @@ class PlannedDeployment(Planned[Draft, LiveDeployment | None, Change]):
 
     @property
     def smoke(self) -> Smoke | None:
-        """The run by which it shows that it works before it is active."""
+        """The smoke run that must succeed before it is activated."""
         return self.trial.smoke if self.trial is not None else None
 
     @property
     def original(self) -> Record | None:
-        """What it goes back to where it cannot stay as it is written; None where it was not there."""
+        """The state to restore if it cannot stay as written; None if it did not exist."""
         if self.trial is not None:
             return self.trial.original
         return self.live.record if self.live is not None else None
 
     def on_trial(self) -> PlannedDeployment:
-        """The same as it is written first; the one whose place it takes goes on meanwhile."""
+        """Return it as first written, inactive; the deployment it replaces stays active meanwhile."""
         assert isinstance(self.change, Create | Update), "nothing else is tried"  # noqa: S101 - for the type checker
         return replace(self, change=on_trial(self.change), predecessor=None)
 
     def seen_again(self, live: Mapping[str, LiveDeployment]) -> PlannedDeployment:
-        """The same with what there is now, by name: done already, to be written still, or moved."""
+        """Return it with the current live state, by name: already done, still to be written, or moved."""
         now, old = live.get(str(self)), self.predecessor and live.get(self.predecessor.full_name)
         if is_before(self.change, now, self.predecessor, old):
             return PlannedDeployment(self.wanted, now, self.change, old, unsettled=self.unsettled, trial=self.trial)
         if now is None or not is_after(self.change, now):
             return PlannedDeployment(self.wanted, now, self.change, self.predecessor, has_moved=True)
-        # An earlier attempt has written it; whether its builders have acted since nobody knows.
+        # An earlier attempt wrote it; whether its builders' hooks were called is unknown.
         return PlannedDeployment(self.wanted, now, Unchanged(self.change.subject, ALREADY, now.record), unsettled=True)
 
     @property
     def is_unmanaged(self) -> bool:
-        """Whether it is there, nobody manages it, and this deploy does not adopt."""
+        """Whether it exists, is not managed by anyone, and is not adopted by this deploy."""
         return is_taken_over(self.change) and not self.wanted.deployment.context.adopt
 
 
 @dataclass(frozen=True, eq=False)
 class PlannedBatch:
-    """What a deploy will do, with all that is needed to do it.
+    """Everything a deploy will do, with the data needed to do it.
 
     Attributes:
         components: In the order in which they are written.
-        deployments: In the order in which they were asked for.
-        orphans: What is no longer in the project.
-        leaving: What deploys have made and no deployment wants any more.
-        owned: What the project has on the server, as far as that was asked for.
-        holds: The holds that there are, of whatever project.
-        unsound: What was read and cannot be used, and how to remove it.
+        deployments: In the order in which they were requested.
+        orphans: Deployments that are no longer in the project.
+        leaving: Other objects created by deploys that no deployment needs any more.
+        owned: What the project has on the server, if that was read.
+        holds: All holds, of any project.
+        unsound: Invalid records that were found, and how to remove them.
     """
 
     components: Sequence[PlannedComponent]
@@ -121,7 +121,7 @@ class PlannedBatch:
 
     @property
     def plan(self) -> Plan:
-        """The plan alone, as a value."""
+        """The plan as a pure value."""
         return Plan(
             tuple(planned.change for planned in self.components),
             tuple(planned.change for planned in self.deployments),
@@ -130,7 +130,7 @@ class PlannedBatch:
         )
 
     def without_unmanaged(self) -> PlannedBatch:
-        """The same without what nobody manages, which only a deploy that adopts writes: each is its draft's error now."""
+        """Return it without unmanaged deployments, which only an adopting deploy writes; each becomes an error of its draft."""
         refused = [one for one in self.deployments if one.is_unmanaged]
         if not refused:
             return self
@@ -144,7 +144,7 @@ class PlannedBatch:
 
     @property
     def ending(self) -> list[tuple[str, StoredHold]]:
-        """The holds of its deployments that this deploy does not honour: it is an explicit one, or they have run out."""
+        """The holds on its deployments that this deploy ignores, because it is explicit or they have expired."""
         return [
             (str(one), found)
             for one in self.deployments
@@ -153,7 +153,7 @@ class PlannedBatch:
 
     @property
     def remarks(self) -> Iterator[str]:
-        """What to know of holds, and of what cannot be read."""
+        """Remarks about holds and invalid records."""
         held = [change.subject.name for change in self.plan if isinstance(change, Held)]
         if held:
             names = ", ".join(held[:5]) + (f" and {len(held) - 5} more" if len(held) > 5 else "")
@@ -170,13 +170,13 @@ class PlannedBatch:
 async def compare(
     drafts: Sequence[Draft], server: Reader, owner: Owner | None = None, policies: PoliciesInForce | None = None
 ) -> PlannedBatch:
-    """Read what there is, in batches, and compare. What cannot be planned becomes its draft's error; reads only.
+    """Read the live state in batches and compare. What cannot be planned becomes an error of its draft. Only reads.
 
     Args:
-        drafts: What is wanted.
-        server: What is read from.
-        owner: A project and environment of which everything is read, as nearly all that is wanted will be among it.
-        policies: What the deployments are held against.
+        drafts: The desired deployments.
+        server: The server to read from.
+        owner: A project and environment to read completely, since it contains nearly everything needed.
+        policies: The policies to check.
     """
     components, owned, holds, _ = await asyncio.gather(
         _compare_components(_sound(drafts), server), _read_owned(owner, server), server.read_holds(), learn_key(server)
@@ -184,14 +184,14 @@ async def compare(
     live = {one.full_name: one for one in owned}
     names = {pair for draft in _sound(drafts) for pair in (*_names(draft), *_run_by(draft))}
     live |= await server.read_deployments([pair for pair in names if "/".join(pair) not in live])
-    judging = Judging(policies or PoliciesInForce(), _sound(drafts), live, server.host)
-    await judging.fix()
+    policy_check = PolicyCheck(policies or PoliciesInForce(), _sound(drafts), live, server.host)
+    await policy_check.fix()
     pools = [(one.wanted, one.live) for one in components if isinstance(one.wanted, WorkerPool)]
     await fit_to_pools(_sound(drafts), pools, live, server)
     await _check_references(_sound(drafts), server)
     check_targets(_sound(drafts), live, is_known=not server.is_empty)
     check_cycles(_sound(drafts))
-    await judging.judge()
+    await policy_check.check()
     sound = _sound(drafts)
     last = await _last_entries(sound, live, server)
     deployments: list[PlannedDeployment] = []
@@ -232,7 +232,7 @@ async def compare(
 async def _with_images_looked_into(
     deployments: Sequence[PlannedDeployment], components: Sequence[PlannedComponent]
 ) -> list[PlannedDeployment]:
-    """Refuse what is to be written and is not in its image, and say where nobody could look."""
+    """Reject deployments missing from their image, and note where that could not be checked."""
     written = [one for one in deployments if isinstance(one.change, Create | Update)]
     to_build = [one.wanted.reference for one in components if isinstance(one.wanted, BuiltImage) and not one.live]
     notes = await look_into_images([one.wanted for one in written], to_build)
@@ -243,7 +243,7 @@ async def _with_images_looked_into(
 
 
 def _as_held(change: Change, context: DeployContext, live: LiveDeployment | None, holds: Holds) -> Change:
-    """Let a hold of the deployment, or of the one whose place it takes, stop what would be done."""
+    """Suppress a change if the deployment, or the one it replaces, is on hold."""
     names = (change.subject.name, *([live.full_name] if live is not None else []))
     stored = next((holds[name] for name in names if name in holds), None)
     if stored is None or not stored.hold.stops(context.now, automatic=context.automatic):
@@ -254,7 +254,7 @@ def _as_held(change: Change, context: DeployContext, live: LiveDeployment | None
 def _without_those_of_held(
     components: list[PlannedComponent], drafts: Sequence[Draft], deployments: Sequence[PlannedDeployment]
 ) -> list[PlannedComponent]:
-    """Leave out what only held deployments need: for them nothing is written."""
+    """Drop components needed only by deployments on hold, for which nothing is written."""
     left_alone = {id(one.wanted) for one in deployments if isinstance(one.change, Held)}
     if not left_alone:
         return components
@@ -269,7 +269,7 @@ async def _read_owned(owner: Owner | None, server: Reader) -> list[LiveDeploymen
 async def _last_entries(
     drafts: Sequence[Draft], live: Mapping[str, LiveDeployment], server: Reader
 ) -> dict[str, HistoryEntry]:
-    """Read the ledger for those deployments of which it matters what the last deploy set, which are few."""
+    """Read the ledger for those few deployments for which the last applied state matters."""
     names: dict[Names, list[str]] = {}
     for draft in drafts:
         found = live.get(draft.deployment.full_name)
@@ -282,7 +282,7 @@ async def _last_entries(
 
 
 async def _check_references(drafts: Sequence[Draft], server: Reader) -> None:
-    """Check that the blocks and variables exist to which deployments refer; one request for each of the two kinds."""
+    """Check that the blocks and variables that deployments refer to exist, with one request per kind."""
     references = [reference for draft in drafts for reference in references_of(draft.deployment, draft.components)]
     if not references or server.is_empty:
         return
@@ -298,7 +298,7 @@ async def _check_references(drafts: Sequence[Draft], server: Reader) -> None:
 
 
 def _names(draft: Draft) -> list[tuple[str, str]]:
-    """The flow and deployment names under which a deployment, or the one whose place it takes, is found."""
+    """Return the flow and deployment names under which a deployment, or the one it replaces, is looked up."""
     names = [(draft.deployment.flow.name, draft.deployment.name)]
     if draft.deployment.renamed_from is not None:
         flow, _, name = draft.deployment.renamed_from.partition("/")
@@ -307,7 +307,7 @@ def _names(draft: Draft) -> list[tuple[str, str]]:
 
 
 def _run_by(draft: Draft) -> list[tuple[str, str]]:
-    """The flow and deployment names of what a deployment's components run."""
+    """Return the flow and deployment names that a deployment's components run."""
     targets = (name.partition("/") for component in draft.components for name, _ in component.runs)
     return [(flow, name) for flow, _, name in targets]
 
@@ -339,10 +339,10 @@ async def _compare_component(component: Component, server: Reader) -> PlannedCom
 
 @contextmanager
 def reported_as(component: Component) -> Generator[None]:
-    """Report what a component raises as its own: it may be other people's code.
+    """Attribute a component's exceptions to it: it may be third-party code.
 
     Raises:
-        BuilderError: It raised something that is no error of ours.
+        BuilderError: It raised an exception that is not one of ours.
     """
     try:
         yield
@@ -358,9 +358,9 @@ def reported_as(component: Component) -> Generator[None]:
     **RETRY_TEMPORARY_ERRORS,
 )
 async def compare_observed(drafts: Sequence[Draft], server: PrefectServer, policies: PoliciesInForce) -> PlannedBatch:
-    """Read what there is and compare, as a task."""
+    """Read the live state and compare, as a task."""
     batch = await compare(drafts, server, policies=policies)
-    # What is to be written, one by one, each write says itself.
+    # Each write logs itself, so only the counts are logged here.
     get_run_logger().info("%s", count_planned(batch.plan))
     return batch
 
@@ -371,22 +371,22 @@ async def compare_observed(drafts: Sequence[Draft], server: PrefectServer, polic
     **RETRY_TEMPORARY_ERRORS,
 )
 async def compare_with_plan(part: PlannedBatch, server: PrefectServer) -> PlannedBatch:
-    """Read a part of a plan once more before it is written: what is done already is left out, what has moved is marked.
+    """Read the live state of a part of the plan again before writing: drop what is already done, mark what has moved.
 
     Another recipe's run, or an earlier attempt of this one, may have written some of it.
     """
     names = {name for planned in part.deployments for name in _names(planned.wanted)}
     live, components = await asyncio.gather(
         server.read_deployments(names),
-        asyncio.gather(*(_component_seen_again(one, server) for one in part.components)),
+        asyncio.gather(*(_refreshed_component(one, server) for one in part.components)),
     )
     again = PlannedBatch(components, [planned.seen_again(live) for planned in part.deployments])
     get_run_logger().info("%s", count_planned(again.plan))
     return again
 
 
-async def _component_seen_again(planned: PlannedComponent, server: PrefectServer) -> PlannedComponent:
+async def _refreshed_component(planned: PlannedComponent, server: PrefectServer) -> PlannedComponent:
     try:
         return planned if isinstance(planned.change, Unchanged) else await _compare_component(planned.wanted, server)
     except ConfigurationError:
-        return planned  # writing it meets the same, and then only what needs it fails
+        return planned  # writing it raises the same error, and then only its dependents fail

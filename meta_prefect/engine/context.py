@@ -1,4 +1,4 @@
-"""The context of a deploy: what is fixed once, before anything is looked at."""
+"""Creates the context of a deploy, which is fixed before anything is read."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ def new_context(
     adopt: bool = False,
     bump: bool = False,
 ) -> DeployContext:
-    """Fix what all runs of one deploy agree on.
+    """Fix what all runs of a deploy must agree on.
 
     Args:
         source: The project's folder.
-        names: The names of the project that owns the deployments.
-        called: The words for environments in names and tags of deployments, where they are others.
-        environment: The environment that was asked for; None takes META_PREFECT__ENV, else ``dev``.
-        deploy_id: Names the deploy; None makes a new one.
-        next_versions: Whether counted versions go up.
-        adopt: Whether deployments that nobody owns may be taken over.
-        bump: Whether counted versions go up even at the price of scheduled runs.
+        names: The names of the owning project.
+        called: The words for environments in names and tags of deployments, where they differ.
+        environment: The requested environment; None for META_PREFECT__ENV, or ``dev``.
+        deploy_id: The id of the deploy; None for a new one.
+        next_versions: Whether counted versions are incremented.
+        adopt: Whether unmanaged deployments may be taken over.
+        bump: Whether counted versions are incremented even if that costs scheduled runs.
 
     Raises:
-        SettingsError: A META_PREFECT__* variable holds something that cannot be used.
-        TargetError: The environment is no name.
+        SettingsError: A META_PREFECT__* variable is invalid.
+        TargetError: The environment's name is invalid.
     """
     settings = read_settings()
     try:
@@ -73,5 +73,5 @@ def new_context(
 
 
 def clock() -> datetime:
-    """The moment of a deploy, by the server's clock: the only place where a deploy asks what time it is."""
+    """Return the time of a deploy, by the server's clock: the only place where a deploy reads the time."""
     return server_time()

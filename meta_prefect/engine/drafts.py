@@ -1,4 +1,4 @@
-"""From an entry to a draft: the flow is loaded, its facts are taken, its builders put in order."""
+"""Turns requests into drafts: loads the flow, takes its facts and orders its builders."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from meta_prefect.recipes.variable_errors import written_at
 
 @dataclass(frozen=True, slots=True)
 class DeploymentRequest:
-    """One deployment that somebody asks for.
+    """One requested deployment.
 
     Attributes:
         recipe: The recipe that makes it.
         flow: The flow's entrypoint.
         variables: The recipe's variables, validated.
-        where: Where it was asked for.
-        locate: Gives the place of a part of it.
-        flow_name: The flow's name as it was asked for, where that is known before the flow is loaded.
-        written: The variables as they were written.
-        folder: The folder of the part of the project that asks for it, to which the entrypoint is relative.
-        owner: Who answers for it.
-        name_in_source: The flow's name by its source, where it was asked for by that.
-        only_if_placed: Whether it counts only where its builders say where it runs: an entry asks for the flow, and its builders
-            may be meant for that.
+        where: Where it was requested.
+        locate: Returns the position of a part of it.
+        flow_name: The flow's name as requested, if known before the flow is loaded.
+        written: The variables as written.
+        folder: The folder of the requesting part of the project, which the entrypoint is relative to.
+        owner: Who is responsible for it.
+        name_in_source: The flow's name in its source, if it was requested by name.
+        only_if_placed: Whether it counts only if its builders define where it runs; an entry requests the same flow, and its
+            builders may be meant for that.
     """
 
     recipe: Recipe
@@ -51,22 +51,22 @@ class DeploymentRequest:
     only_if_placed: bool = False
 
     def place_of(self, error: ConfigurationError) -> str | None:
-        """Where the value that an error is about was written; None where that is not known, or the request is in code."""
+        """Return the position of the value an error is about; None if unknown, or if the request is in code."""
         place = written_at(self.written, error)
         return self.locate("variables", *place) if place else None
 
     def as_entry(self) -> dict[str, Any]:
-        """The request as it is shown among the parameters of the recipe's run: JSON, in which secret types are masked."""
+        """Return the request as JSON for the parameters of the recipe's run, with secret types masked."""
         is_file = ":" in self.flow
         flow = (self.folder / self.flow).as_posix() if is_file else self.flow
         return {"flow": flow, "variables": self.variables.model_dump(mode="json", exclude_unset=True)}
 
 
 def draft(request: DeploymentRequest, context: DeployContext, project: ProjectFlows) -> Draft | ConfigurationError:
-    """Begin a deployment: load its flow and ask for its builders; what goes wrong is returned.
+    """Start a deployment: load its flow and get its builders; errors are returned.
 
-    A flow's own builders come first; the recipe's, which is asked for by name, come after them and override. Where the flow
-    carries the recipe itself, the recipe's builders stand where it stands.
+    The flow's own builders apply first; the requested recipe's come after them and override them. If the flow itself carries
+    the recipe, its builders stay in their place.
     """
     environment = request.recipe.environment(request.variables) or context.environment
     flows = project.of(Path(context.source) / request.folder)
@@ -103,10 +103,10 @@ def draft(request: DeploymentRequest, context: DeployContext, project: ProjectFl
 
 
 def _check_name(request: DeploymentRequest, name: str) -> None:
-    """Refuse a flow whose name is another one than its source tells: nobody would find it under the one that was asked for.
+    """Reject a flow whose actual name differs from that in its source: it could not be found under the requested name.
 
     Raises:
-        FlowNotFoundError: Its name is another one.
+        FlowNotFoundError: The name differs.
     """
     if request.name_in_source not in (None, name):
         raise FlowNotFoundError(
@@ -118,10 +118,10 @@ def _check_name(request: DeploymentRequest, name: str) -> None:
 
 
 def default_name(entrypoint: str, flow: FlowEntry, environment: str) -> str:
-    """The name of a flow's deployment in code where no builder gives one: that of the module-level name.
+    """Return the default name of a deployment defined in code: the module-level name it is assigned to.
 
-    The flow's own function has no name beside the flow's: its deployment is the default one. A recipe that is asked for in
-    the project file names its deployments itself.
+    The flow's own function needs no further name: its deployment is the default one. A recipe requested in the project file
+    names its deployments itself.
     """
     if not flow.builders:
         return ""
@@ -152,7 +152,7 @@ def _chain(
 
 
 def singles(builders: Iterable[FlowBuilderInterface], environment: str) -> Iterator[FlowBuilderInterface]:
-    """Take compositions apart, and recipes that other recipes build on: what they make depends on the environment."""
+    """Flatten compositions and recipes used by other recipes, whose builders depend on the environment."""
     for builder in builders:
         for single in flatten(builder):
             if isinstance(single, RecipeBuilder):

@@ -1,4 +1,4 @@
-"""How an environment of a project stands on its server; reads only."""
+"""The status of an environment on its server; only reads."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from meta_prefect.server import PrefectServer
 async def environment_status(
     project: Project, name: str, server: PrefectServer, preview: Preview | None = None
 ) -> EnvironmentStatus:
-    """Find out how an environment stands.
+    """Determine the status of an environment.
 
     Args:
         project: The project.
         name: The environment.
-        server: The Prefect API that it is on.
-        preview: What is known of it, where it is a preview.
+        server: The environment's Prefect API.
+        preview: Its preview record, if it is a preview.
     """
     described = project.environments.find(name)
     owned = await server.read_owned(project.names, project.environments.word_for(name))
@@ -40,7 +40,7 @@ async def environment_status(
     found = None
     try:
         if described is not None or not project.environments:
-            # Flows of its own: what one environment makes of the project's modules is nothing to another.
+            # Its own flows, because one environment's modules must not affect another's.
             flows = ProjectFlows(project.root, from_source=True)
             inputs = read_plan_input(project, project.root, name, DeployOptions(), flows=flows)
             found = await project_status(inputs, server)

@@ -1,4 +1,4 @@
-"""The environments that a project is known in on the server."""
+"""Finds the environments of a project on the server."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ _PAGE: Final = 200
 
 
 async def known_environments(names: Names, described: Environments, server: Reader) -> set[str]:
-    """Find the environments in which a project has deployments, and those that its deployer offers.
+    """Return the environments in which a project has deployments, and those that its deployer offers.
 
     Args:
         names: The project's names.
-        described: What the project says of environments, such as how deployments call them.
-        server: What is read from.
+        described: The project's environment settings, including their words in names of deployments.
+        server: The server to read from.
     """
     found: set[str] = set()
     offset = 0
     while True:
         of_owner = {"deployments": {"tags": {"any_": owner_tags(names)}}, "limit": _PAGE, "offset": offset}
         page: list[Record] = await server.post("/deployments/filter", of_owner)
-        found |= {described.meant_by(word) for item in page if (word := environment_of(item["tags"])) is not None}
+        found |= {
+            described.environment_for(word) for item in page if (word := environment_of(item["tags"])) is not None
+        }
         if len(page) < _PAGE:
             break
         offset += _PAGE

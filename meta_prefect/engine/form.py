@@ -1,4 +1,4 @@
-"""The parameters that flows of the deployer have in common, as their run forms show them."""
+"""Parameters shared by the deployer's flows, as shown in their run forms."""
 
 from __future__ import annotations
 

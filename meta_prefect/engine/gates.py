@@ -1,4 +1,4 @@
-"""Whether a project may be written to an environment from here."""
+"""Checks whether a project may be deployed to an environment from here."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from meta_prefect.project import Environment, Project
 
 
 def check_gates(project: Project, name: str) -> None:
-    """Refuse to write to an environment from where it may not be deployed.
+    """Reject a deploy to an environment that may not be deployed to from here.
 
     Raises:
-        ValidationFailed: Everything that is against it, or the project has no such environment.
+        ValidationFailed: All reasons against it, or the project has no such environment.
     """
     try:
         environment = project.environments.check(name)
@@ -25,12 +25,12 @@ def check_gates(project: Project, name: str) -> None:
 
 
 def check_server(project: Project, name: str) -> None:
-    """Refuse to write to another server than the environment's own.
+    """Reject a deploy to a server other than the environment's own.
 
-    A deployer was made on the server that it serves, which may go by another address where its runs are.
+    A deployer lives on the server that it serves, whose URL may be different where its runs are.
 
     Raises:
-        ValidationFailed: Another one is in force.
+        ValidationFailed: Another server is in use.
     """
     environment = project.environments.find(name)
     if environment is None or deployment_id() is not None:

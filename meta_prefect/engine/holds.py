@@ -1,4 +1,4 @@
-"""Storing holds, removing them, and ending those of what a deploy has written."""
+"""Stores and removes holds, and ends those of deployments that were deployed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ENDED_BY = ("created", "updated", "unchanged")
 
 @task(name="hold", task_run_name="hold {name}", **RETRY_TEMPORARY_ERRORS)
 async def store_hold(name: str, hold: Hold, server: PrefectServer) -> None:
-    """Store a hold, in place of the one that there may be."""
+    """Store a hold, replacing an existing one."""
     progress().step(f"hold {name}")
     body: Record = {"name": hold.variable, "value": hold.model_dump(mode="json"), "tags": [HOLD_TAG]}
     found = await find_or_create(body, server)
@@ -36,11 +36,11 @@ async def remove_hold(name: str, stored: StoredHold, server: PrefectServer) -> N
 
 
 async def end_holds(batch: PlannedBatch, report: Report, server: PrefectServer) -> Report:
-    """Remove the holds of what has been deployed; that of a deployment that could not be written stays.
+    """Remove the holds of what was deployed; those of deployments that could not be written are kept.
 
     Args:
-        batch: What was planned, with the holds that there were.
-        report: What happened.
+        batch: What was planned, including the holds.
+        report: The outcomes.
         server: The Prefect API.
     """
     done = {outcome.deployment: outcome.action for outcome in report.outcomes}

@@ -1,4 +1,4 @@
-"""What deploys have made and no deployment wants any more: finding it, and removing it with the deploy."""
+"""Objects created by deploys that no deployment needs any more: finds them, and removes them with the deploy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from meta_prefect.server import PrefectServer, Reader
 from meta_prefect.texts import presentable
 
 _SETTLED = ("created", "updated", "unchanged", "deleted")
-"""What must have happened to a deployment before what it no longer wants is removed."""
+"""The outcomes of a deployment after which objects it no longer needs are removed."""
 
 
 async def find_leaving(
@@ -35,14 +35,14 @@ async def find_leaving(
     *,
     is_whole: bool,
 ) -> list[PlannedRemoval]:
-    """Find what deploys have made for deployments of a project, and nobody wants any more; reads only.
+    """Find objects that deploys created for a project's deployments and that nothing needs any more. Only reads.
 
     Args:
-        batch: What is to happen to the deployments.
-        orphans: What is no longer in the project, deleted or left alone.
+        batch: The planned changes to the deployments.
+        orphans: Deployments that are no longer in the project, whether deleted or kept.
         project: The names of the project, and the environment.
-        server: What is read from.
-        is_whole: Whether the batch is all that the project wants.
+        server: The server to read from.
+        is_whole: Whether the batch covers the whole project.
     """
     if server.is_empty:
         return []
@@ -50,7 +50,7 @@ async def find_leaving(
     live = [one.live or one.predecessor for one in batch.deployments]
     pools = {one.record["work_pool_name"] for one in (*live, *batch.owned) if one is not None}
     if not batch.deployments:
-        # All of it goes. What a deploy made before it was killed may be where no deployment tells.
+        # Everything is removed, including what a killed deploy created where no deployment refers to it.
         pools |= {one["name"] for one in await read_all(server, "/work_pools/filter", {})}
     owner = Owner(names, environment, tuple(sorted(filter(None, pools))))
     kinds = _kinds(one.wanted for one in batch.components)
@@ -63,13 +63,13 @@ async def find_leaving(
 
 
 def _kinds(components: Iterable[Component]) -> list[type[Component]]:
-    """The classes that know how to find what they own: the ones that come along, and those of the components that there are."""
+    """Return the component classes that can find what they own: the built-in ones and those of the given components."""
     classes = (OwnedAutomation, WorkQueue, *(type(one) for one in components))
     return list(dict.fromkeys(next(one for one in kind.__mro__ if "owned" in vars(one)) for kind in classes))
 
 
 def _queue(planned: PlannedDeployment) -> list[ComponentKey]:
-    """The queue that a deployment will have, whoever has chosen it."""
+    """Return the queue that a deployment will use, whoever chose it."""
     record = after_of(planned.change) or before_of(planned.change) or {}
     pool, queue = record.get("work_pool_name"), record.get("work_queue_name")
     return [(WorkQueue.kind, f"{pool}/{queue}")] if pool and queue else []
@@ -98,7 +98,7 @@ async def _gone(made: Iterable[Owned], decided: Iterable[str], server: Reader) -
 
 
 async def delete_with_its_own(live: LiveDeployment, context: DeployContext, server: PrefectServer) -> None:
-    """Delete a deployment that should not have been created, with the automations that are there for it alone."""
+    """Delete a deployment that should not have been created, with the automations created only for it."""
     users = frozenset([live.full_name]), frozenset([live.id])
     for one in await OwnedAutomation.owned(Owner(context.names, context.environment), server):
         if one.users in users:
@@ -109,7 +109,7 @@ async def delete_with_its_own(live: LiveDeployment, context: DeployContext, serv
 
 @task(name="remove", task_run_name="remove {planned}", **RETRY_TEMPORARY_ERRORS)
 async def remove(planned: PlannedRemoval, server: PrefectServer) -> bool:
-    """Remove what no deployment wants any more; returns whether it is gone, as somebody may use it by now."""
+    """Remove an object that no deployment needs; return False if it stays because something uses it by now."""
     progress().step(f"remove {planned}")
     removed = await planned.live.by.remove(planned.live, server)
     get_run_logger().info("%s %s", planned, "removed" if removed else "is in use again, and stays")
@@ -117,11 +117,11 @@ async def remove(planned: PlannedRemoval, server: PrefectServer) -> bool:
 
 
 async def remove_leaving(batch: PlannedBatch, report: Report, server: PrefectServer) -> Report:
-    """Remove what leaves, once the deployments that it was there for are deployed, or deleted.
+    """Remove what is no longer needed, once the deployments it was for are deployed or deleted.
 
     Args:
         batch: What was planned.
-        report: What happened so far.
+        report: The outcomes so far.
         server: The Prefect API.
     """
     settled = {one.deployment for one in report.outcomes if one.action in _SETTLED}

@@ -1,4 +1,4 @@
-"""How a run of ours shows in Prefect: what it is called, what it knows of itself, how it ends, when a task is tried again."""
+"""How our runs appear in Prefect: names, tags, final states, task options, and what a run knows about itself."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ from meta_prefect.settings import read_settings
 
 
 def present_run() -> tuple[str | None, str | None]:
-    """The id of the present run and the address of its page in the UI; None each outside of a run."""
+    """Return the current run's id and the URL of its page in the UI; both None outside a run."""
     run_id = flow_run.get_id()
     return (str(run_id), ui_url("flow-run", str(run_id))) if run_id else (None, None)
 
 
 def running_for() -> timedelta | None:
-    """How long the present run has been running; None where there is no run."""
+    """Return how long the current run has been running; None outside a run."""
     context = FlowRunContext.get()
     return None if context is None else datetime.now(UTC) - context.start_time
 
 
 def deployment_id() -> str | None:
-    """The id of the deployment whose run this is; None for a run that no deployment started, or where there is no run."""
+    """Return the id of the deployment that started the current run; None if there is none."""
     context = FlowRunContext.get()
     found = context.flow_run.deployment_id if context is not None and context.flow_run is not None else None
     return None if found is None else str(found)
 
 
 def deployment_name() -> str | None:
-    """The name of the deployment whose run this is; None for a run that no deployment started, or where there is no run."""
+    """Return the name of the deployment that started the current run; None if there is none."""
     return None if deployment_id() is None else deployment.get_name()
 
 
 def is_automatic() -> bool:
-    """Whether nobody started this run: a schedule did, or an automation."""
+    """Return whether the run was started by a schedule or an automation rather than a person."""
     context = FlowRunContext.get()
     run = context.flow_run if context is not None else None
     if run is None:
@@ -60,12 +60,12 @@ def is_automatic() -> bool:
 
 
 def named_after_project(verb: str, towards: str = "to", *, dry_verb: str | None = None) -> Callable[[], str]:
-    """What a run about a project is called from its start, until :func:`name_run` knows more.
+    """Return a function for the initial name of a project's run, used until :func:`name_run` knows more.
 
     Args:
         verb: What it does.
-        towards: What stands before the environment.
-        dry_verb: What it does where its parameter ``dry_run`` is set.
+        towards: The word before the environment.
+        dry_verb: What it does if its parameter ``dry_run`` is set.
     """
 
     def run_name() -> str:
@@ -81,14 +81,14 @@ def named_after_project(verb: str, towards: str = "to", *, dry_verb: str | None 
 def run_title(
     context: DeployContext, verb: str, towards: str = "to", *, among: Sequence[str] = (), more: str = ""
 ) -> str:
-    """``deploy etl-machine to prod @1a2b3c4: load``; ``+dirty`` where files were changed since that commit.
+    """``deploy etl-machine to prod @1a2b3c4: load``; ``+dirty`` if files were changed since that commit.
 
     Args:
         context: The deploy.
         verb: What is done.
-        towards: What stands before the environment.
-        among: All environments that the run is about, where it is about several.
-        more: What else tells this run from others.
+        towards: The word before the environment.
+        among: All environments of the run, if there are several.
+        more: Anything else that distinguishes this run.
     """
     title = f"{verb} {context.project} {towards} {', '.join(among) or context.environment}"
     commit = "" if context.commit is None else f" @{short_commit(context.commit)}"
@@ -104,7 +104,7 @@ async def name_run(
     among: Sequence[str] = (),
     more: str = "",
 ) -> None:
-    """Name the present run after what it does, and tag it with its project and environments; see :func:`run_title`."""
+    """Name the current run after what it does, and tag it with project and environments; see :func:`run_title`."""
     name = run_title(context, verb, towards, among=among, more=more)
     await mark_run(context.project, among or [context.environment], server, name=name)
 
@@ -112,9 +112,9 @@ async def name_run(
 async def mark_run(
     project: str, environments: Sequence[str], server: PrefectServer, *, name: str | None = None
 ) -> None:
-    """Tag the present run with its project and the environments that it is about, and name it.
+    """Tag the current run with its project and environments, and name it.
 
-    A run of a deployer comes with that one's tags, of which the environment is the deployer's own.
+    A deployer's run inherits the tags of its deployment, whose environment is the deployer's own.
     """
     run_id = flow_run.get_id()
     if run_id is None:
@@ -133,18 +133,18 @@ R = TypeVar("R")
 
 @runtime_checkable
 class Summarized(Protocol):
-    """A result with a summary of one line, which becomes the message of the run's state."""
+    """A result with a one-line summary, which becomes the message of the run's state."""
 
     @property
     def in_one_line(self) -> str:
-        """The line."""
+        """The summary."""
         ...
 
 
 def saying(message: str, result: R) -> R:
-    """Give back a result in a completed state with a message, by which runs are told apart in a list.
+    """Return a result in a completed state with a message, which distinguishes runs in a list.
 
-    The caller of the flow gets the result alone: Prefect takes it out of the state.
+    Callers of the flow get only the result: Prefect unwraps the state.
     """
     completed: Any = Completed(message=message, data=result)
     return cast("R", completed)
@@ -165,18 +165,18 @@ async def in_words(body: Awaitable[R]) -> R:
 
 
 def ending_in_words(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
-    """Make the body of a flow end in a state that says how: with the result's line, or failed with the error's own words.
+    """Wrap the body of a flow so that its final state has a message: the result's summary, or the error's own text.
 
-    An error raised on purpose leaves no traceback in the log. It is still raised to the caller of the flow, as Prefect
-    raises what a failed state holds, or gets the result alone.
+    A deliberate error leaves no traceback in the log. Callers of the flow still get the exception or the plain result, since
+    Prefect unwraps the state.
     """
 
     @wraps(function)
     async def run(*args: P.args, **kwargs: P.kwargs) -> R:
         return await in_words(function(*args, **kwargs))
 
-    # Prefect reads a flow's annotations in the module of the function that it is given, which is now this one: give it what
-    # they mean, and nothing to unwrap.
+    # Prefect resolves a flow's annotations in the module of the given function, which is now this one: resolve them here, and
+    # leave nothing to unwrap.
     hints = get_type_hints(function, include_extras=True)
     signature = inspect.signature(function)
     parameters = [one.replace(annotation=hints[name]) for name, one in signature.parameters.items()]
@@ -189,13 +189,13 @@ def ending_in_words(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P
 
 
 RETRY_DELAYS_SECONDS: Final[list[float]] = [1, 5, 15]
-"""Pauses between the attempts of a task. Each request has already been retried for half a minute by then."""
+"""Pauses between a task's attempts, in seconds. By then, each request has already been retried for half a minute."""
 
 
 def is_temporary(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
-    """Whether a failed attempt may be followed by another: only where the server could not serve it now.
+    """Return whether a failed attempt may be retried: only if the server could not serve it at the moment.
 
-    Prefect 3.8 silently never retries where this is anything but a plain function.
+    Prefect 3.8 silently never retries if this is anything but a plain function.
     """
     del task, task_run
     return isinstance(state.data, TemporaryServerError)
@@ -214,4 +214,4 @@ RETRY_TEMPORARY_ERRORS: Final[_TaskOptions] = {
     "retry_delay_seconds": RETRY_DELAYS_SECONDS,
     "retry_condition_fn": is_temporary,
 }
-"""Options of a task that speaks to the server: tried again where that could not serve it, and never answered from a cache."""
+"""Options of a task that talks to the server: retried on temporary errors, and never cached."""

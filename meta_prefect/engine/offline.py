@@ -1,4 +1,4 @@
-"""Planning without a server: everything is checked that can be, and everything is to be created."""
+"""Plans without a server: everything that can be checked is, and everything is to be created."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from meta_prefect.settings import read_settings
 async def plan_offline(
     path: Path, environment: str | None, asked: DeployOptions, *, keep_going: bool = False
 ) -> Report:
-    """Plan a project as if its server were empty; no run is recorded, as there is nowhere to record it.
+    """Plan a project as if its server were empty; no run is recorded, since there is nowhere to record it.
 
     Args:
         path: The project's folder, or a file in it.
-        environment: The environment that was asked for.
-        asked: What else was asked for.
-        keep_going: Whether to plan what is sound even where something else is not.
+        environment: The requested environment.
+        asked: The other options.
+        keep_going: Whether to plan valid deployments even if others are invalid.
 
     Raises:
-        ValidationFailed: Something is wrong with the project.
+        ValidationFailed: The project is invalid.
     """
     plan = await _planned(path, environment, asked, from_source=False)
     if plan.errors and not keep_going:
@@ -48,16 +48,16 @@ async def plan_offline(
 async def sound_plan_offline(
     path: Path, environment: str | None, names: Sequence[str], *, now: datetime | None = None
 ) -> ProjectPlan:
-    """What the deployments of a project will be, as far as that can be said without a server.
+    """Determine a project's future deployments, as far as possible without a server.
 
     Args:
         path: The project's folder, or a file in it.
-        environment: The environment; None takes META_PREFECT__ENV, else ``dev``.
-        names: Flows or ``flow/deployment``; everything where there are none.
-        now: The moment of the deploy; the present one where it is None.
+        environment: The environment; None for META_PREFECT__ENV, or ``dev``.
+        names: Flows or ``flow/deployment``; empty for everything.
+        now: The time of the deploy; None for the current time.
 
     Raises:
-        ValidationFailed: Something is wrong with the project.
+        ValidationFailed: The project is invalid.
     """
     plan = await _planned(path, environment, DeployOptions(names=tuple(names)), from_source=True, now=now)
     if plan.errors:
@@ -81,18 +81,18 @@ async def planned_without_run(
     from_source: bool = True,
     now: datetime | None = None,
 ) -> ProjectPlan:
-    """Plan a project, without a run that shows it.
+    """Plan a project without a flow run.
 
     Args:
         path: The project's folder, or a file in it.
-        environment: The environment; None takes META_PREFECT__ENV, else ``dev``.
-        asked: What else was asked for.
-        server: What there is.
-        from_source: Whether flows are read from their source where that makes certain what they are; else all are imported.
-        now: The moment of the deploy; the present one where it is None.
+        environment: The environment; None for META_PREFECT__ENV, or ``dev``.
+        asked: The other options.
+        server: The server to read from.
+        from_source: Whether to read flows from source where that is certain; if not, all are imported.
+        now: The time of the deploy; None for the current time.
 
     Raises:
-        ValidationFailed: What was asked for does not go together. What is wrong with the project is in the plan.
+        ValidationFailed: The options contradict each other. The project's own errors are in the plan.
     """
     project = read_project(path, required=False)
     flows = ProjectFlows(project.root, from_source=from_source)

@@ -1,4 +1,4 @@
-"""What a deploy of a project is asked for: which deployments, in which environment, and how."""
+"""The input of a plan: which deployments, in which environment, with which options."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from meta_prefect.engine.selection import Selection, select_in
 from meta_prefect.errors import ConfigurationError, ProjectFileError, TargetError, ValidationFailed
 from meta_prefect.flows.catalog import ProjectFlows
 from meta_prefect.interfaces.context import DeployContext
-from meta_prefect.interfaces.moments import read_length
+from meta_prefect.interfaces.times import read_length
 from meta_prefect.plan.saved_plan import DeployOptions, SavedPlan
 from meta_prefect.project import Enforcement, Project
 
 
 @dataclass(frozen=True, eq=False)
 class PlanInput:
-    """What is to be planned.
+    """The input of a plan.
 
     Args:
         project: The project.
         context: The deploy.
-        selection: Which deployments are meant.
-        requested: What the project asks for.
-        asked: What the deploy was asked to do.
-        flows: The project's flows, with its modules: no file is executed twice in one deploy.
-        earlier: The plan that is applied or carried on.
-        expires: After what time the environment is taken down; None for one that stays.
-        policies: What the deployments are held against; None for nothing.
+        selection: Which deployments are selected.
+        requested: The project's requests.
+        asked: The options of the deploy.
+        flows: The project's flows and modules: no file is executed twice in one deploy.
+        earlier: The saved plan being applied or continued.
+        expires: After what time the environment is destroyed; None if it is permanent.
+        policies: The policies to check; None for none.
     """
 
     project: Project
@@ -46,37 +46,37 @@ class PlanInput:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the whole project is meant, so that what it no longer asks for shows."""
+        """Whether the whole project is selected, so that deployments no longer in it can be detected."""
         return not self.selection and self.selection.file is None and self.project.chosen is None
 
     @property
     def is_expected(self) -> bool:
-        """Whether its environment is no slip of the keyboard: the project names it, or it comes and goes."""
+        """Whether the environment's name is unlikely to be a typo: the project describes it, or it is a preview."""
         return bool(self.project.environments) or self.expires is not None
 
     def at(self, now: datetime) -> PlanInput:
-        """The same order at another moment."""
+        """Return a copy with another time."""
         return replace(self, context=self.context.at(now))
 
     def automatically(self) -> PlanInput:
-        """The same order as one that nobody has started."""
+        """Return a copy that counts as not started by a person."""
         return replace(self, context=self.context.model_copy(update={"automatic": True}))
 
     def promoting(self, source: str, images: dict[str, str]) -> PlanInput:
-        """The same order as one that takes what is live in another environment: with its images, of which none is built."""
+        """Return a copy that promotes from another environment: with its images, none of which is built."""
         built = {"images": images, "build_images": False} if images else {}
         return replace(self, context=self.context.model_copy(update={"promoted_from": source, **built}))
 
     def completing(self, unfinished: SavedPlan) -> PlanInput:
-        """The same order as part of a deploy that did not finish."""
+        """Return a copy that continues an unfinished deploy."""
         return replace(self, context=unfinished.completed_by(self.context), earlier=unfinished)
 
     def following(self, plan: SavedPlan) -> PlanInput:
-        """The same order as one that follows a plan: at its moment, with its versions."""
+        """Return a copy that follows a saved plan, with its time and its versions."""
         return replace(self, context=plan.repeated_by(self.context), earlier=plan)
 
-    def only_looking(self) -> PlanInput:
-        """The same order without what policies deny: whatever they say, it is there already."""
+    def without_denials(self) -> PlanInput:
+        """Return a copy without policies that deny: what is live is live, whatever they say."""
         return replace(self, policies=self.policies.fixing)
 
 
@@ -90,19 +90,19 @@ def read_plan_input(
     flows: ProjectFlows | None = None,
     enforced: Enforcement | None = None,
 ) -> PlanInput:
-    """List what a project asks for; loads its recipes, runs no flow's code.
+    """Collect a project's requests; loads its recipes, but runs no flow code.
 
     Args:
         project: The project.
-        path: The path that was given; a Python file means the flows of that file.
-        environment: The environment that was asked for.
-        asked: What else was asked for.
-        earlier: The plan that is applied or carried on: its environment, what it was asked and what it fixed hold.
-        flows: The project's flows, where they have been looked at already; None begins with their source.
-        enforced: The policies that hold whatever the project says.
+        path: The given path; a Python file selects the flows in it.
+        environment: The requested environment.
+        asked: The other options.
+        earlier: The saved plan being applied or continued, whose environment, options and fixed values apply.
+        flows: The project's flows, if already read; None to start from source.
+        enforced: Policies enforced whatever the project says.
 
     Raises:
-        ValidationFailed: What was asked for does not go together.
+        ValidationFailed: The options contradict each other.
     """
     if earlier is not None:
         _check_same(project, environment, earlier)
@@ -139,10 +139,10 @@ def read_plan_input(
 
 
 def read_expiry(text: str | None) -> timedelta | None:
-    """Read after what time an environment is to be taken down; an empty text says nothing.
+    """Parse after what time an environment is to be destroyed; None for an empty text.
 
     Raises:
-        ValidationFailed: It is no length of time.
+        ValidationFailed: The text is not a duration.
     """
     if not text:
         return None
@@ -153,10 +153,10 @@ def read_expiry(text: str | None) -> timedelta | None:
 
 
 def _expires(project: Project, environment: str, asked: DeployOptions) -> timedelta | None:
-    """For how long an environment is to be there; None for one that stays.
+    """Return an environment's lifetime; None if it is permanent.
 
     Raises:
-        ValidationFailed: It was asked for of one that stays.
+        ValidationFailed: A lifetime was requested for a permanent environment.
     """
     described = project.environments.find(environment)
     if asked.expires is not None and described is not None and described.is_protected:
@@ -181,7 +181,7 @@ def _check_same(project: Project, environment: str | None, earlier: SavedPlan) -
 
 
 def refused_prune(project: Project, selection: Selection) -> ConfigurationError | None:
-    """Why what is not asked for cannot be told from what is no longer there; None where it can."""
+    """Return why orphans cannot be determined for this selection; None if they can."""
     if selection or selection.file is not None or project.chosen is not None:
         return TargetError(
             "pruning and a selection do not go together: what is not selected would look as if it were gone",

@@ -1,4 +1,4 @@
-"""Policies in a deploy: which are in force, and one task for each that looks at all deployments of the plan."""
+"""Policies in a deploy: determines which are in force, and runs each as a task over all planned deployments."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from meta_prefect.prefect_internals.tasks import whole
 from meta_prefect.project import Enforcement, ExemptionModel, Project
 
 DEPLOYER = "the deployer"
-"""Who asks for what holds whatever the project says."""
+"""The origin of policies enforced whatever the project says."""
 
 _INSTALLED = {"site-packages", "dist-packages"}
 
 
 @dataclass(frozen=True, eq=False)
 class PoliciesInForce:
-    """The policies that a deploy holds its deployments against.
+    """The policies that a deploy applies.
 
     Args:
-        rules: Each with its options.
-        exemptions: Which deployments need not follow which.
-        within: What the code of the project's own policies needs around it.
+        rules: The policies with their options.
+        exemptions: The exemptions from them.
+        within: The context in which the project's own policies must run.
     """
 
     rules: Sequence[Rule] = ()
@@ -50,23 +50,23 @@ class PoliciesInForce:
 
     @property
     def fixing(self) -> PoliciesInForce:
-        """Those alone that change deployments: what they make is what is wanted, whoever looks."""
+        """Only the policies that change deployments, whose result is part of the desired state in any case."""
         return PoliciesInForce([one for one in self.rules if one.level == "fix"], self.exemptions, self.within)
 
 
 def policies_in_force(
     project: Project, flows: ProjectFlows, enforced: Enforcement | None, now: datetime
 ) -> tuple[PoliciesInForce, list[ConfigurationError]]:
-    """Find the policies that hold for a project: of installed packages, of its own file, of the deployer.
+    """Find the policies in force for a project: from installed packages, its own file and the deployer.
 
     Args:
         project: The project.
-        flows: Its flows, among whose modules its own policies are.
-        enforced: What the deployer's deployment says, which the project cannot change.
-        now: The moment of the deploy.
+        flows: Its flows, whose modules contain its own policies.
+        enforced: The policies in the deployer's deployment, which the project cannot change.
+        now: The time of the deploy.
 
     Returns:
-        The policies, and what is wrong with what was asked for.
+        The policies, and errors in how they were requested.
     """
     enforced, today = enforced or Enforcement(), now.astimezone(UTC).date()
     modules = flows.of(project.root).modules
@@ -83,7 +83,7 @@ def policies_in_force(
     with modules.imported():
         locate: Callable[..., str] = lambda *keys: project.locate("policies", *keys)  # noqa: E731 - two words
         found.extend(rules_of(project.policies, modules.load_module, locate))
-    found.extend(by_deployer)  # in place of the same by others, which somebody may be exempt from
+    found.extend(by_deployer)  # replaces the same policies from elsewhere, which may have exemptions
     rules = list({_key(one): one for one in found if isinstance(one, Rule)}.values())
     errors = [one for one in found if not isinstance(one, Rule)]
     exemptions: list[Exemption] = []
@@ -96,12 +96,12 @@ def policies_in_force(
 
 
 def _key(rule: Rule) -> tuple[object, ...]:
-    """What makes a rule the same as another one, whoever asks for it."""
+    """Return what identifies a rule, whatever its origin."""
     return (rule.policy.origin, repr(sorted(rule.options.items())), rule.level, rule.environments)
 
 
 def _from_elsewhere(root: Path) -> Callable[[str], ModuleType]:
-    """Import modules, but none of the project's own: what the deployer enforces is not the project's to write."""
+    """Return an import function that rejects the project's own modules: enforced policies are not the project's to define."""
 
     def load(name: str) -> ModuleType:
         try:
@@ -139,32 +139,32 @@ def _exemptions(
 
 @dataclass(frozen=True, eq=False)
 class PolicyStep:
-    """One policy, held against every deployment of a batch.
+    """One policy, checked against every deployment of a batch.
 
     Args:
         rule: The policy.
-        judging: What it is part of.
+        policy_check: The check it is part of.
     """
 
     rule: Rule
-    judging: Judging
+    policy_check: PolicyCheck
 
     def __str__(self) -> str:
         return f"policy {self.rule}"
 
     def run(self) -> tuple[int, list[str]]:
-        """Ask the policy; returns how many deployments it denies, and what it says of all of them."""
-        return self.judging.ask(self.rule)
+        """Check the policy; return how many deployments it denies, and its messages."""
+        return self.policy_check.ask(self.rule)
 
 
-class Judging:
-    """Holding a batch of deployments against policies: what changes them first, the others once all else is done.
+class PolicyCheck:
+    """Checks a batch of deployments against policies: first those that change deployments, the others at the end.
 
     Args:
         in_force: The policies.
-        drafts: The deployments, sound so far.
-        live: The live ones, by name.
-        host: This host, for which what a policy changes is checked again.
+        drafts: The valid deployments.
+        live: The live deployments, by name.
+        host: This host, needed to re-check what a policy changed.
     """
 
     def __init__(
@@ -185,14 +185,14 @@ class Judging:
             self._verdicts.append((draft, Verdict(finished)))
 
     async def fix(self) -> None:
-        """Let those policies have their say that change deployments."""
+        """Apply the policies that change deployments."""
         await self._run(self._in_force.fixing.rules)
         for draft, verdict in self._verdicts:
             if verdict.fixes and not draft.errors:
                 draft.fixed_by_policy(verdict.finished.deployment, self._host)
 
-    async def judge(self) -> None:
-        """Let the others have theirs, on what will be deployed; what they deny becomes the deployment's error."""
+    async def check(self) -> None:
+        """Check the other policies against the final deployments; denials become errors of their deployments."""
         self._verdicts = [
             (draft, replace(verdict, finished=replace(verdict.finished, deployment=draft.deployment)))
             for draft, verdict in self._verdicts
@@ -204,8 +204,8 @@ class Judging:
                 draft.refuse(one.as_error(draft.deployment))
 
     def ask(self, rule: Rule) -> tuple[int, list[str]]:
-        """Ask one policy about all of them."""
-        told: list[str] = []
+        """Check one policy against all deployments."""
+        messages: list[str] = []
         denied = 0
         for index, (draft, verdict) in enumerate(self._verdicts):
             try:
@@ -213,15 +213,15 @@ class Judging:
                     after = verdict.with_rule(rule, self._in_force.exemptions)
             except PolicyError as error:
                 draft.refuse(error)
-                told.append(f"{verdict.finished.name}: {error.message}")
+                messages.append(f"{verdict.finished.name}: {error.message}")
                 denied += 1
                 continue
             self._verdicts[index] = (draft, after)
             news = after.violations[len(verdict.violations) :]
             denied += any(one.level == "deny" for one in news)
             said = (*news, *after.exemptions[len(verdict.exemptions) :], *after.fixes[len(verdict.fixes) :])
-            told.extend(f"{verdict.finished.name}: {one}" for one in said)
-        return denied, told
+            messages.extend(f"{verdict.finished.name}: {one}" for one in said)
+        return denied, messages
 
     async def _run(self, rules: Sequence[Rule]) -> None:
         if not self._verdicts:
@@ -231,18 +231,18 @@ class Judging:
             if flow_run.get_id() is None:
                 step.run()
             else:
-                # With its state, as what it denies belongs to its drafts, and the others go on.
-                state: Any = run_policy(whole(step), return_state=True)  # typed by Prefect as if it were no coroutine
+                # As a state: what it denies is recorded on the drafts, and the other policies go on.
+                state: Any = run_policy(whole(step), return_state=True)  # Prefect's types ignore that it is a coroutine
                 await state
 
 
 @task(name="policy", task_run_name="{step}", cache_policy=NO_CACHE)
 async def run_policy(step: PolicyStep) -> State[None] | None:
-    """Hold every deployment of the batch against a policy; failed where it denies one."""
-    denied, told = step.run()
+    """Check a policy against every deployment of the batch; the task fails if it denies one."""
+    denied, messages = step.run()
     logger = get_run_logger()
-    for line in told:
+    for line in messages:
         logger.warning("%s", line)
-    if not told:
+    if not messages:
         logger.info("%s: nothing to say", step)
-    return Failed(message=f"it denies {counted(denied, 'deployment')}: {told[0]}") if denied else None
+    return Failed(message=f"it denies {counted(denied, 'deployment')}: {messages[0]}") if denied else None

@@ -1,4 +1,4 @@
-"""Deployments and their work pools: what the pools that there are, or will be, make of their job variables."""
+"""Adapts the job variables of deployments to the templates of their work pools."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ async def fit_to_pools(
     live: Mapping[str, LiveDeployment],
     server: Reader,
 ) -> None:
-    """Fit each deployment's job variables to its pool's template as it will be, and check them against it.
+    """Adapt each deployment's job variables to the future template of its pool, and validate them.
 
     Args:
-        drafts: The deployments; what is wrong becomes their error.
-        pools: The pools that they ask for, each with what there is of it.
+        drafts: The deployments; problems become their errors.
+        pools: The required pools with their live state.
         live: The live deployments by name.
-        server: What is read from.
+        server: The server to read from.
     """
     additions = {pool.name: pool.template for pool, _ in pools}
     templates: dict[str, Record | None] = {}
@@ -38,7 +38,7 @@ async def fit_to_pools(
         except ConflictError as error:
             refuse_needing(pool, drafts, error)
         except ConfigurationError as error:
-            if not server.is_empty:  # which may know more types than are known here
+            if not server.is_empty:  # the server may know more types than this host
                 refuse_needing(pool, drafts, error.is_about("pool_type", value=pool.type))
     sound = [draft for draft in drafts if not draft.errors]
     if not server.is_empty:
@@ -63,13 +63,13 @@ def _pool_of(draft: Draft) -> str:
 
 
 async def _own_template(name: str, server: Reader) -> Record | None:
-    """The template of a pool that no deployment asks for as a component; None where there is no such pool."""
+    """Return the template of a pool that no deployment requires as a component; None if there is no such pool."""
     found = await WorkerPool(name=name).read(server)
     return None if found is None else await template_of(server, found)
 
 
 def _fit(draft: Draft, template: Record, additions: Record, live: LiveDeployment | None) -> None:
-    """Choose the way on which META_PREFECT__ENV reaches the runs, and say where there is none."""
+    """Choose how META_PREFECT__ENV reaches the runs, and note if it cannot."""
     deployment = draft.deployment.private_copy()
     is_there = live is not None and live.record["work_pool_name"] == deployment.work_pool_name
     stored: Record = live.record["job_variables"] if live is not None and is_there else {}
@@ -83,7 +83,7 @@ def _fit(draft: Draft, template: Record, additions: Record, live: LiveDeployment
 
 
 def refuse_needing(component: Component, drafts: Sequence[Draft], error: ConfigurationError) -> None:
-    """Note what is wrong with a component: once, and of a pool where the first deployment that needs it asks for it."""
+    """Record a component's error once, for the first deployment that requires it; for a pool, the first that names it."""
     needing = [draft for draft in drafts if component.key in {needed.key for needed in draft.components}]
     if isinstance(component, WorkerPool) and needing and (place := needing[0].place_of(error)):
         error.asked_for_at(place)
@@ -92,7 +92,7 @@ def refuse_needing(component: Component, drafts: Sequence[Draft], error: Configu
 
 
 async def _no_such_pool(draft: Draft, name: str, server: Reader) -> ConfigurationError:
-    """Name the pools that there are."""
+    """Build the error that lists the existing pools."""
     pools: list[Record] = await server.post("/work_pools/filter", {"limit": 200})
     return ConfigurationError(
         f"there is no work pool {name!r}, and the recipe does not say of what type to make one",

@@ -1,4 +1,4 @@
-"""What schedules will do: those of a project's deployments, as a deploy would store them, or one that somebody writes down."""
+"""Previews schedules: those of a project's deployments as a deploy would store them, or a single one."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _EVERY_RUN = 600_000  # more than one a minute for a year
 
 @dataclass(frozen=True, slots=True)
 class PreviewWindow:
-    """Which part of a schedule's future to show.
+    """The part of a schedule's future to show.
 
     Attributes:
-        now: The moment of the deploy, with its UTC offset; shown is what comes after it.
-        count: How many runs.
-        year: This whole year instead.
+        now: The time of the deploy, with a UTC offset; runs after it are shown.
+        count: How many runs to show.
+        year: Show this whole year instead.
     """
 
     now: datetime
@@ -38,13 +38,13 @@ class PreviewWindow:
 
 @dataclass(frozen=True, slots=True)
 class SchedulePreview:
-    """What one schedule will do.
+    """The preview of one schedule.
 
     Attributes:
-        schedule: The schedule as it is stored.
-        preview: What it does.
-        deployment: The ``flow/deployment`` that has it; None for one that was written down.
-        environment: The environment of that deployment.
+        schedule: The schedule as stored.
+        preview: Its upcoming runs.
+        deployment: Its ``flow/deployment``; None for a standalone schedule.
+        environment: The deployment's environment.
     """
 
     schedule: Schedule
@@ -54,10 +54,10 @@ class SchedulePreview:
 
 
 def preview_written(spec: Mapping[str, object], wanted: PreviewWindow) -> SchedulePreview:
-    """Say what a schedule would do.
+    """Preview a standalone schedule.
 
     Raises:
-        ScheduleError: It would be refused by a deploy too.
+        ScheduleError: A deploy would reject it too.
     """
     (found,) = resolve(spec, default_calendar=None, now=wanted.now, where="schedule")
     return SchedulePreview(found.schedule, wanted.of(found))
@@ -66,19 +66,19 @@ def preview_written(spec: Mapping[str, object], wanted: PreviewWindow) -> Schedu
 async def preview_project(
     path: Path, environment: str | None, names: Sequence[str], wanted: PreviewWindow
 ) -> tuple[list[SchedulePreview], list[str]]:
-    """Say what the schedules of a project's deployments will do, as a deploy would store them.
+    """Preview the schedules of a project's deployments as a deploy would store them.
 
     Args:
         path: The project's folder, or a file in it.
-        environment: The environment; None takes META_PREFECT__ENV, else ``dev``.
-        names: Flows or ``flow/deployment``; everything where there are none.
-        wanted: Which part of the future.
+        environment: The environment; None for META_PREFECT__ENV, or ``dev``.
+        names: Flows or ``flow/deployment``; empty for everything.
+        wanted: The part of the future to show.
 
     Returns:
         The schedules, and the deployments that have none.
 
     Raises:
-        ValidationFailed: Something is wrong with the project.
+        ValidationFailed: The project is invalid.
     """
     plan = await sound_plan_offline(path, environment, names, now=wanted.now)
     drafts = [planned.wanted for planned in plan.batch.deployments]
@@ -91,7 +91,7 @@ def _of(draft: Draft, wanted: PreviewWindow) -> Iterator[SchedulePreview]:
     schedulers = [builder for builder in draft.builders if isinstance(builder, scheduler)]
     explained = [found for builder in schedulers for found in _resolved(builder, draft)]
     for schedule in deployment.schedules or ():
-        # another builder may have made it, or changed it: then there is only what is stored
+        # if another builder made or changed it, only the stored form is known
         known = next((found for found in explained if _is_the_same(found.schedule, schedule)), None)
         shown = wanted.of(schedule if known is None else known)
         yield SchedulePreview(schedule, shown, deployment.full_name, deployment.environment)

@@ -1,4 +1,4 @@
-"""The progress of a deploy, for those who wait for it. Listening is optional."""
+"""Reports the progress of a deploy to an optional listener."""
 
 from __future__ import annotations
 
@@ -9,46 +9,46 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """What wants to hear how far a deploy is."""
+    """Listens to the progress of a deploy."""
 
     def step(self, text: str) -> None:
-        """Something begins: ``apply etl/nightly-dev``."""
+        """A step begins: ``apply etl/nightly-dev``."""
         ...
 
     def wait(self, text: str) -> None:
-        """Somebody else has to finish first, and who; shown even where single steps are not."""
+        """The deploy waits for someone else, named in the text; shown even if steps are not."""
         ...
 
     def plan(self, names: Sequence[str]) -> None:
-        """These deployments are going to be written, one after another: all that a whole deploy has planned."""
+        """These deployments will be written, one after another: everything the deploy has planned."""
         ...
 
     def expect(self, writes: int) -> None:
-        """This many more objects are going to be written."""
+        """This many more objects will be written."""
         ...
 
     def wrote(self, name: str, done: str) -> None:
-        """One of them has been written, or could not be: its name, and ``created``, ``updated``, ``failed`` or the like."""
+        """One object was written, or failed: its name, and ``created``, ``updated``, ``failed`` or the like."""
         ...
 
 
 class Silent:
-    """Hears everything, and says nothing."""
+    """Ignores everything."""
 
     def step(self, text: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def wait(self, text: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def plan(self, names: Sequence[str]) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def expect(self, writes: int) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def wrote(self, name: str, done: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
 
 _SILENT = Silent()
@@ -56,18 +56,18 @@ _listener: ContextVar[Progress | None] = ContextVar("meta_prefect_progress", def
 
 
 def progress() -> Progress:
-    """The listener of this context."""
+    """Return the listener of this context."""
     return _listener.get() or _SILENT
 
 
-def somebody_listens() -> bool:
-    """Whether somebody listens in this context already."""
+def has_listener() -> bool:
+    """Return whether this context already has a listener."""
     return _listener.get() is not None
 
 
 @contextmanager
 def reporting_to(listener: Progress) -> Generator[None]:
-    """Let somebody listen to the deploys that are made within."""
+    """Set the listener for deploys within this context."""
     token = _listener.set(listener)
     try:
         yield

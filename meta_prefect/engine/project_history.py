@@ -1,4 +1,4 @@
-"""Reading what was deployed of a project on one server, and leaving that as a page."""
+"""Reads the recent deploys of a project on one server, and publishes them as an artifact page."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from meta_prefect.report.history_page import project_history_artifact
 from meta_prefect.server import PrefectServer
 
 _SHOWN: Final = 20
-"""So many pages of the ledger are read for the page, which each deploy leaves: one request."""
+"""How many ledger pages to read for the page written by each deploy: one request."""
 
 
 async def recent_deploys(names: Names, server: PrefectServer, most: int) -> tuple[list[ProjectDeploy], bool]:
-    """The last deploys of a project, newest first, and whether these are all.
+    """Return the last deploys of a project, newest first, and whether these are all.
 
     Args:
         names: The project's names.
         server: The Prefect API.
-        most: How many pages of the ledger are read.
+        most: The maximum number of ledger pages to read.
     """
     pages: list[StoredPage] = []
     async for stored in server.read_ledger_pages(names):
@@ -31,6 +31,6 @@ async def recent_deploys(names: Names, server: PrefectServer, most: int) -> tupl
 
 
 async def show_project_history(names: Names, server: PrefectServer) -> None:
-    """Leave a page of the last deploys to all environments that are on this server."""
+    """Publish a page of the last deploys to all environments on this server."""
     found, _ = await recent_deploys(names, server, _SHOWN)
     await server.create_artifact(project_history_artifact(names[0], found))

@@ -1,4 +1,4 @@
-"""Planning a whole project in memory: every recipe, every builder, one comparison with the server."""
+"""Plans a whole project in memory: all recipes, all builders, one comparison with the server."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from meta_prefect.engine.resolve import Draft, build, build_observed, needed_by
 from meta_prefect.errors import ConfigurationError, TargetError
 from meta_prefect.interfaces.api import Host
 from meta_prefect.interfaces.context import DeployContext
-from meta_prefect.interfaces.moments import length_in_words
 from meta_prefect.interfaces.tags import DEPLOYERS
+from meta_prefect.interfaces.times import length_in_words
 from meta_prefect.plan.changes import Change, Delete, Held, Unchanged, Update, after_of
 from meta_prefect.plan.code_moves import CodeMove, in_words, moves_of
 from meta_prefect.plan.environments import check_environment
@@ -33,7 +33,7 @@ from meta_prefect.plan.holds import counting
 from meta_prefect.plan.leaving import PlannedRemoval
 from meta_prefect.plan.outcomes import planned_action
 from meta_prefect.plan.prune import PlannedDeletion, check_deletions, orphans_of
-from meta_prefect.plan.remarks import Remark, grouped, is_standing, remarks_of
+from meta_prefect.plan.remarks import Remark, grouped, remarks_of, was_shown_before
 from meta_prefect.plan.saved_plan import (
     PlannedState,
     SavedPlan,
@@ -48,11 +48,11 @@ from meta_prefect.sealing import key_name
 from meta_prefect.server import Reader, ui_url
 
 PlannedRequest = tuple[DeploymentRequest, PlannedDeployment]
-"""What was asked for, and what is to happen."""
+"""A request and its planned deployment."""
 
 
 class Drafted:
-    """The deployments that may be meant, begun, and what cannot begin: of the flows that are named, or beside them."""
+    """Drafts of all deployments that may be selected, and errors for those that could not be started."""
 
     def __init__(self, inputs: PlanInput) -> None:
         requested = inputs.requested
@@ -70,22 +70,22 @@ class Drafted:
 
     @property
     def drafts(self) -> list[Draft]:
-        """The drafts alone."""
+        """Only the drafts."""
         return [one for _, one in self.pairs]
 
 
 class Resolved:
-    """What a project wants, once all builders have had their say.
+    """The desired state of a project, after all builders have run.
 
     Args:
-        inputs: What is to be planned.
-        drafted: What was begun for it.
+        inputs: The input of the plan.
+        drafted: The drafts started for it.
 
     Attributes:
         inputs: As above.
-        meant: The requests that are meant, with their drafts: the names of deployments are known only now.
-        errors: What is wrong apart from these drafts.
-        wanted: A fingerprint of all that is wanted, counted versions apart.
+        meant: The selected requests with their drafts; deployments' names are known only now.
+        errors: Errors other than those of these drafts.
+        wanted: A fingerprint of the desired state, except for counted versions.
     """
 
     def __init__(self, inputs: PlanInput, drafted: Drafted) -> None:
@@ -102,12 +102,12 @@ class Resolved:
         if not self.errors and not requested.is_empty:
             known = [(one.deployment.flow.name, one.deployment.name) for one in drafted.drafts if not one.errors]
             unmatched = selection.unmatched(requested.flows, known)
-            # What is wrong with other flows may be the reason.
+            # Errors in other flows may be the reason.
             self.errors = [*unmatched, *(drafted.beside if unmatched else ())]
         self.wanted: str = fingerprint_of_wanted(one.deployment for _, one in self.meant if not one.errors)
 
     def completes(self, unfinished: SavedPlan) -> bool:
-        """Whether this is the deploy over again that made a plan and did not finish it; becomes a part of that, if so."""
+        """Return whether this repeats the deploy that made an unfinished plan; if so, become part of that deploy."""
         if (unfinished.wanted, unfinished.asked) != (self.wanted, self.inputs.asked):
             return False
         self.inputs = self.inputs.completing(unfinished)
@@ -120,10 +120,10 @@ class ProjectPlan:
     """What a deploy of a project will do.
 
     Args:
-        resolved: What was planned.
-        batch: What is to happen to each of the sound drafts.
-        errors: What is wrong with the others.
-        notes: What else to know of the whole.
+        resolved: The desired state.
+        batch: The planned changes of the valid drafts.
+        errors: The errors of the others.
+        notes: Further notes about the whole.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class ProjectPlan:
         self.wanted: str = resolved.wanted
 
     def to_be_applied(self) -> ProjectPlan:
-        """The plan as a deploy carries it out: what nobody manages is an error where that deploy does not adopt."""
+        """Return the plan as a deploy applies it: unmanaged deployments are errors unless it adopts them."""
         unmanaged = [one.wanted for one in self.batch.deployments if one.is_unmanaged]
         batch = self.batch.without_unmanaged()
         errors = [*self.errors, *(error for draft in unmanaged for error in draft.errors)]
@@ -153,12 +153,12 @@ class ProjectPlan:
 
     @property
     def context(self) -> DeployContext:
-        """The deploy."""
+        """The context of the deploy."""
         return self._inputs.context
 
     @property
     def versions(self) -> dict[str, str]:
-        """The versions that this plan fixed, by ``flow/deployment``."""
+        """The versions fixed by this plan, by ``flow/deployment``."""
         return {
             change.subject.name: version
             for change in self.batch.plan.deployments
@@ -167,15 +167,15 @@ class ProjectPlan:
 
     @property
     def moves(self) -> tuple[CodeMove, ...]:
-        """The deployments whose code moves to or from a folder."""
+        """Deployments whose code moves to or from a local folder."""
         return moves_of(self.batch.plan)
 
     def states(self, sealed_with: str | None) -> dict[str, PlannedState]:
-        """What it saw of each object and makes of it; for a plan that was recorded with this key."""
+        """Return the planned state of each object, for comparison with a plan saved with this sealing key."""
         return states_of(self.batch.plan, sealed_with)
 
     def recorded(self, *, dry_run: bool) -> SavedPlan:
-        """The plan as it is recorded."""
+        """Return the plan to be saved."""
         context, run_id = self.context, flow_run.get_id()
         earlier = self._inputs.earlier
         return SavedPlan(
@@ -186,7 +186,7 @@ class ProjectPlan:
             now=context.now,
             commit=context.commit,
             asked=self._inputs.asked,
-            # Of what is done already the version is needed as well, should this be retried once more.
+            # Versions of what is already done are needed too, in case this is retried again.
             versions={**(earlier.versions if earlier is not None else {}), **self.versions},
             wanted=self.wanted,
             states=self.states(key_name()),
@@ -203,21 +203,21 @@ class ProjectPlan:
         return bool(self.batch.plan.writes) or any(self._has_to_act(one) for one in self.batch.deployments)
 
     def _has_to_act(self, planned: PlannedDeployment) -> bool:
-        """Whether builders have something to do once a deployment is written, or still have since an earlier attempt."""
+        """Return whether builders' hooks are to be called for a deployment, possibly left over from an earlier attempt."""
         if isinstance(planned.change, Held) or not acting_builders(planned):
             return False
         return planned.unsettled or not isinstance(planned.change, Unchanged)
 
     def part(self, deployments: Sequence[PlannedDeployment]) -> PlannedBatch:
-        """The part of the plan for some of its deployments, with what they need."""
+        """Return the part of the plan for some deployments, with the components they need."""
         needed = needed_by(planned.wanted for planned in deployments)
         return PlannedBatch([one for one in self.batch.components if one.wanted.key in needed], deployments)
 
     def by_recipe(self) -> list[tuple[Recipe, list[PlannedRequest]]]:
-        """The requests that lead to a write, each with its plan, by recipe in the order of the project.
+        """Group the requests that lead to a write, with their plans, by recipe, in the project's order.
 
-        An unchanged deployment goes along where something that it needs is to be written, such as a worker that died, or
-        where its builders still have to act.
+        An unchanged deployment is included if a component it needs must be written, such as a dead worker, or if its
+        builders' hooks are still to be called.
         """
         needed = {planned.wanted.key for planned in self.batch.components if not isinstance(planned.change, Unchanged)}
         groups: dict[int, tuple[Recipe, list[PlannedRequest]]] = {}
@@ -231,7 +231,7 @@ class ProjectPlan:
         return list(groups.values())
 
     def outcomes(self, *, dry_run: bool) -> tuple[Outcome, ...]:
-        """What would happen to each deployment; in a deploy, what happens to those that no recipe's run is started for."""
+        """Return the planned outcome of each deployment; in a deploy, only of those without a recipe's run."""
         foreseen = (
             _foreseen(request, planned, dry_run=dry_run)
             for request, planned in zip(self.requests, self.batch.deployments, strict=True)
@@ -240,15 +240,15 @@ class ProjectPlan:
         return (*foreseen, *deleted)
 
     def refused(self) -> tuple[Outcome, ...]:
-        """What is wrong, as the outcomes of a deploy that keeps going without it."""
+        """Return the errors as outcomes, for a deploy that keeps going without the invalid deployments."""
         return tuple(
             Outcome(deployment=error.where or "project", recipe="", action="failed", detail=str(error))
             for error in self.errors
         )
 
     def remarks(self, *, dry_run: bool) -> tuple[str, ...]:
-        """What else users should know; a deploy does not repeat the remarks of unchanged deployments."""
-        changes = [change for change in self.batch.plan if dry_run or not is_standing(change)]
+        """Return further remarks for the user; a deploy does not repeat those of unchanged deployments."""
+        changes = [change for change in self.batch.plan if dry_run or not was_shown_before(change)]
         left = tuple(str(one) for one in self.batch.orphans if type(one.change) is Unchanged)
         orphans = [Remark("no longer in the project, and left alone without --prune", left)] if left else []
         awaited = self._awaited() if dry_run and self.has_work else ()
@@ -267,7 +267,7 @@ class ProjectPlan:
 
 
 def planned_version(change: Change) -> str | None:
-    """The version that a deployment will have; None where it is not to be written."""
+    """Return the version that a deployment will have; None if it is not written."""
     return (after_of(change) or {}).get("version")
 
 
@@ -304,12 +304,12 @@ def _deletion(planned: PlannedDeletion) -> Outcome:
 
 
 async def plan_project(inputs: PlanInput, host: Host, server: Reader) -> ProjectPlan:
-    """Resolve everything in memory, read the server in batches, compare. Reads only.
+    """Resolve in memory, read the server in batches, and compare. Only reads.
 
     Args:
-        inputs: What is to be planned.
+        inputs: The input of the plan.
         host: This host.
-        server: What is read from.
+        server: The server to read from.
     """
     drafted = Drafted(inputs)
     build(drafted.drafts, host)
@@ -317,16 +317,16 @@ async def plan_project(inputs: PlanInput, host: Host, server: Reader) -> Project
 
 
 async def resolve_observed(inputs: PlanInput, host: Host) -> Resolved:
-    """Resolve everything in memory, each kind of builder as a task of its own."""
+    """Resolve in memory, each kind of builder as a separate task."""
     drafted = Drafted(inputs)
     await build_observed(drafted.drafts, host)
     return Resolved(inputs, drafted)
 
 
 async def plan_resolved(resolved: Resolved, server: Reader) -> ProjectPlan:
-    """Read the server in batches, and compare what builders have made with it. Reads only.
+    """Read the server in batches and compare it with the desired state. Only reads.
 
-    The flows of what is to be written are imported; where one is not what its source says, everything is resolved anew.
+    The flows of deployments to be written are imported; if one differs from its source, everything is resolved again.
     """
     inputs, requested = resolved.inputs, resolved.inputs.requested
     drafts = [one for _, one in resolved.meant]
@@ -373,7 +373,7 @@ async def plan_resolved(resolved: Resolved, server: Reader) -> ProjectPlan:
 async def _referred_to(
     batch: PlannedBatch, orphans: Sequence[PlannedDeletion], leaving: Sequence[PlannedRemoval], server: Reader
 ) -> list[ConfigurationError]:
-    """Find out whether anything refers to what is deleted, or whose place another one takes."""
+    """Return errors for references to deployments that are deleted or replaced."""
     going = [one.live for one in orphans if isinstance(one.change, Delete)]
     going += [one.predecessor for one in batch.deployments if one.predecessor and not isinstance(one.change, Held)]
     if not going:
@@ -384,10 +384,10 @@ async def _referred_to(
 
 
 async def _new_environment(inputs: PlanInput, batch: PlannedBatch, server: Reader) -> list[str]:
-    """Say that the project has nothing in this environment yet, where it has something in others, unless its file names it.
+    """Note that the project is new in this environment, if it exists in others and its file does not describe the environment.
 
     Raises:
-        TargetError: The environment is nearly the name of another one, and nobody has said that it is meant.
+        TargetError: The name is likely a typo of another environment, and was not confirmed.
     """
     is_known = batch.owned or any(one.live or one.predecessor for one in batch.deployments)
     if is_known or not batch.deployments or inputs.asked.new_environment or inputs.is_expected:
@@ -401,7 +401,7 @@ async def _new_environment(inputs: PlanInput, batch: PlannedBatch, server: Reade
 
 
 async def _former_names(inputs: PlanInput, server: Reader) -> list[str]:
-    """Say that the project's former names have served: a project that uses one of them now would lose its deployments."""
+    """Note that former names are still in use: another project that uses one now would lose its deployments."""
     former = inputs.project.renamed_from
     if not former or server.is_empty or inputs.context.environment == DEPLOYERS:
         return []
@@ -411,7 +411,7 @@ async def _former_names(inputs: PlanInput, server: Reader) -> list[str]:
 
 
 def _orphans(inputs: PlanInput, batch: PlannedBatch) -> tuple[list[PlannedDeletion], list[ConfigurationError]]:
-    """Find what is no longer in the project, and whether that is too much to be deleted at once."""
+    """Find the deployments that are no longer in the project, and reject deleting too many at once."""
     replaced = [planned.predecessor.full_name for planned in batch.deployments if planned.predecessor is not None]
     wanted = [*map(str, batch.deployments), *replaced]
     holds = counting(batch.holds, inputs.context.now)

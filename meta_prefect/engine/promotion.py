@@ -1,4 +1,4 @@
-"""Finding out what an environment has to promote, wherever it is; reads only."""
+"""Reads what an environment has to promote, on whatever server it is; only reads."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from meta_prefect.local.environment_server import server_of
 from meta_prefect.plan.promotion import Promotion, candidates
 from meta_prefect.project import Project
 from meta_prefect.server import PrefectServer
-from meta_prefect.server.asking import ask_api
+from meta_prefect.server.access import query_api
 from meta_prefect.state.saved_plans import recorded_plans
 from meta_prefect.state.sealing_key import learn_key
 
 
 def read_promotion(project: Project, source: str) -> Promotion:
-    """Find out what an environment has, on its own server.
+    """Read the state of an environment from its own server.
 
     Raises:
         TargetError: The project has no such environment.
-        NoApiConfiguredError: There is no Prefect API.
+        NoApiConfiguredError: No Prefect API is configured.
     """
     with server_of(project, source):
-        return ask_api(partial(_read, project, source), "nothing to promote")
+        return query_api(partial(_read, project, source), "nothing to promote")
 
 
 async def read_promotion_beside(project: Project, source: str) -> Promotion:
-    """The same within a run, which goes on with the server of its own environment."""
-    # In a thread: settings and client of the other server are for that alone.
+    """Do the same within a run, which keeps using its own environment's server."""
+    # In a thread, because the settings and client of the other server apply only there.
     return await asyncio.to_thread(read_promotion, project, source)
 
 
@@ -48,10 +48,10 @@ async def _read(project: Project, source: str, server: PrefectServer) -> Promoti
 
 
 async def repository_of(folder: Path, server: PrefectServer) -> ProjectSource:
-    """From where a commit of a project is fetched: the deployer's repository, else the one that its folder is in.
+    """Return the source of a project's commits: the deployer's repository, else the one that contains its folder.
 
     Raises:
-        ValidationFailed: The folder is in no repository.
+        ValidationFailed: The folder is not in a repository.
     """
     given = await given_source(server)
     if given is not None and given.repository is not None:

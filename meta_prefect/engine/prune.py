@@ -1,4 +1,4 @@
-"""Pruning: deleting what is no longer in the project, without losing anything of what still runs."""
+"""Deletes deployments that are no longer in the project, without losing active runs."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from meta_prefect.server import PrefectServer
 from meta_prefect.state.ledger import begin_page
 from meta_prefect.texts import presentable
 
-PATIENCE_SECONDS: Final = 600
-"""How long runs that are under way are waited for before a deployment is left to the next deploy, paused."""
+ACTIVE_RUNS_TIMEOUT_SECONDS: Final = 600
+"""How long to wait for active runs before a deployment is left, paused, to the next deploy."""
 
 _POLL_SECONDS: Final = 1
 _UNDER_WAY: Final = ("PENDING", "RUNNING", "PAUSED", "CANCELLING")
@@ -40,16 +40,16 @@ _UNDER_WAY: Final = ("PENDING", "RUNNING", "PAUSED", "CANCELLING")
     **RETRY_TEMPORARY_ERRORS,
 )
 async def delete_orphan(planned: PlannedDeletion, names: Names, server: PrefectServer, *, force: bool) -> None:
-    """Pause a deployment, cancel what is scheduled, let runs under way finish, then delete it. What only it used leaves then.
+    """Pause a deployment, cancel scheduled runs, let active runs finish, then delete it. What only it used can then be removed.
 
     Args:
         planned: The deployment.
-        names: The names of the project that owns it.
+        names: The names of the owning project.
         server: The Prefect API.
-        force: Whether runs that are under way are left to themselves.
+        force: Whether to delete it despite active runs.
 
     Raises:
-        MovedError: It has changed its owner, or runs are still under way after 10 minutes; it stays, paused.
+        MovedError: Its owner has changed, or runs are still active after 10 minutes; it stays, paused.
     """
     progress().step(f"delete {planned}")
     logger = get_run_logger()
@@ -81,7 +81,7 @@ async def _cancel_scheduled_runs(live: LiveDeployment, server: PrefectServer) ->
 
 
 async def _wait_for_runs(live: LiveDeployment, server: PrefectServer) -> None:
-    deadline = anyio.current_time() + PATIENCE_SECONDS
+    deadline = anyio.current_time() + ACTIVE_RUNS_TIMEOUT_SECONDS
     announced = False
     while under_way := await _runs(live, _UNDER_WAY, server):
         runs, names = counted(len(under_way), "run"), listed(run["name"] for run in under_way)
@@ -104,17 +104,17 @@ async def _runs(live: LiveDeployment, types: tuple[str, ...], server: PrefectSer
 
 
 RECIPE = "prune"
-"""Under which name the ledger keeps what was deleted."""
+"""The recipe name under which the ledger records deletions."""
 
 
 async def prune_orphans(planned: ProjectPlan, report: Report, server: PrefectServer, *, force: bool) -> Report:
-    """Delete what the plan deletes, one after another, unless something has failed before; a failure stops only that one.
+    """Delete the plan's orphans one by one, unless something failed before; a failure affects only its own deployment.
 
     Args:
         planned: The plan.
-        report: What happened so far.
+        report: The outcomes so far.
         server: The Prefect API.
-        force: Whether runs that are under way are left to themselves.
+        force: Whether to delete deployments despite active runs.
     """
     context = planned.context
     orphans = [one for one in planned.batch.orphans if isinstance(one.change, Delete)]
@@ -128,7 +128,7 @@ async def prune_orphans(planned: ProjectPlan, report: Report, server: PrefectSer
     last = await server.read_last_entries(context.names, live, live=live)
     for one in orphans:
         if (recorded := last.get(str(one))) is not None:
-            # What a recipe took as a secret when it was deployed, this process has never seen.
+            # This process never saw the values that a recipe treated as secrets when it was deployed.
             remember(*known_by(recorded.entry.after, one.live.record))
     page = await begin_page(
         PageHead.of(context, RECIPE), [deleted(str(one), one.live.record) for one in orphans], server

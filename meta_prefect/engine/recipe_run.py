@@ -1,4 +1,4 @@
-"""One run of a recipe: build, compare, ensure, apply, report."""
+"""The run of one recipe: build, compare, ensure, apply, report."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from meta_prefect.plan.changes import Change, Create, Held, Unchanged, Update
 from meta_prefect.plan.deployment_record import desired_record
 from meta_prefect.plan.ledger import LedgerEntry, PageHead, deleted, entry_of
 from meta_prefect.plan.outcomes import Action, counted, done_action
-from meta_prefect.plan.remarks import is_standing, remarks_of
+from meta_prefect.plan.remarks import remarks_of, was_shown_before
 from meta_prefect.prefect_internals.tasks import whole
 from meta_prefect.project import part_around, read_project
 from meta_prefect.recipes.recipe import Recipe
@@ -68,13 +68,13 @@ async def run_recipe(
 
     Args:
         recipe: The recipe.
-        entries: Entries, each with ``flow`` and ``variables``; validated, unless a part of a plan says what is to be done.
-        context: The deploy that this run is part of; None makes one for the present folder.
-        environment: The environment, where there is no such deploy.
-        part: What the deploy has planned for this run; None plans the entries here.
+        entries: Entries, each with ``flow`` and ``variables``; validated unless ``part`` is given.
+        context: The deploy that this run is part of; None to create one for the current folder.
+        environment: The environment, if there is no such deploy.
+        part: What the deploy has planned for this run; None to plan the entries here.
 
     Raises:
-        ValidationFailed: Something is wrong with an entry; nothing was written.
+        ValidationFailed: An entry is invalid; nothing was written.
         DeployFailed: Some deployments could not be written.
     """
     is_alone = context is None
@@ -105,7 +105,7 @@ async def run_recipe(
 
 
 async def _own_context(environment: str | None, description: str) -> DeployContext:
-    """The context of a run that is started alone: for the project in the present folder, after which it is named."""
+    """Create the context of a standalone run, for the project in the current folder, and name the run after it."""
     async with connect(LocalHost()) as server:
         await given_source(server)
         project = read_project(Path.cwd(), required=False)
@@ -119,10 +119,10 @@ async def _own_context(environment: str | None, description: str) -> DeployConte
 async def _planned(
     recipe: Recipe, entries: Sequence[Any], context: DeployContext, server: PrefectServer
 ) -> PlannedBatch:
-    """Plan some entries that no deploy has planned.
+    """Plan entries that are not part of a planned deploy.
 
     Raises:
-        ValidationFailed: Something is wrong with an entry.
+        ValidationFailed: An entry is invalid.
     """
     flows = ProjectFlows(Path(context.source), from_source=False)
     drafts: list[Draft] = []
@@ -145,10 +145,10 @@ async def _planned(
 
 
 async def _policies(flows: ProjectFlows, context: DeployContext, server: PrefectServer) -> PoliciesInForce:
-    """What a run that is started alone is held to, as a deploy of the project would be.
+    """Return the policies for a standalone run, the same as for a deploy of the project.
 
     Raises:
-        ValidationFailed: One of the policies cannot be put into force.
+        ValidationFailed: A policy cannot be put into force.
     """
     project = read_project(Path(context.source), required=False)
     policies, errors = policies_in_force(project, flows, await given_policies(server), context.now)
@@ -158,7 +158,7 @@ async def _policies(flows: ProjectFlows, context: DeployContext, server: Prefect
 
 
 def _request(recipe: Recipe, entry: Any, root: Path) -> DeploymentRequest:
-    """What an entry asks for; a file is one of the part of the project whose project file is nearest to it."""
+    """Convert an entry to a request; a file belongs to the part of the project with the nearest project file."""
     file, colon, flow = entry.flow.rpartition(":")
     folder = part_around(root, file) if file.endswith(".py") else Path()
     entrypoint = f"{PurePath(file).relative_to(folder).as_posix()}{colon}{flow}" if folder.parts else entry.flow
@@ -171,7 +171,7 @@ def _refuse(drafts: Sequence[Draft]) -> None:
 
 
 async def _write(recipe: Recipe, batch: PlannedBatch, server: PrefectServer, context: DeployContext) -> Report:
-    """Write what differs: components first, then deployments, while workers come up."""
+    """Write the differences: components first, then deployments, while workers start."""
     components = [planned for planned in batch.components if not isinstance(planned.change, Unchanged)]
     first = [planned for planned in components if not planned.wanted.after_deployments]
     last = [planned for planned in components if planned.wanted.after_deployments]
@@ -182,7 +182,7 @@ async def _write(recipe: Recipe, batch: PlannedBatch, server: PrefectServer, con
     ready = [planned for planned in first if planned.wanted.key not in broken]
     waiting = asyncio.gather(*(_noting_failure(wait_for_component(whole(one), server), one, broken) for one in ready))
     width = WriteLimit(lambda: server.overloads)
-    # Where a failure stops the rest, nothing is begun before what came before it has ended.
+    # If a failure stops the rest, start nothing before its predecessors have finished.
     ahead = 0 if context.stop_at_failure else AHEAD
     try:
         failed: list[Outcome] = []
@@ -212,7 +212,7 @@ async def _write(recipe: Recipe, batch: PlannedBatch, server: PrefectServer, con
         environment=context.environment,
         outcomes=tuple(outcomes),
         components=tuple(_component_line(planned, broken) for planned in components),
-        remarks=tuple(map(str, remarks_of(change for change in batch.plan if not is_standing(change)))),
+        remarks=tuple(map(str, remarks_of(change for change in batch.plan if not was_shown_before(change)))),
     )
 
 
@@ -239,7 +239,7 @@ async def _apply(
     width: WriteLimit,
     broken: dict[ComponentKey, Exception],
 ) -> Outcome:
-    """Write one deployment and let its builders act; a failure stops this one only."""
+    """Write one deployment and call its builders' hooks; a failure affects only this one."""
     unusable = _broken_component(planned, broken)
     if unusable is not None:
         return _outcome(recipe, planned, "failed", detail=_told(unusable))
@@ -272,9 +272,9 @@ async def _apply(
 
 
 def _written(batch: PlannedBatch, report: Report) -> list[str]:
-    """The deployments that are on the server as planned since this run, even where something failed afterwards.
+    """Return the deployments that are on the server as planned since this run, even if something failed afterwards.
 
-    The one whose place another one takes is gone with that.
+    This includes the removal of replaced deployments.
     """
     pairs = zip(batch.deployments, report.outcomes, strict=True)
     written = [planned for planned, outcome in pairs if outcome.id and not isinstance(planned.change, Unchanged)]
@@ -288,7 +288,7 @@ def _why_it_cannot_run(planned: PlannedDeployment, broken: dict[ComponentKey, Ex
 
 
 def _is_back(planned: PlannedDeployment, outcome: Outcome) -> bool:
-    """Whether it did not stand its smoke run, and is as it was."""
+    """Return whether it failed its smoke run and was restored."""
     return planned.smoke is not None and outcome.action == "failed"
 
 
@@ -297,7 +297,7 @@ def _broken_component(planned: PlannedDeployment, broken: dict[ComponentKey, Exc
 
 
 def _blaming(outcome: Outcome, planned: PlannedDeployment, broken: dict[ComponentKey, Exception]) -> Outcome:
-    """A deployment whose worker did not come up is written, but it cannot run: say so."""
+    """Note that a deployment was written but cannot run, if its worker did not start."""
     unusable = _broken_component(planned, broken)
     if unusable is None or outcome.action == "failed":
         return outcome
@@ -354,12 +354,12 @@ def _failure_message(report: Report) -> str:
 
 
 def _entries(planned: PlannedDeployment) -> list[LedgerEntry]:
-    """What is written of a deployment, and of the one whose place it takes."""
+    """Return the ledger entries of a deployment and of the one it replaces."""
     entry = entry_of(planned.change, desired_record(planned.wanted.deployment, planned.live or planned.predecessor))
     if entry is None:
         return []
     if planned.trial is not None and planned.original != entry.before:
-        # What was on trial has never counted.
+        # A deployment on trial has never counted.
         created = {"action": "created"} if planned.original is None else {}
         entry = entry.model_copy(update={"before": planned.original, **created})
     old = planned.predecessor

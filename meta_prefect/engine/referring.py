@@ -1,4 +1,4 @@
-"""Automations that refer to deployments: whether those are there, before anything is written; and who refers to one that goes."""
+"""Checks references between automations and deployments: targets must exist, and nothing may refer to a deleted deployment."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from meta_prefect.server import Reader
 
 
 def check_targets(drafts: Sequence[Draft], live: Mapping[str, LiveDeployment], *, is_known: bool) -> None:
-    """Check that the deployments exist, or are made by this very deploy, that components of others run.
+    """Check that deployments which components run exist or are created by this deploy.
 
     Args:
-        drafts: The deployments; what is wrong becomes their error.
-        live: The live deployments by name, those that are run among them.
-        is_known: Whether that is all that there is; without a server nothing can be said to be missing.
+        drafts: The deployments; problems become their errors.
+        live: The live deployments by name, including those that components run.
+        is_known: Whether that is complete; without a server, nothing can be reported as missing.
     """
-    # What is stored of a live one is its run form, which need not have every parameter of the flow.
+    # The stored schema of a live deployment is its run form, which may lack parameters of the flow.
     forms: dict[str, Record] = {one.full_name: {} for one in live.values()}
     forms |= {draft.deployment.full_name: draft.deployment.flow.parameter_schema for draft in drafts}
-    # Of one whose place another one takes nothing is left.
+    # A replaced deployment no longer exists afterwards.
     replaced = {draft.deployment.renamed_from for draft in drafts if draft.deployment.full_name not in live}
     for draft in drafts:
         for component in draft.components:
@@ -43,9 +43,9 @@ def check_targets(drafts: Sequence[Draft], live: Mapping[str, LiveDeployment], *
 
 
 def check_cycles(drafts: Sequence[Draft]) -> None:
-    """Refuse deployments that start each other for ever: with each run that ends well, the next one begins.
+    """Reject deployments that trigger each other endlessly, each successful run starting the next.
 
-    One that runs again because it failed may come to an end.
+    Runs restarted after a failure may come to an end.
     """
     started: dict[str, set[str]] = {}
     names = [draft.deployment.full_name for draft in drafts]
@@ -68,7 +68,7 @@ def check_cycles(drafts: Sequence[Draft]) -> None:
 
 
 def _way_back(name: str, started: Mapping[str, Collection[str]]) -> list[str]:
-    """The shortest way on which a deployment leads to itself; empty where none does."""
+    """Return the shortest cycle through a deployment; empty if there is none."""
     ways, seen = [[name]], set[str]()
     while ways:
         way = ways.pop(0)
@@ -94,7 +94,7 @@ def _unknown_parameters(
 ) -> Iterator[ConfigurationError]:
     known: Mapping[str, Any] = form.get("properties") or {}
     for name in given:
-        # Of a deployment without any schema nobody knows what it takes.
+        # Without a schema, the parameters of a deployment are unknown.
         if form and name not in known:
             yield ConfigurationError(f"{component}: {target!r} takes no parameter {name!r}", hint=nearest(name, known))
 
@@ -102,13 +102,13 @@ def _unknown_parameters(
 async def check_unreferred(
     going: Sequence[LiveDeployment], wanted: Mapping[str, str], leaving: Collection[str], server: Reader
 ) -> list[ConfigurationError]:
-    """Find automations that would run, pause or resume what is deleted.
+    """Find automations that would run, pause or resume deleted deployments.
 
     Args:
         going: The deployments that this deploy deletes.
-        wanted: What the components of this deploy run, each with the name of the component.
-        leaving: The ids of automations that this deploy removes, or writes anew.
-        server: What is read from.
+        wanted: The deployments that this deploy's components run, each with the component's name.
+        leaving: The ids of automations that this deploy removes or rewrites.
+        server: The server to read from.
     """
     found = await asyncio.gather(*(_referring(one, server) for one in going))
     errors: list[ConfigurationError] = []
@@ -129,7 +129,7 @@ async def check_unreferred(
 
 async def _referring(live: LiveDeployment, server: Reader) -> list[Record]:
     related: list[Record] = await server.get(f"/automations/related-to/prefect.deployment.{live.id}") or []
-    # What Prefect's own commands make for a deployment goes with it.
+    # Automations created for a deployment by Prefect's own commands are deleted with it.
     its_own = re.compile(rf"{re.escape(live.name)}__automation_\d+")
     return [
         one

@@ -1,4 +1,4 @@
-"""Reports as artifacts of the run that made them."""
+"""Stores reports as artifacts of their run."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ async def show_report(
     *,
     by: str | None = None,
 ) -> None:
-    """Leave a report in the run's log and as an artifact.
+    """Log a report and store it as an artifact.
 
     Args:
         report: The report.
-        key: Under which the artifact's versions are found.
-        description: What the list of artifacts says of it, in Markdown.
+        key: The artifact's key.
+        description: The artifact's description, in Markdown.
         project: The project.
-        commit: The commit that was deployed.
+        commit: The deployed commit.
         server: The Prefect API.
-        by: Who deployed, where that is known already.
+        by: Who deployed, if already known.
     """
     logger = get_run_logger()
     for remark in report.remarks:

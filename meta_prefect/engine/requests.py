@@ -1,4 +1,4 @@
-"""From a project to the deployments that it asks for, without running any flow's code."""
+"""Collects the deployments that a project requests, without running any flow code."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ from meta_prefect.recipes.registry import Recipes
 from meta_prefect.recipes.variables import check_variables
 
 DECORATED_FLOW_RECIPE = "decorated_flow_deployer"
-"""Deploys flows that carry builders but no recipe."""
+"""The recipe for flows that carry builders but no recipe."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectRequests:
-    """What a project asks for.
+    """The requests of a project.
 
     Attributes:
         requests: The deployments, each with its recipe, its flow and its validated variables.
-        errors: What is wrong with others.
-        skipped: What is left out for this environment, and why.
-        flows: The flows that the project deploys, in whatever environment.
-        beside: What is wrong with flows that only a deployment's name could make part of the selection.
+        errors: The errors of invalid ones.
+        skipped: What is skipped for this environment, and why.
+        flows: The flows that the project deploys in any environment.
+        beside: Errors of flows that would be selected only through a deployment's name.
     """
 
     requests: tuple[DeploymentRequest, ...]
@@ -56,22 +56,22 @@ class ProjectRequests:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the project deploys no flow, in whatever environment."""
+        """Whether the project deploys no flow in any environment."""
         return not (self.flows or self.errors)
 
 
 def requests_of(
     project: Project, flows: ProjectFlows, selection: Selection, environment: str, *, environment_asked: bool
 ) -> ProjectRequests:
-    """List the deployments that a project asks for, in its files and by flows that carry builders.
+    """Collect the requests from a project's files and from flows that carry builders.
 
     Args:
         project: The project.
-        flows: Its flows; only those modules are loaded that hold recipes or use Meta-Prefect.
-        selection: Which flows are meant.
-        environment: The environment that is deployed to.
-        environment_asked: Whether the environment was asked for by name, so that what is pinned to another one is skipped,
-            and said to be.
+        flows: Its flows; only modules that contain recipes or use Meta-Prefect are loaded.
+        selection: The selection.
+        environment: The environment to deploy to.
+        environment_asked: Whether the environment was named explicitly, so that entries pinned to another one are skipped,
+            with a note.
     """
     collected = _Collected(environment, project.environments.find(environment), environment_asked=environment_asked)
     try:
@@ -97,7 +97,7 @@ def requests_of(
 
 
 def recipes_of(part: ProjectPart, flows: ProjectFlows, shared: Recipes | None = None) -> Recipes:
-    """The recipes that a part of a project may name.
+    """Return the recipes available to a part of a project.
 
     Args:
         part: The part.
@@ -105,7 +105,7 @@ def recipes_of(part: ProjectPart, flows: ProjectFlows, shared: Recipes | None = 
         shared: Those of the project's own file.
 
     Raises:
-        ConfigurationError: One of its modules cannot be loaded, or holds no recipe or one of a name that is taken.
+        ConfigurationError: One of its modules cannot be loaded, or contains no recipe or one whose name is taken.
     """
     return Recipes(part.recipes, flows.of(part.root).modules.load_module, shared)
 
@@ -118,7 +118,7 @@ def _collect_part(
     selection: Selection,
     collected: _Collected,
 ) -> list[str]:
-    """Collect what a part of a project asks for; returns the names of its flows."""
+    """Collect the requests of a part of a project; return the names of its flows."""
     modules = project_flows.of(part.root).modules
     flows = find_flows(part.root) if part.entries else ()
     for entry in part.entries:
@@ -147,13 +147,13 @@ def _collect_part(
 
 
 def check_before_start(path: Path) -> bool:
-    """Find out, without running any code, whether there is anything to deploy: before a server is started for it.
+    """Check, without running any code, whether there is anything to deploy, before a server is started for it.
 
     Returns:
-        Whether there may be something. Where not, what earlier deploys of the project left may still be pruned.
+        Whether there may be something. If not, deployments left by earlier deploys may still be pruned.
 
     Raises:
-        ValidationFailed: The project file is wrong, or this is no project: no deployments, and no name to know any by.
+        ValidationFailed: The project file is invalid, or this is not a project: it has no deployments and no name to find any by.
     """
     project = read_project(path, required=False)
     try:
@@ -169,18 +169,18 @@ def check_before_start(path: Path) -> bool:
 
 
 def _check_searchable(project: Project) -> None:
-    """Refuse to search a folder for flows that nobody takes for a project."""
+    """Refuse to search a folder for flows that is unlikely to be a project."""
     if not project.file.exists():
         check_searchable(project.root)
 
 
 def nothing_to_deploy(project: Project, environment: str = "", left: Sequence[str] = ()) -> ConfigurationError:
-    """What is wrong with a project that asks for nothing.
+    """Build the error for a project that requests nothing.
 
     Args:
         project: The project.
-        environment: The environment that was to be deployed to.
-        left: The deployments that it has there all the same.
+        environment: The environment to deploy to.
+        left: The deployments that still exist there.
     """
     here = project.chosen or project
     message = f"nothing to deploy: there is no {here.file.name} with deployments, and no flow here carries a builder"
@@ -194,12 +194,12 @@ def nothing_to_deploy(project: Project, environment: str = "", left: Sequence[st
 
 
 class _Collected:
-    """What has been found so far.
+    """The findings so far.
 
     Args:
-        environment: The environment that is deployed to.
-        described: What the project says of it.
-        environment_asked: Whether it was asked for by name.
+        environment: The environment to deploy to.
+        described: The project's settings for it.
+        environment_asked: Whether it was named explicitly.
     """
 
     def __init__(self, environment: str, described: Environment | None, *, environment_asked: bool) -> None:
@@ -213,7 +213,7 @@ class _Collected:
         self.skipped: list[Remark] = []
 
     def unused_defaults(self) -> Iterator[ConfigurationError]:
-        """Say which defaults of the environment no entry's recipe knows."""
+        """Yield errors for defaults of the environment that no entry's recipe has."""
         if self.described is None or not self.models:
             return
         known = {name for model in self.models for name in model.model_fields}
@@ -225,7 +225,7 @@ class _Collected:
     def add(
         self, found: DeploymentRequest | list[ConfigurationError], part: ProjectPart, project: Project, *, beside: bool
     ) -> None:
-        """Sort a finding into requests, errors and what is skipped; errors ``beside`` the selection are kept apart."""
+        """Sort a finding into requests, errors and skipped ones; errors ``beside`` the selection are kept separately."""
         if not isinstance(found, DeploymentRequest):
             (self.beside if beside else self.errors).extend(found)
             return
@@ -241,7 +241,7 @@ class _Collected:
 def _decorated_request(
     found: DecoratedFlow, recipes: Recipes, where: str
 ) -> DeploymentRequest | list[ConfigurationError]:
-    """Ask for a flow that carries builders: by the recipe among them, else by the built-in one."""
+    """Request a flow that carries builders: with the recipe among them, else with the built-in one."""
     carried = [builder for builder in builders_of(found.flow) if isinstance(builder, RecipeBuilder)]
     if carried:
         outermost = carried[-1]

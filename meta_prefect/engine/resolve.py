@@ -1,4 +1,4 @@
-"""Resolving: builders turn the drafts of deployments into what is wanted; each kind of builder is a task over the whole batch."""
+"""Resolves drafts into desired deployments: each kind of builder runs as a task over the whole batch."""
 
 from __future__ import annotations
 
@@ -35,28 +35,28 @@ from meta_prefect.redaction import remember_within
 from meta_prefect.sealing import HIDDEN
 
 Within = Callable[[], AbstractContextManager[None]]
-"""Opens what a project's code needs around it while it is called: its own modules."""
+"""Opens the context in which a project's code must run: with its own modules importable."""
 
 
 @dataclass(slots=True)
 class Draft:
-    """A deployment that its builders are working on.
+    """A deployment while its builders run.
 
     Attributes:
-        where: Where the user asked for it: the place in the project file, or the flow's entrypoint.
+        where: Where it was requested: the position in the project file, or the flow's entrypoint.
         builders: Its builders in the order in which they apply.
-        deployment: What the builders have made of it so far.
-        errors: What is wrong with it; builders then leave it alone.
-        components: What it needs, once all builders have had their say.
-        flow_requires: What the flow itself needs, such as the block of its result storage.
-        remarks: What comparing it with the server has found that users should know.
-        place_of: Finds where the user wrote the value that an error is about; None where that is not known.
-        home: What the code of its flow needs around it.
-        elsewhere: What builders need around them that stand elsewhere in the project, by their ``id``.
-        marks: Tags that it gets whatever its builders say.
-        recipe: The name of the recipe that it was asked for by.
-        variables: Gives what that recipe was told, as JSON.
-        built: As its builders made it, where a policy has changed it since.
+        deployment: The deployment as built so far.
+        errors: Its errors; once there are any, builders skip it.
+        components: The components it requires, after all builders have run.
+        flow_requires: The components the flow itself requires, such as the block of its result storage.
+        remarks: Notes for the user from comparing it with the server.
+        place_of: Returns where the user wrote the value an error is about; None if unknown.
+        home: The context in which its flow's code must run.
+        elsewhere: The contexts of builders defined elsewhere in the project, by the builder's ``id``.
+        marks: Tags it gets regardless of its builders.
+        recipe: The name of the requested recipe.
+        variables: Returns the recipe's variables as JSON.
+        built: The deployment before a policy changed it.
     """
 
     where: str
@@ -75,12 +75,12 @@ class Draft:
     built: Deployment | None = field(default=None, repr=False)
 
     def as_built(self) -> Deployment:
-        """The deployment as its builders made it: a plan that is made again asks policies again."""
+        """Return the deployment before policies: re-planning applies them again."""
         self.deployment, self.built = self.built or self.deployment, None
         return self.deployment
 
     def fixed_by_policy(self, fixed: Deployment, host: Host) -> None:
-        """Take what a policy has made of it, and check that like what its builders made."""
+        """Replace the deployment by a policy's version, and check it like one made by builders."""
         self.built, self.deployment = self.deployment, fixed
         try:
             self._check(host)
@@ -88,18 +88,18 @@ class Draft:
             self.refuse(error)
 
     def within(self, builder: FlowBuilderInterface) -> Within:
-        """What the code of a builder needs around it while it is called."""
+        """Return the context in which a builder's code must run."""
         return self.elsewhere.get(id(builder), self.home)
 
     def apply(self, builder: FlowBuilderInterface) -> None:
-        """Let one builder have its say; what it raises becomes this draft's error."""
+        """Apply one builder; its exception becomes an error of this draft."""
         if self.errors:
             return
         remember_within(getattr(builder, "__dict__", None))
         try:
             made = builder.update_deployment(self.deployment.private_copy())
         except ConfigurationError as error:
-            # what a builder names itself, such as one schedule of several, is found through the entry
+            # the position of what a builder names itself, such as one of several schedules, is found through the entry
             self._refuse_of(builder, error, named=error.where is not None)
         except ValidationError as error:
             self._refuse_of(builder, noted(BuilderError(first_line(error), hint=hint_of(error)), error))
@@ -118,7 +118,7 @@ class Draft:
                 )
 
     def _refuse_of(self, builder: FlowBuilderInterface, error: ConfigurationError, *, named: bool = False) -> None:
-        """Note what a builder has raised: at the value that it is about where that is known, else with the builder's name."""
+        """Record a builder's error, at the position of the offending value if known, else with the builder's name."""
         place = self.place_of(error)
         if named or (place and not isinstance(error, BuilderError)):
             error.asked_for_at(place or self.where)
@@ -130,7 +130,7 @@ class Draft:
         return f"{place or self.where}: builder {type(builder).__name__} of {self.deployment.full_name}"
 
     def complete(self, host: Host) -> None:
-        """Fill what the builders left open, and check what no deployment can do without."""
+        """Fill in what the builders left open, and check what every deployment needs."""
         if self.errors:
             return
         try:
@@ -141,12 +141,12 @@ class Draft:
             self.refuse(error)
 
     def refuse(self, error: ConfigurationError) -> None:
-        """Note what is wrong, and where it was asked for."""
+        """Record an error, with where the deployment was requested."""
         error.asked_for_at(self.place_of(error) or self.where)
         self.errors.append(error)
 
     def _join_steps(self) -> None:
-        """Put what comes after the code behind what brings it, now that all builders have said what that is."""
+        """Append the steps that follow the code fetch, now that all builders have run."""
         deployment = self.deployment
         if deployment.steps_after_code:
             deployment.pull_steps = behind(deployment.pull_steps, deployment.steps_after_code)
@@ -157,7 +157,7 @@ class Draft:
         wanted = [*self.flow_requires, *asked]
         pools = [component for component in wanted if isinstance(component, WorkerPool)]
         if self.deployment.work_pool_name is None and pools:
-            # The outermost pool is the one that the deployment runs in, as an outer builder overrides.
+            # An outer builder overrides, so the outermost pool is the one that the deployment runs in.
             self.deployment.work_pool_name = pools[-1].completed(self.deployment, host).name
         if self.deployment.pool_defaults and not pools:
             raise ConfigurationError(
@@ -171,7 +171,7 @@ class Draft:
         try:
             with self.within(builder)():
                 asked = builder.requires
-                # A plan must not depend on the order of a set.
+                # A plan must not depend on set order.
                 required: list[Any] = sorted(asked, key=repr) if isinstance(asked, Set) else list(asked)
         except ConfigurationError:
             raise
@@ -205,7 +205,7 @@ class Draft:
         except ValueError as error:
             raise ConfigurationError(f"the flow's name {error}", where=self.where) from None
         try:
-            # Changes in place escape validation on assignment.
+            # Changes in place bypass validation on assignment.
             type(deployment).model_validate(dict(deployment))
         except ValidationError as error:
             raise BuilderError(first_line(error), where=f"{self.where}: {deployment.full_name}") from None
@@ -227,7 +227,7 @@ class Draft:
             self.refuse(error)
 
     def _make_json(self) -> None:
-        """Give what travels to the server its JSON form, so that it compares equal with what comes back."""
+        """Convert what is sent to the server to its JSON form, so that it compares equal with what is returned."""
         deployment = self.deployment
         try:
             for name in ("parameters", "job_variables", "pull_steps"):
@@ -243,7 +243,7 @@ class Draft:
             ) from None
 
     def _refuse_hidden(self) -> None:
-        """Refuse what was taken from a page of a run, where secrets are hidden: no run could do anything with it."""
+        """Reject values copied from a run's page, where secrets are masked: they would be useless in a run."""
         deployment = self.deployment
         for name in ("parameters", "job_variables", "pull_steps"):
             if is_hidden(getattr(deployment, name)):
@@ -255,9 +255,9 @@ class Draft:
 
 
 def with_requirements(components: Iterable[Component]) -> list[Component]:
-    """Add what components themselves require, each before what requires it, and each once; work pools come first.
+    """Add the components that components require, dependencies first and without duplicates; work pools come first.
 
-    A worker that starts before its pool is there would make one, without our additions to its template.
+    A worker started before its pool exists would create one, without our additions to its template.
     """
     ordered: dict[ComponentKey, Component] = {}
 
@@ -290,11 +290,11 @@ def _conflict(one: Component, other: Component) -> ConflictError:
 
 @dataclass(frozen=True, eq=False)
 class BuilderStep:
-    """One kind of builder, applied to every deployment of the batch that has it at this point of its chain.
+    """One kind of builder, applied to every deployment of the batch that has it next in its chain.
 
     Attributes:
-        title: What the step is called in the Prefect UI.
-        members: The drafts, each with the builder to apply.
+        title: The step's name in the Prefect UI.
+        members: The drafts, each with its builder.
     """
 
     title: str
@@ -304,7 +304,7 @@ class BuilderStep:
         return self.title
 
     def run(self) -> list[ConfigurationError]:
-        """Apply the builders; returns what they have raised."""
+        """Apply the builders; return the errors they raised."""
         raised: list[ConfigurationError] = []
         for within, members in groupby(self.members, key=lambda one: one[0].within(one[1])):
             with within():
@@ -316,10 +316,10 @@ class BuilderStep:
 
 
 def builder_steps(drafts: Sequence[Draft]) -> list[BuilderStep]:
-    """Group the builders of a batch into steps, keeping the order of each deployment's own chain.
+    """Group the builders of a batch into steps, preserving the order of each deployment's chain.
 
-    Chains of one recipe are mostly alike, so the step count stays that of one chain. Where they differ, the kind of builder
-    goes next that the fewest other chains still have further down.
+    Chains of one recipe are usually the same, so the number of steps stays that of one chain. Where they differ, the next
+    kind of builder is the one that the fewest other chains contain further down.
     """
     pending = {index: list(draft.builders) for index, draft in enumerate(drafts) if draft.builders}
     steps: list[BuilderStep] = []
@@ -341,10 +341,10 @@ def builder_steps(drafts: Sequence[Draft]) -> list[BuilderStep]:
 
 
 def shared_components(drafts: Iterable[Draft]) -> list[Component]:
-    """List what a batch needs, each component once, what is required before what requires it.
+    """Return the components that a batch requires, without duplicates, dependencies first.
 
-    Where two deployments want one component with different settings, the conflict becomes the later one's error and names
-    both. Work pools come first, whichever deployment asks for them.
+    If two deployments require a component with different settings, the conflict becomes an error of the later one and names
+    both. Work pools come first, whichever deployment requires them.
     """
     drafts = list(drafts)
     ordered: dict[ComponentKey, tuple[Component, Draft]] = {}
@@ -360,7 +360,7 @@ def shared_components(drafts: Iterable[Draft]) -> list[Component]:
 
 
 def needed_by(drafts: Iterable[Draft]) -> set[ComponentKey]:
-    """The keys of what deployments need: their own components, and their work pool, though another deployment may ask for it."""
+    """Return the keys of what deployments need: their components, and their work pool even if another deployment requires it."""
     keys: set[ComponentKey] = set()
     for draft in drafts:
         keys.update(component.key for component in draft.components)
@@ -370,7 +370,7 @@ def needed_by(drafts: Iterable[Draft]) -> set[ComponentKey]:
 
 
 def duplicate_names(drafts: Iterable[Draft]) -> list[tuple[Draft, ConflictError]]:
-    """Find deployments that would get the same name; all but the first are returned, each with what to say of it."""
+    """Find deployments with the same name; return all but the first of each, with the error."""
     first: dict[str, Draft] = {}
     found: list[tuple[Draft, ConflictError]] = []
     for draft in drafts:
@@ -389,7 +389,7 @@ def duplicate_names(drafts: Iterable[Draft]) -> list[tuple[Draft, ConflictError]
 
 @task(name="builder", task_run_name="{step}", cache_policy=NO_CACHE)
 async def run_builder(step: BuilderStep) -> State[None] | None:
-    """Apply one kind of builder to every deployment of the batch that has it; failed where it raised for any of them."""
+    """Apply one kind of builder to every deployment that has it; the task fails if it raises for any of them."""
     errors = step.run()
     logger = get_run_logger()
     for error in errors:
@@ -401,10 +401,10 @@ async def run_builder(step: BuilderStep) -> State[None] | None:
 
 
 async def build_observed(drafts: Sequence[Draft], host: Host) -> None:
-    """Run all builders of a batch, each kind as a task of its own."""
+    """Run all builders of a batch, each kind as a separate task."""
     for step in builder_steps(drafts):
-        # With its state, as what it raised belongs to its drafts, and the others go on.
-        state: Any = run_builder(whole(step), return_state=True)  # typed by Prefect as if it were no coroutine
+        # As a state: exceptions are recorded on the drafts, and the other steps go on.
+        state: Any = run_builder(whole(step), return_state=True)  # Prefect's types ignore that it is a coroutine
         await state
     _finish(drafts, host)
 
@@ -417,7 +417,7 @@ def build(drafts: Sequence[Draft], host: Host) -> None:
 
 
 def _finish(drafts: Sequence[Draft], host: Host) -> None:
-    """Mark the deployments as ours, fill what was left open, and find names that are given twice."""
+    """Mark the deployments as ours, fill in what was left open, and find duplicate names."""
     for home, those in groupby(drafts, key=lambda one: one.home):
         with home():
             for draft in those:

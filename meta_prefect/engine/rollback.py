@@ -1,4 +1,4 @@
-"""Checking what a rollback is about to write as a deploy would: a record may be old, or not be ours."""
+"""Checks what a rollback will write the way a deploy would: the record may be outdated, or not ours."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ async def check_restorable(
     project: Project,
     server: PrefectServer,
 ) -> None:
-    """Find out whether a deployment may be made what it was.
+    """Check whether a deployment may be restored to an earlier state.
 
     Args:
-        target: What it was.
-        history: All that is recorded of it.
-        live: What it is.
+        target: The earlier state.
+        history: Its recorded history.
+        live: Its live state.
         project: The project.
         server: The Prefect API.
 
     Raises:
-        TargetError: Its work pool is gone.
-        ValidationFailed: Something of what would be written fails a check of a deploy.
+        TargetError: Its work pool no longer exists.
+        ValidationFailed: What would be written fails a deploy's checks.
     """
     record = target.entry.after or {}
     where = f"{target.entry.deployment} at {target}"
@@ -79,12 +79,14 @@ async def check_restorable(
         raise ValidationFailed(errors)
 
 
-async def what_stays(deployment: str, live: LiveDeployment | None, owner: Owner, server: PrefectServer) -> str | None:
-    """Say what a deploy has made for a deployment and a rollback leaves as it is; None where there is nothing.
+async def untouched_by_rollback(
+    deployment: str, live: LiveDeployment | None, owner: Owner, server: PrefectServer
+) -> str | None:
+    """Describe what a deploy created for a deployment and a rollback does not touch; None if there is nothing.
 
     Args:
         deployment: Its name.
-        live: What it is; None where it is gone.
+        live: Its live state; None if it no longer exists.
         owner: The project and the environment.
         server: The Prefect API.
     """
@@ -98,7 +100,7 @@ async def what_stays(deployment: str, live: LiveDeployment | None, owner: Owner,
 
 
 def _check_values(deployment: Deployment, record: Record, pool: Record | None) -> Iterator[ConfigurationError]:
-    """Check parameters and job variables; what was live before the project had it may be whatever Prefect took."""
+    """Check parameters and job variables; states from before the project managed it may hold anything Prefect accepted."""
     yield from check_parameters(deployment)
     schedules: dict[str, Record] = record.get("schedules") or {}
     for slug, schedule in schedules.items():
@@ -122,7 +124,7 @@ async def _check_references(deployment: Deployment, server: PrefectServer) -> li
 
 
 def _deployment(target: HistoryEntry, root: Path) -> Deployment:
-    """What is to be written, as what a deploy checks."""
+    """Return what is to be written in the form that a deploy checks."""
     record = target.entry.after or {}
     page = target.page
     flow_name, _, name = target.entry.deployment.partition("/")
@@ -153,9 +155,9 @@ def _deployment(target: HistoryEntry, root: Path) -> Deployment:
 
 
 def _check_entrypoint(record: Record, root: Path, where: str) -> Iterator[ConfigurationError]:
-    """Say where an entrypoint leads out of the code that a run takes.
+    """Yield an error if an entrypoint is outside the code that a run gets.
 
-    Whether a file is there can only be known of this project's own folder; of a clone, a download or an image it cannot.
+    Whether the file exists can be checked only in this project's own folder, not in a clone, a download or an image.
     """
     entrypoint = parse_entrypoint(record.get("entrypoint") or "", where=where)
     if entrypoint.file is None:
@@ -169,7 +171,7 @@ def _check_entrypoint(record: Record, root: Path, where: str) -> Iterator[Config
     if not file.is_absolute():
         is_inside = file.parts[:1] != ("..",)
     else:
-        # Of an image the whole file system is the code.
+        # With an image, the whole file system counts as the code.
         is_inside = len(folders) == len(steps) and all(
             not str(folder).startswith("/") or file.is_relative_to(str(folder)) for folder in folders
         )

@@ -1,4 +1,4 @@
-"""Which deployments of a project are meant."""
+"""Selects deployments of a project by name or pattern."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from meta_prefect.errors import ConfigurationError, TargetError, nearest
 from meta_prefect.project import Project
 
 _SHOWN: Final = 10
-"""How many names are listed where none is similar."""
+"""How many names to list if none is similar."""
 
 
 class Selection(BaseModel):
-    """The deployments that were asked for; all of them where nothing was.
+    """The selected deployments; all if nothing is given.
 
-    A flow is left out before anything of it is loaded, as soon as its name shows that it is not meant.
+    A flow is skipped before it is loaded if its name shows that it is not selected.
 
     Attributes:
-        names: Flows (``etl``) or deployments (``etl/nightly-prod``); ``_`` and ``-`` are alike.
-        patterns: The same with wildcards ``*``, ``?`` and ``[…]``: ``*/nightly-*``. One without a ``/``, such as ``etl-*``, may
-            match the flow, the deployment's own name or both together.
-        file: Only flows of this file, given relative to the project's folder, or to that of the part that is meant alone.
+        names: Flows (``etl``) or deployments (``etl/nightly-prod``); ``_`` and ``-`` are equivalent.
+        patterns: The same with wildcards ``*``, ``?`` and ``[…]``: ``*/nightly-*``. One without a ``/``, such as ``etl-*``,
+            may match the flow, the deployment's own name or both together.
+        file: Only flows in this file, given relative to the folder of the project, or of the selected part.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -42,29 +42,29 @@ class Selection(BaseModel):
 
     @property
     def _loose(self) -> list[str]:
-        """The patterns that may match a deployment's name, whatever its flow."""
+        """The patterns that may match a deployment's name in any flow."""
         return [_normal(pattern) for pattern in self.patterns if "/" not in pattern]
 
     def __bool__(self) -> bool:
         return bool(self.names or self.patterns)
 
     def may_include(self, flow: str) -> bool:
-        """Whether any deployment of a flow can be meant."""
+        """Return whether any deployment of a flow may be selected."""
         return bool(self._loose) or self.names_flow(flow)
 
     def names_flow(self, flow: str) -> bool:
-        """Whether a flow is meant by its own name: what is wrong with others is of no interest."""
+        """Return whether a flow is selected by its own name, so that errors in other flows are irrelevant."""
         return not self or any(fnmatchcase(_normal(flow), pattern) for pattern, _ in self._wanted)
 
     def may_come_from(self, entrypoint: str) -> bool:
-        """Whether a flow with this entrypoint can be meant."""
+        """Return whether a flow with this entrypoint may be selected."""
         if self.file is None:
             return True
         module = self.file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         return entrypoint.startswith((f"{self.file}:", f"{module}.", f"{module}:"))
 
     def includes(self, flow: str, deployment: str) -> bool:
-        """Whether a deployment is meant."""
+        """Return whether a deployment is selected."""
         flow, deployment = _normal(flow), _normal(deployment)
         return (
             not self
@@ -73,11 +73,11 @@ class Selection(BaseModel):
         )
 
     def unmatched(self, flows: Iterable[str], deployments: Iterable[tuple[str, str]]) -> list[ConfigurationError]:
-        """Find what was asked for and is not there.
+        """Return an error for each name or pattern without a match.
 
         Args:
             flows: The names of the flows that the project deploys.
-            deployments: Pairs of flow and deployment name that were found for this selection.
+            deployments: Pairs of flow and deployment names found for this selection.
         """
         known_flows = set(flows)
         known = set(deployments)
@@ -98,7 +98,7 @@ class Selection(BaseModel):
 
 
 def _nearest(text: str, names: set[str]) -> str:
-    """Name what is nearest to a name or a pattern; of many names a few."""
+    """Suggest the name nearest to a name or pattern, or list a few."""
     if len(names) <= _SHOWN or get_close_matches(text, names, n=1):
         return nearest(text, names)
     return f"Known: {', '.join(sorted(names)[:_SHOWN])} and {len(names) - _SHOWN} more."
@@ -109,13 +109,13 @@ def _normal(text: str) -> str:
 
 
 def select_in(project: Project, path: Path, names: Sequence[str], patterns: Sequence[str]) -> Selection:
-    """Read what was asked for in a project.
+    """Build a selection for a project.
 
     Args:
         project: The project.
-        path: The path that was given; a Python file means the flows of that file.
-        names: The names that were given.
-        patterns: The patterns that were given.
+        path: The given path; a Python file selects the flows in it.
+        names: The given names.
+        patterns: The given patterns.
     """
     resolved = path.resolve()
     folder = (project.chosen or project).root

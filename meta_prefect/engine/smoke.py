@@ -1,4 +1,4 @@
-"""Letting deployments on trial run once; those that stand it become active, the others are put back as they were."""
+"""Performs the smoke runs of deployments on trial: those that pass are activated, the others are restored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from meta_prefect.engine.undo import put_all_back
 from meta_prefect.errors import MovedError
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.json_diff import Record
-from meta_prefect.interfaces.moments import length_in_words
+from meta_prefect.interfaces.times import length_in_words
 from meta_prefect.plan.changes import after_of
 from meta_prefect.plan.deployment_record import field_changes
 from meta_prefect.plan.smoke import SMOKE_TAG, as_settled
@@ -29,22 +29,22 @@ from meta_prefect.report import Outcome
 from meta_prefect.server import PrefectServer, ui_url
 from meta_prefect.texts import presentable
 
-MOST_AT_ONCE: Final = 10
-"""So many smoke runs are under way at a time."""
+MAX_AT_ONCE: Final = 10
+"""The maximum number of concurrent smoke runs."""
 
 _FINAL: Final = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 _POLL_SECONDS: Final = 1
-_PATIENCE_FOR_LOGS: Final = 4
-_PATIENCE_FOR_CANCELLING: Final = 60
+_LOGS_TIMEOUT: Final = 4
+_CANCEL_TIMEOUT: Final = 60
 _LINES: Final = 3
 
 
 class Verdict(NamedTuple):
-    """How a smoke run has ended.
+    """The result of a smoke run.
 
     Attributes:
-        run_id: The run; None where none could be started.
-        failure: Why it does not count; None where all is well.
+        run_id: The run; None if none could be started.
+        failure: Why it failed; None if it passed.
     """
 
     run_id: str | None
@@ -57,18 +57,18 @@ async def prove(
     server: PrefectServer,
     cannot_run: Callable[[PlannedDeployment], str | None],
 ) -> list[Outcome]:
-    """Let each deployment on trial run once, many at a time, and end its trial either way.
+    """Run each deployment on trial once, many at a time, and end its trial either way.
 
     Args:
-        written: Deployments that have been written, each with what became of it; those that get no smoke run stay as they are.
+        written: Deployments that were written, with their outcomes; those without a smoke run are left as they are.
         context: The deploy.
         server: The Prefect API.
-        cannot_run: Says why none of its runs would start; None where they would.
+        cannot_run: Returns why a deployment's runs would not start; None if they would.
 
     Returns:
-        What became of each.
+        The outcome of each.
     """
-    limit = asyncio.Semaphore(MOST_AT_ONCE)
+    limit = asyncio.Semaphore(MAX_AT_ONCE)
 
     async def verdict(planned: PlannedDeployment, outcome: Outcome) -> Verdict:
         if outcome.action == "failed" or outcome.id is None:
@@ -100,7 +100,7 @@ def _judged(outcome: Outcome, verdict: Verdict | None, put_back: Mapping[str, Ex
         detail = "; ".join(filter(None, (outcome.detail, "its smoke run has passed")))
         return outcome.model_copy(update={**run, "detail": detail})
     error = put_back.get(outcome.deployment)
-    # It is no longer what was planned: neither on the page of the ledger nor to be put back once more.
+    # It no longer matches the plan: it must be neither recorded in the ledger nor restored again.
     back = {"id": None, "tried": False} if error is None else {}
     ends = "put back as it was" if error is None else f"could not be put back ({type(error).__name__}: {error})"
     detail = presentable(f"{verdict.failure} ({ends})", longest=None)
@@ -109,7 +109,7 @@ def _judged(outcome: Outcome, verdict: Verdict | None, put_back: Mapping[str, Ex
 
 @task(name="smoke run", task_run_name="smoke run of {planned}", cache_policy=NO_CACHE)
 async def smoke_run(planned: PlannedDeployment, deployment_id: str, server: PrefectServer) -> Verdict:
-    """Run a deployment once, where its runs run, and wait for the end; what is not through in time is cancelled."""
+    """Run a deployment once on its own infrastructure and wait for the end; a run that times out is cancelled."""
     smoke = planned.smoke
     assert smoke is not None, "asked of those that get one"  # noqa: S101 - for the type checker
     logger = get_run_logger()
@@ -148,7 +148,7 @@ async def smoke_run(planned: PlannedDeployment, deployment_id: str, server: Pref
 
 
 async def _end_those_before(deployment_id: str, server: PrefectServer) -> None:
-    """Cancel the smoke runs of deploys that did not live to see their end."""
+    """Cancel leftover smoke runs of killed deploys."""
     condition: Record = {
         "deployments": {"id": {"any_": [deployment_id]}},
         "flow_runs": {"tags": {"all_": [SMOKE_TAG]}, "state": {"type": {"not_any_": [*_FINAL, "CANCELLING"]}}},
@@ -158,7 +158,7 @@ async def _end_those_before(deployment_id: str, server: PrefectServer) -> None:
 
 
 async def _final_state(run_id: str, seconds: float, server: PrefectServer) -> Record | None:
-    """The state in which a run ends; None where it does not within a time."""
+    """Return the final state of a run; None if it times out."""
     with anyio.move_on_after(seconds):
         while True:
             state: Record = (await server.get(f"/flow_runs/{run_id}"))["state"]
@@ -169,17 +169,17 @@ async def _final_state(run_id: str, seconds: float, server: PrefectServer) -> Re
 
 
 async def _cancel(run_id: str, server: PrefectServer) -> None:
-    """Cancel a run, and see that it ends: its deployment may be gone after that."""
+    """Cancel a run and wait for it to end, because its deployment may be deleted afterwards."""
     await server.post(f"/flow_runs/{run_id}/set_state", {"state": {"type": "CANCELLING"}})
-    if await _final_state(run_id, _PATIENCE_FOR_CANCELLING, server) is None:
+    if await _final_state(run_id, _CANCEL_TIMEOUT, server) is None:
         body = {"state": {"type": "CANCELLED", "message": "its smoke run did not end in time"}, "force": True}
         await server.post(f"/flow_runs/{run_id}/set_state", body)
 
 
 async def _last_errors(run_id: str, server: PrefectServer) -> list[str]:
-    """The last lines of the last errors that a run has logged; Prefect sends logs every two seconds."""
+    """Return the last lines of the last errors logged by a run; Prefect sends logs every two seconds."""
     condition: Record = {"logs": {"flow_run_id": {"any_": [run_id]}, "level": {"ge_": 40}}}
-    for _ in range(_PATIENCE_FOR_LOGS):
+    for _ in range(_LOGS_TIMEOUT):
         if found := await server.post("/logs/filter", {**condition, "sort": "TIMESTAMP_DESC", "limit": _LINES}):
             lines = [str(one["message"]).strip().rpartition("\n")[2] for one in reversed(found)]
             return list(dict.fromkeys(filter(None, lines)))
@@ -189,10 +189,10 @@ async def _last_errors(run_id: str, server: PrefectServer) -> list[str]:
 
 @task(name="activate", task_run_name="activate {planned}", **RETRY_TEMPORARY_ERRORS)
 async def activate(planned: PlannedDeployment, server: PrefectServer) -> None:
-    """End the trial of a deployment that works: its schedules and its pause are as they are wanted.
+    """End the trial of a deployment that works: set its schedules and its pause as planned.
 
     Raises:
-        MovedError: Somebody has deleted it meanwhile.
+        MovedError: It was deleted in the meantime.
     """
     progress().step(f"activate {planned}")
     name = str(planned)

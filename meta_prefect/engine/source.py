@@ -1,8 +1,8 @@
-"""Getting a project to where it is deployed from: the folder that was named, or a fresh copy of its Git repository.
+"""Provides the project to be deployed: the given folder, or a fresh clone of its Git repository.
 
-A deployer that runs in Prefect has its source from its deployment's pull step, which no parameter of a run can change. The run
-reads it there, and fetches the project itself at the branch or commit that it is asked for, so that what is wrong with that is
-said by the run and not by a process that ends.
+A deployer's source is fixed in its deployment's pull step, which no run parameter can change. The run reads it there and
+fetches the project itself, at the requested branch or commit, so that errors are reported by the run instead of a crashed
+process.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from meta_prefect.engine.observed import RETRY_TEMPORARY_ERRORS, deployment_id
 from meta_prefect.engine.progress import progress
 from meta_prefect.errors import TargetError, UnreachableError, ValidationFailed, nearest
 from meta_prefect.git import git
-from meta_prefect.implementations.code.git import check_reference, opened_by
+from meta_prefect.implementations.code.git import check_reference, credentials_argument
 from meta_prefect.implementations.code.project_source import PULL_STEP, ProjectSource
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.context import CodeOrigin
@@ -40,15 +40,15 @@ _WHOLE_COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _ABBREVIATED: Final = re.compile(r"[0-9a-f]{7,39}")
 _GIT_ERRORS: Final = (RuntimeError, subprocess.CalledProcessError)
 _WHERE: Final = "branch or commit"
-_MOST_KNOWN: Final = 50
+_MAX_KNOWN: Final = 50
 
 
 _fetched: dict[Path, ProjectSource] = {}
-"""The copies that this process has made."""
+"""The clones made by this process."""
 
 
 async def given_source(server: PrefectServer) -> ProjectSource | None:
-    """The source that this run's deployment fixes; None where there is no such deployment, as on a command line."""
+    """Return the source fixed by this run's deployment; None without such a deployment, as on a command line."""
     if (given := await _given(server)) is None:
         return None
     source = ProjectSource.model_validate(given["source"])
@@ -58,13 +58,13 @@ async def given_source(server: PrefectServer) -> ProjectSource | None:
 
 
 async def given_policies(server: PrefectServer) -> Enforcement:
-    """The policies to which this run's deployment holds the project; none where there is no such deployment."""
+    """Return the policies enforced by this run's deployment; none without such a deployment."""
     given = await _given(server) or {}
     return Enforcement.model_validate(given.get("enforcement") or {})
 
 
 async def _given(server: PrefectServer) -> Record | None:
-    """What the pull step of this run's deployment fixes, which no parameter of a run can change."""
+    """Return what the pull step of this run's deployment fixes, which no run parameter can change."""
     own_id = deployment_id()
     found: Record | None = await server.get(f"/deployments/{own_id}") if own_id else None
     steps: list[Record] = (found or {}).get("pull_steps") or []
@@ -79,7 +79,7 @@ async def project_source(
     Args:
         source: A :class:`~meta_prefect.implementations.code.project_source.ProjectSource`.
         fetch: Whether to fetch the project now, because the flow itself is in it.
-        enforcement: A :class:`~meta_prefect.project.Enforcement`, which the run reads itself.
+        enforcement: A :class:`~meta_prefect.project.Enforcement`, which only the run itself reads.
 
     Returns:
         The folder to start in.
@@ -94,7 +94,7 @@ async def project_source(
 
 
 def origin_of(folder: Path) -> CodeOrigin | None:
-    """Where a folder was fetched from; None where nobody fetched it."""
+    """Return where a folder was fetched from; None if it was not fetched."""
     for root, source in _fetched.items():
         if folder.resolve().is_relative_to(root) and source.repository is not None:
             inside = folder.resolve().relative_to(root).as_posix()
@@ -106,17 +106,17 @@ def origin_of(folder: Path) -> CodeOrigin | None:
 async def project_folder(
     path: str, revision: str | None, server: PrefectServer, plan: SavedPlan | None = None
 ) -> AsyncGenerator[Path]:
-    """Get the project that a run is to deploy, for as long as it needs it.
+    """Provide the project that a run is to deploy, for as long as it needs it.
 
     Args:
-        path: The project's folder or a file in it; in a deployer's deployment relative to its source.
-        revision: The branch or commit that the run asks for.
+        path: The project's folder or a file in it; for a deployer's run, relative to its source.
+        revision: The branch or commit requested by the run.
         server: The Prefect API.
-        plan: The plan that is applied or carried on: its commit counts.
+        plan: The saved plan being applied or continued, whose commit is used.
 
     Raises:
-        ValidationFailed: The run asks for something that its deployment does not allow, or that is not there.
-        UnreachableError: The repository does not answer.
+        ValidationFailed: The run requests something that its deployment does not allow, or that does not exist.
+        UnreachableError: The repository does not respond.
     """
     source = await given_source(server)
     revision = (revision or "").strip() or None
@@ -136,10 +136,10 @@ async def project_folder(
 
 
 def inside(root: Path, path: str) -> Path:
-    """A path of a source, once links are followed.
+    """Return a path in a source, with symbolic links resolved.
 
     Raises:
-        ValidationFailed: It leads out of it.
+        ValidationFailed: It is outside the source.
     """
     found = (root / path).resolve()
     if not found.is_relative_to(root.resolve()):
@@ -157,10 +157,10 @@ def _no_choice(revision: str, why: str) -> TargetError:
 
 
 def check_allowed(source: ProjectSource, revision: str | None) -> None:
-    """Refuse a branch or commit that a run may not name.
+    """Reject a branch or commit that a run may not request.
 
     Raises:
-        ValidationFailed: It is none, or the deployer is not for it.
+        ValidationFailed: It is invalid, or the deployer does not allow it.
     """
     if revision is None:
         return
@@ -181,7 +181,7 @@ def check_allowed(source: ProjectSource, revision: str | None) -> None:
 
 @dataclass(frozen=True)
 class Fetch:
-    """A copy of a repository to be made, as one parameter of a task."""
+    """A clone to be made, as a single task parameter."""
 
     source: ProjectSource
     revision: str | None
@@ -201,7 +201,7 @@ async def fetch_observed(fetch: Fetch) -> Path:
 
     Raises:
         ValidationFailed: There is no such branch, commit or folder.
-        UnreachableError: The repository does not answer.
+        UnreachableError: The repository does not respond.
     """
     progress().step(f"fetch {fetch}")
     folder = await fetch_source(fetch.source, fetch.revision, fetch.into)
@@ -210,23 +210,23 @@ async def fetch_observed(fetch: Fetch) -> Path:
 
 
 async def fetch_source(source: ProjectSource, revision: str | None, into: Path) -> Path:
-    """Make a fresh copy of a Git repository; returns the project's folder in it.
+    """Clone a Git repository; return the project's folder in the clone.
 
     Args:
         source: The repository.
-        revision: A branch, a tag, or a commit's hash, which may be abbreviated; None means the source's own.
-        into: A folder for the copy.
+        revision: A branch, a tag, or a commit hash, which may be abbreviated; None for the source's own.
+        into: A folder for the clone.
 
     Raises:
-        ValidationFailed: There is no such branch, commit or folder, or no such block as is to open it.
-        UnreachableError: The repository does not answer.
+        ValidationFailed: There is no such branch, commit or folder, or the credentials block does not exist.
+        UnreachableError: The repository does not respond.
     """
     wanted = revision or source.revision
     is_commit = wanted is not None and _WHOLE_COMMIT.fullmatch(wanted) is not None
     copy = _Copy(source.repository or "", into, await _credentials(source))
     try:
         root = await copy.make(branch=None if is_commit else wanted, commit=wanted if is_commit else None)
-    except ValueError as error:  # what Prefect's storage says of credentials that it can make nothing of
+    except ValueError as error:  # raised by Prefect's storage for invalid credentials
         hint = "A secret holds the token alone; a block for a Git host has a token, or a user and a password."
         raise ValidationFailed([TargetError(str(error), where=f"block {source.token}", hint=hint)]) from None
     except _GIT_ERRORS as error:
@@ -234,7 +234,7 @@ async def fetch_source(source: ProjectSource, revision: str | None, into: Path) 
             return await fetch_source(source, whole, into)
         raise await copy.why_not(wanted, error, is_commit=is_commit) from None
     if is_commit and not git(root, "branch", "--remotes", "--contains", "HEAD"):
-        # Hosts of repositories give out the commits of anybody's fork under the address of the original.
+        # Repository hosts serve the commits of any fork under the original's URL.
         raise ValidationFailed([TargetError(f"{wanted} is on no branch of {source.repository}", where=_WHERE)])
     _fetched[root] = source
     folder = inside(root, source.subfolder or ".")
@@ -245,16 +245,18 @@ async def fetch_source(source: ProjectSource, revision: str | None, into: Path) 
 
 
 async def _credentials(source: ProjectSource) -> Any:
-    """What opens the repository, as Prefect's storage takes it; None where nothing is needed.
+    """Return the credentials for the repository as Prefect's storage takes them; None if none are needed.
 
-    The block is resolved here, as Prefect does it for its own steps: the secret is in this process alone. Prefect would resolve
-    a pull step's references too, but a run whose block is gone would then end before it could say so.
+    The block is loaded here, as Prefect does for its own steps: the secret stays in this process. Prefect would resolve
+    references in a pull step too, but then a run whose block is missing would end before it could report that.
 
     Raises:
-        ValidationFailed: There is no such block.
+        ValidationFailed: The block does not exist.
     """
     try:
-        opened: Record = await resolve_block_document_references(opened_by(source.token, source.repository or ""))
+        opened: Record = await resolve_block_document_references(
+            credentials_argument(source.token, source.repository or "")
+        )
     except ObjectNotFound:
         block_type, _, name = (source.token or "").partition("/")
         error = TargetError(
@@ -271,7 +273,7 @@ async def _credentials(source: ProjectSource) -> Any:
 
 
 class _Copy:
-    """A copy of a repository in the making, by Prefect's Git storage, which knows how each host wants its credentials."""
+    """A clone in the making, using Prefect's Git storage, which knows how each host expects credentials."""
 
     def __init__(self, repository: str, into: Path, credentials: Any) -> None:
         self._repository = repository
@@ -281,7 +283,7 @@ class _Copy:
     async def make(self, *, branch: str | None = None, commit: str | None = None, name: str = "project") -> Path:
         from prefect.runner.storage import GitRepository
 
-        os.environ.setdefault("GIT_TERMINAL_PROMPT", "0")  # nobody is there to answer
+        os.environ.setdefault("GIT_TERMINAL_PROMPT", "0")  # nobody is there to answer a prompt
         storage = GitRepository(
             url=self._repository,
             credentials=self._credentials,
@@ -295,10 +297,10 @@ class _Copy:
         return storage.destination.resolve()
 
     async def whole_commit(self, abbreviated: str) -> str | None:
-        """The commit on a branch whose hash begins so; None where there is none.
+        """Return the commit on a branch that an abbreviated hash refers to; None if there is none.
 
         Raises:
-            ValidationFailed: There are several.
+            ValidationFailed: The hash is ambiguous.
         """
         if _ABBREVIATED.fullmatch(abbreviated) is None:
             return None
@@ -321,7 +323,7 @@ class _Copy:
     async def why_not(
         self, wanted: str | None, error: Exception, *, is_commit: bool
     ) -> ValidationFailed | UnreachableError:
-        """Find out whether the repository or what was wanted of it is not there: Git and Prefect say the same of both."""
+        """Determine whether the repository or the requested revision is missing: Git and Prefect report both the same way."""
         try:
             root = await self.make(name="default")
         except _GIT_ERRORS as failure:
@@ -339,12 +341,12 @@ class _Copy:
         what = "commit" if is_commit else "branch or tag"
         lines = (git(root, "ls-remote", "--heads", "--tags", "origin") or "").splitlines()
         known = [line.partition("refs/")[2].partition("/")[2].removesuffix("^{}") for line in lines]
-        hint = "Has it been pushed?" if is_commit else nearest(wanted or "", known[:_MOST_KNOWN])
+        hint = "Has it been pushed?" if is_commit else nearest(wanted or "", known[:_MAX_KNOWN])
         return ValidationFailed(
             [TargetError(f"there is no {what} {wanted!r} in {self._repository}", where=_WHERE, hint=hint)]
         )
 
 
 def _top_of(folder: Path) -> Path:
-    """The folder of the copy that a folder is in."""
+    """Return the root of the clone that contains a folder."""
     return next((one for one in (folder.resolve(), *folder.resolve().parents) if (one / ".git").exists()), folder)

@@ -1,7 +1,7 @@
-"""Checking a project by its sources alone, where its code must not run: a pull request from a fork, beside secrets.
+"""Checks a project by its sources alone, where its code must not run: a pull request from a fork, next to secrets.
 
-Neither flows nor recipes of the project are imported, its variables are not filled from the environment, and Prefect is loaded
-where the project holds no settings for it: a ``prefect.toml`` there could name code to run.
+Neither flows nor recipes of the project are imported, variables are not filled from the environment, and Prefect is loaded in
+a folder where the project has no settings for it: a ``prefect.toml`` could name code to run.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from meta_prefect.project import (
     Project,
     ProjectPart,
     check_searchable,
-    names_environment,
     read_project,
+    refers_to_environment,
 )
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ _GROUP: Final = "meta_prefect.recipes"
 
 @dataclass(frozen=True, slots=True)
 class SourcesChecked:
-    """What the sources of a project say, where nothing is wrong with them.
+    """The result of checking a project's sources without finding errors.
 
     Attributes:
-        environment: The environment that was meant.
-        entries: The flow and the recipe of each deployment that the project file asks for there.
-        unchecked: What only running the project's code would tell.
+        environment: The environment checked.
+        entries: The flow and recipe of each deployment that the project file requests there.
+        unchecked: What could be checked only by running the project's code.
     """
 
     environment: str
@@ -51,15 +51,15 @@ class SourcesChecked:
 
 
 def check_sources(path: Path, environment: str, wanted: Callable[[str], bool]) -> SourcesChecked:
-    """Check a project without running any of its code, as far as that goes.
+    """Check a project as far as possible without running any of its code.
 
     Args:
         path: The project's folder, or a file in it.
         environment: The environment.
-        wanted: Whether a flow is meant, by its name.
+        wanted: Returns whether a flow is selected, by its name.
 
     Raises:
-        ValidationFailed: Everything that is wrong with it.
+        ValidationFailed: All errors found.
     """
     project = read_project(path.resolve(), required=False)
     if not project.file.exists():
@@ -80,14 +80,14 @@ def check_sources(path: Path, environment: str, wanted: Callable[[str], bool]) -
 
 @contextmanager
 def _elsewhere() -> Generator[None]:
-    """Be in a folder that the project cannot have written to."""
+    """Change to a folder that the project cannot have written to."""
     with tempfile.TemporaryDirectory() as empty, chdir(empty):
         yield
 
 
 @dataclass(slots=True)
 class _Found:
-    """What has been found so far."""
+    """The findings so far."""
 
     project: Project
     environment: str
@@ -128,7 +128,7 @@ class _Found:
             return
         described = self.project.environments.find(self.environment)
         written = layered(entry, self.environment, described, recipe.variables_model)
-        if names_environment(written.values):
+        if refers_to_environment(written.values):
             self.unchecked.append(f"{entry.where}: its variables name environment variables")
             return
         checked = check_variables(recipe.variables_model, written.values, recipe.recipe_name, written.locate)
@@ -136,7 +136,7 @@ class _Found:
             self.errors.extend(checked)
 
     def _names_in_modules(self, part: ProjectPart) -> set[str]:
-        """The names that recipe modules bind; ``*`` where one of them is not a file of the project, or cannot be read."""
+        """Return the names bound by recipe modules; ``*`` if one of them is not a file of the project or cannot be read."""
         names: set[str] = set()
         for one in {self.project.root: self.project, part.root: part}.values():
             for module in one.recipes:
@@ -153,10 +153,10 @@ class _Found:
 
 
 def _installed(entry: Entry, own: set[str], root: Path) -> Recipe | None:
-    """The recipe of an entry, where an installed package has it; None where it is the project's own.
+    """Return an entry's recipe if an installed package provides it; None if it is the project's own.
 
     Raises:
-        RecipeError: There is none of that name.
+        RecipeError: There is no such recipe.
     """
     points: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=_GROUP)}
     point = points.get(entry.recipe)
@@ -174,14 +174,14 @@ def _installed(entry: Entry, own: set[str], root: Path) -> Recipe | None:
 
 
 def _lies_in(root: Path, module: str) -> bool:
-    """Whether a package is one of the repository, though it is installed: it then runs from there."""
+    """Return whether an installed package is part of the repository, and so runs from there."""
     spec = find_spec(module.partition(".")[0])
     top = next((one for one in (root, *root.parents) if (one / ".git").exists()), root)
     return spec is None or spec.origin is None or Path(spec.origin).resolve().is_relative_to(top)
 
 
 def _importing_us(root: Path, recipes: Sequence[str]) -> list[str]:
-    """The files of flows that use Meta-Prefect, recipe modules apart, which are named where an entry asks for them."""
+    """Return the files of flows that use Meta-Prefect, except recipe modules, which are reported with their entries."""
     from meta_prefect.flows import uses_meta_prefect
 
     modules = {root.joinpath(*name.split(".")).with_suffix(".py") for name in recipes}

@@ -1,4 +1,4 @@
-"""How a project stands: reads the project and the server, and writes nothing."""
+"""Determines the status of a project from its files and the server; writes nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from meta_prefect.interfaces.tags import DEPLOYERS, deployers_of
 from meta_prefect.plan.changes import Change, Unchanged
 from meta_prefect.plan.code_moves import move_of, without_move
 from meta_prefect.plan.deployment_record import desired_record
-from meta_prefect.plan.ownership import has_lost_its_mark, lost_mark_in_words
+from meta_prefect.plan.ownership import has_lost_its_mark, lost_mark_message
 from meta_prefect.plan.saved_plan import fingerprint_of_component
 from meta_prefect.plan.status import ComponentStatus, ProjectStatus, component_status, orphan_status, status_of
 from meta_prefect.server import PrefectServer
@@ -28,14 +28,14 @@ async def project_status(inputs: PlanInput, server: PrefectServer) -> ProjectSta
     """Compare what was applied, what is live and what the project wants.
 
     Args:
-        inputs: Which deployments are meant.
+        inputs: The input, including the selection.
         server: The Prefect API.
 
     Raises:
-        ValidationFailed: Something is wrong with the project.
+        ValidationFailed: The project is invalid.
     """
-    # As a deploy that nobody starts would see it: that one honours every hold.
-    planned = await plan_project(inputs.only_looking().automatically(), server.host, server)
+    # As an automatic deploy would see it, which respects every hold.
+    planned = await plan_project(inputs.without_denials().automatically(), server.host, server)
     if planned.errors:
         raise ValidationFailed(planned.errors)
     batch = planned.batch
@@ -61,7 +61,7 @@ async def project_status(inputs: PlanInput, server: PrefectServer) -> ProjectSta
     ]
     components = await _components(batch, inputs, server)
     lost = [
-        f"{one}: {lost_mark_in_words(str(one), inputs.project.name)}"
+        f"{one}: {lost_mark_message(str(one), inputs.project.name)}"
         for one in batch.deployments
         if one.live is not None
         and (found := last.get(str(one))) is not None
@@ -102,7 +102,7 @@ async def _components(batch: PlannedBatch, inputs: PlanInput, server: PrefectSer
 
 
 def _as_deployer_would(change: Change, context: DeployContext) -> Change:
-    """What the deployer would do with a deployment, as far as a clone can tell: only another commit of the code counts."""
+    """Return what the deployer would do, as far as a clone can tell: of the code, only a different commit counts."""
     move = move_of(change)
     if move is None or not move.leaves_shared or move.before.commit is None or context.commit is None:
         return change

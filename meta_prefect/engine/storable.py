@@ -1,4 +1,4 @@
-"""What cannot travel to the server as JSON, found before anything is written."""
+"""Finds values that cannot be sent to the server as JSON, before anything is written."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _ASTERISKS: Final = str(SecretStr("any"))
 
 
 def check_storable(deployment: Deployment) -> Iterator[ConfigurationError]:
-    """Find values that the server would refuse or store as something else, with the way to them.
+    """Yield values that the server would reject or alter, with their paths.
 
-    JSON has no infinity and no NaN, and a secret becomes a row of asterisks, which a run would then get.
+    JSON has no infinity and no NaN, and a secret would be sent as asterisks, which runs would then receive.
     """
     parts: dict[str, object] = {
         "parameters": deployment.parameters,
@@ -51,7 +51,7 @@ def check_storable(deployment: Deployment) -> Iterator[ConfigurationError]:
 
 
 def _is_given(path: str, deployment: Deployment) -> bool:
-    """Whether the deployment has a value of its own for the parameter of which a default is."""
+    """Return whether the deployment sets its own value for the parameter that a default belongs to."""
     return any(path.startswith(f"parameter schema.properties.{name}.") for name in deployment.parameters)
 
 

@@ -1,4 +1,4 @@
-"""Undoing a deploy that failed in part: what it has written is put back."""
+"""Restores what a partly failed deploy has written."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from meta_prefect.texts import presentable
     **RETRY_TEMPORARY_ERRORS,
 )
 async def put_back(planned: PlannedDeployment, context: DeployContext, server: PrefectServer) -> bool:
-    """Make one deployment what it was before this deploy; returns whether anything had to be written.
+    """Restore one deployment to its state before this deploy; return whether anything had to be written.
 
-    Its fields, schedules, pause and limits go back; the ids of its scheduled runs do not. One that was created is deleted, with
-    the automations that are there for it alone.
+    Restores its fields, schedules, pause and limits, but not the ids of its scheduled runs. A deployment that was created is
+    deleted, along with the automations created only for it.
     """
     progress().step(f"put back {planned}")
     name = str(planned)
@@ -66,15 +66,15 @@ def _changed(live: LiveDeployment, before: Record) -> Record:
 async def put_all_back(
     written: Sequence[PlannedDeployment], context: DeployContext, server: PrefectServer
 ) -> dict[str, Exception | None]:
-    """Put back what a deploy has written or may have written, the last one first.
+    """Restore what a deploy has written or may have written, in reverse order.
 
     Args:
-        written: The deployments, each with what there was of it before the deploy; not empty.
+        written: The deployments, each with its state before the deploy; not empty.
         context: The deploy.
         server: The Prefect API.
 
     Returns:
-        What went wrong with each, by its name; None where it is as it was.
+        The error for each, by name; None if it was restored.
     """
     last = await server.read_last_entries(context.names, map(str, written), but_of=context.deploy_id)
     entries = [_entry(planned, last.get(str(planned))) for planned in written]
@@ -103,11 +103,11 @@ def _entry(planned: PlannedDeployment, last: HistoryEntry | None) -> LedgerEntry
 
 
 async def undo(planned: ProjectPlan, report: Report, server: PrefectServer) -> Report:
-    """Put back what a deploy has written, and say so with each deployment. Work pools, queues and workers stay.
+    """Restore what a deploy has written, and report that for each deployment. Work pools, queues and workers are kept.
 
     Args:
-        planned: The plan, with what there was before.
-        report: What happened so far; something has failed.
+        planned: The plan, including the states before the deploy.
+        report: The outcomes so far, including a failure.
         server: The Prefect API.
     """
     tried = {outcome.deployment for outcome in report.outcomes if outcome.tried}

@@ -1,8 +1,8 @@
-"""How many deployments are written at once: as many as the server can take, which only its answers tell.
+"""Adapts the number of concurrent writes to what the server can handle, judging by its responses.
 
-PostgreSQL and Prefect Cloud serve several writes side by side. A server on SQLite answers 503 to all but one of them, and may
-let single requests starve for a minute. So writing starts one at a time, and widens only while answers stay clean and come
-faster for it.
+PostgreSQL and Prefect Cloud handle several writes concurrently. A server on SQLite returns 503 to all but one of them, and
+may let single requests starve for a minute. So writes start one at a time, and concurrency increases only while responses
+have no errors and arrive faster for it.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 WINDOW: Final = 20
-"""Number of writes after which their pace is measured. A server on SQLite seldom gets through as many without a 503."""
+"""Number of writes over which the pace is measured. A server on SQLite seldom gets through that many without a 503."""
 WIDEST: Final = 8
-"""More at once than this is never tried: a single Prefect server has no use for it."""
+"""The maximum concurrency: a single Prefect server gains nothing from more."""
 _GAIN: Final = 1.1
-"""How many times faster a wider window must be to be worth it."""
+"""How many times faster the higher concurrency must be to be kept."""
 AHEAD: Final = 1
-"""How many more than may write are prepared meanwhile, so that neither the server nor we wait for the other."""
+"""How many further writes to prepare in the meantime, so that neither side waits for the other."""
 
 
 class WriteLimit:
-    """The number of writes that may be under way.
+    """An adaptive limit on concurrent writes.
 
     Args:
-        overloads: Tells how often the server has answered so far that it cannot serve a request now.
-        clock: Tells the time, in seconds.
+        overloads: Returns how many responses so far said that the server is overloaded.
+        clock: Returns the time, in seconds.
     """
 
     def __init__(self, overloads: Callable[[], int], clock: Callable[[], float] = time.monotonic) -> None:
@@ -49,7 +49,7 @@ class WriteLimit:
 
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[WriteTurn]:
-        """Give a turn to write, which ends within or here."""
+        """Provide a turn to write, which ends inside the context or with it."""
         turn = WriteTurn(self)
         try:
             yield turn
@@ -57,20 +57,20 @@ class WriteLimit:
             await turn.end()
 
     async def enter(self) -> None:
-        """Wait until one more may write."""
+        """Wait for a free slot."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._under_way < self.now)
             self._under_way += 1
 
     async def leave(self) -> None:
-        """Let somebody else write."""
+        """Release the slot."""
         async with self._changed:
             self._under_way -= 1
             self.wrote()
             self._changed.notify_all()
 
     def wrote(self) -> None:
-        """One write has ended."""
+        """Record that a write has finished."""
         if self._settled:
             return
         if self._overloads() > self._known:
@@ -92,7 +92,7 @@ class WriteLimit:
 
 
 class WriteTurn:
-    """A turn to write. It begins and ends once, however often that is requested."""
+    """A turn to write. It begins and ends only once, however often that is requested."""
 
     def __init__(self, width: WriteLimit) -> None:
         self._width = width
@@ -100,13 +100,13 @@ class WriteTurn:
         self._ended = False
 
     async def begin(self) -> None:
-        """Wait for it."""
+        """Wait for the turn."""
         if not self._begun:
             await self._width.enter()
             self._begun = True
 
     async def end(self) -> None:
-        """Let others write."""
+        """End the turn."""
         if self._begun and not self._ended:
             self._ended = True
             await self._width.leave()
@@ -115,15 +115,15 @@ class WriteTurn:
 async def each(
     items: Sequence[T], act: Callable[[T], Coroutine[Any, Any, R]], width: WriteLimit, *, ahead: int = AHEAD
 ) -> list[R]:
-    """Do something with each item, several at a time; returns the results in the order of the items.
+    """Process items concurrently; return the results in the order of the items.
 
-    Whatever writes does so in its :class:`WriteTurn`. What is done must not raise: all that is under way would go on unseen.
+    Writes happen within a :class:`WriteTurn`. ``act`` must not raise, because concurrent items would go on unobserved.
 
     Args:
         items: The items.
-        act: What is done with each.
-        width: How many may write at once.
-        ahead: How many more are begun, and wait for their turn.
+        act: Processes an item.
+        width: The limit on concurrent writes.
+        ahead: How many further items are started and wait for their turn.
     """
     results: dict[int, R] = {}
     running: dict[asyncio.Task[R], int] = {}

@@ -1,4 +1,4 @@
-"""Finding a project's flows without running its code, and loading the chosen ones in isolation."""
+"""Finds a project's flows without running its code, and loads the selected ones in isolation."""
 
 from meta_prefect.flows.files import python_files
 from meta_prefect.flows.import_graph import uses_meta_prefect

@@ -1,7 +1,7 @@
-"""What is known of a project's flows in one deploy: from their source where that makes it certain, else by importing them.
+"""The catalog of a project's flows in one deploy: read from source if that is certain, otherwise by importing.
 
-Real flow modules import libraries for seconds, which a deploy that finds nothing to do need not wait for. What it does write is
-imported before: a module that cannot be imported is then an error, and what the import gives is what counts.
+Flow modules often import libraries for seconds, which a deploy with nothing to do should not wait for. Anything that will be
+written is imported first: a module that fails to import is then an error, and the import has the final say.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FlowEntry:
-    """A flow as deployments need it.
+    """What deployments need to know about a flow.
 
     Attributes:
-        facts: What is known of it.
-        function: The name of its function, where it was imported.
-        builders: The builders that it carries.
-        requires: What it needs itself, such as the block of its result storage.
-        is_imported: Whether its module was imported; else its source alone was read.
+        facts: Its name, description, parameters and so on.
+        function: The name of its function, if it was imported.
+        builders: The builders attached to it.
+        requires: The components it needs itself, such as the block of its result storage.
+        is_imported: Whether its module was imported; if not, only its source was read.
     """
 
     facts: FlowFacts
@@ -47,7 +47,7 @@ class FlowCatalog:
 
     Args:
         modules: The project's modules.
-        source: What their source makes certain; None leaves all to importing.
+        source: Reads flows from source; None to import them all.
 
     Attributes:
         modules: As above.
@@ -60,16 +60,16 @@ class FlowCatalog:
         self._to_import: set[str] = set()
 
     def read(self, entrypoints: Iterable[str]) -> None:
-        """Read what some flows are from their source, where that makes it certain."""
+        """Read flows from their source, where that is certain."""
         for one in set(entrypoints) - self._known.keys() - self._to_import:
             if self._source is not None and (facts := self._source.of(one)):
                 self._known[one] = FlowEntry(facts, is_imported=False)
 
     def of(self, entrypoint: str, *, where: str | None = None) -> FlowEntry:
-        """What is known of a flow; its module is imported where nothing is.
+        """Return a flow's entry; its module is imported if its source was not conclusive.
 
         Raises:
-            FlowNotFoundError: There is no such file, module or attribute, or it is no flow.
+            FlowNotFoundError: The file, module or attribute does not exist, or is not a flow.
             FlowImportError: The module raised an exception.
         """
         if entrypoint not in self._known:
@@ -77,10 +77,10 @@ class FlowCatalog:
         return self._known[entrypoint]
 
     def confirm(self, entrypoints: Iterable[str]) -> bool:
-        """Import those of some flows of which the source alone was read.
+        """Import the given flows if only their source was read so far.
 
         Returns:
-            Whether each of them is what its source says. If not, it has to be asked for again.
+            Whether each import agrees with the source. If not, query the entry again.
         """
         read = {one: self._known[one].facts for one in entrypoints if not self._known[one].is_imported}
         self._to_import |= read.keys()
@@ -92,7 +92,7 @@ class FlowCatalog:
         try:
             flow = self.of(facts.entrypoint)
         except ConfigurationError:
-            return False  # raised again where it can be said what asks for the flow
+            return False  # raised again where the error can name what refers to the flow
         return flow.facts == facts and not flow.builders and not flow.requires
 
     def _learned(self, entrypoint: str, where: str | None) -> FlowEntry:
@@ -102,20 +102,20 @@ class FlowCatalog:
 
 
 def entry_of(flow: Flow[..., Any], entrypoint: str, root: Path, *, where: str | None = None) -> FlowEntry:
-    """What is known of a flow that has been imported.
+    """Build the entry of an imported flow.
 
     Args:
         flow: The flow.
-        entrypoint: How a worker finds it from the project's folder.
+        entrypoint: Its entrypoint relative to the project's folder.
         root: The project's folder.
-        where: Who asks, for the message.
+        where: What refers to the flow, for error messages.
 
     Raises:
-        FlowImportError: Its parameters have no form.
+        FlowImportError: Its parameters cannot be expressed as a schema.
     """
     try:
         form = parameter_form(flow.fn)
-    except Exception as error:  # whatever Pydantic raises
+    except Exception as error:  # anything Pydantic raises
         why = f"Prefect can make no form of the parameters of {flow.name!r}: {type(error).__name__}: {error}"
         raise FlowImportError(why, where=where or entrypoint, hint="`prefect deploy` fails there as well.") from error
     facts = FlowFacts(
@@ -133,18 +133,18 @@ def entry_of(flow: Flow[..., Any], entrypoint: str, root: Path, *, where: str | 
 
 
 def catalog_of(root: Path, *, from_source: bool, named_from: Path | None = None) -> FlowCatalog:
-    """The flows of a folder, read from their source where that makes certain what they are, or all of them imported."""
+    """Return the catalog of a folder, with or without reading flows from source."""
     modules = ProjectModules(root, named_from)
     return FlowCatalog(modules, StaticFacts(modules) if from_source else None)
 
 
 class ProjectFlows:
-    """The flows of a project, of which each part has modules of its own: a `flows.py` in two folders is two modules.
+    """The flows of a project whose parts have separate modules: a `flows.py` in two folders is two modules.
 
     Args:
         root: The project's folder.
-        from_source: Whether flows are read from their source where that makes certain what they are; else all are imported.
-        modules: The modules of the project's own folder, where they are not just the files in it.
+        from_source: Whether to read flows from source where that is certain; if not, all are imported.
+        modules: The modules of the project's own folder, if already created.
     """
 
     def __init__(self, root: Path, *, from_source: bool, modules: ProjectModules | None = None) -> None:
@@ -155,19 +155,19 @@ class ProjectFlows:
             self._parts[self._root] = FlowCatalog(modules, StaticFacts(modules) if from_source else None)
 
     def of(self, folder: Path) -> FlowCatalog:
-        """The flows of the part in a folder."""
+        """Return the catalog of the part in a folder."""
         if folder not in self._parts:
             self._parts[folder] = catalog_of(folder, from_source=self._from_source, named_from=self._root)
         return self._parts[folder]
 
     def modules_around(self, function: Callable[..., Any], otherwise: ProjectModules) -> ProjectModules:
-        """The modules among which a function of the project stands, so that it can import them when it is called."""
+        """Return the modules that a project's function belongs to, so that it can import them when called."""
         file = Path(function.__code__.co_filename)
         around = [folder for folder in self._parts if file.is_relative_to(folder)]
         return self._parts[max(around, key=lambda one: len(one.parts))].modules if around else otherwise
 
     def confirm(self, flows: Iterable[FlowFacts]) -> bool:
-        """Import flows of which the source alone was read; returns whether each of them is what its source says."""
+        """Import flows of which only the source was read; return whether each import agrees with the source."""
         entrypoints: dict[Path, list[str]] = {}
         for one in flows:
             entrypoints.setdefault(Path(one.source), []).append(one.entrypoint)
@@ -175,10 +175,10 @@ class ProjectFlows:
 
 
 def components_of(flow: object) -> tuple[Component, ...]:
-    """List what must exist before a flow can store its results.
+    """Return the components that must exist before a flow can store its results.
 
     Args:
-        flow: A flow. Its ``result_storage`` may be of any class that has ``requires``, as a builder has.
+        flow: A flow. Its ``result_storage`` may be of any class with a ``requires`` attribute, as builders have.
     """
     storage = getattr(flow, "result_storage", None)
     return tuple(component for component in getattr(storage, "requires", ()) if isinstance(component, Component))

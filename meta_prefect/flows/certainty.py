@@ -1,9 +1,9 @@
-"""Find the statements of a module that decide what a flow is, where that is certain without running the module.
+"""Extracts the statements of a module that define a flow, if that can be done with certainty without running the module.
 
-A flow's name, description and parameters hang on its decorator, its signature and its docstring, and on what the names there
-mean. That is certain where each of these names is bound once in the module, at its top level, to a literal, to an enumeration of
-literals or to what is imported from a module that is the same everywhere, and where nothing in the module could change any of
-it. What else the module does is of no concern. In doubt nothing is certain, and the module has to be imported.
+A flow's name, description and parameters depend on its decorator, its signature and its docstring, and on what the names in
+them mean. That is certain if each of these names is bound exactly once, at the module's top level, to a literal, to an enum
+of literals or to an import from a module that is the same everywhere, and if nothing in the module could change any of it.
+Whatever else the module does is irrelevant. In case of doubt, the module has to be imported.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from meta_prefect.flows.syntax import FLOW_DECORATORS, dotted_name, is_main_guar
 _MODULES = frozenset(
     {"collections.abc", "datetime", "decimal", "enum", "pathlib", "pydantic", "typing", "typing_extensions", "uuid"}
 )
-"""What annotations, defaults and decorators may name, besides builtins."""
+"""Modules whose names annotations, defaults and decorators may use, besides builtins."""
 
 _CALLED = frozenset(
     {"bool", "bytes", "dict", "float", "frozenset", "int", "list", "set", "str", "tuple", "enum.auto", "uuid.UUID"}
@@ -32,13 +32,13 @@ _CALLED = frozenset(
     }
     | {"decimal.Decimal", "pydantic.Field", "pydantic.SecretStr", "pydantic.StringConstraints"}
 )
-"""What may be called there: it gives the same each time."""
+"""Deterministic functions that may be called there."""
 
 _LITERALS = (
     *(ast.Constant, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.JoinedStr, ast.FormattedValue),
     *(ast.UnaryOp, ast.BinOp, ast.Subscript),
 )
-"""What gives the same each time if its parts do."""
+"""Functions that are deterministic if their arguments are."""
 
 _ENUMERATIONS = frozenset({"enum.Enum", "enum.IntEnum", "enum.StrEnum"})
 
@@ -47,27 +47,28 @@ _OPTIONS = frozenset(
     | {"on_failure", "on_running", "persist_result", "result_serializer", "retries", "retry_delay_seconds"}
     | {"task_runner", "timeout_seconds", "validate_parameters"}
 )
-"""Arguments of the decorator that change nothing of what is asked for here, whatever they are."""
+"""Arguments of the decorator that do not affect the facts read here, whatever their value."""
 
 _WRITERS = frozenset({"__builtins__", "__import__", "delattr", "eval", "exec", "globals", "locals", "setattr", "vars"})
 _NAMESPACES = frozenset({"__globals__", "f_globals", "f_locals", "modules"})
-"""Functions and attributes by which code changes what a name means without naming it, such as ``sys.modules``."""
+"""Functions and attributes by which code can rebind a name without mentioning it, such as ``sys.modules``."""
 
 _PATCHED = frozenset({"builtins", "prefect", *(name.partition(".")[0] for name in _MODULES)})
-"""Packages that are not the same everywhere once something in them is set."""
+"""Packages with global settings, whose behavior differs once one is set."""
 
 
 class UncertainError(Exception):
-    """Why it is not certain what a flow is."""
+    """Why a flow cannot be read from source with certainty."""
 
 
 @dataclass(frozen=True, slots=True)
 class CertainFlow:
-    """What makes a flow what it is.
+    """The code that defines a flow.
 
     Attributes:
-        code: Statements that define what is needed, and last the function: without its decorator, its body the docstring alone.
-        options: The arguments of the decorator that count.
+        code: The statements the function depends on, and finally the function: without decorator, with only the docstring as
+            body.
+        options: The arguments of the decorator that matter.
     """
 
     code: ast.Module
@@ -75,11 +76,11 @@ class CertainFlow:
 
 
 class ModuleText:
-    """A module, looked at for what its names mean.
+    """A module's source, analyzed for what its names mean.
 
     Args:
-        tree: The module.
-        beside: Names of the project's modules, which may come before others of the same name.
+        tree: The module's syntax tree.
+        beside: Names of the project's modules, which may shadow others of the same name.
     """
 
     def __init__(self, tree: ast.Module, beside: Iterable[str] = ()) -> None:
@@ -93,20 +94,20 @@ class ModuleText:
         self.is_postponed: bool = "annotations" in features or sys.version_info >= (3, 14)
 
     def flow(self, name: str) -> CertainFlow:
-        """Find what decides about a flow.
+        """Extract the code that defines a flow.
 
         Args:
             name: The name of its function.
 
         Raises:
-            UncertainError: Running the module could make it something else.
+            UncertainError: Running the module could change the result.
         """
         if self._uses.opaque:
             raise UncertainError(f"the module could change anything by {self._uses.opaque!r}")
         function = self.definition(name)
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or getattr(function, "type_params", ()):
             raise UncertainError(f"{name} is no plain function")
-        if name in self._uses.handed_on | self._uses.changed_attributes:
+        if name in self._uses.passed_on | self._uses.changed_attributes:
             raise UncertainError(f"{name} is used other than by calling it")
         parts = _Parts(self)
         options = dict(parts.options(function))
@@ -116,10 +117,10 @@ class ModuleText:
         return CertainFlow(ast.fix_missing_locations(code), options)
 
     def definition(self, name: str) -> ast.stmt | None:
-        """What binds a name in the module; None for a builtin.
+        """Return the statement that binds a name in the module; None for a builtin.
 
         Raises:
-            UncertainError: It is bound to something else as well, or changed, or nowhere.
+            UncertainError: The name is also bound elsewhere, modified, or not bound at all.
         """
         if name not in self._uses.bound:
             if name.startswith("_") or not hasattr(builtins, name):
@@ -130,7 +131,7 @@ class ModuleText:
         return self._bindings[name]
 
     def meaning(self, dotted: str) -> str:
-        """Say what ``a.b`` is, by where ``a`` is imported from; what the module defines is itself.
+        """Resolve ``a.b`` through the import of ``a``; names defined in the module resolve to themselves.
 
         Raises:
             UncertainError: It may be something else.
@@ -149,8 +150,8 @@ class ModuleText:
             raise UncertainError(f"{start} may be the project's own")
         return f"{start}.{rest}" if rest else start
 
-    def is_handed_on(self, name: str) -> bool:
-        """Say whether a function gets what a name means as an argument, and could change it."""
+    def is_passed_on(self, name: str) -> bool:
+        """Return whether a function gets the object behind a name as an argument, and could modify it."""
         return name in self._uses.arguments
 
     def _is_patched(self, name: str) -> bool:
@@ -162,7 +163,7 @@ class ModuleText:
 
 
 class _Parts:
-    """Collects what a flow's decorator and signature need, and refuses what is not certain."""
+    """Collects the code that a flow's decorator and signature depend on, and rejects anything uncertain."""
 
     def __init__(self, text: ModuleText) -> None:
         self.needed: dict[str, ast.stmt] = {}
@@ -170,7 +171,7 @@ class _Parts:
         self._seen: set[tuple[str, bool]] = set()
 
     def options(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple[str, ast.expr]]:
-        """The arguments of the flow's decorator that count."""
+        """Yield the arguments of the flow's decorator that matter."""
         match function.decorator_list:
             case [ast.Call(func=decorator, args=[], keywords=keywords)]:
                 pass
@@ -187,14 +188,14 @@ class _Parts:
                     self._value(value)
                     yield name, value
                 case ast.keyword(arg="result_storage", value=ast.Constant()):
-                    pass  # an object may need a block
+                    pass  # an object may require a block
                 case ast.keyword(arg=name) if name in _OPTIONS:
                     pass
                 case _:
                     raise UncertainError(f"{function.name} is decorated with {keyword.arg or 'more arguments'}")
 
     def signature(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.stmt:
-        """The function with what its callers see of it."""
+        """Return the function reduced to what its callers see."""
         given = function.args
         for default in filter(None, (*given.defaults, *given.kw_defaults)):
             self._value(default)
@@ -212,12 +213,12 @@ class _Parts:
         return ast.copy_location(made, function)
 
     def _returned(self, annotation: ast.expr | None) -> ast.expr | None:
-        """The annotation of what is returned: no fact, but Prefect evaluates none where it cannot evaluate all of them."""
+        """Return the return annotation: not a fact itself, but if one annotation fails, Prefect evaluates none."""
         if annotation is None:
             return None
         has_text = any(isinstance(one, ast.Constant) and isinstance(one.value, str) for one in ast.walk(annotation))
         if not self._text.is_postponed and not has_text:
-            return None  # evaluated by importing the module
+            return None  # needs an import to evaluate
         self._annotation(annotation, is_whole=True)
         return annotation
 
@@ -274,7 +275,7 @@ class _Parts:
             raise UncertainError(f"{meant} is called")
 
     def _load(self, node: ast.Name | ast.Attribute, *, in_annotation: bool = False) -> str:
-        """Take what a dotted name needs; gives what it means."""
+        """Collect the code a dotted name depends on; return what the name means."""
         dotted = dotted_name(node)
         if dotted is None:
             raise UncertainError(f"{ast.unparse(node)} is computed")
@@ -308,9 +309,9 @@ class _Parts:
                 return isinstance(node, ast.List | ast.Set | ast.Dict)
 
     def _enumeration(self, definition: ast.ClassDef) -> None:
-        """Check that a class is an enumeration of literals."""
+        """Check that a class is an enum of literals."""
         bases = {self._load(one) if isinstance(one, ast.Name | ast.Attribute) else "" for one in definition.bases}
-        is_plain = not (definition.keywords or definition.decorator_list or self._text.is_handed_on(definition.name))
+        is_plain = not (definition.keywords or definition.decorator_list or self._text.is_passed_on(definition.name))
         if not is_plain or not bases & _ENUMERATIONS or bases - _ENUMERATIONS - {"int", "str"}:
             raise UncertainError(f"{definition.name} is no plain enumeration")
         for statement in definition.body:
@@ -324,15 +325,15 @@ class _Parts:
 
 
 class _Uses:
-    """What a module does with names, whether it stands at the top level or in a function.
+    """How a module uses names, at the top level and inside functions.
 
     Attributes:
         bound: How often each name is bound in the module's own scope.
-        changed: Names of which an attribute or an item is set or deleted.
-        changed_attributes: The attributes on the way there, whatever they belong to.
-        handed_on: Names that are used other than to be called or asked for a public attribute.
-        arguments: Names that are arguments of a call.
-        opaque: What makes everything uncertain; empty where there is nothing.
+        changed: Names of which an attribute or item is set or deleted.
+        changed_attributes: The attributes on the path to it, whatever they belong to.
+        passed_on: Names used for anything other than a call or a public attribute.
+        arguments: Names passed as arguments of a call.
+        opaque: Why nothing is certain in this module; empty if there is no such reason.
     """
 
     def __init__(self, tree: ast.Module) -> None:
@@ -363,10 +364,10 @@ class _Uses:
                     self.bound.update([*names, *names])
                 case _:
                     pass
-        self.handed_on = {name for one, name in loaded.items() if one not in asked}
+        self.passed_on = {name for one, name in loaded.items() if one not in asked}
         packages: set[str] = set()
         for node in _below(tree, into_bodies=False):
-            if isinstance(node, ast.Import):  # `import a.b` and `import a.c` both bind `a` to the same
+            if isinstance(node, ast.Import):  # `import a.b` and `import a.c` both bind the same `a`
                 names = {alias.name.partition(".")[0] for alias in node.names if not alias.asname}
                 self.bound.subtract(names & packages)
                 packages |= names
@@ -377,7 +378,7 @@ class _Uses:
             self.opaque = name
 
     def _note_change(self, node: ast.expr) -> None:
-        """Note whose attribute or item is set: all that stands before the last dot or bracket, and that attribute."""
+        """Record the object whose attribute or item is set: everything before the last dot or bracket, and that attribute."""
         while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
             if isinstance(node, ast.Attribute):
                 self.changed_attributes.add(node.attr)
@@ -387,7 +388,7 @@ class _Uses:
 
 
 def _below(node: ast.AST, *, into_bodies: bool) -> Iterator[ast.AST]:
-    """List a node and what is below it, less what only a script runs and, if so asked, the bodies of functions and classes."""
+    """Yield a node and its descendants, except script-only code and, optionally, the bodies of functions and classes."""
     yield node
     skipped: set[ast.AST] = set()
     match node:
@@ -405,7 +406,7 @@ def _below(node: ast.AST, *, into_bodies: bool) -> Iterator[ast.AST]:
 
 
 def _plain_bindings(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
-    """List the names that statements of a module's top level bind, each with a statement that binds that name alone."""
+    """Yield the names bound by top-level statements, each with a statement that binds only that name."""
     for statement in body:
         match statement:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):

@@ -1,4 +1,4 @@
-"""Finding flows that carry builders. A flow's builders are objects, so the modules that may hold some are executed."""
+"""Finds flows that carry builders. Builders are objects, so modules that may contain some have to be executed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DecoratedFlow:
-    """A flow that carries builders, under the name by which a worker can load it.
+    """A flow that carries builders, with the entrypoint from which a worker can load it.
 
     Attributes:
         entrypoint: ``folder/file.py:name``.
@@ -35,15 +35,15 @@ class DecoratedFlow:
 def decorated_flows(
     modules: ProjectModules, patterns: Sequence[str] | None, extra_packages: Iterable[str] = ()
 ) -> tuple[list[DecoratedFlow], list[ConfigurationError]]:
-    """Load the modules of a project that use Meta-Prefect, and list the flows there that carry builders.
+    """Load the modules of a project that use Meta-Prefect and return the flows in them that carry builders.
 
     Args:
         modules: The project's modules.
-        patterns: Which files to look at, in the notation of ``.gitignore``; None finds out by following imports.
-        extra_packages: More packages that count as Meta-Prefect, such as installed ones that hold recipes.
+        patterns: Which files to load, in ``.gitignore`` syntax; None to detect them by following imports.
+        extra_packages: Additional packages that count as Meta-Prefect, such as installed ones containing recipes.
 
     Returns:
-        The flows by file and name, and what went wrong while modules were loaded.
+        The flows by file and name, and the errors raised while loading modules.
     """
     root = modules.root
     files = uses_meta_prefect(root, extra_packages) if patterns is None else python_files(root, patterns)
@@ -66,7 +66,7 @@ def _in_file(modules: ProjectModules, file: Path) -> Iterator[DecoratedFlow]:
     if makes_names(tree) and "*" not in imported:
         made = {name for name in modules.load(f"{path}:__dict__") if name not in own | imported}
         known = {id(modules.load(f"{path}:{name}")) for name in made}
-        # what such a name stands for mostly has the name of the loop's variable as well
+        # the value of such a name is usually bound to the loop variable as well
         own = made | {name for name in own if id(_found(modules, f"{path}:{name}")) not in known}
     for name in sorted(name for name in own if not name.startswith("_")):
         found = _found(modules, f"{path}:{name}")
@@ -75,7 +75,7 @@ def _in_file(modules: ProjectModules, file: Path) -> Iterator[DecoratedFlow]:
 
 
 def _found(modules: ProjectModules, entrypoint: str) -> object:
-    """What a name stands for; None where the module binds it only in some cases, or deletes it again."""
+    """Return the value of a name; None if the module binds it conditionally or deletes it again."""
     try:
         return modules.load(entrypoint)
     except FlowNotFoundError:
@@ -95,7 +95,7 @@ def _tree_of(file: Path, path: str) -> ast.Module:
 
 
 def _names_in(tree: ast.Module) -> tuple[set[str], set[str]]:
-    """The names that a module binds itself, and those that it imports: a flow that it imports belongs to another module."""
+    """Return the names a module defines and the names it imports: an imported flow belongs to another module."""
     own: set[str] = set()
     imported: set[str] = set()
     for statement in executed(tree.body):

@@ -1,4 +1,4 @@
-"""Flow entrypoints: ``path.py:function`` and ``package.module.function``, and the files that they mean."""
+"""Flow entrypoints (``path.py:function`` and ``package.module.function``) and the files they refer to."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _INSTALLED_FOLDERS: Final = frozenset({"site-packages", "dist-packages"})
 
 @dataclass(frozen=True)
 class Entrypoint:
-    """A flow entrypoint in its parts. Exactly one of file and module is set.
+    """A parsed flow entrypoint. Exactly one of file and module is set.
 
     Attributes:
-        text: The entrypoint as it was written.
-        file: The path before the colon, as it was written.
+        text: The entrypoint as written.
+        file: The path before the colon, as written.
         module: The module's dotted name.
-        attributes: The way from the module to the flow, for example ``("Reports", "daily")``.
+        attributes: The attribute path from the module to the flow, for example ``("Reports", "daily")``.
     """
 
     text: str
@@ -32,13 +32,12 @@ class Entrypoint:
 
 
 def parse_entrypoint(text: str, *, where: str | None = None) -> Entrypoint:
-    """Take an entrypoint apart.
+    """Parse an entrypoint.
 
-    Accepted are ``path.py:function``, ``path.py:Class.method``, ``package.module.function`` and
-    ``package.module:Class.method``.
+    Accepts ``path.py:function``, ``path.py:Class.method``, ``package.module.function`` and ``package.module:Class.method``.
 
     Raises:
-        FlowNotFoundError: It is none of these.
+        FlowNotFoundError: The text has none of these forms.
     """
     separator = ":" if ":" in text else "."
     place, _, attributes = text.rpartition(separator)
@@ -61,13 +60,13 @@ def file_in_project(root: Path, path: str, *, where: str | None = None) -> Path:
     Args:
         root: The project's folder, resolved.
         path: The path relative to ``root``, or an absolute one below it.
-        where: What names the file, for the error.
+        where: What refers to the file, for error messages.
 
     Returns:
         The file as a path below ``root``; symbolic links in it are kept.
 
     Raises:
-        FlowNotFoundError: There is no such file, or it lies outside of the project (where a link leads counts).
+        FlowNotFoundError: The file does not exist or is outside the project, also after resolving symbolic links.
     """
     file = place_in(root, path)
     if file is None:
@@ -82,21 +81,21 @@ def file_in_project(root: Path, path: str, *, where: str | None = None) -> Path:
 
 
 def check_module(root: Path, name: str, *, where: str | None = None) -> None:
-    """Check that a module that a project names is its own or an installed one.
+    """Check that a module named by a project is its own or an installed one.
 
     Args:
         root: The project's folder, resolved.
         name: The dotted name.
-        where: What names the module, for the error.
+        where: What refers to the module, for error messages.
 
     Raises:
-        FlowNotFoundError: A link in the project leads to it, out of the project.
+        FlowNotFoundError: A symbolic link in the project leads to it, outside the project.
     """
     file = find_module(root, name)
     if file is None or not file.is_relative_to(root) or place_in(root, file) is not None:
         return
     if not _INSTALLED_FOLDERS.isdisjoint(file.parts):
-        return  # installers link the files of packages
+        return  # installers symlink the files of packages
     raise FlowNotFoundError(
         f"the module {name!r} lies outside of the project's folder {root}: {file.relative_to(root)} leads there",
         where=where,
@@ -105,7 +104,7 @@ def check_module(root: Path, name: str, *, where: str | None = None) -> None:
 
 
 def find_module(root: Path, name: str) -> Path | None:
-    """Find the file of a module, in the project first and then among what is installed, without importing anything.
+    """Find the file of a module, first in the project, then among installed packages, without importing anything.
 
     Args:
         root: The project's folder, resolved.
@@ -113,7 +112,7 @@ def find_module(root: Path, name: str) -> Path | None:
     """
     top, *rest = name.split(".")
     spec = PathFinder.find_spec(top, [str(root)])
-    if spec is None or spec.origin is None:  # a plain folder only counts where no package of that name is installed
+    if spec is None or spec.origin is None:  # namespace package: counts only if no package of that name is installed
         spec = _installed(top) or spec
     for part in rest:
         if spec is None or spec.submodule_search_locations is None:
@@ -125,6 +124,6 @@ def find_module(root: Path, name: str) -> Path | None:
 
 def _installed(top: str) -> ModuleSpec | None:
     try:
-        return find_spec(top)  # importing is only needed to find modules inside of packages
+        return find_spec(top)  # imports nothing, since the name is top-level
     except (ImportError, ValueError):
         return None

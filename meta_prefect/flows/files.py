@@ -1,4 +1,4 @@
-"""List a project's Python files, less what does not belong to it."""
+"""Lists a project's Python files, excluding those that do not belong to it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from meta_prefect.files import read_regular
 
 FOREIGN_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages", "dist-packages"})
 SPECIAL_FOLDERS = frozenset({"/dev", "/proc", "/run", "/sys"})
-"""Where the kernel shows itself as files, without end and with side effects."""
+"""Kernel file systems, which never end and have side effects."""
 _MARKS_OF_OTHERS = frozenset({"pyvenv.cfg", "meta_prefect.yaml", "meta_prefect.yml"})
 
 
@@ -23,28 +23,28 @@ class _Ignores:
 
     Attributes:
         base: The folder that the patterns are relative to, ending with ``/``.
-        patterns: What the file says.
+        patterns: Its patterns.
     """
 
     base: str
     patterns: GitIgnoreSpec
 
     def verdict(self, path: str) -> bool | None:
-        """Say whether a path (folders end with ``/``) is left out, taken back in, or not mentioned (None)."""
+        """Return whether a path (folders end with ``/``) is ignored (True), re-included (False) or not matched (None)."""
         return self.patterns.check_file(path[len(self.base) :]).include
 
 
 def python_files(root: Path, patterns: Sequence[str] = ()) -> tuple[Path, ...]:
     """List the Python files of a project, sorted by path.
 
-    Left out are files named by ``.prefectignore`` in the project's folder or by any ``.gitignore``, virtual environments,
-    hidden folders, ``__pycache__``, ``node_modules``, ``site-packages``, folders with a project file of their own, ``/proc``
-    and the like, and what symbolic links point to outside of the project. A file that can be reached in two ways is listed once.
+    Excluded are files matched by ``.prefectignore`` in the project's folder or by any ``.gitignore``, virtual environments,
+    hidden folders, ``__pycache__``, ``node_modules``, ``site-packages``, folders with their own project file, ``/proc`` and
+    the like, and symbolic links out of the project. A file reachable by several paths is listed once.
 
     Args:
         root: The project's folder.
-        patterns: Where given, only files that one of them matches are listed; written as in ``.gitignore``
-            (``flows/``, ``flows/**/*.py``, ``etl_*.py``), ``!`` before a pattern leaves files out.
+        patterns: If given, only files matching one of them are listed; ``.gitignore`` syntax (``flows/``, ``flows/**/*.py``,
+            ``etl_*.py``), where a leading ``!`` excludes files.
     """
     walk = _Walk(os.path.realpath(root))
     files = sorted(walk.files())
@@ -64,13 +64,13 @@ class _Walk:
         self._prefectignore = _read_ignores(self.root, ".prefectignore")
 
     def files(self) -> Iterator[str]:
-        """List the files: what lies in the folder first, then what only a symbolic link leads to."""
+        """Yield the files: first those in the folder, then those reachable only through a symbolic link."""
         yield from self._folder(self.root, _ignores_above(self.root))
         while self._links:
             link, ignores = self._links.pop(0)
             target = os.path.realpath(link)
             if not target.startswith(self.root) or target in self._seen:
-                continue  # outside of the project, dangling into nowhere, or listed already
+                continue  # outside the project, dangling, or already listed
             if os.path.isdir(target):  # noqa: PTH112 - never raises
                 if not self._left_out(f"{link}/", ignores):
                     yield from self._folder(f"{link}/", ignores)
@@ -83,7 +83,7 @@ class _Walk:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError:
-            return  # a folder that may not be read
+            return  # an unreadable folder
         names = {entry.name for entry in entries}
         if real in self._seen or real in SPECIAL_FOLDERS or (folder != self.root and names & _MARKS_OF_OTHERS):
             return
@@ -106,7 +106,7 @@ class _Walk:
                 yield path
 
     def _left_out(self, path: str, ignores: Sequence[_Ignores]) -> bool:
-        """Ask the ignore files, the nearest one first: the first that mentions a path decides."""
+        """Consult the ignore files, innermost first; the first that matches a path decides."""
         for one in (self._prefectignore, *ignores):
             if one is not None and (verdict := one.verdict(path)) is not None:
                 return verdict
@@ -114,7 +114,7 @@ class _Walk:
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Say whether an entry is a folder; what cannot be looked at, such as a link onto itself, is none."""
+    """Return whether an entry is a folder; one that cannot be inspected, such as a link to itself, is not."""
     try:
         return entry.is_dir()
     except OSError:
@@ -129,9 +129,9 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 
 
 def _ignores_above(root: str) -> tuple[_Ignores, ...]:
-    """Read the ``.gitignore`` of the project's folder and of those above, up to the top of the repository.
+    """Read the ``.gitignore`` of the project's folder and of its parents, up to the root of the repository.
 
-    A project that lies in an ignored folder was chosen on purpose, so what ignores the whole of it does not count.
+    A project inside an ignored folder was chosen on purpose, so patterns that ignore it as a whole are skipped.
     """
     found: list[_Ignores] = []
     for folder in (Path(root), *Path(root).parents):
@@ -141,7 +141,7 @@ def _ignores_above(root: str) -> tuple[_Ignores, ...]:
             found.append(one)
         if (folder / ".git").exists():
             return tuple(found)
-    return tuple(one for one in found if one.base == root)  # no repository: files above say nothing
+    return tuple(one for one in found if one.base == root)  # not a repository: parents' files do not apply
 
 
 def _read_ignores(folder: str, name: str) -> _Ignores | None:
@@ -155,7 +155,7 @@ def _read_ignores(folder: str, name: str) -> _Ignores | None:
 def _compiled(lines: Sequence[str]) -> GitIgnoreSpec:
     try:
         return GitIgnoreSpec.from_lines(lines)
-    except ValueError:  # git passes over a pattern that makes no sense
+    except ValueError:  # git skips invalid patterns
         return GitIgnoreSpec.from_lines([line for line in lines if _makes_sense(line)])
 
 

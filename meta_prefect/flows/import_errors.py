@@ -1,4 +1,4 @@
-"""Explain why a module of the project could not be loaded, by the lines of the user's own files."""
+"""Explains why a module of the project could not be loaded, by pointing at lines in the user's own files."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _MESSAGE_LINES = 12
 def import_failure(
     error: BaseException, root: Path, named: Callable[[str], str | None], what: str, where: str | None
 ) -> FlowImportError:
-    """Make the error that says how loading a module failed.
+    """Build the error for a module that failed to load.
 
     Args:
         error: What the module raised.
-        root: The folder that the project's own modules are imported from.
-        named: Says what a file is called; None for one that is not the user's.
-        what: The file or module that was to be loaded.
-        where: What asked for it.
+        root: The folder from which the project's own modules are imported.
+        named: Returns the display name of a file; None for a file that is not the user's.
+        what: The file or module being loaded.
+        where: What refers to it.
     """
     frames = [
         _line(name, frame.f_code.co_filename, number)
@@ -38,7 +38,7 @@ def import_failure(
     if _is_of_a_text(error):
         raised = [f"an annotation is no type: {(error.text or str(error)).strip()!r}"]
     elif isinstance(error, SyntaxError):
-        raised = raised[-1:]  # the line is shown already
+        raised = raised[-1:]  # the source line is already shown
     if len(raised) > _MESSAGE_LINES:
         raised = [*raised[:_MESSAGE_LINES], "..."]
     shown = "\n".join(f"    {line}" for line in (*frames[-_FRAMES:], *raised))
@@ -46,7 +46,7 @@ def import_failure(
 
 
 def _is_of_a_text(error: BaseException) -> TypeGuard[SyntaxError]:
-    """Whether Python could make nothing of a text that stands for a type, such as `x: "how many"`, and not of the file."""
+    """Return whether Python failed to parse a string annotation, such as `x: "how many"`, rather than the file."""
     return isinstance(error, SyntaxError) and (error.filename or "<string>") == "<string>"
 
 

@@ -1,4 +1,4 @@
-"""Follow imports in the syntax tree, to find the modules that use Meta-Prefect."""
+"""Follows imports through syntax trees to find the modules that use Meta-Prefect."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ _OURS = ("meta_prefect", "deployer_flows")
 
 
 def uses_meta_prefect(root: Path, extra_packages: Iterable[str] = ()) -> tuple[Path, ...]:
-    """Find the modules of a project that import Meta-Prefect when they are imported, directly or through each other.
+    """Find the modules of a project whose import leads to importing Meta-Prefect, directly or through each other.
 
-    Imports inside of functions and below ``if TYPE_CHECKING:`` do not count: importing the module does not run them. A file that
-    is no valid Python counts by the lines that look like imports: overlooked, its deployments would seem to be gone.
+    Imports inside functions and under ``if TYPE_CHECKING:`` do not count, because importing the module does not run them. In
+    a file with a syntax error, every line that looks like an import counts: if it were skipped, its deployments would appear
+    to be deleted.
 
     Args:
         root: The project's folder.
-        extra_packages: More packages that count as Meta-Prefect, such as installed ones that hold recipes.
+        extra_packages: Additional packages that count as Meta-Prefect, such as installed ones containing recipes.
 
     Returns:
         The files, sorted by path.
@@ -32,7 +33,7 @@ def uses_meta_prefect(root: Path, extra_packages: Iterable[str] = ()) -> tuple[P
     wanted = (*_OURS, *extra_packages)
     modules = _Modules(root, python_files(root))
     using: set[Path] = set()
-    # a file can only import what it mentions, so that most files need not be parsed
+    # a file can only import what it mentions, so most files need not be parsed
     words = {name.rpartition(".")[2].encode() for name in wanted}
     while words:
         news = {
@@ -56,7 +57,7 @@ def _last_name(file: Path) -> str:
 
 
 class _Modules:
-    """The modules of a project, read and parsed as far as they are asked for."""
+    """The modules of a project, read and parsed on demand."""
 
     def __init__(self, root: Path, files: Iterable[Path]) -> None:
         self._root = root
@@ -65,7 +66,7 @@ class _Modules:
         self._imports: dict[Path, tuple[str | Path, ...]] = {}
 
     def mentioning(self, words: set[bytes]) -> Iterator[Path]:
-        """List the files in whose text one of some words stands (``from . import`` mentions a package without its name)."""
+        """Yield the files that contain one of the words (``from . import`` refers to a package without its name)."""
         for file in self._files:
             if file not in self._sources:
                 source = read_source(file)
@@ -74,14 +75,14 @@ class _Modules:
                 yield file
 
     def imports(self, file: Path) -> tuple[str | Path, ...]:
-        """List what a module imports: files of the project, and names of other modules."""
+        """Return a module's imports: files of the project, and names of other modules."""
         if file not in self._imports:
             names = _imported_names(self._sources[file])
             self._imports[file] = tuple(meaning for name in names for meaning in self._meanings(file, name))
         return self._imports[file]
 
     def _meanings(self, file: Path, name: str) -> Iterator[str | Path]:
-        """Say what a name in an import can mean. Absolute ones are looked for beside the script and from the project's folder."""
+        """Resolve a name in an import. Absolute names are looked up next to the script and in the project's folder."""
         relative = name.lstrip(".")
         dots = len(name) - len(relative)
         parts = relative.split(".") if relative else []
@@ -100,7 +101,7 @@ class _Modules:
 
 
 def _imported_names(source: bytes) -> Iterator[str]:
-    """List the names that a module imports when it is imported."""
+    """Yield the names that are imported when the module is."""
     tree = parse(source)
     if isinstance(tree, str):
         yield from (name.decode() for name in _IMPORT_LINE.findall(source))
@@ -109,7 +110,7 @@ def _imported_names(source: bytes) -> Iterator[str]:
 
 
 def _imported(statement: ast.stmt) -> Iterator[str]:
-    """List the names in an import; relative ones begin with their dots."""
+    """Yield the names in an import statement; relative ones start with their dots."""
     match statement:
         case ast.Import(names=aliases):
             yield from (alias.name for alias in aliases)

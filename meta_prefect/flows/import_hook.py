@@ -1,4 +1,4 @@
-"""The import hook that gives a project its own modules, each executed once."""
+"""The import hook that gives each project its own modules and executes each file once."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from types import CodeType, ModuleType, TracebackType
 
 _INSTALLED_FOLDERS = frozenset({"site-packages", "dist-packages"})
 _SHARED = frozenset({"prefect", "meta_prefect", "deployer_flows"})
-"""Packages of which there is one per process: a project that has its own copy cannot replace the one that deploys it."""
+"""Packages that exist once per process: a project's own copy cannot replace the one running the deploy."""
 
 
 class ProjectFinder(MetaPathFinder):
-    """Finds the modules of one project. While it is in ``sys.meta_path`` it goes before all other finders.
+    """Finds the modules of one project. While it is in ``sys.meta_path``, it takes precedence over all other finders.
 
-    Every file has one name under which it is executed: the dotted name from the project's folder (``flows.etl``), else,
-    where that name means something else (``queue.py``, a folder ``docker/`` beside the installed package), one of our
-    own. Imported under another name (``import helpers`` beside a script in ``flows/``) it is the same module.
+    Each file is executed under one name: its dotted name relative to the project's folder (``flows.etl``), or, if that name
+    means something else (``queue.py``, a folder ``docker/`` when the package is installed), a generated one. Imported under
+    another name (``import helpers`` next to a script in ``flows/``), it is the same module.
 
     Attributes:
         served: The names under which modules of the project were found so far.
-        taken: First parts of names that stay with what the process has imported before.
-        folder: The folder of the script that is being loaded, or the project's.
+        taken: Top-level names that keep referring to what the process imported before.
+        folder: The folder of the script being loaded, or the project's folder.
     """
 
     def __init__(self, root: Path) -> None:
@@ -37,16 +37,14 @@ class ProjectFinder(MetaPathFinder):
         self.folder = root
         self._root = root
         self._inside = f"{root}/".replace("//", "/")
-        self._bases = (
-            self._folders_to_import_from()
-        )  # packages that are installed in place come before the folder around
+        self._bases = self._folders_to_import_from()  # packages installed in place come before the folder around them
         self._installed = self._installed_inside()
         self._names: dict[Path, str] = {}
         self._files: dict[str, Path] = {}
         self._failures: dict[str, tuple[BaseException, TracebackType | None]] = {}
 
     def owns(self, path: str) -> bool:
-        """Say whether a path belongs to the project: below its folder, and not an installed package in it."""
+        """Return whether a path belongs to the project: inside its folder, but not in a package installed there."""
         if not f"{path}/".startswith(self._inside):
             return False
         if any(path.startswith(folder) for folder in self._installed):
@@ -54,7 +52,7 @@ class ProjectFinder(MetaPathFinder):
         return _INSTALLED_FOLDERS.isdisjoint(path[len(self._inside) :].split("/"))
 
     def name_of(self, file: Path) -> str:
-        """Give the name under which a file of the project is executed."""
+        """Return the module name under which a file of the project is executed."""
         if file not in self._names:
             base = next(one for one in self._bases if file.is_relative_to(one))
             parts = list(file.relative_to(base).with_suffix("").parts)
@@ -64,14 +62,14 @@ class ProjectFinder(MetaPathFinder):
         return self._names[file]
 
     def _own_name(self, file: Path) -> str:
-        """Make a name that means nothing else, from the file's path."""
+        """Derive a unique name from the file's path."""
         digest = sha256(str(file.relative_to(self._root)).encode()).hexdigest()[:8]
         name = f"{''.join(sign if sign.isalnum() else '_' for sign in file.stem)}_{digest}"
         self._files[name] = file
         return name
 
     def package_of(self, folder: Path) -> str | None:
-        """Give the name of the package that a folder lies in, if it does. Inside of it that name means nothing else."""
+        """Return the name of the package containing a folder, if any. Within it, that name means nothing else."""
         for base in self._bases:
             if folder != base and folder.is_relative_to(base):
                 name = folder.relative_to(base).parts[0]
@@ -85,7 +83,7 @@ class ProjectFinder(MetaPathFinder):
         """Find a module if it belongs to the project. Called by Python's import system."""
         if file := self._files.get(fullname):
             self.served.add(fullname)
-            # with its folder to search in, `from .helpers import x` works, as it does for a script that Prefect loads
+            # setting the search path makes `from .helpers import x` work, as for a script that Prefect loads
             folders = [str(file.parent)]
             loader = self._loader(fullname, file)
             return spec_from_file_location(fullname, file, loader=loader, submodule_search_locations=folders)
@@ -99,24 +97,24 @@ class ProjectFinder(MetaPathFinder):
             return None
         self.served.add(fullname)
         if not isinstance(spec.loader, SourceFileLoader) or spec.origin is None:
-            return None  # a plain folder or a compiled module: left to Python's own finder
+            return None  # a namespace package or a compiled module: left to Python's own finder
         if (name := self.name_of(Path(spec.origin))) != fullname:
             return ModuleSpec(fullname, _SameModule(name), origin=spec.origin)
         spec.loader = self._loader(fullname, Path(spec.origin))
         return spec
 
     def is_ours(self, module: object) -> bool:
-        """Say whether a loaded module belongs to the project: its file, or all folders of a package without a file."""
+        """Return whether a loaded module belongs to the project: its file, or all folders of a namespace package."""
         if isinstance(file := getattr(module, "__file__", None), str):
             return self.owns(file)
         try:
             folders = list(getattr(module, "__path__", ()))
-        except KeyError:  # a package without a file, whose parent was taken out of sys.modules: of no use to others
+        except KeyError:  # a namespace package whose parent was removed from sys.modules: useless to others
             return True
         return bool(folders) and all(self.owns(folder) for folder in folders)
 
     def _is_importable(self, base: Path, parts: list[str], file: Path) -> bool:
-        """Say whether the dotted name leads to the file, and to nothing else."""
+        """Return whether the dotted name refers to the file and to nothing else."""
         if not parts or any("." in part for part in parts):
             return False
         top = parts[0]
@@ -130,16 +128,16 @@ class ProjectFinder(MetaPathFinder):
             and len(parts) > 1
             and ((file.parent / f"{top}.py").is_file() or (file.parent / top).is_dir())
         ):
-            return False  # as in etl/etl.py: to a script in that folder, its neighbour goes by that name
+            return False  # as in etl/etl.py: a script in that folder imports its sibling by that name
         folder = base
         for part in parts[:-1]:
             if not (folder / part / "__init__.py").is_file() and (folder / f"{part}.py").is_file():
-                return False  # the module wins over the plain folder
+                return False  # the module shadows the namespace package
             folder /= part
         if file.name != "__init__.py" and (folder / parts[-1] / "__init__.py").is_file():
-            return False  # the package wins over the module
+            return False  # the package shadows the module
         if len(parts) > 1 and not is_package:
-            installed = PathFinder.find_spec(top)  # wins over a plain folder
+            installed = PathFinder.find_spec(top)  # shadows a namespace package
             return installed is None or installed.origin is None
         return True
 
@@ -150,13 +148,13 @@ class ProjectFinder(MetaPathFinder):
         return spec is not None and self.owns(spec.origin or "")
 
     def _folders_to_import_from(self) -> list[Path]:
-        """List the project's folder and, for packages that are installed in place, folders in it that Python imports from."""
-        here = str(Path.cwd())  # there because Python was started there, which is chance
+        """Return the project's folder and any folders in it on Python's path, for packages installed in place."""
+        here = str(Path.cwd())  # on sys.path only because Python was started here
         inside = [Path(one) for one in sys.path if one.startswith(self._inside) and one != here]
         return sorted({self._root, *inside}, key=lambda one: -len(one.parts))
 
     def _installed_inside(self) -> tuple[str, ...]:
-        """List the folders of this interpreter's libraries that lie in the project's folder, as ``.venv/lib`` may."""
+        """Return the interpreter's library folders inside the project's folder, such as ``.venv/lib``."""
         folders = {sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")} | {sys.prefix}
         return tuple(f"{folder}/" for folder in folders if folder.startswith(self._inside))
 
@@ -165,9 +163,9 @@ class ProjectFinder(MetaPathFinder):
 
 
 class _OnceLoader(SourceFileLoader):
-    """Executes a module from its text, and does not try again what failed.
+    """Executes a module from its source, and does not retry one that failed.
 
-    Bytecode is neither read nor written: a deploy runs what stands in the files, and leaves nothing in the project.
+    Bytecode is neither read nor written: a deploy runs the current source and leaves nothing behind in the project.
     """
 
     def __init__(self, name: str, path: str, failures: dict[str, tuple[BaseException, TracebackType | None]]) -> None:
@@ -175,12 +173,12 @@ class _OnceLoader(SourceFileLoader):
         self._failures = failures
 
     def get_code(self, fullname: str) -> CodeType | None:
-        """Compile the module."""
+        """Compile the module from source."""
         path = self.get_filename(fullname)
         return self.source_to_code(self.get_data(path), path)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Execute the module, or raise what it raised the first time."""
+        """Execute the module, or re-raise the error of the first attempt."""
         if failure := self._failures.get(self.path):
             error, trace = failure
             raise error.with_traceback(trace)
@@ -192,7 +190,7 @@ class _OnceLoader(SourceFileLoader):
 
 
 class _SameModule(Loader):
-    """Gives a module that is known under another name."""
+    """Returns a module that is already known under another name."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -205,5 +203,5 @@ class _SameModule(Loader):
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Leave the module as it is: it has been executed. Only the spec that Python has just put on it goes again."""
+        """Do nothing but restore the spec that Python just replaced: the module has been executed already."""
         module.__spec__ = self._spec

@@ -1,4 +1,4 @@
-"""Load the code of a project, so that each file runs once and two projects never see each other's modules."""
+"""Loads a project's code so that each file runs once and projects never see each other's modules."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from meta_prefect.prefect_internals.run_guard import refusing_runs
 if TYPE_CHECKING:
     from prefect import Flow
 
-_LOCK = threading.RLock()  # there is one sys.modules
+_LOCK = threading.RLock()  # sys.modules is global
 _active: list[tuple[ProjectModules, Path]] = []
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a project holds what an entrypoint names.
+    """The module that an entrypoint refers to.
 
     Attributes:
         name: The name under which the module is executed.
         file: Its file.
-        beside: The names of modules that come before others where it imports something.
-        has_been_executed: Whether that has happened, so that loading it runs nothing.
+        beside: Names of modules that shadow others in its imports.
+        has_been_executed: Whether it was executed already, so that loading it runs no code.
     """
 
     name: str
@@ -54,13 +54,13 @@ class Place:
 class ProjectModules:
     """The modules of one project, for one deploy.
 
-    Modules are kept here and stand in ``sys.modules`` only inside of :meth:`imported`. Code of the project that imports
-    something when it is called, and pickling, need that as well, so call and pickle inside of it. Hold it briefly and never
-    across an ``await``: other threads wait meanwhile. It may be nested, also with other projects, which are out of sight then.
+    Modules are stored here and are in ``sys.modules`` only within :meth:`imported`. Project code that imports lazily when
+    called needs that too, and so does pickling, so do both within it. Hold it briefly and never across an ``await``, because
+    it blocks other threads. It can be nested, also with other projects, which are hidden meanwhile.
 
     Args:
-        root: The project's folder, or that of a part of it.
-        named_from: The folder from which errors name files; None for the same one.
+        root: The folder of the project, or of a part of it.
+        named_from: The folder relative to which errors name files; None for ``root``.
 
     Attributes:
         root: The folder, resolved.
@@ -77,15 +77,14 @@ class ProjectModules:
         self._top_names: dict[Path, frozenset[str]] = {}
         self._path_before: list[str] = []
         self._path_added: list[str] = []
-        importlib.invalidate_caches()  # files may be newer than what Python remembers of their folders
+        importlib.invalidate_caches()  # files may be newer than the import system's directory cache
 
     @contextmanager
     def imported(self, folder: Path | None = None) -> Generator[None]:
-        """Make the project's modules importable, as in a process of the project's own.
+        """Make the project's modules importable, as in a process of its own.
 
         Args:
-            folder: A folder of the project that is imported from before the project's own folder, as Python does with the
-                folder of a script.
+            folder: A folder of the project to search before the project's folder, as Python does with a script's folder.
         """
         view = (self, folder or self.root)
         with _LOCK:
@@ -107,15 +106,15 @@ class ProjectModules:
                     _active[-1][0]._enter(_active[-1][1])
 
     def load(self, entrypoint: str, *, where: str | None = None) -> Any:
-        """Load what an entrypoint names; its module is executed if that has not happened yet.
+        """Load the object an entrypoint refers to, executing its module if necessary.
 
         Args:
-            entrypoint: ``path.py:function``, ``path.py:Class.method``, ``package.module.function``.
-            where: What names the entrypoint, for errors.
+            entrypoint: ``path.py:function``, ``path.py:Class.method`` or ``package.module.function``.
+            where: What refers to the entrypoint, for error messages.
 
         Raises:
-            FlowNotFoundError: There is no such file, module or attribute, or the file lies outside of the project.
-            FlowImportError: The module raised an exception, or ended the process.
+            FlowNotFoundError: The file, module or attribute does not exist, or the file is outside the project.
+            FlowImportError: The module raised an exception or tried to exit the process.
         """
         parsed = parse_entrypoint(entrypoint, where=where)
         if parsed.module is not None:
@@ -128,17 +127,17 @@ class ProjectModules:
             return _attribute(module, parsed, where)
 
     def named(self, file: Path) -> str:
-        """What a file is called in errors."""
+        """Return the name of a file in error messages."""
         return file.relative_to(self.named_from).as_posix() if file.is_relative_to(self.named_from) else str(file)
 
     def _named(self, path: str) -> str | None:
         return self.named(Path(path)) if self._finder.owns(path) else None
 
     def place_of(self, entrypoint: str) -> Place | None:
-        """Find the file that loading an entrypoint would execute; None where that is none of the project's.
+        """Find the file that loading an entrypoint would execute; None if it is not part of the project.
 
         Raises:
-            FlowNotFoundError: There is no such file, or it lies outside of the project.
+            FlowNotFoundError: The file does not exist or is outside the project.
         """
         parsed = parse_entrypoint(entrypoint)
         if parsed.module is not None:
@@ -158,8 +157,8 @@ class ProjectModules:
         """Load a flow.
 
         Raises:
-            FlowNotFoundError: As :meth:`load`, or what the entrypoint names is no flow.
-            FlowImportError: As :meth:`load`.
+            FlowNotFoundError: See :meth:`load`; or the object is not a flow.
+            FlowImportError: See :meth:`load`.
         """
         from prefect import Flow
 
@@ -181,8 +180,8 @@ class ProjectModules:
         """Load a module of the project, or an installed one, by its dotted name.
 
         Raises:
-            ProjectFileError: There is no such module, or it lies outside of the project.
-            FlowImportError: The module raised an exception, or ended the process.
+            ProjectFileError: The module does not exist or is outside the project.
+            FlowImportError: The module raised an exception or tried to exit the process.
         """
         try:
             check_module(self.root, name, where=where)
@@ -215,7 +214,7 @@ class ProjectModules:
         return False
 
     def _enter(self, folder: Path) -> None:
-        """Put this project's modules, path and finder in place."""
+        """Install this project's modules, path and finder."""
         self._path_before = list(sys.path)
         first = [str(folder)] if folder != self.root else []
         sys.path[:0] = [*first, str(self.root), *self._path_added]
@@ -229,10 +228,10 @@ class ProjectModules:
         sys.meta_path.insert(0, self._finder)
 
     def _leave(self, folder: Path) -> None:
-        """Take them away, keep what was loaded, and bring back what was there before."""
+        """Remove them, keep what was loaded, and restore what was there before."""
         sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self._finder]
         aliases = self._aliases.setdefault(folder, {})
-        # all of them are asked before one is taken away: a package without a file needs its parent to say where it lies
+        # check all before removing any: a namespace package needs its parent to determine its path
         ours = {
             name: module
             for name in self._finder.served
@@ -244,11 +243,11 @@ class ProjectModules:
         sys.modules.update(self._hidden)
         self._hidden = {}
         first = {*self._path_before, str(folder), str(self.root)}
-        self._path_added = [one for one in sys.path if one not in first]  # by lines like sys.path.insert(0, "lib")
+        self._path_added = [one for one in sys.path if one not in first]  # by sys.path.insert(0, "lib") and the like
         sys.path[:] = self._path_before
 
     def _hide(self, folder: Path) -> None:
-        """Put aside what other code has imported under names that here mean modules of the project."""
+        """Set aside other code's imports whose names refer to modules of the project here."""
         for top in (self._names_in(self.root) | self._names_in(folder)) & sys.modules.keys():
             if top in sys.stdlib_module_names or top in self._finder.taken or self._finder.is_ours(sys.modules[top]):
                 self._finder.taken.add(top)
@@ -257,11 +256,11 @@ class ProjectModules:
                 self._hidden[name] = sys.modules.pop(name)
 
     def _names_in(self, folder: Path) -> frozenset[str]:
-        """List the names of modules and packages that lie in a folder."""
+        """Return the names of the modules and packages in a folder."""
         if folder not in self._top_names:
             try:
                 entries = list(os.scandir(folder))
-            except OSError:  # no folder, or one that may not be read
+            except OSError:  # not a folder, or unreadable
                 entries = []
             modules = {entry.name.removesuffix(".py") for entry in entries if entry.name.endswith(".py")}
             packages = {entry.name for entry in entries if os.path.isfile(f"{entry.path}/__init__.py")}  # noqa: PTH113 - never raises
@@ -270,7 +269,7 @@ class ProjectModules:
 
 
 def _imported_only(name: str) -> ModuleType:
-    """Import a module; what it runs while it is imported is refused, also where it catches that exception."""
+    """Import a module; a flow run or deploy that it starts meanwhile is rejected, even if it catches the exception."""
     with refusing_runs() as refused:
         module = importlib.import_module(name)
     if refused:
@@ -279,17 +278,17 @@ def _imported_only(name: str) -> ModuleType:
 
 
 def load_flow(root: Path, entrypoint: str, *, where: str | None = None) -> Flow[..., Any]:
-    """Load one flow of a project. For several flows of a project use one :class:`ProjectModules`.
+    """Load one flow of a project. To load several, use one :class:`ProjectModules`.
 
     Raises:
-        FlowNotFoundError: There is no such file, module or attribute, or it is no flow.
+        FlowNotFoundError: The file, module or attribute does not exist, or is not a flow.
         FlowImportError: The module raised an exception.
     """
     return ProjectModules(root).load_flow(entrypoint, where=where)
 
 
 def _wraps_a_flow(function: object) -> bool:
-    """Whether a function was made by a decorator that a flow was given to."""
+    """Return whether a function was made by applying a decorator to a flow."""
     from prefect import Flow
 
     held = inspect.getclosurevars(function).nonlocals.values() if inspect.isfunction(function) else ()

@@ -1,4 +1,4 @@
-"""Choose the flow that a name or an entrypoint means, or say why there is none."""
+"""Looks up a flow by name or entrypoint, or explains why there is none."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _SHOWN = 20
 
 
 def choose_flow(flows: Sequence[FlowSource], name: str, *, where: str | None = None) -> FlowSource:
-    """Choose the flow of a name. ``_`` and ``-`` count as the same where that leaves one flow.
+    """Return the flow with a name. ``_`` and ``-`` are equivalent unless that makes the name ambiguous.
 
     Args:
-        flows: The flows that there are, as :func:`find_flows` found them.
+        flows: The known flows, from :func:`find_flows`.
         name: The flow's name.
-        where: What asks for the flow, for the error.
+        where: What refers to the flow, for error messages.
 
     Raises:
         FlowNotFoundError: There is no such flow, or more than one.
@@ -44,19 +44,19 @@ def choose_flow(flows: Sequence[FlowSource], name: str, *, where: str | None = N
 
 
 def check_entrypoint(root: Path, entrypoint: str, *, where: str | None = None) -> FlowSource:
-    """Check that an entrypoint leads to something that can be a flow, without running any code.
+    """Check that an entrypoint refers to something that can be a flow, without running any code.
 
     Args:
         root: The project's folder.
         entrypoint: ``path.py:function``, ``path.py:Class.method`` or ``package.module.function``.
-        where: What names the entrypoint, for the error.
+        where: What refers to the entrypoint, for error messages.
 
     Returns:
-        The flow; its name is None where it is not a plainly decorated function (``daily = flow(function)``, say).
+        The flow; its name is None unless it is a plainly decorated function (not so for ``daily = flow(function)``).
 
     Raises:
-        FlowNotFoundError: There is no such file, module, function or class, the file lies outside of the project, or what
-            is named is a function without any decorator.
+        FlowNotFoundError: The file, module, function or class does not exist, the file is outside the project, or the
+            entrypoint names an undecorated function.
     """
     root = root.resolve()
     parsed = parse_entrypoint(entrypoint, where=where)
@@ -68,7 +68,7 @@ def check_entrypoint(root: Path, entrypoint: str, *, where: str | None = None) -
     if parsed.module is None:
         before = file.relative_to(root).as_posix()
         text = f"{before}:{'.'.join(parsed.attributes)}"
-    else:  # stays a module: it is loaded with its package, in which its relative imports work
+    else:  # keep the module form: it is loaded with its package, where its relative imports work
         before, text = parsed.module, entrypoint
     flows = {flow.entrypoint.rpartition(":")[2]: flow for flow in flows_in_tree(tree, before, file)}
     if flow := flows.get(".".join(parsed.attributes)):
@@ -101,16 +101,16 @@ def _file_of(root: Path, entrypoint: Entrypoint, where: str | None) -> Path:
 
 
 def _definition(tree: ast.Module, entrypoint: Entrypoint, where: str | None, known: dict[str, FlowSource]) -> ast.stmt:
-    """Find what an entrypoint names that is no plainly decorated flow: any assignment, import, class or decorated function."""
+    """Find the definition of an entrypoint that is not a plain flow: an assignment, import, class or decorated function."""
     body: Sequence[ast.stmt] = tree.body
     found: ast.stmt | None = None
     for attribute in entrypoint.attributes:
         definitions = [statement for statement in executed(body) if bound_names(statement) & {attribute, "*"}]
         if not definitions:
             if isinstance(found, ast.ClassDef) and found.bases:
-                return found  # inherited, perhaps
+                return found  # possibly inherited
             if found is None and makes_names(tree):
-                return tree.body[0]  # made by a statement that stands somewhere here
+                return tree.body[0]  # defined dynamically by some statement here
             place = f"class {found.name!r}" if isinstance(found, ast.ClassDef) else "module's top level"
             raise FlowNotFoundError(
                 f"{entrypoint.text!r}: there is no {attribute!r} in the {place}",
@@ -119,7 +119,7 @@ def _definition(tree: ast.Module, entrypoint: Entrypoint, where: str | None, kno
             )
         found = definitions[-1]
         if not isinstance(found, ast.ClassDef):
-            break  # an object or a module may have attributes that are not seen here
+            break  # attributes of an object or a module may not be visible here
         body = found.body
     if found is None or isinstance(found, ast.ClassDef):
         raise FlowNotFoundError(f"{entrypoint.text!r} is a class", where=where, hint=nearest("", known) or None)
@@ -139,9 +139,9 @@ def _none_is_named(flows: Sequence[FlowSource], name: str) -> str:
 
 
 def _hint(flows: Sequence[FlowSource], name: str) -> str | None:
-    """Say which flow was probably meant, and where else it may hide."""
+    """Suggest which flow was probably meant, or where it may be hidden."""
     names = {flow.name for flow in flows if flow.name}
-    # function names are often given as they are written
+    # people often write the function's name instead
     close = difflib.get_close_matches(name, names, n=1) or difflib.get_close_matches(name.replace("_", "-"), names, n=1)
     hints = [f"Did you mean {close[0]!r}?"] if close else []
     if computed := [flow.entrypoint for flow in flows if flow.name is None]:

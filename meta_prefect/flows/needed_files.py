@@ -1,4 +1,4 @@
-"""The files of a project without which a flow cannot be imported: its own, and those that it imports in any case."""
+"""Determines which files of a project a flow needs to be importable: its own, and those it imports unconditionally."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from meta_prefect.flows.syntax import branches, parse, read_source
 
 
 def file_of(root: Path, entrypoint: str) -> Path | None:
-    """The file that an entrypoint means, where that is one of the project's."""
+    """Return the file an entrypoint refers to, if it is part of the project."""
     parsed = parse_entrypoint(entrypoint)
     file = root / parsed.file if parsed.file is not None else find_module(root, parsed.module or "")
     return file if file is not None and file.is_relative_to(root) else None
 
 
 def needed_files(root: Path, file: Path) -> frozenset[Path]:
-    """The files of a project that are imported with one of its files, which is among them.
+    """Return the files of a project that are imported along with one of its files, including that file.
 
     Args:
-        root: The project's folder, which a worker starts in.
+        root: The project's folder, which is the worker's working directory.
         file: The file of a flow.
     """
     needed: set[Path] = set()
@@ -44,7 +44,7 @@ def needed_files(root: Path, file: Path) -> frozenset[Path]:
 
 
 def _imports(body: Sequence[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
-    """The imports that run with a module; one that may fail has an alternative."""
+    """Yield the imports that run with a module; imports in a ``try`` are skipped, because they have a fallback."""
     for statement in body:
         if isinstance(statement, ast.Import | ast.ImportFrom):
             yield statement
@@ -56,7 +56,7 @@ def _imports(body: Sequence[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
 def _named(
     statement: ast.Import | ast.ImportFrom, file: Path, places: tuple[Path, ...]
 ) -> Iterator[tuple[tuple[Path, ...], list[str]]]:
-    """The modules that an import may name, each with the folders in which it is looked for."""
+    """Yield the modules an import may refer to, each with the folders to search."""
     if isinstance(statement, ast.Import):
         yield from ((places, alias.name.split(".")) for alias in statement.names)
         return
@@ -66,7 +66,7 @@ def _named(
 
 
 def _files(bases: Sequence[Path], names: Sequence[str]) -> Iterator[Path]:
-    """The files of a module and of the packages around it, as far as there are any."""
+    """Yield the existing files of a module and of the packages around it."""
     around = [one for one in bases if (one / names[0]).is_dir() or (one / f"{names[0]}.py").is_file()]
     if not around:
         return

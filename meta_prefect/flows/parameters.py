@@ -1,4 +1,4 @@
-"""The parameters of a flow as the run form shows them."""
+"""The parameter schema of a flow, for the run form."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pydantic.fields import FieldInfo
 
 
 def parameter_form(function: Callable[..., Any]) -> dict[str, Any]:
-    """The JSON schema of a function's parameters as `prefect deploy` stores it, with titles and help texts of annotations.
+    """Return the JSON schema of a function's parameters as `prefect deploy` stores it, plus titles and help from annotations.
 
-    Prefect is asked once the module is loaded: when a flow is decorated, models that are defined further down are not there yet.
-    Its own schema titles each parameter with its name, and takes help from the docstring's ``Args`` alone: what
-    ``Annotated[int, Field(title="Workers", description="…")]`` says is lost there.
+    Prefect computes it once the module is loaded: when the flow is decorated, models defined further down do not exist yet.
+    Prefect's schema titles each parameter with its name and takes help texts only from the docstring's ``Args``; what
+    ``Annotated[int, Field(title="Workers", description="…")]`` specifies is lost there.
     """
     from meta_prefect.prefect_internals.utilities import parameter_schema
 
@@ -31,7 +31,7 @@ def _said(function: Callable[..., Any]) -> dict[str, dict[str, str]]:
     try:
         hints = typing.get_type_hints(function, include_extras=True)
     except (NameError, TypeError, AttributeError):
-        return {}  # the annotations name what only type checkers see
+        return {}  # annotations use names that exist only for type checkers
     found: dict[str, dict[str, str]] = {}
     for name, hint in hints.items():
         for extra in getattr(hint, "__metadata__", ()):

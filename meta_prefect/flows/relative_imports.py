@@ -1,7 +1,8 @@
-"""Relative imports that work here, in the package where a file lies, and not on a worker, which loads the file by its path.
+"""Detects relative imports that work here, inside a package, but not on a worker that loads the file by path.
 
-Prefect's loader makes such a file a package of its own, whose modules are those of the file's folder and of the working directory
-(``prefect.utilities.importtools.load_script_as_module``): ``from .util import x`` works there, ``from ..util import x`` does not.
+Prefect's loader turns such a file into a package of its own, whose modules are those in the file's folder and the working
+directory (``prefect.utilities.importtools.load_script_as_module``): ``from .util import x`` works there, ``from ..util import
+x`` does not.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from meta_prefect.flows.syntax import branches, parse, read_source
 _RELATIVE = re.compile(rb"\bfrom\s*\.")
 
 Packages = tuple[tuple[Path, ...], ...]
-"""The package of a module, from the outermost one: for each the folders in which its modules are looked for."""
+"""The packages around a module, outermost first: for each, the folders in which its modules are searched."""
 
 
 def check_loads_by_path(root: Path, entrypoint: str) -> Iterator[FlowImportError]:
-    """Find the first import for which a worker cannot load a file entrypoint.
+    """Find the first import that prevents a worker from loading a file entrypoint.
 
     Args:
         root: The project's folder, which is the worker's working directory.
-        entrypoint: The entrypoint that the worker gets; one that names a module is loaded with its package, and is fine.
+        entrypoint: The entrypoint given to the worker; a module entrypoint is loaded with its package and always works.
     """
     parsed = parse_entrypoint(entrypoint)
     if parsed.file is None:
@@ -52,20 +53,20 @@ def _hint(file: str, attributes: Sequence[str]) -> str:
 
 
 def _beyond(file: Path, packages: Packages, seen: set[Path]) -> tuple[Path, int, str] | None:
-    """The first relative import of a module, or of one that it imports relatively, that has no package to refer to."""
+    """Find the first relative import beyond the outermost package, in a module or in one it imports relatively."""
     source = read_source(file)
     if file in seen or isinstance(source, str) or not _RELATIVE.search(source):
         return None
     seen.add(file)
     tree = parse(source)
     if isinstance(tree, str):
-        return None  # loading it says what is wrong
+        return None  # loading it reports the problem
     for statement in _imports(tree.body):
         if statement.level > len(packages):
             return file, statement.lineno, ast.unparse(statement)
         base = packages[: len(packages) - statement.level + 1]
         meant = list(_meant(statement, base))
-        # the outermost package is the flow's file itself: it has modules, and nothing of the folder's __init__.py
+        # the outermost package is the flow's file itself: it has modules, but nothing from the folder's __init__.py
         if len(base) == 1 and statement.module is None and len(meant) < len(statement.names):
             return file, statement.lineno, ast.unparse(statement)
         for module, inside in meant:
@@ -75,7 +76,7 @@ def _beyond(file: Path, packages: Packages, seen: set[Path]) -> tuple[Path, int,
 
 
 def _imports(body: Sequence[ast.stmt]) -> Iterator[ast.ImportFrom]:
-    """The relative imports that run with the module; one that may fail has an alternative."""
+    """Yield the relative imports that run with the module; those in a ``try`` have a fallback."""
     for statement in body:
         if isinstance(statement, ast.ImportFrom) and statement.level:
             yield statement
@@ -85,7 +86,7 @@ def _imports(body: Sequence[ast.stmt]) -> Iterator[ast.ImportFrom]:
 
 
 def _meant(statement: ast.ImportFrom, base: Packages) -> Iterator[tuple[Path, Packages]]:
-    """The files of the modules that an import may mean, each with its package."""
+    """Yield the files of the modules an import may refer to, each with its package."""
     parts = statement.module.split(".") if statement.module else []
     for names in [parts, *([*parts, alias.name] for alias in statement.names)]:
         packages = base

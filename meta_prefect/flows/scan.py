@@ -1,4 +1,4 @@
-"""Find flows by name through the syntax tree, without running any code of the project."""
+"""Finds flows by name in syntax trees, without running any code of the project."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class FlowSource:
     """Where a flow is defined.
 
     Attributes:
-        name: The flow's name by Prefect's rule; None where the name is computed, so that only running the code would tell.
+        name: The flow's name by Prefect's rule; None if the name is computed and known only at run time.
         entrypoint: ``folder/file.py:function`` or ``folder/file.py:Class.method``, relative to the project's folder, with
-            ``/``; for a flow of an installed package its module entrypoint, ``package.module.function``.
-        file: The file, absolute.
-        line: The line of the ``def``, counted from 1.
-        column: The column of the ``def``, counted from 1.
+            ``/``; for a flow of an installed package, its module entrypoint, ``package.module.function``.
+        file: The absolute path of the file.
+        line: The line of the ``def``, starting at 1.
+        column: The column of the ``def``, starting at 1.
     """
 
     name: str | None
@@ -48,8 +48,8 @@ class FoundFlows(tuple[FlowSource, ...]):
     """The flows of a project, by file and line.
 
     Attributes:
-        unread: Files that may hold flows but could not be read; a lookup that fails mentions them.
-        made: Files that may bind flows to names that do not stand in them; a lookup that fails mentions these too.
+        unread: Files that may contain flows but could not be read; mentioned when a lookup fails.
+        made: Files that may bind flows to dynamically created names; also mentioned when a lookup fails.
     """
 
     unread: tuple[UnreadFile, ...]
@@ -58,7 +58,7 @@ class FoundFlows(tuple[FlowSource, ...]):
     def __new__(
         cls, flows: Iterable[FlowSource] = (), unread: Iterable[UnreadFile] = (), made: Iterable[str] = ()
     ) -> Self:
-        """Make the tuple of flows; what could not be found hangs on it."""
+        """Create the tuple of flows with the files that may hide more."""
         found = super().__new__(cls, flows)
         found.unread = tuple(unread)
         found.made = tuple(made)
@@ -68,12 +68,12 @@ class FoundFlows(tuple[FlowSource, ...]):
 def find_flows(root: Path, patterns: Sequence[str] = ()) -> FoundFlows:
     """Find all flows that a project defines with Prefect's decorator, without running its code.
 
-    Found are functions, static and class methods below ``@flow``, however it was imported, also when ``functools.partial``
-    or a builder was applied to it first; not those inside of functions, since they cannot be loaded.
+    Finds functions, static methods and class methods decorated with ``@flow``, however it was imported, even through
+    ``functools.partial`` or a builder; not functions nested in functions, which cannot be loaded.
 
     Args:
         root: The project's folder.
-        patterns: The files to look at, as for :func:`python_files`.
+        patterns: Which files to scan, see :func:`python_files`.
     """
     root = root.resolve()
     flows: list[FlowSource] = []
@@ -93,22 +93,22 @@ def find_flows(root: Path, patterns: Sequence[str] = ()) -> FoundFlows:
 
 
 def _tree_of(file: Path) -> ast.Module | str | None:
-    """Parse a file that may hold flows; gives why not where it cannot be read, and None where it holds none for certain."""
+    """Parse a file that may contain flows; return the reason if it cannot be read, None if it certainly contains none."""
     source = read_source(file)
     if isinstance(source, str):
         return source
     if b"\0" not in source and not (b"flow" in source and b"prefect" in source):
-        return None  # parsing is what takes the time
+        return None  # parsing is the slow part
     return parse(source)
 
 
 def flows_in_tree(tree: ast.Module, path: str, file: Path) -> tuple[FlowSource, ...]:
-    """Find the flows of a syntax tree.
+    """Find the flows in a syntax tree.
 
     Args:
         tree: The module.
-        path: What stands before the colon of the entrypoints.
-        file: The file, absolute.
+        path: The part of the entrypoints before the colon.
+        file: The absolute path of the file.
     """
     scanner = _Scanner(tree, path, file)
     scanner.scan(tree.body, {}, ())
@@ -117,21 +117,21 @@ def flows_in_tree(tree: ast.Module, path: str, file: Path) -> tuple[FlowSource, 
 
 @dataclass(frozen=True)
 class _Decorator:
-    """Something that makes a function a flow.
+    """A decorator that turns a function into a flow.
 
     Attributes:
-        name: The name that it gives every flow; empty for Prefect's rule, None where it is computed.
+        name: The name it gives to every flow; empty for Prefect's default, None if it is computed.
     """
 
     name: str | None = ""
 
 
 _Names = dict[str, "str | _Decorator"]
-"""What names mean at a point of the text: a dotted path of an import, or a flow decorator."""
+"""The meaning of names at a point in the source: an imported dotted path or a flow decorator."""
 
 
 class _Scanner:
-    """Goes through the statements that run on import, and keeps what names mean there."""
+    """Walks the statements that run on import and tracks what names mean."""
 
     def __init__(self, tree: ast.Module, path: str, file: Path) -> None:
         self.flows: dict[str, FlowSource] = {}
@@ -141,7 +141,7 @@ class _Scanner:
         self._constants: dict[str, str] | None = None
 
     def scan(self, body: Sequence[ast.stmt], names: _Names, owner: tuple[str, ...]) -> None:
-        """Scan a block; ``names`` is changed to what holds after it."""
+        """Scan a block and update ``names`` to the state after it."""
         for statement in body:
             match statement:
                 case ast.Import() | ast.ImportFrom():
@@ -160,12 +160,12 @@ class _Scanner:
                     self._branches(statement, names, owner)
 
     def _branches(self, statement: ast.stmt, names: _Names, owner: tuple[str, ...]) -> None:
-        """Scan the blocks of a statement; a decorator after any of them is one after all (``try: from prefect import flow``)."""
+        """Scan a statement's blocks; a decorator bound in any of them stays one after (``try: from prefect import flow``)."""
         after: list[_Names] = []
         for block in branches(statement):
             inside = dict(names)
             for earlier in after:
-                _merge(inside, earlier)  # else and finally come after the others
+                _merge(inside, earlier)  # else and finally run after the others
             self.scan(block, inside, owner)
             after.append(inside)
         for one in after:
@@ -197,17 +197,17 @@ class _Scanner:
             column=function.col_offset + 1,
         )
         earlier = self.flows.get(entrypoint)
-        # defined twice, as in the two branches of an `if`: which one it will be is not known here
+        # defined twice, as in two branches of an `if`: which one wins is unknown here
         self.flows[entrypoint] = flow if earlier is None or earlier.name == flow.name else replace(flow, name=None)
 
     def _decorator(self, expression: ast.expr, names: _Names) -> _Decorator | None:
-        """Say whether an expression gives a flow decorator, and which name that gives."""
+        """Return the flow decorator that an expression evaluates to, with the name it assigns; None if it is not one."""
         if dotted := dotted_name(expression):
             return _as_decorator(_resolve(dotted, names))
         if not isinstance(expression, ast.Call):
             return None
         if called := self._decorator(expression.func, names):
-            # flow(fn) makes a flow; flow(name="x") a decorator
+            # flow(fn) makes a flow, flow(name="x") a decorator
             return None if expression.args else self._with_keywords(called, expression)
         for argument in expression.args:
             if wrapped := self._decorator(argument, names):  # partial(flow, name="x"), versioneer()(flow)
@@ -219,11 +219,11 @@ class _Scanner:
             if keyword.arg == "name":
                 return _Decorator(self._text(keyword.value))
         if any(keyword.arg is None for keyword in call.keywords):
-            return _Decorator(None)  # flow(**options) may hold a name
+            return _Decorator(None)  # flow(**options) may contain a name
         return decorator
 
     def _text(self, expression: ast.expr) -> str | None:
-        """Give the name that an expression stands for: empty for none, None where it is computed."""
+        """Evaluate an expression as a name: empty if None, None if it is computed."""
         match expression:
             case ast.Constant(value=str(text)):
                 return text
@@ -238,7 +238,7 @@ class _Scanner:
 
 
 def _merge(names: _Names, others: _Names) -> None:
-    """Join what names mean after two branches: a decorator wins over a stand-in, and two given names leave none."""
+    """Merge the meanings of names after two branches: a decorator beats a stub, and conflicting names become unknown."""
     for name, other in others.items():
         ours, theirs = _as_decorator(names.get(name)), _as_decorator(other)
         if ours and theirs:
@@ -254,7 +254,7 @@ def _as_decorator(meaning: str | _Decorator | None) -> _Decorator | None:
 
 
 def _resolve(dotted: str, names: _Names) -> str | _Decorator | None:
-    """Say what ``a.b.c`` means, given what ``a`` means."""
+    """Resolve ``a.b.c`` given the meaning of ``a``."""
     first, _, rest = dotted.partition(".")
     meaning = names.get(first)
     if isinstance(meaning, str):
@@ -284,7 +284,7 @@ def _needs_an_instance(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool
 
 
 def _string_constants(tree: ast.Module) -> dict[str, str]:
-    """Find module-level names that stand for one text: bound once in the whole file, to a literal."""
+    """Return module-level string constants: names bound once in the file, to a literal."""
     bound: Counter[str] = Counter()
     for node in ast.walk(tree):
         bound.update([node.arg] if isinstance(node, ast.arg) else names_bound_by(node))

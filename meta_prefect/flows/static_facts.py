@@ -1,4 +1,4 @@
-"""Read what a flow is from its source, without importing its module."""
+"""Reads a flow's facts from its source, without importing its module."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 
 class StaticFacts:
-    """Reads what the flows of a project are; each file is parsed once.
+    """Reads the facts of a project's flows; each file is parsed once.
 
     Args:
         modules: The project's modules.
@@ -33,7 +33,7 @@ class StaticFacts:
         self._texts: dict[Path, ModuleText] = {}
 
     def of(self, entrypoint: str) -> FlowFacts | None:
-        """What a flow is, exactly as importing it would tell; None where that is not certain, or the module has been imported."""
+        """Return exactly the facts an import would give; None if they are uncertain or the module was already imported."""
         try:
             place = self._modules.place_of(entrypoint)
             if place is None or place.has_been_executed:
@@ -57,7 +57,7 @@ class StaticFacts:
         space: dict[str, Any] = {"__name__": place.name}
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # they are given when the module is imported
+                warnings.simplefilter("ignore")  # shown when the module is imported
                 exec(compile(flow.code, place.file, "exec", dont_inherit=True), space)  # noqa: S102 - see ``certainty``
                 options = {key: _value(option, space) for key, option in flow.options.items()}
                 function = space[name]

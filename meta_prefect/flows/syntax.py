@@ -1,4 +1,4 @@
-"""Read Python files as syntax trees: no code of theirs is run."""
+"""Parses Python files into syntax trees; never runs their code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from meta_prefect.files import read_regular
 
 FLOW_DECORATORS = frozenset({"prefect.flow", "prefect.flows.flow", "prefect.main.flow"})
-"""Where Prefect's decorator can be imported from."""
+"""The modules from which Prefect's decorator can be imported."""
 
 _NAME_MAKERS = frozenset({"globals", "locals", "vars", "setattr", "exec"})
 
@@ -22,8 +22,8 @@ class UnreadFile:
     """A Python file that could not be read.
 
     Attributes:
-        path: The file relative to the project's folder, with ``/``.
-        reason: Why, for example ``invalid syntax in line 3``.
+        path: The path relative to the project's folder, with ``/``.
+        reason: For example ``invalid syntax in line 3``.
     """
 
     path: str
@@ -34,16 +34,16 @@ class UnreadFile:
 
 
 def parse(source: bytes) -> ast.Module | str:
-    """Parse the content of a Python file.
+    """Parse the contents of a Python file.
 
     Returns:
-        The syntax tree, or why there is none.
+        The syntax tree, or the reason it could not be parsed.
     """
     if source.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in source:
         return "it is not UTF-8 text"
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # such as invalid escapes: not our business
+            warnings.simplefilter("ignore")  # such as invalid escapes: not ours to report
             return ast.parse(source)
     except SyntaxError as error:
         return f"{error.msg} in line {error.lineno}" if error.lineno else str(error.msg)
@@ -52,7 +52,7 @@ def parse(source: bytes) -> ast.Module | str:
 
 
 def read_source(file: Path) -> bytes | str:
-    """Read a file; gives its content, or why it could not be read."""
+    """Read a file; return its contents, or the reason it could not be read."""
     try:
         return read_regular(file)
     except OSError as error:
@@ -60,9 +60,9 @@ def read_source(file: Path) -> bytes | str:
 
 
 def branches(statement: ast.stmt) -> Iterator[Sequence[ast.stmt]]:
-    """List the blocks inside a statement that run when a module is imported.
+    """Yield the blocks of a statement that run when a module is imported.
 
-    Blocks below ``if __name__ == "__main__":`` and ``if TYPE_CHECKING:`` do not run on import, nor do functions' bodies.
+    Excludes blocks under ``if __name__ == "__main__":`` and ``if TYPE_CHECKING:``, and function bodies.
     """
     match statement:
         case ast.If(test=test, body=body, orelse=orelse):
@@ -86,7 +86,7 @@ def branches(statement: ast.stmt) -> Iterator[Sequence[ast.stmt]]:
 
 
 def executed(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-    """List all statements that run when a module is imported, in the order of the text."""
+    """Yield all statements that run when a module is imported, in source order."""
     for statement in body:
         yield statement
         for block in branches(statement):
@@ -94,7 +94,7 @@ def executed(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def bound_names(statement: ast.stmt) -> set[str]:
-    """List the names that a statement itself binds; ``*`` for those of ``from module import *``."""
+    """Return the names that a statement itself binds; ``*`` stands for those of ``from module import *``."""
     match statement:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
             return {name}
@@ -111,7 +111,7 @@ def bound_names(statement: ast.stmt) -> set[str]:
 
 
 def makes_names(tree: ast.Module) -> bool:
-    """Say whether a module may bind names that do not stand in it, as by ``globals()[f"copy_{table}"] = …``."""
+    """Return whether a module may bind names dynamically, as with ``globals()[f"copy_{table}"] = …``."""
     return any(
         isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _NAME_MAKERS
         for node in ast.walk(tree)
@@ -119,7 +119,7 @@ def makes_names(tree: ast.Module) -> bool:
 
 
 def names_bound_by(node: ast.AST) -> list[str]:
-    """List the names that a node itself binds or deletes, in whatever scope it stands; ``*`` as :func:`bound_names`."""
+    """Return the names a node itself binds or deletes, in any scope; for ``*`` see :func:`bound_names`."""
     match node:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
             return [name]
@@ -140,7 +140,7 @@ def _stored(targets: Sequence[ast.expr]) -> set[str]:
 
 
 def dotted_name(expression: ast.expr) -> str | None:
-    """Give ``a.b.c`` as text, and None for anything else."""
+    """Return ``a.b.c`` as text, or None for any other expression."""
     match expression:
         case ast.Name(id=name):
             return name
@@ -151,7 +151,7 @@ def dotted_name(expression: ast.expr) -> str | None:
 
 
 def is_main_guard(test: ast.expr) -> bool:
-    """Say whether a condition is ``__name__ == "__main__"``."""
+    """Return whether a condition is ``__name__ == "__main__"``."""
     match test:
         case ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[ast.Constant(value="__main__")]):
             return True

@@ -1,1 +1,1 @@
-"""The builders that come with Meta-Prefect, by concern. Each is useful alone."""
+"""The built-in builders, grouped by concern. Each can be used on its own."""

@@ -1,4 +1,4 @@
-"""What our own builders have in common."""
+"""The base class of the built-in builders."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["Builder"]
 
 
 class Builder(BaseModel, FlowBuilderInterface):
-    """A builder that is a frozen pydantic model: its arguments are checked where it is written down.
+    """A builder that is a frozen pydantic model, so that its arguments are validated where they are written.
 
     Attributes:
-        step: What the step is called in the Prefect UI.
+        step: The name of the step in the Prefect UI.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -29,7 +29,7 @@ class Builder(BaseModel, FlowBuilderInterface):
     @model_validator(mode="before")
     @classmethod
     def _say_which_arguments_there_are(cls, data: Any) -> Any:
-        """Refuse an unknown argument in words; pydantic's own do not say which ones there are."""
+        """Reject unknown arguments with a message that lists the known ones, which pydantic's own does not."""
         known = list(_arguments(cls))
         for name in data if is_mapping(data) else ():
             if name not in known:
@@ -44,7 +44,7 @@ class Builder(BaseModel, FlowBuilderInterface):
 
     @property
     def title(self) -> str:
-        """What this step is called in the Prefect UI."""
+        """The name of this step in the Prefect UI."""
         return self.step or super().title
 
 

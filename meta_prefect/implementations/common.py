@@ -1,4 +1,4 @@
-"""The variables that the built-in recipes have in common, and the builders that they stand for."""
+"""The variables shared by the built-in recipes, and the builders behind them."""
 
 from __future__ import annotations
 
@@ -135,14 +135,14 @@ class CommonVariables(VariableGroup):
     allow: Allowances = ()
 
     def around(self, where: FlowBuilderInterface, *, entrypoint: str | None = None) -> FlowBuilderInterface:
-        """Make the whole chain of a recipe.
+        """Build the complete chain of a recipe.
 
         Args:
-            where: The builders that say where the deployment runs.
-            entrypoint: Where runs find the flow, if not where the deploy found it.
+            where: The builders for the infrastructure.
+            entrypoint: The entrypoint for runs, if it differs from the deploy's.
 
         Raises:
-            RecipeError: Two variables exclude each other.
+            RecipeError: Two variables are mutually exclusive.
         """
         return Chain(
             namer(name=self.name, pattern=self.name_pattern),
@@ -155,7 +155,7 @@ class CommonVariables(VariableGroup):
         )
 
     def _further(self, entrypoint: str | None) -> Iterator[FlowBuilderInterface]:
-        """The builders for what is said beside name, text, tags and version."""
+        """Yield the builders for everything but name, description, tags and version."""
         if self.job_variables:
             yield job_variables(values=self.job_variables)
         if self.work_queue is not None:

@@ -1,4 +1,4 @@
-"""Blocks that somebody has saved in Prefect: looked for by a deploy, and never written by one."""
+"""Blocks saved in Prefect by users: required by a deploy, and never written."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from meta_prefect.redaction import remember_within
 
 
 def document_path(block_type: str, name: str) -> str:
-    """Where the API keeps a block."""
+    """Return a block's path in the API."""
     return f"/block_types/slug/{quote(block_type)}/block_documents/name/{quote(name)}"
 
 
 class SavedCredentials(Component):
-    """A saved block with credentials. It is looked for and never written: secrets do not pass through a deploy.
+    """A saved block with credentials. Its presence is checked, but it is never written: secrets do not pass through a deploy.
 
     Attributes:
-        name: ``<block type>/<name>``, with ``-`` for the slash, as names hold none.
-        block_type: The type of the block.
-        block_name: Its name.
+        name: ``<block type>/<name>``, with ``-`` instead of the slash, which names cannot contain.
+        block_type: The block's type.
+        block_name: The block's name.
     """
 
     kind: ClassVar[str] = "credentials block"
@@ -34,20 +34,20 @@ class SavedCredentials(Component):
 
     @classmethod
     def of(cls, reference: str) -> SavedCredentials:
-        """The component of a checked reference ``<block type>/<name>``."""
+        """Return the component for a validated reference ``<block type>/<name>``."""
         block_type, _, name = reference.partition("/")
         return cls(name=f"{block_type}-{name}", block_type=block_type, block_name=name)
 
     async def read(self, api: Api) -> Record | None:
-        """Find out whether it is there; what it holds is not read."""
+        """Check whether it exists; its contents are not read."""
         found = await api.get(f"{document_path(self.block_type, self.block_name)}?include_secrets=false")
         return None if found is None else {"id": found["id"]}
 
     def compare(self, live: Record | None) -> Iterable[FieldChange]:
-        """Need it.
+        """Require the block.
 
         Raises:
-            ConflictError: It is not there.
+            ConflictError: It does not exist.
         """
         if live is None:
             raise ConflictError(
@@ -58,18 +58,18 @@ class SavedCredentials(Component):
         return ()
 
     async def write(self, api: Api, live: Record | None) -> None:
-        """Write nothing: :meth:`compare` asks for no change."""
+        """Do nothing: :meth:`compare` never yields a change."""
         del api, live
 
 
 async def load_block(reference: str) -> Any:
-    """Load a saved block, with the secrets in it.
+    """Load a saved block, including its secrets.
 
     Args:
         reference: ``<block type>/<name>``.
 
     Raises:
-        ValueError: There is none.
+        ValueError: It does not exist.
     """
     import prefect_aws  # noqa: F401 - registers the types of its blocks with Prefect  # pyright: ignore
     from prefect.blocks.core import Block

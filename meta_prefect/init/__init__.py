@@ -1,1 +1,1 @@
-"""Beginning a project: from its flows, from a prefect.yaml, or from what is live already."""
+"""``meta-prefect init``: starts a project from its flows, a prefect.yaml or live deployments."""

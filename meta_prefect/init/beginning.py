@@ -1,4 +1,4 @@
-"""From what was found to the files of a new project: what is shared is said once, and all of it is tried before it is written."""
+"""Generates the files of a new project: shared settings are written once, and everything is tested before it is written."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ PROJECT_FILE: Final = "meta_prefect.yaml"
 SCHEMA_FILE: Final = ".meta_prefect/schema.json"
 
 _ALIKE: Final = 3
-"""How many deployments make a recipe of what they have in common."""
+"""How many deployments must share settings to get a recipe."""
 
 _LINES: Final = 3
-"""How many lines that has to be at least, what keeps things as they are apart."""
+"""How many lines they must share, not counting those that keep things as they are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What a project begins with.
+    """The input for a new project.
 
     Attributes:
         root: Its folder.
         name: Its name.
-        source: What it is made from, for people.
-        entries: What it is to deploy.
-        environments: The environments in which that is.
-        remarks: What is to be known of the whole.
-        with_recipes: Whether what several deployments have in common may become recipes in Python.
-        advice: How to go on with the file.
+        source: A description of what it is made from.
+        entries: What it should deploy.
+        environments: The environments of the entries.
+        remarks: Remarks about the project as a whole.
+        with_recipes: Whether settings shared by several deployments may become recipes in Python.
+        advice: What to do with the file next.
     """
 
     root: Path
@@ -68,9 +68,9 @@ class NewFiles:
     """The files of a new project.
 
     Attributes:
-        texts: Their texts by path in the project's folder, the project file last.
-        entries: What the project file asks for.
-        proof: How that compares with what is there.
+        texts: Their contents by path in the project's folder, the project file last.
+        entries: The entries of the project file.
+        proof: The comparison with the existing deployments.
     """
 
     texts: dict[str, str]
@@ -79,13 +79,14 @@ class NewFiles:
 
 
 async def new_files(beginning: Beginning, reader: Reader) -> NewFiles:
-    """Write the texts, and compare what they ask for with what is there.
+    """Generate the files, and compare the result with what exists.
 
-    What cannot be deployed as it stands becomes a comment, so that the rest can be.
+    Entries that cannot be deployed as they are become comments, so that the rest can be deployed.
+
 
     Args:
-        beginning: What the project begins with.
-        reader: What is there.
+        beginning: The input.
+        reader: Reads the existing deployments.
 
     Raises:
         ValidationFailed: Nothing can be deployed.
@@ -121,11 +122,11 @@ async def _tried(beginning: Beginning, reader: Reader) -> NewFiles:
 
 
 class _StagedModules(ProjectModules):
-    """The modules of a project, of which some are not in its folder yet.
+    """The modules of a project, some of which are still staged in another folder.
 
     Args:
         root: The project's folder.
-        stage: Where the others are.
+        stage: The folder of the staged modules.
         names: Their names.
     """
 
@@ -134,14 +135,14 @@ class _StagedModules(ProjectModules):
         self._staged = dict.fromkeys(names, ProjectModules(stage))
 
     def load_module(self, name: str, *, where: str | None = None) -> ModuleType:
-        """Load one, wherever it is."""
+        """Load a module from either folder."""
         if name in self._staged:
             return self._staged[name].load_module(name, where=where)
         return super().load_module(name, where=where)
 
 
 def _allowing(made: NewFiles) -> Iterable[tuple[int, NewEntry]]:
-    """The places of the entries that are as Prefect allows and we do not, with what lets them through."""
+    """Yield the indexes of entries that Prefect accepts but we reject by default, with the setting that allows them."""
     for place, errors in zip(in_order(made.entries), made.proof.of_entries, strict=True):
         entry = made.entries[place]
         names = {error.allowance for error in errors if error.allowance is not None}
@@ -151,15 +152,15 @@ def _allowing(made: NewFiles) -> Iterable[tuple[int, NewEntry]]:
 
 
 def _refused(made: NewFiles) -> Iterable[tuple[int, str]]:
-    """The places of the entries that cannot be deployed as they stand, and why."""
+    """Yield the indexes of entries that cannot be deployed as they are, with the reason."""
     for place, errors in zip(in_order(made.entries), made.proof.of_entries, strict=True):
-        # What cannot be imported on this host may be sound elsewhere.
+        # A module that cannot be imported here may work elsewhere.
         if reasons := [str(error) for error in errors if not isinstance(error, FlowImportError)]:
             yield place, "\n".join(reasons)
 
 
 def _texts(beginning: Beginning) -> dict[str, str]:
-    """The texts of the module of recipes, where there is to be one, and of the project file."""
+    """Return the contents of the recipes module, if there is to be one, and of the project file."""
     nothing: Mapping[str, Any] = {}
     variables = [nothing if one.refused is not None else one.variables for one in beginning.entries]
     module = _free_module(beginning) if beginning.with_recipes else None
@@ -194,7 +195,7 @@ def _recipe(family: Family, variables: Sequence[Mapping[str, object]], name: str
 
 
 def _recipe_names(project: str) -> Iterator[str]:
-    """Names for recipes of a project, none of which is that of an installed one."""
+    """Yield unused names for a project's recipes."""
     installed = Recipes().names
     base = re.sub(r"\W", "_", project)
     base = base if base.isidentifier() and not keyword.iskeyword(base) else f"project_{base}"
@@ -205,6 +206,6 @@ def _recipe_names(project: str) -> Iterator[str]:
 
 
 def _free_module(beginning: Beginning) -> str | None:
-    """The name of a module that is not there yet; None where each is."""
+    """Return the name of a module that does not exist yet; None if all candidates do."""
     names = ("recipes", "deployment_recipes")
     return next((name for name in names if not list(beginning.root.glob(f"{name}*"))), None)

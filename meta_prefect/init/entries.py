@@ -1,4 +1,4 @@
-"""From what was found to the entries of a project file: how each is named, and in which environment it is."""
+"""Converts found deployments into entries of a project file: their names and environments."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from meta_prefect.interfaces.tags import environment_of, without_environment
 from meta_prefect.schedules.resolve import resolve
 
 POOL_RECIPE: Final = "work_pool_deployer"
-"""The recipe for deployments that somebody else has made: it takes everything that these can say."""
+"""The recipe for deployments made by someone else: it supports everything they may contain."""
 
 _ENVIRONMENTS: Final = ("dev", "development", "test", "qa", "uat", "staging", "stage", "prod", "production")
-"""The words that mean an environment at the end of a deployment's name."""
+"""Words that denote an environment at the end of a deployment's name."""
 
 AS_IT_IS: Final[dict[str, str | bool | None]] = {"name_pattern": "{name}", "holidays": False, "active_in": None}
-"""What keeps names and schedules as they are: on every day, and as somebody has switched them on or off."""
+"""Variables that keep names and schedules as they are: on every day, and as operators switched them on or off."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """An entry that is about to be written.
+    """An entry to be written.
 
     Attributes:
         flow: The flow's name.
         recipe: The recipe.
         variables: Its variables.
-        entrypoint: Which flow is meant, where its name alone is not enough.
-        environments: The environments for which it counts; none means all.
+        entrypoint: The entrypoint, if the flow's name alone is ambiguous.
+        environments: The environments it applies to; empty means all.
         remarks: What could not be carried over.
-        refused: Why it cannot be deployed as it stands, so that it is written as a comment.
+        refused: Why it cannot be deployed as it is and is written as a comment.
     """
 
     flow: str
@@ -47,17 +47,18 @@ class NewEntry:
 
 
 def entries_of(found: Sequence[FoundDeployment], environment: str) -> tuple[list[NewEntry], tuple[str, ...]]:
-    """Make the entries for deployments that exist elsewhere, under the names that they have.
+    """Create entries for existing deployments, keeping their names.
 
-    A name that ends with its environment, such as ``nightly-prod``, becomes ``nightly`` in ``prod``; what is alike in two
-    environments becomes one entry. Any other name stays as it is, and can be in one environment only.
+    A name that ends in an environment, such as ``nightly-prod``, becomes ``nightly`` in ``prod``; entries that are the same
+    in two environments are merged. Any other name stays as it is and can exist in one environment only.
+
 
     Args:
         found: The deployments.
-        environment: The environment of those that tell none.
+        environment: The environment of deployments that name none.
 
     Returns:
-        The entries, and the environments in which they are.
+        The entries, and the environments of the entries.
     """
     has_schedules = any(one.variables.get("schedules") for one in found)
     joined: list[NewEntry] = []
@@ -76,7 +77,7 @@ def entries_of(found: Sequence[FoundDeployment], environment: str) -> tuple[list
 
 
 def needed_entrypoint(entrypoint: str | None, flow: str, flows: FoundFlows) -> str | None:
-    """The entrypoint of a flow, where its name alone does not lead there."""
+    """Return a flow's entrypoint if its name alone is ambiguous."""
     try:
         return None if choose_flow(flows, flow).entrypoint == entrypoint else entrypoint
     except FlowNotFoundError:
@@ -103,7 +104,7 @@ def _entry(found: FoundDeployment, environment: str, *, has_schedules: bool) -> 
 
 
 def _as_prefect_takes_it(schedule: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A schedule with the word that lets it through, where Prefect takes it and we do not."""
+    """Return a schedule with the setting that allows it, if Prefect accepts it and we reject it by default."""
     try:
         resolve(schedule, default_calendar=None, now=datetime.now(UTC))
     except ScheduleError as error:
@@ -112,7 +113,7 @@ def _as_prefect_takes_it(schedule: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _parted(name: str) -> tuple[str, str | None]:
-    """A name without the environment at its end, and that environment."""
+    """Split a name into the part before its environment, and the environment."""
     head, dash, tail = name.rpartition("-")
     return (head, tail) if dash and head and tail in _ENVIRONMENTS else (name, None)
 
@@ -146,6 +147,6 @@ def _in_order(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_twin(one: NewEntry, other: NewEntry) -> bool:
-    """Whether two entries are one deployment in two environments."""
+    """Return whether two entries are the same deployment in two environments."""
     same = (one.flow, one.entrypoint, one.variables) == (other.flow, other.entrypoint, other.variables)
     return same and "name_pattern" not in one.variables and not set(one.environments) & set(other.environments)

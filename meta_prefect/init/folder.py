@@ -1,4 +1,4 @@
-"""The folder in which a project begins, and the name that it may have."""
+"""Checks the folder and the name of a new project."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from meta_prefect.project.naming import project_name, slug
 
 
 def check_new(path: Path) -> Path:
-    """Check that a project can begin in a folder; returns the folder.
+    """Check that a project can start in a folder; return the folder.
 
     Raises:
-        ProjectFileError: It is no folder, is a project already, or is no place for one.
+        ProjectFileError: It is not a folder, is already a project, or is not suitable.
     """
     if not check_place(path):
         raise ProjectFileError(
@@ -34,15 +34,15 @@ def check_new(path: Path) -> Path:
 
 
 def proposed_name(root: Path, found: Found) -> str:
-    """The name of a project where nobody gives one: what its source calls itself, else pyproject, repository or folder."""
+    """Return the default name of a project: that of its source, else of pyproject, the repository or the folder."""
     return slug(found.project or "") or project_name(root)[0]
 
 
 def check_project_name(name: str) -> str:
-    """Check a name that somebody gives.
+    """Check a name given by the user.
 
     Raises:
-        TargetError: It can be none.
+        TargetError: It is not a valid name.
     """
     if name != (usable := slug(name)) or not name:
         raise TargetError(

@@ -1,4 +1,4 @@
-"""Deployments that exist elsewhere, in a prefect.yaml or on a server, in the words of `work_pool_deployer`."""
+"""Existing deployments, from a prefect.yaml or a server, expressed as variables of `work_pool_deployer`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,35 +7,35 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something of the source that cannot be carried over, or that never had an effect."""
+    """Something in the source that cannot be carried over, or that never had an effect."""
 
     place: str
-    """`prefect.yaml:12`, or `flow/deployment` of what is live."""
+    """For example `prefect.yaml:12`, or `flow/deployment` for a live deployment."""
     key: str
-    """The key as the source writes it: `deployments[2].work_pool.foo`."""
+    """The key in the source: `deployments[2].work_pool.foo`."""
     text: str
-    """One sentence for people: what it is, and what to do."""
+    """A sentence for the user: what it is, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundDeployment:
-    """A deployment that exists elsewhere."""
+    """An existing deployment."""
 
     place: str
     flow_name: str
-    """The key under `deployments`."""
+    """Its key under `deployments`."""
     entrypoint: str | None
     variables: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Those of `work_pool_deployer`. `name` is the full name: the pattern of names comes with the file."""
+    """Variables of `work_pool_deployer`. `name` is the full name: the name pattern is set in the file."""
     remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a source holds."""
+    """The contents of a source."""
 
     project: str | None
-    """The name that it gives itself."""
+    """The name the source gives itself."""
     deployments: tuple[FoundDeployment, ...]
     remarks: tuple[Remark, ...] = ()
-    """Of the source as a whole."""
+    """Remarks about the source as a whole."""

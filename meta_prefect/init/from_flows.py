@@ -1,4 +1,4 @@
-"""From a project's flows to what its file may begin with, read from their source alone."""
+"""Creates the first entries of a project file from its flows, read from source only."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from meta_prefect.plan.outcomes import listed
 from meta_prefect.recipes.registry import Recipes
 
 FIRST_NAME: Final = "default"
-"""What the first deployment of a flow is called, before its environment."""
+"""The name of a flow's first deployment, before its environment."""
 
 _HINT: Final = "Put Prefect's `@flow` above a function at the top level of a file, or give another folder."
 
 
 def found_flows(root: Path) -> Found:
-    """List the flows of a folder, each with the deployment that it may have.
+    """List the flows of a folder, each with a proposed deployment.
 
     Raises:
-        ProjectFileError: There are none.
+        ProjectFileError: The folder has no flows.
     """
     flows = find_flows(root)
     built = _built(root)
@@ -40,7 +40,7 @@ def found_flows(root: Path) -> Found:
 
 
 def _built(root: Path) -> set[str]:
-    """The flows that carry builders, and are deployed without an entry; only modules are imported that may hold some."""
+    """Return the flows that carry builders and need no entry; only modules that may contain some are imported."""
     decorated, _ = decorated_flows(ProjectModules(root), None, Recipes().packages)
     return {one.entrypoint for one in decorated}
 

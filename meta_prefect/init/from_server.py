@@ -1,4 +1,4 @@
-"""From a Prefect API to what a project file says: the deployments there that nobody manages yet."""
+"""Creates entries from a Prefect API's deployments that are not managed yet."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from meta_prefect.server import PrefectServer
 
 @dataclass(frozen=True, slots=True)
 class Patterns:
-    """Which deployments are meant: those that match one pattern of each kind that is given.
+    """Selects deployments: they must match one pattern of each given kind.
 
     Attributes:
-        flows: Of the flow's name.
-        tags: Of a tag.
-        pools: Of the work pool's name.
+        flows: Patterns for the flow's name.
+        tags: Patterns for a tag.
+        pools: Patterns for the work pool's name.
     """
 
     flows: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class Patterns:
     pools: tuple[str, ...] = ()
 
     def match(self, live: LiveDeployment) -> bool:
-        """Whether a deployment is meant."""
+        """Return whether a deployment is selected."""
         return (
             _matches(self.flows, [live.flow_name])
             and _matches(self.tags, live.record["tags"])
@@ -48,16 +48,16 @@ def _matches(patterns: Sequence[str], names: Iterable[str]) -> bool:
 
 
 async def found_on_server(server: PrefectServer, root: Path, flows: FlowCatalog, patterns: Patterns) -> Found:
-    """Read what a server has, as far as its code is in the project's folder.
+    """Read a server's deployments whose code is in the project's folder.
 
     Args:
         server: The server.
         root: The project's folder.
         flows: Its flows.
-        patterns: Which deployments are meant.
+        patterns: Selects the deployments.
 
     Raises:
-        TargetError: There is none that could be taken over.
+        TargetError: No deployment can be taken over.
     """
     there = sorted(await server.read_all_deployments(), key=lambda live: live.full_name)
     meant = [live for live in there if patterns.match(live)]
@@ -95,7 +95,7 @@ def _none(
 
 
 def _left_out(live: LiveDeployment, *, is_here: bool) -> str | None:
-    """Why a deployment is none of the new project's; None where it may be."""
+    """Return why a deployment cannot belong to the new project; None if it can."""
     if (project := owner(live.record["tags"])) is not None:
         return f"managed by Meta-Prefect already, in the project {project!r}"
     if live.record["work_pool_name"] is None:
@@ -109,7 +109,7 @@ def _left_out(live: LiveDeployment, *, is_here: bool) -> str | None:
 
 
 def _code_of(steps: Sequence[Record]) -> str | None:
-    """Where pull steps bring code from."""
+    """Return where pull steps fetch code from."""
     for inputs in (inputs for step in steps for inputs in step.values() if is_mapping(inputs)):
         for key in ("repository", "directory", "bucket"):
             if isinstance(place := inputs.get(key), str):
@@ -118,7 +118,7 @@ def _code_of(steps: Sequence[Record]) -> str | None:
 
 
 def _description(flows: FlowCatalog, entrypoint: str) -> str | None:
-    """The flow's own description; None where it cannot be known here."""
+    """Return the flow's own description; None if it cannot be determined here."""
     try:
         flows.read([entrypoint])
         return flows.of(entrypoint).facts.description

@@ -1,4 +1,4 @@
-"""From live deployments to what was found: their records, in the words of the project file."""
+"""Converts the records of live deployments into the terms of the project file."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.plan.deployment_record import LiveDeployment, normal_description
 
 _OF_THE_SERVER: Final = "DTSTART:20200101T000000\n"
-"""What the server puts before a recurrence rule that has no start."""
+"""What the server prepends to a recurrence rule without a start."""
 
 _HASH: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}")
-"""What Prefect takes for a version where nobody gives one: a hash of the flow's file, or the beginning of a commit."""
+"""Default versions chosen by Prefect: a hash of the flow's file, or the start of a commit hash."""
 
 
 def flow_of(live: LiveDeployment, root: Path, flows: FoundFlows) -> FlowSource | None:
-    """Find a deployment's flow in a project, which may be a folder of the repository that its entrypoint starts in.
+    """Find a deployment's flow in a project, which may be a subfolder of the repository its entrypoint is relative to.
 
     Returns:
-        The flow; None where its code is not there.
+        The flow; None if its code is not in the project.
     """
     path, colon, function = (live.record["entrypoint"] or "").rpartition(":")
     parts = path.split("/")
@@ -56,14 +56,14 @@ def found_deployment(
     description: str | None,
     automations: Iterable[Record] = (),
 ) -> FoundDeployment:
-    """Say what a live deployment is.
+    """Describe a live deployment in terms of the project file.
 
     Args:
         live: The deployment.
         flow: Its flow in the project.
         root: The project's folder.
         flows: All flows of the project.
-        description: The flow's own description, which is the deployment's where nobody says anything else.
+        description: The flow's own description, which is the deployment's default.
         automations: The automations that run it.
     """
     record = live.record
@@ -95,14 +95,14 @@ def found_deployment(
 
 
 def _version(version: str | None) -> dict[str, Any]:
-    """A version that somebody has chosen, or how Prefect chose it. A number is counted on."""
+    """Return a version chosen by the user, or the strategy by which Prefect chose it. A number continues to be incremented."""
     if not version or version.isdecimal():
         return {}
     return {"version_strategy": "prefect"} if _HASH.fullmatch(version) else {"version": version}
 
 
 def _pull(record: Record, root: str) -> list[Any] | None:
-    """The pull steps, where they are not those that a deploy from the project's folder has by itself."""
+    """Return the pull steps, unless they are the default for a deploy from the project's folder."""
     steps: list[Any] = record["pull_steps"]
     folder = [{"prefect.deployments.steps.set_working_directory": {"directory": root}}]
     own = CODE_IN_IMAGE if record["job_variables"].get("image") is not None else folder
@@ -118,7 +118,7 @@ def _limit(record: Record) -> int | dict[str, Any] | None:
 
 
 def _schedule(key: str, schedule: Record) -> dict[str, Any]:
-    """A schedule as the project file says it. Whether it is on stays as it is set on the server."""
+    """Return a schedule in the project file's terms. Whether it is active stays as set on the server."""
     if "rrule" in schedule:
         said: dict[str, Any] = {"rrule": schedule["rrule"].removeprefix(_OF_THE_SERVER)}
     elif "cron" in schedule:
@@ -133,7 +133,7 @@ def _schedule(key: str, schedule: Record) -> dict[str, Any]:
     if not key.startswith("id:"):
         said["slug"] = key
     elif "rrule" in said:
-        # One that is named by what it says is explained in the description too, which is to stay as it is.
+        # Otherwise the schedule would be described in the description too, which must not change.
         said["slug"] = "rrule"
     if schedule["parameters"]:
         said["parameters"] = schedule["parameters"]
@@ -141,7 +141,7 @@ def _schedule(key: str, schedule: Record) -> dict[str, Any]:
 
 
 def _with_names_apart(schedules: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same, without two of one slug."""
+    """Make the slugs unique."""
     slugs = {one.get("slug") for one in schedules}
     known: set[str] = set()
     for one in schedules:
@@ -152,7 +152,7 @@ def _with_names_apart(schedules: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _triggers(live: LiveDeployment, automations: Iterable[Record]) -> tuple[list[dict[str, Any]], list[Remark]]:
-    """The triggers of a deployment, and what is to be said of other automations that run it."""
+    """Return a deployment's triggers, and remarks about other automations that run it."""
     by_prefect = re.compile(rf"{re.escape(live.name)}__automation_(\d+)")
     triggers: list[tuple[int, dict[str, Any]]] = []
     remarks: list[Remark] = []
@@ -163,7 +163,7 @@ def _triggers(live: LiveDeployment, automations: Iterable[Record]) -> tuple[list
         else:
             text = f"the automation {one['name']!r} runs it too, and stays as it is, beside the project"
             remarks.append(Remark(live.full_name, "triggers", text))
-    # One whose number is not its place would get another name, and so be made anew.
+    # A trigger whose number is not its position would get another name, and so be recreated.
     return [
         trigger if number == place else {"name": f"{live.name}__automation_{number}", **trigger}
         for place, (number, trigger) in enumerate(sorted(triggers, key=lambda pair: pair[0]), start=1)
@@ -180,20 +180,20 @@ def _trigger(automation: Record) -> dict[str, Any]:
 
 
 def _condition(condition: Record, model: type[Condition]) -> Iterator[tuple[str, Any]]:
-    """What a condition says that is not said by leaving it out."""
+    """Yield the parts of a condition that differ from the defaults."""
     for name, field in model.model_fields.items():
         value = condition.get(name)
         default = field.get_default()
         if name in ("triggers", "parameters", "job_variables", "schedule_after", "enabled", "name", "description"):
             continue
         if value == "Metric":
-            continue  # the posture of a metric, which its kind says
+            continue  # the posture of a metric, implied by its kind
         if value not in (None, default) and not (isinstance(value, list | dict | float) and not value):
             yield name, value
 
 
 def automations_by_deployment(automations: Iterable[Record]) -> Mapping[str, list[Record]]:
-    """The automations that run deployments, by the deployment's id."""
+    """Group the automations that run deployments by the deployment's id."""
     found: dict[str, list[Record]] = {}
     for one in automations:
         for action in one["actions"]:

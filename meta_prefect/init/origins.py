@@ -1,4 +1,4 @@
-"""The three that a project can be made from: its flows, a prefect.yaml, and live deployments."""
+"""The three sources of a new project: its flows, a prefect.yaml, and live deployments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from meta_prefect.init.secrets import without_secrets
 from meta_prefect.init.stored_by_prefect import stored_by_prefect
 from meta_prefect.local.host import LocalHost
 from meta_prefect.server import NoServer, PrefectServer
-from meta_prefect.server.asking import ask_api
+from meta_prefect.server.access import query_api
 from meta_prefect.settings import read_settings
 
 _LACKING: Final = "nothing is live"
@@ -31,31 +31,31 @@ _ADVICE: Final = 'Beside `name`, for example: `schedule: {cron: "0 9 * * 1-5", t
 
 
 class Origin(Protocol):
-    """What a project can be made from."""
+    """A source of a new project."""
 
     adopts: ClassVar[bool]
-    """Whether its deployments are there already, and are to be taken over."""
+    """Whether its deployments already exist and are to be taken over."""
     compared_with: ClassVar[str]
-    """With what it is compared, for people; empty where there is nothing."""
+    """A description of what it is compared with; empty if there is nothing."""
 
     def found(self) -> Found:
-        """What is there."""
+        """Read the source."""
         ...
 
     def begun(self, found: Found, name: str) -> tuple[Beginning, NewFiles]:
-        """The files of a project of that name, and what they were made from."""
+        """Generate a project's files; return them with their input."""
         ...
 
 
 @dataclass(frozen=True)
 class Flows:
-    """The flows of a folder.
+    """The flows in a folder.
 
     Attributes:
         root: The folder.
-        recipe: The recipe that is to deploy them.
+        recipe: The recipe to deploy them with.
         variables: Its variables.
-        environment: The environment that is asked for.
+        environment: The requested environment.
     """
 
     root: Path
@@ -67,14 +67,14 @@ class Flows:
     compared_with: ClassVar[str] = ""
 
     def found(self) -> Found:
-        """List them."""
+        """List the flows."""
         return found_flows(self.root)
 
     def begun(self, found: Found, name: str) -> tuple[Beginning, NewFiles]:
-        """An entry for each.
+        """Create an entry for each.
 
         Raises:
-            ValidationFailed: The recipe's variables do not fit.
+            ValidationFailed: The recipe's variables are invalid.
         """
         environment = self.environment or read_settings().env
         entries = tuple(
@@ -88,13 +88,13 @@ class Flows:
 
 @dataclass(frozen=True)
 class Live:
-    """What is live on the Prefect API that is configured.
+    """The deployments on the configured Prefect API.
 
     Attributes:
         root: The project's folder, with the code.
-        patterns: Which deployments are meant.
-        environment: The environment of those that tell none.
-        with_recipes: Whether what they have in common may become recipes in Python.
+        patterns: Selects deployments.
+        environment: The environment of deployments that name none.
+        with_recipes: Whether shared settings may become recipes in Python.
     """
 
     root: Path
@@ -106,12 +106,12 @@ class Live:
     compared_with: ClassVar[str] = "what is live"
 
     def found(self) -> Found:
-        """Read them."""
+        """Read the deployments."""
         flows = catalog_of(self.root, from_source=True)
-        return ask_api(lambda server: found_on_server(server, self.root, flows, self.patterns), _LACKING, hint=_HINT)
+        return query_api(lambda server: found_on_server(server, self.root, flows, self.patterns), _LACKING, hint=_HINT)
 
     def begun(self, found: Found, name: str) -> tuple[Beginning, NewFiles]:
-        """An entry for each, compared with what is live."""
+        """Create an entry for each and compare it with the live deployment."""
         readable, blocks = without_secrets(found)
         entries, environments = entries_of(readable.deployments, self.environment or read_settings().env)
 
@@ -122,18 +122,18 @@ class Live:
             )
             return beginning, await new_files(beginning, WithBlocksToBe(server, blocks))
 
-        return ask_api(made, _LACKING, hint=_HINT)
+        return query_api(made, _LACKING, hint=_HINT)
 
 
 @dataclass(frozen=True)
 class PrefectYaml:
-    """A prefect.yaml.
+    """The deployments in a prefect.yaml.
 
     Attributes:
         root: The project's folder.
         file: The prefect.yaml.
-        environment: The environment of those that tell none.
-        with_recipes: Whether what they have in common may become recipes in Python.
+        environment: The environment of deployments that name none.
+        with_recipes: Whether shared settings may become recipes in Python.
     """
 
     root: Path
@@ -145,7 +145,7 @@ class PrefectYaml:
     compared_with: ClassVar[str] = "what `prefect deploy` stores"
 
     def found(self) -> Found:
-        """Read it."""
+        """Read the file."""
         found = read_prefect_yaml(self.file)
         flows = find_flows(self.root)
         deployments = (
@@ -155,10 +155,10 @@ class PrefectYaml:
         return replace(found, deployments=tuple(deployments))
 
     def begun(self, found: Found, name: str) -> tuple[Beginning, NewFiles]:
-        """An entry for each.
+        """Create an entry for each deployment.
 
         Raises:
-            ProjectFileError: There is none.
+            ProjectFileError: The file has no deployments.
         """
         if not found.deployments:
             raise ProjectFileError(

@@ -1,4 +1,4 @@
-"""A package of recipes of one's own: the files with which it begins."""
+"""Generates the initial files of a custom recipe package."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from meta_prefect.errors import TargetError
 
 _TEMPLATE: Final = Path(__file__).parent / "_package_template"
 _PLACES: Final = {"ci.yml": ".github/workflows/ci.yml", "gitignore": ".gitignore"}
-"""Where files belong that would mean something to others where the template is."""
+"""The target paths of files that other tools would misinterpret inside the template."""
 
 
 @dataclass(frozen=True, slots=True)
 class PackageName:
-    """What a package and its parts are called.
+    """The names of a package and its parts.
 
     Attributes:
-        package: As it is installed: ``acme-recipes``.
-        team: Whose it is, in the names of what it offers: ``acme``.
+        package: The distribution name: ``acme-recipes``.
+        team: The team, used in the names of its contents: ``acme``.
     """
 
     package: str
@@ -29,25 +29,25 @@ class PackageName:
 
     @property
     def module(self) -> str:
-        """As it is imported: ``acme_recipes``."""
+        """The import name: ``acme_recipes``."""
         return self.package.replace("-", "_")
 
     @property
     def recipe(self) -> str:
-        """Its recipe."""
+        """The name of its recipe."""
         return f"{self.team}_nightly"
 
-    def in_place_of(self, text: str) -> str:
-        """A text of the template with these names."""
+    def substitute(self, text: str) -> str:
+        """Substitute these names into a template's text."""
         named = text.replace("acme-recipes", self.package).replace("acme_recipes", self.module)
         return named.replace("acme", self.team).replace("Acme", self.team.replace("_", " ").capitalize())
 
 
 def read_package_name(name: str) -> PackageName:
-    """Check the name that somebody gives a package.
+    """Validate a package name given by the user.
 
     Raises:
-        TargetError: It can be none.
+        TargetError: It is not a valid name.
     """
     usable = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     team = usable.removesuffix("-recipes").replace("-", "_")
@@ -62,10 +62,10 @@ def read_package_name(name: str) -> PackageName:
 
 
 def package_files(name: PackageName) -> dict[str, str]:
-    """The texts of a package's files, by path in its folder."""
+    """Return the contents of a package's files, by path in its folder."""
     files = sorted(file for file in _TEMPLATE.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
     paths = [file.relative_to(_TEMPLATE).as_posix() for file in files]
     return {
-        name.in_place_of(_PLACES.get(path, path)): name.in_place_of(file.read_text(encoding="utf-8"))
+        name.substitute(_PLACES.get(path, path)): name.substitute(file.read_text(encoding="utf-8"))
         for path, file in zip(paths, files, strict=True)
     }

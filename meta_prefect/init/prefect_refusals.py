@@ -1,4 +1,4 @@
-"""What this version of Prefect refuses in a prefect.yaml: because of one such value it deploys nothing of the file."""
+"""What the installed version of Prefect rejects in a prefect.yaml; a single such value blocks the whole file."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from meta_prefect.project.document import Document, KeyPath
 
 
 def refusals(file: Path, document: Document) -> Iterator[tuple[KeyPath, str]]:
-    """Ask Prefect's own model of the file.
+    """Validate with Prefect's own model of the file.
 
     Args:
         file: The file.
-        document: Where each value stands.
+        document: Knows the position of each value.
 
     Yields:
-        Each value that is refused, by its place, and why.
+        The path of each rejected value, and the reason.
     """
     tried: dict[KeyPath, str | int] = {}
     for error in errors_in(file):
         path, value, form = _place(error["loc"], document)
-        # Of a value with several forms, what the first form says is what is wrong.
+        # For a union type, report the errors of its first member only.
         if form is None or tried.setdefault(value, form) == form:
             yield path, error["msg"]
 
 
 def _place(location: tuple[str | int, ...], document: Document) -> tuple[KeyPath, KeyPath, str | int | None]:
-    """Where an error is, and the value and form that were tried: between the keys stand the names of Prefect's models."""
+    """Return the path of an error, and the value and union member tried: pydantic puts model names between the keys."""
     path: KeyPath = ()
     value: KeyPath = ()
     form: str | int | None = None

@@ -1,7 +1,7 @@
-"""Reads a prefect.yaml as deployments of `work_pool_deployer`, and says what of it cannot be carried over.
+"""Reads a prefect.yaml as deployments of `work_pool_deployer`, and reports what cannot be carried over.
 
-What `prefect deploy` has ignored without a word stays without effect, and is named. What this version of Prefect refuses and an
-earlier one has deployed is read as it was meant.
+What `prefect deploy` silently ignored stays without effect and is reported. What the installed Prefect rejects but an earlier
+version deployed is read as it was meant.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _HOLDS_ANCHORS: Final = ("definitions", "x-", ".")
 
 
 def read_prefect_yaml(file: Path) -> Found:
-    """Read a prefect.yaml. Flows are looked up in its folder; one is imported where its source does not tell its name.
+    """Read a prefect.yaml. Flows are looked up in its folder, and imported if their name is not evident from the source.
 
     Raises:
-        ValidationFailed: The file cannot be read, or is no mapping in YAML.
+        ValidationFailed: The file cannot be read, or is not a YAML mapping.
     """
     source = open_source(file)
     _say_what_is_ignored(source)

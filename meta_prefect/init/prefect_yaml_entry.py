@@ -1,4 +1,4 @@
-"""One entry under `deployments` of a prefect.yaml, as a deployment of `work_pool_deployer`."""
+"""Converts one entry under `deployments` of a prefect.yaml into a deployment of `work_pool_deployer`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _OF_THE_JOB: Final = ("env", "image", "working_dir", "command", "cpu", "memory",
 def deployment_of(
     entry: Mapping[str, Any], path: KeyPath, source: Source, flows: FlowCatalog
 ) -> FoundDeployment | None:
-    """Read an entry; None, with a remark, where no Prefect has ever deployed it."""
+    """Read an entry; return None, with a remark, if no version of Prefect ever deployed it."""
     _say_what_is_ignored(entry, path, source)
     if entry.get("name") is None:
         source.say(path, "has no name, so `prefect deploy --all` skips it, and it is left out: give it one")
@@ -87,7 +87,7 @@ def _entrypoint(entry: Mapping[str, Any], path: KeyPath, source: Source) -> str 
 
 
 def _flow_name(entrypoint: str, path: KeyPath, source: Source, flows: FlowCatalog) -> str:
-    """The name of the flow itself, which is imported where its source does not say it."""
+    """Return the name of the flow itself, which is imported if its name is not evident from the source."""
     try:
         return check_entrypoint(source.root, entrypoint).name or flows.of(entrypoint).facts.name
     except ConfigurationError as error:
@@ -97,7 +97,7 @@ def _flow_name(entrypoint: str, path: KeyPath, source: Source, flows: FlowCatalo
 
 
 def _pool(entry: Mapping[str, Any], path: KeyPath, source: Source, steps: Steps) -> dict[str, Any]:
-    """Where it runs, with what, and how the code comes there."""
+    """Return where it runs, with which job variables, and how its code gets there."""
     here = (*path, "work_pool")
     pool = source.mapping(entry.get("work_pool"), here)
     found: dict[str, Any] = {}
@@ -154,17 +154,17 @@ def _version(entry: Mapping[str, Any], path: KeyPath, source: Source, steps: Ste
 
 
 def _run_settings(entry: Mapping[str, Any], path: KeyPath, source: Source) -> dict[str, Any]:
-    """How and when it runs."""
+    """Return how and when it runs."""
     found: dict[str, Any] = {}
     if given := filled(source.mapping(entry.get("parameters"), (*path, "parameters")), (*path, "parameters"), source):
         found["parameters"] = given
     if entry.get("enforce_parameter_schema") is not None:
         found["enforce_parameter_schema"] = entry["enforce_parameter_schema"]
-    if entry.get("paused"):  # not paused is how a deployment begins, and an operator may pause it
+    if entry.get("paused"):  # not paused is the initial state, which an operator may change
         found["paused"] = entry["paused"]
     found |= _concurrency(entry.get("concurrency_limit"), (*path, "concurrency_limit"), source)
     if schedules := schedules_of(entry, path, source):
-        # Prefect knows no days off, and leaves it to the operator whether a schedule is active that does not say so.
+        # Prefect has no days off, and leaves it to the operator whether an unspecified schedule is active.
         found |= {"schedules": schedules, "holidays": False, "active_in": None}
     if triggers := [*triggers_of(entry.get("triggers"), (*path, "triggers"), source)]:
         found["triggers"] = triggers

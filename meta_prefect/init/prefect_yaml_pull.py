@@ -1,4 +1,4 @@
-"""How runs get their code by a prefect.yaml, as the variables `pull` and `s3`."""
+"""Converts how runs get their code in a prefect.yaml into the variables `pull` and `s3`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from meta_prefect.init.prefect_yaml_image import code_in_auto_image
 from meta_prefect.init.prefect_yaml_source import Source
 from meta_prefect.init.prefect_yaml_steps import BUILDS_IMAGE, Steps, WrittenStep
 from meta_prefect.init.prefect_yaml_templates import Place, filled, secret_reference
-from meta_prefect.interfaces.pull_steps import SETS_DIRECTORY, PullStep, brings_code
+from meta_prefect.interfaces.pull_steps import SETS_DIRECTORY, PullStep, fetches_code
 from meta_prefect.project.document import KeyPath
 
 _PUSHES_S3: Final = "prefect_aws.deployments.steps.push_to_s3"
@@ -21,7 +21,7 @@ _CREDENTIALS: Final = re.compile(r"\{\{\s*prefect\.blocks\.([a-z0-9-]+)\.([a-z0-
 
 
 def uploaded_code(steps: Steps, source: Source) -> dict[str, Any]:
-    """The variable `s3` for code that a step uploads to a bucket, and another downloads before each run."""
+    """Return the variable `s3` for code that one step uploads to a bucket and another downloads before each run."""
     push = next((one for one in steps.push if one.function == _PUSHES_S3), None)
     pull = next((one for one in steps.pull or () if one.function == _PULLS_S3), None)
     if push is None or pull is None:
@@ -47,11 +47,11 @@ def uploaded_code(steps: Steps, source: Source) -> dict[str, Any]:
 
 
 def pull_of(steps: Steps, image: object, source: Source, *, uploaded: bool) -> list[PullStep] | None:
-    """The variable `pull`; None where the recipe's own choice is what Prefect's would be.
+    """Return the variable `pull`; None if the recipe's default equals Prefect's.
 
     Args:
         steps: The entry's steps.
-        image: The job variable `image`, as it is written.
+        image: The job variable `image`, as written.
         source: The file.
         uploaded: Whether the code comes from the variable `s3`.
     """
@@ -60,7 +60,7 @@ def pull_of(steps: Steps, image: object, source: Source, *, uploaded: bool) -> l
     pull = [_pull_step(one, steps, source) for one in steps.pull if one not in steps.used]
     if uploaded:
         pull = [_where_the_code_is(step, [one.id for one in steps.used]) for step in pull]
-    if pull and not uploaded and not any(brings_code(step) for step in pull):
+    if pull and not uploaded and not any(fetches_code(step) for step in pull):
         source.say(
             steps.pull[0].path,
             "brings no code: a first step is added that says so, `set_working_directory: .`, where runs start anyway",
@@ -70,7 +70,7 @@ def pull_of(steps: Steps, image: object, source: Source, *, uploaded: bool) -> l
 
 
 def _where_the_code_is(step: PullStep, ids: Sequence[str]) -> PullStep:
-    """A step that starts where the code is without asking the step that has brought it."""
+    """Replace a reference to the output of the step that fetched the code by the code's location."""
     ((function, inputs),) = step.items()
     folder = inputs.get("directory")
     if not isinstance(folder, str) or folder.strip("{} ") not in {f"{one}.directory" for one in ids}:
@@ -79,7 +79,7 @@ def _where_the_code_is(step: PullStep, ids: Sequence[str]) -> PullStep:
 
 
 def _made_up(steps: Steps, image: object, source: Source) -> list[PullStep] | None:
-    """What Prefect does where there are no pull steps, neither in the entry nor in the file."""
+    """Return the steps that Prefect generates if neither the entry nor the file has pull steps."""
     built = next((one for one in steps.looked_at if one.function == BUILDS_IMAGE), None)
     if built is None:
         return [{SETS_DIRECTORY: {"directory": "/opt/prefect"}}] if image else None
@@ -103,7 +103,7 @@ def _pull_step(step: WrittenStep, steps: Steps, source: Source) -> PullStep:
 
 
 def _with_references(value: Any, path: KeyPath, source: Source) -> Any:
-    """A value of which each text that would be secret is a reference to a saved block."""
+    """Replace each secret text in a value by a reference to a saved block."""
     match value:
         case str():
             return secret_reference(str(path[-1]), path, source) if secrets_in(value, *map(str, path)) else value

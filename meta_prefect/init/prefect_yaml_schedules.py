@@ -1,4 +1,4 @@
-"""The schedules of a prefect.yaml, in every form that Prefect has had for them."""
+"""Converts the schedules of a prefect.yaml, in every format Prefect has supported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _INTERVAL: Final = TypeAdapter(timedelta)
 
 
 def schedules_of(entry: Mapping[str, Any], path: KeyPath, source: Source) -> list[dict[str, Any]]:
-    """The schedules of an entry in the words of a recipe's variable `schedules`; none where it says nothing of them."""
+    """Return an entry's schedules as a recipe's variable `schedules`; empty if it has none."""
     current, former = entry.get("schedules"), entry.get("schedule")
     if former and "schedules" in entry:
         source.say(
@@ -91,7 +91,7 @@ def _drop_what_belongs_to_others(fields: dict[str, Any], kind: str, path: KeyPat
 
 
 def _unpack_rrule(fields: dict[str, Any]) -> None:
-    """A rule may be written as the JSON of Prefect's object."""
+    """Unpack a rule written as the JSON of Prefect's object."""
     if not isinstance(rule := fields.get("rrule"), str):
         return
     with suppress(ValueError):
@@ -103,11 +103,11 @@ def _unpack_rrule(fields: dict[str, Any]) -> None:
 
 
 def _checked(fields: dict[str, Any], path: KeyPath, source: Source) -> dict[str, Any] | None:
-    """The schedule, unless it is one that Meta-Prefect refuses."""
+    """Return the schedule unless Meta-Prefect rejects it."""
     if "anchor_date" in fields:
         fields["anchor_date"] = _with_offset(fields["anchor_date"], (*path, "anchor_date"), source)
     if any("$env:" in text or "${env:" in text for _, text in texts_in(fields)):
-        return fields  # only a deploy knows what it is
+        return fields  # known only at deploy time
     try:
         if "interval" in fields:
             fields["interval"] = _seconds(fields["interval"])
@@ -120,19 +120,19 @@ def _checked(fields: dict[str, Any], path: KeyPath, source: Source) -> dict[str,
         source.say((*path, "interval"), f"left out, as it is no interval: {error.errors()[0]['msg']}")
         return None
     if "rrule" in fields and "slug" not in fields and (words := found.schedule.in_words):
-        # What an rrule without a slug says is added to the description, which is to stay as it is.
+        # Without a slug, an rrule's meaning is added to the description, which must not change.
         fields["slug"] = artifact_key(words.replace(":", ""))
     return fields
 
 
 def _seconds(written: object) -> float:
-    """The seconds of an interval: a number, HH:MM:SS, or as ISO 8601 writes it."""
+    """Parse an interval into seconds: a number, HH:MM:SS, or ISO 8601."""
     seconds = _INTERVAL.validate_python(written).total_seconds()
     return int(seconds) if seconds.is_integer() else seconds
 
 
 def _with_offset(written: Any, path: KeyPath, source: Source) -> Any:
-    """An anchor with the offset that Prefect takes it to have: UTC, whatever the time zone of the schedule."""
+    """Add the offset that Prefect assumes for an anchor: UTC, whatever the schedule's time zone."""
     try:
         moment = datetime.fromisoformat(str(written))
     except ValueError:

@@ -1,4 +1,4 @@
-"""A prefect.yaml as data, as Prefect reads it, and what there is to say about places in it."""
+"""A prefect.yaml as Prefect reads it, and remarks about positions in it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ NO_EFFECT = "has had no effect until now"
 
 @dataclass(slots=True)
 class Source:
-    """A file that is being read.
+    """A file being read.
 
     Attributes:
         root: The folder in which `prefect deploy` runs: the file's own.
-        document: Where each value stands.
-        data: The file as Prefect reads it: YAML 1.1, in which 12:30 is 750 and the last of two equal keys counts.
-        remarks: What has been said so far.
+        document: Knows the position of each value.
+        data: The file as Prefect reads it: in YAML 1.1, where 12:30 is 750 and the last of two equal keys wins.
+        remarks: The remarks so far.
     """
 
     root: Path
@@ -35,7 +35,7 @@ class Source:
     remarks: list[Remark] = field(default_factory=list[Remark])
 
     def say(self, path: KeyPath, text: str) -> None:
-        """Remark on the value at a place, once."""
+        """Remark on the value at a path, once."""
         line, _ = self.document.position(path)
         key = self.document.locate(path).partition(": ")[2]
         remark = Remark(f"{self.document.name}:{line}", key, text)
@@ -43,7 +43,7 @@ class Source:
             self.remarks.append(remark)
 
     def mapping(self, value: Any, path: KeyPath) -> Mapping[str, Any]:
-        """A value where a mapping is to be; an empty one for nothing, or with a remark for anything else."""
+        """Return a value as a mapping; an empty one if it is missing, or with a remark if it is anything else."""
         if isinstance(value, Mapping):
             return cast("Mapping[str, Any]", value)
         if value:
@@ -51,7 +51,7 @@ class Source:
         return {}
 
     def items(self, value: Any, path: KeyPath) -> Sequence[Any]:
-        """A value where a list is to be; an empty one for nothing, or with a remark for anything else."""
+        """Return a value as a list; an empty one if it is missing, or with a remark if it is anything else."""
         if isinstance(value, list):
             return cast("list[Any]", value)
         if value:
@@ -59,7 +59,7 @@ class Source:
         return ()
 
     def take_remarks(self) -> tuple[Remark, ...]:
-        """What was said since the last time."""
+        """Return and clear the remarks so far."""
         taken = tuple(self.remarks)
         self.remarks.clear()
         return taken
@@ -69,12 +69,12 @@ def open_source(file: Path) -> Source:
     """Read a prefect.yaml.
 
     Raises:
-        ValidationFailed: It cannot be read, or is no mapping in YAML.
+        ValidationFailed: It cannot be read, or is not a YAML mapping.
     """
     try:
         content = read_regular(file)
         document = parse_document(file.name, content)
-        # The document is built first: it refuses what is nested too deeply, or holds itself.
+        # The document comes first: it rejects values nested too deeply or containing themselves.
         data: Any = to_jsonable_python(yaml.safe_load(content))
     except OSError as error:
         raise ValidationFailed([_unreadable(file, f"it cannot be read: {error.strerror}")]) from None

@@ -1,4 +1,4 @@
-"""The `build`, `push` and `pull` steps that count for an entry of a prefect.yaml, and what they give to others."""
+"""The `build`, `push` and `pull` steps that apply to an entry of a prefect.yaml, and their outputs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COMMIT: Final = re.compile(r"git\s+(rev-parse|describe|log)\b")
 
 @dataclass(frozen=True, slots=True)
 class WrittenStep:
-    """A step as it is written, and where."""
+    """A step as written, with its position."""
 
     function: str
     inputs: Mapping[str, Any]
@@ -27,20 +27,20 @@ class WrittenStep:
 
     @property
     def id(self) -> str:
-        """The name by which others refer to what it gives."""
+        """The id by which others refer to its outputs."""
         return str(self.inputs.get("id") or "")
 
 
 @dataclass(slots=True)
 class Steps:
-    """The steps that count for an entry.
+    """The steps that apply to an entry.
 
     Attributes:
         build: What `prefect deploy` does before it stores the deployment.
-        push: What it does then.
-        pull: What a worker does before each run; None where Prefect makes something up.
-        looked_at: The build steps by which Prefect makes it up: also those of the file that an entry has switched off.
-        used: The steps of which something has been made.
+        push: What it does afterwards.
+        pull: What a worker does before each run; None if Prefect generates the steps.
+        looked_at: The build steps from which Prefect generates them, including the file's steps that an entry disabled.
+        used: The steps that were converted into something.
     """
 
     build: tuple[WrittenStep, ...]
@@ -50,7 +50,7 @@ class Steps:
     used: list[WrittenStep] = field(default_factory=list[WrittenStep])
 
     def gives(self, text: object) -> Iterator[tuple[WrittenStep, str]]:
-        """The steps to whose outputs a text refers, with the outputs: by a step's id, or by the output's name alone."""
+        """Yield the steps and outputs that a text refers to, by step id and output name or by output name alone."""
         for match in PLACEHOLDER.finditer(text) if isinstance(text, str) else ():
             root, dot, output = match["name"].partition(".")
             for step in (*self.push, *self.build):
@@ -59,7 +59,7 @@ class Steps:
                     yield step, output or root
 
     def give_commit(self, text: object) -> bool:
-        """Whether a text is what a step reads from Git."""
+        """Return whether a text refers to a commit that a step reads from Git."""
         found = [
             step
             for step, output in self.gives(text)
@@ -70,7 +70,7 @@ class Steps:
 
 
 def steps_of(entry: Mapping[str, Any], path: KeyPath, source: Source) -> Steps:
-    """The steps of an entry: its own, or those of the file; `null` is none of one's own for `build` alone."""
+    """Return an entry's steps: its own, or the file's; `null` disables the file's for `build` only."""
 
     def of(kind: str, *, own: bool) -> tuple[WrittenStep, ...]:
         written, place = (entry.get(kind), (*path, kind)) if own else (source.data.get(kind), (kind,))
@@ -100,7 +100,7 @@ def _written(value: Any, path: KeyPath, source: Source) -> Iterator[WrittenStep]
 
 
 def say_what_is_left(steps: Steps, source: Source) -> None:
-    """Remark on the steps of a deploy of which nothing has been made."""
+    """Remark on the deploy steps that were not converted into anything."""
     for step in (*steps.build, *steps.push):
         if step in steps.used:
             continue

@@ -1,7 +1,7 @@
-"""What `prefect deploy` puts in the place of templates, in the words of a project file.
+"""Converts the templates that `prefect deploy` fills into the terms of a project file.
 
-Prefect fills templates before it stores a deployment: environment variables, saved variables and blocks, and outputs of build
-and push steps. What it cannot fill it leaves out without a word, save in pull steps and in the parameters of triggers.
+Before storing a deployment, Prefect fills in environment variables, saved variables and blocks, and outputs of build and push
+steps. What it cannot fill is silently dropped, except in pull steps and in the parameters of triggers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SLUG: Final = re.compile(r"[^a-z0-9]+")
 
 
 class Place(Enum):
-    """Where a template stands, which says what may be written there."""
+    """The context of a template, which determines what may be written there."""
 
     JOB_VARIABLES = "job variables"
     PULL = "pull steps"
@@ -30,7 +30,7 @@ class Place(Enum):
 
 
 class Gone(Enum):
-    """Stands for a value that is left out."""
+    """Sentinel for a dropped value."""
 
     GONE = "gone"
 
@@ -39,17 +39,17 @@ GONE: Final = Gone.GONE
 
 
 def filled(value: Any, path: KeyPath, source: Source, place: Place = Place.OTHER, *, needed: bool = False) -> Any:
-    """A value without templates that nothing would resolve.
+    """Return a value without templates that nothing would resolve.
 
     Args:
-        value: The value as it is written.
-        path: Where it stands.
-        source: The file; told what changes.
-        place: In what it stands.
-        needed: Whether there is no deployment without it, so that a template stays for the plan to complain about.
+        value: The value as written.
+        path: Its path.
+        source: The file, which collects remarks about changes.
+        place: Its context.
+        needed: Whether the deployment is impossible without it; the template is then kept, for the plan to report.
 
     Returns:
-        The value, or ``GONE`` where nothing is left of it.
+        The value, or ``GONE`` if nothing is left of it.
     """
     again = partial(filled, source=source, place=place)
     match value:
@@ -95,13 +95,13 @@ def _is_secret_variable(name: str, path: KeyPath) -> bool:
 
 
 def secret_reference(name: str, path: KeyPath, source: Source, *, variable: str | None = None) -> str:
-    """A reference to a saved block in the place of a secret that `prefect deploy` would write into the deployment.
+    """Return a reference to a saved block instead of a secret that `prefect deploy` would write into the deployment.
 
     Args:
-        name: What the secret is called.
-        path: Where it stands.
-        source: The file; told how to save the block.
-        variable: The environment variable that holds it, if one does.
+        name: The secret's name.
+        path: Its path.
+        source: The file, which gets a remark on how to save the block.
+        variable: The environment variable that holds it, if any.
     """
     block = _SLUG.sub("-", name.lower()).strip("-")
     value = "'…'" if variable is None else f"os.environ[{variable!r}]"
@@ -115,7 +115,7 @@ def secret_reference(name: str, path: KeyPath, source: Source, *, variable: str 
 
 
 def _filling(name: str, place: Place, say: Callable[[str], None], *, is_whole: bool) -> str | Gone | None:
-    """What stands in a placeholder's place; None for the placeholder itself."""
+    """Return what replaces a placeholder; None to keep the placeholder."""
     root = name.partition(".")[0]
     if name.startswith("$"):
         if place is Place.PULL:
@@ -140,7 +140,7 @@ def _for_runs(root: str) -> str:
 
 
 def _saved(name: str, place: Place, say: Callable[[str], None]) -> Gone | None:
-    """A saved block or variable, which `prefect deploy` looks up everywhere but in pull steps."""
+    """Handle a saved block or variable, which `prefect deploy` resolves everywhere but in pull steps."""
     is_block = name.startswith("prefect.blocks.")
     what = "block" if is_block else "variable"
     if place is Place.PULL:

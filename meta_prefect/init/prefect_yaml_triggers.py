@@ -1,4 +1,4 @@
-"""The triggers of an entry of a prefect.yaml, as the variable `triggers`."""
+"""Converts the triggers of a prefect.yaml entry into the variable `triggers`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from meta_prefect.project.document import KeyPath
 
 
 def triggers_of(written: Any, path: KeyPath, source: Source) -> Iterator[dict[str, Any]]:
-    """The triggers that Meta-Prefect takes; the others are named."""
+    """Yield the supported triggers, with remarks on the others."""
     for index, one in enumerate(source.items(written, path)):
         if trigger := _trigger(source.mapping(one, (*path, index)), (*path, index), source):
             yield trigger

@@ -1,4 +1,4 @@
-"""The text of a new project file."""
+"""Generates the text of a new project file."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _WIDTH: Final = 110
 
 @dataclass(frozen=True, slots=True)
 class NewProject:
-    """A project file that is about to be written.
+    """A project file to be written.
 
     Attributes:
         name: The project's name.
-        entries: What it asks for.
-        source: What it was made from, for people.
-        schema: Where the editor's schema is.
+        entries: Its entries.
+        source: A description of what it was made from.
+        schema: The location of the editor schema.
         recipes: The modules of its own recipes.
-        remarks: What is to be known of the whole.
-        advice: How to go on with it.
+        remarks: Remarks about the project as a whole.
+        advice: What to do with it next.
     """
 
     name: str
@@ -41,11 +41,11 @@ class NewProject:
 
 
 def project_text(project: NewProject, alike: Sequence[Family] = ()) -> str:
-    """Write a project file.
+    """Generate a project file.
 
     Args:
-        project: What it says.
-        alike: Groups of its entries whose common variables are said once.
+        project: Its contents.
+        alike: Groups of entries whose shared variables are written once.
     """
     lines = [
         f"# yaml-language-server: $schema={project.schema}",
@@ -68,12 +68,12 @@ def project_text(project: NewProject, alike: Sequence[Family] = ()) -> str:
 
 
 def in_order(entries: Sequence[NewEntry]) -> list[int]:
-    """The places of the entries that are no comments, in the order in which they stand in the file."""
+    """Return the indexes of the entries that are not comments, in file order."""
     return [place for place in _by_flow(entries) if entries[place].refused is None]
 
 
 def _by_flow(entries: Sequence[NewEntry]) -> list[int]:
-    """The places of all entries, those of one flow together."""
+    """Return the indexes of all entries, grouped by flow."""
     first: dict[str, int] = {}
     for place, entry in enumerate(entries):
         first.setdefault(entry.flow, place)
@@ -86,14 +86,14 @@ def _usual(entries: Iterable[NewEntry]) -> str:
 
 
 class _Anchors:
-    """Says what a group has in common where its first entry stands, and points there from the others."""
+    """Writes a group's shared variables as a YAML anchor at its first entry, and as aliases at the others."""
 
     def __init__(self, alike: Sequence[Family]) -> None:
         self._families = {index: family for family in alike for index in family.members}
         self._names: dict[int, str] = {}
 
     def lines_of(self, index: int, entry: NewEntry) -> list[str]:
-        """The lines of an entry's variables."""
+        """Return the lines of an entry's variables."""
         family = self._families.get(index)
         if family is None or entry.refused is not None:
             return yaml_lines(entry.variables)
@@ -132,7 +132,7 @@ def _noted(remark: Remark) -> Iterator[str]:
 
 
 def _commented(texts: Iterable[str]) -> Iterator[str]:
-    """Texts as comments: others have written some of them, so each line break begins another comment."""
+    """Format texts as comments: some come from others, so each line break starts another comment line."""
     for text in texts:
         for line in presentable(text, longest=None).splitlines():
             yield from (f"# {part}" for part in textwrap.wrap(line, _WIDTH, subsequent_indent="  ") or [""])

@@ -1,4 +1,4 @@
-"""What a new project file asks for, compared field by field with what is there: by the stages of a deploy, without its writes."""
+"""Compares a new project file with what exists, field by field, by running a deploy's stages without its writes."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _ENVIRONMENT_VARIABLES = ("META_PREFECT__ENV", "meta_env")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A field in which a deployment would differ.
+    """A field that would change.
 
     Attributes:
-        subject: What it is a field of: a deployment as ``flow/deployment``, or something beside it.
-        path: The field's place.
-        before: What is there.
-        after: What the project file asks for.
+        subject: What it belongs to: a deployment as ``flow/deployment``, or another object.
+        path: The field's path.
+        before: The existing value.
+        after: The value in the project file.
     """
 
     subject: str
@@ -40,15 +40,15 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """How a new project file compares with what is there.
+    """The comparison of a new project file with what exists.
 
     Attributes:
         compared: The deployments that were compared.
-        differences: In what they differ, but for the mark of the project.
-        counted: The deployments that get a version that counts deploys.
-        missing: What the file asks for and is not there.
-        of_entries: What is wrong with each entry of the file.
-        errors: What is wrong with the whole.
+        differences: Their differences, except for the project's mark.
+        counted: The deployments whose version counts deploys.
+        missing: What the file requires and does not exist.
+        of_entries: The errors of each entry of the file.
+        errors: Errors about the file as a whole.
     """
 
     compared: tuple[str, ...] = ()
@@ -60,13 +60,13 @@ class Proof:
 
     @property
     def equal(self) -> tuple[str, ...]:
-        """The deployments that differ in nothing."""
+        """The deployments without differences."""
         differing = {one.subject for one in self.differences}
         return tuple(name for name in self.compared if name not in differing)
 
 
 class WithBlocksToBe(PrefectServer):
-    """The Prefect API as it will be once somebody has saved the Secret blocks that are asked for.
+    """The Prefect API as it will be once the requested Secret blocks are saved.
 
     Args:
         server: The API.
@@ -78,31 +78,31 @@ class WithBlocksToBe(PrefectServer):
         self._to_be = {("secret", name) for name in blocks}
 
     async def known_blocks(self, types: Iterable[str]) -> set[tuple[str, str]]:
-        """Those that there are, and those that there will be."""
+        """Return the existing blocks and those to be saved."""
         return await super().known_blocks(types) | self._to_be
 
 
 class OtherRecords(NoServer):
-    """What somebody else would store, in place of a server."""
+    """Another tool's deployments in place of a server's."""
 
     def __init__(self, records: Mapping[str, LiveDeployment], server: NoServer) -> None:
         super().__init__(server.host)
         self._records = records
 
     async def read_deployments(self, names: Iterable[tuple[str, str]]) -> dict[str, LiveDeployment]:
-        """Those that would be there."""
+        """Return those that would exist."""
         asked = {"/".join(pair) for pair in names}
         return {name: record for name, record in self._records.items() if name in asked}
 
 
 async def prove(project: Project, environments: Sequence[str], flows: ProjectFlows, reader: Reader) -> Proof:
-    """Plan a project, and say in what it differs from what is there.
+    """Plan a project and report the differences from what exists.
 
     Args:
         project: The project.
-        environments: The environments in which it has deployments.
+        environments: The environments of its deployments.
         flows: Its flows.
-        reader: What is there.
+        reader: Reads what exists.
     """
     asked = DeployOptions(adopt=True, new_environment=True)
     plans = [
@@ -139,7 +139,7 @@ def _differences(changes: Iterable[Change], context: DeployContext) -> Iterator[
 
 
 def is_mark(field: FieldChange, context: DeployContext) -> bool:
-    """Whether a field differs in nothing but what makes a deployment the project's own: tags, environment, names of schedules."""
+    """Return whether a field differs only in the marks of the project's own deployments: tags, environment, schedule names."""
     before, after = field.before, field.after
     if field.path == "tags" or field.path.endswith(".tags"):
         added = set(after) - set(before)

@@ -1,4 +1,4 @@
-"""The text of a recipe module: what deployments have in common, as Python that a team makes its own."""
+"""Generates a recipe module: the shared settings of deployments, as Python code for the team to adapt."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ _TYPES: Final = {
     "allow": ("tuple[str, ...] = ()", None),
     "active_in": ('tuple[str, ...] | None = ("prod",)', None),
 }
-"""The type and default of each variable, and what must be imported for it. All others are texts."""
+"""The type, default and required import of each variable; all others are texts."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewRecipe:
-    """A recipe that is about to be written.
+    """A recipe to be written.
 
     Attributes:
         name: Its name.
-        shared: What its deployments have in common.
-        own: The variables that are each deployment's own.
-        count: How many deployments it makes.
+        shared: The variables its deployments share.
+        own: The variables that differ per deployment.
+        count: How many deployments use it.
     """
 
     name: str
@@ -60,7 +60,7 @@ class NewRecipe:
 
 
 def recipe_text(recipes: Sequence[NewRecipe], project: str) -> str:
-    """Write a module of recipes."""
+    """Generate a module of recipes."""
     used = [name for one in recipes for name in one.own]
     imports = {
         "from deployer_flows import work_pool_deployer",
@@ -81,7 +81,7 @@ def recipe_text(recipes: Sequence[NewRecipe], project: str) -> str:
 
 
 def _recipe_lines(one: NewRecipe) -> Iterator[str]:
-    # Those without a default come first, as Python wants it.
+    # Python requires parameters without a default to come first.
     own = sorted(one.own, key=lambda name: "=" in _annotation(name))
     yield "@recipe"
     yield f"def {one.name}("
@@ -105,7 +105,7 @@ def _annotation(name: str) -> str:
 
 
 def python_text(value: Any, width: int) -> str:
-    """A JSON value as Python writes it, over several lines where it does not fit into one."""
+    """Format a JSON value as Python, on several lines if it does not fit on one."""
     line = _one_line(value)
     if len(line) <= width:
         return line

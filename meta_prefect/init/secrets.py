@@ -1,4 +1,4 @@
-"""What looks like a secret is not written into files that people commit: a reference stands in its place."""
+"""Replaces likely secrets by references, since the generated files will be committed."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from meta_prefect.project.naming import slug
 from meta_prefect.redaction import hidden, remember, without_userinfo
 
 _RESOLVED_IN_A_RUN: Final = ("job_variables", "pull")
-"""The variables in which a reference to a block is one; nothing resolves it in parameters."""
+"""The variables in which a block reference is resolved; in parameters it is not."""
 
 _NOTHING: Final = object()
 
 
 def without_secrets(found: Found) -> tuple[Found, frozenset[str]]:
-    """Take the secrets out of what was found.
+    """Replace the secrets in what was found.
 
     Returns:
-        What was found, with references and remarks in place of secrets, and the names of the Secret blocks that these lead to.
+        The same with references and remarks instead of secrets, and the names of the Secret blocks they refer to.
     """
     names: dict[str, str] = {}
     deployments = tuple(_without_secrets(one, names) for one in found.deployments)
@@ -37,11 +37,11 @@ def _without_secrets(found: FoundDeployment, names: dict[str, str]) -> FoundDepl
 
 
 class _Taken:
-    """Takes the secrets out of the variables of one deployment, and keeps what is to be said of each.
+    """Extracts the secrets from the variables of one deployment and collects a remark for each.
 
     Args:
         place: Where the deployment was found.
-        names: The names of the Secret blocks so far, by the value that each is to hold.
+        names: The names of the Secret blocks so far, by secret value.
     """
 
     def __init__(self, place: str, names: dict[str, str]) -> None:
@@ -50,7 +50,7 @@ class _Taken:
         self.remarks: list[Remark] = []
 
     def out_of(self, value: Any, seen: Any, keys: tuple[str, ...]) -> Any:
-        """A value without what differs from what may be seen of it; ``keys`` lead to it."""
+        """Return a value in which every part that redaction would hide is replaced; ``keys`` are its path."""
         if value == seen:
             return value
         if is_mapping(value):
@@ -89,7 +89,7 @@ class _Taken:
 
 
 def _with_tokens_apart(value: Any) -> Any:
-    """Pull steps with the token of a repository's address where a step takes it."""
+    """Move the token out of a repository's URL in pull steps, to where a step expects it."""
     if isinstance(value, list):
         return [_with_tokens_apart(inner) for inner in cast("list[Any]", value)]
     if not is_mapping(value):

@@ -1,4 +1,4 @@
-"""What several deployments have in common, so that it is said once."""
+"""Finds what several deployments have in common, so that it is written once."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Any, Final
 from meta_prefect.init.yaml_text import yaml_lines
 
 _OWN: Final = "name"
-"""The variable that is each deployment's own, even where two flows have deployments of one name."""
+"""The variable that always stays with each deployment, even if two flows have deployments of the same name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Deployments that have variables in common.
+    """Deployments with shared variables.
 
     Attributes:
-        shared: What they have in common.
-        members: Their positions among all.
+        shared: The shared variables.
+        members: The indexes of the deployments.
     """
 
     shared: Mapping[str, Any]
     members: tuple[int, ...]
 
     def lines(self, but: Collection[str] = ()) -> int:
-        """How many lines it takes to say what they have in common, some variables apart."""
+        """Return how many lines the shared variables take, excluding some."""
         counted = {key: value for key, value in self.shared.items() if key not in but}
         return len(yaml_lines(counted)) if counted else 0
 
@@ -34,13 +34,13 @@ class Family:
 def families(
     variables: Sequence[Mapping[str, Any]], *, least: int, lines: int, but: Collection[str] = ()
 ) -> list[Family]:
-    """Group deployments so that as little as possible is said twice; one that is like no other is in no group.
+    """Group deployments to minimize repetition; a deployment that resembles no other is in no group.
 
     Args:
         variables: The variables of each deployment.
-        least: The smallest group.
-        lines: How many lines a group has at least in common.
-        but: Variables that do not count for that.
+        least: The minimum group size.
+        lines: The minimum number of shared lines.
+        but: Variables not counted for that.
     """
     left = set(range(len(variables)))
     found: list[Family] = []
@@ -52,7 +52,7 @@ def families(
 
 
 def _candidates(variables: Sequence[Mapping[str, Any]], left: set[int], least: int) -> list[Family]:
-    """A group for each variable that several have alike, with all that these have in common."""
+    """Return a group for each value shared by several, with everything else they share."""
     alike: dict[tuple[str, str], list[int]] = {}
     for index in sorted(left):
         for key, value in variables[index].items():

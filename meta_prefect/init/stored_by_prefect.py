@@ -1,4 +1,4 @@
-"""What Prefect itself would store of a prefect.yaml, to compare a new project with: nothing is written for it."""
+"""Determines what Prefect itself would store for a prefect.yaml, to compare a new project with; writes nothing."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class StoredByPrefect:
     """What `prefect deploy --all` would store.
 
     Attributes:
-        records: The deployments, by ``flow/deployment``, as they would be live.
-        refused: Why Prefect refuses others, by the name of each.
+        records: The deployments by ``flow/deployment``, as they would be live.
+        refused: Why Prefect rejects others, by name.
     """
 
     records: Mapping[str, LiveDeployment]
@@ -28,26 +28,27 @@ class StoredByPrefect:
 
 
 def stored_by_prefect(file: Path) -> StoredByPrefect:
-    """Ask Prefect's own functions, which load the flows of the file's folder.
+    """Run Prefect's own functions, which load the flows in the file's folder.
 
-    Templates of environment variables are filled from this one's; those that name saved blocks and variables, or outputs of
-    steps, are left out.
+    Templates of environment variables are filled from the current environment; those that refer to saved blocks and
+    variables, or to outputs of steps, are dropped.
+
 
     Raises:
-        ConfigurationError: This version of Prefect cannot be asked.
+        ConfigurationError: This version of Prefect is not supported.
     """
-    told = [one for _, one in told_by_prefect(file.resolve().parent, file.name)]
-    stored = [live_deployment(one["answer"], one["flow_name"]) for one in told if "answer" in one]
+    results = [one for _, one in told_by_prefect(file.resolve().parent, file.name)]
+    stored = [live_deployment(one["answer"], one["flow_name"]) for one in results if "answer" in one]
     return StoredByPrefect(
-        {one.full_name: one for one in stored}, {one["name"]: one["refused"] for one in told if "refused" in one}
+        {one.full_name: one for one in stored}, {one["name"]: one["refused"] for one in results if "refused" in one}
     )
 
 
 def told_by_prefect(root: Path, *files: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """What each deployment of some files would be, with its file.
+    """Yield what each deployment of the files would be, with its file.
 
     Raises:
-        ConfigurationError: This version of Prefect cannot be asked.
+        ConfigurationError: This version of Prefect is not supported.
     """
     command = [sys.executable, "-m", "meta_prefect.prefect_internals.as_prefect_would", *files]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
@@ -56,5 +57,5 @@ def told_by_prefect(root: Path, *files: str) -> Iterator[tuple[str, Mapping[str,
         raise ConfigurationError(f"Prefect cannot be asked what it would store: {reason}", where=str(root))
     for line in done.stdout.splitlines():
         if line.startswith('{"file": '):  # flows may print when they are loaded
-            told: dict[str, Any] = json.loads(line)
-            yield told["file"], told
+            result: dict[str, Any] = json.loads(line)
+            yield result["file"], result

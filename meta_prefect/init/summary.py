@@ -1,4 +1,4 @@
-"""What `meta-prefect init` tells: what goes into the project, what differs, and what is left to do."""
+"""The output of `meta-prefect init`: the new project, the differences, and what is left to do."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from meta_prefect.settings import read_settings
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What is told of a new project.
+    """A summary of a new project.
 
     Attributes:
-        beginning: What it begins with.
+        beginning: Its input.
         files: Its files.
-        compared_with: With what its deployments were compared, for people; empty where there is nothing to compare with.
+        compared_with: A description of what its deployments were compared with; empty if there is nothing.
     """
 
     beginning: Beginning
@@ -32,11 +32,11 @@ class Summary:
 
     @property
     def remarks(self) -> tuple[Remark, ...]:
-        """All that could not be carried over, or has to be known."""
+        """Everything that could not be carried over or that the user should know."""
         return (*self.beginning.remarks, *(remark for one in self.files.entries for remark in one.remarks))
 
     def lines(self) -> Iterator[str]:
-        """What people read."""
+        """Yield the lines of the text output."""
         proof, entries = self.files.proof, self.files.entries
         written = sum(one.refused is None for one in entries)
         flows = listed(one.flow for one in entries if one.refused is None)
@@ -59,18 +59,18 @@ class Summary:
             yield f"note: before you deploy: {error}"
 
     def _differences(self) -> dict[str, list[str]]:
-        """What differs, each once, with the deployments in which it does."""
+        """Return the distinct differences, each with its deployments."""
         found: dict[str, list[str]] = {}
         for one in self.files.proof.differences:
             found.setdefault(str(field_line(one.path, one.before, one.after)), []).append(one.subject)
         return found
 
     def commands(self, path: str, *, adopts: bool) -> list[str]:
-        """What to type next.
+        """Return the commands to run next.
 
         Args:
-            path: The project's folder, as somebody has given it; empty for the present one.
-            adopts: Whether its deployments are there already.
+            path: The project's folder as given; empty for the current one.
+            adopts: Whether its deployments already exist.
         """
         command = " ".join(filter(None, ("meta-prefect plan", path and shlex.quote(path), "--adopt" if adopts else "")))
         environments = self.beginning.environments
@@ -79,7 +79,7 @@ class Summary:
         return [f"{command} --env {shlex.quote(one)}" for one in environments]
 
     def document(self, commands: Sequence[str]) -> dict[str, Any]:
-        """The same for programs."""
+        """Return the JSON output."""
         proof = self.files.proof
         return {
             "project": self.beginning.name,

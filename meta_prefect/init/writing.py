@@ -1,4 +1,4 @@
-"""Writing new files: all of them or none, and none over another one."""
+"""Writes new files: all or none, never overwriting."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _INSTEAD = "give another folder"
 
 
 def write_new_files(files: Mapping[Path, str], replaceable: Collection[Path] = ()) -> None:
-    """Write files that are not there yet. Where one cannot be written, none of them is there afterwards.
+    """Write files that do not exist yet. If one cannot be written, none is left behind.
 
     Args:
-        files: The text of each, the most important one last: until it is there nothing counts.
-        replaceable: Those of them that may be there, as nobody writes them by hand; they are replaced, and stay.
+        files: The text of each, the most important one last: nothing counts until it exists.
+        replaceable: Generated files, which may exist; they are replaced, and kept on failure.
 
     Raises:
-        ProcessError: A file is there already, or the file system refuses one.
+        ProcessError: A file already exists, or the file system rejects one.
     """
     made: list[Path] = []
     try:
@@ -43,7 +43,7 @@ def write_new_files(files: Mapping[Path, str], replaceable: Collection[Path] = (
 def _write_new(file: Path, text: str) -> None:
     with writing(file, instead=_INSTEAD):
         try:
-            # Nobody else can have it from here on.
+            # The path is reserved for us from here on.
             os.close(os.open(file, os.O_CREAT | os.O_EXCL, 0o666))
         except FileExistsError:
             raise ProcessError(
@@ -57,7 +57,7 @@ def _write_new(file: Path, text: str) -> None:
 
 
 def _write(file: Path, text: str) -> None:
-    """Write a whole file or, where that fails, nothing."""
+    """Write a file completely or, on failure, not at all."""
     beside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     with writing(file, instead=_INSTEAD):
         try:

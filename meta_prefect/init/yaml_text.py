@@ -1,4 +1,4 @@
-"""YAML for people: short values on one line, long ones below their key, each read back as what it was."""
+"""Formats YAML for people: short values on one line, long ones below their key; round-trips."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any, Final, cast
 import yaml
 
 _ROOM: Final = 88
-"""How many characters a list or mapping may have that stands on one line."""
+"""The maximum length of a list or mapping on one line."""
 
 
 def yaml_lines(value: Mapping[str, Any]) -> list[str]:
-    """A mapping as lines of YAML, each key on a line of its own."""
+    """Format a mapping as lines of YAML, one key per line."""
     dump = cast("Any", yaml).dump  # partly untyped in PyYAML
     text: str = dump(_Block(value), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10**6)
     return text.splitlines()
 
 
 class _Block(dict[str, Any]):
-    """A mapping that is not put on one line, however short it is."""
+    """A mapping that is never put on one line."""
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what several places share in each of them, and indents the items of a list."""
+    """Repeats shared values instead of using aliases, and indents list items."""
 
     def ignore_aliases(self, data: Any) -> bool:
         del data
@@ -58,7 +58,7 @@ def _block(dumper: Any, mapping: _Block) -> yaml.MappingNode:
 
 _Dumper.add_representer(str, _text)
 _Dumper.add_representer(_Block, _block)
-# What the reader of the project file takes for a number, although YAML 1.1 does not.
+# What the project file's reader treats as a number, unlike YAML 1.1.
 _Dumper.add_implicit_resolver(  # pyright: ignore[reportUnknownMemberType] - partly untyped in PyYAML
     "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
 )

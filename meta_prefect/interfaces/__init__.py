@@ -1,1 +1,1 @@
-"""The values and abstract classes that builders, recipes and the deployer agree on. Nothing here talks to anybody."""
+"""The values and abstract classes shared by builders, recipes and the deployer. Nothing here does any I/O."""

@@ -1,4 +1,4 @@
-"""What a component is handed to be read and written with: the Prefect API, and this host's processes."""
+"""The protocols through which components are read and written: the Prefect API and this host's processes."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from meta_prefect.interfaces.json_diff import Record
 __all__ = ["Api", "Host", "read_all"]
 
 _PAGE: Final = 200
-"""The most objects that the API returns at once."""
+"""The maximum number of objects that the API returns per request."""
 
 
 class Host(Protocol):
-    """The processes of the host that deploys."""
+    """The processes on the host that runs the deploy."""
 
     def pool_name(self) -> str:
-        """The name of this host's and user's own process work pool."""
+        """Return the name of the process work pool of this host and user."""
         ...
 
     def worker_name(self, pool: str) -> str:
-        """The name under which this host's worker of a pool shows in Prefect."""
+        """Return the name of this host's worker for a pool, as shown in Prefect."""
         ...
 
     def worker_is_alive(self, pool: str) -> bool:
-        """Whether the worker process that was started here for a pool still runs."""
+        """Return whether the worker process started here for a pool is running."""
         ...
 
     def refusal(self) -> str | None:
-        """Why no worker may be started here (a container, a setting); None where one may."""
+        """Return why no worker may be started here (a container, a setting), or None if one may."""
         ...
 
     async def start_worker(self, pool: str) -> None:
-        """Start a process worker for a pool unless one runs; it outlives this process.
+        """Start a process worker for a pool unless one is running; it outlives this process.
 
         Raises:
             ProcessError: It did not start.
@@ -41,15 +41,15 @@ class Host(Protocol):
         ...
 
     def worker_log(self, pool: str) -> str:
-        """Where that worker writes its log."""
+        """Return the path of that worker's log."""
         ...
 
 
 class Api(Protocol):
     """The Prefect REST API. Temporary errors are retried before they are raised.
 
-    Every call raises :class:`~meta_prefect.errors.UnreachableError` or :class:`~meta_prefect.errors.OverloadedError` where
-    the server cannot serve it now, and :class:`~meta_prefect.errors.RefusedError` where it will not.
+    Every call raises :class:`~meta_prefect.errors.UnreachableError` or :class:`~meta_prefect.errors.OverloadedError` if the
+    server cannot serve it at the moment, and :class:`~meta_prefect.errors.RefusedError` if the server rejects it.
     """
 
     @property
@@ -58,40 +58,40 @@ class Api(Protocol):
         ...
 
     def now(self) -> datetime:
-        """What time it is for the server. What it recorded is compared with no other clock: this host's may be days off."""
+        """Return the server's time. Compare timestamps recorded by the server only with this: local clocks may be days off."""
         ...
 
     async def get(self, path: str) -> Any:
-        """Read one object; None where there is none (404)."""
+        """Read one object; None if it does not exist (404)."""
         ...
 
     async def post(self, path: str, body: Record | None = None) -> Any:
-        """Send a POST and return the answer's JSON."""
+        """Send a POST and return the response's JSON."""
         ...
 
     async def patch(self, path: str, body: Record) -> Any:
-        """Send a PATCH and return the answer's JSON."""
+        """Send a PATCH and return the response's JSON."""
         ...
 
     async def put(self, path: str, body: Record) -> Any:
-        """Send a PUT and return the answer's JSON."""
+        """Send a PUT and return the response's JSON."""
         ...
 
     async def delete(self, path: str) -> None:
-        """Delete an object; one that is gone already is no error."""
+        """Delete an object; it is not an error if it does not exist."""
         ...
 
     async def base_job_template(self, worker_type: str) -> Record:
-        """Prefect's own job template for a type of worker, such as ``process`` or ``kubernetes``.
+        """Return Prefect's own job template for a worker type, such as ``process`` or ``kubernetes``.
 
         Raises:
-            ConfigurationError: Prefect knows no such type.
+            ConfigurationError: Prefect does not know the type.
         """
         ...
 
 
 async def read_all(api: Api, path: str, condition: Record) -> list[Record]:
-    """Read a list to its end.
+    """Read all pages of a list.
 
     Args:
         api: The Prefect API.

@@ -1,4 +1,4 @@
-"""That a person has approved a deploy."""
+"""A person's approval of a deploy."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from meta_prefect.interfaces.moments import Moment
+from meta_prefect.interfaces.times import Moment
 
 
 class Approval(BaseModel):
-    """Who approved, when and why.
+    """Who approved, when, and why.
 
     Attributes:
-        by: The name that was given with the answer. A server of one's own does not tell who somebody is.
-        at: When the deploy went on.
-        comment: What was said about it.
+        by: The name given with the approval. A self-hosted server does not authenticate users.
+        at: When the deploy continued.
+        comment: The approver's comment.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")

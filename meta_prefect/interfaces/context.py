@@ -1,4 +1,4 @@
-"""What a deploy knows before it looks at any flow: fixed once, and the same for every retry of that deploy."""
+"""The context of a deploy: fixed once at its start, and the same for every retry."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["CodeOrigin", "DeployContext"]
 
 
 class CodeOrigin(BaseModel):
-    """The Git repository that a deployer has fetched a project from; the commit is that of the deploy.
+    """The Git repository that a deployer fetched a project from, at the deploy's commit.
 
     Attributes:
-        repository: Its address.
-        token: The saved block that opens it, as ``<block type>/<name>``.
+        repository: Its URL.
+        token: The saved block with its credentials, as ``<block type>/<name>``.
         folder: The project's folder in it.
     """
 
@@ -135,13 +135,13 @@ class DeployContext(BaseModel):
 
     @property
     def names(self) -> Names:
-        """The project's names, the present one first."""
+        """The project's names, the current one first."""
         return (self.project, *self.renamed_from)
 
     def word_for(self, environment: str) -> str:
-        """The word for an environment in names and tags of deployments."""
+        """Return how an environment is written in names and tags of deployments."""
         return self.called.get(environment, environment)
 
     def at(self, now: datetime) -> DeployContext:
-        """Return the same context at another moment."""
+        """Return the same context at another time."""
         return self.model_copy(update={"now": now})

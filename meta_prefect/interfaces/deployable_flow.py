@@ -1,4 +1,4 @@
-"""Flows that carry builders."""
+"""Flows with builders attached."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ _HOOKS = ("on_completion", "on_failure", "on_cancellation", "on_crashed", "on_ru
 
 
 class DeployableFlow(Flow[P, R]):
-    """A flow that carries builders, and passes them on to what ``with_options`` makes of it."""
+    """A flow with builders attached, which ``with_options`` preserves."""
 
     def with_options(self, **options: Any) -> Flow[P, R]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Make a flow with other options and the same builders. Takes what :meth:`prefect.Flow.with_options` takes."""
+        """Make a flow with other options and the same builders; for the arguments see :meth:`prefect.Flow.with_options`."""
         return carrying(super().with_options(**options), builders_of(self))
 
 
 def carrying(flow: Flow[P, R], builders: tuple[FlowBuilderInterface, ...]) -> Flow[P, R]:
-    """Copy a flow and let the copy carry builders; the original is untouched.
+    """Copy a flow and attach builders to the copy; the original is unchanged.
 
-    A flow of a class of its own keeps that class; its ``with_options`` is then what that class says.
+    An instance of a custom flow class keeps its class, and then the class's own ``with_options`` applies.
     """
     copied = copy.copy(flow)
     if type(copied) is Flow:
         copied.__class__ = DeployableFlow
     for hook in _HOOKS:
-        # Copies share these lists otherwise, and a hook added to one would run for both.
+        # Copies would share these lists, and a hook added to one would run for both.
         setattr(copied, f"{hook}_hooks", list(getattr(flow, f"{hook}_hooks")))
     setattr(copied, BUILDERS_ATTRIBUTE, builders)
     return copied

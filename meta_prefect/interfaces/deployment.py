@@ -1,4 +1,4 @@
-"""A deployment as builders see it, while it is being made."""
+"""A deployment as builders see and change it."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ _CONTAINERS = ("tags", "parameters", "pull_steps", "steps_after_code", "job_vari
 
 
 class VersionRule(Enum):
-    """A version that is known only once the live deployment has been read."""
+    """A version that can be computed only after reading the live deployment."""
 
     NEXT_INTEGER = "next integer"
-    """One more than the live one, at every deploy."""
+    """The live version plus one, on every deploy."""
     NEXT_ON_CHANGE = "next integer on change"
-    """One more than the live one, where anything else differs from it."""
+    """The live version plus one, if anything else differs."""
 
 
 class FlowFacts(BaseModel):
-    """What is known about the flow that a deployment runs.
+    """The facts about the flow that a deployment runs.
 
     Attributes:
         name: The flow's name.
-        entrypoint: How a worker finds it from the project's folder: ``path.py:function`` or ``package.module.function``.
-        source: The project's folder on the host that deploys.
+        entrypoint: Its entrypoint relative to the project's folder: ``path.py:function`` or ``package.module.function``.
+        source: The project's folder on the deploying host.
         description: The flow's docstring.
-        version: The flow's own version, as Prefect has it: what its decorator says, else the MD5 of its file.
+        version: The flow's own version as Prefect determines it: from its decorator, else the MD5 of its file.
         parameter_schema: The JSON schema of the flow's parameters.
         tags: The flow's own tags.
-        module: The dotted name of the module that holds it, where that could be loaded.
-        file: The file that holds it, where that is known.
+        module: The dotted name of its module, if it could be loaded.
+        file: Its file, if known.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -57,46 +57,48 @@ class FlowFacts(BaseModel):
 
 
 Allowed = Literal["unknown_job_variables", "unknown_parameters"]
-"""What Prefect takes of a deployment and a deploy refuses unless it is allowed by name: live deployments have it."""
+"""Problems that Prefect ignores or finds late, and that fail a deploy unless explicitly allowed."""
 
 
 class Deployment(BaseModel):
-    """A deployment on its way through a chain of builders. Each builder gets a private copy and may change or replace it.
+    """A deployment being built by a chain of builders. Each builder gets a private copy, which it may change or replace.
 
-    A field that stays None (unless its text says otherwise) is not set by the recipe: on the server it belongs to its
-    operators and is kept.
+    A field that stays None (unless documented otherwise) is not set by the recipe: on the server it belongs to the operators
+    and is kept.
+
 
     Attributes:
-        flow: The flow that it runs; read-only.
-        context: The deploy that it is part of; read-only.
-        environment: The environment that it is for.
+        flow: The flow it runs; read-only.
+        context: The deploy it is part of; read-only.
+        environment: The environment it is for.
         id: Its id on the server, once it has been written; read-only.
         name: Its name within the flow.
-        version: Its version, or the rule that gives it.
-        tags: Its tags; every run of it gets them too.
+        version: Its version, or the rule that computes it.
+        tags: Its tags, inherited by its runs.
         description: Markdown for the UI.
         parameters: Default values of flow parameters.
-        parameter_schema: What the run form offers, where that is less than the flow's parameters; None means all of them.
-        enforce_parameter_schema: Whether the server checks the parameters of runs.
+        parameter_schema: The parameters shown in the run form, if fewer than the flow's; None means all.
+        enforce_parameter_schema: Whether the server validates the parameters of runs.
         entrypoint: Overrides the flow's own entrypoint.
-        pull_steps: What a worker does to get the code before a run.
-        steps_after_code: What it does then, where builders have said so that do not bring the code: they end up behind the
-            ``pull_steps``, whichever builder says those.
+        pull_steps: What a worker does to fetch the code before a run.
+        steps_after_code: Further steps from builders that do not fetch the code: always run after ``pull_steps``, whichever
+            builder sets those.
         job_variables: Values for the variables of the work pool's job template.
-        pool_defaults: What the work pool's job template is to say, for all that run there; merged key by key.
+        pool_defaults: Settings of the work pool's job template for everything that runs there; merged key by key.
+        work_pool_name: The work pool that runs it.
         work_pool_name: The work pool that runs it.
         work_queue_name: The pool's queue that runs it.
         schedules: Its schedules; an empty list removes those on the server.
         paused: Whether its schedules are paused.
-        concurrency_limit: How many runs at a time, 0 for no limit.
-        collision_strategy: What happens to a run above the limit.
+        concurrency_limit: How many runs at a time; 0 means no limit.
+        collision_strategy: What happens to a run that exceeds the limit.
         grace_period_seconds: How long a run that has a slot may take to start.
-        smoke: The run by which it shows that it works before it counts; None for none.
-        pins_each_commit: Whether each commit that is deployed is written; otherwise only one that changes a file of the project.
-        notes: What users should know of it, in short sentences.
-        owns_all: Fields to which operators may add, and here may not: what somebody adds of them goes at the next deploy.
-        allowed: What Prefect ignores or finds out late, and is no error here.
-        renamed_from: The ``flow/deployment`` whose place it takes: what operators set on that one is carried over.
+        smoke: The smoke run that must succeed before the deployment counts; None for none.
+        pins_each_commit: Whether every deployed commit is written; otherwise only one that changes a file of the project.
+        notes: Short sentences for the user.
+        owns_all: Fields that operators normally may add to, but not here: their additions are removed by the next deploy.
+        allowed: Problems that Prefect ignores or finds late, and that are not errors here.
+        renamed_from: The ``flow/deployment`` that it replaces: operators' settings are carried over from it.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", validate_assignment=True)
@@ -138,7 +140,7 @@ class Deployment(BaseModel):
 
     @property
     def environment_word(self) -> str:
-        """The word for its environment in its name and tags: the environment, unless the project calls it otherwise."""
+        """How its environment is written in its name and tags: its name, unless the project defines another word."""
         return self.context.word_for(self.environment)
 
     @field_validator("environment", "version", "tags")
@@ -151,23 +153,23 @@ class Deployment(BaseModel):
 
     @property
     def full_name(self) -> str:
-        """The name by which Prefect finds it: ``flow/deployment``."""
+        """Its name in Prefect: ``flow/deployment``."""
         return f"{self.flow.name}/{self.name}"
 
     @property
     def form(self) -> dict[str, Any]:
-        """The JSON schema of the parameters that a run may be given."""
+        """The JSON schema of the parameters accepted for a run."""
         return self.flow.parameter_schema if self.parameter_schema is None else self.parameter_schema
 
     @property
     def open_parameters(self) -> tuple[str, ...]:
-        """The parameters that its flow needs and that have no default value here."""
+        """The required parameters of its flow that have no default value here."""
         required: list[str] = self.form.get("required", [])
         return tuple(name for name in required if name not in self.parameters)
 
     def private_copy(self) -> Deployment:
-        """Return a copy that may be changed in place without anybody else noticing."""
-        # The frozen parts are shared: copying the schemas and contexts of a thousand deployments costs more than all else.
+        """Return a copy that can be modified in place without affecting others."""
+        # Frozen parts are shared: copying the schemas and contexts of a thousand deployments would dominate the run time.
         own = {field: _copied(getattr(self, field)) for field in _CONTAINERS}
         if self.schedules is not None:
             own["schedules"] = [

@@ -1,4 +1,4 @@
-"""The one interface that everybody implements who has an opinion about deployments."""
+"""The interface that all builders implement."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ R = TypeVar("R")
 D = TypeVar("D", bound=Callable[..., Any])
 
 BUILDERS_ATTRIBUTE: Final = "__meta_prefect_builders__"
-"""Where a flow keeps the builders that were applied to it, innermost first."""
+"""The attribute in which a flow keeps its builders, innermost first."""
 
 
 class FlowBuilderInterface(ABC):
-    """One step in the making of a deployment.
+    """One step in building a deployment.
 
     A builder can be applied to
 
-    * a flow: gives a *new* flow that carries the builder; the original is untouched;
-    * another builder: gives a builder that does both, the inner one first, so that the outer one overrides;
-    * a flow decorator (``prefect.flow``, or one that has been wrapped already): gives a decorator whose flows carry it.
+    * a flow: returns a *new* flow with the builder attached; the original is unchanged;
+    * another builder: returns a builder that applies both, the inner one first, so that the outer one overrides;
+    * a flow decorator (``prefect.flow``, or an already wrapped one): returns a decorator whose flows have it attached.
 
-    ``a | b`` is the same as ``b(a)``: first ``a``, then ``b``, which overrides.
+    ``a | b`` is the same as ``b(a)``: ``a`` applies first, and ``b`` overrides it.
 
-    A subclass needs no ``super().__init__()``. It writes nowhere; whatever it may know is in the deployment and its context.
+    Subclasses need no ``super().__init__()``. A builder has no side effects; everything it may depend on is in the deployment
+    and its context.
     """
 
     @property
@@ -45,23 +46,23 @@ class FlowBuilderInterface(ABC):
 
     @abstractmethod
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Say what this builder has to say.
+        """Return the deployment with this builder's settings.
 
         Args:
-            deployment: A private copy; changing it and returning it is as right as returning another one.
+            deployment: A private copy; it may be changed and returned, or replaced by another one.
         """
 
     def after_deployment(self, deployment: Deployment) -> None:
-        """Act after the deployment has been written; its ``id`` is set. Runs as a task of its own."""
+        """Act after the deployment was written and its ``id`` is set. Runs as a separate task."""
         del deployment
 
     def adjust_flow(self, flow: Flow[P, R]) -> Flow[P, R]:
-        """Return the flow that a decorated one is made from: itself, or one with other options, such as a task runner."""
+        """Return the flow to attach to: the flow itself, or one with other options, such as a task runner."""
         return flow
 
     @property
     def title(self) -> str:
-        """What this step is called in the Prefect UI."""
+        """The name of this step in the Prefect UI."""
         words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", type(self).__name__)
         return words.replace("_", " ").strip().lower()
 
@@ -72,10 +73,10 @@ class FlowBuilderInterface(ABC):
     @overload
     def __call__(self, target: D, /) -> D: ...
     def __call__(self, target: Any, /) -> Any:
-        """Apply this builder to a flow, to another builder or to a flow decorator."""
+        """Apply this builder to a flow, another builder or a flow decorator."""
         if isinstance(target, FlowBuilderInterface):
             return Chain(*flatten(target), *flatten(self))
-        from prefect.flows import Flow  # a caller that has a flow has imported Prefect already
+        from prefect.flows import Flow  # a caller that has a flow has already imported Prefect
 
         from meta_prefect.interfaces.deployable_flow import carrying
 
@@ -94,14 +95,14 @@ class FlowBuilderInterface(ABC):
         )
 
     def __or__(self, outer: FlowBuilderInterface) -> FlowBuilderInterface:
-        """First this builder, then the other one."""
+        """Compose: first this builder, then the other."""
         if not isinstance(outer, FlowBuilderInterface):  # pyright: ignore[reportUnnecessaryIsInstance] - `builder | flow`
             return NotImplemented
         return outer(self)
 
 
 class Chain(FlowBuilderInterface):
-    """Builders applied one after another.
+    """Several builders applied in order.
 
     Args:
         builders: The builders, innermost first.
@@ -112,17 +113,17 @@ class Chain(FlowBuilderInterface):
 
     @property
     def requires(self) -> Iterable[Component]:
-        """What any of the builders requires."""
+        """Everything that any of the builders requires."""
         return [component for builder in self.builders for component in builder.requires]
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Apply the builders one after another."""
+        """Apply the builders in order."""
         for builder in self.builders:
             deployment = builder.update_deployment(deployment)
         return deployment
 
     def after_deployment(self, deployment: Deployment) -> None:
-        """Let each builder act, in the same order."""
+        """Call each builder's hook, in the same order."""
         for builder in self.builders:
             builder.after_deployment(deployment)
 
@@ -131,9 +132,9 @@ class Chain(FlowBuilderInterface):
 
 
 class FlowDecorator:
-    """A flow decorator whose flows carry a builder; what :meth:`FlowBuilderInterface.__call__` makes of ``prefect.flow``.
+    """A flow decorator whose flows have a builder attached; the result of applying a builder to ``prefect.flow``.
 
-    It is used like the decorator that it wraps, bare (``@flow``) or with arguments (``@flow(retries=2)``).
+    Use it like the wrapped decorator, bare (``@flow``) or with arguments (``@flow(retries=2)``).
     """
 
     def __init__(self, builder: FlowBuilderInterface, decorator: Callable[..., Any]) -> None:
@@ -141,7 +142,7 @@ class FlowDecorator:
         self._decorator = decorator
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Decorate a function, or take the arguments of the decorator."""
+        """Decorate a function, or accept the decorator's arguments."""
         made = self._decorator(*args, **kwargs)
         if not callable(made):
             raise BuilderError(
@@ -152,20 +153,20 @@ class FlowDecorator:
         return self._builder(made)
 
     def __getattr__(self, name: str) -> Any:
-        # What the decorator offers beside decorating, such as `flow.from_source`. Copying and unpickling look for special
-        # methods before there is a decorator.
+        # For other attributes of the decorator, such as `flow.from_source`. Copying and unpickling look up special methods
+        # before `_decorator` exists.
         if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(self._decorator, name)
 
 
 def flatten(builder: FlowBuilderInterface) -> tuple[FlowBuilderInterface, ...]:
-    """List the single builders of a composition, in the order in which they apply."""
+    """Return the individual builders of a composition, in the order in which they apply."""
     if isinstance(builder, Chain):
         return tuple(single for inner in builder.builders for single in flatten(inner))
     return (builder,)
 
 
 def builders_of(flow: object) -> tuple[FlowBuilderInterface, ...]:
-    """List the builders that a flow carries, in the order in which they apply."""
+    """Return the builders attached to a flow, in the order in which they apply."""
     return getattr(flow, BUILDERS_ATTRIBUTE, ())

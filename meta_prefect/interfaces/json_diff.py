@@ -1,7 +1,7 @@
-"""Objects of the server as plain values, and how two of them differ.
+"""Records (JSON objects from the server as plain values) and their differences.
 
-A record is the JSON form of a deployment or component: nested dictionaries, lists and scalars. Comparing records is pure;
-the plan, the drift report and the history all read the same :class:`FieldChange`.
+A record is the JSON form of a deployment or component: nested dictionaries, lists and scalars. Comparing records is pure; the
+plan, the drift report and the history all use the same :class:`FieldChange`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ Record = dict[str, Any]
 
 
 class _Absent:
-    """The value of a key that is not there; distinct from a key that holds null."""
+    """The value of a missing key; distinct from a key that holds null."""
 
     def __repr__(self) -> str:
         return "(absent)"
 
     def __reduce__(self) -> str:
-        return "ABSENT"  # copies and unpickled ones are the very same
+        return "ABSENT"  # copies and unpickled values are the same object
 
 
 ABSENT: Final = _Absent()
@@ -31,12 +31,12 @@ ABSENT: Final = _Absent()
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field that differs.
+    """One differing field.
 
     Attributes:
-        path: The field's place, keys joined by dots: ``job_variables.env.STAGE``, ``schedules.daily.rrule``.
-        before: Its value on the server; :data:`ABSENT` where there is none.
-        after: The value it is to have; :data:`ABSENT` where it is to go.
+        path: The field's path, keys joined by dots: ``job_variables.env.STAGE``, ``schedules.daily.rrule``.
+        before: Its value on the server; :data:`ABSENT` if there is none.
+        after: The desired value; :data:`ABSENT` to remove the field.
     """
 
     path: str
@@ -45,12 +45,12 @@ class FieldChange:
 
 
 def is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
-    """Tell whether a JSON value is an object."""
+    """Return whether a JSON value is an object."""
     return isinstance(value, Mapping)
 
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[FieldChange]:
-    """Yield each leaf in which two JSON values differ, objects compared key by key, lists as a whole."""
+    """Yield each differing leaf of two JSON values; objects are compared key by key, lists as a whole."""
     if is_mapping(before) and is_mapping(after):
         for key in sorted(before.keys() | after.keys()):
             inner = f"{path}.{key}" if path else key
@@ -60,14 +60,14 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[FieldChange
 
 
 _NAMES: Final = ("name", "key", "mountPath", "containerPort")
-"""Keys by which the items of a list tell who they are, the likeliest first."""
+"""Keys that may identify the items of a list, most likely first."""
 
 
 def differences_by_name(before: Any, after: Any, path: str = "") -> Iterator[FieldChange]:
-    """Yield what :func:`differences` does, and look into lists of objects, as those of Kubernetes are.
+    """Like :func:`differences`, but also compare inside lists of objects, such as those of Kubernetes.
 
-    Items that have names are compared by them, whatever their order: ``containers[worker].env[PREFECT_API_URL]``; the ``value``
-    of one that has nothing else beside its name stands for it. Items of lists of one length are else compared by position:
+    Named items are matched by name, whatever their order: ``containers[worker].env[PREFECT_API_URL]``; an item with only a
+    name and a ``value`` is represented by the value. Otherwise, lists of the same length are compared by position:
     ``rules.0.verbs``. Anything else is compared as a whole.
     """
     if is_mapping(before) and is_mapping(after):
@@ -95,7 +95,7 @@ def _are_objects(value: Any) -> TypeGuard[list[Mapping[str, Any]]]:
 
 
 def _name_of(*lists: list[Mapping[str, Any]]) -> str | None:
-    """The key that has another value in each item of a list."""
+    """Return the key whose value is unique among the items of each list."""
     for key in _NAMES:
         named = [[item.get(key) for item in items] for items in lists]
         if all(None not in names and len(set(map(str, names))) == len(names) for names in named):
@@ -109,7 +109,7 @@ def _beside(item: Mapping[str, Any], key: str) -> Any:
 
 
 def is_same(one: Any, other: Any) -> bool:
-    """Tell whether two JSON values are the same. Python takes ``True`` for 1; a flow does not take one for the other."""
+    """Return whether two JSON values are equal. Unlike Python, this distinguishes ``True`` from 1, as flows do."""
     if is_mapping(one) and is_mapping(other):
         return one.keys() == other.keys() and all(is_same(value, other[key]) for key, value in one.items())
     if isinstance(one, list) and isinstance(other, list):
@@ -119,7 +119,7 @@ def is_same(one: Any, other: Any) -> bool:
 
 
 def differences_within(before: Any, wanted: Any, path: str = "") -> Iterator[FieldChange]:
-    """Yield where ``before`` lacks something that ``wanted`` asks for; what ``wanted`` does not mention is not compared."""
+    """Yield where ``before`` lacks something from ``wanted``; keys not in ``wanted`` are not compared."""
     if is_mapping(wanted) and wanted:
         inside: Mapping[str, Any] = before if is_mapping(before) else {}
         for key, value in wanted.items():
@@ -130,7 +130,7 @@ def differences_within(before: Any, wanted: Any, path: str = "") -> Iterator[Fie
 
 
 def merged(base: Mapping[str, Any], addition: Mapping[str, Any]) -> Record:
-    """Lay one object over another, key by key; anything that is not an object on both sides is replaced."""
+    """Merge one object into another, key by key; anything that is not an object on both sides is replaced."""
     result: Record = dict(base)
     for key, value in addition.items():
         below = result.get(key)

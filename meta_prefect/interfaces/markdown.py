@@ -1,6 +1,6 @@
-"""Texts in Markdown pages: what a name or a remark holds is shown as it is, and never taken for markup.
+"""Markdown for artifact pages: names and remarks are shown literally, never interpreted as markup.
 
-Both Prefect UIs render GitHub's flavor of Markdown, HTML included.
+Both Prefect UIs render GitHub Flavored Markdown, including HTML.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from typing import Final
 
 from meta_prefect import texts
 
-# An underscore within a word is no markup, and names are full of them.
+# An underscore inside a word is not markup, and names are full of them.
 _MARKUP: Final = re.compile(r"[\\`*\[\]<>|~&]|(?<![^\W_])_|_(?![^\W_])")
 _AT_LINE_START: Final = re.compile(r"^(\s*)([#+\-=]|\d+(?=[.)]))", re.MULTILINE)
 _BREAKABLE: Final = re.compile(r"[^\s/.,_-]*[\s/.,_-]|[^\s/.,_-]+")
 
 
 def visible(text: str) -> str:
-    r"""The text with its control characters written out (``\u001b``); tabs and ends of lines stay."""
+    r"""Return the text with control characters escaped (``\u001b``), except tabs and newlines."""
     return texts.escaped(text.replace("\r\n", "\n"), keep="\n\t")
 
 
 def escaped(text: str) -> str:
-    """A text for the body of a page, with its markup switched off."""
+    """Escape a text's markup for the body of a page."""
     plain = _MARKUP.sub(lambda found: f"\\{found.group()}", visible(text))
     return _AT_LINE_START.sub(_switched_off, plain)
 
 
 def code(text: str) -> str:
-    """A text as code within a line; what is empty gives nothing."""
+    """Format a text as inline code; empty text stays empty."""
     one_line = " ".join(visible(text).split("\n"))
     fence = "`" * (_longest_run(one_line) + 1)
     space = " " if one_line.startswith("`") or one_line.endswith("`") else ""
@@ -37,17 +37,17 @@ def code(text: str) -> str:
 
 
 def link(markdown: str, url: str | None) -> str:
-    """A link on a text that is Markdown already; without an address the text alone."""
+    """Link a text that is already Markdown; without a URL, return only the text."""
     return f"[{markdown}](<{url}>)" if url else markdown
 
 
 def wrapped(text: str, width: int, url: str | None = None) -> str:
-    """An escaped text for a cell, broken into lines of limited length: one of the UIs breaks none itself.
+    """Escape a text for a table cell and break it into lines of limited length, because one of the UIs does not wrap.
 
     Args:
         text: The text.
-        width: The most characters of a line.
-        url: Where it leads; each line is a link of its own, as that UI breaks none within a link.
+        width: The maximum number of characters per line.
+        url: The link target; each line becomes its own link, because that UI does not wrap links either.
     """
     lines = [""]
     for piece in _BREAKABLE.findall(visible(text)):
@@ -61,24 +61,24 @@ def wrapped(text: str, width: int, url: str | None = None) -> str:
 
 
 def row(cells: Iterable[str]) -> str:
-    """A row of a table, whose cells are Markdown already."""
+    """Format a table row from cells that are already Markdown."""
     return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
-    """The lines of a table, whose cells are Markdown already."""
+    """Format a table, as lines, from cells that are already Markdown."""
     names = tuple(columns)
     return [row(names), "|---" * len(names) + "|", *(row(cells) for cells in rows)]
 
 
 def fenced(text: str, language: str = "") -> str:
-    """A block of code, whatever the text holds."""
+    """Format a code block with a fence long enough for the text."""
     fence = "`" * max(3, _longest_run(text) + 1)
     return f"{fence}{language}\n{visible(text)}\n{fence}"
 
 
 def _cell(text: str) -> str:
-    # A bar ends a cell even within code; the one that `escaped` has dealt with stays.
+    # A bar ends a cell even inside code; those already escaped are left alone.
     return re.sub(r"(?<!\\)\|", r"\\|", text).replace("\n", "<br>")
 
 

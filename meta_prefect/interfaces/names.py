@@ -1,4 +1,4 @@
-"""Names that Prefect accepts."""
+"""Rules for names that Prefect accepts."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Final
 from meta_prefect.texts import check_plain
 
 _REFUSED: Final = "/%&><#?"
-"""Characters that Prefect refuses, or does not find again, in the names of flows, deployments, pools and queues."""
+"""Characters that Prefect rejects, or cannot find again, in the names of flows, deployments, pools and queues."""
 
 
 def check_name(name: str) -> str:
-    """Check a name of a flow, deployment, pool, queue or the like.
+    """Validate the name of a flow, deployment, pool, queue or the like.
 
     Raises:
-        ValueError: Prefect would refuse it or not find it again, or it holds control characters.
+        ValueError: Prefect would reject it or not find it again, or it contains control characters.
     """
     if not name.strip() or name in {".", ".."}:
         raise ValueError(f"{name!r} is no name that Prefect finds again")
@@ -25,5 +25,5 @@ def check_name(name: str) -> str:
 
 
 def artifact_key(text: str) -> str:
-    """Make a key of lower case letters, digits and dashes, as Prefect wants them of artifacts and variables."""
+    """Turn a text into a key of lowercase letters, digits and dashes, as Prefect requires for artifacts and variables."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -1,7 +1,7 @@
-"""What a worker does before a run: Prefect's pull steps, each an object with one key, the function's path, and its inputs.
+"""Prefect's pull steps, which a worker performs before a run: objects with one key, the function's path, and its inputs.
 
-A step may refer to what an earlier one has returned: ``{{ clone.directory }}`` to the output ``directory`` of the step whose
-``id`` is ``clone``, and ``{{ directory }}`` to the last output of that name.
+A step may refer to an earlier one's output: ``{{ clone.directory }}`` is the output ``directory`` of the step whose ``id`` is
+``clone``, and ``{{ directory }}`` the latest output of that name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PullStep = dict[str, Any]
 """One step: ``{"prefect.deployments.steps.git_clone": {"id": "clone", "repository": "…"}}``."""
 
 CODE_FOLDER: Final = "{{ meta_prefect.code }}"
-"""Stands, in steps that are put behind the code, for the folder in which the code will be."""
+"""Placeholder for the code's folder in steps that run after the code was fetched."""
 
 SETS_DIRECTORY: Final = "prefect.deployments.steps.set_working_directory"
 RUNS_SCRIPT: Final = "prefect.deployments.steps.run_shell_script"
@@ -25,25 +25,25 @@ _CLONES: Final = ("git_clone", "agit_clone")
 
 
 def parts(step: PullStep) -> tuple[str, Record]:
-    """The function and the inputs of a step."""
+    """Return the function and the inputs of a step."""
     function, inputs = next(iter(step.items()))
     return function, dict(cast("Record | None", inputs) or {})
 
 
-def brings_code(step: PullStep) -> bool:
-    """Whether a step may bring the code, or lead to it: it does more than run a script or install requirements."""
+def fetches_code(step: PullStep) -> bool:
+    """Return whether a step may fetch the code or change to it: it does more than run a script or install requirements."""
     return step.keys().isdisjoint((RUNS_SCRIPT, INSTALLS_REQUIREMENTS))
 
 
 def behind(steps: Sequence[PullStep], added: Sequence[PullStep]) -> list[PullStep]:
-    """Put steps behind those that bring the code, and fill in where it is.
+    """Append steps to those that fetch the code, and fill in the code's folder.
 
     Args:
-        steps: Steps that bring the code.
+        steps: Steps that fetch the code.
         added: Further steps, in which :data:`CODE_FOLDER` stands for the code's folder.
 
     Raises:
-        ConfigurationError: Two steps have one id.
+        ConfigurationError: Two steps have the same id.
     """
     folder = code_folder(steps)
     joined = [*steps, *(_in_folder(step, folder) for step in added)]
@@ -52,9 +52,9 @@ def behind(steps: Sequence[PullStep], added: Sequence[PullStep]) -> list[PullSte
 
 
 def code_folder(steps: Sequence[PullStep]) -> str | None:
-    """Where the code is after some steps: a reference to their output; None where that is the working directory.
+    """Return where the code is after some steps, as a reference to their output; None if that is the working directory.
 
-    ``git_clone`` leaves the working directory as it is; Prefect itself enters the clone after the last step.
+    ``git_clone`` does not change the working directory; Prefect itself enters the clone after the last step.
     """
     for step in reversed(steps):
         function, inputs = parts(step)
@@ -73,7 +73,7 @@ def _in_folder(step: PullStep, folder: str | None) -> PullStep:
             below = value.removeprefix(CODE_FOLDER).strip("/")
             inputs[key] = "/".join(filter(None, (folder, below)))
             if not inputs[key]:
-                del inputs[key]  # it starts there
+                del inputs[key]  # the default
     return {function: inputs}
 
 

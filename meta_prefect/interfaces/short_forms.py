@@ -1,6 +1,6 @@
-"""Short forms: what may be written in a project file instead of a list or an object, and how editors hear of it.
+"""Short forms: what a project file may contain instead of a list or an object, and how the editor schema describes them.
 
-The forms of the Prefect UI are made from the same models. They keep to the full form, in which each field has its place.
+Forms in the Prefect UI are made from the same models, but use only the full form, in which each field has its input.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ _Reader = TypeVar("_Reader", bound=Callable[..., object])
 
 
 def reads(*forms: JsonSchemaValue) -> Callable[[_Reader], _Reader]:
-    """Mark a validator that runs before a field or model, and say what it reads besides.
+    """Declare which additional JSON forms a before-validator accepts.
 
     Args:
-        forms: JSON schemas, or ``ONE`` for an item of the list that the field holds.
+        forms: JSON schemas, or ``ONE`` for a single item of the field's list.
     """
 
     def mark(reader: _Reader) -> _Reader:
@@ -30,7 +30,7 @@ def reads(*forms: JsonSchemaValue) -> Callable[[_Reader], _Reader]:
 
 
 ONE: JsonSchemaValue = {"items": {}}
-"""A single item instead of a list of one."""
+"""A single item instead of a list with one item."""
 
 TEXT: JsonSchemaValue = {"type": "string"}
 NUMBER: JsonSchemaValue = {"type": "number"}
@@ -38,22 +38,22 @@ NUMBER: JsonSchemaValue = {"type": "number"}
 
 @reads(ONE)
 def one_or_many(value: object) -> object:
-    """Read a single item as a list of one; None stays None."""
+    """Convert a single item to a list; None stays None."""
     alone = value is not None and not isinstance(value, list | tuple | set | frozenset)
     return (cast("object", value),) if alone else cast("object", value)
 
 
 class EditorSchema(GenerateJsonSchema):
-    """Generates the schema of what may be written, short forms included."""
+    """Generates the schema of the project file, including short forms."""
 
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
-        """The full form of a field, or one of those that its validator reads besides."""
+        """Return the full form of a field, or alternatively the forms its validator accepts."""
         full = super().function_before_schema(schema)
-        # inside a model, the short form stands for the whole of it
+        # on a model, the short form replaces the whole object
         return full if schema["schema"]["type"] == "model-fields" else _or_in_short(full, schema)
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
-        """The object, or one of the forms that a validator of the whole model reads besides."""
+        """Return the object, or alternatively the forms a validator of the whole model accepts."""
         return _or_in_short(super().model_schema(schema), schema["schema"])
 
 
@@ -66,5 +66,5 @@ def _or_in_short(full: JsonSchemaValue, schema: core_schema.CoreSchema) -> JsonS
 
 
 def _items(full: JsonSchemaValue) -> list[Any]:
-    """What the lists hold that such a schema allows."""
+    """Return the item schemas of the lists that a schema allows."""
     return [one["items"] for one in full.get("anyOf", [full]) if one.get("type") == "array" and "items" in one]

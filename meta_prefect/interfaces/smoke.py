@@ -1,4 +1,4 @@
-"""That a deployment is run once before it counts."""
+"""The smoke run of a deployment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from meta_prefect.interfaces.moments import Length, length_in_words
+from meta_prefect.interfaces.times import Length, length_in_words
 
 
 class Smoke(BaseModel):
@@ -26,7 +26,7 @@ class Smoke(BaseModel):
     )
 
     def fitting(self, parameter_schema: dict[str, Any]) -> Smoke:
-        """The same with those of its parameters that a flow has: what is said for all flows is not meant for each."""
+        """Return a copy limited to the parameters a flow has: project-wide parameters need not apply to every flow."""
         known: dict[str, Any] = parameter_schema.get("properties") or {}
         return self.model_copy(update={"parameters": {k: v for k, v in self.parameters.items() if k in known}})
 

@@ -1,4 +1,4 @@
-"""The tags that every deployment of ours carries, and what stands beside one, and by which they are found again."""
+"""The tags and marks that identify the project and environment a deployment belongs to."""
 
 from __future__ import annotations
 
@@ -10,73 +10,73 @@ _ENVIRONMENT = "env="
 _DEPLOYMENT = "deployment="
 
 Names = tuple[str, ...]
-"""The names of one project: the present one, then those that it had before and whose deployments are its own as well."""
+"""The names of one project: the current one first, then former ones whose deployments still belong to it."""
 
 DEPLOYERS: Final = "deployer"
-"""The environment of a deployer's own deployments: they serve all of the project's."""
+"""The environment of a deployer's own deployments, which serve all environments of the project."""
 
 
 def owner_tag(project: str) -> str:
-    """The tag that marks a deployment as a project's own."""
+    """Return the tag that marks a deployment as owned by a project."""
     return f"{_OWNER}{project}"
 
 
 def owner_tags(names: Names) -> list[str]:
-    """The tags of which one marks a deployment as a project's own."""
+    """Return the tags that mark a deployment as owned by a project, for each of its names."""
     return [owner_tag(name) for name in names]
 
 
 def with_present_name(tags: Iterable[str], names: Names) -> list[str]:
-    """The tags with the present name of a project in place of a former one."""
+    """Replace a project's former name in the tags with the current one."""
     present, former = owner_tag(names[0]), owner_tags(names[1:])
     return list(dict.fromkeys(present if tag in former else tag for tag in tags))
 
 
 def deployer_of(project: str) -> str:
-    """The name under which a project's deployer owns its deployments: not the project's own, which would prune them."""
+    """Return the owner of a project's deployer deployments: not the project itself, which would prune them."""
     return f"{project}-deployer"
 
 
 def deployers_of(names: Names) -> Names:
-    """The names under which a project's deployer owns its deployments, or did."""
+    """Return the owners of a project's deployer deployments, for each of its names."""
     return tuple(map(deployer_of, names))
 
 
 def environment_tag(environment: str) -> str:
-    """The tag that names a deployment's environment."""
+    """Return the tag that names a deployment's environment."""
     return f"{_ENVIRONMENT}{environment}"
 
 
 def environment_of(tags: Iterable[str]) -> str | None:
-    """The environment of a deployment with these tags; None where they name none."""
+    """Return the environment named by the tags; None if there is none."""
     return next((tag.removeprefix(_ENVIRONMENT) for tag in tags if tag.startswith(_ENVIRONMENT)), None)
 
 
 def without_environment(tags: Iterable[str]) -> list[str]:
-    """The tags that name no environment."""
+    """Return the tags without the environment tag."""
     return [tag for tag in tags if not tag.startswith(_ENVIRONMENT)]
 
 
 def owner(tags: Iterable[str]) -> str | None:
-    """The project that owns a deployment with these tags; None where nobody does."""
+    """Return the project named as owner by the tags; None if there is none."""
     return next((tag.removeprefix(_OWNER) for tag in tags if tag.startswith(_OWNER)), None)
 
 
 def deployment_tag(full_name: str) -> str:
-    """The tag that names the ``flow/deployment`` that something is there for."""
+    """Return the tag that names the ``flow/deployment`` an object is for."""
     return f"{_DEPLOYMENT}{full_name}"
 
 
 def deployment_of(tags: Iterable[str]) -> str | None:
-    """The ``flow/deployment`` that something with these tags is there for; None where they name none."""
+    """Return the ``flow/deployment`` named by the tags; None if there is none."""
     return next((tag.removeprefix(_DEPLOYMENT) for tag in tags if tag.startswith(_DEPLOYMENT)), None)
 
 
 def is_mark(tag: str) -> bool:
-    """Whether a tag says whose a deployment is, or for which environment."""
+    """Return whether a tag names an owner or an environment."""
     return tag.startswith((_OWNER, _ENVIRONMENT))
 
 
 def without_owner(tags: Iterable[str]) -> list[str]:
-    """The tags that do not say whose a deployment is."""
+    """Return the tags without the owner tag."""
     return [tag for tag in tags if not tag.startswith(_OWNER)]

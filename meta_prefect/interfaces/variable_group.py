@@ -1,4 +1,4 @@
-"""Variables that several recipes have in common: written once, and taken by each as one parameter."""
+"""Groups of variables shared by several recipes: defined once, taken by each as one parameter."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ __all__ = ["VariableGroup"]
 
 @dataclass(frozen=True, kw_only=True)
 class VariableGroup:
-    """Variables that stand together. A recipe that takes a group as a parameter has each of its fields as a variable.
+    """A group of variables. A recipe with a parameter of this type gets each field as a variable.
 
-    A subclass is a dataclass of the same kind: its annotations and defaults mean what they mean in a recipe's signature, and the
-    ``Attributes`` of its docstring are their help.
+    Subclasses are dataclasses of the same kind: annotations and defaults mean the same as in a recipe's signature, and the
+    ``Attributes`` of the docstring become their help texts.
     """

@@ -1,1 +1,1 @@
-"""Processes on this host: the background Prefect server of the embedded default, and the process workers."""
+"""Background processes on this host: the local Prefect server and its process workers."""

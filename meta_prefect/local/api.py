@@ -1,4 +1,4 @@
-"""Which Prefect API a command means: the configured one, else a background server on this host."""
+"""Which Prefect API a command talks to: the configured one, or the background server on this host."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ NO_AUTHENTICATION = (
 
 @contextmanager
 def reading_api() -> Generator[str | None]:
-    """Use the configured API, or the background server if it runs; start none.
+    """Use the configured API, or the background server if it is already running. Never starts one.
 
     Yields:
-        The API's address; None where there is none.
+        The API's URL, or None if there is no API.
     """
     url = _configured()
     status = _own_server(url)
@@ -45,19 +45,19 @@ def reading_api() -> Generator[str | None]:
 def writing_api(
     *, local: bool, say: Callable[[str], None], auth: bool | None = None, check: Callable[[], object] = lambda: None
 ) -> Generator[str]:
-    """Use the configured API; where there is none, start or reuse a background server on this host.
+    """Use the configured API; if none is configured, start or reuse the background server on this host.
 
     Args:
-        local: Whether a server may be started in CI, in a container or in a flow run too.
-        say: Tells the user what happens.
-        auth: Whether the server asks for an authentication string. By default a new one does, and one that exists stays as it is.
-        check: Called before a server is started; raises where that would be in vain.
+        local: Allow starting a server even in CI, in a container or inside a flow run.
+        say: Called with each message for the user.
+        auth: Whether the server requires an auth string. By default, a new server does and an existing one keeps its setting.
+        check: Called before a server is started; raises if starting one would be pointless.
 
     Yields:
-        The API's address.
+        The API's URL.
 
     Raises:
-        NoApiConfiguredError: There is none, and none may be started here.
+        NoApiConfiguredError: No API is configured and no server may be started here.
         ProcessError: The server did not start.
     """
     url = _configured()
@@ -99,7 +99,7 @@ def _about(server: LocalServer) -> Generator[str]:
 
 
 def _own_server(url: str | None) -> LocalServer | None:
-    """The background server of this PREFECT_HOME. Where another API is configured, what cannot be read of it does not matter."""
+    """Return the background server of this PREFECT_HOME; ignore an unreadable record if another API is configured."""
     try:
         return server_status()
     except ProcessError:
@@ -117,12 +117,12 @@ def _unused_settings(server: LocalServer) -> list[str]:
 def _configured() -> str | None:
     from prefect.settings import get_current_settings
 
-    return get_current_settings().api.url or None  # an empty variable configures nothing
+    return get_current_settings().api.url or None  # an empty variable counts as unset
 
 
 @contextmanager
 def using_server(server: LocalServer) -> Generator[None]:
-    """Let the background server be the Prefect API, whatever is configured."""
+    """Make the background server the Prefect API, whatever else is configured."""
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
     updates: dict[Any, str] = {PREFECT_API_URL: server.url}

@@ -1,4 +1,4 @@
-"""What somebody has set for a Prefect server: the background server takes its port from there, and names what it does not use."""
+"""Prefect server settings made by the user: which ones the background server honors (the port) and which it ignores."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from meta_prefect.local.ports import HOST, is_free
 PORT: Final = "PREFECT_SERVER_API_PORT"
 _HOST: Final = "PREFECT_SERVER_API_HOST"
 _OF_CLIENTS: Final = "PREFECT_SERVER_EPHEMERAL_"
-"""These are about the server that Prefect itself starts for the time of a command."""
+"""Settings of the ephemeral server that Prefect itself starts for the duration of a command."""
 
 
 def asked_settings() -> dict[str, str]:
-    """The settings of a server that are made in the environment, in a profile or in a file, with their values."""
+    """Return the server settings from the environment, the active profile and settings files, with their values."""
     from prefect.settings import get_current_settings
 
     made = get_current_settings().to_environment_variables(exclude_unset=True)
@@ -22,18 +22,18 @@ def asked_settings() -> dict[str, str]:
 
 
 def asked_port() -> int | None:
-    """The port that somebody has asked for."""
+    """Return the port set by the user, if any."""
     return int(port) if (port := asked_settings().get(PORT)) else None
 
 
 def unused_settings(asked: Mapping[str, str], ours: Mapping[str, str], port: int, *, started: bool) -> list[str]:
-    """Say which settings the background server does not use, and why; of their values only address and port are shown.
+    """Describe the settings that the background server ignores, and why. Of the values, only address and port are shown.
 
     Args:
-        asked: The settings that somebody has made.
-        ours: The environment that the server is given.
-        port: Where it listens.
-        started: Whether it has just been started. Otherwise only the port is worth a word: it may have been set since.
+        asked: The settings made by the user.
+        ours: The environment the server runs with.
+        port: The port it listens on.
+        started: Whether it was just started. If not, only the port is mentioned: it may have been set since.
     """
     warnings: list[str] = []
     if (other := asked.get(PORT)) not in (None, str(port)):

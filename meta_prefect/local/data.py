@@ -1,4 +1,4 @@
-"""The data of the background server: where it lies, how large it is, and what it keeps."""
+"""The background server's data: where it is, how large it is and what is retained."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Final
 
 DEPLOYS_KEPT: Final = 100
-"""How many deploys are kept whole."""
+"""How many deploys are retained in full."""
 
 
 def database_of(home: Path) -> Path:
-    """The file of the database of a PREFECT_HOME's background server."""
+    """Return the database file of the background server of a PREFECT_HOME."""
     return home / "prefect.db"
 
 
 def what_is_kept(home: Path) -> str:
-    """Say how large the database is, and what it keeps of deploys."""
+    """Describe the size of the database and how many deploys it retains."""
     database = database_of(home)
     files = (database, database.with_name(f"{database.name}-wal"))
     size = sum(file.stat().st_size for file in files if file.exists())

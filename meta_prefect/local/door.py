@@ -1,8 +1,8 @@
-"""The page of the server through which its owner's browser comes in, and the proof of who the server is.
+"""The page that signs the owner's browser in, and the endpoint where the server proves its identity.
 
-The page itself is the same for everybody. It takes a ticket out of its own address, from the part that browsers send to nobody,
-and changes it for the API auth string, which it keeps where Prefect's UI keeps what is typed into its sign-in form. That is the
-storage of this origin: a cookie would go to every port of the host.
+The page is the same for everyone. It reads a ticket from the URL fragment, which browsers never send to a server, and
+exchanges it for the API auth string. It keeps the auth string where Prefect's UI keeps what is typed into its sign-in form:
+in this origin's storage. A cookie would be sent to every port of the host.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_LONGEST: Final = 1024  # bytes of a ticket or challenge
+_MAX_BODY_LENGTH: Final = 1024  # bytes, of a ticket or a challenge
 _SCRIPT: Final = """
 const [ticket, page = "/"] = location.hash.slice(1).split("@");
 history.replaceState(null, "", location.pathname);
@@ -48,12 +48,12 @@ _HEADERS: Final = {
 
 
 class Door:
-    """Answers the two paths of ours, and passes on the rest.
+    """ASGI middleware that serves our two paths and passes everything else on.
 
     Args:
-        app: The application behind.
-        port: Where it listens.
-        auth_string: What its API asks for.
+        app: The wrapped application.
+        port: The port it listens on.
+        auth_string: The auth string its API requires.
     """
 
     def __init__(self, app: AsgiApp, port: int, auth_string: str) -> None:
@@ -61,7 +61,7 @@ class Door:
         self._tickets = Tickets(auth_string, port)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass on."""
+        """Serve one of our paths, or pass the request on."""
         match scope["type"], scope.get("method"), scope.get("path"):
             case "http", "GET", path if path == PATH:
                 await _answer(send, HTTPStatus.OK, _PAGE, "text/html")
@@ -72,7 +72,7 @@ class Door:
                     await _answer(send, HTTPStatus.FORBIDDEN, "This ticket is not valid.")
             case "http", "GET", path if path == IDENTITY_PATH:
                 challenge = parse_qs(scope["query_string"].decode("latin-1")).get("challenge", [""])[0]
-                await _answer(send, HTTPStatus.OK, prove(self._auth_string, self._port, challenge[:_LONGEST]))
+                await _answer(send, HTTPStatus.OK, prove(self._auth_string, self._port, challenge[:_MAX_BODY_LENGTH]))
             case "http", _, path if path in (PATH, IDENTITY_PATH):
                 await _answer(send, HTTPStatus.METHOD_NOT_ALLOWED, "")
             case _:
@@ -80,13 +80,13 @@ class Door:
 
 
 async def _read(receive: Receive) -> str:
-    """The body of a request, or nothing where it is longer than any ticket."""
+    """Return the request body, or an empty string if it is longer than any ticket."""
     body, more = b"", True
-    while more and len(body) <= _LONGEST:
+    while more and len(body) <= _MAX_BODY_LENGTH:
         message = await receive()
         body += message.get("body", b"")
         more = message["type"] == "http.request" and message.get("more_body", False)
-    return body.decode("latin-1") if len(body) <= _LONGEST else ""
+    return body.decode("latin-1") if len(body) <= _MAX_BODY_LENGTH else ""
 
 
 async def _answer(send: Send, status: HTTPStatus, text: str, kind: str = "text/plain") -> None:

@@ -1,4 +1,4 @@
-"""How a process of ours ended: because it was asked to, with the machine, or by itself."""
+"""Why a background process ended: stopped on purpose, shut down with the machine, or on its own."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 Ending = Literal["stopped", "shut down", "died"]
 
 _BOOT_TOLERANCE: Final = 2.0
-"""Some kernels report the boot time with a jitter of a second."""
+"""Seconds. Some kernels report the boot time with a jitter of a second."""
 
 
-def note_stop(record: ProcessRecord) -> None:
-    """Remember that a process is stopped on purpose. That it cannot be written keeps nothing from stopping."""
+def record_stop(record: ProcessRecord) -> None:
+    """Record that a process is being stopped on purpose. A failed write does not prevent the stop."""
     with contextlib.suppress(OSError):
         _mark(record).touch(mode=0o600)
-        _mark(record).write_text(_told(record), encoding="utf-8")
+        _mark(record).write_text(_stop_note(record), encoding="utf-8")
 
 
 def ending(record: ProcessRecord) -> Ending:
-    """Say how a process that no longer runs has ended: stopped, shut down with the machine, or by itself."""
+    """Return why a process that is no longer running ended."""
     with contextlib.suppress(OSError):
-        if _mark(record).read_text(encoding="utf-8") == _told(record):
+        if _mark(record).read_text(encoding="utf-8") == _stop_note(record):
             return "stopped"
     return "shut down" if record.start_time < psutil.boot_time() - _BOOT_TOLERANCE else "died"
 
@@ -36,5 +36,5 @@ def _mark(record: ProcessRecord) -> Path:
     return record.log.with_suffix(".stopped")
 
 
-def _told(record: ProcessRecord) -> str:
+def _stop_note(record: ProcessRecord) -> str:
     return f"{record.pid} {record.start_time}\n"

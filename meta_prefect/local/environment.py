@@ -1,8 +1,8 @@
-"""The environment that a background process of ours is given: pure, environment in, environment out.
+"""The environment variables of background processes, computed from this process's own (pure functions).
 
-A process that outlives us must not carry what belonged to one run. Started from a command line it has that shell's
-environment, as one started by hand would; started from inside a flow run, whose environment holds that run's identity and
-its job variables (secrets among them), it has only what is on a list.
+A process that outlives us must not inherit what belongs to a single run. Started from a command line, it gets that shell's
+environment, as if started by hand. Started inside a flow run, whose environment holds the run's identity and its job
+variables (including secrets), it gets only the variables on an allow-list.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 RUN_MARKERS = ("PREFECT__FLOW_RUN_ID", "PREFECT__FLOW_ENTRYPOINT", "PREFECT__DEPLOYMENT_NAME")
-"""Variables that Prefect sets in the process of a flow run. A deploy that was typed runs in a flow too, but without them."""
+"""Variables that Prefect sets in a flow run's process. A deploy typed in a shell is a flow run too, but without them."""
 
 _OF_ONE_RUN = ("PREFECT__", "META_PREFECT__")
 
 _ALLOWED = frozenset(
     {
-        # the user and the machine
+        # user and machine
         "PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR",
         # Prefect's home and API
         "PREFECT_HOME", "PREFECT_API_URL", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING",
         "PREFECT_API_SSL_CERT_FILE", "PREFECT_API_TLS_INSECURE_SKIP_VERIFY",
-        # the way to that API: without these a worker behind a proxy or a private authority is deaf
+        # how to reach that API: a worker behind a proxy or with a private CA needs these
         "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
         "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
     }
@@ -30,25 +30,25 @@ _ALLOWED_PREFIXES = ("LC_", "PREFECT_CLIENT_")
 
 
 def in_flow_run(environ: Mapping[str, str]) -> bool:
-    """Say whether this environment is that of a process which Prefect started to execute a flow run."""
+    """Return whether this is the environment of a process that Prefect started to execute a flow run."""
     return any(environ.get(marker) for marker in RUN_MARKERS)
 
 
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Keep what a process that outlives this one may have.
+    """Keep the variables that a process outliving this one may inherit.
 
     Args:
-        environ: The environment of this process. Names are compared without regard to case, as Prefect and pydantic do.
+        environ: The environment of this process. Names are case-insensitive, as in Prefect and pydantic.
 
     Returns:
-        All of it less ``PREFECT__*`` and ``META_PREFECT__*``; inside a flow run only the names on the list.
+        Everything except ``PREFECT__*`` and ``META_PREFECT__*``; inside a flow run, only the names on the allow-list.
     """
     keep = _is_allowed if in_flow_run(environ) else _is_lasting
     return {name: value for name, value in environ.items() if keep(name.upper())}
 
 
 def without_prefect_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """Drop every ``PREFECT_*`` variable: for a process whose Prefect settings are decided here alone."""
+    """Drop every ``PREFECT_*`` variable, for a process whose Prefect settings are fully determined here."""
     return {name: value for name, value in environ.items() if not name.upper().startswith("PREFECT_")}
 
 

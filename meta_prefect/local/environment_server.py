@@ -1,4 +1,4 @@
-"""Which Prefect API an environment of a project is on, where the project says so."""
+"""The Prefect API of a project's environment, if the project file names one."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from meta_prefect.settings import read_settings
 
 @contextmanager
 def server_of(project: Project, environment: str | None) -> Generator[str | None]:
-    """Let the server of an environment be the Prefect API, if the project says which that is.
+    """Make an environment's server the Prefect API, if the project file names one.
 
-    Nothing that opens another server goes to this one: neither a key nor headers of the active profile or the environment.
+    Credentials for other servers are not sent to it: no API key or headers from the active profile or the environment
+    variables.
 
     Args:
         project: The project.
-        environment: The environment that was asked for; None means META_PREFECT__ENV, else ``dev``, if that is there.
+        environment: The requested environment; None means META_PREFECT__ENV, or ``dev`` if the project has it.
 
     Yields:
-        Where it is, in words; None where the project does not say.
+        A description of the server, or None if the project does not name one.
 
     Raises:
         TargetError: The project has no such environment.
-        ProjectFileError: There is no such profile here, or the variable that holds the key is not set.
+        ProjectFileError: The profile does not exist here, or the variable that holds the API key is not set.
     """
     from prefect.settings import temporary_settings
 
@@ -43,10 +44,10 @@ def server_of(project: Project, environment: str | None) -> Generator[str | None
 
 
 def address_of(environment: Environment) -> str | None:
-    """The API of an environment, without user and password; None where that is not known here.
+    """Return the API of an environment without user and password, or None if it is not known here.
 
     Raises:
-        ProjectFileError: The variable that holds the key is not set.
+        ProjectFileError: The variable that holds the API key is not set.
     """
     if environment.says.profile is not None and environment.says.profile not in _profiles().names:
         return None
@@ -54,7 +55,7 @@ def address_of(environment: Environment) -> str | None:
 
 
 def present_address() -> str:
-    """The API that is in force, in the same form."""
+    """Return the API currently in use, in the same form."""
     from prefect.settings import PREFECT_API_URL
 
     return without_userinfo(PREFECT_API_URL.value() or "").rstrip("/")
@@ -73,7 +74,7 @@ def _profiles() -> Any:
 
 
 def _settings(environment: Environment) -> dict[Any, Any]:
-    """The settings that lead to an environment's API, and open it."""
+    """Return the Prefect settings that reach and authenticate to an environment's API."""
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY, PREFECT_API_URL
 
     says = environment.says
@@ -81,7 +82,7 @@ def _settings(environment: Environment) -> dict[Any, Any]:
         settings: dict[Any, Any] = {PREFECT_API_URL: says.api_url}
         if says.api_key_from is not None:
             secret = _secret(environment, says.api_key_from)
-            # A key has no colon, and what a server of one's own asks for has one.
+            # An API key has no colon; the auth string of a self-hosted server has one.
             settings[PREFECT_API_AUTH_STRING if ":" in secret else PREFECT_API_KEY] = secret
         return settings
     profiles = _profiles()
@@ -120,7 +121,7 @@ def _address(settings: dict[Any, Any]) -> str:
 
 
 def _opening() -> set[Any]:
-    """The settings that are about one server alone."""
+    """Return the settings that hold credentials for one particular server."""
     from prefect.settings import (
         PREFECT_API_AUTH_STRING,
         PREFECT_API_KEY,

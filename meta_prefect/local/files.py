@@ -1,4 +1,4 @@
-"""Writing files: what the file system refuses is an error that names the path, the reason and the way out."""
+"""Writing files: file system errors become errors that name the path, the reason and a way out."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ ELSEWHERE: Final = "set PREFECT_HOME to a folder elsewhere"
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _LOW: Final = 1 << 20
-"""With less than this many bytes left, a database or a log cannot be written either."""
+"""Bytes. With less free space, neither a database nor a log can be written."""
 
 
 @contextmanager
 def writing(path: Path, *, instead: str = ELSEWHERE) -> Generator[None]:
-    """Say in words what keeps a file or folder from being written.
+    """Turn an ``OSError`` raised while writing a file or folder into a ``ProcessError`` that explains it.
 
     Args:
-        path: What is written.
+        path: The path being written.
         instead: What else the user can do, as the end of a sentence.
 
     Raises:
-        ProcessError: The file system refused it: it is full or read-only, a permission is missing, something is in the way.
+        ProcessError: The disk is full or read-only, a permission is missing, or something else is at that path.
     """
     try:
         yield
@@ -39,10 +39,10 @@ def writing(path: Path, *, instead: str = ELSEWHERE) -> Generator[None]:
 
 @contextmanager
 def scratch_folder() -> Generator[Path]:
-    """Make a temporary folder, and remove it afterwards.
+    """Create a temporary folder and remove it afterwards.
 
     Raises:
-        ProcessError: There is no folder for temporary files that can be written.
+        ProcessError: No writable temporary directory was found.
     """
     with _naming_temporary_files():
         folder = tempfile.TemporaryDirectory(prefix="meta-prefect-", ignore_cleanup_errors=True)
@@ -55,7 +55,7 @@ def _naming_temporary_files() -> Generator[None]:
     tried = os.environ.get("TMPDIR") or tempfile.tempdir or "/tmp"  # noqa: S108 - named, not used
     try:
         yield
-    except FileNotFoundError as error:  # Python has tried several, and says only that none of them can be used
+    except FileNotFoundError as error:  # Python tried several directories and reports only that none is usable
         full = fullness(Path(tried))
         raise ProcessError(
             f"there is no folder for temporary files that can be written: {full or error.strerror}",
@@ -67,7 +67,7 @@ def _naming_temporary_files() -> Generator[None]:
 
 
 def fullness(path: Path) -> str | None:
-    """Say that the disk on which a path lies, or is to lie, is full; None where it is not, or that cannot be known."""
+    """Describe the disk that holds a path as full; None if it has space left or that cannot be determined."""
     for place in (path, *path.parents):
         try:
             left = shutil.disk_usage(place).free
@@ -81,7 +81,7 @@ def fullness(path: Path) -> str | None:
 
 
 def cannot_write(path: Path, error: OSError, instead: str = ELSEWHERE) -> ProcessError:
-    """Make the error about something that the file system did not let be written."""
+    """Build the error for something that the file system refused to write."""
     reason = (error.strerror or str(error)).lower()
     if error.errno in _FULL:
         way_out = "Free some space"

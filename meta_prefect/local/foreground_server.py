@@ -19,8 +19,8 @@ from meta_prefect.errors import ProcessError, SettingsError
 from meta_prefect.local import lifeline
 from meta_prefect.local.asked_settings import asked_settings
 from meta_prefect.local.data import database_of
+from meta_prefect.local.database_users import server_on
 from meta_prefect.local.guarded_server import serve
-from meta_prefect.local.holders import server_on
 from meta_prefect.local.ports import LOOPBACK_NAMES, is_free
 from meta_prefect.local.process import prefect_home
 from meta_prefect.local.server_record import lifeline_file
@@ -44,11 +44,11 @@ class ForegroundServer:
     Attributes:
         host: The address to listen on.
         port: The port to listen on.
-        names: Names under which it is reached, besides its address.
-        url: The address of its UI.
+        names: Additional host names under which it is reached.
+        url: The URL of its UI.
         database: The URL of its database, without the password.
-        authenticates: Whether clients need an API auth string.
-        added: The names of the settings that are added to those of the user.
+        authenticates: Whether it requires an API auth string.
+        added: The names of the settings added to the user's.
         environment: The environment of its process.
     """
 
@@ -62,7 +62,7 @@ class ForegroundServer:
     environment: Mapping[str, str] = field(repr=False)
 
     def run(self) -> NoReturn:
-        """Replace this process by the server, which runs until a signal ends it."""
+        """Replace this process with the server, which runs until a signal ends it."""
         command = [sys.executable, "-m", __name__, self.host, str(self.port), self.url, *self.names]
         os.execve(sys.executable, command, dict(self.environment))  # noqa: S606
 
@@ -75,18 +75,18 @@ def prepare_server(
     names: Sequence[str] = (),
     auth: bool = True,
 ) -> ForegroundServer:
-    """Check that a server can start here, and put its environment together. Nothing is written.
+    """Check that a server can start here, and build its environment. Nothing is written.
 
     Args:
-        host: The address to listen on. Default: Prefect's setting, which is 127.0.0.1 unless changed.
-        port: The port to listen on. Default: Prefect's setting, which is 4200 unless changed.
-        database: The URL of the database. Default: Prefect's setting, which is SQLite below PREFECT_HOME unless changed.
-        names: Names under which clients and browsers reach it, with the port of a proxy where it has one.
-        auth: Whether it needs an API auth string where it listens on more than loopback.
+        host: The address to listen on. Defaults to Prefect's setting, which is 127.0.0.1 unless changed.
+        port: The port to listen on. Defaults to Prefect's setting, which is 4200 unless changed.
+        database: The URL of the database. Defaults to Prefect's setting, which is SQLite in PREFECT_HOME unless changed.
+        names: Host names under which clients and browsers reach it, with the port of a proxy if there is one.
+        auth: Whether to require an API auth string if it listens on more than loopback.
 
     Raises:
-        SettingsError: The URL of the database cannot be used, or the server would be open to the network.
-        ProcessError: The address is in use, the database does not answer, or another server uses it.
+        SettingsError: The URL of the database is invalid, or the server would be open to the network.
+        ProcessError: The address is in use, the database does not respond, or another server uses it.
     """
     from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, get_current_settings
 
@@ -119,13 +119,13 @@ def prepare_server(
 
 
 def main(host: str, port: int, url: str, names: Sequence[str]) -> None:
-    """Serve Prefect's API, UI and services until a signal comes.
+    """Serve Prefect's API, UI and services until a signal arrives.
 
     Args:
         host: The address to listen on.
         port: The port to listen on.
-        url: The address of the UI, which is printed once the server answers.
-        names: Further names under which it is reached.
+        url: The URL of the UI, which is printed once the server responds.
+        names: Additional host names under which it is reached.
     """
     from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
 
@@ -135,7 +135,7 @@ def main(host: str, port: int, url: str, names: Sequence[str]) -> None:
     from meta_prefect.prefect_internals.serving import create_app
 
     app = create_app(final=True)
-    os.umask(0o077)  # not before: the UI, unpacked just now, may be shared by all users of an installation
+    os.umask(0o077)  # not earlier: the UI, just unpacked, may be shared by all users of an installation
 
     def ready() -> None:
         sys.stdout.write(f"Ready: {url} (API: {url}/api). Ctrl-C stops it.\n")
@@ -145,7 +145,7 @@ def main(host: str, port: int, url: str, names: Sequence[str]) -> None:
 
 
 def _own_addresses(host: str, port: int, names: Sequence[str]) -> list[str]:
-    """The addresses in which its own pages are opened; the best known to browsers first."""
+    """Return the addresses at which its own pages are opened, the most familiar to browsers first."""
     listening = () if host in _EVERY_ADDRESS else (f"[{host}]" if ":" in host else host,)
     addresses = [*(name if ":" in name else f"{name}:{port}" for name in names)]
     addresses += [f"{name}:{port}" for name in (*listening, *LOOPBACK_NAMES)]
@@ -191,7 +191,7 @@ def _check_database(url: URL) -> None:
 
 
 def _file_of(url: URL) -> Path | None:
-    """The file of a SQLite database; None for PostgreSQL and for a database in memory."""
+    """Return the file of a SQLite database; None for PostgreSQL and for an in-memory database."""
     if url.drivername != _SQLITE or not url.database or ":memory:" in url.database:
         return None
     return Path(url.database)

@@ -1,7 +1,6 @@
-"""Where nothing is started in the background unless it was asked for: CI, flow runs, containers and pods.
+"""When not to start anything in the background unless asked to: in CI, flow runs, containers and pods.
 
-Every function returns the reason for which not to start, as the end of a sentence ("… because <reason>"), or None where
-starting is fine.
+Each function returns the reason not to start, as the end of a sentence ("… because <reason>"), or None if starting is fine.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ _FALSE = frozenset({"", "0", "false", "no", "off"})
 
 
 def why_no_server(local_flag: bool, environ: Mapping[str, str], *, root: Path = Path("/")) -> str | None:
-    """Say why no Prefect server may be started here.
+    """Return why no Prefect server may be started here.
 
     Args:
-        local_flag: Whether a local server was asked for explicitly (``--local``); then it is always allowed.
+        local_flag: Whether the user asked for a local server (``--local``), which always allows it.
         environ: The environment of this process.
-        root: The root of the file system, where the marks of a container are looked for.
+        root: Root of the file system in which to look for container marker files.
     """
     if local_flag:
         return None
@@ -35,13 +34,13 @@ def why_no_server(local_flag: bool, environ: Mapping[str, str], *, root: Path = 
 
 
 def why_no_worker(start_worker: bool, environ: Mapping[str, str], *, root: Path = Path("/")) -> str | None:
-    """Say why no worker process may be started here.
+    """Return why no worker process may be started here.
 
     Args:
-        start_worker: The setting ``META_PREFECT__START_WORKER``. Where that variable is set and true, a worker is started in a
-            container too: it was asked for.
+        start_worker: The setting ``META_PREFECT__START_WORKER``. If that variable is set and true, a worker is started even
+            in a container.
         environ: The environment of this process.
-        root: The root of the file system, where the marks of a container are looked for.
+        root: Root of the file system in which to look for container marker files.
     """
     if not start_worker:
         return "META_PREFECT__START_WORKER is false"
@@ -51,13 +50,13 @@ def why_no_worker(start_worker: bool, environ: Mapping[str, str], *, root: Path 
 
 
 def why_container(environ: Mapping[str, str], *, root: Path = Path("/")) -> str | None:
-    """Say by which mark this is a container or a pod, in which a background process would end with the main one."""
+    """Return what marks this as a container or pod, where a background process would end with the main one."""
     if environ.get("KUBERNETES_SERVICE_HOST"):
         return "this is a Kubernetes pod (KUBERNETES_SERVICE_HOST is set)"
     for marker in _MARKER_FILES:
         if (root / marker).exists() and not _root_is_a_disk(root):
             return f"this is a container (/{marker} exists)"
-    if kind := environ.get("container"):  # set by systemd-nspawn, podman and lxc, in lower case
+    if kind := environ.get("container"):  # set by systemd-nspawn, podman and lxc, in lowercase
         return f"this is a container (container={kind})"
     try:
         groups = (root / "proc/1/cgroup").read_text(encoding="utf-8", errors="replace")
@@ -67,9 +66,9 @@ def why_container(environ: Mapping[str, str], *, root: Path = Path("/")) -> str 
 
 
 def _root_is_a_disk(root: Path) -> bool:
-    """Whether the root file system lies on a block device, as a machine's does; a container's lies over layers.
+    """Return whether the root file system is on a block device, as on a machine; a container's is an overlay.
 
-    A virtual machine whose image was made from a container's keeps the marker files of the container.
+    A virtual machine built from a container image still has that image's marker files.
     """
     try:
         mounts = (root / "proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")

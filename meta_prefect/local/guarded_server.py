@@ -1,8 +1,8 @@
-"""``python -m meta_prefect.local.guarded_server HOST PORT LOCK``: Prefect's server, for its own pages and programs only.
+"""``python -m meta_prefect.local.guarded_server HOST PORT LOCK``: Prefect's server, closed to foreign web pages.
 
-Prefect checks neither the ``Host`` nor the ``Origin`` of a request. Any web page that the user looks at could otherwise reach
-a server on loopback, directly or by letting its own name resolve to 127.0.0.1 (DNS rebinding), and create deployments, which
-run commands. Prefect's CSRF protection alone does not stop the second, and no setting of it covers web sockets.
+Prefect checks neither the ``Host`` nor the ``Origin`` header. Any web page the user visits could otherwise reach a server on
+loopback, directly or by resolving its own name to 127.0.0.1 (DNS rebinding), and create deployments, which run commands.
+Prefect's CSRF protection does not stop DNS rebinding, and none of its settings covers web sockets.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _LOOK_SECONDS: Final = 0.2
 
 
 class OwnPagesOnly:
-    """Refuses requests that are addressed to another host name, or sent by a page of another origin.
+    """ASGI middleware that rejects requests with a foreign ``Host`` or ``Origin``.
 
-    Programs send no ``Origin``; a page cannot leave it out of anything but plain reads of its own.
+    Programs send no ``Origin``; browsers omit it only for plain same-origin reads.
 
     Args:
-        app: The application behind.
-        port: Where it listens; with it the names ``127.0.0.1`` and ``localhost`` are its own.
-        names: Further names under which it is reached, with the port of a proxy where it has one.
-        any_address: Whether any IP address is its own, as it listens on more than loopback. An attacker's page can make a name
-            lead here, but not an address.
+        app: The wrapped application.
+        port: The port it listens on; ``127.0.0.1`` and ``localhost`` with this port are accepted.
+        names: Additional host names under which it is reached, with the port of a proxy if there is one.
+        any_address: Whether to accept any IP address, because it listens on more than loopback. An attacker's page can make a
+            host name resolve to this server, but not an IP address.
     """
 
     def __init__(self, app: AsgiApp, port: int, *, names: Sequence[str] = (), any_address: bool = False) -> None:
@@ -46,7 +46,7 @@ class OwnPagesOnly:
         self._hosts = {f"{name}:{port}" for name in (*LOOPBACK_NAMES, *names)} | set(names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what is ours, refuse the rest."""
+        """Pass on requests to this origin and reject the rest."""
         if scope["type"] == "lifespan" or self._is_ours(scope):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -65,7 +65,7 @@ class OwnPagesOnly:
 
 
 def _is_address(host: str) -> bool:
-    """Whether a ``Host`` is an IP address, with or without a port."""
+    """Return whether a ``Host`` is an IP address, with or without a port."""
     try:
         ipaddress.ip_address(urlsplit(f"//{host}").hostname or "")
     except ValueError:
@@ -74,12 +74,13 @@ def _is_address(host: str) -> bool:
 
 
 def collect_garbage_apart() -> None:
-    """Let a thread of its own collect this process's garbage from now on.
+    """Run Python's garbage collection in a dedicated thread from now on.
 
-    Python looks for garbage wherever an object is made, in the event loop as a rule. A cursor of SQLite that is found there waits
-    for its connection (``sqlite3_reset`` locks its mutex), and the event loop with it. Where that connection waits for the lock
-    of another one, whose next statement the event loop was to send, the whole server stands still until SQLite gives up, after
-    the 60 seconds of Prefect's ``busy_timeout``. Seen with Prefect 3.9.1, SQLAlchemy 2.0 and aiosqlite on Python 3.11.
+    Python collects garbage wherever an object happens to be allocated, usually in the event loop. Finalizing an SQLite cursor
+    there waits for its connection (``sqlite3_reset`` locks its mutex) and blocks the event loop. If that connection is itself
+    waiting for a lock held by another one, whose next statement the event loop was about to send, the whole server hangs
+    until SQLite gives up after the 60 seconds of Prefect's ``busy_timeout``. Seen with Prefect 3.9.1, SQLAlchemy 2.0 and
+    aiosqlite on Python 3.11.
     """
     gc.disable()
     gc.collect()
@@ -88,7 +89,7 @@ def collect_garbage_apart() -> None:
 
 
 def _collect_garbage() -> None:
-    """Do what Python does by itself, at the same figures, but look only so often whether there is anything to do."""
+    """Collect with the interpreter's own thresholds, checking them at intervals."""
     young, middle, old = gc.get_threshold()
     while True:
         time.sleep(_LOOK_SECONDS)
@@ -100,13 +101,13 @@ def _collect_garbage() -> None:
 def serve(
     app: Any, host: str, port: int, *, names: Sequence[str] = (), ready: Callable[[], None] = lambda: None
 ) -> None:
-    """Serve an application to its own pages and to programs until a signal comes.
+    """Serve an application to its own pages and to programs until a signal arrives.
 
     Args:
         app: Prefect's server.
         host: The address to listen on.
         port: The port to listen on.
-        names: Further names under which it is reached.
+        names: Additional host names under which it is reached.
         ready: Called once it listens.
     """
     import uvicorn
@@ -139,12 +140,12 @@ def serve(
 
 
 def main(host: str, port: int, lock: Path) -> None:
-    """Serve Prefect's API, UI and services until a signal comes.
+    """Serve Prefect's API, UI and services until a signal arrives.
 
     Args:
         host: The address to listen on.
         port: The port to listen on.
-        lock: The file whose lock is held meanwhile: no two servers may share a database.
+        lock: The lock file to hold while running, so that no two servers share a database.
     """
     if not lifeline.hold(lock):
         sys.exit("Another Prefect server uses the database of this PREFECT_HOME.")
@@ -158,7 +159,7 @@ def main(host: str, port: int, lock: Path) -> None:
     app: Any = create_app(final=True)
     if (secret := get_current_settings().server.api.auth_string) is not None:
         app = Door(app, port, secret.get_secret_value())
-    os.umask(0o077)  # not before: the UI, unpacked just now, may be shared by all users of an installation
+    os.umask(0o077)  # not earlier: the UI, just unpacked, may be shared by all users of an installation
     sweep_forever(database_of(prefect_home()))
     serve(app, host, port)
 

@@ -1,7 +1,7 @@
 """``python -m meta_prefect.local.guarded_worker LOCK ARGUMENT…``: a Prefect worker that ends with its server.
 
-A process that listens where the server did would get the worker's API auth string, and could answer with work. So nothing more is
-sent once the server has ended, whichever way: the worker is killed, and the runs that it executes with it.
+Another process that takes over the server's port would receive the worker's API auth string and could hand it work. So once
+the server has ended, for whatever reason, the worker and the runs it is executing are killed before they send anything more.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from meta_prefect.local import lifeline
 
 
 def end_with_the_server(lock: Path) -> None:
-    """Sleep until the server has ended, then kill this process and all it has started."""
+    """Block until the server has ended, then kill this process and everything it started."""
     lifeline.wait_for_its_end(lock)
     myself = psutil.Process()
     for child in myself.children(recursive=True):
@@ -36,8 +36,8 @@ def main(lock: Path, arguments: Sequence[str]) -> None:
     """Run ``prefect`` with the arguments for as long as the server lives.
 
     Args:
-        lock: The file whose lock the server holds.
-        arguments: What follows ``prefect`` on the command line.
+        lock: The lock file held by the server.
+        arguments: The arguments after ``prefect`` on the command line.
     """
     Thread(target=end_with_the_server, args=(lock,), name="watch the server", daemon=True).start()
     sys.argv = ["prefect", *arguments]

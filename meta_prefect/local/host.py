@@ -1,4 +1,4 @@
-"""This host's processes, as components see them."""
+"""The processes on this host, as the :class:`~meta_prefect.interfaces.api.Host` that components see."""
 
 from __future__ import annotations
 
@@ -18,44 +18,44 @@ from meta_prefect.redaction import without_userinfo
 
 
 class LocalHost:
-    """The host that deploys; see :class:`~meta_prefect.interfaces.api.Host`.
+    """The host that runs the deploy; see :class:`~meta_prefect.interfaces.api.Host`.
 
     Args:
-        start_worker: Whether a worker may be started here at all.
+        start_worker: Whether workers may be started here at all.
     """
 
     def __init__(self, *, start_worker: bool = True) -> None:
         self._start_worker = start_worker
 
     def pool_name(self) -> str:
-        """The name of this host's and user's own process work pool."""
+        """The name of the process work pool of this host and user."""
         return local_pool_name()
 
     def worker_name(self, pool: str) -> str:
-        """The name under which this host's worker of a pool shows in Prefect."""
+        """The name of this host's worker for a pool, as shown in Prefect."""
         return worker_name(pool)
 
     def worker_is_alive(self, pool: str) -> bool:
-        """Whether the worker process that was started here for a pool of the present API still runs."""
+        """Whether the worker process started here for a pool of the current API is running."""
         return any(worker.alive for worker in _workers_of(pool))
 
     def refusal(self) -> str | None:
-        """Why no worker may be started here; None where one may."""
+        """Why no worker may be started here, or None if one may."""
         return why_no_worker(self._start_worker, os.environ)
 
     async def start_worker(self, pool: str) -> None:
-        """Start a process worker for a pool unless one runs."""
+        """Start a process worker for a pool unless one is running."""
         environment = _api_environment()
         await asyncio.to_thread(ensure_worker_process, pool, api_environment=environment)
 
     def worker_log(self, pool: str) -> str:
-        """Where that worker writes its log."""
+        """The path of that worker's log."""
         logs = [worker.record.log for worker in _workers_of(pool)]
         return str(logs[0]) if logs else "there is none"
 
 
 def _workers_of(pool: str) -> list[WorkerProcess]:
-    """The workers of this host that were started for a pool of the present API, as far as that can be read."""
+    """Return this host's workers for a pool of the current API, as far as their records are readable."""
     url = without_userinfo(_api_environment().get("PREFECT_API_URL", "")).rstrip("/")
     try:
         return [worker for worker in worker_status() if worker.pool == pool and worker.api_url.rstrip("/") == url]
@@ -64,7 +64,7 @@ def _workers_of(pool: str) -> list[WorkerProcess]:
 
 
 def _api_environment() -> dict[str, str]:
-    """What leads a new process to the Prefect API that is in force here, whatever profile is active by then."""
+    """Return the variables that point a new process at the current API, whatever profile is active by then."""
     from prefect.settings import get_current_settings
 
     api = get_current_settings().api

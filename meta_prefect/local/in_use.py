@@ -1,4 +1,7 @@
-"""Who writes through the background server at the moment: a stop would cut that off, before a run of it is there too."""
+"""Marks the background server as in use while a command writes through it, so that nothing stops it meanwhile.
+
+A deploy is in use before its flow run exists on the server.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,10 @@ _FILE: Final = "in-use.lock"
 
 @contextmanager
 def in_use() -> Generator[None]:
-    """Hold the server in use, beside others who do so; let go by the kernel when this process dies.
+    """Mark the server as in use; several processes may at once. The kernel releases the mark if this process dies.
 
     Raises:
-        ProcessError: The file cannot be written.
+        ProcessError: The lock file cannot be written.
     """
     path = state_folder("server") / _FILE
     with writing(path):
@@ -32,7 +35,7 @@ def in_use() -> Generator[None]:
 
 
 def is_in_use() -> bool:
-    """Say whether a command is writing through the background server."""
+    """Return whether a command is writing through the background server."""
     try:
         descriptor = os.open(state_path("server") / _FILE, os.O_RDWR)
     except OSError:

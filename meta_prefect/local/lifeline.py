@@ -1,8 +1,8 @@
-"""A lock that the server holds for as long as it lives, on a file of its PREFECT_HOME.
+"""A lock file in PREFECT_HOME that the server holds for as long as it lives.
 
-The kernel lets go of it when the process ends, in whatever way, and wakes those who wait for it. So it says for certain whether
-the server of this home lives, also where its pid means nothing (another container, a machine that shares the folder), and no two
-servers can share one database.
+The kernel releases the lock when the process ends, however it ends, and wakes the processes waiting for it. So the lock tells
+reliably whether this home's server is alive, even where its pid means nothing (another container, or a machine that shares
+the folder), and it prevents two servers from sharing one database.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-_PATIENCE = 5.0  # somebody who looks whether it is held, holds it for a moment; so does a process that is ending
+_TIMEOUT = 5.0  # seconds: a process probing the lock holds it briefly, and so does one that is exiting
 _POLL = 0.05
 
 
@@ -22,7 +22,7 @@ def hold(path: Path) -> bool:
     """Take the lock for the rest of this process's life.
 
     Returns:
-        Whether it could be had: False where another process holds it.
+        Whether the lock was acquired: False if another process holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -33,7 +33,7 @@ def hold(path: Path) -> bool:
 
 
 def is_held(path: Path) -> bool:
-    """Say whether a living process holds the lock."""
+    """Return whether a living process holds the lock."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
@@ -45,12 +45,12 @@ def is_held(path: Path) -> bool:
 
 
 def stays_held(path: Path) -> bool:
-    """Say whether a process holds the lock and is not just ending: a killed one counts as dead before all its threads have."""
+    """Return whether a process holds the lock and is not just exiting: a killed process is dead before all its threads are."""
     return not _in_time(lambda: not is_held(path))
 
 
 def wait_for_its_end(path: Path) -> None:
-    """Sleep until the process that holds the lock has ended; return at once if none holds it."""
+    """Block until the process that holds the lock has ended; return at once if there is none."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
@@ -62,8 +62,8 @@ def wait_for_its_end(path: Path) -> None:
 
 
 def _in_time(check: Callable[[], bool]) -> bool:
-    """Wait until a check holds; False where it does not within some seconds."""
-    deadline = time.monotonic() + _PATIENCE
+    """Wait for a check to hold; return False if it does not within a few seconds."""
+    deadline = time.monotonic() + _TIMEOUT
     while not check():
         if time.monotonic() > deadline:
             return False

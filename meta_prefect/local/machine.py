@@ -1,7 +1,7 @@
-"""Where a process id means something: this machine, since it booted, in this PID namespace.
+"""Identifies the scope in which a process id is meaningful: a machine, its current boot and a PID namespace.
 
-Two containers of one host, and two machines of one host name, give the same ids to different processes. Only where all three
-parts are equal may a process be looked up by the id that somebody has written down.
+Two containers on one host, or two machines with the same host name, reuse the same pids for different processes. A recorded
+pid may be looked up only if all three parts match.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ _NAMESPACE_LINK: Final = "proc/self/ns/pid"
 
 
 class Machine(BaseModel):
-    """Where a process runs. Equal values share their process ids; of different ones nothing is known.
+    """Where a process runs. Equal values share a set of pids; different values say nothing about each other.
 
     Attributes:
-        machine: A digest that stands for the machine; the id itself is confidential. Machines that have none are told apart by
-            their host name.
-        boot: The id of the present boot; empty where the system has none.
-        pid_namespace: The PID namespace, for example ``pid:[4026531836]``; empty where the system has none.
+        machine: A digest of the machine id, which is itself confidential. Machines without one are distinguished by host name.
+        boot: The id of the current boot; empty if the system has none.
+        pid_namespace: The PID namespace, for example ``pid:[4026531836]``; empty if the system has none.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -44,7 +43,7 @@ def this_machine() -> Machine:
 
 
 def machine_at(root: Path) -> Machine:
-    """Return what the file system below a root says of the machine.
+    """Identify the machine whose root file system is at ``root``.
 
     Args:
         root: The root of the file system.

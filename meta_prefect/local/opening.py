@@ -1,4 +1,4 @@
-"""Opening the UI of the background server in its owner's browser, signed in."""
+"""Opens the background server's UI in its owner's browser, signed in."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _PAGE = '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content
 
 
 def running_server() -> LocalServer:
-    """Return the background server of this host.
+    """Return the running background server of this host.
 
     Raises:
-        ProcessError: None runs, or it does not answer.
+        ProcessError: No server is running, or it does not answer.
     """
     server = server_status()
     if server is None or not server.alive:
@@ -34,13 +34,13 @@ def running_server() -> LocalServer:
 
 
 def sign_in_link(server: LocalServer, page: str = "") -> str:
-    """Make the address that opens the UI: once, within a minute, where the server asks for authentication.
+    """Build the URL that opens the UI. If the server requires authentication, it works once and expires after a minute.
 
-    The ticket is in the part of the address that browsers send to nobody, and so stands in no log.
+    The ticket is in the URL fragment, which browsers never send, so it appears in no server log.
 
     Args:
         server: The server.
-        page: The path of the page to open, such as ``/deployments/deployment/…``; left empty, the first one.
+        page: The path to open, such as ``/deployments/deployment/…``; empty for the start page.
     """
     if server.auth_string is None:
         return f"{server.ui_url}{page}"
@@ -49,12 +49,12 @@ def sign_in_link(server: LocalServer, page: str = "") -> str:
 
 
 def open_in_browser(link: str) -> bool:
-    """Open an address in the user's browser, and say whether there is one.
+    """Open a URL in the user's browser and return whether there is one.
 
-    Its command line, which other users of the host can read, names a file of ours that leads there, not the address.
+    Other users can read the browser's command line, so it gets the path of a private redirect file instead of the URL.
 
     Raises:
-        ProcessError: That file cannot be written.
+        ProcessError: The redirect file cannot be written.
     """
     if not _has_a_screen(os.environ):
         return False
@@ -64,6 +64,6 @@ def open_in_browser(link: str) -> bool:
 
 
 def _has_a_screen(environ: Mapping[str, str]) -> bool:
-    """Whether a browser could show anything; one for terminals runs no scripts, which the UI is made of."""
+    """Return whether a graphical browser can run; the UI needs JavaScript, which terminal browsers lack."""
     known = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME")
     return sys.platform == "darwin" or any(environ.get(name) for name in known)

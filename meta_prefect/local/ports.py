@@ -1,4 +1,4 @@
-"""Ports of the loopback interface, for a server whose address shall stay."""
+"""Chooses a port on the loopback interface for a server whose address must stay the same."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _POLL = 0.1
 
 
 def choose_port(home: Path, remembered: int | None, asked: int | None = None) -> int:
-    """Choose the port of the server: the one it had, else the one asked for or 4200, else the home's own, else any.
+    """Choose the server's port: its previous one, else the requested one or 4200, else one derived from the home, else any.
 
-    The home's own lies outside the range from which the system gives ports to clients, so that it is likely to be free again
-    after a restart.
+    The derived port is outside the ephemeral range, so it is likely to be free again after a restart.
+
 
     Args:
         home: PREFECT_HOME.
-        remembered: Where the server listened before, if it ever did: its address stays.
-        asked: Where somebody wants it to listen.
+        remembered: The previous port, if any: the address should stay the same.
+        asked: The port requested by the user.
     """
     own = 4201 + int.from_bytes(hashlib.sha256(str(home).encode()).digest()[:4]) % 799
     candidates = [remembered] if remembered is not None else [asked or PREFERRED_PORT, PREFERRED_PORT]
@@ -31,14 +31,14 @@ def choose_port(home: Path, remembered: int | None, asked: int | None = None) ->
 
 
 def is_free(port: int, host: str = HOST) -> bool:
-    """Say whether a server could listen there now.
+    """Return whether a server could listen on a port right now.
 
     Raises:
-        socket.gaierror: There is no such host.
+        socket.gaierror: The host does not exist.
     """
     family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, kind) as candidate:
-        # as Prefect does: connections of a server that has died linger
+        # as Prefect does: connections of a dead server linger in TIME_WAIT
         candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             candidate.bind(address)
@@ -48,7 +48,7 @@ def is_free(port: int, host: str = HOST) -> bool:
 
 
 def wait_until_free(port: int) -> None:
-    """Give a process that has just died the time to let go of its port: the kernel does so after the process is gone."""
+    """Wait for a process that just died to release its port, which the kernel does only after the process is gone."""
     deadline = time.monotonic() + RELEASE_DEADLINE
     while not is_free(port) and time.monotonic() < deadline:
         time.sleep(_POLL)

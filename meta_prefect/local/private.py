@@ -1,4 +1,4 @@
-"""Keeping what lies in PREFECT_HOME to its owner: the database holds the key of all Secret blocks."""
+"""Keeps the contents of PREFECT_HOME private to its owner: the database holds the encryption key of all Secret blocks."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def make_private(home: Path) -> None:
-    """Take the group's and other users' permissions from the database, from our own files, and from the home with a database.
+    """Remove group and other permissions from the database, from our own files, and from the home if it holds the database.
 
-    New files need no care in a folder that nobody else enters. Left alone is what belongs to somebody else, and a home that is a
-    folder for everything (a user's own home, one for temporary files).
+    Files created later are protected by the folder. Files of another user are left alone, and so is a home that serves as a
+    general-purpose folder (the user's home directory, a temporary directory).
 
     Args:
         home: PREFECT_HOME.

@@ -1,8 +1,8 @@
-"""Detached processes: started here, remembered in a file, found again by any later command.
+"""Detached processes: started here, recorded in a file, found again by any later command.
 
-A process is the one that was started if its pid *and* its start time are those of the record: the kernel gives pids away
-again. A zombie, a process that ended and was not collected by its parent, is not alive. The record of a process of another
-machine, boot or PID namespace says nothing about any process here.
+A process is the recorded one if its pid *and* start time match the record, because the kernel reuses pids. A zombie (ended,
+but not reaped by its parent) is not alive. The record of a process on another machine, boot or PID namespace says nothing
+about any process here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from meta_prefect.errors import ProcessError
-from meta_prefect.local.endings import note_stop
+from meta_prefect.local.endings import record_stop
 from meta_prefect.local.files import ELSEWHERE, cannot_write, fullness, writing
 from meta_prefect.local.machine import Machine, this_machine
 
@@ -35,15 +35,15 @@ _TAIL_BYTES = 64 * 1024
 
 
 class ProcessRecord(BaseModel):
-    """A process that was started, as it is remembered on disk.
+    """A started process, as recorded on disk.
 
     Attributes:
-        pid: Its process id, which is that of its process group too.
-        start_time: When it started, in seconds since the epoch, as ``psutil.Process.create_time`` gives it.
-        command: What was started; the first item is the executable.
+        pid: Its process id, which is also its process group id.
+        start_time: When it started, in seconds since the epoch, from ``psutil.Process.create_time``.
+        command: The command line; the first item is the executable.
         log: The file that holds its standard output and standard error.
-        extra: What its starter wants to remember. May hold a secret: it is shown in no representation.
-        machine: Where it was started; None in records of before this was written down, which count as of here.
+        extra: Additional data of the caller. May hold a secret: it is excluded from every representation.
+        machine: Where it was started; None in records written before this field existed, which count as local.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -57,7 +57,7 @@ class ProcessRecord(BaseModel):
 
     @property
     def is_of_here(self) -> bool:
-        """Whether its pid means the same process here."""
+        """Whether its pid refers to the same process here."""
         return self.machine in (None, this_machine())
 
 
@@ -65,44 +65,44 @@ RecordType = TypeVar("RecordType", bound=ProcessRecord)
 
 
 def state_path(name: str) -> Path:
-    """Return ``<PREFECT_HOME>/meta-prefect/<name>``, which need not exist: what only reads makes nothing."""
+    """Return ``<PREFECT_HOME>/meta-prefect/<name>`` without creating it: readers create nothing."""
     return prefect_home() / "meta-prefect" / name
 
 
 def state_folder(name: str) -> Path:
-    """Return ``<PREFECT_HOME>/meta-prefect/<name>``, made if need be and readable by its owner alone.
+    """Return ``<PREFECT_HOME>/meta-prefect/<name>``, created if missing and readable only by its owner.
 
     Raises:
-        ProcessError: It cannot be made.
+        ProcessError: It cannot be created.
     """
     made = state_path(name)
-    for folder in (prefect_home(), made.parent, made):  # parents that are made on the way are as open as any
+    for folder in (prefect_home(), made.parent, made):  # parents created implicitly would get default permissions
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return made
 
 
 def prefect_home() -> Path:
-    """Return Prefect's home folder as the settings have it now, as an absolute path."""
+    """Return Prefect's home folder from the current settings, as an absolute path."""
     from prefect.settings import get_current_settings
 
     return get_current_settings().home.expanduser().absolute()
 
 
 def write_record(path: Path, record: ProcessRecord) -> None:
-    """Write a record so that a reader sees the old one or the new one, and that only its owner can read it (0600)."""
+    """Write a record atomically, readable only by its owner (0600)."""
     write_privately(path, record.model_dump_json(indent=2) + "\n")
 
 
 def write_privately(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old text or the new one, and that only its owner can read it (0600).
+    """Write a file atomically, readable only by its owner (0600).
 
     Raises:
         ProcessError: It cannot be written.
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # created with mode 0600
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(text)
@@ -113,14 +113,14 @@ def write_privately(path: Path, text: str) -> None:
 
 
 def read_record(path: Path, kind: type[RecordType] = ProcessRecord) -> RecordType | None:
-    """Read a record, or None where there is none.
+    """Read a record, or return None if there is none.
 
     Args:
         path: Its file.
-        kind: What it must hold.
+        kind: The expected type.
 
     Raises:
-        ProcessError: The file is there and holds no such record, or may not be read.
+        ProcessError: The file cannot be read or holds no such record.
     """
     try:
         return kind.model_validate_json(path.read_bytes())
@@ -131,7 +131,7 @@ def read_record(path: Path, kind: type[RecordType] = ProcessRecord) -> RecordTyp
     except OSError as error:
         reason = error.strerror or str(error)
     except ValidationError as error:
-        first = error.errors()[0]  # without its value: it may be the auth string
+        first = error.errors()[0]  # omits the value: it may be the auth string
         reason = ": ".join([*(str(part) for part in first["loc"]), first["msg"].removeprefix("Value error, ")])
     raise ProcessError(
         f"this file does not hold the record of a process ({reason})",
@@ -141,7 +141,7 @@ def read_record(path: Path, kind: type[RecordType] = ProcessRecord) -> RecordTyp
 
 
 def unreadable(path: Path) -> ProcessError:
-    """Make the error about state that belongs to another user."""
+    """Build the error for state files that belong to another user."""
     return ProcessError(
         f"may not be read by the user with the id {os.geteuid()}",
         where=str(path),
@@ -151,15 +151,15 @@ def unreadable(path: Path) -> ProcessError:
 
 @contextlib.contextmanager
 def exclusively(path: Path, what: str, *, timeout: float) -> Generator[None]:
-    """Hold the lock file at ``path``; freed by the kernel when its holder dies.
+    """Hold the lock file at ``path``; the kernel releases it if its holder dies.
 
     Args:
         path: The lock file.
-        what: What it guards, for the message.
+        what: What the lock guards, for the error message.
         timeout: How long to wait for another holder, in seconds.
 
     Raises:
-        ProcessError: Another process held it all that time, or the file cannot be written.
+        ProcessError: Another process held the lock for the whole timeout, or the file cannot be written.
     """
     lock = FileLock(path, timeout=timeout, mode=0o600)
     try:
@@ -181,17 +181,17 @@ def exclusively(path: Path, what: str, *, timeout: float) -> Generator[None]:
 def start_detached(
     command: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path, extra: Mapping[str, str] | None = None
 ) -> ProcessRecord:
-    """Start a process that outlives this one: in a session and process group of its own, without our input and output.
+    """Start a process that outlives this one, in its own session and process group, detached from our stdin and stdout.
 
     Args:
         command: The executable and its arguments.
         env: Its whole environment.
-        cwd: Its working directory, made if need be.
-        log: The file for its output, new and with mode 0600; what was there is kept beside it with the suffix ``.1``.
-        extra: What to remember in its record.
+        cwd: Its working directory, created if missing.
+        log: The log file, created with mode 0600; a previous one is kept with the suffix ``.1``.
+        extra: Additional data to keep in its record.
 
     Raises:
-        ProcessError: The executable cannot be started, or its log cannot be written.
+        ProcessError: The executable cannot be started, or the log cannot be written.
     """
     with writing(cwd):
         cwd.mkdir(parents=True, exist_ok=True)
@@ -215,41 +215,41 @@ def start_detached(
         os.close(output)
     record = ProcessRecord(
         pid=process.pid,
-        start_time=psutil.Process(process.pid).create_time(),  # known even if it has ended: nobody has collected it yet
+        start_time=psutil.Process(process.pid).create_time(),  # works even if it has ended: it has not been reaped yet
         command=tuple(command),
         log=log,
         extra=dict(extra or {}),
         machine=this_machine(),
     )
-    # Collects it as soon as it ends, so that it is no zombie for as long as we live.
+    # Reap it as soon as it ends, so that it does not stay a zombie while we live.
     threading.Thread(target=process.wait, name=f"collect {process.pid}", daemon=True).start()
     return record
 
 
 def is_alive(record: ProcessRecord) -> bool:
-    """Say whether the process of this record runs here: its pid with its start time, and not as a zombie."""
+    """Return whether the recorded process runs here: same pid, same start time, not a zombie."""
     return _process(record) is not None
 
 
 def stop(record: ProcessRecord, timeout: float) -> bool:
-    """End a process, its group and its children: SIGTERM to the group, SIGKILL to those left after ``timeout`` seconds.
+    """Stop a process, its group and its children: SIGTERM to the group, SIGKILL to survivors after ``timeout`` seconds.
 
     Returns:
-        False where the process was not alive here; then no signal is sent, whichever process has its pid now.
+        False if the process was not alive here; no signal is sent then, whatever now has its pid.
 
     Raises:
-        ProcessError: It is still there after SIGKILL.
+        ProcessError: It survived SIGKILL.
     """
     leader = _process(record)
     if leader is None:
         return False
-    note_stop(record)
+    record_stop(record)
     members = [leader, *_family(leader)]
     with contextlib.suppress(ProcessLookupError):
         os.killpg(record.pid, signal.SIGTERM)
     for survivor in _wait_for_end(members, timeout):
         with contextlib.suppress(psutil.NoSuchProcess):
-            survivor.kill()  # psutil compares the start time first
+            survivor.kill()  # psutil checks the start time first
     if left := _wait_for_end(members, KILL_DEADLINE):
         raise ProcessError(
             f"process {left[0].pid} did not end, not even by SIGKILL",
@@ -260,7 +260,7 @@ def stop(record: ProcessRecord, timeout: float) -> bool:
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    """Return the last lines of a log, or an empty string where there is none."""
+    """Return the last lines of a log, or an empty string if there is none."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
@@ -271,7 +271,7 @@ def tail(log: Path, lines: int = 15) -> str:
 
 
 def failure(record: ProcessRecord, message: str, *, hint: str | None = None) -> ProcessError:
-    """Make the error about a process: what happened, its log, and the log's last lines; and whether the disk is full."""
+    """Build the error for a failed process: the message, its log, the log's last lines, and whether the disk is full."""
     last = tail(record.log)
     if full := fullness(record.log):
         message = f"{message}: {full}"
@@ -299,7 +299,7 @@ def _runs(process: psutil.Process) -> bool:
 
 
 def _family(leader: psutil.Process) -> list[psutil.Process]:
-    """The children of a process, whatever their session (a worker's runs have their own), and its group's other descendants."""
+    """Return a process's children, in any session (a worker's runs have their own), and its group's other descendants."""
     members: list[psutil.Process] = []
     with contextlib.suppress(psutil.NoSuchProcess):
         for child in leader.children(recursive=True):
@@ -310,7 +310,7 @@ def _family(leader: psutil.Process) -> list[psutil.Process]:
 
 
 def _wait_for_end(processes: Sequence[psutil.Process], timeout: float) -> list[psutil.Process]:
-    """Wait until the processes have ended, for ``timeout`` seconds at the most; return those that have not."""
+    """Wait at most ``timeout`` seconds for the processes to end; return those still running."""
     deadline = time.monotonic() + timeout
     while (left := [process for process in processes if _runs(process)]) and time.monotonic() < deadline:
         time.sleep(_POLL)

@@ -1,4 +1,4 @@
-"""The Prefect profile of the embedded default, so that plain ``prefect …`` commands meet the server that we started."""
+"""Maintains the ``meta-prefect`` Prefect profile, so that plain ``prefect …`` commands reach the background server."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ PROFILE = "meta-prefect"
 DEFAULT_PROFILES = ("ephemeral", "default")
 _LOCK_TIMEOUT = 30.0
 _NOT_REPLACED = frozenset({errno.EBUSY, errno.EACCES, errno.EPERM, errno.EROFS})
-"""A file may be writable where its folder is not, or be mounted by itself."""
+"""Either may be mounted on its own or be writable when the other is not."""
 
 
 class ProfileOutcome(BaseModel):
-    """What became of the profile.
+    """The result of updating the profile.
 
     Attributes:
         name: The profile's name.
         activated: Whether it is the active profile now.
-        advice: The command that activates it, where it is not.
+        advice: The command that activates it, if it is not active.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -42,14 +42,14 @@ class ProfileOutcome(BaseModel):
 
 
 def point_profile_at(url: str, auth_string: str | None = None) -> ProfileOutcome:
-    """Make the Prefect profile ``meta-prefect`` point at an API, and activate it where that changes nothing of the user's.
+    """Point the Prefect profile ``meta-prefect`` at an API, and activate it if that overrides nothing the user set.
 
-    It is activated if the active profile is Prefect's default as it was delivered and ``PREFECT_PROFILE`` does not name one.
-    No other profile is changed. Done twice, the second time writes nothing.
+    It is activated if the active profile is Prefect's unmodified default and ``PREFECT_PROFILE`` names no profile. Other
+    profiles are never changed. Idempotent: a second call writes nothing.
 
     Args:
-        url: The address of the API, for example ``http://127.0.0.1:4200/api``.
-        auth_string: The API auth string; the file is then made readable by its owner alone.
+        url: The API URL, for example ``http://127.0.0.1:4200/api``.
+        auth_string: The API auth string; if given, the file is made readable only by its owner.
 
     Raises:
         ProcessError: The profiles file cannot be read or written.
@@ -64,7 +64,7 @@ def point_profile_at(url: str, auth_string: str | None = None) -> ProfileOutcome
     path = get_current_settings().profiles_path
     try:
         with exclusively(state_folder("profile") / "profiles.lock", "Prefect's profiles", timeout=_LOCK_TIMEOUT):
-            # without the delivered ones, which Prefect would otherwise mix into the user's
+            # without Prefect's built-in profiles, which would otherwise be written into the user's file
             profiles = load_profiles(include_defaults=False)
             before = profiles.to_dict()
             profiles.update_profile(PROFILE, {PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: auth_string}, source=path)
@@ -87,10 +87,10 @@ def point_profile_at(url: str, auth_string: str | None = None) -> ProfileOutcome
 
 
 def _save(profiles: ProfilesCollection, path: Path) -> None:
-    """Write the profiles so that the old ones are still there where they cannot be written: Prefect empties the file first."""
+    """Write the profiles via a backup: Prefect truncates the file first, and a failed write must not lose the old ones."""
     from prefect.settings import PREFECT_PROFILES_PATH, save_profiles, temporary_settings
 
-    target = path.resolve()  # a link, to a file under version control perhaps, stays one
+    target = path.resolve()  # keep a symlink, perhaps into a dotfiles repository, as a symlink
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".profiles.") as folder:
@@ -105,12 +105,12 @@ def _save(profiles: ProfilesCollection, path: Path) -> None:
 
 
 def _advice(chosen: str | None) -> str:
-    # PREFECT_PROFILE beats the profiles file, so that `prefect profile use` alone would change nothing in that shell
+    # PREFECT_PROFILE overrides the profiles file, so `prefect profile use` alone would have no effect in that shell
     return f"export PREFECT_PROFILE={PROFILE}" if chosen else f"prefect profile use {PROFILE}"
 
 
 def _is_untouched_default(own: ProfilesCollection) -> bool:
-    """Say whether the active profile is Prefect's default one and holds nothing that the user set."""
+    """Return whether the active profile is Prefect's default and holds nothing set by the user."""
     from prefect.settings import DEFAULT_PROFILES_PATH
 
     active = own.active_name or DEFAULT_PROFILES[0]

@@ -1,9 +1,9 @@
-"""What the background server keeps of deploys: of the last hundred all, of older ones what history and rollback need.
+"""Retention on the background server: recent deploys are kept in full, older ones only as far as history and rollback need.
 
-A deploy of 40 leaves 2 MB in the database, most of it events. Prefect's own clean-up deletes by age alone: events after a week,
-and if it is asked to, runs with their artifacts, those of users' flows and the pages of the ledger among them. Here only runs of
-the deployer are touched: those that have recorded a plan or a page of the ledger, and the runs that they have started. The pages
-stay, and so do the runs that have written them.
+A deploy of 40 deployments adds 2 MB to the database, most of it events. Prefect's own clean-up deletes by age alone: events
+after a week and, if enabled, runs with their artifacts, including those of users' flows and the ledger pages. This clean-up
+touches only the deployer's runs: those that recorded a plan or a ledger page, and the runs they started. Ledger pages are
+kept, and so are the runs that wrote them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from meta_prefect.plan.saved_plan import ARTIFACT_TYPE as PLAN
 from meta_prefect.prefect_internals.serving import TERMINAL_STATES, provide_database_interface
 
 _AT_LEAST: Final = timedelta(days=1)
-"""However many there are, nothing is removed of a deploy of the last day: somebody may be looking at it."""
+"""Deploys of the last day are always kept in full: someone may be looking at them."""
 
 _FIRST_AFTER: Final = 120.0
 _EVERY: Final = 600.0
@@ -38,18 +38,18 @@ _logger = get_logger("meta_prefect.retention")
 
 
 class _BusyError(Exception):
-    """Somebody else needs the database."""
+    """Someone else needs the database."""
 
 
 class Retention:
-    """Removes what is no longer kept, in statements of some hundred rows, while nothing happens on the server.
+    """Deletes expired data in batches of a few hundred rows while the server is idle.
 
     Args:
-        database: The file of the database.
-        kept: How many deploys are kept whole.
-        at_least: How long a deploy is kept whole in any case.
-        quiet: For how long no run must have changed its state; None goes on whatever happens.
-        pause: Seconds between two statements that remove something, for others to write.
+        database: The database file.
+        kept: How many deploys to keep in full.
+        at_least: The minimum age before a deploy is thinned out.
+        quiet: How long the server must have seen no run state change; None to ignore activity.
+        pause: Seconds to wait between deletes, so that other writers get a turn.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Retention:
         self._db: Any = provide_database_interface()
         self._engine = sa.create_engine(
             f"sqlite:///{database}",
-            isolation_level="AUTOCOMMIT",  # a statement that only writes never waits for a lock in vain
+            isolation_level="AUTOCOMMIT",  # a statement that only writes never waits for a lock it cannot get
             connect_args={"timeout": _LOCKED_SECONDS},
             poolclass=sa.NullPool,
         )
@@ -74,10 +74,10 @@ class Retention:
         self._pause = pause
 
     def sweep(self) -> int:
-        """Remove what is no longer kept; what is left of it when the server gets busy is for the next time.
+        """Delete expired data; if the server becomes busy, the rest is left for the next sweep.
 
         Returns:
-            How many rows have been removed, those not counted that went with their run.
+            How many rows were deleted, not counting those deleted by cascade with their run.
         """
         removed = 0
         try:
@@ -92,7 +92,7 @@ class Retention:
         return removed
 
     def _old_runs(self, connection: sa.Connection) -> list[Any]:
-        """The runs of deploys that are not kept whole, those that a run has started before that run."""
+        """Return the runs of deploys no longer kept in full, child runs before their parents."""
         db = self._db
         wrote = sa.select(db.Artifact.flow_run_id).where(db.Artifact.type.in_([LEDGER, PLAN]))
         found = connection.execute(
@@ -110,7 +110,7 @@ class Retention:
             if run.state_type in TERMINAL_STATES and run.end_time is not None and run.end_time <= before
         ]
         runs = list(old)
-        for run_id in runs:  # grows on the way
+        for run_id in runs:  # grows while iterating
             runs += connection.scalars(
                 sa.select(db.FlowRun.id)
                 .join(db.TaskRun, db.TaskRun.id == db.FlowRun.parent_task_run_id)
@@ -119,7 +119,7 @@ class Retention:
         return runs[::-1]
 
     def _thin(self, connection: sa.Connection, run_id: Any) -> int:
-        """Remove what a run has left: its logs, events and steps, what it has shown, and itself if nothing refers to it."""
+        """Delete a run's logs, events, task runs and artifacts, and the run itself if nothing refers to it."""
         db = self._db
         parents = sa.select(db.FlowRun.parent_task_run_id).where(db.FlowRun.parent_task_run_id.is_not(None))
         latest = sa.select(db.ArtifactCollection.latest_id)
@@ -131,7 +131,7 @@ class Retention:
                 sa.and_(
                     db.Artifact.flow_run_id == run_id,
                     db.Artifact.type.is_distinct_from(LEDGER),
-                    db.Artifact.id.not_in(latest),  # the plan that a later deploy carries on, what a page shows
+                    db.Artifact.id.not_in(latest),  # the plan that a later deploy continues, and what a page shows
                 ),
             ),
         )
@@ -154,10 +154,10 @@ class Retention:
         return removed
 
     def _remove(self, connection: sa.Connection, model: Any, condition: Any) -> int:
-        """Remove rows, some hundred at a time.
+        """Delete rows, a few hundred at a time.
 
         Raises:
-            _BusyError: Something happens on the server.
+            _BusyError: There is activity on the server.
         """
         removed = 0
         some = sa.select(model.id).where(condition).limit(_ROWS)
@@ -177,7 +177,7 @@ class Retention:
 
 
 def sweep_forever(database: Path) -> None:
-    """Remove from time to time what is no longer kept, in a thread of its own, until the process ends."""
+    """Sweep periodically until the process ends; runs in its own thread."""
     Thread(target=_sweep_forever, args=(Retention(database).sweep,), name="retention", daemon=True).start()
 
 

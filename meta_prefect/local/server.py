@@ -1,12 +1,13 @@
-"""The embedded default: one Prefect server on SQLite in the background, for a user who has configured no Prefect API.
+"""The background server: Prefect on SQLite, started for users who have configured no Prefect API.
 
-It listens on the loopback interface and keeps its data in PREFECT_HOME's own database. What it is set to is decided here
-alone: of the user's ``PREFECT_*`` variables and profiles only PREFECT_HOME and, at the first start, PREFECT_SERVER_API_PORT
-count (who wants another server starts it himself and points PREFECT_API_URL at it). Its address stays the same across restarts,
-and so does its API auth string.
+It listens on the loopback interface and keeps its data in PREFECT_HOME's database. Its settings are determined here: of the
+user's ``PREFECT_*`` variables and profiles, only PREFECT_HOME and, at the first start, PREFECT_SERVER_API_PORT count. (To run
+a server with other settings, start it yourself and point PREFECT_API_URL at it.) Its address and its API auth string stay the
+same across restarts.
 
-It refuses what another origin's page sends (CORS, CSRF protection, its guard). The auth string keeps out the other users of the
-host, for whom loopback is no border. A new server has one; one that was made without stays as it is until it is asked for.
+It rejects requests from pages of other origins (CORS, CSRF protection, the guard). The auth string keeps out other users of
+the host, who can reach loopback too. A new server has one; a server created without one stays that way until one is
+requested.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from meta_prefect.errors import ProcessError
 from meta_prefect.local import lifeline
 from meta_prefect.local.asked_settings import asked_port
+from meta_prefect.local.database_users import server_on
 from meta_prefect.local.environment import clean_environment, without_prefect_settings
-from meta_prefect.local.holders import server_on
 from meta_prefect.local.ports import HOST, choose_port, is_free, wait_until_free
 from meta_prefect.local.private import make_private
 from meta_prefect.local.process import (
@@ -46,7 +47,7 @@ from meta_prefect.local.server_settings import guarded_settings
 from meta_prefect.local.sign_in import IDENTITY_PATH, prove
 from meta_prefect.local.worker import stop_workers_of
 
-START_DEADLINE = 90.0  # the first start migrates a new database: 14 to 30 s on a busy machine
+START_DEADLINE = 90.0  # seconds: the first start migrates a new database, which takes 14 to 30 s on a busy machine
 STOP_DEADLINE = 20.0
 _DISTANT_DEADLINE = 5.0
 _LOCK_TIMEOUT = 2 * START_DEADLINE
@@ -58,15 +59,15 @@ class LocalServer(BaseModel):
     """The background server of this PREFECT_HOME.
 
     Attributes:
-        url: The address of its API, for example ``http://127.0.0.1:4200/api``.
-        ui_url: The address of its UI.
-        record: Its process.
+        url: The API URL, for example ``http://127.0.0.1:4200/api``.
+        ui_url: The UI URL.
+        record: Its process record.
         started: Whether this call started it.
         alive: Whether its process runs.
         healthy: Whether it answers.
-        auth_string: Its API auth string (``user:password``), if it asks for one. Shown in no representation.
+        auth_string: Its API auth string (``user:password``), if it asks for one. Excluded from every representation.
         stopped_workers: The names of its workers that this call stopped.
-        former_url: Its former address, where this call had to start it at another one.
+        former_url: Its previous URL, if this call had to start it at a new one.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -86,12 +87,12 @@ def ensure_server(*, auth: bool | None = None) -> LocalServer:
     """Start the background server, or find it running, and wait until it answers.
 
     Args:
-        auth: Whether it shall ask for an API auth string, made at random and kept in its state file (mode 0600). By default a
-            new server does, and one that exists stays as it is.
+        auth: Whether it requires an API auth string, generated at random and kept in its state file (mode 0600). By default a
+            new server does, and an existing one keeps its setting.
 
     Raises:
-        ProcessError: It did not start (with the last lines of its log), it runs otherwise than asked for, or something else
-            uses its database.
+        ProcessError: It did not start (with the last lines of its log), it runs with the other ``auth`` setting, or another
+            process uses its database.
     """
     with _lock():
         make_private(prefect_home())
@@ -104,31 +105,31 @@ def ensure_server(*, auth: bool | None = None) -> LocalServer:
                 hint="Stop it, then deploy again: "
                 f"`meta-prefect server stop`, `meta-prefect deploy --{'' if auth else 'no-'}auth`.",
             )
-        try:  # who started it may still be waiting, or have been interrupted
+        try:  # the process that started it may still be waiting, or was interrupted
             _wait_until_healthy(record)
         except ProcessError:
             if record.runs:
                 raise
-            return _start(record, auth=auth)  # it was just dying
+            return _start(record, auth=auth)  # it was just exiting
         return _describe(record)
 
 
 def server_status() -> LocalServer | None:
-    """Describe the background server as it is now, or return None where none was ever started."""
+    """Describe the background server's current state, or return None if none was ever started."""
     record = read_server()
     return None if record is None else _describe(record)
 
 
 def stop_server() -> LocalServer | None:
-    """Stop the background server, and first the workers that were started for it; its data, address and auth string are kept.
+    """Stop the background server's workers, then the server; its data, address and auth string are kept.
 
     Returns:
-        The server that was stopped, or None where none was running.
+        The server that was stopped, or None if none was running.
 
     Raises:
-        ProcessError: It does not end, or it runs elsewhere.
+        ProcessError: It did not stop, or it runs elsewhere.
     """
-    if read_server() is None:  # nothing to stop: nothing to write either
+    if read_server() is None:  # nothing to stop, so write nothing either
         return None
     with _lock():
         record = read_server()
@@ -145,21 +146,21 @@ def stop_server() -> LocalServer | None:
 def server_environment(
     environ: Mapping[str, str], *, home: Path, port: int, auth_string: str | None = None, ui_folder: Path | None = None
 ) -> dict[str, str]:
-    """Make the environment of the server's process: what the user has less every Prefect setting, plus ours.
+    """Build the environment of the server's process: the user's, minus every Prefect setting, plus ours.
 
     Args:
         environ: The environment of this process.
         home: PREFECT_HOME, with the database.
-        port: Where it listens.
-        auth_string: The API auth string to ask for.
-        ui_folder: Where to unpack the UI, if that cannot be done inside the installed package.
+        port: The port it listens on.
+        auth_string: The API auth string to require.
+        ui_folder: Where to unpack the UI, if that is not possible inside the installed package.
     """
     url = f"http://{HOST}:{port}/api"
     ours = {
         "PREFECT_HOME": str(home),
-        # no such file: the profiles are for clients, and a setting in one of them could open what is closed here
+        # does not exist: profiles are for clients, and a setting in one could weaken the server's protection
         "PREFECT_PROFILES_PATH": str(home / "meta-prefect" / "server" / "no-profiles.toml"),
-        "PREFECT_API_URL": url,  # also what the UI calls
+        "PREFECT_API_URL": url,  # the UI calls this too
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
@@ -172,11 +173,11 @@ def server_environment(
 
 
 def choose_auth_string(previous: ServerRecord | None, auth: bool | None) -> str | None:
-    """Choose what a server asks for when it starts: what it asked for before, unless something else is wanted.
+    """Choose the server's auth string at start: the previous one, unless ``auth`` says otherwise.
 
     Args:
-        previous: The server as it was, or None for a new one, which is given an auth string.
-        auth: Whether it shall have one; None where nothing was said.
+        previous: The server as it was; None for a new one, which gets an auth string.
+        auth: Whether it must have one; None if not specified.
     """
     had = previous.auth_string if previous else None
     if auth is False or (auth is None and previous is not None and had is None):
@@ -187,7 +188,7 @@ def choose_auth_string(previous: ServerRecord | None, auth: bool | None) -> str 
 def _start(previous: ServerRecord | None, *, auth: bool | None) -> LocalServer:
     home, former = prefect_home(), previous.url if previous else None
     auth_string = choose_auth_string(previous, auth)
-    # those of before there was a lock to watch still ask there
+    # workers started before the lock file existed still poll the former address
     stopped = stop_workers_of(former) if former else ()
     _refuse_a_second_one(home)
     remembered = previous.port if previous else None
@@ -202,7 +203,7 @@ def _start(previous: ServerRecord | None, *, auth: bool | None) -> LocalServer:
             stop(record, STOP_DEADLINE)
             if attempt == _ATTEMPTS - 1 or is_free(port):
                 raise
-            remembered = None  # somebody took the port while ours was starting: try another one
+            remembered = None  # the port was taken while our server was starting: try another one
         else:
             moved_from = former if former != record.url else None
             return _describe(record, started=True, stopped_workers=stopped, former_url=moved_from)
@@ -210,29 +211,29 @@ def _start(previous: ServerRecord | None, *, auth: bool | None) -> LocalServer:
 
 
 def _start_at(port: int, home: Path, auth_string: str | None) -> ServerRecord:
-    """Start the process and write it down, or leave nothing running."""
+    """Start the process and record it; on failure leave nothing running."""
     folder = state_folder("server")
     started = start_detached(
         [sys.executable, "-m", "meta_prefect.local.guarded_server", HOST, str(port), str(lifeline_file())],
         env=server_environment(os.environ, home=home, port=port, auth_string=auth_string, ui_folder=_ui_folder(folder)),
-        cwd=folder,  # holds no prefect.toml, .env or pyproject.toml whose settings Prefect would read
+        cwd=folder,  # holds no prefect.toml, .env or pyproject.toml for Prefect to read settings from
         log=folder / "server.log",
         extra={"port": str(port)} | ({} if auth_string is None else {"auth_string": auth_string}),
     )
     try:
         record = ServerRecord(**dict(started))
         write_record(server_file(), record)
-    except BaseException:  # nobody would find it again
+    except BaseException:  # it could not be found again
         stop(started, STOP_DEADLINE)
         raise
     return record
 
 
 def _refuse_a_second_one(home: Path) -> None:
-    """Make sure that nothing serves this home's database yet.
+    """Make sure that nothing serves this home's database already.
 
     Raises:
-        ProcessError: Something does; it is named where it can be seen.
+        ProcessError: Something does; the message names it if it is visible.
     """
     database = home / "prefect.db"
     holder = server_on(database)
@@ -250,7 +251,7 @@ def _wait_until_healthy(record: ServerRecord) -> None:
     """Wait until the server answers on its port.
 
     Raises:
-        ProcessError: Its process has ended, or it does not answer within the deadline.
+        ProcessError: Its process ended, or it did not answer before the deadline.
     """
     deadline = time.monotonic() + (START_DEADLINE if record.is_of_here else _DISTANT_DEADLINE)
     while not _is_healthy(record):
@@ -272,10 +273,10 @@ def _out_of_sight(record: ServerRecord, what: str) -> ProcessError:
 
 
 def _is_healthy(record: ServerRecord) -> bool:
-    """Say whether our server, and not another one that took the port, answers."""
+    """Return whether it is our server that answers, not another one that took the port."""
     if not (_listens(record) if record.is_of_here else _proves_itself(record)):
         return False
-    try:  # without the environment's proxies, which would be asked for the loopback address
+    try:  # bypass proxies from the environment, which would apply to loopback too
         return httpx.get(f"{record.url}/health", timeout=2.0, trust_env=False).is_success
     except httpx.HTTPError:
         return False
@@ -288,13 +289,13 @@ def _listens(record: ServerRecord) -> bool:
         connections = psutil.Process(record.pid).net_connections(kind="tcp")
     except psutil.NoSuchProcess:
         return False
-    except psutil.AccessDenied:  # cannot be known on this system: let the answer count
+    except psutil.AccessDenied:  # cannot be determined on this system: trust the answer
         return True
     return any(c.status == psutil.CONN_LISTEN and c.laddr.port == record.port for c in connections)
 
 
 def _proves_itself(record: ServerRecord) -> bool:
-    """Let a server whose process is out of sight show that it knows the auth string, which is not sent to it."""
+    """Challenge a server whose process is not visible to prove that it knows the auth string, without sending it."""
     if record.auth_string is None:
         return record.runs
     challenge = secrets.token_hex(16)
@@ -331,7 +332,7 @@ def _lock() -> AbstractContextManager[None]:
 
 
 def _ui_folder(folder: Path) -> Path | None:
-    """Where to unpack the UI: None for Prefect's own place inside the installed package, if that can be written."""
+    """Return where to unpack the UI; None for Prefect's own place in the installed package, if that is writable."""
     import prefect
 
     package = Path(str(prefect.__file__)).parent / "server"

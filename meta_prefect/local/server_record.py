@@ -1,4 +1,4 @@
-"""What is remembered of the background server of this PREFECT_HOME."""
+"""The record of this PREFECT_HOME's background server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PORTS = range(1, 65536)
 
 
 class ServerRecord(ProcessRecord):
-    """The process of the background server, with its port and its API auth string, if it asks for one."""
+    """The process of the background server, with its port and, if it requires one, its API auth string."""
 
     @field_validator("extra")
     @classmethod
@@ -26,48 +26,48 @@ class ServerRecord(ProcessRecord):
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port it listens on."""
         return int(self.extra["port"])
 
     @property
     def url(self) -> str:
-        """The address of its API."""
+        """Its API URL."""
         return f"http://{HOST}:{self.port}/api"
 
     @property
     def auth_string(self) -> str | None:
-        """What it asks for."""
+        """Its API auth string, if it requires one."""
         return self.extra.get("auth_string")
 
     @property
     def runs(self) -> bool:
-        """Whether it lives: its process here, or the holder of its lock where that is out of sight."""
+        """Whether it is alive: its process here, or the holder of its lock if the process is not visible."""
         return is_alive(self) if self.is_of_here else lifeline.is_held(lifeline_file())
 
 
 def read_server() -> ServerRecord | None:
-    """Read what is remembered, or return None where no server was ever started.
+    """Read the server's record, or return None if no server was ever started.
 
     Raises:
-        ProcessError: The file is there and holds no such record.
+        ProcessError: The file exists but holds no such record.
     """
     return read_record(server_file(), ServerRecord)
 
 
 def server_file() -> Path:
-    """The file that holds the record."""
+    """Return the file that holds the record."""
     return state_path("server") / "server.json"
 
 
 def lifeline_file() -> Path:
-    """The file that the server holds a lock on while it lives."""
+    """Return the file that the server holds a lock on while it lives."""
     return state_path("server") / "running.lock"
 
 
 def lifeline_of(api_url: str) -> Path | None:
-    """Return the lock of the background server that an address leads to, or None where it leads to another one.
+    """Return the lock file of the background server at an API URL; None if the URL is another server's.
 
-    A server of before there was such a lock has none either.
+    None as well for a server started before the lock file was introduced.
     """
     record = read_server()
     ours = record is not None and record.url == api_url.rstrip("/")

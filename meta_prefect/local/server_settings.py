@@ -1,4 +1,4 @@
-"""What a Prefect server of ours is set to, in the background and in the foreground."""
+"""The Prefect settings shared by the background and the foreground server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def guarded_settings(origins: Iterable[str]) -> dict[str, str]:
-    """Make the settings that keep other web pages out, and a server on SQLite answering.
+    """Return the settings that keep other web pages out, and a server on SQLite responsive.
 
     Args:
         origins: The origins of its own pages, for example ``http://localhost:4200``.
@@ -15,9 +15,9 @@ def guarded_settings(origins: Iterable[str]) -> dict[str, str]:
         # Any web page could otherwise create deployments, which run commands.
         "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": ",".join(origins),
         "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
-        # Leases kept in memory leak their slots for ever when the server restarts.
+        # In-memory leases leak their slots for good when the server restarts.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
-        # By default each task run's event is a transaction of its own, against which all other writes to SQLite lose.
+        # By default each task run event is its own transaction, which starves all other SQLite writers.
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
         "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",

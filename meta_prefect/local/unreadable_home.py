@@ -1,4 +1,4 @@
-"""A PREFECT_HOME that may not be entered, such as another user's: Prefect ends in a traceback as soon as it is imported."""
+"""Copes with a PREFECT_HOME that this user cannot enter, where merely importing Prefect would end in a traceback."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from pathlib import Path
 from typing import Final
 
 _NOT_THERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EBADF, errno.ELOOP})
-"""What Prefect itself takes for "there is no such file"."""
+"""The errors that Prefect treats as "no such file"."""
 
 _FILES: Final = {
     "profiles.toml": ("PREFECT_PROFILES_PATH",),
     "logging.yml": ("PREFECT_LOGGING_CONFIG_PATH", "PREFECT_LOGGING_SETTINGS_PATH"),
 }
-"""The files that Prefect looks for there when it is imported, and the settings that name others instead."""
+"""The files that Prefect looks for in its home when imported, and the settings that override their paths."""
 
 
-def do_without(environ: MutableMapping[str, str]) -> str | None:
-    """Let Prefect look for none of its files in a home that this user may not enter: an API may be configured elsewhere.
+def ignore_home_files(environ: MutableMapping[str, str]) -> str | None:
+    """Keep Prefect from looking for files in a home that this user cannot enter; an API may be configured elsewhere.
 
     Args:
-        environ: The environment of this process, before Prefect is imported; changed.
+        environ: The environment of this process, before Prefect is imported; modified in place.
 
     Returns:
-        What the user should know; None where the home can be read, or is yet to be made.
+        A message for the user; None if the home is readable or does not exist yet.
     """
-    # Prefect warns of a home that it cannot make, at every import; what needs one says so itself.
+    # Prefect warns about a home it cannot create on every import; the commands that need one report it themselves.
     warnings.filterwarnings("ignore", message="Failed to create the Prefect home directory")
     try:
         home = Path(environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
-    except RuntimeError:  # nobody knows where the user's home is
+    except RuntimeError:  # the user's home directory is unknown
         return None
     if (reason := _why_unreadable(home)) is None:
         return None
     for name, settings in _FILES.items():
         if not any(environ.get(setting) for setting in settings):
-            environ[settings[0]] = f"{os.devnull}/{name}"  # there is certainly no such file
+            environ[settings[0]] = f"{os.devnull}/{name}"  # guaranteed not to exist
     return f"PREFECT_HOME cannot be read, so no Prefect profile is used: {home}: {reason}"
 
 

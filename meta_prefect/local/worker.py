@@ -1,6 +1,6 @@
-"""Process workers of this host: one per work pool and Prefect API, detached, found again, replaced when dead.
+"""Process workers on this host: one per work pool and Prefect API, detached, found again, replaced when dead.
 
-``alive`` is about the process alone. Whether the server has heard of it lately is the server's to say.
+``alive`` refers to the process only. Whether the server has heard from it recently is known to the server.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ from meta_prefect.local.process import (
 from meta_prefect.local.server_record import lifeline_of
 from meta_prefect.redaction import without_userinfo
 
-QUERY_SECONDS = 2.0  # Prefect's default is 10: too long to watch
+QUERY_SECONDS = 2.0  # Prefect's default of 10 feels slow to someone watching
 STOP_DEADLINE = 15.0
 _LOCK_TIMEOUT = 60.0
 _WORKERS = "workers"
-_REFUSED_IN_NAMES = re.compile(r"[/%&><\s]+")  # what Prefect refuses in names, and blanks
+_REFUSED_IN_NAMES = re.compile(r"[/%&><\s]+")  # characters Prefect rejects in names, and whitespace
 
 
 class WorkerRecord(ProcessRecord):
-    """The process of a worker, with its name, its pool, the API that it polls and the host that it runs on."""
+    """A worker's process, with its name, its pool, the API it polls and the host it runs on."""
 
     @field_validator("extra")
     @classmethod
@@ -57,15 +57,15 @@ class WorkerRecord(ProcessRecord):
 
 
 class WorkerProcess(BaseModel):
-    """A process worker of this host.
+    """A process worker on this host.
 
     Attributes:
-        record: Its process.
-        name: The name under which the server lists it.
-        pool: The work pool that it polls.
-        api_url: The Prefect API that it talks to, without a user and password.
+        record: Its process record.
+        name: Its name on the server.
+        pool: The work pool it polls.
+        api_url: The Prefect API it talks to, without user and password.
         started: Whether this call started it.
-        alive: Whether its process runs.
+        alive: Whether its process is running.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -79,14 +79,14 @@ class WorkerProcess(BaseModel):
 
 
 def host_id() -> str:
-    """Return eight hexadecimal digits that stand for this host and this user."""
-    # not getpass.getuser(): it believes LOGNAME, which differs between a shell, cron and a flow run
+    """Return eight hexadecimal digits that identify this host and user."""
+    # not getpass.getuser(): it trusts LOGNAME, which differs between a shell, cron and a flow run
     user = psutil.Process().username()
     return _digest(socket.gethostname(), user)
 
 
 def local_pool_name() -> str:
-    """Return the name of this host's and user's own process work pool."""
+    """Return the name of the process work pool of this host and user."""
     return f"local-process-work-pool-{host_id()}"
 
 
@@ -98,28 +98,28 @@ def worker_name(pool: str) -> str:
 def worker_environment(
     environ: Mapping[str, str], api_environment: Mapping[str, str], *, home: Path, query_seconds: float
 ) -> dict[str, str]:
-    """Make the environment of a worker's process.
+    """Build the environment of a worker's process.
 
     Args:
-        environ: The environment of this process; what may be kept of it is kept.
-        api_environment: ``PREFECT_API_*`` and the like, which override it.
+        environ: The environment of this process, filtered by ``clean_environment``.
+        api_environment: ``PREFECT_API_*`` and related variables, which take precedence.
         home: PREFECT_HOME.
-        query_seconds: How often it asks for work.
+        query_seconds: How often it polls for work.
     """
     ours = {"PREFECT_HOME": str(home), "PREFECT_WORKER_QUERY_SECONDS": f"{query_seconds:g}"}
     return clean_environment(environ) | ours | dict(api_environment)
 
 
 def ensure_worker_process(pool: str, *, api_environment: Mapping[str, str]) -> WorkerProcess:
-    """Start this host's worker for a pool, or find it alive. It outlives us; one for the background server ends with that.
+    """Start this host's worker for a pool, or find it alive. It outlives us, but not the background server if it polls that.
 
     Args:
         pool: The name of an existing work pool of type ``process``.
-        api_environment: The environment variables that lead to the Prefect API: ``PREFECT_API_URL`` and what it asks for.
-            Without a URL the one of the present Prefect settings counts.
+        api_environment: The variables that reach the Prefect API: ``PREFECT_API_URL`` and its credentials. Without a URL,
+            that of the current Prefect settings is used.
 
     Raises:
-        NoApiConfiguredError: There is no URL.
+        NoApiConfiguredError: No API URL is known.
         ProcessError: The process cannot be started.
     """
     from prefect.settings import get_current_settings
@@ -153,17 +153,17 @@ def ensure_worker_process(pool: str, *, api_environment: Mapping[str, str]) -> W
         try:
             record = WorkerRecord(**dict(started))
             write_record(_record_file(key), record)
-        except BaseException:  # nobody would find it again
+        except BaseException:  # it could not be found again
             stop(started, STOP_DEADLINE)
             raise
         return _describe(record, started=True)
 
 
 def worker_status() -> tuple[WorkerProcess, ...]:
-    """List the workers that were started for this host and user, those that no longer run too, by pool and API.
+    """List the workers started for this host and user, including those no longer running, by pool and API.
 
     Raises:
-        ProcessError: What is known of them may not be read.
+        ProcessError: A worker's record cannot be read.
     """
     folder = state_path(_WORKERS)
     try:
@@ -173,7 +173,7 @@ def worker_status() -> tuple[WorkerProcess, ...]:
     except PermissionError:
         raise unreadable(folder) from None
     records = (read_record(path, WorkerRecord) for path in files)
-    # PREFECT_HOME may be shared between hosts, whose pids mean nothing here
+    # PREFECT_HOME may be shared between hosts, and their pids mean nothing here
     ours = (record for record in records if record is not None and record.extra["host"] == host_id())
     described = (_describe(record, started=False) for record in ours)
     return tuple(sorted(described, key=lambda worker: (worker.pool, worker.api_url)))
@@ -183,19 +183,19 @@ def stop_worker(pool: str | None = None) -> tuple[WorkerProcess, ...]:
     """Stop this host's workers for a pool, or all of them.
 
     Returns:
-        Those that were running and have been stopped.
+        The workers that were running and were stopped.
 
     Raises:
-        ProcessError: No worker was ever started for that pool, or one does not end.
+        ProcessError: No worker was ever started for that pool, or one did not stop.
     """
     return _stop(worker_status() if pool is None else _of_pool(pool))
 
 
 def stop_workers_of(api_url: str) -> tuple[str, ...]:
-    """Stop this host's workers of one Prefect API; returns the names of those that were running.
+    """Stop this host's workers for one Prefect API; return the names of those that were running.
 
     Raises:
-        ProcessError: One does not end.
+        ProcessError: One did not stop.
     """
     return tuple(worker.name for worker in _stop(one for one in worker_status() if one.api_url.rstrip("/") == api_url))
 
@@ -212,7 +212,7 @@ def _stop(workers: Iterable[WorkerProcess]) -> tuple[WorkerProcess, ...]:
 
 
 def worker_log(pool: str, lines: int = 200) -> str:
-    """Return the last lines of the log of the worker that was last started for a pool.
+    """Return the last lines of the log of the most recently started worker for a pool.
 
     Raises:
         ProcessError: No worker was ever started for that pool.
@@ -222,7 +222,7 @@ def worker_log(pool: str, lines: int = 200) -> str:
 
 
 def _program(api_url: str) -> list[str]:
-    """``prefect``; for the background server the one that ends with that server."""
+    """Return the command to run: ``prefect``, or for the background server the variant that ends with it."""
     if (lock := lifeline_of(api_url)) is None:
         return [sys.executable, "-m", "prefect"]
     return [sys.executable, "-m", "meta_prefect.local.guarded_worker", str(lock)]
@@ -251,7 +251,7 @@ def _describe(record: WorkerRecord, *, started: bool) -> WorkerProcess:
 
 
 def _key(pool: str, api_url: str) -> str:
-    """The file name of a worker: readable, and told apart by pool, API and host."""
+    """Return a worker's file name: readable, and unique by pool, API and host."""
     readable = re.sub(r"[^A-Za-z0-9_-]+", "-", pool).strip("-")[:60]
     return f"{readable}-{_digest(pool, without_userinfo(api_url).rstrip('/'), host_id())}"
 

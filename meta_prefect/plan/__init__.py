@@ -1,1 +1,1 @@
-"""From desired and live state to a list of changes. Pure: no client, no clock, nothing random."""
+"""From desired and live state to a list of changes. Pure: no client, no clock, no randomness."""

@@ -1,15 +1,15 @@
-"""What was applied last, as it outlives the ledger.
+"""What was last applied to each deployment, stored so that it outlives the ledger.
 
-Pages of the ledger are artifacts of runs, and an API may delete both: Prefect Cloud does so after 7 days on its smaller plans. So
-the last entry of each deployment is kept in Prefect Variables too, many in one, packed, as a variable takes less than 5,000
-characters.
+Ledger pages are artifacts of runs, and an API may delete both: Prefect Cloud does so after 7 days on its smaller plans. So
+the last entry of each deployment is also stored in Prefect Variables, packed many to one, since a variable holds less than
+5,000 characters.
 
-Anyone who may write variables can change what they hold. So each deployment carries a mark, the digest of its entry, which only
-those can change who may change the deployment itself. An entry counts for what is written where the live deployment carries its
-mark. Otherwise it only shows what somebody has done since: that the deployment was replaced, or is gone.
+Anyone who may write variables can change their contents. So each deployment carries a mark, the digest of its entry, which
+only those who may change the deployment can change. An entry is trusted for writes only if the live deployment carries its
+mark. Otherwise it only shows what happened since: the deployment was replaced, or no longer exists.
 
-The mark stands in the deployment's parameter schema, under a key that means nothing to JSON Schema: it is written along with the
-deployment, Prefect does not hand it on to runs, and the forms of the UI leave it out.
+The mark is in the deployment's parameter schema, under a key without meaning in JSON Schema: it is written along with the
+deployment, Prefect does not pass it on to runs, and the UI's forms ignore it.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from meta_prefect.project.naming import slug
 from meta_prefect.redaction import sealed
 
 LONGEST: Final = 4700
-"""Characters of packed entries in one variable, which takes 5,000 with what else it holds."""
+"""Maximum length of the packed entries in one variable, which holds 5,000 characters including the rest."""
 
-_LARGEST: Final = 20_000_000
-"""Bytes that are unpacked at most."""
+_MAX_UNPACKED_BYTES: Final = 20_000_000
+"""Maximum size in bytes of the unpacked entries."""
 
 _UNCONFIRMED: Final = Doubt("the deployment does not confirm it any more", run_is_gone=True)
 
 
 class Kept(BaseModel):
-    """What a variable holds.
+    """The value of such a variable.
 
     Attributes:
         project: The project.
         environment: The environment.
-        packed: Pages of the ledger with those entries that are the last ones of their deployments.
+        packed: Ledger pages, reduced to the entries that are the last ones of their deployments.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
@@ -55,12 +55,12 @@ class Kept(BaseModel):
 
 
 def name_prefix(project: str, environment: str | None = None) -> str:
-    """What the names of a project's variables begin with. Other projects' names may begin like that too."""
+    """Return the prefix of the names of a project's variables. Other projects' names may have the same prefix."""
     return f"meta-prefect-applied-{slug(project)}-" + (f"{slug(environment)}-" if environment is not None else "")
 
 
 def kept_form(entry: LedgerEntry) -> LedgerEntry:
-    """An entry as it is kept: without what was before, without secrets, and with less of it where it would not fit alone."""
+    """Reduce an entry for storage: without the previous state and secrets, and further if it would not fit by itself."""
     kept = entry.model_copy(update={"before": None, "after": sealed(entry.after)})
     while kept.after and len(_pack(kept.model_dump(mode="json"))) > LONGEST * 3 // 4:
         sizes = {key: len(json.dumps(value)) for key, value in kept.after.items()}
@@ -72,9 +72,9 @@ def kept_form(entry: LedgerEntry) -> LedgerEntry:
 
 
 def mark_of(kept: LedgerEntry) -> str | None:
-    """The mark of an entry in the form in which it is kept; None of one that was deleted.
+    """Return the mark of a reduced entry; None if the deployment was deleted.
 
-    Where the same is applied again, as by a rollback, it is the same.
+    Applying the same state again, as a rollback does, results in the same mark.
     """
     if kept.after is None:
         return None
@@ -83,7 +83,7 @@ def mark_of(kept: LedgerEntry) -> str | None:
 
 
 def packed(entries: Sequence[HistoryEntry]) -> Iterator[str]:
-    """Pack entries into as many texts as they need."""
+    """Pack entries into as few texts as needed."""
     text = _pack([page.model_dump(mode="json") for page in _pages(entries)])
     if len(text) <= LONGEST or len(entries) == 1:
         yield text
@@ -94,14 +94,14 @@ def packed(entries: Sequence[HistoryEntry]) -> Iterator[str]:
 
 
 def unpacked(kept: Kept) -> list[HistoryEntry]:
-    """The entries of a variable, each in doubt as long as its deployment does not confirm it.
+    """Unpack the entries of a variable, each in doubt until its deployment confirms it.
 
     Raises:
-        ValueError: They cannot be read.
+        ValueError: The contents are invalid.
     """
     try:
         unpacking = zlib.decompressobj()
-        found: Any = json.loads(unpacking.decompress(base64.b85decode(kept.packed), _LARGEST))
+        found: Any = json.loads(unpacking.decompress(base64.b85decode(kept.packed), _MAX_UNPACKED_BYTES))
     except (ValueError, zlib.error, RecursionError) as error:
         raise ValueError(f"it cannot be unpacked: {type(error).__name__}") from None
     if not isinstance(found, list) or is_too_deep(found):
@@ -116,12 +116,12 @@ def unpacked(kept: Kept) -> list[HistoryEntry]:
 
 
 def confirmed(recorded: HistoryEntry, mark: str | None) -> HistoryEntry:
-    """An entry without its doubt where the live deployment carries its mark."""
+    """Return an entry without its doubt if the live deployment carries its mark."""
     return HistoryEntry(recorded.page, recorded.entry) if mark and mark == mark_of(recorded.entry) else recorded
 
 
 def newest_by_name(entries: Iterable[HistoryEntry]) -> Mapping[str, HistoryEntry]:
-    """The last entry of each deployment: an interrupted write may have left two."""
+    """Return the last entry of each deployment: an interrupted write may have left two."""
     found: dict[str, HistoryEntry] = {}
     for one in sorted(entries, key=lambda one: one.page.at):
         found[one.entry.deployment] = one
@@ -129,7 +129,7 @@ def newest_by_name(entries: Iterable[HistoryEntry]) -> Mapping[str, HistoryEntry
 
 
 def _pages(entries: Iterable[HistoryEntry]) -> Iterator[LedgerPage]:
-    """The pages on which entries stand, with nothing else on them."""
+    """Yield the pages of the entries, reduced to these entries."""
     pages: dict[str, tuple[LedgerPage, list[LedgerEntry]]] = {}
     for one in entries:
         head = one.page.model_copy(update={"entries": ()})

@@ -1,4 +1,4 @@
-"""Whether an answer counts as an approval."""
+"""Rules for who may approve a plan."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from meta_prefect.plan.saved_plan import SavedPlan, fingerprint
 from meta_prefect.project import ApprovalModel
 
 KEY_PREFIX = "approval-"
-"""What the keys begin with under which Prefect keeps the questions of a run."""
+"""Prefix of the keys under which Prefect stores a run's questions."""
 
 
 def question_key(plan: SavedPlan, attempt: int) -> str:
-    """Under which key the question about a plan is asked: a run that starts over finds the answer to this very plan."""
+    """Return the key of the question about a plan, under which a restarted run finds the answer to that plan."""
     about = [plan.deploy_id, plan.now.isoformat(), {name: one.model_dump() for name, one in plan.states.items()}]
     return f"{KEY_PREFIX}{fingerprint(about)}-{attempt}"
 
 
 def why_not_by(name: str, started_by: str, rule: ApprovalModel) -> str | None:
-    """Why somebody may not approve; None where he may.
+    """Return why a person may not approve; None if they may.
 
     Args:
-        name: The name that he gives.
+        name: The name they give.
         started_by: Who started the deploy, such as ``ada@host`` or ``ada (user)``.
-        rule: Who approves, where that is said.
+        rule: The rule about who may approve.
     """
     if not rule.by:
         return None

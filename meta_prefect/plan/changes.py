@@ -1,4 +1,4 @@
-"""A plan as a value: a closed set of changes that explaining and applying both read."""
+"""The plan as a value: a closed set of change types, used both to explain and to apply it."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from meta_prefect.interfaces.json_diff import FieldChange, Record
 DEPLOYMENT = "deployment"
 
 ALREADY: Final = "already as wanted"
-"""Why nothing is done where nothing differs."""
+"""The reason given when nothing differs."""
 
 ScheduledRuns = Literal["kept", "regenerated", "deleted"]
-"""What becomes of the runs that a deployment's schedules have created already."""
+"""What happens to the runs already created by a deployment's schedules."""
 
 
 def creates_runs(record: Record) -> bool:
-    """Whether Prefect creates runs for a deployment: it has an active schedule, and is not paused."""
+    """Return whether Prefect creates runs for a deployment: it has an active schedule and is not paused."""
     schedules: dict[str, Record] = record.get("schedules") or {}
     return not record.get("paused") and any(schedule.get("active", True) for schedule in schedules.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a change is about.
+    """The object that a change is about.
 
     Attributes:
         kind: ``deployment``, or a component's kind.
-        name: Its name; of a deployment ``flow/deployment``.
+        name: Its name; for a deployment ``flow/deployment``.
     """
 
     kind: str
@@ -43,13 +43,13 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """It is not there yet.
+    """The object does not exist yet.
 
     Attributes:
-        fields: What it will have.
-        after: The record to be written.
-        remarks: What else users should know.
-        at: The moment of the deploy, from which schedules are looked at.
+        fields: Its fields.
+        after: The record to write.
+        remarks: Further notes for the user.
+        at: The time of the deploy, for previewing schedules.
     """
 
     subject: Subject
@@ -61,17 +61,18 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """It is there and differs.
+    """The object exists and differs.
 
     Attributes:
-        fields: Exactly what differs; only that is sent.
-        before: The live record as it was read.
-        after: The live record with what differs replaced.
-        counted: Whether a counted version goes up with this deploy.
-        kept: What operators have set and keep, by the place of its field.
-        at: The moment of the deploy, from which schedules are looked at.
-        renamed: The keys in ``before`` of the schedules that get another slug, by that.
-        takes_over: Why nobody manages it so far, so that only a deploy that adopts writes it; None where it is the project's.
+        fields: The exact differences; only these are sent.
+        before: The live record as read.
+        after: The live record with the differences applied.
+        counted: Whether this deploy increments a counted version.
+        kept: Operators' settings that are kept, by field path.
+        at: The time of the deploy, for previewing schedules.
+        renamed: The keys in ``before`` of schedules that get a new slug, by that slug.
+        takes_over: Why it is not managed by anyone, so that only an adopting deploy writes it; None if it belongs to the
+            project.
     """
 
     subject: Subject
@@ -87,12 +88,12 @@ class Update:
 
     @property
     def changed(self) -> Record:
-        """The whole values of the fields that differ, as they are sent."""
+        """The complete values of the differing fields, as sent."""
         return {key: self.after[key] for key in dict.fromkeys(field.path.partition(".")[0] for field in self.fields)}
 
     @property
     def scheduled_runs(self) -> ScheduledRuns | None:
-        """What becomes of scheduled runs: Prefect deletes them at every change. None for what is no deployment."""
+        """What happens to scheduled runs, which Prefect deletes on every change; None unless it is a deployment."""
         if self.subject.kind != DEPLOYMENT:
             return None
         if not creates_runs(self.before):
@@ -101,19 +102,19 @@ class Update:
 
     @property
     def only_counts(self) -> bool:
-        """Whether nothing differs but the version that goes up at each deploy."""
+        """Whether nothing differs but a version that is incremented on each deploy."""
         return self.counted and all(change.path == "version" for change in self.fields)
 
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """It is not touched, as it is there as wanted.
+    """The object is up to date and not touched.
 
     Attributes:
         reason: Why nothing is done.
-        live: The record as it was read.
-        kept: What operators have set and keep, by the place of its field.
-        keeps_version: Whether a version that counts deploys would have gone up, and stays for the sake of scheduled runs.
+        live: The record as read.
+        kept: Operators' settings that are kept, by field path.
+        keeps_version: Whether a counted version is not incremented, to preserve scheduled runs.
     """
 
     subject: Subject
@@ -126,15 +127,15 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class Offline(Unchanged):
-    """It is not touched, as it is there as wanted; but runs that need it would not start, for the reason that is given."""
+    """The object is up to date, but runs that need it would not start, for the given reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held(Unchanged):
-    """It is not touched, as somebody has asked for that; its live record is empty where it is not there.
+    """The object is on hold and not touched; its live record is empty if it does not exist.
 
     Attributes:
-        otherwise: What would be done if it were not held.
+        otherwise: What would be done without the hold.
     """
 
     otherwise: Change | None = None
@@ -142,10 +143,10 @@ class Held(Unchanged):
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """It is there, belongs to this project and environment, and is no longer wanted.
+    """The object exists, belongs to this project and environment, and is no longer wanted.
 
     Attributes:
-        reason: Why that is so, where it does not go without saying.
+        reason: The reason, unless it is obvious.
     """
 
     subject: Subject
@@ -163,12 +164,12 @@ C = TypeVar("C", bound=Change)
 
 @dataclass(eq=False)
 class Planned(Generic[W, L, C]):
-    """Something with what there is of it and what is to happen.
+    """An object with its desired state, its live state and the change between them.
 
     Attributes:
-        wanted: What it is to be; None where it is not wanted any more.
-        live: What there is; None where there is nothing yet.
-        change: What is to happen.
+        wanted: The desired state; None if it is no longer wanted.
+        live: The live state; None if it does not exist.
+        change: The planned change.
     """
 
     wanted: W
@@ -184,14 +185,14 @@ class Planned(Generic[W, L, C]):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a deploy will do: components first, then deployments, then what is no longer wanted.
+    """What a deploy will do: components first, then deployments, then objects that are no longer needed.
 
     Attributes:
-        components: Changes to what deployments need.
+        components: Changes to components.
         deployments: Changes to deployments.
-        orphans: Deployments of this project and environment that are no longer in the project: deleted, or left alone where
-            the deploy does not prune.
-        leaving: What deploys have made for deployments that no longer want it.
+        orphans: Deployments of this project and environment that are no longer in the project: deleted, or kept if the deploy
+            does not prune.
+        leaving: Objects that deploys created for deployments and that are no longer needed.
     """
 
     components: tuple[Change, ...] = field(default=())
@@ -207,20 +208,20 @@ class Plan:
 
     @property
     def writes(self) -> tuple[Change, ...]:
-        """The changes for which something is written."""
+        """The changes that write something."""
         return tuple(change for change in self if not isinstance(change, Unchanged))
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """The changes that somebody who asks "does the server differ from the project?" means.
+        """The changes in the sense of "does the server differ from the project?".
 
-        A version that only counts deploys is none of them.
+        Excludes versions that only count deploys.
         """
         return tuple(change for change in self.writes if not is_next_version(change))
 
 
 def before_of(change: Change) -> Record | None:
-    """The record that a change starts from; None where there is nothing yet."""
+    """Return the record before a change; None if the object does not exist."""
     match change:
         case Update(before=record) | Delete(before=record) | Unchanged(live=record):
             return record
@@ -229,30 +230,30 @@ def before_of(change: Change) -> Record | None:
 
 
 def after_of(change: Change) -> Record | None:
-    """The record that a change writes; None where it writes none."""
+    """Return the record that a change writes; None if it writes none."""
     return change.after if isinstance(change, Create | Update) else None
 
 
 def fields_of(change: Change | None) -> tuple[FieldChange, ...]:
-    """The fields that a change writes."""
+    """Return the fields that a change writes."""
     return change.fields if isinstance(change, Create | Update) else ()
 
 
 def kept_of(change: Change) -> Record:
-    """What operators have set and keep, by the place of its field."""
+    """Return the operators' settings that are kept, by field path."""
     return change.kept if isinstance(change, Update | Unchanged) else {}
 
 
 def records_of(change: Change) -> Iterator[Record]:
-    """The records of an object that a change knows: as it is, and as it is to be."""
+    """Yield the known records of an object: the live and the desired one."""
     return (record for record in (before_of(change), after_of(change)) if record is not None)
 
 
 def is_next_version(change: Change) -> bool:
-    """Whether nothing is to be written but a version that counts deploys."""
+    """Return whether a change writes nothing but the next counted version."""
     return isinstance(change, Update) and change.only_counts
 
 
 def is_taken_over(change: Change) -> bool:
-    """Whether to write it means to take it over from nobody."""
+    """Return whether a change takes over an unmanaged deployment."""
     return isinstance(change, Update) and change.takes_over is not None

@@ -1,4 +1,4 @@
-"""What can be known to be wrong with a deployment before anything is written."""
+"""Validates deployments before anything is written."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _REFERENCE = "{{"
 
 
 class _UnknownNameError(ConfigurationError):
-    """A key that nothing knows."""
+    """An unknown key."""
 
 
 _worst = cast("Callable[[Iterable[Any]], Any]", best_match)
 
 
 def check_parameters(deployment: Deployment) -> Iterator[ConfigurationError]:
-    """Check default parameters, and those of schedules, against the flow's own schema.
+    """Validate default parameters, including those of schedules, against the flow's own schema.
 
-    Prefect checks the first at best when they are stored, and the second never: their runs fail.
+    Prefect validates the former only when they are stored, if at all, and the latter never: their runs would fail.
     """
     for place, values in parameters_by_place(deployment).items():
         found = _check(values, deployment.form, f"{place} of {deployment.full_name}", "the flow has no parameter")
@@ -35,14 +35,14 @@ def check_parameters(deployment: Deployment) -> Iterator[ConfigurationError]:
 
 
 def parameters_by_place(deployment: Deployment) -> dict[str, Record]:
-    """A deployment's default parameters, and those of its schedules, each under the words that name them in a message."""
+    """Return a deployment's default parameters and those of its schedules, by the words that name them in messages."""
     of_schedules = {f"parameters of schedule {one.slug!r}": one.parameters for one in deployment.schedules or ()}
     of_smoke = {"parameters of the smoke run": deployment.smoke.parameters} if deployment.smoke is not None else {}
     return {"parameters": deployment.parameters, **of_schedules, **of_smoke}
 
 
 def check_smoke(deployment: Deployment) -> Iterator[ConfigurationError]:
-    """Check that a smoke run has a value for each parameter that its flow needs."""
+    """Check that a smoke run has a value for each required parameter of its flow."""
     if deployment.smoke is not None:
         for name in deployment.open_parameters:
             if name not in deployment.smoke.parameters:
@@ -55,13 +55,13 @@ def check_smoke(deployment: Deployment) -> Iterator[ConfigurationError]:
 def check_job_variables(
     deployment: Deployment, template: Record, additions: Record | None = None
 ) -> Iterator[ConfigurationError]:
-    """Check job variables against a pool's template. Prefect ignores unknown ones without a word.
+    """Validate job variables against a pool's template. Prefect silently ignores unknown ones.
 
     Args:
         deployment: The deployment.
-        template: The template of its pool as it will be. An empty one, as of a pool that no worker has served yet, says
-            nothing about job variables.
-        additions: What the deployment's builders would add to the template if somebody else did not keep it.
+        template: The future template of its pool. An empty one, from a pool that has not had a worker yet, says nothing about
+            job variables.
+        additions: What the deployment's builders would add to the template if it were ours.
     """
     if not template:
         return
@@ -75,7 +75,7 @@ def check_job_variables(
     for name in values.keys() & added.keys() - known.keys():
         yield _lacking(deployment, name, values.pop(name), additions or {})
     required: Collection[str] = schema.get("required") or ()
-    # Prefect takes null for whatever need not be there: the worker then does without.
+    # Prefect accepts null for anything optional: the worker then omits it.
     given = {
         name: value for name, value in values.items() if value is not None or name in required or name not in known
     }
@@ -93,7 +93,7 @@ def check_job_variables(
 def _unless_allowed(
     errors: Iterable[ConfigurationError], allowance: Allowed, deployment: Deployment
 ) -> Iterator[ConfigurationError]:
-    """What is wrong, but for what is unknown where that is allowed."""
+    """Drop errors about unknown names if those are allowed."""
     for error in errors:
         if not isinstance(error, _UnknownNameError):
             yield error
@@ -102,12 +102,12 @@ def _unless_allowed(
 
 
 def _nested(keys: Sequence[str], value: Any) -> Record:
-    """Read ``env.STAGE`` as the worker does: as a key within ``env``."""
+    """Expand ``env.STAGE`` as the worker does: as a key in ``env``."""
     return {keys[0]: _nested(keys[1:], value) if len(keys) > 1 else value}
 
 
 def _lacking(deployment: Deployment, name: str, value: object, additions: Record) -> ConfigurationError:
-    """Say what a pool that somebody else keeps would need for what a deployment asks for."""
+    """Explain what a pool managed by someone else lacks for a deployment."""
     place = next(_places(additions.get("job_configuration"), "{{ " + name + " }}", "job_configuration"), None)
     used = f" and `{{{{ {name} }}}}` to its `{place}`" if place else ""
     return ConfigurationError(
@@ -119,7 +119,7 @@ def _lacking(deployment: Deployment, name: str, value: object, additions: Record
 
 
 def _places(value: Any, wanted: str, place: str) -> Iterator[str]:
-    """Where a text stands within a template's patch."""
+    """Yield the paths of a text in a template patch."""
     if value == wanted:
         yield place
     elif is_mapping(value):
@@ -138,7 +138,7 @@ def _check(values: Mapping[str, Any], schema: Record, where: str, unknown: str) 
         if (error := _worst(_misfits(value, {**known[name], **shared}))) is not None:
             wrong: object = error.instance
             keys = (name, *(str(part) for part in error.absolute_path))
-            # Of several alternatives none fits: each says why.
+            # No alternative of a union matches: report why for each.
             messages = dict.fromkeys(inner.message for inner in error.context or [error])
             if is_secret_name(keys[-1]) and isinstance(wrong, str | int | float):
                 messages = {f"{HIDDEN} is not what the schema asks for": None}
@@ -147,7 +147,7 @@ def _check(values: Mapping[str, Any], schema: Record, where: str, unknown: str) 
 
 
 def _misfits(value: Any, schema: Record) -> list[Any]:
-    """What jsonschema finds. A schema that it cannot follow, as old templates have some, says nothing; the server judges it."""
+    """Validate with jsonschema. A schema it cannot process, as in some old templates, yields nothing; the server decides."""
     validator: Any = Draft202012Validator(schema)
     try:
         return [error for error in validator.iter_errors(value) if not _concerns_reference(error)]
@@ -156,9 +156,9 @@ def _misfits(value: Any, schema: Record) -> list[Any]:
 
 
 def _concerns_reference(error: Any) -> bool:
-    """Whether a value does not fit only because Prefect resolves it in the run.
+    """Return whether a value is invalid only because Prefect resolves it in the run.
 
-    It does so with ``{{ prefect.blocks.secret.x }}`` and with ``{"$ref": {"block_document_id": …}}``.
+    That is the case for ``{{ prefect.blocks.secret.x }}`` and ``{"$ref": {"block_document_id": …}}``.
     """
     instance: object = error.instance
     if (isinstance(instance, str) and _REFERENCE in instance) or (is_mapping(instance) and "$ref" in instance):

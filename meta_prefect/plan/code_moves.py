@@ -1,4 +1,4 @@
-"""Deployments whose code moves between a source that all hosts share and a folder of one host, or between two folders."""
+"""Detects deployments whose code moves between a shared source and a local folder, or between two folders."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class CodePlace:
     """Where runs get their code from.
 
     Attributes:
-        text: The place in words.
+        text: A description of the place.
         is_shared: Whether all hosts can reach it.
-        commit: The commit, where it is one of a Git repository.
+        commit: The commit, if it is a Git repository.
     """
 
     text: str
@@ -35,7 +35,7 @@ class CodePlace:
 
 @dataclass(frozen=True, slots=True)
 class CodeMove:
-    """One deployment's move."""
+    """The move of one deployment's code."""
 
     deployment: str
     before: CodePlace
@@ -43,12 +43,12 @@ class CodeMove:
 
     @property
     def leaves_shared(self) -> bool:
-        """Whether it is to a folder of one host, from where all hosts could reach it."""
+        """Whether it moves to a folder on one host, from a place that all hosts could reach."""
         return self.before.is_shared and not self.after.is_shared
 
 
 def place_of(record: Record) -> CodePlace | None:
-    """Where the runs of a deployment get their code from; None where its pull steps do not say it in a way that is known."""
+    """Return where a deployment's runs get their code from; None if its pull steps do not tell."""
     steps: list[Record] = record.get("pull_steps") or []
     variables: Record = record.get("job_variables") or {}
     name, inputs = next(iter(steps[0].items())) if steps and steps[0] else ("", None)
@@ -68,7 +68,7 @@ def place_of(record: Record) -> CodePlace | None:
 
 
 def move_of(change: Change) -> CodeMove | None:
-    """The move of a deployment's code to or from a folder of one host; None where there is none."""
+    """Return the move of a deployment's code to or from a local folder; None if there is none."""
     if not isinstance(change, Update):
         return None
     before, after = place_of(change.before), place_of(change.after)
@@ -78,12 +78,12 @@ def move_of(change: Change) -> CodeMove | None:
 
 
 def moves_of(plan: Plan) -> tuple[CodeMove, ...]:
-    """All moves of a plan."""
+    """Return all moves in a plan."""
     return tuple(move for change in plan.deployments if (move := move_of(change)) is not None)
 
 
 def without_move(change: Change) -> Change:
-    """A change as it would be if the code came from where it comes from now."""
+    """Return a change as it would be if the code stayed where it is."""
     if not isinstance(change, Update):
         return change
     fields = tuple(field for field in change.fields if field.path.partition(".")[0] != "pull_steps")
@@ -94,11 +94,11 @@ def without_move(change: Change) -> Change:
 
 
 def refused(moves: tuple[CodeMove, ...], host: str) -> ConflictError | None:
-    """Why code that a deployer deploys is not moved to a folder of one host unasked; None where none is.
+    """Return the error for code of a deployer's project that would move to a local folder; None if there is no such move.
 
     Args:
-        moves: The moves of a plan, of a project that has a deployer.
-        host: The host that deploys.
+        moves: The moves of a plan, for a project with a deployer.
+        host: The host that runs the deploy.
     """
     to_folder = tuple(move for move in moves if move.leaves_shared)
     if not to_folder:
@@ -111,11 +111,11 @@ def refused(moves: tuple[CodeMove, ...], host: str) -> ConflictError | None:
 
 
 def in_words(moves: tuple[CodeMove, ...], host: str) -> Iterator[str]:
-    """One sentence for all deployments that move alike.
+    """Yield a sentence for all deployments with the same move.
 
     Args:
         moves: The moves.
-        host: The host that deploys, whose folder it is.
+        host: The host that runs the deploy, with the folder.
     """
     alike: dict[tuple[str, str], int] = {}
     for move in moves:

@@ -1,11 +1,11 @@
-"""Deployments as records: what we want of one, and what the server says of one, in the same normal form.
+"""Deployments as records: the desired and the live one, in the same normal form.
 
-Whatever the server adds or rewrites by itself must not look like a difference:
+What the server adds or rewrites must not count as a difference:
 
-* it puts ``DTSTART:20200101T000000`` before a recurrence rule that has none (or a recent one, for rules by the minute);
+* it adds ``DTSTART:20200101T000000`` to a recurrence rule without one (or a recent one, for minutely rules);
 * ``./flow.py:etl`` is ``flow.py:etl``;
-* a missing description may be null, an empty string or, from older clients, the word ``None``;
-* the order of tags means nothing.
+* a missing description may be null, an empty string or, from older clients, the text ``None``;
+* the order of tags is irrelevant.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from meta_prefect.plan.schedule_record import live_schedule, schedule_record, sc
 
 @dataclass(frozen=True, slots=True)
 class LiveDeployment:
-    """A deployment as the server has it.
+    """A deployment on the server.
 
     Attributes:
         id: Its id.
         flow_name: The name of its flow.
         name: Its name.
         record: Its fields in normal form.
-        schedule_ids: The id of each schedule, by its key in the record: the slug, or ``id:<id>`` where somebody made one
-            without; in the order in which they were made.
-        untouched: What somebody has set of the fields that no deploy ever writes, by their place.
-        mark: The mark of what was applied last, see :mod:`meta_prefect.plan.applied`; None where it carries none.
+        schedule_ids: The id of each schedule, by its key in the record: the slug, or ``id:<id>`` if it was created without
+            one; in order of creation.
+        untouched: Values of fields that no deploy ever writes, by field path.
+        mark: The mark of what was last applied, see :mod:`meta_prefect.plan.applied`; None if there is none.
     """
 
     id: str
@@ -52,23 +52,23 @@ class LiveDeployment:
 
 
 def normal_description(text: str | None) -> str:
-    """Read the ways in which Prefect stores that there is no description as an empty one."""
+    """Normalize the various ways in which Prefect stores a missing description to an empty text."""
     return "" if text is None or text == "None" else text
 
 
 def normal_tags(tags: Iterable[str]) -> list[str]:
-    """Sort, and drop blanks and duplicates."""
+    """Sort tags, and drop blank and duplicate ones."""
     return sorted({tag for tag in tags if tag})
 
 
 def desired_record(deployment: Deployment, live: LiveDeployment | None = None) -> Record:
-    """The normal form of a deployment that we want: all that is ours, nothing that is left to the operator.
+    """Return the normal form of a desired deployment: everything that is ours, nothing that is left to the operator.
 
-    The version is missing where only the live one gives it.
+    The version is omitted if it depends on the live one.
 
     Args:
         deployment: The deployment.
-        live: The live one, if it is there.
+        live: The live deployment, if it exists.
     """
     record: Record = {
         "entrypoint": deployment.entrypoint or deployment.flow.entrypoint,
@@ -105,13 +105,13 @@ def desired_record(deployment: Deployment, live: LiveDeployment | None = None) -
 
 
 def _as_stored(form: Record, live: LiveDeployment | None) -> Record:
-    """A form as it is stored already, where that differs in nothing but empty parts, which clients write or leave out."""
+    """Return a parameter schema as already stored, if it differs only in empty parts, which clients may omit."""
     stored: Record = live.record["parameter_openapi_schema"] if live else {}
     return stored if _without_empty_parts(stored) == _without_empty_parts(form) else form
 
 
 def _strategy_as_stored(deployment: Deployment, live: LiveDeployment | None) -> str | None:
-    """A strategy as it is stored already, where it is what Prefect does for a limit without one, and a limit is to be there."""
+    """Return the stored strategy if it is Prefect's default for a limit without one, and there is to be a limit."""
     strategy = deployment.collision_strategy
     is_limited = live is not None and live.record["concurrency_limit"] and deployment.concurrency_limit != 0
     if strategy != "ENQUEUE" or live is None or not is_limited:
@@ -124,7 +124,7 @@ def _without_empty_parts(form: Record) -> Record:
 
 
 def _described(named: dict[str, Identified]) -> Iterator[str]:
-    """What rrules say that are named by it: Prefect's UI shows "every year" for one with days off, and no slug."""
+    """Describe rrules that are named by their rule: Prefect's UI shows "every year" for those with days off, and no slug."""
     for slug, one in named.items():
         in_words = one.schedule.in_words
         if one.schedule.rrule is not None and in_words is not None and slug.startswith(readable_slug(in_words)):
@@ -132,13 +132,13 @@ def _described(named: dict[str, Identified]) -> Iterator[str]:
 
 
 def live_deployment(answer: Record, flow_name: str) -> LiveDeployment:
-    """Read what ``/deployments/filter`` says of one deployment."""
+    """Convert an item of ``/deployments/filter`` to a live deployment."""
     limit: Record | None = answer.get("global_concurrency_limit")
     options: Record | None = answer.get("concurrency_options")
     form, mark = without_mark(answer.get("parameter_openapi_schema") or {})
     schedules: dict[str, Record] = {}
     schedule_ids: dict[str, str] = {}
-    # The server lists first what was changed last.
+    # The server lists the most recently changed first.
     items: list[Record] = sorted(answer.get("schedules") or [], key=lambda item: item.get("created") or "")
     for item in items:
         key = item.get("slug") or f"{WITHOUT_SLUG}{item['id']}"
@@ -191,7 +191,7 @@ def _untouched(answer: Record, schedules: Iterable[Record]) -> Iterator[tuple[st
 
 
 def field_changes(live: Record, wanted: Record) -> Iterable[FieldChange]:
-    """Yield where a live record differs from a wanted one in what the wanted one sets."""
+    """Yield the differences between a live and a desired record in the fields that the latter sets."""
     for key, value in wanted.items():
         before = live.get(key)
         yield from differences(schedules_to_compare(before or {}, value) if key == "schedules" else before, value, key)

@@ -1,4 +1,4 @@
-"""What has to happen so that the server is as the project wants it."""
+"""Computes the changes that bring the server to the project's desired state."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from meta_prefect.plan.ownership import (
     check_ownership,
     has_lost_its_mark,
     kept,
-    lost_mark_in_words,
+    lost_mark_message,
     refusal_of_unmanaged,
     taken_over,
     with_added,
     with_given_up,
-    with_handed_on,
+    with_inherited_activation,
 )
 from meta_prefect.plan.same_code import SameCode, with_live_commit
 from meta_prefect.plan.schedule_identity import recognised, renamed
@@ -47,7 +47,7 @@ from meta_prefect.plan.schedule_record import merged_schedule
 
 
 def next_integer(version: str | None) -> str:
-    """The version after a counted one; counting starts at 1, also after a version that is no number."""
+    """Return the next counted version; counting starts at 1, also after a version that is not a number."""
     return str(int(version) + 1) if version and version.isdecimal() else "1"
 
 
@@ -60,17 +60,18 @@ def diff_deployment(
 ) -> Change:
     """Compare a deployment with the live one of the same name.
 
-    Where nobody manages the live one, the change is what taking it over means.
+    For an unmanaged live deployment, the change is what taking it over would do.
+
 
     Args:
-        desired: The deployment as it is wanted.
-        live: The live one; None where there is none.
-        predecessor: The live one of another name whose place a new one takes.
-        last: What the last deploy wrote of it; None where that is not known, and what the recipe does not set is kept.
-        same_code: Tells whether another commit has the project's files as they are deployed.
+        desired: The desired deployment.
+        live: The live one; None if it does not exist.
+        predecessor: The live deployment of another name that a new one replaces.
+        last: Its last ledger entry; None if unknown, and what the recipe does not set is kept.
+        same_code: Returns whether another commit has the same project files as the deployed one.
 
     Raises:
-        ConflictError: The live one belongs to another project or environment; or the one whose place it takes to nobody.
+        ConflictError: The live one belongs to another project or environment, or the one it replaces is not managed.
     """
     subject = Subject(DEPLOYMENT, desired.full_name)
     notes = (schedule.note for schedule in desired.schedules or () if schedule.note)
@@ -91,9 +92,9 @@ def diff_deployment(
     if last is not None:
         applied = last.after and renamed(last.after, names.renamed)
         wanted = with_given_up(wanted, seen.record, applied, last.ours, last.made("schedules"))
-    wanted = with_handed_on(wanted, seen.record, names.given)
+    wanted = with_inherited_activation(wanted, seen.record, names.given)
     if wanted["work_pool_name"] != live.record["work_pool_name"]:
-        # A queue belongs to its pool: in another one Prefect puts the deployment into the default queue.
+        # A queue belongs to its pool: in another pool, Prefect would use the default queue.
         wanted = {"work_queue_name": DEFAULTS["work_queue_name"], **wanted}
     fields = (*names.changes, *field_changes(seen.record, wanted))
     version = _counted_version(desired, live.record["version"]) if isinstance(desired.version, VersionRule) else None
@@ -131,7 +132,8 @@ def _created(desired: Deployment, predecessor: LiveDeployment | None, wanted: Re
     if isinstance(desired.version, VersionRule):
         wanted["version"] = _counted_version(desired, predecessor.record["version"] if predecessor else None)
     if desired.context.preview:
-        # Somebody looks at it first. Whether it goes on is the operators' then, unless the project says so.
+        # Start paused, so that someone can look at it first. Unless the project sets it, unpausing is then up to the
+        # operators.
         wanted = {"paused": True, **wanted}
     return Create(
         Subject(DEPLOYMENT, desired.full_name),
@@ -145,7 +147,7 @@ def _created(desired: Deployment, predecessor: LiveDeployment | None, wanted: Re
 def _ownership(
     desired: Deployment, live: LiveDeployment, last: LedgerEntry | None
 ) -> tuple[str | None, tuple[str, ...]]:
-    """Why nobody manages a live deployment, or None where the project does; and what to say about whose it is.
+    """Return why a live deployment is unmanaged, or None if the project owns it; and remarks about its ownership.
 
     Raises:
         ConflictError: It belongs to another project or environment.
@@ -155,9 +157,9 @@ def _ownership(
     if owner(live.record["tags"]) is not None:
         return None, tuple(taken_over(desired, live))
     if last is not None and has_lost_its_mark(live, last.id, last.after, context.names):
-        return None, (lost_mark_in_words(desired.full_name, context.project),)
+        return None, (lost_mark_message(desired.full_name, context.project),)
     is_given_up = last is not None and last.id == live.id and last.after is not None
-    why = last.gave_up if last is not None and is_given_up else NOT_MANAGED
+    why = last.disowned_text if last is not None and is_given_up else NOT_MANAGED
     becomes = (
         "this project takes it over" if context.adopt else "a deploy with --adopt changes it so, another is refused"
     )
@@ -167,27 +169,27 @@ def _ownership(
 def is_before(
     change: Change, live: LiveDeployment | None, planned_old: LiveDeployment | None, old: LiveDeployment | None
 ) -> bool:
-    """Whether a deployment, and the one whose place it takes, are still what the plan saw."""
+    """Return whether a deployment, and the one it replaces, are unchanged since they were planned."""
     return is_same(before_of(change), live and live.record) and is_same(
         planned_old and planned_old.record, old and old.record
     )
 
 
 def is_after(change: Change, live: LiveDeployment) -> bool:
-    """Whether a deployment is what the plan makes of it."""
+    """Return whether a deployment is already in the planned state."""
     after = after_of(change)
     return after is not None and not tuple(field_changes(live.record, after))
 
 
 def needs_history(desired: Deployment, live: LiveDeployment) -> bool:
-    """Whether what the last deploy wrote matters: where something is set that the recipe does not set, or the mark is gone."""
+    """Return whether the last deploy's entry matters: a field not set by the recipe is set, or the mark is gone."""
     wanted = desired_record(desired, live)
     theirs = added_by_operators(wanted, live.record, {})
     return owner(live.record["tags"]) is None or bool(kept(wanted, live, {k: v for k, v in theirs.items() if v}))
 
 
 def unfilled_parameters(desired: Deployment) -> Iterator[str]:
-    """Say which scheduled runs will fail because a parameter that the flow needs has no value."""
+    """Yield which scheduled runs will fail because a required parameter has no value."""
     for schedule in desired.schedules or ():
         if missing := [name for name in desired.open_parameters if name not in schedule.parameters]:
             yield f"scheduled runs will fail (no value for {', '.join(missing)})"
@@ -195,16 +197,16 @@ def unfilled_parameters(desired: Deployment) -> Iterator[str]:
 
 def _counted_version(desired: Deployment, live_version: str | None) -> str:
     context, following = desired.context, next_integer(live_version)
-    # A recorded plan fixes when to count, never by how much.
+    # A saved plan determines whether to count, but never by how much.
     if (planned := context.versions.get(desired.full_name)) is not None and planned in (live_version, following):
         return planned
     return live_version if live_version is not None and not context.next_versions else following
 
 
 def _version_stays(desired: Deployment, live: Record, following: str | None) -> bool:
-    """Whether a counted version, the only thing to write, is not worth the scheduled runs that Prefect would delete.
+    """Return whether the next counted version, as the only change, is not worth deleting scheduled runs.
 
-    A version that a plan has fixed is written, so that the plan is done as it was shown.
+    A version fixed by a plan is written, so that the plan is applied as shown.
     """
     context, version = desired.context, live["version"]
     if context.bump or desired.full_name in context.versions or not (version or "").isdecimal():
@@ -213,7 +215,7 @@ def _version_stays(desired: Deployment, live: Record, following: str | None) -> 
 
 
 def _set_by_operators(desired: Deployment, live: Record, wanted: Record) -> Record:
-    """What operators set on a deployment whose place another one takes, as far as the recipe leaves it to them."""
+    """Return the operators' settings on a replaced deployment, as far as the recipe leaves them to operators."""
     kept = {key: live[key] for key in ("paused", "concurrency_limit", "collision_strategy", "work_queue_name")}
     if live["work_pool_name"] != wanted["work_pool_name"]:
         del kept["work_queue_name"]
@@ -227,7 +229,7 @@ def _set_by_operators(desired: Deployment, live: Record, wanted: Record) -> Reco
 
 
 def _after(live: Record, wanted: Record) -> Record:
-    """The live record with what is ours replaced; what the operator owns inside a schedule stays."""
+    """Merge the desired record into the live one; operators' fields inside a schedule are kept."""
     after = {**live, **wanted}
     if "schedules" in wanted:
         after["schedules"] = {
@@ -237,10 +239,10 @@ def _after(live: Record, wanted: Record) -> Record:
 
 
 def diff_component(component: Component, live: Record | None) -> Change:
-    """Compare a component with what is there.
+    """Compare a component with its live state.
 
     Raises:
-        ConflictError: What is there cannot be made into what is wanted.
+        ConflictError: The live object cannot be changed to the desired state.
     """
     subject = Subject(*component.key)
     fields = tuple(component.compare(live))

@@ -1,4 +1,4 @@
-"""What a deployment is once its project has given it up."""
+"""The state of a deployment after its project has disowned it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from meta_prefect.plan.ledger import LedgerEntry
 from meta_prefect.plan.schedule_identity import WITHOUT_SLUG, schedules_of
 
 
-def given_up(live: LiveDeployment, history: Iterable[LedgerEntry]) -> Record:
-    """The record of a deployment without the project's mark: its tag, and the slugs that it gave to schedules that had none.
+def disowned_record(live: LiveDeployment, history: Iterable[LedgerEntry]) -> Record:
+    """Return a deployment's record without the project's marks: its tag, and the slugs given to schedules without one.
 
-    With slugs on all schedules, Prefect refuses a ``prefect deploy`` that knows none.
+    If all schedules have slugs, Prefect rejects a ``prefect deploy`` whose schedules have none.
 
     Args:
         live: The deployment.
-        history: What was written of it.
+        history: Its ledger entries.
     """
     records = (record for entry in history for record in (entry.before, entry.after) if record is not None)
     recorded = {key for record in records for key in schedules_of(record)}

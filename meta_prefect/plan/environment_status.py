@@ -1,4 +1,4 @@
-"""How an environment of a project stands, in one line."""
+"""The status of an environment of a project, in one line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from meta_prefect.interfaces.commits import short_commit
-from meta_prefect.interfaces.moments import about
+from meta_prefect.interfaces.times import about
 from meta_prefect.plan.ledger import LedgerPage
 from meta_prefect.plan.outcomes import counted
 from meta_prefect.plan.previews import expiry_in_words
@@ -18,15 +18,16 @@ State = Literal["empty", "in sync", "drifted", "outdated", "not described", "unk
 
 
 class EnvironmentStatus(BaseModel):
-    """How an environment stands; also an item of what ``meta-prefect environments --output json`` prints. Its form is stable.
+    """The status of an environment, and an item of the output of ``meta-prefect environments --output json``. A stable format.
 
     Attributes:
         environment: Its name.
-        server: The address of its Prefect API; None where there is none.
-        profile: The Prefect profile that leads there, where the project names one.
-        state: ``empty``: nothing of the project is there. ``in sync``: a deploy would write nothing. ``drifted``: somebody has
-            changed the server since the last deploy. ``outdated``: the project wants something that is not deployed yet. ``not
-            described``: the project file names other environments, and not this one. ``unknown``: it could not be found out.
+        server: The URL of its Prefect API; None if there is none.
+        profile: The Prefect profile for that API, if the project names one.
+        state: ``empty``: it contains nothing of the project. ``in sync``: a deploy would write nothing. ``drifted``: the
+            server was changed since the last deploy. ``outdated``: the project has changes that are not deployed yet. ``not
+            described``: the project file describes other environments, and not this one. ``unknown``: it could not be
+            determined.
         deployments: How many deployments the project has there.
         drifted: The names of those that have drifted.
         deployed_at: When it was last deployed.
@@ -34,9 +35,9 @@ class EnvironmentStatus(BaseModel):
         commit: From which commit.
         run_id: The run that did it.
         since: When a preview was first deployed.
-        expires: When a preview is taken down.
-        protected: Whether it is never taken down as a whole.
-        problem: Why its state is not known.
+        expires: When a preview is destroyed.
+        protected: Whether it is protected from being destroyed.
+        problem: Why its state is unknown.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -57,7 +58,7 @@ class EnvironmentStatus(BaseModel):
     problem: str | None = None
 
     def cells(self, now: datetime) -> tuple[str, str, str, str, str]:
-        """Its name, state, last deploy, commit and server, for people."""
+        """Return its name, state, last deploy, commit and server, as text."""
         state = f"{len(self.drifted)} of {self.deployments} drifted" if self.drifted else self.state
         if self.deployments and not self.drifted:
             state = f"{counted(self.deployments, 'deployment')}, {state}"
@@ -71,10 +72,10 @@ class EnvironmentStatus(BaseModel):
 
 
 def state_of(found: ProjectStatus | None, deployments: int) -> tuple[State, tuple[str, ...]]:
-    """The state of an environment, and which of its deployments have drifted.
+    """Return the state of an environment, and which of its deployments have drifted.
 
     Args:
-        found: How the project stands there; None where it does not describe the environment.
+        found: The project's status there; None if the project does not describe the environment.
         deployments: How many deployments it has there.
     """
     if found is None:
@@ -88,7 +89,7 @@ def state_of(found: ProjectStatus | None, deployments: int) -> tuple[State, tupl
 
 
 def last_deploy(page: LedgerPage | None) -> dict[str, object]:
-    """What an environment's status says of its last deploy."""
+    """Return the fields of an environment's status about its last deploy."""
     if page is None:
         return {}
     return {"deployed_at": page.at, "deployed_by": page.by, "commit": page.commit, "run_id": page.run_id}

@@ -1,4 +1,4 @@
-"""An environment that nothing is deployed to yet: meant as it is, or a slip of the keyboard."""
+"""Detects whether a new environment's name is likely a typo."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _ALIKE: Final = 0.66
 
 
 def near_miss(environment: str, known: Collection[str]) -> str | None:
-    """The known environment that was probably meant; None where the name is one of its own.
+    """Return the known environment that was probably meant; None if the name is distinct.
 
-    A slip is a letter more, less, other or elsewhere: ``dev-eu`` beside ``dev`` is none.
+    A typo is an inserted, missing, wrong or transposed letter: ``dev-eu`` is not a typo of ``dev``.
     """
     likeness = {
         SequenceMatcher(None, environment.lower(), one.lower()).ratio(): one
@@ -25,18 +25,18 @@ def near_miss(environment: str, known: Collection[str]) -> str | None:
 
 
 def check_environment(project: str, environment: str, known: Collection[str]) -> str | None:
-    """Question an environment in which the project has no deployment.
+    """Check an environment in which the project has no deployment.
 
     Args:
         project: The project.
         environment: The environment.
-        known: The environments that the project is known in.
+        known: The project's known environments.
 
     Returns:
-        What to remark; None where nothing is known of the project, or the environment is.
+        A remark; None if nothing is known about the project, or the environment is known.
 
     Raises:
-        TargetError: It is nearly the name of another one.
+        TargetError: The name is likely a typo of another one.
     """
     if not known or environment in known:
         return None

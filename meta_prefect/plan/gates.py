@@ -1,4 +1,4 @@
-"""From where an environment may be deployed: a branch, and without uncommitted changes."""
+"""Gates: from where an environment may be deployed to, such as a branch without uncommitted changes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def closed_gates(environment: Environment, checkout: Checkout | None) -> Iterator[ConfigurationError]:
-    """Say why an environment may not be deployed from a folder.
+    """Yield why an environment may not be deployed to from a folder.
 
     Args:
-        environment: What the project says of it.
-        checkout: What Git knows of the folder; None where it is in no repository.
+        environment: The project's settings for it.
+        checkout: The Git checkout of the folder; None outside a repository.
     """
     name, says = environment.name, environment.says
     if says.branches:

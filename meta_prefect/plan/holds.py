@@ -1,7 +1,7 @@
-"""Holds: what somebody has asked to be left alone, until when and why.
+"""Holds: requests to leave a deployment alone, with a reason and an optional end.
 
-A hold is a Prefect Variable of its own, never a change of the deployment: any change of a deployment deletes the runs that its
-schedules have created. All of them carry one tag, by which they are read at once.
+A hold is a separate Prefect Variable rather than a change of the deployment, because any change of a deployment deletes the
+runs that its schedules have created. All of them have the same tag, so that they can be read at once.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from meta_prefect.interfaces.json_diff import Record
-from meta_prefect.interfaces.moments import Moment, read_length
 from meta_prefect.interfaces.names import artifact_key
+from meta_prefect.interfaces.times import Moment, read_length
 from meta_prefect.plan.changes import Change, Held, Unchanged, kept_of
 from meta_prefect.plan.soundness import why_unsound
 
 HOLD_TAG: Final = "meta-prefect-hold"
-"""The tag of the variables that hold deployments."""
+"""The tag of the variables that store holds."""
 
-LONGEST_REASON: Final = 500
-"""Characters of a reason; a variable takes less than 5,000."""
+MAX_REASON_LENGTH: Final = 500
+"""Maximum length of a reason; a variable holds less than 5,000 characters."""
 
-_LONGEST_NAME: Final = 200
+_MAX_NAME_LENGTH: Final = 200
 
 Scope = Literal["all", "automatic"]
-"""``all``: nothing writes the deployment. ``automatic``: scheduled and healing deploys do not; an explicit one ends the hold."""
+"""``all``: nothing writes the deployment. ``automatic``: scheduled and healing deploys do not; explicit ones end it."""
 
 
 def _in_one_line(text: Any) -> Any:
-    """Text for people, in which nothing acts on a terminal."""
+    """Clean text for display, so that nothing in it affects a terminal."""
     return (
         " ".join("".join(one if one.isprintable() else " " for one in text).split()) if isinstance(text, str) else text
     )
@@ -44,15 +44,15 @@ OneLine = Annotated[str, BeforeValidator(_in_one_line)]
 
 
 class Hold(BaseModel):
-    """That a deployment is left alone.
+    """A hold on a deployment.
 
     Attributes:
         deployment: ``flow/deployment``.
-        by: Who asked for it.
+        by: Who requested it.
         at: When.
-        until: When it ends by itself; None for never.
-        because: Why.
-        scope: Whom it stops.
+        until: When it expires; None for never.
+        because: The reason.
+        scope: Which deploys it blocks.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
@@ -61,24 +61,24 @@ class Hold(BaseModel):
     by: OneLine = Field(min_length=1, max_length=300)
     at: Moment
     until: Moment | None = None
-    because: OneLine = Field(min_length=1, max_length=LONGEST_REASON)
+    because: OneLine = Field(min_length=1, max_length=MAX_REASON_LENGTH)
     scope: Scope = "all"
 
     @property
     def variable(self) -> str:
-        """The name of the variable that it is stored in."""
+        """The name of the variable that stores it."""
         return hold_name(self.deployment)
 
     def counts(self, now: datetime) -> bool:
-        """Whether it has not run out."""
+        """Return whether it has not expired."""
         return self.until is None or now < self.until
 
     def stops(self, now: datetime, *, automatic: bool) -> bool:
-        """Whether a deploy at a moment leaves the deployment alone.
+        """Return whether it blocks a deploy at some time.
 
         Args:
-            now: The moment.
-            automatic: Whether nobody asked for the deploy: it was scheduled, or heals.
+            now: The time.
+            automatic: Whether the deploy was not started by a person: it was scheduled, or heals.
         """
         return self.counts(now) and (automatic or self.scope == "all")
 
@@ -90,29 +90,29 @@ class Hold(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class StoredHold:
-    """A hold, and the id of the variable that it is stored in."""
+    """A hold, and the id of the variable that stores it."""
 
     variable_id: str
     hold: Hold
 
 
 Holds = Mapping[str, StoredHold]
-"""The holds that there are, by ``flow/deployment``."""
+"""All holds, by ``flow/deployment``."""
 
 
 def counting(holds: Holds, now: datetime) -> dict[str, Hold]:
-    """The holds that have not run out, by ``flow/deployment``."""
+    """Return the holds that have not expired, by ``flow/deployment``."""
     return {name: stored.hold for name, stored in holds.items() if stored.hold.counts(now)}
 
 
 def hold_name(deployment: str) -> str:
-    """The name of the variable that holds a deployment: readable, and its own."""
+    """Return the name of the variable for a deployment's hold: readable and unique."""
     digest = hashlib.sha256(deployment.encode()).hexdigest()[:8]
-    return f"{artifact_key(f'meta-prefect-hold-{deployment}')[:_LONGEST_NAME].strip('-')}-{digest}"
+    return f"{artifact_key(f'meta-prefect-hold-{deployment}')[:_MAX_NAME_LENGTH].strip('-')}-{digest}"
 
 
 def hold_of(variable: Record) -> Hold | str:
-    """Read a hold from the variable that it is stored in; else why that is not possible."""
+    """Parse the hold stored in a variable; on failure return the reason."""
     try:
         hold = Hold.model_validate(variable.get("value"))
     except ValidationError as error:
@@ -121,33 +121,33 @@ def hold_of(variable: Record) -> Hold | str:
 
 
 def release_command(deployment: str) -> str:
-    """What to type to release a deployment."""
+    """Return the command that releases a deployment."""
     return f"meta-prefect release {shlex.quote(deployment)}"
 
 
 def held(change: Change, hold: Hold, live: Record | None) -> Held:
-    """What becomes of a change to a deployment that is held: nothing.
+    """Replace a change to a deployment on hold by no change.
 
     Args:
         change: What would be done otherwise.
         hold: The hold.
-        live: The deployment as it was read; None where it is not there.
+        live: The deployment as read; None if it does not exist.
     """
-    # What is said of a change does not hold where it is not made.
+    # Remarks about a change do not apply if it is not made.
     remarks = change.remarks if isinstance(change, Unchanged) else ()
     return Held(change.subject, str(hold), live or {}, remarks, kept_of(change), otherwise=change)
 
 
 def read_until(text: str, now: datetime) -> datetime:
-    """Read until when a deployment is to be held.
+    """Parse until when a deployment is to be held.
 
     Args:
-        text: A date such as ``2026-12-01`` (its beginning in UTC), a time such as ``2026-12-01T18:00+01:00``, or how long:
+        text: A date such as ``2026-12-01`` (its start in UTC), a time such as ``2026-12-01T18:00+01:00``, or a duration:
             ``30m``, ``12h``, ``3d``, ``2w``.
-        now: The moment from which a length counts.
+        now: The time from which a duration counts.
 
     Raises:
-        ValueError: It is none of these, or past.
+        ValueError: It has another form, or is in the past.
     """
     wanted = text.strip()
     if (length := read_length(wanted)) is not None:

@@ -1,4 +1,4 @@
-"""What deploys have made for deployments, and no deployment wants any more: it leaves with the deploy."""
+"""Objects that deploys created for deployments and that no deployment needs any more: they are removed by the deploy."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from meta_prefect.plan.outcomes import listed
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """What becomes of the deployments that something may be there for.
+    """What happens to the deployments that use an object.
 
     Attributes:
-        decided: Those that a deploy writes, leaves as they are, or deletes, each with the ``flow/deployment`` whose outcome
-            tells whether that went well. The keys are names as ``flow/deployment``, and ids.
-        gone: Those that are not there any more, by name.
-        is_whole: Whether the plan is of the whole project, so that what nobody uses is known not to be wanted.
+        decided: Deployments that a deploy writes, leaves unchanged or deletes, each with the ``flow/deployment`` whose
+            outcome tells whether that succeeded. The keys are names as ``flow/deployment``, and ids.
+        gone: The names of deployments that no longer exist.
+        is_whole: Whether the plan covers the whole project, so that unused objects are known to be unneeded.
     """
 
     decided: Mapping[str, str]
@@ -28,10 +28,10 @@ class Users:
 
 @dataclass(eq=False)
 class PlannedRemoval(Planned[None, Owned, Delete]):
-    """Something that is there and leaves.
+    """An object that is to be removed.
 
     Attributes:
-        awaits: The deployments that must have been deployed, or deleted, before.
+        awaits: The deployments that must be deployed or deleted first.
     """
 
     awaits: frozenset[str]
@@ -40,13 +40,13 @@ class PlannedRemoval(Planned[None, Owned, Delete]):
 def leaving_of(
     made: Iterable[Owned], claimed: Collection[str], wanted: Collection[ComponentKey], users: Users
 ) -> list[PlannedRemoval]:
-    """Find what leaves.
+    """Find the objects to remove.
 
     Args:
-        made: What deploys have made.
-        claimed: The ids of what the components of this deploy are.
-        wanted: The keys of what deployments go on using without asking for it.
-        users: What becomes of the deployments.
+        made: The objects created by deploys.
+        claimed: The ids of objects managed by this deploy's components.
+        wanted: The keys of objects that deployments keep using without requiring them.
+        users: What happens to the deployments.
     """
     found: list[PlannedRemoval] = []
     for one in made:

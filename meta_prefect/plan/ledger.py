@@ -1,7 +1,7 @@
-"""The ledger: what each run that deploys wrote, before and after. History, drift and rollback read it.
+"""The ledger: what each run of a deploy wrote, before and after. History, drift and rollback read it.
 
-There is no state file: a run leaves its page as an artifact, and what is on the server stays the truth. Records hold references
-to secrets, never their values, and so does the ledger.
+There is no state file: a run stores its page as an artifact, and the server remains the source of truth. Records contain
+references to secrets, never their values, and so does the ledger.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from meta_prefect.interfaces.approval import Approval
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.json_diff import FieldChange, Record
-from meta_prefect.interfaces.moments import Moment
 from meta_prefect.interfaces.tags import Names, owner
+from meta_prefect.interfaces.times import Moment
 from meta_prefect.plan.changes import Change, Create, Delete, Unchanged, Update
 from meta_prefect.plan.deployment_record import field_changes
 from meta_prefect.plan.ownership import DEFAULTS, SHARED, Shared
@@ -29,29 +29,29 @@ from meta_prefect.plan.soundness import sound_record
 from meta_prefect.project.naming import slug
 
 ARTIFACT_TYPE: Final = "ledger"
-"""The type of the artifacts; the Prefect UI shows the data of a type that it does not know as JSON."""
+"""The artifact type; the Prefect UI shows data of unknown types as JSON."""
 
 PUT_BACK: Final = "put back"
-"""In place of a recipe: a deploy has put back what it could not leave as it had written it."""
+"""Used instead of a recipe's name for the restore after a failed deploy."""
 
 Action = Literal["created", "updated", "deleted", "rolled back", "found", "disowned"]
 StoredRecord = Annotated[Record, AfterValidator(sound_record)]
 
 
 class LedgerEntry(BaseModel):
-    """What was written of one deployment.
+    """What was written to one deployment.
 
     Attributes:
         deployment: ``flow/deployment``.
-        action: What was done; ``found`` is nothing, but what it was before the project took it over.
-        id: Its id on the server; None where that was not known yet.
-        version: Its version since then; of a deleted one the last.
-        before: Its record as it was; None where there was none.
-        after: Its whole record since then, what operators had set included; None where it was deleted.
-        ours: The fields that the recipe set: names of the record's keys, and ``schedules.<slug>.active`` for a schedule whose
-            activation it set. The other ones are the operators'.
-        own: The recipe's part of the fields to which operators may add: the slugs of its schedules, and its tags. None on a page
-            that is older than this field: there all of it is the recipe's.
+        action: What was done; ``found`` records its state before the project took it over.
+        id: Its id on the server; None if not known yet.
+        version: Its version afterwards; for a deleted one, the last.
+        before: Its record before; None if it did not exist.
+        after: Its complete record afterwards, including operators' settings; None if it was deleted.
+        ours: The fields set by the recipe: names of the record's keys, and ``schedules.<slug>.active`` for a schedule whose
+            activation it set. All other fields are the operators'.
+        own: The recipe's part of the fields that operators may add to: the slugs of its schedules, and its tags. None on
+            pages older than this field, where all of it is the recipe's.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
@@ -66,24 +66,24 @@ class LedgerEntry(BaseModel):
     own: dict[Shared, tuple[str, ...]] | None = None
 
     def made(self, field: Shared) -> frozenset[str]:
-        """The recipe's part of a field to which operators may add, as far as it was there since."""
+        """Return the recipe's part of a field that operators may add to, as far as it existed afterwards."""
         if self.after is None or (self.own is None and field not in self.ours):
             return frozenset()
         return frozenset(self.after.get(field) or () if self.own is None else self.own.get(field, ()))
 
     @property
     def is_managed(self) -> bool:
-        """Whether it is there since, and the project manages it."""
+        """Whether it exists afterwards and is managed by the project."""
         return self.after is not None and owner(self.after.get("tags") or ()) is not None
 
     @property
-    def gave_up(self) -> str:
-        """In words, that the project no longer manages the deployment since."""
+    def disowned_text(self) -> str:
+        """A description of the fact that the project no longer manages the deployment."""
         return "it was disowned" if self.action == "disowned" else "a rollback gave it back"
 
     @property
     def fields(self) -> tuple[FieldChange, ...]:
-        """The fields of a deployment that was there before and is there since, as far as they differ."""
+        """The differences of a deployment that existed before and after."""
         if self.before is None or self.after is None:
             return ()
         names = alike(self.before, self.after)
@@ -92,7 +92,7 @@ class LedgerEntry(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class PageHead:
-    """Whose page of the ledger it is; see :class:`LedgerPage`."""
+    """The header of a ledger page; see :class:`LedgerPage`."""
 
     project: str
     environment: str
@@ -104,7 +104,7 @@ class PageHead:
 
     @classmethod
     def of(cls, context: DeployContext, recipe: str) -> PageHead:
-        """The head of what a deploy writes by a recipe."""
+        """Create the header for what a deploy writes with a recipe."""
         return cls(
             context.project,
             context.environment,
@@ -121,18 +121,18 @@ class LedgerPage(BaseModel):
 
     Attributes:
         project: The project that owns the deployments.
-        environment: The environment that was deployed to.
-        recipe: The recipe that deployed.
-        deploy_id: Names the deploy; the pages of all its recipes carry the same one.
+        environment: The environment deployed to.
+        recipe: The recipe that was run.
+        deploy_id: The id of the deploy, shared by the pages of all its recipes.
         run_id: The flow run that wrote.
-        commit: The Git commit that was deployed, with ``+dirty`` where it was changed since.
-        at: When, with its UTC offset.
-        by: Who deployed: ``user@host``, or who made the run that did.
-        approval: Who approved it, where somebody was asked.
-        promoted_from: The environment whose live commit was deployed, where that was asked for.
-        entries: What was written, in the order of writing.
-        finished: Whether the run got as far as noting what it really wrote. A page is begun before the first write with what
-            is about to be written, so that a deploy that is killed leaves a trace.
+        commit: The deployed Git commit, with ``+dirty`` for uncommitted changes.
+        at: When, with a UTC offset.
+        by: Who deployed: ``user@host``, or who created the run.
+        approval: The approval, if one was required.
+        promoted_from: The environment whose live commit was promoted, if any.
+        entries: What was written, in order.
+        finished: Whether the run recorded what it really wrote. A page is begun before the first write, with what is about to
+            be written, so that a killed deploy leaves a trace.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
@@ -152,18 +152,18 @@ class LedgerPage(BaseModel):
 
     @property
     def key(self) -> str:
-        """Under which the artifact is stored."""
+        """The key of the artifact."""
         return f"{key_prefix(self.project, self.environment)}{slug(self.recipe)}"
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """An entry with the page that it stands on.
+    """A ledger entry with its page.
 
     Attributes:
         page: The page.
         entry: The entry.
-        doubt: Why the page does not count; None where it does.
+        doubt: Why the page does not count; None if it does.
     """
 
     page: LedgerPage
@@ -171,18 +171,18 @@ class HistoryEntry:
     doubt: Doubt | None = None
 
     @property
-    def is_nobodys(self) -> bool:
-        """Whether it tells what the deployment was while nobody managed it."""
+    def is_unmanaged(self) -> bool:
+        """Whether it records the deployment's state before it was managed."""
         return self.entry.after is not None and owner(self.entry.after.get("tags") or ()) is None
 
     @property
     def is_certain(self) -> bool:
-        """Whether it was written; what a killed deploy was about to write may not have been."""
+        """Whether it was certainly written; a killed deploy may not have written everything it began."""
         return self.page.finished
 
     def __str__(self) -> str:
-        """``version 3``, or when it was written where it has no version."""
-        if self.is_nobodys:
+        """``version 3``, or when it was written if it has no version."""
+        if self.is_unmanaged:
             return (
                 "what it was before this project had it"
                 if self.entry.action == "found"
@@ -196,12 +196,12 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class StoredPage:
-    """A page as it is on the server.
+    """A page as stored on the server.
 
     Attributes:
-        artifact_id: The artifact that it is.
+        artifact_id: Its artifact.
         page: The page.
-        doubt: Why it does not count; None where it does.
+        doubt: Why it does not count; None if it does.
     """
 
     artifact_id: str
@@ -209,7 +209,7 @@ class StoredPage:
     doubt: Doubt | None = None
 
     def of(self, deployment: str) -> Iterator[HistoryEntry]:
-        """What it says of a deployment."""
+        """Yield its entries about a deployment."""
         return (
             HistoryEntry(self.page, entry, self.doubt) for entry in self.page.entries if entry.deployment == deployment
         )
@@ -222,16 +222,16 @@ CUT_OFF: Final = (
 
 
 def key_prefix(project: str, environment: str | None = None) -> str:
-    """What the keys of a project's ledger begin with. Other projects' keys may begin like that too."""
+    """Return the prefix of the keys of a project's ledger. Other projects' keys may have the same prefix."""
     return f"ledger-{slug(project)}-" + (f"{slug(environment)}-" if environment is not None else "")
 
 
 def entry_of(change: Change, wanted: Record) -> LedgerEntry | None:
-    """The entry for a change that was written; None where nothing was.
+    """Return the ledger entry for a change that was written; None if nothing was.
 
     Args:
         change: The change.
-        wanted: What the recipe sets.
+        wanted: The fields that the recipe sets.
     """
     name = change.subject.name
     whose: Record = {"ours": set_by(wanted), "own": parts_of(wanted)}
@@ -253,31 +253,31 @@ def entry_of(change: Change, wanted: Record) -> LedgerEntry | None:
 
 
 def deleted(name: str, before: Record) -> LedgerEntry:
-    """The entry for a deployment that was deleted."""
+    """Return the entry for a deleted deployment."""
     return LedgerEntry(deployment=name, action="deleted", version=before.get("version"), before=before, after=None)
 
 
 def whole_record(written: Record) -> Record:
-    """A record as it is on the server once it has been written: with the defaults of what was not sent."""
+    """Return a record as it is on the server after writing: with the defaults of fields that were not sent."""
     whole: Record = {"version": None, **DEFAULTS, **written}
     whole["schedules"] = {key: {"active": True, **schedule} for key, schedule in whole["schedules"].items()}
     return whole
 
 
 def set_by(wanted: Record) -> tuple[str, ...]:
-    """The names of what a recipe sets; see :attr:`LedgerEntry.ours`."""
+    """Return the names of the fields that a recipe sets; see :attr:`LedgerEntry.ours`."""
     schedules: dict[str, Record] = wanted.get("schedules") or {}
     active = (f"schedules.{key}.active" for key, schedule in schedules.items() if "active" in schedule)
     return tuple(sorted((*wanted, *active)))
 
 
 def parts_of(wanted: Record) -> dict[Shared, tuple[str, ...]]:
-    """A recipe's part of the fields to which operators may add; see :attr:`LedgerEntry.own`."""
+    """Return a recipe's part of the fields that operators may add to; see :attr:`LedgerEntry.own`."""
     return {field: tuple(wanted.get(field) or ()) for field in SHARED}
 
 
 def _with_found(written: Sequence[HistoryEntry]) -> Iterator[HistoryEntry]:
-    """What was written, newest first; where nobody's was taken over, also what it was until then."""
+    """Yield the entries, newest first; for a takeover, also the state before it."""
     for one, older in zip_longest(written, written[1:]):
         yield one
         found = one.entry.before
@@ -291,10 +291,10 @@ def _with_found(written: Sequence[HistoryEntry]) -> Iterator[HistoryEntry]:
 
 
 def history_of(deployment: str, pages: Iterable[StoredPage]) -> tuple[HistoryEntry, ...]:
-    """What was written of one deployment, in the order of the pages; also what does not count.
+    """Return a deployment's entries, in the order of the pages, including those that do not count.
 
     Raises:
-        TargetError: Nothing was.
+        TargetError: There are no entries.
     """
     pages = tuple(pages)
     found = tuple(_with_found([recorded for stored in pages for recorded in stored.of(deployment)]))
@@ -308,10 +308,10 @@ def history_of(deployment: str, pages: Iterable[StoredPage]) -> tuple[HistoryEnt
 
 
 def is_cut_off(history: Sequence[HistoryEntry], names: Names) -> bool:
-    """Whether earlier entries are missing: the oldest one found a deployment that a project of these names had written.
+    """Return whether earlier entries are missing: the oldest one found a deployment already written by this project.
 
     Args:
-        history: What was written of a deployment, newest first; not empty.
+        history: A deployment's entries, newest first; not empty.
         names: The names of the project.
     """
     oldest = history[-1].entry

@@ -1,6 +1,6 @@
-"""The words for what becomes of a deployment, and how they are counted: everything that a user reads takes them from here.
+"""The words for what happens to a deployment, and how they are counted; all output uses these.
 
-What is only planned has words of its own, so that no report of a dry run can be taken for one of a deploy.
+Planned actions have their own words, so that a dry run's report cannot be mistaken for a deploy's.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Action = Literal[
     "held",
     "failed",
 ]
-"""What happened, or with ``to …`` what a deploy would do.
+"""What happened or, starting with ``to …``, what a deploy would do.
 
-``next version`` where a plan would write nothing but a version that counts deploys; ``held`` where it is to be left alone;
-``put back`` where another deployment failed and the deploy was all or nothing; ``not written`` where a deploy did not get to it.
+``next version`` if a plan would write only the next counted version; ``held`` if the deployment is on hold; ``put back`` if
+another deployment failed and the deploy was atomic; ``not written`` if a deploy did not get to it.
 """
 
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
@@ -43,11 +43,11 @@ _DONE: Final[Mapping[Action, Action]] = {
 }
 
 NAMED: Final = 3
-"""How many names are listed; the rest are counted."""
+"""How many names to list before counting the rest."""
 
 
 def planned_action(change: Change) -> Action:
-    """What a deploy would do."""
+    """Return what a deploy would do."""
     match change:
         case Create():
             return "to create"
@@ -69,7 +69,7 @@ def count_planned(changes: Iterable[Change]) -> str:
 
 
 def done_action(change: Change) -> Action:
-    """What a deploy has done once a change is written."""
+    """Return what a deploy has done once a change is written."""
     return _DONE[planned_action(change)]
 
 
@@ -79,16 +79,16 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
 
 
 def count_actions(actions: Iterable[str]) -> str:
-    """``1 created, 2 unchanged``, in the order of :data:`ACTIONS`; empty for nothing."""
+    """For example ``1 created, 2 unchanged``, in the order of :data:`ACTIONS`; empty if there are none."""
     counts = Counter(actions)
     known = [action for action in ACTIONS if action in counts]
     return ", ".join(f"{counts[action]} {action}" for action in (*known, *(one for one in counts if one not in known)))
 
 
 def listed(names: Iterable[str], most: int = NAMED) -> str:
-    """The first names, and how many more there are: ``a, b, c and 9 more``."""
+    """List the first names and the number of others: ``a, b, c and 9 more``."""
     several = list(dict.fromkeys(names))
-    # One more takes no more room than saying so.
+    # Listing one more takes no more room than "and 1 more".
     most = most + 1 if len(several) == most + 1 else most
     more = f" and {len(several) - most} more" if len(several) > most else ""
     return f"{', '.join(several[:most])}{more}"

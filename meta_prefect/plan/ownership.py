@@ -1,8 +1,8 @@
-"""What is ours of a live deployment, and what is the operators'.
+"""Determines which fields of a live deployment are ours, and which are the operators'.
 
-A recipe owns the fields that it sets. The others are kept as they are, and the plan says which of them somebody has set. A
-field that a recipe set at its last deploy and no longer sets goes back to the server's default, unless somebody has changed it
-since: then it is theirs. That is the three-way comparison of last applied, live and wanted.
+A recipe owns the fields it sets. Others are kept as they are, and the plan lists those that someone has set. A field that the
+recipe set in its last deploy and no longer sets is reset to the server's default, unless someone has changed it since: then
+it is the operators'. This is a three-way comparison of last applied, live and desired state.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ DEFAULTS: Final[Record] = {
     "schedules": {},
     "work_queue_name": "default",
 }
-"""The fields that a recipe may leave to the operators, as the server has them where nobody sets them."""
+"""Fields that a recipe may leave to operators, with the server's defaults."""
 
 NOT_MANAGED: Final = "Meta-Prefect does not manage it"
 
 Shared = Literal["schedules", "tags"]
 
 SHARED: Final[tuple[Shared, ...]] = ("schedules", "tags")
-"""The fields to which operators may add: what a recipe has not made of them is kept, unless it owns all."""
+"""Fields that operators may add to: additions are kept, unless the recipe owns all of it."""
 
 
 def check_ownership(desired: Deployment, live: LiveDeployment) -> None:
-    """Find out whether a live deployment may be written for a project. What belongs to a former name of it is its own.
+    """Check that a live deployment may be written for a project, which includes one that belongs to a former name.
 
     Raises:
         ConflictError: It belongs to another project or environment.
@@ -61,7 +61,7 @@ def check_ownership(desired: Deployment, live: LiveDeployment) -> None:
 
 
 def refusal_of_unmanaged(name: str, why: str = NOT_MANAGED) -> ConflictError:
-    """The error of a deploy that would write a deployment that nobody manages, and does not adopt."""
+    """Build the error for a deploy that would write an unmanaged deployment without adopting it."""
     return ConflictError(
         f"there is a deployment of this name, and {why}",
         where=f"deployment {name}",
@@ -70,12 +70,12 @@ def refusal_of_unmanaged(name: str, why: str = NOT_MANAGED) -> ConflictError:
 
 
 def has_lost_its_mark(live: LiveDeployment, last_id: str | None, last_applied: Record | None, names: Names) -> bool:
-    """Whether a deployment was the project's, and something else has written it so that it no longer says so.
+    """Return whether a deployment was the project's, but was overwritten by something else without its mark.
 
     Args:
-        live: The live deployment; one that somebody has deleted and made anew is another one.
-        last_id: The id of the one that the project has written last.
-        last_applied: Its record then; None where that is not known.
+        live: The live deployment; one that was deleted and recreated does not count.
+        last_id: The id of the one the project wrote last.
+        last_applied: The record written then; None if unknown.
         names: The project's names.
     """
     if owner(live.record["tags"]) is not None or last_applied is None or live.id != last_id:
@@ -83,8 +83,8 @@ def has_lost_its_mark(live: LiveDeployment, last_id: str | None, last_applied: R
     return owner(last_applied.get("tags") or ()) in names
 
 
-def lost_mark_in_words(deployment: str, project: str) -> str:
-    """What to know of a deployment that has lost its mark."""
+def lost_mark_message(deployment: str, project: str) -> str:
+    """Explain that a deployment has lost its mark."""
     return (
         f"its tag {owner_tag(project)} is gone: something else has written it, such as `prefect deploy`; a deploy makes it this "
         f"project's again, `meta-prefect disown {shlex.quote(deployment)}` gives it up"
@@ -92,18 +92,18 @@ def lost_mark_in_words(deployment: str, project: str) -> str:
 
 
 def taken_over(desired: Deployment, live: LiveDeployment) -> Iterator[str]:
-    """Say that a live deployment belongs to a former name of the project."""
+    """Yield a remark if a live deployment belongs to a former name of the project."""
     if (former := owner(live.record["tags"])) in desired.context.renamed_from:
         yield f"taken over from the project {former!r}"
 
 
 def kept(wanted: Record, live: LiveDeployment, theirs: Record) -> Record:
-    """What operators have set and keep: values by the place of their field.
+    """Return the operators' settings that are kept, by field path.
 
     Args:
-        wanted: What the recipe sets.
-        live: The live deployment, its schedules under the slugs that they are to have.
-        theirs: What operators have added; see :func:`added_by_operators`.
+        wanted: The fields that the recipe sets.
+        live: The live deployment, with schedules under their future slugs.
+        theirs: Operators' additions; see :func:`added_by_operators`.
     """
     schedules: Record = theirs.get("schedules") or {}
     added: Record = {f"schedules.{key}": one for key, one in schedules.items()}
@@ -113,14 +113,14 @@ def kept(wanted: Record, live: LiveDeployment, theirs: Record) -> Record:
 
 
 def added_by_operators(wanted: Record, live: Record, made: Mapping[Shared, Collection[str]]) -> Record:
-    """The live schedules and tags that no recipe has made, beside those that one wants.
+    """Return the live schedules and tags that neither a recipe has created nor the current one sets.
 
-    A recipe that wants no schedules at all, said as an empty list, wants none of anybody's.
+    A recipe that sets an empty list of schedules removes everyone's.
 
     Args:
-        wanted: What the recipe sets.
-        live: The live record, its schedules under the slugs that they are to have.
-        made: What the last deploy had made of each.
+        wanted: The fields that the recipe sets.
+        live: The live record, with schedules under their future slugs.
+        made: The last deploy's part of each field.
     """
     theirs: Record = {}
     if asked := wanted.get("schedules"):
@@ -132,7 +132,7 @@ def added_by_operators(wanted: Record, live: Record, made: Mapping[Shared, Colle
 
 
 def with_added(wanted: Record, theirs: Record) -> Record:
-    """What a recipe sets, with what operators have added to it."""
+    """Merge operators' additions into what a recipe sets."""
     added = {**wanted, "tags": sorted({*wanted["tags"], *theirs.get("tags", ())})}
     if "schedules" in theirs:
         added["schedules"] = {**wanted["schedules"], **theirs["schedules"]}
@@ -156,14 +156,14 @@ def _kept(wanted: Record, live: Record) -> Iterator[tuple[str, object]]:
 def with_given_up(
     wanted: Record, live: Record, last_applied: Record | None, ours: tuple[str, ...], made: Collection[str] = ()
 ) -> Record:
-    """Add to what a recipe sets the defaults of what it set at its last deploy, no longer sets, and nobody changed since.
+    """Add defaults for fields that the recipe set in its last deploy, no longer sets, and nobody has changed since.
 
     Args:
-        wanted: What the recipe sets; not changed.
+        wanted: The fields that the recipe sets; not modified.
         live: The live record.
-        last_applied: The record that the last deploy left; None where that is not known, and everything is kept.
-        ours: What that deploy set; see :attr:`~meta_prefect.plan.ledger.LedgerEntry.ours`.
-        made: The schedules that it made.
+        last_applied: The record left by the last deploy; None if unknown, and everything is kept.
+        ours: The fields set by that deploy; see :attr:`~meta_prefect.plan.ledger.LedgerEntry.ours`.
+        made: The schedules created by it.
     """
     if last_applied is None:
         return wanted
@@ -172,7 +172,7 @@ def with_given_up(
         if key in wanted or key not in ours:
             continue
         if key == "schedules":
-            # Schedules that somebody has added are theirs.
+            # Schedules added by others are theirs.
             given_up[key] = {slug: schedule for slug, schedule in live[key].items() if slug not in made}
         elif is_same(live[key], last_applied.get(key)):
             given_up[key] = default
@@ -184,15 +184,15 @@ def with_given_up(
     return {**wanted, **given_up, **({"schedules": schedules} if schedules else {})}
 
 
-def with_handed_on(wanted: Record, live: Record, chosen: Collection[str]) -> Record:
-    """Let schedules that take the place of others, all of which were switched off, stay off where the recipe says nothing.
+def with_inherited_activation(wanted: Record, live: Record, chosen: Collection[str]) -> Record:
+    """Keep schedules inactive that replace only inactive ones, if the recipe does not set their activation.
 
-    A schedule that is named by what it says gets another name where that changes, and with it would be switched on.
+    A schedule named after its rule gets another name when the rule changes, and would otherwise be activated.
 
     Args:
-        wanted: What the recipe sets; not changed.
+        wanted: The fields that the recipe sets; not modified.
         live: The live record.
-        chosen: The slugs that somebody chose: such a schedule takes no other one's place.
+        chosen: User-chosen slugs: such a schedule does not replace another one.
     """
     asked: dict[str, Record] = wanted.get("schedules") or {}
     gone = [schedule for slug, schedule in live["schedules"].items() if slug not in asked]
@@ -213,7 +213,7 @@ def _gave_up_activation(slug: str, live: Record, last_applied: Record, ours: tup
 
 
 def is_ours(path: str, wanted: Record) -> bool:
-    """Whether a field, given by its place in the record, is one that the recipe sets."""
+    """Return whether the field at a path is one that the recipe sets."""
     key, _, rest = path.partition(".")
     if key not in wanted:
         return False

@@ -1,8 +1,8 @@
-"""Templates such as ``{{ $VAR }}`` that stand where nothing resolves them, and would be stored as they are written.
+"""Detects templates such as ``{{ $VAR }}`` where nothing would resolve them, so that they would be stored literally.
 
 ``prefect deploy`` fills templates before it stores a deployment; a deploy here stores what is written, so that no secret gets
-into it. What is resolved in a run stays: blocks and variables in job variables and pull steps, ``{{ ctx.flow_run.name }}``, and
-in pull steps the environment and the outputs of the steps before.
+into it. What is resolved in a run is allowed: blocks and variables in job variables and pull steps, ``{{ ctx.flow_run.name
+}}``, and in pull steps the environment and the outputs of earlier steps.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from meta_prefect.plan.checks import parameters_by_place
 from meta_prefect.plan.references import PLACEHOLDER, texts_in
 
 _OF_A_RUN: Final = {"ctx", "flow", "flow_run", "deployment", "task_run", "work_pool", "work_queue", "worker"}
-"""What workers put into job variables themselves: ``{{ ctx.flow_run.name }}``."""
+"""The prefix of what workers fill in themselves: ``{{ ctx.flow_run.name }}``."""
 
 _OF_A_DEPLOY: Final = re.compile(r"\A\$env:(?P<whole>\w+)\Z|\$\{env:(?P<part>\w+)\}")
-"""What the project file's variables may hold, and code may not."""
+"""Templates that are supported in the project file's variables, but not in code."""
 
 _OUTPUTS: Final = {
     "additional_tags",
@@ -35,24 +35,24 @@ _OUTPUTS: Final = {
     "stdout",
     "tag",
 }
-"""What Prefect's own steps give to those after them. A text with any other dotted name may be a template of the flow's own."""
+"""The outputs of Prefect's own steps. Any other dotted name may be a template of the flow itself."""
 
 
 def misplaced_templates(deployment: Deployment) -> Iterator[ConfigurationError]:
-    """Say which templates nothing would ever resolve, and what to write in their place."""
+    """Yield an error for each template that nothing would resolve, with what to write instead."""
     for place, values in parameters_by_place(deployment).items():
         for keys, text, name in _templates(values):
             if hint := _instead_in_parameters(name):
                 yield _error(deployment, f"{place}{_path(keys)}", text, hint).is_about(*keys, value=text)
     for keys, text, name in _templates(deployment.job_variables):
-        # The name of the job is filled by the worker, from its own environment too.
+        # The job's name is filled in by the worker, which also has its own environment.
         if keys != ("name",) and (hint := _instead_in_job_variables(name)):
             yield _error(deployment, f"job_variables{_path(keys)}", text, hint).is_about(*keys, value=text)
     yield from _of_pull_steps(deployment)
     fields = ("name", "version", "tags", "work_pool_name", "work_queue_name", "entrypoint", "description")
     for field in fields:
         for keys, text, name in _templates(getattr(deployment, field)):
-            # A flow's docstring may speak of templates; a description that is nothing else was meant as one.
+            # A flow's docstring may mention templates; only a description consisting of one is meant as one.
             is_meant = field != "description" or PLACEHOLDER.fullmatch(text.strip()) is not None
             if is_meant and ("." in name or name.startswith("$")):
                 hint = "Nothing is resolved there: write the text itself"
@@ -61,7 +61,7 @@ def misplaced_templates(deployment: Deployment) -> Iterator[ConfigurationError]:
 
 
 def _of_pull_steps(deployment: Deployment) -> Iterator[ConfigurationError]:
-    """Outputs of steps that are none before the one that asks for them; Prefect would put nothing in their place."""
+    """Yield errors for references to outputs of no earlier step, which Prefect would replace by nothing."""
     ids: list[str] = []
     for index, step in enumerate(deployment.pull_steps):
         for keys, text, name in _templates(step):
@@ -83,7 +83,7 @@ def _error(deployment: Deployment, place: str, text: str, hint: str) -> Configur
 
 
 def _instead_in_parameters(name: str) -> str | None:
-    """What to write in place of a template in the parameters of a flow; None where it may be the flow's own."""
+    """Return what to write instead of a template in a flow's parameters; None if it may be the flow's own."""
     if name.startswith("$"):
         return f"Write the value, {_at_deploy(name)}, or read it in the flow: `os.environ[{name[1:]!r}]`."
     if name.startswith("prefect.variables."):
@@ -99,7 +99,7 @@ def _instead_in_parameters(name: str) -> str | None:
 
 
 def _instead_in_job_variables(name: str) -> str | None:
-    """What to write in place of a template in job variables; None for what is resolved in a run."""
+    """Return what to write instead of a template in job variables; None for what is resolved in a run."""
     if name.startswith("$"):
         return (
             f"Write the value, {_at_deploy(name)}, or what is resolved in each run: "
@@ -119,7 +119,7 @@ def _at_deploy(name: str) -> str:
 
 
 def _instead_of_output(name: str, outputs: Collection[str] | None) -> str | None:
-    """What to write in place of a step's output: ``build-image.image``."""
+    """Return what to write instead of a step's output, such as ``build-image.image``."""
     step, dot, output = name.partition(".")
     if not dot or not step or (outputs is not None and output not in outputs):
         return None
@@ -137,7 +137,7 @@ def _path(keys: tuple[str, ...]) -> str:
 
 
 def _templates(value: Any) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    """Each placeholder within a value: the way to it, the text that holds it, its name."""
+    """Yield each placeholder in a value: its path, the text that contains it, and its name."""
     for way, text in texts_in(value):
         keys = tuple(map(str, way))
         for found in _OF_A_DEPLOY.finditer(text):

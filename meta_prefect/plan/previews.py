@@ -1,4 +1,4 @@
-"""Previews: environments that are taken down again. Each has a Prefect Variable, made before anything else of it."""
+"""Previews: temporary environments. Each has a Prefect Variable, created before anything else of it."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from meta_prefect.interfaces.moments import Moment, about
 from meta_prefect.interfaces.names import artifact_key
+from meta_prefect.interfaces.times import Moment, about
 
 PREVIEW_TAG: Final = "meta-prefect-preview"
-"""The tag of the variables."""
+"""The tag of these variables."""
 
-_LONGEST_NAME: Final = 200
+_MAX_NAME_LENGTH: Final = 200
 
 
 class Preview(BaseModel):
-    """What is known of a preview.
+    """The record of a preview.
 
     Attributes:
         project: The project.
         environment: The environment.
         since: When it was first deployed.
-        expires: When it is taken down.
+        expires: When it is destroyed.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
@@ -36,13 +36,13 @@ class Preview(BaseModel):
 
     @property
     def variable(self) -> str:
-        """The name of the variable that it is stored in: readable, and its own."""
+        """The name of the variable that stores it: readable and unique."""
         whole = f"{self.project}/{self.environment}"
         digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
-        return f"{artifact_key(f'meta-prefect-preview-{whole}')[:_LONGEST_NAME].strip('-')}-{digest}"
+        return f"{artifact_key(f'meta-prefect-preview-{whole}')[:_MAX_NAME_LENGTH].strip('-')}-{digest}"
 
     def has_expired(self, now: datetime) -> bool:
-        """Whether its time is over."""
+        """Return whether it has expired."""
         return self.expires <= now
 
 

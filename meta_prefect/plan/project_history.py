@@ -1,4 +1,4 @@
-"""What was deployed of a project, deploy by deploy: the pages of its ledger, put together."""
+"""The deploys of a project, assembled from the pages of its ledger."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from meta_prefect.plan.outcomes import NAMED, listed
 
 
 class ProjectDeploy(BaseModel):
-    """What one deploy wrote; also an item of what ``meta-prefect history --project --output json`` prints. Its form is stable.
+    """What one deploy wrote, and an item of the output of ``meta-prefect history --project --output json``. A stable format.
 
     Attributes:
         at: When it began to write.
         environment: The environment.
-        server: The address of its Prefect API; None where that is not known.
-        commit: The commit, with ``+dirty`` where files were changed since.
+        server: The URL of its Prefect API; None if unknown.
+        commit: The commit, with ``+dirty`` for uncommitted changes.
         by: By whom.
-        approval: Who approved it, where somebody was asked.
-        promoted_from: The environment from which it was promoted, where it was.
+        approval: The approval, if one was required.
+        promoted_from: The environment it was promoted from, if any.
         actions: How many deployments it created, updated and so on.
-        put_back: How many of them are what was put back, as the deploy could not leave it as it had written it.
+        put_back: How many of these were restored because the deploy failed.
         deployments: Their names.
         run_id: The run.
-        certain: Whether it got as far as noting what it really wrote.
-        doubt: Why its record does not count; None where it does.
+        certain: Whether it recorded what it really wrote.
+        doubt: Why its record does not count; None if it does.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -52,7 +52,7 @@ class ProjectDeploy(BaseModel):
 
     @property
     def cells(self) -> tuple[str, str, str, str, str, str]:
-        """When, where, from which commit, by whom, approved by whom and what, for people; the time is in UTC."""
+        """When, where, from which commit, by whom, approved by whom and what, as text; the time is in UTC."""
         where = f"{self.environment}{f' from {self.promoted_from}' if self.promoted_from else ''}"
         what = ", ".join(f"{number} {action}" for action, number in self.actions.items())
         notes = [
@@ -75,15 +75,15 @@ class ProjectDeploy(BaseModel):
 
 
 COLUMNS = ("When", "Environment", "Commit", "By", "Approved by", "What")
-"""What the cells are."""
+"""The column titles of the cells."""
 
 
 def deploys_of(pages: Iterable[StoredPage], server: str | None = None) -> list[ProjectDeploy]:
-    """Put the pages of each deploy together, newest first.
+    """Combine the pages of each deploy, newest first.
 
     Args:
         pages: Pages of a ledger.
-        server: The server that they are on.
+        server: Their server.
     """
     deploys: dict[tuple[str, str], list[StoredPage]] = {}
     for stored in pages:

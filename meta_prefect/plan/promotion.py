@@ -1,4 +1,4 @@
-"""What of an environment may be promoted to another one: what is live there as a deploy has recorded it, of one commit."""
+"""What can be promoted from an environment: its live deployments, as recorded by a deploy, all from one commit."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Candidate(BaseModel):
 
     Attributes:
         deployment: ``flow/deployment``.
-        commit: The commit that it stands for.
-        image: The image that its runs use, where they use one.
-        refused: Why it is not promoted; None where it may be.
+        commit: Its commit.
+        image: The image that its runs use, if any.
+        refused: Why it must not be promoted; None if it may be.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -39,20 +39,20 @@ class Candidate(BaseModel):
     refused: str | None = None
 
     def is_named(self, target: str, word: str, other: str) -> bool:
-        """Whether somebody means it: by its flow, or its name here or, with the other environment's word, there."""
+        """Return whether a target selects it: by flow, or by its name in the source or the target environment."""
         flow, _, _ = self.deployment.partition("/")
         return target == flow or self.deployment in (target, renamed(target, other, word))
 
 
 def renamed(target: str, word: str, other: str) -> str:
-    """The name of a deployment with the word of another environment in it."""
+    """Return a deployment's name in another environment."""
     flow, slash, name = target.partition("/")
     parts = [other if part == word else part for part in name.split("-")]
     return f"{flow}{slash}{'-'.join(parts)}"
 
 
 class Promotion(BaseModel):
-    """What there is to promote.
+    """What an environment has to promote.
 
     Attributes:
         project: The project.
@@ -69,14 +69,14 @@ class Promotion(BaseModel):
     candidates: tuple[Candidate, ...]
 
     def of(self, targets: Sequence[str], other: str) -> Promotion:
-        """The part of it that is named; all of it where nothing is.
+        """Return the selected part; everything if no targets are given.
 
         Args:
-            targets: Flows, or deployments by their name here or there.
-            other: The word for the environment that it is promoted to.
+            targets: Flows, or deployments by their name in either environment.
+            other: The word for the target environment.
 
         Raises:
-            TargetError: Nothing of a name is live.
+            TargetError: A target matches nothing live.
         """
         if not targets:
             return self
@@ -89,7 +89,7 @@ class Promotion(BaseModel):
         return self.model_copy(update={"candidates": tuple(chosen)})
 
     def errors(self) -> Iterator[ConfigurationError]:
-        """Why it is not promoted."""
+        """Yield why it must not be promoted."""
         where = f"promote from {self.source}"
         if not self.candidates:
             yield TargetError(f"nothing of {self.project} is live in {self.source}", where=where)
@@ -102,18 +102,18 @@ class Promotion(BaseModel):
             if one.refused is None:
                 commits.setdefault(one.commit or "", []).append(one.deployment)
         if len(commits) > 1:
-            told = "; ".join(f"{short_commit(commit)}: {listed(names)}" for commit, names in commits.items())
+            by_commit = "; ".join(f"{short_commit(commit)}: {listed(names)}" for commit, names in commits.items())
             hint = f"Deploy all of it to {self.source} from one commit, or name what is of one."
-            yield TargetError(f"what is live there is of several commits: {told}", where=where, hint=hint)
+            yield TargetError(f"what is live there is of several commits: {by_commit}", where=where, hint=hint)
 
     @property
     def commit(self) -> str:
-        """The commit that all of it stands for, once there are no errors."""
+        """The common commit, if there are no errors."""
         return next(one.commit or "" for one in self.candidates)
 
     @property
     def images(self) -> dict[str, str]:
-        """The images that its runs use, by their names without tag and digest."""
+        """The images used by its runs, by name without tag and digest."""
         return {_repository(one.image): one.image for one in self.candidates if one.image}
 
 
@@ -126,11 +126,11 @@ def _repository(image: str) -> str:
 def candidates(
     live: Iterable[LiveDeployment], last: Mapping[str, HistoryEntry], plans: Sequence[SavedPlan]
 ) -> Iterator[Candidate]:
-    """Judge what is live in an environment, and what its last deploy did not bring to life.
+    """Judge each live deployment of an environment, and each that its last deploy failed to create.
 
     Args:
         live: The project's deployments.
-        last: What is recorded of each last.
+        last: The last entry of each.
         plans: The plans of the last deploys, newest first.
     """
     found = {one.full_name: one for one in live}
@@ -159,7 +159,7 @@ def candidates(
 def _judged(
     name: str, live: LiveDeployment, recorded: HistoryEntry | None, plan: SavedPlan | None
 ) -> tuple[str | None, str | None]:
-    """Why a deployment is not promoted, or None; and its commit."""
+    """Return why a deployment must not be promoted, or None; and its commit."""
     if is_on_trial(live.record):
         return "has not passed its smoke run", None
     if recorded is None or recorded.entry.after is None:
@@ -173,7 +173,7 @@ def _judged(
         return f"has drifted: {listed(drifted)}", None
     if plan is None or plan.deploy_id == page.deploy_id or plan.now <= page.at:
         return None, page.commit
-    # A later deploy has looked at it, and left it as it is: it is what that one's commit asks for.
+    # A later deploy examined it and left it unchanged, so it matches that deploy's commit.
     state = plan.states[f"deployment {name}"]
     if plan.stage == "finished" or state.before == state.after:
         return None, plan.commit
@@ -181,9 +181,9 @@ def _judged(
 
 
 def _drifted(live: LiveDeployment, last: LedgerEntry) -> list[str]:
-    """The fields that differ from what was written; what operators add to shared ones is none of them."""
+    """Return the fields that differ from what was written, ignoring operators' additions to shared fields."""
     after = last.after or {}
-    # The ledger holds no secrets: both sides are compared as they are recorded.
+    # The ledger contains no secrets, so both sides are compared in their recorded form.
     applied: Record = sealed({key: after[key] for key in last.ours if key in after})
     now: Record = sealed_as(live.record, applied)
     if "tags" in applied:

@@ -1,19 +1,19 @@
-"""Whether a record that is read back from the server counts.
+"""Decides whether a record read back from the server can be trusted.
 
-Pages of the ledger and recorded plans are artifacts, and an artifact can be made or changed by anybody who may write artifacts.
-A record counts only where what the server itself keeps agrees with it:
+Ledger pages and saved plans are artifacts, and anyone who may write artifacts can create or change one. A record counts only
+if the server's own data agrees with it:
 
-* the flow run that the artifact belongs to is the one that the record names, and exists;
-* that run is one of the deployer's: of one of its own flows, or of a recipe, which shows in the parameters of the run;
-* the artifact was made while the run lasted, and was not changed after it had ended (a cancelled or crashed run is tidied up
-  after by its worker, so there the last does not hold).
+* the flow run that the artifact belongs to is the one the record names, and exists;
+* that run is one of the deployer's: of one of its own flows, or of a recipe, which shows in the run's parameters;
+* the artifact was created during the run and not changed after its end (except that a cancelled or crashed run is cleaned up
+  afterwards by its worker).
 
-What this does not protect from: somebody who may create flow runs can create one that looks like the deployer's, and may change
-deployments directly anyway; and anyone who may write artifacts can do so while a deploy is running. So what a rollback takes from
-a page is checked as a deploy would check it, and a plan never sets a counted version to anything but the next one.
+This does not protect against someone who may create flow runs and so can create one that looks like the deployer's; they
+could change deployments directly anyway. And anyone who may write artifacts can do so while a deploy is running. So what a
+rollback takes from a page is checked like a deploy, and a plan can never set a counted version to anything but the next one.
 
-A run may be gone while its artifacts stay, as after a retention. Such a record is told from one that contradicts the server: it
-is shown, and used only where somebody asks for it or where it can do no harm.
+A run may be deleted while its artifacts stay, for example by retention. Such a record is distinguished from one that
+contradicts the server: it is shown, and used only on request or where it can do no harm.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from meta_prefect.interfaces.json_diff import Record
 OWN_FLOWS: Final = frozenset(
     {"deploy-project", "check-drift", "prune", "rollback", "bootstrap", "hold", "disown", "destroy", "reap-previews"}
 )
-"""The deployer's flows that are no recipes."""
+"""The deployer's flows that are not recipes."""
 
 SLACK: Final = timedelta(seconds=10)
-"""Servers that share a database may disagree about the time by so much."""
+"""Tolerated clock difference between servers that share a database."""
 
-_TIDIED_UP_AFTER: Final = ("CANCELLED", "CANCELLING", "CRASHED")
+_CLEANED_UP_AFTER: Final = ("CANCELLED", "CANCELLING", "CRASHED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class Doubt:
     """Why a record does not count.
 
     Attributes:
-        reason: In words.
-        run_is_gone: Whether nothing contradicts the record, and only its run is missing.
+        reason: A description.
+        run_is_gone: Whether nothing contradicts the record, and only its run no longer exists.
     """
 
     reason: str
@@ -54,17 +54,17 @@ class Doubt:
 def doubt_about(
     named: str | None, deploy_id: str, artifact: Record, run: Record | None, flow: str | None
 ) -> Doubt | None:
-    """Find out whether a record counts.
+    """Determine whether a record counts.
 
     Args:
-        named: The flow run that it names.
-        deploy_id: The deploy that it names.
-        artifact: The artifact that it is, as the server has it.
-        run: That artifact's flow run; None where there is none any more.
-        flow: The name of the flow of that run.
+        named: The flow run it names.
+        deploy_id: The deploy it names.
+        artifact: Its artifact, as read from the server.
+        run: The artifact's flow run; None if it no longer exists.
+        flow: The name of that run's flow.
 
     Returns:
-        Why it does not count; None where it does.
+        Why it does not count; None if it does.
     """
     if named is None or artifact.get("flow_run_id") != named:
         return Doubt("not written by the run that it names")
@@ -95,7 +95,7 @@ def _is_entry(value: Any) -> bool:
 
 def _is_tidied_up_after(run: Record) -> bool:
     state: Record = run.get("state") or {}
-    return state.get("type") in _TIDIED_UP_AFTER
+    return state.get("type") in _CLEANED_UP_AFTER
 
 
 def _moment(text: str | None) -> datetime | None:

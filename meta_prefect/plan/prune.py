@@ -1,4 +1,4 @@
-"""Pruning: which deployments are no longer in the project, and whether so many may be deleted."""
+"""Determines which deployments are no longer in the project, and whether too many would be deleted."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from meta_prefect.plan.deployment_record import LiveDeployment
 from meta_prefect.plan.holds import Hold, held
 from meta_prefect.plan.outcomes import counted, listed
 
-FEWEST_MAX_DELETES: Final = 3
-"""How many deployments may always be deleted at once, unless the deploy gives another number."""
+MIN_MAX_DELETES: Final = 3
+"""How many deployments may always be deleted at once, unless the deploy sets another limit."""
 
 
 PlannedDeletion = Planned[None, LiveDeployment, Delete | Unchanged]
-"""An orphan: a live deployment of ours that the project does not ask for, and what is to happen."""
+"""An orphan, which is a live deployment of ours that the project does not request, and what happens to it."""
 
 
 def orphans_of(
     owned: Sequence[LiveDeployment], wanted: Iterable[str], *, prune: bool, holds: Mapping[str, Hold] | None = None
 ) -> list[PlannedDeletion]:
-    """Find the deployments that are owned and not wanted.
+    """Find the owned deployments that are no longer wanted.
 
     Args:
-        owned: Every live deployment of the project and environment.
-        wanted: What the project asks for, and whose place it takes: names as ``flow/deployment``.
-        prune: Whether they are to be deleted.
-        holds: The holds that count: what is held is not deleted.
+        owned: All live deployments of the project and environment.
+        wanted: The requested deployments and those they replace, as ``flow/deployment``.
+        prune: Whether to delete orphans.
+        holds: The unexpired holds: what is on hold is not deleted.
     """
     asked, kept = set(wanted), holds or {}
     return [
@@ -46,14 +46,14 @@ def _change(live: LiveDeployment, hold: Hold | None, *, prune: bool) -> Delete |
 
 
 def check_deletions(orphans: Sequence[PlannedDeletion], owned: int, max_deletes: int | None) -> TargetError | None:
-    """Refuse to delete suspiciously many deployments at once.
+    """Reject deleting suspiciously many deployments at once.
 
     Args:
-        orphans: What is to be deleted.
+        orphans: The orphans.
         owned: How many deployments the project has in the environment.
-        max_deletes: How many may be deleted; None means a fifth of them, and at least 3.
+        max_deletes: The maximum number of deletions; None for a fifth of them, and at least 3.
     """
-    allowed = max(FEWEST_MAX_DELETES, owned // 5) if max_deletes is None else max_deletes
+    allowed = max(MIN_MAX_DELETES, owned // 5) if max_deletes is None else max_deletes
     if len(orphans) <= allowed:
         return None
     names = listed(map(str, orphans), 5)

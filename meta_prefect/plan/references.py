@@ -1,6 +1,6 @@
 """References to saved blocks and variables, which Prefect resolves in a run: ``{{ prefect.blocks.secret.token }}``.
 
-A deploy checks that what they name exists, and never reads what it holds.
+A deploy checks that they exist, and never reads their values.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from meta_prefect.interfaces.deployment import Deployment
 
 # Prefect's own pattern of placeholders and their prefixes: prefect/utilities/templating.py.
 PLACEHOLDER: Final = re.compile(r"\{\{\s*(?P<name>[\w\.\-\[\]$]+)\s*\}\}")
-"""What Prefect takes for a template within a text."""
+"""Prefect's syntax of templates in a text."""
 _BLOCK: Final = "prefect.blocks."
 _VARIABLE: Final = "prefect.variables."
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A reference, and where it stands.
+    """A reference and its location.
 
     Attributes:
-        kind: What it refers to.
+        kind: The kind of object it refers to.
         name: The variable's name, or ``<block type>/<block name>``.
-        place: The place in the deployment: ``job_variables.env.TOKEN``.
+        place: Its path in the deployment: ``job_variables.env.TOKEN``.
     """
 
     kind: Literal["block", "variable"]
@@ -45,7 +45,7 @@ class Reference:
 
 
 def references_of(deployment: Deployment, components: Iterable[Component] = ()) -> tuple[Reference, ...]:
-    """The references in a deployment's job variables and pull steps, and in job variables that its components give."""
+    """Return the references in a deployment's job variables and pull steps, and in its components' job variables."""
     places: list[tuple[str, Any]] = [
         ("job_variables", deployment.job_variables),
         ("pull_steps", deployment.pull_steps),
@@ -55,7 +55,7 @@ def references_of(deployment: Deployment, components: Iterable[Component] = ()) 
 
 
 def texts_in(value: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Each text within a JSON value, with the keys and positions that lead to it."""
+    """Yield each text in a JSON value with its path."""
     match value:
         case str():
             yield keys, value
@@ -79,7 +79,7 @@ def _references(value: Any, place: str) -> Iterator[Reference]:
 def _reference(name: str, place: str) -> Iterator[Reference]:
     if name.startswith(_BLOCK):
         block_type, _, rest = name.removeprefix(_BLOCK).partition(".")
-        # What follows the block's name leads into what it holds.
+        # What follows the block's name is a path into its value.
         block_name = re.split(r"[.\[]", rest)[0]
         if block_name:
             yield Reference("block", f"{block_type}/{block_name}", place)
@@ -93,13 +93,13 @@ def missing_references(
     variables: Iterable[str],
     components: Iterable[Component] = (),
 ) -> Iterator[ConfigurationError]:
-    """Say which references of a deployment lead nowhere. Prefect would put nothing in their place, or fail in the run.
+    """Yield an error for each dangling reference, which Prefect would replace by nothing, or which would fail the run.
 
     Args:
         deployment: The deployment.
-        blocks: The blocks that there are or will be: pairs of type and name.
-        variables: The variables that there are.
-        components: What the deployment needs.
+        blocks: The existing and future blocks: pairs of type and name.
+        variables: The existing variables.
+        components: The deployment's components.
     """
     known = {"block": {"/".join(pair) for pair in blocks}, "variable": set(variables)}
     hints = {

@@ -1,4 +1,4 @@
-"""What else to know about deployments: each thing is said once, with the deployments that it concerns."""
+"""Remarks about deployments, grouped so that each text appears once with the deployments it is about."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from meta_prefect.plan.outcomes import listed
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something to know.
+    """A remark for the user.
 
     Attributes:
-        text: What it is; names none of those that it concerns.
-        about: The deployments, or the entries of the project file, that it concerns; none where the text says it all.
+        text: The text, without names of deployments.
+        about: The deployments, or entries of the project file, that it is about; empty if the text is self-contained.
     """
 
     text: str
@@ -26,7 +26,7 @@ class Remark:
 
 
 def remarks_of(changes: Iterable[Change]) -> list[Remark]:
-    """The remarks of several changes. What components say names itself."""
+    """Return the remarks of several changes. Those of components name the component themselves."""
     return grouped(
         Remark(text, (change.subject.name,) if change.subject.kind == DEPLOYMENT else ())
         for change in changes
@@ -35,14 +35,14 @@ def remarks_of(changes: Iterable[Change]) -> list[Remark]:
 
 
 def grouped(remarks: Iterable[Remark]) -> list[Remark]:
-    """Say each text once, for all that it concerns."""
+    """Merge remarks with the same text."""
     found: dict[str, list[str]] = {}
     for remark in remarks:
         found.setdefault(remark.text, []).extend(remark.about)
     return [Remark(text, tuple(dict.fromkeys(about))) for text, about in found.items()]
 
 
-def is_standing(change: Change) -> bool:
-    """Whether what a change says of its deployment was said before: it stays as it is, but for a version that counts deploys."""
+def was_shown_before(change: Change) -> bool:
+    """Return whether a change's remarks were shown before: the deployment is unchanged, apart from a counted version."""
     stays = isinstance(change, Unchanged) or (isinstance(change, Update) and change.only_counts)
     return stays and change.subject.kind == DEPLOYMENT

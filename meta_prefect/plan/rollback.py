@@ -1,4 +1,4 @@
-"""Going back to what a deployment was."""
+"""Computes the changes that restore an earlier state of a deployment."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from meta_prefect.interfaces.json_diff import ABSENT, Record, differences_within
 from meta_prefect.interfaces.tags import Names, environment_tag, owner, with_present_name
 from meta_prefect.plan.changes import DEPLOYMENT, Create, Subject, Unchanged, Update
 from meta_prefect.plan.deployment_record import LiveDeployment, field_changes
-from meta_prefect.plan.kept_since import with_kept_since
 from meta_prefect.plan.ledger import HistoryEntry, LedgerEntry
+from meta_prefect.plan.rollback_merge import merge_restored
 from meta_prefect.plan.schedule_identity import alike, renamed, renamings
 
 GIT_CLONE: Final = "prefect.deployments.steps.git_clone"
@@ -24,15 +24,15 @@ S3_PULL: Final = "prefect_aws.deployments.steps.pull_from_s3"
 FOLDER: Final = "prefect.deployments.steps.set_working_directory"
 
 KINDS_OF_STEPS: Final = frozenset({GIT_CLONE, S3_PULL, FOLDER, "meta_prefect.steps.fetching.project_source"})
-"""The pull steps that builders of this package write."""
+"""The pull steps written by this package's builders."""
 
 _NO_SECRETS = "the ledger keeps no secrets; deploy the project to set it"
 
 
 def under_present_name(target: HistoryEntry, names: Names) -> HistoryEntry:
-    """What was recorded, as it would be now: marked with the present name of the project where it has a former one.
+    """Return a recorded state with the project's current name in place of a former one.
 
-    The page belongs to one of the names already. A mark of anybody else stays, and :func:`check_owned` refuses it.
+    The page belongs to one of its names already. A foreign mark is kept, and rejected by :func:`check_owned`.
     """
     record = target.entry.after
     if record is None or len(names) == 1:
@@ -46,24 +46,24 @@ def under_present_name(target: HistoryEntry, names: Names) -> HistoryEntry:
 def diff_restored(
     target: HistoryEntry, live: LiveDeployment | None, former: Names = (), since: Sequence[LedgerEntry] = ()
 ) -> Create | Update | Unchanged:
-    """Compare a deployment with what it was. What operators have set since, beside the recipes, stays.
+    """Compare a deployment with an earlier state. Operators' settings since then, in fields not set by recipes, are kept.
 
-    The ledger keeps no secrets, so those stay as they are; a remark names each that was another one then.
+    The ledger stores no secrets, so secrets stay as they are; a remark names each that was different at the time.
 
     Args:
-        target: What it was.
-        live: What it is; None where it is gone, and is to be created again.
-        former: The names that the project had before.
-        since: What was written since, newest first.
+        target: The earlier state.
+        live: The live state; None if it no longer exists and is to be recreated.
+        former: The project's former names.
+        since: The entries written since, newest first.
 
     Raises:
-        ConflictError: The live one belongs to another project, or to nobody.
+        ConflictError: The live one belongs to another project, or is not managed.
     """
     subject = Subject(DEPLOYMENT, target.entry.deployment)
     wanted = target.entry.after
     assert wanted is not None, "a deleted state is never chosen"  # noqa: S101 - for the type checker
     if live is not None:
-        wanted = with_kept_since(target.entry, live.record, since, live.schedule_ids)
+        wanted = merge_restored(target.entry, live.record, since, live.schedule_ids)
     wanted, lost = restored(wanted, None if live is None else live.record)
     remarks = tuple(f"{path} {'is left out' if live is None else 'stays as it is'}: {_NO_SECRETS}" for path in lost)
     if live is None:
@@ -85,16 +85,16 @@ def diff_restored(
 
 
 def check_owned(target: HistoryEntry, word: str | None = None) -> Iterator[ConfigurationError]:
-    """Say where what is to be written would not be this project's, in its environment.
+    """Yield an error if what is to be written would not belong to this project and environment.
 
     Args:
-        target: What is to be written.
-        word: The project's word for that environment; None where it is the environment itself.
+        target: The state to write.
+        word: The project's word for that environment; None if it is the environment's name.
     """
     tags: list[str] = (target.entry.after or {}).get("tags") or []
     where = f"{target.entry.deployment} at {target}"
     if target.entry.action == "found":
-        return  # it is given back
+        return  # it is being disowned again
     if (other := owner(tags)) != target.page.project:
         yield ConflictError(f"it would belong to {other!r}, not to {target.page.project!r}", where=where)
     environments = [tag for tag in tags if tag.startswith("env=")]
@@ -106,15 +106,16 @@ def check_owned(target: HistoryEntry, word: str | None = None) -> Iterator[Confi
 def check_steps(
     target: HistoryEntry, history: Iterable[HistoryEntry], live: Record | None
 ) -> Iterator[ConfigurationError]:
-    """Say which pull steps are of a kind that nothing but the one record knows of.
+    """Yield an error for each kind of pull step that is known from only one record.
 
-    A pull step can run any command. So it has to be of a kind that our builders write, or that the deployment has now or is
-    known to have had by what another run has recorded.
+    A pull step can run any command. So its kind must be one that our builders write, that the deployment has now, or that
+    another run's record shows it had.
+
 
     Args:
-        target: What is to be written.
-        history: What is recorded of the deployment.
-        live: What it is now.
+        target: The state to write.
+        history: The deployment's history.
+        live: Its live record.
     """
     known = {kind for record in _otherwise_known(target, history, live) for kind in _kinds(record)}
     for kind in _kinds(target.entry.after or {}):
@@ -127,12 +128,12 @@ def check_steps(
 
 
 def let_through(target: HistoryEntry, history: Iterable[HistoryEntry], live: Record | None) -> frozenset[Allowed]:
-    """Which unknown names of a version were let through when it was deployed, as it is otherwise known to have had them.
+    """Return which unknown names were allowed when a version was deployed, judging by other records.
 
     Args:
-        target: What is to be written.
-        history: What is recorded of the deployment.
-        live: What it is now.
+        target: The state to write.
+        history: The deployment's history.
+        live: Its live record.
     """
     records = _otherwise_known(target, history, live)
     wanted = target.entry.after or {}
@@ -146,14 +147,14 @@ def let_through(target: HistoryEntry, history: Iterable[HistoryEntry], live: Rec
 
 
 def _otherwise_known(target: HistoryEntry, history: Iterable[HistoryEntry], live: Record | None) -> list[Record]:
-    """What a deployment is, and was by what other runs have recorded than that of one record."""
+    """Return a deployment's live record and the states recorded by runs other than that of the target."""
     others = [one.entry for one in history if one.doubt is None and one.page.run_id != target.page.run_id]
     records = [live, *(record for entry in others for record in (entry.before, entry.after))]
     return [record for record in records if record is not None]
 
 
 def _parameters(record: Record) -> set[str]:
-    """The names of a deployment's parameters, and of those of its schedules."""
+    """Return the names of a deployment's parameters, including those of its schedules."""
     schedules: dict[str, Record] = record.get("schedules") or {}
     given: list[Record] = [place.get("parameters") or {} for place in (record, *schedules.values())]
     return {name for parameters in given for name in parameters}
@@ -165,7 +166,7 @@ def _kinds(record: Record) -> Iterator[str]:
 
 
 def _step(record: Record | None, kind: str) -> Record | None:
-    """The arguments of a record's pull step of a kind."""
+    """Return the inputs of a record's pull step of a kind."""
     steps: list[Record] = (record or {}).get("pull_steps") or []
     found: Any = next((step[kind] for step in steps if kind in step), None)
     return cast("Record", found) if isinstance(found, dict) else None
@@ -177,12 +178,12 @@ def _image(record: Record | None) -> object:
 
 
 def code_remarks(target: HistoryEntry, newest: HistoryEntry, live: Record | None) -> Iterator[str]:
-    """Say whether the code of a deployment goes back too. That depends on where its runs take it from.
+    """Yield remarks on whether the code is rolled back too, which depends on where runs get it from.
 
     Args:
-        target: What it goes back to.
-        newest: What was written last.
-        live: What it is; None where it is gone.
+        target: The state to restore.
+        newest: The newest entry.
+        live: The live record; None if it no longer exists.
     """
     wanted = target.entry.after or {}
     if (clone := _step(wanted, GIT_CLONE)) is not None:

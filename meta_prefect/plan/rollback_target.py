@@ -1,4 +1,4 @@
-"""To which state of a deployment a rollback goes."""
+"""Chooses the state that a rollback restores."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from meta_prefect.errors import TargetError
 from meta_prefect.interfaces.json_diff import Record, is_same
 from meta_prefect.interfaces.tags import Names, is_mark, owner
 from meta_prefect.plan.deployment_record import field_changes
-from meta_prefect.plan.kept_since import with_kept_since
 from meta_prefect.plan.ledger import CUT_OFF, HistoryEntry, LedgerEntry, is_cut_off
+from meta_prefect.plan.rollback_merge import merge_restored
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,9 @@ class EarlierState:
     """A state in which a deployment was live.
 
     Attributes:
-        written: By which entry, or for one that no entry tells of by which it was found; its ``after`` is the state.
-        since: What was written since, newest first.
-        found: What the next entry found, operators' changes included; None where that is not known.
+        written: The entry that wrote it, or if there is none, the one that found it; its ``after`` is the state.
+        since: The entries written since, newest first.
+        found: The state found by the next entry, including operators' changes; None if unknown.
     """
 
     written: HistoryEntry
@@ -28,12 +28,12 @@ class EarlierState:
     found: Record | None = None
 
     def as_left(self) -> EarlierState:
-        """The state as the next deploy found it."""
+        """Return the state as the next deploy found it."""
         return self if self.found is None else self._with(self.found)
 
     def as_deployed(self) -> EarlierState:
-        """The state with what the recipe had set, whatever somebody made of that, and with what operators had set beside it."""
-        return self if self.found is None else self._with(with_kept_since(self.written.entry, self.found, ()))
+        """Return the state as the recipe set it, undoing later changes to its fields, but with operators' other settings."""
+        return self if self.found is None else self._with(merge_restored(self.written.entry, self.found, ()))
 
     def _with(self, record: Record) -> EarlierState:
         if is_same(record, self.written.entry.after):
@@ -45,17 +45,16 @@ class EarlierState:
 def version_to_restore(
     history: Sequence[HistoryEntry], version: str | None = None, *, unconfirmed: bool = False, former: Names = ()
 ) -> EarlierState:
-    """Choose what to go back to: to what the last write found, or to a version.
+    """Choose the state to restore: the one found by the last write, or a given version.
 
     Args:
-        history: What was written of one deployment, newest first; not empty.
-        version: The version, of which the newest is taken where several have the same; None takes the last one before the
-            current.
-        unconfirmed: Whether what is recorded of a run that is gone counts as well.
-        former: The names that the project had before.
+        history: A deployment's entries, newest first; not empty.
+        version: The version, newest first if several states have it; None for the one before the current.
+        unconfirmed: Whether to include records whose run no longer exists.
+        former: The project's former names.
 
     Raises:
-        TargetError: There is none.
+        TargetError: There is no such state.
     """
     name = history[0].entry.deployment
     counting = [one for one in history if one.doubt is None or (unconfirmed and one.doubt.run_is_gone)]
@@ -85,10 +84,10 @@ def version_to_restore(
 
 
 def _states(history: Sequence[HistoryEntry], former: Names) -> Iterator[EarlierState]:
-    """The states in which a deployment was live, newest first: what was written, and what the next write found.
+    """Yield the states in which a deployment was live, newest first: what was written, and what the next write found.
 
-    What a killed deploy was about to write was live where a later page found just that. A version that a later page found, and
-    that no page has as written, was live as well. Changes by hand within a version are no states of their own.
+    What a killed deploy was about to write was live if a later page found exactly that. A version that a later page found but
+    no page wrote was live too. Manual changes within a version are not separate states.
     """
     finder: HistoryEntry | None = None
     since: list[LedgerEntry] = []
@@ -110,7 +109,7 @@ def _states(history: Sequence[HistoryEntry], former: Names) -> Iterator[EarlierS
 
 
 def _with_mark_of(written: Record, found: Record | None) -> Record | None:
-    """What was found, marked as the project's own also where somebody had taken the mark away."""
+    """Return a found state with the project's mark, even if someone had removed it."""
     if found is None:
         return None
     marks = [tag for tag in written.get("tags") or () if is_mark(tag)]
@@ -128,7 +127,7 @@ def _has_version_of(found: Record, written: Record | None) -> bool:
 def _as_found(
     finder: HistoryEntry, found: Record, since: tuple[LedgerEntry, ...], former: Names
 ) -> Iterator[EarlierState]:
-    """What a page found as a state of its own. From which commit it came is not known."""
+    """Yield a state that was only found by a page. Its commit is unknown."""
     if owner(found.get("tags") or ()) in (finder.page.project, *former):
         entry = finder.entry.model_copy(
             update={"action": "updated", "version": found.get("version"), "before": None, "after": found}

@@ -1,7 +1,7 @@
-"""Commits that differ in no file of the project: what is live stays at the older one.
+"""Commits without changes to the project's files, for which deployments stay at their older live commit.
 
-A commit is written wherever builders put it: in the pull steps of code from Git, in a version that is the commit, in tags. Were
-each new one a change, every push to a repository would rewrite all deployments, and cost them their scheduled runs.
+A commit appears wherever builders put it: in the pull steps of code from Git, in a version that is the commit, in tags. If
+each new one counted as a change, every push to a repository would rewrite all deployments and delete their scheduled runs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import Record
 
 SameCode = Callable[[str], bool]
-"""Whether the project's files at a commit are those that are deployed."""
+"""Returns whether the project's files at a commit are the same as the deployed ones."""
 
 _HASH: Final = r"([0-9a-f]{40}(?:[0-9a-f]{24})?)"
 
@@ -22,33 +22,33 @@ _HASH: Final = r"([0-9a-f]{40}(?:[0-9a-f]{24})?)"
 def with_live_commit(
     desired: Deployment, wanted: Record, live: Record, same_code: SameCode
 ) -> tuple[Record, str | None]:
-    """Take the live commit for the one that is deployed, where they differ in no file of the project.
+    """Replace the deployed commit by the live one if no file of the project differs between them.
 
     Args:
-        desired: The deployment as it is wanted.
-        wanted: Its record; not changed.
+        desired: The desired deployment.
+        wanted: Its record; not modified.
         live: The live record.
-        same_code: Tells whether another commit has the same files.
+        same_code: Returns whether another commit has the same files.
 
     Returns:
-        The record, and the live commit that it is at; None where it is at the commit that is deployed.
+        The record, and the live commit it keeps; None if it gets the deployed commit.
     """
     commit = desired.context.commit
     if commit is None or desired.pins_each_commit or re.fullmatch(_HASH, commit) is None:
         return wanted, None
     kept = _Kept(commit, same_code)
-    # A version that the deploy itself was given is meant as it is.
+    # A version given to the deploy itself is used literally.
     own = {key: value for key, value in wanted.items() if key != "version" or desired.context.version is None}
     record = {**wanted, **{key: kept.value(value, live.get(key)) for key, value in own.items()}}
     return record, kept.commit
 
 
 class _Kept:
-    """Replaces a commit by the live one in all that mentions it.
+    """Replaces a commit by the live one wherever it occurs.
 
     Args:
-        commit: The commit that is deployed.
-        same_code: Tells whether another commit has the same files.
+        commit: The deployed commit.
+        same_code: Returns whether another commit has the same files.
     """
 
     def __init__(self, commit: str, same_code: SameCode) -> None:
@@ -57,7 +57,7 @@ class _Kept:
         self.commit: str | None = None
 
     def value(self, wanted: Any, live: Any) -> Any:
-        """A wanted value, at the live commit where nothing else differs."""
+        """Return a desired value with the live commit if nothing else differs."""
         match wanted, live:
             case str(), str():
                 return self._text(wanted, live)
@@ -70,7 +70,7 @@ class _Kept:
                 return wanted
 
     def _item(self, wanted: Any, live: list[Any]) -> Any:
-        # By value, not by place: tags are sorted, and the commit is part of what they are sorted by.
+        # By value rather than index: tags are sorted, and the commit affects their order.
         return next((one for one in live if self.value(wanted, one) == one), wanted)
 
     def _text(self, wanted: str, live: str) -> str:

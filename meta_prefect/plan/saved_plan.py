@@ -1,7 +1,7 @@
-"""A plan as it is recorded on the server: small, without any desired state, and enough to tell whether it still holds.
+"""Saved plans: compact records on the server, without desired states, that can be checked for validity later.
 
-A plan is made again from the project whenever it is needed; what is recorded of it are the clock, the commit and the versions
-that were fixed for it, and a fingerprint of each object before and after. Equal fingerprints mean the same plan.
+A plan is recomputed from the project whenever it is needed; saved are the clock, the commit and the versions fixed for it,
+and a fingerprint of each object before and after. Equal fingerprints mean the same plan.
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ from meta_prefect.interfaces.approval import Approval
 from meta_prefect.interfaces.components import Component, Worker
 from meta_prefect.interfaces.context import DeployContext
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.moments import Length, Moment
 from meta_prefect.interfaces.names import artifact_key
+from meta_prefect.interfaces.times import Length, Moment
 from meta_prefect.plan.changes import DEPLOYMENT, Change, Create, Delete, Held, Plan, Unchanged, Update, fields_of
 from meta_prefect.plan.deployment_record import desired_record
 from meta_prefect.redaction import hidden, sealed
 
 ARTIFACT_TYPE: Final = "deploy-plan"
-"""The type of the artifacts; the Prefect UI shows the data of a type that it does not know as JSON."""
+"""The artifact type; the Prefect UI shows data of unknown types as JSON."""
 
 _MOST_DIFFERENCES: Final = 10
 """So many are named, where a plan no longer holds."""
 
 
 class DeployOptions(BaseModel):
-    """What a deploy was asked to do, apart from the project and the environment.
+    """The options of a deploy, other than the project and the environment.
 
     Attributes:
         names: Flows or deployments.
         select: Patterns.
-        tags: Further tags for every deployment, in place of META_PREFECT__TAGS.
+        tags: Additional tags for every deployment, replacing META_PREFECT__TAGS.
         version: The version to set instead of the recipe's.
-        only_changed: Whether a version that counts deploys stays where nothing else differs.
-        bump: Whether a version that counts deploys goes up even at the price of scheduled runs.
-        adopt: Whether to take over deployments that nobody manages.
-        local_code: Whether code that a deployer deploys from a shared source may move to a folder of this host.
-        new_environment: Whether the environment is meant, though it is nearly the name of another one.
+        only_changed: Whether to leave a counted version unchanged if nothing else differs.
+        bump: Whether to increment a counted version even if that deletes scheduled runs.
+        adopt: Whether to take over unmanaged deployments.
+        local_code: Whether code of a deployer's project may move from a shared source to a folder on this host.
+        new_environment: Whether the environment is intended even though its name resembles another one.
         prune: Whether to delete what is no longer in the project.
-        max_deletes: How many deployments that may be at most; None for a fifth, and at least 3.
-        expires: After what time the environment is taken down; None leaves that to the project file.
+        max_deletes: The maximum number of deletions; None for a fifth of the deployments, and at least 3.
+        expires: After what time the environment is destroyed; None to use the project file's setting.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -66,11 +66,11 @@ class DeployOptions(BaseModel):
 
 
 class PlannedState(BaseModel):
-    """What a plan saw of an object and what it makes of it, as fingerprints.
+    """The fingerprints of an object's state before and after a plan.
 
     Attributes:
-        before: The state that was there; None where there was none.
-        after: The state that is to be; None where it is to go.
+        before: The live state; None if it did not exist.
+        after: The desired state; None if it is to be deleted.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -80,25 +80,24 @@ class PlannedState(BaseModel):
 
 
 class SavedPlan(BaseModel):
-    """A plan, and how far the deploy that follows it has come.
+    """A saved plan, and the progress of the deploy that applies it.
 
     Attributes:
         project: The project.
         environment: The environment.
-        deploy_id: The deploy; a retry of it carries on with the same plan.
+        deploy_id: The deploy, whose retries continue with the same plan.
         run_id: The flow run that made the plan.
-        now: The moment for which it was made.
-        commit: The Git commit of the project.
-        asked: What was asked for.
-        versions: The counted versions that it fixed, by ``flow/deployment``.
-        wanted: A fingerprint of everything that the project wants, counted versions apart.
+        now: The time for which it was made.
+        commit: The project's Git commit.
+        asked: The options.
+        versions: The counted versions it fixed, by ``flow/deployment``.
+        wanted: A fingerprint of the project's whole desired state, except for counted versions.
         states: The fingerprints of each object before and after, by ``kind name``.
-        components: A fingerprint of each component as it was wanted, by ``kind name``.
-        unsettled: Deployments whose builders have something to do once they are written, and have not done it yet.
-        sealed_with: The name of the key with which secrets were sealed before the states were made fingerprints; None where
-            they were left out.
+        components: The fingerprint of each component's desired state, by ``kind name``.
+        unsettled: Deployments whose builders' hooks have not been called yet.
+        sealed_with: The name of the key that sealed secrets before fingerprinting; None if they were left out.
         approval: Who approved it.
-        stage: ``planned`` by a dry run, ``started``, or ``finished`` where nothing is left of it to do.
+        stage: ``planned`` by a dry run, ``started``, or ``finished`` if nothing is left to do.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
@@ -121,11 +120,11 @@ class SavedPlan(BaseModel):
 
     @property
     def key(self) -> str:
-        """Under which the artifact is stored."""
+        """The key of the artifact."""
         return recorded_key(self.project, self.environment)
 
     def completed_by(self, context: DeployContext) -> DeployContext:
-        """The context of another deploy that completes this one: with its identity and versions."""
+        """Return the context of another deploy that completes this one, with its identity and versions."""
         fixed = {
             "deploy_id": self.deploy_id,
             "versions": self.versions,
@@ -135,52 +134,52 @@ class SavedPlan(BaseModel):
         return context.model_copy(update=fixed)
 
     def repeated_by(self, context: DeployContext) -> DeployContext:
-        """The context of a deploy that follows this very plan: at its moment too."""
+        """Return the context of a deploy that applies this very plan, including its time."""
         repeated = self.completed_by(context).at(self.now)
         return repeated if self.stage != "planned" else repeated.model_copy(update={"unsettled": ()})
 
 
 def recorded_key(project: str, environment: str) -> str:
-    """The key of the plans of a project and environment."""
+    """Return the key of the plans of a project and environment."""
     return artifact_key(f"deploy-plan-{project}-{environment}")
 
 
 def fingerprint(value: Any) -> str:
-    """A short text that is equal for equal JSON values, and otherwise differs."""
+    """Return a short text that is the same for equal JSON values and differs otherwise."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def fingerprint_of_wanted(deployments: Iterable[Deployment]) -> str:
-    """The fingerprint of what a project wants, secrets apart; the order in which it asks does not matter."""
+    """Return the fingerprint of a project's desired state without secrets; independent of order."""
     return fingerprint({deployment.full_name: hidden(desired_record(deployment)) for deployment in deployments})
 
 
 def fingerprint_of_component(component: Component) -> str:
-    """The fingerprint of a component as it is wanted, secrets apart."""
+    """Return the fingerprint of a component's desired state without secrets."""
     return fingerprint(hidden(component.model_dump(mode="json")))
 
 
 def states_of(plan: Plan, sealed_with: str | None) -> dict[str, PlannedState]:
-    """The states of a plan's objects by ``kind name``. Workers are processes: whether they run is no part of it.
+    """Return the states of a plan's objects by ``kind name``, except for workers, which are processes.
 
     Args:
         plan: The plan.
-        sealed_with: As that of a :class:`SavedPlan`. A fingerprint of a secret itself would let anybody check a guess.
+        sealed_with: As in :class:`SavedPlan`. A fingerprint of a secret itself would allow anyone to check a guess.
     """
     form = hidden if sealed_with is None else sealed
     return {str(change.subject): _state_of(change, form) for change in plan if change.subject.kind != Worker.kind}
 
 
 def _state_of(change: Change, form: Callable[[Any], Any]) -> PlannedState:
-    """The fingerprints of what a change starts from and leads to."""
+    """Return the fingerprints of the states before and after a change."""
     if change.subject.kind != DEPLOYMENT:
-        # What the server says of a component holds counters and times of its own; what is compared is what counts.
+        # The server's records of components contain counters and times; only the compared fields count.
         fields = [str(field) for field in fields_of(change)]
         return PlannedState(before=None, after=fingerprint([type(change).__name__, form(fields)]))
     match change:
         case Held(otherwise=otherwise) if otherwise is not None:
-            # Whether somebody holds it is no part of a plan: the same plan goes on once it is released.
+            # Holds are not part of a plan: the same plan continues once the deployment is released.
             return _state_of(otherwise, form)
         case Create(after=after):
             return PlannedState(before=None, after=fingerprint(form(after)))
@@ -196,10 +195,10 @@ def _state_of(change: Change, form: Callable[[Any], Any]) -> PlannedState:
 
 
 def check_still_holds(recorded: SavedPlan, states: Mapping[str, PlannedState]) -> None:
-    """Find out whether a plan that was made again is the recorded one.
+    """Check that a recomputed plan equals the saved one.
 
     Raises:
-        MovedError: The server or the project has changed since; names what.
+        MovedError: The server or the project has changed since; the message names the differences.
     """
     if differences := list(_differences(recorded.states, states)):
         more = len(differences) - _MOST_DIFFERENCES

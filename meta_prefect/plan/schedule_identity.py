@@ -1,7 +1,7 @@
-"""Which live schedule is which of the wanted ones.
+"""Matches desired schedules to live ones.
 
-A schedule that is live already stays that one: it keeps its id, its slug, its anchor and whether it is switched on. Which one it
-is says its slug, where somebody chose that; else what it says, whatever it is called; and last its place among the others.
+An existing schedule stays the same object: it keeps its id, slug, anchor and activation. It is matched by slug if the user
+chose one; otherwise by its rule, whatever its name; and finally by its position among the others.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from meta_prefect.interfaces.schedules import Schedule
 from meta_prefect.plan.schedule_record import as_compared, schedule_record
 
 WITHOUT_SLUG: Final = "id:"
-"""What the keys of schedules without a slug begin with; their ids follow."""
+"""Prefix of the keys of schedules without a slug, followed by their id."""
 
 _NUMBER: Final = re.compile(r"-\d+$")
 
 
 def slug_of(key: str) -> str | None:
-    """The slug of the schedule with a key; None where it has none."""
+    """Return the slug of the schedule with a key; None if it has none."""
     return None if key.startswith(WITHOUT_SLUG) else key
 
 
 def schedules_of(record: Record) -> dict[str, Record]:
-    """The schedules of a deployment's record, by their keys."""
+    """Return the schedules of a deployment's record, by key."""
     return record.get("schedules") or {}
 
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """A schedule that is wanted.
+    """A desired schedule, matched to a live one.
 
     Attributes:
         schedule: The schedule.
-        live: The key of the live one that it is; None where it is new.
+        live: The key of the live schedule it matches; None if it is new.
     """
 
     schedule: Schedule
@@ -47,9 +47,9 @@ class Identified:
 
 
 def identified(schedules: Iterable[Schedule], stored: Mapping[str, Record]) -> dict[str, Identified]:
-    """The slug under which each schedule is wanted, and which of the stored ones it is.
+    """Return the desired schedules by slug, each with the stored one it matches.
 
-    A schedule whose slug nobody chose keeps that of the live one that says the same. A new one is named by what it says.
+    A schedule without a user-chosen slug keeps that of an equivalent live one. A new one is named after its rule.
     """
     schedules = tuple(schedules)
     given = {one.slug for one in schedules if one.slug_is_given}
@@ -69,7 +69,7 @@ def identified(schedules: Iterable[Schedule], stored: Mapping[str, Record]) -> d
             slug = key
         else:
             taken = {*given, *kept, *(name for name, _ in found.values())}
-            # One that is named already takes no other live one's name.
+            # A schedule that is already named does not take another live one's name.
             slug = next(
                 name for name in _names(one, stored) if name not in taken and (key is None or name not in stored)
             )
@@ -82,25 +82,25 @@ def _saying_the_same(schedule: Schedule, stored: Mapping[str, Record], taken: Co
 
 
 def says_the_same(schedule: Schedule, live: Record) -> bool:
-    """Whether a live schedule creates the same runs, switched on or not."""
+    """Return whether a live schedule creates the same runs, whether active or not."""
     wanted = {key: value for key, value in schedule_record(schedule, live).items() if key != "active"}
     return is_same(as_compared(live, wanted), wanted)
 
 
 def _names(schedule: Schedule, stored: Mapping[str, Record]) -> Iterable[str]:
-    """The names that a schedule may have of which nobody chose one, the best first."""
+    """Return possible slugs for a schedule without a user-chosen one, best first."""
     by_kind = _numbered(_NUMBER.sub("", schedule.slug))
     if schedule.in_words is None:
         return chain([schedule.slug], by_kind)
     readable = readable_slug(schedule.in_words)
     if schedule.slug in stored and readable not in stored:
-        # It is live under its kind, as schedules once were.
+        # It is live under its kind, which is how schedules used to be named.
         return chain([schedule.slug], _numbered(readable))
     return _numbered(readable)
 
 
 def readable_slug(in_words: str) -> str:
-    """The slug of a schedule that is named by what it says."""
+    """Return the slug of a schedule named after its rule."""
     return artifact_key(in_words.replace(":", ""))
 
 
@@ -110,13 +110,13 @@ def _numbered(name: str) -> Iterable[str]:
 
 @dataclass(frozen=True, slots=True)
 class Identities:
-    """Which live schedules are which wanted ones, where their keys do not say so.
+    """Matches between live and desired schedules with different keys.
 
     Attributes:
-        renamed: The keys of those that get another slug, by that.
-        given: The slugs that somebody chose.
-        changes: The slugs before and after, as changes of fields.
-        remarks: What is taken for what, and what nobody can tell.
+        renamed: The keys of live schedules that get a new slug, by that slug.
+        given: The slugs chosen by the user.
+        changes: The slugs before and after, as field changes.
+        remarks: Remarks on what was matched, and on what is ambiguous.
     """
 
     renamed: Mapping[str, str]
@@ -126,12 +126,12 @@ class Identities:
 
 
 def recognised(schedules: Iterable[Schedule], stored: Mapping[str, Record], ours: Collection[str]) -> Identities:
-    """Find out which live schedules are which wanted ones.
+    """Match live schedules to desired ones.
 
     Args:
-        schedules: The wanted ones.
-        stored: The live ones in the order in which they were made.
-        ours: The keys of those that the last deploy made.
+        schedules: The desired schedules.
+        stored: The live schedules in order of creation.
+        ours: The keys of those that the last deploy created.
     """
     wanted = identified(schedules, stored)
     alike = {slug: one.live for slug, one in wanted.items() if one.live is not None and one.live != slug}
@@ -143,7 +143,7 @@ def recognised(schedules: Iterable[Schedule], stored: Mapping[str, Record], ours
     remarks = [
         *(f"schedule {slug!r} is the live {_called(key, stored)}, which says the same" for slug, key in alike.items()),
         *(
-            # The field says which; so said, it is one remark for all deployments in which it is so.
+            # The field names the schedule; without a name here, deployments with the same change share one remark.
             ["its schedule takes the place of the one before, and stays switched on or off as that was"]
             if len(placed) == 1
             else [f"schedule {slug!r} takes the place of {key!r}" for slug, key in placed.items()]
@@ -167,10 +167,10 @@ def _called(key: str, stored: Mapping[str, Record]) -> str:
 def _in_their_places(
     wanted: Mapping[str, Identified], stored: Mapping[str, Record], ours: Collection[str]
 ) -> dict[str, str]:
-    """The new schedules that take the place of old ones, with the keys of these.
+    """Match new schedules to old ones by position; return the keys of the old ones.
 
-    Between two that stay, as many new ones as old ones that go are one another's in their order. Where the numbers differ nobody
-    can tell which is which, and where the order has changed places mean nothing.
+    Between two schedules that stay, new and old ones are matched in order if there are equally many. If the numbers differ
+    the match is ambiguous, and if the order has changed, positions mean nothing.
     """
     keys = list(stored)
     staying = [one.live for one in wanted.values() if one.live is not None]
@@ -189,7 +189,7 @@ def _in_their_places(
 
 
 def _between(keys: Iterable[str], staying: Collection[str], counts: Callable[[str], bool]) -> dict[int, list[str]]:
-    """The keys that count, by how many of those that stay are before them."""
+    """Group the relevant keys by how many staying ones precede them."""
     found: dict[int, list[str]] = {}
     passed = 0
     for key in keys:
@@ -201,11 +201,11 @@ def _between(keys: Iterable[str], staying: Collection[str], counts: Callable[[st
 
 
 def renamed(record: Record, names: Mapping[str, str]) -> Record:
-    """A live record with its schedules under the slugs that they are to have.
+    """Return a live record with its schedules under their future slugs.
 
     Args:
         record: The record.
-        names: The keys of those that get another slug, by that.
+        names: The keys of schedules that get a new slug, by that slug.
     """
     if not names:
         return record
@@ -214,10 +214,10 @@ def renamed(record: Record, names: Mapping[str, str]) -> Record:
 
 
 def alike(before: Record, after: Record) -> dict[str, str]:
-    """The schedules of two records that are under other keys in one than in the other, and say the same.
+    """Match schedules of two records that have different keys but create the same runs.
 
     Returns:
-        The keys in the first, by those in the second.
+        The keys in the first record, by those in the second.
     """
     old, new = schedules_of(before), schedules_of(after)
     gone = {key: one for key, one in old.items() if key not in new}
@@ -233,9 +233,9 @@ def alike(before: Record, after: Record) -> dict[str, str]:
 
 
 def renamings(names: Mapping[str, str]) -> tuple[FieldChange, ...]:
-    """That schedules get other slugs, as changes of fields.
+    """Express new slugs of schedules as field changes.
 
     Args:
-        names: The keys that they have, by those that they get.
+        names: The current keys, by the new ones.
     """
     return tuple(FieldChange(f"schedules.{new}.slug", slug_of(old), slug_of(new)) for new, old in names.items())

@@ -1,4 +1,4 @@
-"""Schedules of deployments as records: what we want of one, and what the server says of one, in the same normal form."""
+"""Schedules of deployments as records: the desired and the live one, in the same normal form."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from meta_prefect.interfaces.schedules import Schedule
 
 
 def schedule_record(schedule: Schedule, live: Record | None = None) -> Record:
-    """The normal form of a schedule that we want; ``active`` is there only where we set it.
+    """Return the normal form of a desired schedule; ``active`` is included only if we set it.
 
     Args:
         schedule: The schedule.
-        live: The live one; where its rule names the same runs, its text is wanted too.
+        live: The live one; if its rule yields the same runs, its text is kept.
     """
     record: Record = {"timezone": schedule.timezone, "parameters": schedule.parameters}
     if schedule.rrule is not None:
@@ -31,7 +31,7 @@ def schedule_record(schedule: Schedule, live: Record | None = None) -> Record:
 
 
 def live_schedule(item: Record) -> Record:
-    """The normal form of a schedule as the server answers it."""
+    """Convert a schedule from the server to normal form."""
     rule: Record = item["schedule"]
     record: Record = {
         "active": item["active"],
@@ -48,43 +48,43 @@ def live_schedule(item: Record) -> Record:
 
 
 def _instant(text: str | None) -> str | None:
-    """One spelling for a moment: in UTC, with ``+00:00``, which a moment without an offset means to Prefect too."""
+    """Normalize a timestamp to UTC with ``+00:00``, which Prefect assumes for one without an offset."""
     if text is None:
         return None
     moment = datetime.fromisoformat(text)
     try:
         return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)).isoformat()
-    except OverflowError:  # at the edge of the calendar
+    except OverflowError:  # near the limits of the calendar
         return text
 
 
 def without_injected_start(live: str, wanted: str) -> str:
-    """Drop the DTSTART line that the server put before a rule that was sent without one."""
+    """Drop the DTSTART line that the server added to a rule sent without one."""
     if "DTSTART" in wanted.upper():
         return live
     return "\n".join(line for line in live.splitlines() if not line.upper().startswith("DTSTART"))
 
 
 def as_compared(live: Record, wanted: Record) -> Record:
-    """A live schedule as far as it may be compared with a wanted one: no injected DTSTART, nothing of the operators'."""
+    """Reduce a live schedule to what can be compared with a desired one: no injected DTSTART, no operators' fields."""
     reduced = dict(live)
     if "active" not in wanted:
         reduced.pop("active", None)
     if "rrule" in wanted and "rrule" in reduced:
         reduced["rrule"] = without_injected_start(reduced["rrule"], wanted["rrule"])
     if "anchor_date" not in wanted:
-        # The server anchors an interval at the moment it was stored.
+        # The server anchors an interval at the time it was stored.
         reduced.pop("anchor_date", None)
     return reduced
 
 
 def schedules_to_compare(live: dict[str, Record], wanted: dict[str, Record]) -> dict[str, Record]:
-    """Live schedules as far as they may be compared with the wanted ones."""
+    """Reduce live schedules to what can be compared with the desired ones."""
     return {key: as_compared(one, wanted[key]) if key in wanted else one for key, one in live.items()}
 
 
 def merged_schedule(live: Record | None, wanted: Record) -> Record:
-    """A wanted schedule with what it leaves to the operators and the server: whether it is active, and from when it counts."""
+    """Add to a desired schedule what it leaves to operators and the server: activation and anchor."""
     kept: Record = {"active": (live or {}).get("active", True)}
     if live is not None and "interval" in wanted and "anchor_date" in live:
         kept["anchor_date"] = live["anchor_date"]

@@ -1,4 +1,4 @@
-"""What is sent so that the schedules of a live deployment are the wanted ones, and stay the ones that they are."""
+"""The writes that turn a live deployment's schedules into the desired ones while keeping their identity."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from meta_prefect.plan.schedule_record import as_compared
 
 @dataclass(frozen=True, slots=True)
 class ScheduleWrites:
-    """What is sent, in this order.
+    """What to send, in this order.
 
     Attributes:
-        patched: What changes, by the id of the schedule.
-        created: What is new.
-        replaced: The ids of those that are made again, as the server takes a slug away from no schedule.
-        together: What changes and what is new, sent with the deployment's own fields: the server then goes by the slugs, which
-            all of them have.
-        deleted: The ids of those that go.
+        patched: Changes, by schedule id.
+        created: New schedules.
+        replaced: The ids of schedules to recreate, because the server cannot remove a slug.
+        together: Changed and new schedules sent with the deployment's own fields; possible if all have slugs, by which the
+            server matches them.
+        deleted: The ids of schedules to delete.
     """
 
     patched: dict[str, Record] = field(default_factory=dict[str, Record])
@@ -32,12 +32,12 @@ class ScheduleWrites:
 
 
 def schedule_writes(live: LiveDeployment, wanted: Mapping[str, Record], renamed: Mapping[str, str]) -> ScheduleWrites:
-    """Find out what is sent.
+    """Determine what to send.
 
     Args:
-        live: The deployment as it was read.
-        wanted: The whole schedules, by slug; those without one by ``id:…``.
-        renamed: The keys of live ones that get another slug, by that.
+        live: The deployment as read.
+        wanted: The complete schedules, by slug; those without one by ``id:…``.
+        renamed: The keys of live schedules that get a new slug, by that slug.
     """
     origins = _origins(live, wanted, renamed)
     writes = ScheduleWrites(
@@ -61,11 +61,11 @@ def schedule_writes(live: LiveDeployment, wanted: Mapping[str, Record], renamed:
 
 
 def _origins(live: LiveDeployment, wanted: Mapping[str, Record], renamed: Mapping[str, str]) -> dict[str, str]:
-    """The key of the live schedule that each wanted one is, as far as it is there."""
+    """Return the key of the live schedule that each desired one corresponds to, if it exists."""
     keys = {one: key for key, one in live.schedule_ids.items()}
     origins: dict[str, str] = {}
     for key, record in wanted.items():
-        # An earlier attempt may have made it again without a slug, or may have given it its slug.
+        # An earlier attempt may have recreated it without a slug, or given it its slug.
         candidates = (
             _made_again(key, record, live, origins.values()),
             renamed.get(key, key),
@@ -78,7 +78,7 @@ def _origins(live: LiveDeployment, wanted: Mapping[str, Record], renamed: Mappin
 
 
 def _made_again(key: str, record: Record, live: LiveDeployment, taken: Collection[str]) -> str | None:
-    """The live schedule without a slug that is like one recorded without a slug under another id."""
+    """Find the live schedule without a slug that equals one recorded under another id."""
     if not key.startswith(WITHOUT_SLUG) or key in live.schedule_ids:
         return None
     free = (one for one in live.schedule_ids if one.startswith(WITHOUT_SLUG) and one not in taken)
@@ -86,16 +86,16 @@ def _made_again(key: str, record: Record, live: LiveDeployment, taken: Collectio
 
 
 def _changed(old: str, live: Record, key: str, wanted: Record) -> Record:
-    """What is sent of one that is there: all that it says where it says anything else, or its slug alone."""
+    """Return what to send for an existing schedule: everything if anything differs, or only its new slug."""
     changed: Record = {} if old == key else {"slug": key}
     if not is_same(as_compared(live, wanted), wanted):
         return {**changed, **schedule_body(None, wanted)}
-    # Parameters that are not sent would be emptied.
+    # Omitted parameters would be cleared.
     return {**changed, "parameters": wanted["parameters"]} if changed else {}
 
 
 def schedule_body(slug: str | None, record: Record) -> Record:
-    """A schedule as the API takes it."""
+    """Convert a schedule to the API's form."""
     rule = {key: value for key, value in record.items() if key not in ("active", "parameters")}
     body: Record = {"schedule": rule, "parameters": record["parameters"]}
     if slug is not None:

@@ -1,7 +1,7 @@
-"""Deployments on trial: written with their schedules inactive until a run of theirs, the smoke run, has shown that they work.
+"""Trials: deployments are written with inactive schedules until a smoke run has shown that they work.
 
-A deployment on trial carries a tag, which whoever looks at it sees. So nothing is lost where a deploy is killed in between: the
-next one finds the tag, and in the ledger what was there before and what is to be.
+A deployment on trial has a tag, which is visible to everyone. So nothing is lost if a deploy is killed in between: the next
+one finds the tag, and in the ledger both the original and the desired state.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from meta_prefect.plan.deployment_record import LiveDeployment, field_changes
 from meta_prefect.plan.ledger import HistoryEntry
 
 SMOKE_TAG: Final = "meta-prefect-smoke"
-"""Carried by deployments on trial, and so by their runs."""
+"""The tag of deployments on trial, inherited by their runs."""
 
 _RUNS_DEPEND_ON: Final = frozenset(
     {
@@ -35,11 +35,11 @@ _RUNS_DEPEND_ON: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What comes between writing a deployment and its being active.
+    """The trial between writing and activating a deployment.
 
     Attributes:
-        smoke: The run that it is to stand; None where it needs none any more.
-        original: What it was before it was on trial; None where it was not there.
+        smoke: The smoke run to pass; None if none is required any more.
+        original: The state before the trial; None if it did not exist.
     """
 
     smoke: Smoke | None
@@ -47,12 +47,12 @@ class Trial:
 
 
 def is_on_trial(record: Record) -> bool:
-    """Whether a live deployment has not stood its smoke run yet."""
+    """Return whether a live deployment has not passed its smoke run yet."""
     return SMOKE_TAG in (record.get("tags") or ())
 
 
 def as_trial(record: Record) -> Record:
-    """A record as it is written first: nothing runs by itself, and a run may start."""
+    """Return a record as first written: schedules are inactive, but runs can start."""
     trial = {**record, "paused": False, "tags": sorted({*record["tags"], SMOKE_TAG})}
     if schedules := record.get("schedules"):
         trial["schedules"] = {key: {**one, "active": False} for key, one in schedules.items()}
@@ -60,11 +60,11 @@ def as_trial(record: Record) -> Record:
 
 
 def as_settled(record: Record, after: Record | None) -> Record:
-    """A record on trial as it is once that is over; what somebody has done to it meanwhile stays.
+    """Return a record after its trial; changes that someone made in the meantime are kept.
 
     Args:
         record: The live record.
-        after: What it was to be; None where that is not known, and what is inactive stays so.
+        after: The desired record; None if unknown, and what is inactive stays inactive.
     """
     settled = {**record, "tags": [tag for tag in record["tags"] if tag != SMOKE_TAG]}
     if after is None:
@@ -76,7 +76,7 @@ def as_settled(record: Record, after: Record | None) -> Record:
 
 
 def on_trial(change: Create | Update) -> Create | Update:
-    """A change as it is written first."""
+    """Return a change as first written."""
     trial = as_trial(change.after)
     if isinstance(change, Create):
         return replace(change, after=trial)
@@ -84,11 +84,11 @@ def on_trial(change: Create | Update) -> Create | Update:
 
 
 def smoke_of(change: Change, asked: Smoke | None, *, resumed: bool) -> Smoke | None:
-    """The smoke run that a change gets: where its runs would be others, or the last ones have not shown yet that they work.
+    """Return the smoke run for a change: if its runs would change, or have not been shown to work yet.
 
     Args:
         change: The change.
-        asked: The smoke run that is asked for.
+        asked: The smoke run that is configured.
         resumed: Whether the live deployment is on trial.
     """
     match change:
@@ -104,21 +104,21 @@ def smoke_of(change: Change, asked: Smoke | None, *, resumed: bool) -> Smoke | N
 
 def _changes_runs(change: Update) -> bool:
     changed = {one.path.partition(".")[0] for one in change.fields}
-    # A version that does not count deploys stands for the code.
+    # A version that does not count deploys identifies the code.
     return not changed.isdisjoint(_RUNS_DEPEND_ON) or ("version" in changed and not change.counted)
 
 
 def in_words(smoke: Smoke) -> str:
-    """What a plan says of a deployment that gets a smoke run."""
+    """Describe the smoke run of a deployment in a plan."""
     return f"gets a smoke run, {smoke}, before its schedules are active"
 
 
 def original_of(live: LiveDeployment, recorded: HistoryEntry | None) -> Record | None:
-    """What a deployment was before it was on trial; None where it was not there. Where nobody knows, it stays as it is.
+    """Return a deployment's state before its trial; None if it did not exist. If unknown, it stays as it is.
 
     Args:
-        live: The live one, on trial.
-        recorded: What is recorded of it last.
+        live: The live deployment, on trial.
+        recorded: Its last entry.
     """
     if recorded is None:
         return live.record
@@ -128,7 +128,7 @@ def original_of(live: LiveDeployment, recorded: HistoryEntry | None) -> Record |
 
 
 def resumed(change: Change, live: LiveDeployment) -> Change:
-    """A change that was compared with what a deployment is once its trial is over, as one that begins with the trial."""
+    """Turn a change computed from the state after the trial into one that starts from the trial."""
     match change:
         case Unchanged(live=settled):
             fields = tuple(field_changes(live.record, settled))

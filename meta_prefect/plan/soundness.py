@@ -1,7 +1,7 @@
-"""Whether the record of a deployment that somebody has stored is one that may be computed with and written.
+"""Validates stored records of deployments before they are used or written.
 
-What is read back from an artifact may be of another release, or anybody's. Keys that this release does not know are left out,
-keys that are missing stay missing, and a known key of the wrong type makes the whole record unsound.
+What is read from an artifact may come from another release, or from anyone. Keys unknown to this release are dropped, missing
+keys stay missing, and a known key of the wrong type makes the whole record invalid.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.tags import Names
 
 DEEPEST: Final = 200
-"""How deep objects and lists may be nested."""
+"""Maximum nesting depth of objects and lists."""
 
 
 def _an_instant(text: str) -> str:
@@ -59,20 +59,20 @@ class _Deployment(_Form):
 
 
 def sound_record(record: Record) -> Record:
-    """Check a stored record of a deployment.
+    """Validate a stored record of a deployment.
 
     Returns:
-        What of it this release knows, each schedule with what every schedule has.
+        The keys known to this release, with schedules completed by required keys.
 
     Raises:
-        ValueError: It is unsound.
+        ValueError: It is invalid.
     """
     if is_too_deep(record):
         raise ValueError(f"more than {DEEPEST} levels deep")
     try:
         found = _Deployment.model_validate(record)
     except ValidationError as error:
-        # Its text alone: the values may be secrets of somebody's, and megabytes.
+        # Only the text: the values may be secrets, or megabytes.
         raise ValueError(why_unsound(error)) from None
     schedules: Record = record.get("schedules") or {}
     known = {key: record[key] for key in record if key in _Deployment.model_fields}
@@ -89,7 +89,7 @@ def _schedule(record: Record, found: _Schedule) -> Record:
 
 
 def is_too_deep(value: Any) -> bool:
-    """Whether a JSON value is deeper than Python's own recursion could follow."""
+    """Return whether a JSON value is nested too deeply for Python's recursion."""
     level: list[Any] = [value]
     for _ in range(DEEPEST):
         level = [inner for outer in level for inner in _inside(outer)]
@@ -109,7 +109,7 @@ def _inside(value: Any) -> list[Any]:
 
 
 def why_unsound(error: ValidationError) -> str:
-    """The first thing that is wrong with a value, without the value."""
+    """Return pydantic's first error without the value."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = "".join(one if one.isprintable() else "?" for one in ".".join(map(str, first["loc"])))[:200]
     message = first["msg"].removeprefix("Value error, ")
@@ -122,14 +122,14 @@ M = TypeVar("M", bound=BaseModel)
 def sound_or_named(
     model: type[M], artifact: Record, what: str, unsound: dict[str, str], names: Names | None
 ) -> M | None:
-    """Read what an artifact holds; what is unsound is named, unless it says itself that it belongs to another project.
+    """Parse an artifact's data; report it as invalid unless it names another project.
 
     Args:
-        model: What it should be.
+        model: The expected model.
         artifact: The artifact.
-        what: What to call it.
-        unsound: Where it is named: by its id, with the way to remove it.
-        names: The names of the project whose artifacts are read; None means any project.
+        what: What to call it in messages.
+        unsound: Collects messages on how to remove invalid artifacts, by id.
+        names: The names of the project whose artifacts are read; None for any project.
     """
     data: Any = artifact.get("data")
     if is_too_deep(data):
@@ -148,7 +148,7 @@ def sound_or_named(
 
 
 def unsound_variable(what: str, variable: Record, why: str) -> str:
-    """Name a variable that cannot be used, and how to remove it."""
+    """Build the message about an invalid variable and how to remove it."""
     name = variable["name"]
     removing = f"to remove it: prefect variable unset {name}"
     return f"the {what} in the variable {name} is left out, as it cannot be read ({why}); {removing}"

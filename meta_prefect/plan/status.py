@@ -1,4 +1,4 @@
-"""How a deployment stands: what the last deploy applied, what is live, and what the project wants, field by field."""
+"""The status of a deployment: last applied, live and desired state, field by field."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ Kind = Literal["drift", "pending", "kept"]
 
 
 class FieldStatus(BaseModel):
-    """One field that is not everywhere the same. A value that is not there is left out.
+    """A field whose values are not all the same. Missing values are omitted.
 
     Attributes:
-        path: Its place, keys joined by dots.
-        kind: ``drift`` where the server differs from what was applied, ``pending`` where the project wants something else than
-            what was applied, ``kept`` where operators have set what the recipe leaves to them.
-        applied: Its value as the last deploy left it; left out where that is not known.
+        path: Its path, keys joined by dots.
+        kind: ``drift`` if the server differs from what was applied, ``pending`` if the project differs from what was applied,
+            ``kept`` if operators have set what the recipe leaves to them.
+        applied: Its value after the last deploy; omitted if unknown.
         live: Its value on the server.
-        wanted: Its value as the project wants it; left out where it leaves it to the operators.
+        wanted: Its value in the project; omitted if left to operators.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -42,17 +42,17 @@ class FieldStatus(BaseModel):
 
 
 class DeploymentStatus(BaseModel):
-    """How one deployment stands.
+    """The status of one deployment.
 
     Attributes:
         deployment: ``flow/deployment``.
-        state: ``in sync``: a deploy has nothing to do. ``drifted``: somebody has changed the server since the last deploy.
-            ``outdated``: the project wants something that is not deployed yet. ``missing``: it was deployed and is gone.
-            ``not deployed``: it never was. ``unmanaged``: nobody manages the live one, and the fields are what taking it over
-            changes. ``orphan``: it is live, and no longer in the project. ``held``: somebody has asked
-            for it to be left alone, whatever differs.
+        state: ``in sync``: a deploy has nothing to do. ``drifted``: the server was changed since the last deploy.
+            ``outdated``: the project has changes that are not deployed yet. ``missing``: it was deployed and no longer
+            exists. ``not deployed``: it never was. ``unmanaged``: the live one is not managed, and the fields are what taking
+            it over would change. ``orphan``: it is live, and no longer in the project. ``held``: it is on hold, whatever
+            differs.
         version: Its live version.
-        fields: What is not everywhere the same.
+        fields: The differing fields.
         applied_at: When it was last deployed.
         applied_by: By whom.
         run_id: The run that did it.
@@ -72,7 +72,7 @@ class DeploymentStatus(BaseModel):
 
     @property
     def has_drifted(self) -> bool:
-        """Whether somebody has changed or deleted it since the last deploy."""
+        """Whether it was changed or deleted since the last deploy."""
         return self.state in ("drifted", "missing")
 
     @property
@@ -82,26 +82,26 @@ class DeploymentStatus(BaseModel):
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing is to be done about it: it is in sync, or held."""
+        """Whether there is nothing to do about it: it is in sync, or on hold."""
         return self.state in ("in sync", "held")
 
     @property
     def drift(self) -> tuple[FieldStatus, ...]:
-        """What somebody has changed on the server since the last deploy."""
+        """The fields that were changed on the server since the last deploy."""
         return tuple(field for field in self.fields if field.kind == "drift")
 
 
 class ComponentStatus(BaseModel):
-    """How something stands that deployments need, or needed.
+    """The status of a component that deployments need, or needed.
 
     Attributes:
-        kind: What it is: ``automation``, ``work queue`` and so on.
+        kind: Its kind: ``automation``, ``work queue`` and so on.
         name: Its name.
-        state: As that of a deployment. ``leaving``: no deployment wants it any more, and the next deploy removes it.
-            ``offline``: it is as wanted but for that, and runs of the deployments that need it would not start.
-        fields: What the project wants otherwise.
+        state: As for a deployment. ``leaving``: no deployment needs it any more, and the next deploy removes it. ``offline``:
+            it is otherwise up to date, but runs of dependent deployments would not start.
+        fields: The differences from the project.
         needed_by: The deployments that need it.
-        remarks: What else to know of it.
+        remarks: Further remarks.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -115,12 +115,12 @@ class ComponentStatus(BaseModel):
 
     @property
     def has_drifted(self) -> bool:
-        """Whether somebody has changed or deleted it since the last deploy; what is offline may have ended by itself."""
+        """Whether it was changed or deleted since the last deploy; what is offline may have stopped by itself."""
         return self.state in ("drifted", "missing")
 
     @property
     def is_in_sync(self) -> bool:
-        """Whether it is as the project wants it, be it offline."""
+        """Whether it is as the project wants it, even if offline."""
         return self.state in ("in sync", "offline")
 
     def __str__(self) -> str:
@@ -128,17 +128,17 @@ class ComponentStatus(BaseModel):
 
 
 class ProjectStatus(BaseModel):
-    """How a project stands in an environment; also what ``meta-prefect status --output json`` prints. Its form is stable.
+    """The status of a project in an environment, and the output of ``meta-prefect status --output json``. A stable format.
 
     Attributes:
-        version: The version of this form.
+        version: The version of the format.
         project: The project.
         environment: The environment.
-        in_sync: Whether a deploy would write nothing; versions that count deploys do not count, nor does what is held or offline.
+        in_sync: Whether a deploy would write nothing, apart from counted versions; what is on hold or offline does not matter.
         can_run: Whether nothing that deployments need is offline.
         deployments: Each deployment.
-        components: What they need, and what is there for them and leaves.
-        remarks: What else to know; left out where there is nothing.
+        components: Their components, and those to be removed.
+        remarks: Further remarks; omitted if there are none.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -154,28 +154,28 @@ class ProjectStatus(BaseModel):
 
     @property
     def drifted(self) -> tuple[DeploymentStatus, ...]:
-        """The deployments that somebody has changed or deleted since the last deploy."""
+        """The deployments that were changed or deleted since the last deploy."""
         return tuple(one for one in self.deployments if one.has_drifted)
 
     @property
     def drifted_components(self) -> tuple[ComponentStatus, ...]:
-        """What deployments need and somebody has changed or deleted since the last deploy."""
+        """The components that were changed or deleted since the last deploy."""
         return tuple(one for one in self.components if one.has_drifted)
 
     @property
     def offline(self) -> tuple[ComponentStatus, ...]:
-        """What deployments need and is as wanted, but does not run."""
+        """The components that are up to date but not running."""
         return tuple(one for one in self.components if one.state == "offline")
 
     @property
     def to_heal(self) -> tuple[str, ...]:
-        """The deployments that have to be deployed so that nothing has drifted any more."""
+        """The deployments to deploy so that nothing is drifted any more."""
         needing = (name for one in self.drifted_components for name in one.needed_by)
         return tuple(dict.fromkeys((*(one.deployment for one in self.drifted), *needing)))
 
     @property
     def in_one_line(self) -> str:
-        """``3 of 4 in sync in prod``, and where some are not ``; of components 5 of 6``; what is offline is counted."""
+        """``3 of 4 in sync in prod``, and if components are not in sync, ``; of components 5 of 6``; offline ones are counted."""
         held = sum(one.state == "held" for one in self.deployments)
         line = f"{_in_sync(self.deployments)} in sync{f', {held} held' if held else ''} in {self.environment}"
         if not all(one.is_in_sync for one in self.components):
@@ -183,7 +183,7 @@ class ProjectStatus(BaseModel):
         return f"{line}; {len(self.offline)} offline" if self.offline else line
 
     def as_json(self) -> str:
-        """The document as JSON; what is absent is left out."""
+        """Return the JSON document, without missing values."""
         return self.model_dump_json(indent=2, exclude_unset=True)
 
 
@@ -192,12 +192,12 @@ def _in_sync(those: Sequence[DeploymentStatus | ComponentStatus]) -> str:
 
 
 def status_of(change: Change, wanted: Record, last: HistoryEntry | None) -> DeploymentStatus:
-    """Compare what was applied, what is live and what is wanted of one deployment.
+    """Compare the applied, live and desired state of one deployment.
 
     Args:
         change: What a deploy would do with it.
-        wanted: What the recipe sets.
-        last: What the last deploy wrote; None where that is not known.
+        wanted: The fields that the recipe sets.
+        last: Its last ledger entry; None if unknown.
     """
     about: Record = {"deployment": change.subject.name, **_applied(last)}
     match change:
@@ -225,12 +225,12 @@ def status_of(change: Change, wanted: Record, last: HistoryEntry | None) -> Depl
 
 
 def component_status(change: Change, needed_by: Iterable[str], *, as_applied: bool) -> ComponentStatus:
-    """How a component stands.
+    """Return the status of a component.
 
     Args:
         change: What a deploy would do with it.
         needed_by: The deployments that need it.
-        as_applied: Whether the last deploy wanted it just as it is wanted now, so that what differs was changed on the server.
+        as_applied: Whether its desired state is the same as in the last deploy, so that differences were made on the server.
     """
     about: Record = {"kind": change.subject.kind, "name": change.subject.name, "needed_by": tuple(needed_by)}
     match change:
@@ -261,7 +261,7 @@ def component_status(change: Change, needed_by: Iterable[str], *, as_applied: bo
 
 
 def orphan_status(change: Delete | Unchanged, last: HistoryEntry | None) -> DeploymentStatus:
-    """The status of a deployment that is no longer in the project."""
+    """Return the status of a deployment that is no longer in the project."""
     live = change.before if isinstance(change, Delete) else change.live
     about: Record = {"deployment": change.subject.name, "version": live["version"], **_applied(last)}
     if isinstance(change, Held):
@@ -283,7 +283,7 @@ def _fields(
     for path in dict.fromkeys((*drifted, *pending)):
         to_do, drift = pending.get(path), drifted.get(path)
         if to_do is None and path != "version":
-            continue  # the change made it what the project wants
+            continue  # the change made it match the project
         now = to_do.before if to_do is not None else drift.before if drift is not None else ABSENT
         applied = drift.after if drift is not None else now if last is not None else ABSENT
         target = to_do.after if to_do is not None else ABSENT
@@ -294,17 +294,17 @@ def _fields(
 
 
 def _pending(change: Update | Unchanged) -> Iterator[FieldChange]:
-    """What a deploy would write; a version that counts deploys is nothing."""
+    """Yield what a deploy would write, ignoring counted versions."""
     if isinstance(change, Update):
         yield from (field for field in change.fields if not (change.counted and field.path == "version"))
 
 
 def _drifted(live: Record, wanted: Record, last: HistoryEntry | None) -> Iterator[FieldChange]:
-    """What of ours differs from what the last deploy left."""
+    """Yield the differences of our fields from what the last deploy left."""
     if last is None or last.entry.after is None or not last.is_certain:
         return
     applied = {key: value for key, value in last.entry.after.items() if key in last.entry.ours or key == "version"}
-    # The ledger holds no secrets: both sides are compared as they are recorded.
+    # The ledger contains no secrets, so both sides are compared in their recorded form.
     recorded = sealed(applied)
     for field in field_changes(sealed_as(live, recorded), recorded):
         if field.path == "version" or is_ours(field.path, wanted):

@@ -1,4 +1,4 @@
-"""Policies: what a team asks of every deployment, as typed functions that are held against each of them before a write."""
+"""Policies: rules that a team sets for every deployment, as typed functions that are checked before anything is written."""
 
 from meta_prefect.policies.checking import Exemption, Fix, Verdict, check
 from meta_prefect.policies.policy import Policy, Rule, policy

@@ -1,4 +1,4 @@
-"""Policies for whoever wants them: none is in force before somebody names it. Each is an example of how one is written."""
+"""Optional policies: none is in force until it is named. Each also serves as an example."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pydantic_core import PydanticCustomError
 
 from meta_prefect.hidden_values import secrets_in
 from meta_prefect.implementations.infra.images import is_pinned
-from meta_prefect.interfaces.moments import Length, length_in_words
+from meta_prefect.interfaces.times import Length, length_in_words
 from meta_prefect.plan.references import texts_in
 from meta_prefect.policies.policy import Policy, policy
 from meta_prefect.policies.values import FinishedDeployment, Violation
 
 _RUNS: Final = 60
-"""So many of the next runs of a schedule tell how close they come to each other."""
+"""How many upcoming runs of a schedule to examine for the time between them."""
 
 
 def _pattern(text: str) -> str:
@@ -95,7 +95,7 @@ def schedules_apart(finished: FinishedDeployment, at_least: Length = timedelta(m
     Args:
         at_least: The shortest time between two runs, such as `15m`.
     """
-    from meta_prefect.schedules.preview import preview  # calendars are heavy, and most deploys need none
+    from meta_prefect.schedules.preview import preview  # calendars are slow to import, and most deploys need none
 
     for one in finished.schedules:
         fires = preview(one, now=finished.deployment.context.now, count=_RUNS).fires

@@ -1,4 +1,4 @@
-"""Holding a finished deployment against policies: a pure function, the same in a deploy and in a test."""
+"""Checks a finished deployment against policies: a pure function, used both by deploys and by tests."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _NOT_LIFTED: Final = "The project's exemption does not lift what its deployer en
 
 @dataclass(frozen=True, slots=True)
 class Exemption:
-    """Somebody's leave not to follow a policy for a while.
+    """A temporary exemption from a policy.
 
     Attributes:
         policy: The policy's name.
-        until: The last day on which it counts, in UTC.
-        because: Why.
-        deployments: Names of flows or ``flow/deployment``, or patterns of them; none means all.
-        where: Where it stands.
-        is_enforced: Whether it counts for what holds whatever the project says.
+        until: The last day it applies, in UTC.
+        because: The reason.
+        deployments: Names of flows or ``flow/deployment``, or patterns; empty means all.
+        where: Where it is defined.
+        is_enforced: Whether it applies to policies enforced by the deployer.
     """
 
     policy: str
@@ -37,7 +37,7 @@ class Exemption:
     is_enforced: bool = False
 
     def covers(self, rule: Rule, deployment: Deployment) -> bool:
-        """Whether a deployment need not follow a rule."""
+        """Return whether it exempts a deployment from a rule."""
         if rule.name != self.policy or (rule.is_enforced and not self.is_enforced):
             return False
         names = (deployment.full_name, deployment.flow.name)
@@ -49,11 +49,11 @@ class Exemption:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """What a policy has changed of a deployment.
+    """A change made by a policy.
 
     Attributes:
         policy: Its name.
-        fields: The places in the deployment, keys joined by dots.
+        fields: The changed fields, keys joined by dots.
     """
 
     policy: str
@@ -65,13 +65,13 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What policies make of a deployment.
+    """The result of checking a deployment against policies.
 
     Attributes:
-        finished: The deployment, with what they have changed.
-        violations: What it does against them.
-        exemptions: The exemptions without which there would be more violations.
-        fixes: What they have changed.
+        finished: The deployment, including the policies' changes.
+        violations: The violations found.
+        exemptions: The exemptions that suppressed violations.
+        fixes: The changes made by policies.
     """
 
     finished: FinishedDeployment
@@ -81,20 +81,20 @@ class Verdict:
 
     @property
     def denied(self) -> tuple[Violation, ...]:
-        """Why it is not deployed."""
+        """The violations that prevent its deployment."""
         return tuple(one for one in self.violations if one.level == "deny")
 
     @property
     def remarks(self) -> Iterator[str]:
-        """What else to know: warnings, exemptions, and what was changed."""
+        """Notes for the user: warnings, exemptions and changes."""
         yield from map(str, (*self.fixes, *self.exemptions))
         yield from (f"{one} ({one.hint})" if one.hint else str(one) for one in self.violations if one.level == "warn")
 
     def with_rule(self, rule: Rule, exemptions: Iterable[Exemption] = ()) -> Verdict:
-        """The same once one more policy has had its say.
+        """Apply one more policy.
 
         Raises:
-            PolicyError: The policy does not work.
+            PolicyError: The policy itself failed.
         """
         exempt = next((one for one in exemptions if one.covers(rule, self.finished.deployment)), None)
         if rule.level == "fix":
@@ -116,20 +116,20 @@ class Verdict:
 
 
 def in_order(rules: Iterable[Rule]) -> list[Rule]:
-    """Those first that change deployments: the others look at what is deployed."""
+    """Sort policies that change deployments first, since the others check what is deployed."""
     return sorted(rules, key=lambda one: one.level != "fix")
 
 
 def check(finished: FinishedDeployment, rules: Iterable[Rule], exemptions: Sequence[Exemption] = ()) -> Verdict:
-    """Hold a finished deployment against policies.
+    """Check a finished deployment against policies.
 
     Args:
         finished: The deployment.
         rules: The policies in force.
-        exemptions: Those that count; whoever gives them has refused what is over.
+        exemptions: The exemptions to apply; the caller has removed expired ones.
 
     Raises:
-        PolicyError: A policy does not work.
+        PolicyError: A policy itself failed.
     """
     verdict = Verdict(finished)
     for rule in in_order(rules):
@@ -138,7 +138,7 @@ def check(finished: FinishedDeployment, rules: Iterable[Rule], exemptions: Seque
 
 
 def _changed(before: Deployment, after: Deployment) -> Iterator[str]:
-    """The places at which a deployment has changed; of a mapping, its keys."""
+    """Yield the changed fields of a deployment; for a mapping, its changed keys."""
     for name in type(before).model_fields:
         old, new = getattr(before, name), getattr(after, name)
         if old == new:

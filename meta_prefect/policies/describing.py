@@ -1,4 +1,4 @@
-"""What there is to know about a policy, as values: for the command line."""
+"""Describes policies as values, for the command line."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class OptionDescription(BaseModel):
 
     Attributes:
         name: Its name.
-        required: Whether whoever puts the policy into force must give it.
+        required: Whether it must be given when the policy is put into force.
         default: Its default as JSON.
-        help: What the policy's docstring says.
+        help: Its help text, from the policy's docstring.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -38,13 +38,12 @@ class PolicyDescription(BaseModel):
 
     Attributes:
         name: Its name.
-        summary: What it asks for.
-        text: What else its docstring says.
-        level: What it does.
+        summary: The first line of its docstring.
+        text: The rest of its docstring.
+        level: Its default level.
         origin: Where it is defined.
         options: Its options.
-        in_force: Who has put it into force here, each with the options and environments where these are said; empty where it is
-            off.
+        in_force: Where it was put into force, with options and environments if given; empty if it is not in force.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -63,10 +62,10 @@ def describe(policy: Policy, rules: Iterable[Rule]) -> PolicyDescription:
 
     Args:
         policy: The policy.
-        rules: What is in force.
+        rules: The policies in force.
     """
     parsed = parse(inspect.getdoc(policy.function) or "")
-    # As somebody writes them, which is not always how a schema does: '15m'.
+    # In the form in which users write them ('15m'), which may differ from the schema's.
     defaults: Record = policy.options_model.model_construct().model_dump(mode="json")
     return PolicyDescription(
         name=policy.name,
@@ -88,7 +87,7 @@ def describe(policy: Policy, rules: Iterable[Rule]) -> PolicyDescription:
 
 
 def _in_force(rule: Rule) -> str:
-    """``meta_prefect.yaml:4:5: policies[0] (most: 2; warn; in prod)``."""
+    """For example ``meta_prefect.yaml:4:5: policies[0] (most: 2; warn; in prod)``."""
     options = rule.policy.options_model.model_validate(rule.options).model_dump(mode="json", exclude_defaults=True)
     said = [", ".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in options.items())]
     said.append(rule.level if rule.level != rule.policy.level else "")

@@ -1,4 +1,4 @@
-"""The options of a policy: from a function's signature to a model that checks what somebody gives."""
+"""Derives a policy's options from its function's signature, as a model that validates them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _RESERVED: Final = frozenset({"policy", "level", "environments", "origin"})
 
 
 def options_model(function: Callable[..., Any], where: str) -> type[BaseModel]:
-    """Make the model of a policy's options: the parameters of its function but the first.
+    """Create the model of a policy's options: all parameters of its function but the first.
 
     Raises:
-        PolicyError: A parameter cannot be an option, or there is none.
+        PolicyError: A parameter cannot be an option, or the function has no parameters.
     """
     try:
         hints = typing.get_type_hints(function, include_extras=True)

@@ -1,4 +1,4 @@
-"""``@policy``: a typed function that looks at a finished deployment and says what it does against a team's opinion."""
+"""``@policy``: turns a typed function that checks a finished deployment into a policy."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from meta_prefect.policies.values import FinishedDeployment, Level, Violation
 from meta_prefect.project.environments import fits
 
 _FIXED: Final = frozenset({"flow", "context", "environment", "id", "name", "renamed_from"})
-"""What makes a deployment this one: no policy changes that."""
+"""The fields that identify a deployment, which policies must not change."""
 
 
 class Policy:
-    """A policy that may be put into force: with its options, as a :class:`Rule`.
+    """A policy that can be put into force, which together with its options makes a :class:`Rule`.
 
     Args:
-        function: Takes a finished deployment, and options by name; yields violations, or returns the changed deployment where
-            the level is ``fix``. The first line of its docstring is what it asks for, the ``Args`` are the help of its options.
-        level: What it does.
+        function: Takes a finished deployment and keyword options; yields violations, or returns the changed deployment if the
+            level is ``fix``. The first line of its docstring is its summary, and ``Args`` documents its options.
+        level: ``deny``, ``warn`` or ``fix``.
 
     Raises:
-        PolicyError: The function cannot be one.
+        PolicyError: The function's signature is not supported.
     """
 
     def __init__(self, function: Callable[..., Any], *, level: Level = "deny") -> None:
@@ -42,12 +42,12 @@ class Policy:
 
     @property
     def name(self) -> str:
-        """The name by which it is asked for, and exempted from."""
+        """The name by which it is put into force and exempted from."""
         return self.function.__name__
 
     @property
     def summary(self) -> str:
-        """What it asks for: the first line of its docstring."""
+        """The first line of its docstring."""
         return parse(inspect.getdoc(self.function) or "").short_description or ""
 
     @property
@@ -56,19 +56,19 @@ class Policy:
         return f"{self.function.__module__}:{self.function.__qualname__}"
 
     def __call__(self, finished: FinishedDeployment, **options: Any) -> Any:
-        """Call the function itself."""
+        """Call the underlying function."""
         return self.function(finished, **options)
 
     def with_options(self, *, level: Level | None = None, environments: Iterable[str] = (), **options: Any) -> Rule:
-        """Put it into force in code; what stands in a module beside policies is in force where that module is.
+        """Put it into force in code; a rule defined in a module is in force wherever the module's policies are.
 
         Args:
-            level: ``warn`` where it is only to be said; by default its own.
-            environments: The environments in which it counts, or patterns of them; none means all.
+            level: ``warn`` to only report violations; defaults to its own.
+            environments: The environments it applies to, or patterns of them; none means all.
             options: Its options.
 
         Raises:
-            PolicyError: An option does not fit.
+            PolicyError: An option is invalid.
         """
         return self.rule(options, level=level, environments=environments)
 
@@ -80,16 +80,16 @@ class Policy:
         environments: Iterable[str] = (),
         origin: str = "",
     ) -> Rule:
-        """Put it into force, as somebody has asked for somewhere.
+        """Put it into force with options from a file or package.
 
         Args:
             options: Its options.
-            level: ``warn`` where it is only to be said; by default its own.
-            environments: The environments in which it counts, or patterns of them; none means all.
-            origin: Where somebody has asked for it.
+            level: ``warn`` to only report violations; defaults to its own.
+            environments: The environments it applies to, or patterns of them; none means all.
+            origin: Where it was put into force.
 
         Raises:
-            PolicyError: An option does not fit.
+            PolicyError: An option is invalid.
         """
         if level is not None and level != self.level and "fix" in (level, self.level):
             hint = (
@@ -130,10 +130,10 @@ class Rule:
     Attributes:
         policy: The policy.
         options: Its options.
-        level: What it does.
-        environments: The environments in which it counts, or patterns of them; none means all.
-        origin: Who has asked for it: a place in a file, a package, the deployer.
-        is_enforced: Whether it holds whatever the project says.
+        level: Its level.
+        environments: The environments it applies to, or patterns of them; none means all.
+        origin: Where it was put into force: a position in a file, a package, or the deployer.
+        is_enforced: Whether it was enforced by the deployer and cannot be changed by the project.
     """
 
     policy: Policy
@@ -149,14 +149,14 @@ class Rule:
         return self.policy.name
 
     def counts_for(self, finished: FinishedDeployment) -> bool:
-        """Whether it is about a deployment."""
+        """Return whether it applies to a deployment."""
         return not self.environments or any(fits(finished.environment, one) for one in self.environments)
 
     def violations(self, finished: FinishedDeployment) -> tuple[Violation, ...]:
-        """What a deployment does against it; nothing where it changes deployments itself, or does not count there.
+        """Return a deployment's violations; none if the policy's level is ``fix`` or it does not apply.
 
         Raises:
-            PolicyError: The policy does not work.
+            PolicyError: The policy itself failed.
         """
         if self.level == "fix" or not self.counts_for(finished):
             return ()
@@ -175,10 +175,10 @@ class Rule:
         return tuple(replace(one, policy=self.name, level=self.level, hint=one.hint or summary) for one in violations)
 
     def fixed(self, finished: FinishedDeployment) -> Deployment:
-        """A deployment as it is to be; the same one where there is nothing to change.
+        """Return the deployment as the policy wants it; the same object if nothing changes.
 
         Raises:
-            PolicyError: The policy does not work.
+            PolicyError: The policy itself failed.
         """
         before = finished.deployment
         if self.level != "fix" or not self.counts_for(finished):
@@ -209,17 +209,16 @@ def policy(function: Callable[..., Iterable[Violation]], /) -> Policy: ...
 @overload
 def policy(*, level: Level) -> Callable[[Callable[..., Iterable[Violation] | Deployment]], Policy]: ...
 def policy(function: Callable[..., Any] | None = None, /, *, level: Level = "deny") -> Any:
-    """Make a policy of a typed function over a :class:`FinishedDeployment`.
+    """Turn a typed function of a :class:`FinishedDeployment` into a policy.
 
-    It yields a :class:`Violation` for each thing that is wrong; of the level ``fix`` it returns the changed deployment
-    instead, of which it gets a private copy. Its other parameters are options: whoever puts the policy into force gives them
-    by name.
+    It yields a :class:`Violation` for each problem; with the level ``fix``, it instead returns the changed deployment, of
+    which it gets a private copy. Its other parameters are options, given by name when the policy is put into force.
 
     Args:
         function: The function.
-        level: What it does: ``deny``, ``warn`` or ``fix``.
+        level: ``deny``, ``warn`` or ``fix``.
 
     Raises:
-        PolicyError: The function's signature does not fit.
+        PolicyError: The function's signature is not supported.
     """
     return partial(Policy, level=level) if function is None else Policy(function, level=level)

@@ -1,4 +1,4 @@
-"""Finding policies, and reading which of them somebody puts into force."""
+"""Finds policies and resolves which ones are in force."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from meta_prefect.policies.policy import Policy, Rule
 from meta_prefect.project.policies import PolicyModel
 
 ENTRY_POINT_GROUP = "meta_prefect.policies"
-"""The entry-point group of a package whose policies are in force wherever it is installed."""
+"""The entry-point group of packages whose policies are in force wherever they are installed."""
 
 Load = Callable[[str], ModuleType]
 """Imports a module."""
 
 
 def installed_rules(package: str | None = None, load: Load = importlib.import_module) -> list[Rule]:
-    """The policies of installed packages, which are in force by being there.
+    """Return the policies of installed packages, which are in force automatically.
 
     Args:
-        package: The one package that is meant.
+        package: Limit the result to this package.
         load: Imports a module.
 
     Raises:
-        PolicyError: One of them cannot be loaded, or is no policy.
+        PolicyError: One cannot be loaded or is not a policy.
     """
     points = entry_points(group=ENTRY_POINT_GROUP)
     asked = [one for one in points if package is None or (one.dist and _plain(one.dist.name) == _plain(package))]
@@ -38,7 +38,7 @@ def installed_rules(package: str | None = None, load: Load = importlib.import_mo
 
 
 def _plain(name: str) -> str:
-    """The name of a package, as indexes compare it."""
+    """Normalize a package name for comparison, as package indexes do."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -58,15 +58,15 @@ def _offered(point: EntryPoint, load: Load) -> Iterator[Rule]:
 def rules_of(
     asked: Iterable[PolicyModel], load: Load = importlib.import_module, locate: Callable[..., str] = lambda *_: ""
 ) -> Iterator[Rule | ConfigurationError]:
-    """The policies that somebody puts into force.
+    """Resolve the policies that a file puts into force.
 
     Args:
-        asked: Which, each with its options.
+        asked: The requested policies with their options.
         load: Imports a module.
-        locate: Gives the place of an item, and of a key in it.
+        locate: Returns the position of an item, or of a key in it.
 
     Returns:
-        The rules, and what is wrong with the others.
+        The rules, and errors for items that could not be resolved.
     """
     for index, item in enumerate(asked):
         try:
@@ -93,7 +93,7 @@ def _says_more(item: PolicyModel) -> bool:
 
 
 def _found(item: PolicyModel, load: Load) -> Policy | Sequence[Policy | Rule]:
-    """The policy of a name, as its package puts it into force where no more is said; or all of a package, or of a module."""
+    """Resolve a name: a policy, as its package puts it into force unless options are given, or all of a package or module."""
     name = item.policy
     if name in BUILT_IN:
         return BUILT_IN[name]
@@ -105,7 +105,7 @@ def _found(item: PolicyModel, load: Load) -> Policy | Sequence[Policy | Rule]:
 
 
 def _of_module(name: str, load: Load) -> Policy | Sequence[Policy | Rule]:
-    """The policy ``module:function``, or all of a module."""
+    """Resolve ``module:function``, or all policies of a module."""
     module_name, colon, attribute = name.partition(":")
     try:
         module = load(module_name)
@@ -136,7 +136,7 @@ def _not_loaded(module: str, error: Exception) -> PolicyError:
 
 
 def _members(module: ModuleType) -> list[Policy | Rule]:
-    """What a module means to put into force: its own policies, and rules; what it only imports is for its own use."""
+    """Return the policies that a module puts into force: those it defines, and rules; not those it only imports."""
     rules = [one for one in vars(module).values() if isinstance(one, Rule)]
     own = [one for one in vars(module).values() if isinstance(one, Policy) and _is_of(one, module)]
     ruled = {id(one.policy) for one in rules}
@@ -159,6 +159,6 @@ def _as_rule(found: object, name: str, origin: str) -> Rule:
 
 
 def known_policies(rules: Iterable[Rule]) -> Mapping[str, Policy]:
-    """All that can be asked for by name: those in force, and the built-in ones."""
+    """Return all policies that can be named: those in force and the built-in ones."""
     own: dict[str, Any] = {rule.name: rule.policy for rule in rules}
     return {**BUILT_IN, **own}

@@ -1,4 +1,4 @@
-"""What a policy looks at, and what it says of it."""
+"""The values that policies receive and return."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.schedules import Schedule
 
 Level = Literal["deny", "warn", "fix"]
-"""What a policy does: refuse the plan, say something, or change the deployment."""
+"""What a violation causes: the deploy is denied, a warning is shown, or the deployment is changed."""
 
 
 _AS_VARIABLE: Final = {"schedules": "schedule", "work_pool_name": "work_pool", "work_queue_name": "work_queue"}
-"""What recipes call a field of a deployment."""
+"""Recipes' names for fields of a deployment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedDeployment:
-    """A deployment as all builders have made it: what a policy looks at.
+    """A deployment after all builders have run, as policies see it.
 
     Attributes:
-        deployment: All that it will have.
-        recipe: The name of the recipe that made it.
-        variables: What that recipe was told, as JSON: what the entry says, with the defaults of its environment.
-        components: What the deployment needs, such as its work pool.
-        live: What the server has of it, by the names of Prefect's fields; None where it is not there, or nobody could look.
+        deployment: The complete deployment.
+        recipe: The name of its recipe.
+        variables: The recipe's variables as JSON: from the entry, including its environment's overrides and defaults.
+        components: The components it requires, such as its work pool.
+        live: Its current state on the server, in Prefect's field names; None if it does not exist or the server was not read.
     """
 
     deployment: Deployment
@@ -45,30 +45,30 @@ class FinishedDeployment:
 
     @property
     def environment(self) -> str:
-        """The environment that it is for."""
+        """The environment it is for."""
         return self.deployment.environment
 
     @property
     def flow(self) -> FlowFacts:
-        """What is known about its flow."""
+        """The facts about its flow."""
         return self.deployment.flow
 
     @property
     def schedules(self) -> list[Schedule]:
-        """The schedules that the recipe sets, the inactive ones among them: anybody may activate these in the UI."""
+        """The schedules set by the recipe, including inactive ones, which anyone may activate in the UI."""
         return self.deployment.schedules or []
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """What a deployment does against a policy. A policy gives the first three; the others are filled in.
+    """A violation of a policy. Policies set the first three attributes; the others are filled in.
 
     Attributes:
-        message: What is wrong, as half a sentence: "its image has no version".
-        field: The place in the deployment, keys joined by dots: ``job_variables.image``.
-        hint: The way out.
+        message: What is wrong, as part of a sentence: "its image has no version".
+        field: The path of the field, keys joined by dots: ``job_variables.image``.
+        hint: How to fix it.
         policy: The policy's name.
-        level: Whether it is denied, or only said.
+        level: Whether it denies the deploy or only warns.
     """
 
     message: str
@@ -81,7 +81,7 @@ class Violation:
         return f"policy {self.policy}: {self.message}"
 
     def as_error(self, deployment: Deployment) -> PolicyError:
-        """The error of a deployment that is denied for it, about the value that is wrong."""
+        """Return the error for a deployment that is denied because of it, naming the offending value."""
         keys = tuple(filter(None, self.field.split(".")))
         error = PolicyError(str(self), hint=self.hint)
         if not keys:
@@ -90,7 +90,7 @@ class Violation:
 
 
 def _value_at(deployment: Deployment, keys: tuple[str, ...]) -> object:
-    """The value at a place of a deployment; None where there is none."""
+    """Return the value at a path in a deployment; None if there is none."""
     value: Any = deployment
     for key in keys:
         match value:

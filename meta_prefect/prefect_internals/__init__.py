@@ -1,5 +1,5 @@
-"""All that Meta-Prefect relies on of Prefect beyond its documented API; `tests/prefect_contract` pins each piece.
+"""Everything that relies on Prefect beyond its documented API; each piece is pinned by a test in `tests/prefect_contract`.
 
-Everything else imports Prefect's public names only, which ruff checks (`banned-api` in `pyproject.toml`). Where a new version of
-Prefect breaks something here, the contract's test says what users would have noticed.
+All other code imports only Prefect's public names, which ruff enforces (`banned-api` in `pyproject.toml`). When a new Prefect
+version breaks something here, the contract test says what users would notice.
 """

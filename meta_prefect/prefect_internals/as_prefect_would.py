@@ -1,10 +1,11 @@
-"""What `prefect deploy` would store, by Prefect's own functions, in a process of its own in which they cannot write.
+"""Determines what `prefect deploy` would store, by running Prefect's own functions in a subprocess where they cannot write.
 
-Prefect has no such command. Here its own loading, merging, templates and defaults run as they are; what would write, run steps,
-or read the values of blocks and variables is replaced, so that nothing happens and no secret is read. Steps give nothing.
+Prefect has no dry run. Its own loading, merging, templating and defaults run unchanged here; functions that write, run steps,
+or read the values of blocks and variables are replaced, so that nothing has an effect and no secret is read. Steps return no
+outputs.
 
-Run as `python -m meta_prefect.prefect_internals.as_prefect_would FILE…` in the folder of the files; says for each deployment, as
-a line of JSON, the file, the flow's name and what the API would answer, or why Prefect refuses it.
+Run as `python -m meta_prefect.prefect_internals.as_prefect_would FILE…` in the files' folder. For each deployment, it prints
+a JSON line with the file, the flow's name and the API's hypothetical response, or the reason why Prefect rejects it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _SETTINGS: Final = ("paused", "concurrency_options", "work_pool_name", "work_que
 
 
 class _Stored(Exception):  # noqa: N818 - no error: the way out of Prefect's function, which prints on otherwise
-    """What would be stored now."""
+    """Raised instead of storing a deployment."""
 
     def __init__(self, answer: dict[str, Any], flow_name: str) -> None:
         super().__init__(flow_name)
@@ -36,10 +37,10 @@ class _Stored(Exception):  # noqa: N818 - no error: the way out of Prefect's fun
 
 
 class _Kept(RunnerDeployment):
-    """A deployment that tells what it would store, in place of storing it."""
+    """A deployment that reports what it would store instead of storing it."""
 
     def apply(self, schedules: list[dict[str, Any]] | None = None, *_: Any, **__: Any) -> Any:
-        """Tell it."""
+        """Raise with what would be stored."""
         self._get_deployment_version_info(self.version_type)
         record: dict[str, Any] = self.model_dump(mode="json", include={*_METADATA, *_SETTINGS})
         made = [DeploymentScheduleCreate(**one).model_dump(mode="json") for one in schedules or ()]
@@ -56,10 +57,10 @@ class _Kept(RunnerDeployment):
 
 
 class _AnyPool:
-    """A client that knows every pool."""
+    """A client for which every work pool exists."""
 
     async def read_work_pool(self, name: str) -> Any:
-        """A pool of whatever type."""
+        """Return a pool of arbitrary type."""
         return SimpleNamespace(name=name, type="", base_job_template={}, is_push_pool=False, is_managed_pool=False)
 
 
@@ -86,16 +87,16 @@ async def _stored(config: dict[str, Any], actions: dict[str, Any]) -> dict[str, 
 
 
 async def main(files: list[str]) -> None:
-    """Tell what would be stored of each of the files."""
+    """Print what would be stored for each file."""
     for file in files:
         quiet = Console(file=io.StringIO())
         configs, actions = _config._load_deploy_configs_and_actions(  # pyright: ignore[reportPrivateUsage]
             Path(file), console=quiet
         )
         for config in configs:
-            if config.get("name") is not None:  # Prefect skips the others
-                told = {"file": file, "name": config["name"], **await _stored(config, actions)}
-                sys.stdout.write(json.dumps(told) + "\n")
+            if config.get("name") is not None:  # Prefect skips deployments without a name
+                result = {"file": file, "name": config["name"], **await _stored(config, actions)}
+                sys.stdout.write(json.dumps(result) + "\n")
 
 
 REPLACED: Final[dict[str, Any]] = {
@@ -104,17 +105,17 @@ REPLACED: Final[dict[str, Any]] = {
     "resolve_block_document_references": _unresolved,
     "resolve_variables": _unresolved,
 }
-"""What writes, or reads secrets, and what does nothing in its place."""
+"""Prefect's functions that write or read secrets, and their no-op replacements."""
 
 
-def _let_nothing_happen() -> None:
+def _disable_side_effects() -> None:
     missing = REPLACED.keys() - vars(_core).keys()
-    if missing:  # nothing of it may write
+    if missing:  # refuse to run if one of them might still write
         sys.exit(f"this version of Prefect has no {', '.join(sorted(missing))} to replace")
     for name, stand_in in REPLACED.items():
         setattr(_core, name, stand_in)
 
 
 if __name__ == "__main__":
-    _let_nothing_happen()
+    _disable_side_effects()
     asyncio.run(main(sys.argv[1:]))

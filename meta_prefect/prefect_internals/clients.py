@@ -1,4 +1,4 @@
-"""The client that Prefect's engine and we use together, and the settings that are in force while it is asked."""
+"""The client shared with Prefect's engine, and the settings under which it is used."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ __all__ = ["client_settings", "is_cloud", "leads_to_cloud", "refresh_global_sett
 
 
 def is_cloud(client: PrefectClient) -> bool:
-    """Whether a client is one of Prefect Cloud."""
+    """Return whether a client talks to Prefect Cloud."""
     return client.server_type is ServerType.CLOUD
 
 
 def leads_to_cloud() -> bool:
-    """Whether the settings lead to Prefect Cloud."""
+    """Return whether the settings point to Prefect Cloud."""
     return determine_server_type() is ServerType.CLOUD
 
 
 def client_settings(**changes: Any) -> Callable[[], AbstractContextManager[None]]:
-    """Make a context manager under which Prefect's client has other settings.
+    """Make a context manager under which Prefect's client uses other settings.
 
-    Entering it costs microseconds, where Prefect's ``temporary_settings`` validates all settings anew.
+    Entering it takes microseconds, whereas Prefect's ``temporary_settings`` validates all settings each time.
     """
     outer = get_settings_context()
     client = outer.settings.client.model_copy(update=changes)
@@ -52,21 +52,21 @@ def client_settings(**changes: Any) -> Callable[[], AbstractContextManager[None]
 async def shared_client(
     hooks: Mapping[str, Sequence[Callable[..., Any]]], patience: httpx.Timeout
 ) -> AsyncGenerator[PrefectClient]:
-    """Open a client where Prefect's engine looks for one: each costs a TLS context and two requests.
+    """Open a client where Prefect's engine will find it: each new client costs a TLS context and two requests.
 
     Args:
-        hooks: The event hooks of its httpx client.
+        hooks: Event hooks for its httpx client.
         patience: Its timeout.
     """
 
     class SharedClient(AsyncClientContext):
         def __init__(self) -> None:
             super().__init__(httpx_settings={"event_hooks": hooks, "timeout": patience})
-            # What they are is no reason for anybody to open another one.
+            # Different settings must not cause another client to be opened.
             self._httpx_settings = None
 
     async with AsyncExitStack() as stack:
-        # The version is checked, and CSRF tokens are fetched, by ourselves.
+        # We check the version and fetch CSRF tokens ourselves.
         with client_settings(server_version_check_enabled=False, csrf_support_enabled=False)():
             context = await stack.enter_async_context(SharedClient())
         yield context.client

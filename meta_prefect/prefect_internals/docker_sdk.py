@@ -1,4 +1,4 @@
-"""The Docker SDK as Prefect loads it: once, when it is first used, under a name of its own."""
+"""The Docker SDK as Prefect loads it: lazily, on first use, under its own module name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _IMPORTING: Final = threading.Lock()
 
 
 def dockerutils() -> Any:
-    """Prefect's module, with the errors that building and pushing raise; imported when it is needed."""
+    """Return Prefect's module with the errors raised by builds and pushes; imported on demand."""
     from prefect.utilities import dockerutils
 
     return dockerutils
@@ -22,7 +22,7 @@ def dockerutils() -> Any:
 
 @contextmanager
 def docker_client() -> Generator[Any]:
-    """Prefect's client of the engine. Prefect imports the SDK when it is first used, which two threads must not do at once."""
+    """Yield Prefect's client for the engine. Prefect imports the SDK on first use, which is not thread-safe."""
     with _IMPORTING:
         _ = dockerutils().docker.DockerClient
     with dockerutils().docker_client() as client:
@@ -30,27 +30,27 @@ def docker_client() -> Generator[Any]:
 
 
 def archive(folder: Path, exclude: list[str], added: tuple[str, str]) -> Any:
-    """The archive that the SDK sends to an engine.
+    """Create the archive that the SDK sends to an engine.
 
     Args:
         folder: The files.
-        exclude: Patterns of those to leave out.
-        added: The name and the text of a Dockerfile that is no file.
+        exclude: Patterns of files to exclude.
+        added: The name and the text of a generated Dockerfile.
     """
     return dockerutils().docker.utils.tar(str(folder), exclude=exclude, dockerfile=added)
 
 
 def is_of_docker(error: BaseException, name: str) -> bool:
-    """Whether an exception is one of the Docker SDK's, of a class of this name or derived from it.
+    """Return whether an exception is of a Docker SDK class with this name, or of a subclass.
 
-    Prefect puts the SDK into ``sys.modules`` unloaded, so that it may be loaded a second time: its exceptions are then of another
-    class of the same name than those that can be imported.
+    Prefect puts the SDK into ``sys.modules`` lazily, so it may be loaded a second time: its exceptions are then of different
+    classes, with the same names, than those that can be imported.
     """
     return any((kind.__module__, kind.__name__) == ("docker.errors", name) for kind in type(error).__mro__)
 
 
 def unless(name: str, call: Callable[[], T]) -> T | None:
-    """What a call to the Docker SDK gives; None where it raises an exception of its own of this name."""
+    """Call the Docker SDK; return None if it raises its exception of this name."""
     try:
         return call()
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Where Prefect's log goes."""
+"""Prefect's logging handlers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this version of Prefect refuses in a prefect.yaml."""
+"""Validates a prefect.yaml with the installed version of Prefect."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def errors_in(file: Path) -> Sequence[ErrorDetails]:
-    """Ask Prefect's own model of the file; a version of Prefect that has none refuses nothing."""
+    """Return the errors from Prefect's own model of the file; none if this version has no such model."""
     try:
         from prefect.cli.deploy._models import PrefectYamlModel
     except ImportError:

@@ -1,4 +1,4 @@
-"""Importing a module is not running its flows: what it starts or writes at its top level is refused while it is imported here."""
+"""Keeps imports free of side effects: flow runs and writes to Prefect at a module's top level are rejected during import."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextvars import ContextVar, copy_context
 from typing import Any, Final, cast
 
 Calls = Sequence[tuple[str, str, Mapping[str, str]]]
-"""Prefect's modules, classes and their methods, each with the verb of the error."""
+"""Prefect's modules, classes and methods to guard, each with a verb for the error message."""
 
 CALLS: Final[Calls] = (
     (
@@ -32,30 +32,30 @@ CALLS_ON_DEPLOYMENTS: Final[Calls] = (
         dict.fromkeys(("add_deployment", "aadd_deployment", "start"), "serves flows as"),
     ),
 )
-"""Functions of modules that take a quarter of a second to import, if a flow uses them."""
+"""Functions in modules that take a quarter of a second to import, guarded only if a flow uses them."""
 
 CLIENTS: Final = ("PrefectHttpxSyncClient", "PrefectHttpxAsyncClient")
-"""What all requests of Prefect's own go through, in `prefect.client.base`."""
+"""The method in `prefect.client.base` that all of Prefect's requests go through."""
 _READS: Final = ("filter", "paginate", "count", "history")
-"""How the paths of those requests end that are no GET, and yet change nothing."""
+"""Path suffixes of requests that are not GET and yet only read."""
 
 
 class RunOnImport(Exception):  # noqa: N818 - what the module did, not an error of ours
-    """A module runs, serves or deploys a flow or a task when it is imported, or writes to Prefect."""
+    """Raised when a module runs, serves or deploys a flow or task, or writes to Prefect, while being imported."""
 
 
 _importing: ContextVar[list[RunOnImport] | None] = ContextVar("importing", default=None)
-"""What was refused so far. Prefect's own threads get the context of who calls; threads of the module are given it."""
+"""The calls rejected so far. Prefect's own threads inherit the caller's context; the module's threads are given it."""
 
 
 @contextmanager
 def refusing_runs() -> Generator[list[RunOnImport]]:
-    """Refuse runs that this thread starts, or one that it starts meanwhile, and whatever they would write to Prefect.
+    """Reject runs started by this thread, or by threads it starts meanwhile, and anything they would write to Prefect.
 
-    What only asks Prefect is let through, such as a block that is loaded; but no server is started for that.
+    Reads are allowed, such as loading a block, but no server is started for them.
 
     Yields:
-        What was refused: a module may have caught the exception that it got.
+        The rejected calls, since the module may have caught the exceptions.
     """
     import prefect.client.base
     import prefect.flows
@@ -98,7 +98,7 @@ def refusing_runs() -> Generator[list[RunOnImport]]:
 
 @contextmanager
 def _no_server_for_it() -> Generator[None]:
-    """Where no API is configured, let Prefect say so instead of starting a server for as long as this process lives."""
+    """If no API is configured, make Prefect say so instead of starting a server for the life of this process."""
     from prefect.context import SettingsContext, get_settings_context
 
     outer = get_settings_context()
@@ -106,14 +106,14 @@ def _no_server_for_it() -> Generator[None]:
     if outer.settings.api.url or not ephemeral.enabled:
         yield
         return
-    # Prefect's temporary_settings would validate all settings anew, for each module that is imported.
+    # Prefect's temporary_settings would validate all settings again, for each module that is imported.
     server = server.model_copy(update={"ephemeral": ephemeral.model_copy(update={"enabled": False})})
     with SettingsContext(profile=outer.profile, settings=outer.settings.model_copy(update={"server": server})):
         yield
 
 
 def _start_in_this_context(thread: threading.Thread) -> None:
-    """Start a thread that belongs to the import; what is refused in it is told once, and not as a failure of the thread."""
+    """Start a thread that belongs to the import; a call rejected in it is reported once, not as a crash of the thread."""
     run, context = thread.run, copy_context()
 
     def quietly() -> None:
@@ -136,7 +136,7 @@ def _refusing_call(verb: str, refused: list[RunOnImport]) -> Callable[..., Any]:
 
 
 def _sending_reads(send: Callable[..., Any], refused: list[RunOnImport]) -> Callable[..., Any]:
-    """Send what only asks; refuse what writes."""
+    """Send reads and reject writes."""
 
     def send_read(client: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
         path = str(request.url.path)
@@ -157,7 +157,7 @@ def _noted(what: str, refused: list[RunOnImport]) -> RunOnImport:
 def _replaced(
     kind: type[Any], method: str, make: Callable[[Callable[..., Any]], Callable[..., Any]], is_ours: Callable[[], bool]
 ) -> Generator[None]:
-    """Replace a method for the calls that belong to the import."""
+    """Replace a method for calls that belong to the import."""
     original = cast("Callable[..., Any]", vars(kind)[method])
     replacement = make(original)
 

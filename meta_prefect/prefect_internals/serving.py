@@ -1,4 +1,4 @@
-"""Prefect's server as a program of ours starts it, and the tables of its database."""
+"""Prefect's server, as started by our own program, and its database models."""
 
 from __future__ import annotations
 

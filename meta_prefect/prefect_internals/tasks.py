@@ -1,4 +1,4 @@
-"""How Prefect takes the parameters of a task."""
+"""How Prefect handles task parameters."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ T = TypeVar("T")
 
 
 def whole(value: T) -> T:
-    """A parameter of a task as it is. In any other, Prefect looks for futures: in each member of a dataclass and of a list."""
+    """Pass a task parameter through unchanged. Otherwise, Prefect searches it for futures, in all dataclasses and lists."""
     return cast("T", quote(value))

@@ -1,4 +1,4 @@
-"""Functions that Prefect has for itself, and that give what it stores or shows."""
+"""Prefect's internal helpers that determine what it stores or displays."""
 
 from __future__ import annotations
 

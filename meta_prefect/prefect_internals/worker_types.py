@@ -1,4 +1,4 @@
-"""Prefect's workers by type: their job templates, and what they would submit."""
+"""Prefect's worker types: their job templates, and what they would submit."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ Record = dict[str, Any]
 
 
 def worker_class(worker_type: str) -> Any:
-    """The class of workers of a type; None where there is none. This loads every integration that is installed."""
+    """Return the worker class of a type; None if unknown. Loads all installed integrations."""
     return BaseWorker[Any, Any, Any].get_worker_class_from_type(worker_type)
 
 
 def worker_types() -> set[str]:
-    """The types of workers that are installed."""
+    """Return the installed worker types."""
     return set(BaseWorker[Any, Any, Any].get_all_available_worker_types())
 
 
 async def base_job_template(worker_type: str) -> Record | None:
-    """The job template of a type of worker, as it is installed here or as the server of the settings knows it."""
+    """Return the job template of a worker type, as installed here or as known to the server from the settings."""
     return await utilities.get_default_base_job_template_for_infrastructure_type(worker_type)
 
 
 def shipped_templates() -> dict[str, Record]:
-    """The job templates that Prefect's server answers with where it has no network, by type of worker."""
+    """Return the job templates that Prefect's server falls back to without network access, by worker type."""
     file = Path(prefect.__file__).parent / "server/api/collections_data/views/aggregate-worker-metadata.json"
     try:
         packages: dict[str, dict[str, Record]] = json.loads(file.read_text(encoding="utf-8"))
@@ -42,7 +42,7 @@ def shipped_templates() -> dict[str, Record]:
 
 
 def on_no_host(kind: type[BaseJobConfiguration]) -> type[BaseJobConfiguration]:
-    """A class of job configurations without the settings of this host, which a worker hands on to its runs."""
+    """Return a job configuration class without this host's settings, which a worker would pass on to its runs."""
 
     class OnNoHost(kind):
         @classmethod
@@ -54,11 +54,11 @@ def on_no_host(kind: type[BaseJobConfiguration]) -> type[BaseJobConfiguration]:
 
 
 def ecs_request(worker: Any, configuration: Any, run: FlowRun) -> Record:
-    """What an ECS worker would register and run.
+    """Return what an ECS worker would register and run.
 
     Args:
-        worker: The class of workers.
-        configuration: A job configuration that has been prepared for the run.
+        worker: The worker class.
+        configuration: A job configuration prepared for the run.
         run: The run.
     """
     of_pool = worker(work_pool_name="pool")
@@ -70,7 +70,7 @@ def ecs_request(worker: Any, configuration: Any, run: FlowRun) -> Record:
 
 
 class _OneVpc:
-    """Credentials of an account that has one VPC with one subnet: the worker looks there for what nobody says."""
+    """Stub credentials for an account with one VPC and one subnet, where the worker looks up defaults."""
 
     def get_client(self, *_: str) -> _OneVpc:
         return self
@@ -83,14 +83,14 @@ class _OneVpc:
 
 
 def docker_container(worker: Any, configuration: Any) -> Record:
-    """The arguments with which a Docker worker would create a container; without its name, which it counts up."""
+    """Return the arguments with which a Docker worker would create a container, except for its name, which is numbered."""
     made = worker("pool")._build_container_settings(_Engine(), configuration)
     made.pop("name")
     return made
 
 
 class _Engine:
-    """An engine of which the worker asks nothing but its version."""
+    """Stub of a Docker engine; the worker only asks for its version."""
 
     def version(self) -> Record:
         return {"Version": "27.0.0"}

@@ -1,6 +1,6 @@
-"""The project: ``meta_prefect.yaml``, the folder that it stands in, and the name that marks what the project owns.
+"""The project: ``meta_prefect.yaml``, its folder, and the name that marks the objects it owns.
 
-Nothing here runs code of the project or talks to anything but the file system.
+Nothing here runs the project's code or accesses anything but the file system.
 """
 
 from meta_prefect.project.environments import (
@@ -10,8 +10,8 @@ from meta_prefect.project.environments import (
     Environments,
     of_environment,
 )
-from meta_prefect.project.from_environment import names_environment, with_environment
-from meta_prefect.project.locating import FILE_NAMES, check_searchable, find_project_file, is_path, part_around
+from meta_prefect.project.from_environment import refers_to_environment, with_environment
+from meta_prefect.project.locating import FILE_NAMES, check_searchable, find_project_file, part_around, path_exists
 from meta_prefect.project.models import Entry, Project, ProjectPart, json_schema
 from meta_prefect.project.naming import slug
 from meta_prefect.project.policies import Enforcement, ExemptionModel, PolicyModel
@@ -31,12 +31,12 @@ __all__ = [
     "ProjectPart",
     "check_searchable",
     "find_project_file",
-    "is_path",
     "json_schema",
-    "names_environment",
     "of_environment",
     "part_around",
+    "path_exists",
     "read_project",
+    "refers_to_environment",
     "slug",
     "with_environment",
 ]

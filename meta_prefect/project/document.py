@@ -1,4 +1,4 @@
-"""Read a YAML file as JSON-like data that remembers where each value stands."""
+"""Parses YAML into JSON-like data and keeps the position of each value for error messages."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from meta_prefect.errors import ProjectFileError
 from meta_prefect.redaction import hidden
 
 KeyPath = tuple[str | int, ...]
-"""The way to a value: keys of mappings and indexes of lists."""
+"""The path to a value: keys of mappings and indexes of lists."""
 
-_DEEPEST = 100
-_MOST_VALUES = 250_000
+_MAX_DEPTH = 100
+_MAX_VALUES = 250_000
 _TAG = "tag:yaml.org,2002:"
 _KINDS = {"null": "nothing", "bool": "a boolean", "int": "a number", "float": "a number"}
 _BARE_KEY = re.compile(r"[\w -]+")
@@ -34,7 +34,7 @@ else:
 
 
 class _FastLoader(_Loader):
-    """The fast loader, to which ``1e-5`` is a number, as it is in JSON and YAML 1.2; YAML 1.1 wants a point in it."""
+    """The fast loader, extended to read ``1e-5`` as a number, as in JSON and YAML 1.2; YAML 1.1 requires a decimal point."""
 
 
 _FastLoader.add_implicit_resolver(  # pyright: ignore[reportUnknownMemberType] - partly untyped in PyYAML
@@ -44,13 +44,13 @@ _FastLoader.add_implicit_resolver(  # pyright: ignore[reportUnknownMemberType] -
 
 @dataclass(frozen=True)
 class Document:
-    """A file's data, and the place of each value in it.
+    """A file's data with the position of each value.
 
     Attributes:
         name: The file's name, for messages.
         data: Strings, finite numbers, booleans, None, lists, and dictionaries with string keys.
-        positions: Line and column, both counted from 1, of each key and each list item.
-        problems: What is wrong with the file as YAML although it could be read, such as a key that stands twice.
+        positions: Line and column, both starting at 1, of each key and each list item.
+        problems: YAML problems that did not prevent reading the file, such as a duplicate key.
     """
 
     name: str
@@ -59,24 +59,22 @@ class Document:
     problems: tuple[ProjectFileError, ...]
 
     def locate(self, path: KeyPath) -> str:
-        """Say where a value stands, for example ``meta_prefect.yaml:4:7: deployments.etl[0].recipe``."""
+        """Format a value's position, for example ``meta_prefect.yaml:4:7: deployments.etl[0].recipe``."""
         return _located(self.name, self.position(path), path)
 
     def position(self, path: KeyPath) -> tuple[int, int]:
-        """Give line and column of a value; for a path that is not in the file, those of the nearest value around it."""
+        """Return a value's line and column; for a path not in the file, those of the nearest enclosing value."""
         while path and path not in self.positions:
             path = path[:-1]
         return self.positions.get(path, (1, 1))
 
 
-@lru_cache(
-    maxsize=256
-)  # a deploy looks at its project, with all that it includes, before it starts, and reads it in its run
+@lru_cache(maxsize=256)  # a deploy reads all files before it starts, and again in its run
 def parse_document(name: str, content: bytes) -> Document:
-    """Read YAML. The document may be shared: nobody changes it.
+    """Parse YAML. The document is cached and must not be modified.
 
-    Dates, times and numbers with a base of 60 (``9:30``) stay the strings that were written, since JSON knows none of them.
-    ``1e-5`` is a number, as in JSON.
+    Dates, times and base-60 numbers (``9:30``) remain strings as written, since JSON has none of them. ``1e-5`` is a number,
+    as in JSON.
 
     Raises:
         ProjectFileError: It is not YAML, or not UTF-8.
@@ -95,7 +93,7 @@ def parse_document(name: str, content: bytes) -> Document:
 
 
 def describe(value: object, *keys: str | int) -> str:
-    """Show a value as it would stand in the file, shortened and without secrets.
+    """Format a value as it appears in the file, shortened and with secrets masked.
 
     Args:
         value: The value.
@@ -106,9 +104,9 @@ def describe(value: object, *keys: str | int) -> str:
 
 
 def _compose(name: str, text: str) -> Node | None:
-    """Parse into nodes. The fast parser goes first; the one in Python says better what is wrong."""
+    """Parse into nodes. The fast parser is tried first; the pure Python one has better error messages."""
     try:
-        # libyaml composes by recursion without a limit of its own, and a deep enough file would crash the process
+        # libyaml recurses without a limit of its own, and deep nesting would crash the process
         _refuse_depth(name, text)
         return yaml.compose(text, Loader=_FastLoader)
     except yaml.YAMLError as error:
@@ -121,8 +119,8 @@ def _better_explained(text: str) -> yaml.YAMLError | None:
     except yaml.YAMLError as error:
         return error
     except RecursionError:
-        # The nesting is within our limit (see `_refuse_depth`), so it is the caller's stack that is deep already. The parser in
-        # Python only words what is wrong better; what the fast one said is told instead.
+        # The nesting is within our limit (see `_refuse_depth`), so the caller's stack must be deep already. The Python parser
+        # only improves the message; fall back to that of the fast one.
         pass
     return None
 
@@ -132,15 +130,15 @@ def _refuse_depth(name: str, text: str) -> None:
     for event in yaml.parse(text, Loader=_FastLoader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
-            if depth > _DEEPEST and event.start_mark is not None:
+            if depth > _MAX_DEPTH and event.start_mark is not None:
                 at = (event.start_mark.line + 1, event.start_mark.column + 1)
-                raise ProjectFileError(f"nested deeper than {_DEEPEST} levels", where=_located(name, at))
+                raise ProjectFileError(f"nested deeper than {_MAX_DEPTH} levels", where=_located(name, at))
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
 
 def _broken(name: str, text: str, error: yaml.YAMLError) -> ProjectFileError:
-    """Say what is wrong with a text that is not YAML."""
+    """Explain what is wrong with a text that is not YAML."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         at = (error.problem_mark.line + 1, error.problem_mark.column + 1)
         what = error.problem or "it cannot be read"
@@ -164,7 +162,7 @@ def _located(name: str, at: tuple[int, int], path: KeyPath = ()) -> str:
 
 
 def _written(path: KeyPath) -> str:
-    """Write a path as ``deployments.etl[0].recipe``; keys with signs of this notation in them are quoted."""
+    """Format a path as ``deployments.etl[0].recipe``, quoting keys that contain such punctuation."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -175,7 +173,7 @@ def _written(path: KeyPath) -> str:
 
 
 class _Builder:
-    """Turns nodes into data, noting positions and collecting problems on the way."""
+    """Converts nodes into data, recording positions and collecting problems."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -185,10 +183,10 @@ class _Builder:
         self._values = 0
 
     def build(self, node: Node, path: KeyPath) -> object:
-        """Build the value of a node, and of everything below it."""
+        """Build the value of a node and everything below it."""
         self._values += 1
-        if len(path) > _DEEPEST or self._values > _MOST_VALUES:
-            # only aliases get here: `&a [*a]` holds itself, and aliases of aliases multiply
+        if len(path) > _MAX_DEPTH or self._values > _MAX_VALUES:
+            # only possible with aliases: `&a [*a]` contains itself, and nested aliases grow exponentially
             raise ProjectFileError(
                 "aliases (`*name`) make this file endless or far too large", where=_located(self.name, _start(node))
             )
@@ -213,7 +211,7 @@ class _Builder:
         for key_node, value_node, merged in self._pairs(node, path, 0):
             key = self._key(key_node, path)
             if key is None or (merged and key in values):
-                continue  # what a mapping says itself comes first, and wins over what it merges in
+                continue  # a mapping's own keys come first and override merged ones
             if key in values:
                 line = self.positions[*path, key][0]
                 self._problem(
@@ -228,7 +226,7 @@ class _Builder:
         return values
 
     def _pairs(self, node: MappingNode, path: KeyPath, depth: int) -> Iterator[tuple[Node, Node, bool]]:
-        """List keys and values: a mapping's own ones first, then those that ``<<`` merges in (the third item says so)."""
+        """Yield keys and values: a mapping's own first, then those merged by ``<<`` (indicated by the third item)."""
         merges: list[Node] = []
         for key_node, value_node in node.value:
             if key_node.tag == f"{_TAG}merge":
@@ -236,7 +234,7 @@ class _Builder:
             else:
                 yield key_node, value_node, depth > 0
         for merged in merges:
-            if not isinstance(merged, MappingNode) or depth > _DEEPEST:
+            if not isinstance(merged, MappingNode) or depth > _MAX_DEPTH:
                 self._problem(
                     _start(merged), path, "`<<` merges mappings only", "Give it an alias of a mapping: `<<: *name`."
                 )
@@ -287,7 +285,7 @@ class _Builder:
 
 
 def _is_text(node: ScalarNode) -> bool:
-    """Say whether a scalar stays as it is written: text, and what would become a date, a time or a number to base 60."""
+    """Return whether a scalar stays a string: text, and anything YAML 1.1 reads as a date, a time or a base-60 number."""
     kind = node.tag.removeprefix(_TAG)
     return kind in {"str", "timestamp", "value"} or (kind in {"int", "float"} and ":" in node.value)
 

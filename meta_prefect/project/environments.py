@@ -1,4 +1,4 @@
-"""The environments of a project: on which server each is, from where it may be deployed, and what is different there."""
+"""The environments of a project: their servers, from where they may be deployed to, and their overrides."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from meta_prefect.errors import ProjectFileError, TargetError, nearest
-from meta_prefect.interfaces.moments import Length
 from meta_prefect.interfaces.smoke import Smoke
+from meta_prefect.interfaces.times import Length
 from meta_prefect.project.document import Document
 from meta_prefect.project.fields import FileModel, Text, one_or_several
 from meta_prefect.redaction import redacted, without_userinfo
@@ -99,7 +99,7 @@ class EnvironmentModel(FileModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _may_say_nothing(cls, data: object) -> object:
+    def _default_to_empty(cls, data: object) -> object:
         return {} if data is None else data
 
     @model_validator(mode="after")
@@ -117,8 +117,8 @@ class EnvironmentModel(FileModel):
         return self
 
 
-def told_apart(environments: dict[str, EnvironmentModel]) -> dict[str, EnvironmentModel]:
-    """Refuse words that would mean two environments."""
+def check_unambiguous(environments: dict[str, EnvironmentModel]) -> dict[str, EnvironmentModel]:
+    """Reject names and words that would refer to two environments."""
     meant: dict[str, str] = {}
     for name, environment in environments.items():
         if environment.called is not None and "*" in name:
@@ -132,22 +132,22 @@ def told_apart(environments: dict[str, EnvironmentModel]) -> dict[str, Environme
 
 
 def fits(environment: str, pattern: str) -> bool:
-    """Whether an environment is the one of a name, or one of a pattern such as ``pr-*``."""
+    """Return whether an environment matches a name or a pattern such as ``pr-*``."""
     return environment == pattern or ("*" in pattern and fnmatchcase(environment, pattern))
 
 
 def of_environment(values: Mapping[str, Any], environment: str) -> Iterator[str]:
-    """The keys of a mapping by names and patterns that are about an environment; its own name comes last and so counts."""
+    """Yield a mapping's keys (names or patterns) that match an environment; its own name comes last and so takes precedence."""
     yield from sorted((key for key in values if fits(environment, key)), key=lambda key: (key == environment, key))
 
 
 class Environment(BaseModel):
-    """An environment that a project file describes.
+    """An environment described in a project file.
 
     Attributes:
         name: Its name.
-        key: What stands in the file for it: its name, or a pattern.
-        says: What is said of it.
+        key: Its key in the file: its name, or a pattern.
+        says: Its settings.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -159,29 +159,29 @@ class Environment(BaseModel):
 
     @property
     def is_protected(self) -> bool:
-        """Whether it is never taken down as a whole."""
+        """Whether it is protected from being destroyed."""
         return self.key == self.name if self.says.protected is None else self.says.protected
 
     @property
     def has_server(self) -> bool:
-        """Whether it says on which server it is."""
+        """Whether it defines its server."""
         return self.says.profile is not None or self.says.api_url is not None
 
     def locate(self, *keys: str | int) -> str:
-        """Say where something of it stands: ``meta_prefect.yaml:9:5: environments.prod.profile``."""
+        """Format the position of one of its settings: ``meta_prefect.yaml:9:5: environments.prod.profile``."""
         path = ("environments", self.key, *keys)
         return ".".join(map(str, path)) if self._document is None else self._document.locate(path)
 
     def error(self, message: str, *keys: str | int, hint: str | None = None) -> ProjectFileError:
-        """An error about something of it."""
+        """Build an error about one of its settings."""
         return ProjectFileError(message, where=self.locate(*keys), hint=hint)
 
 
 class Environments(BaseModel):
-    """The environments that a project file describes; where it describes none, there may be any.
+    """The environments described in a project file; if there are none, any environment is allowed.
 
     Attributes:
-        models: What is said of each, by name or pattern.
+        models: The settings of each, by name or pattern.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -191,7 +191,7 @@ class Environments(BaseModel):
 
     @classmethod
     def of(cls, document: Document, models: Mapping[str, EnvironmentModel]) -> Self:
-        """Those that stand in a document."""
+        """Create it from a document."""
         made = cls(models=dict(models))
         made._document = document
         return made
@@ -201,24 +201,24 @@ class Environments(BaseModel):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Those that have a name of their own."""
+        """The names that are not patterns."""
         return tuple(key for key in self.models if "*" not in key)
 
     @property
     def called(self) -> dict[str, str]:
-        """The words for environments in names and tags of deployments, where they are others."""
+        """The words used for environments in names and tags of deployments, where they differ from the name."""
         return {name: one.called for name, one in self.models.items() if one.called is not None}
 
     def word_for(self, name: str) -> str:
-        """The word for an environment in names and tags of deployments."""
+        """Return the word used for an environment in names and tags of deployments."""
         return self.called.get(name, name)
 
-    def meant_by(self, word: str) -> str:
-        """The environment that a word in a name or tag of a deployment means."""
+    def environment_for(self, word: str) -> str:
+        """Return the environment for a word in a name or tag of a deployment."""
         return next((name for name, called in self.called.items() if called == word), word)
 
     def find(self, name: str) -> Environment | None:
-        """What is said of an environment; None where nothing is."""
+        """Return an environment's settings; None if it is not described."""
         key = next(iter([*of_environment(self.models, name)][::-1]), None)
         if key is None:
             return None
@@ -227,10 +227,10 @@ class Environments(BaseModel):
         return found
 
     def check(self, name: str) -> Environment | None:
-        """What is said of an environment; None where a project describes none at all.
+        """Return an environment's settings; None if the project describes no environments at all.
 
         Raises:
-            TargetError: It describes others, and not this one.
+            TargetError: The project describes environments, but not this one.
         """
         found = self.find(name)
         if found is None and self.models:
@@ -242,7 +242,7 @@ class Environments(BaseModel):
         return found
 
     def unknown(self, names: Iterable[str]) -> list[tuple[str, str]]:
-        """Those of some names and patterns that mean no environment, each with what was probably meant."""
+        """Return the names and patterns that match no environment, each with a suggestion."""
         return [
             (name, nearest(name, self.models))
             for name in names

@@ -1,4 +1,4 @@
-"""What the values of a project file have in common."""
+"""Shared field types of the project file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _filled(text: str) -> str:
 
 
 def one_or_several(value: object) -> object:
-    """Take a text alone for a list of it."""
+    """Wrap a single text in a list."""
     return [value] if isinstance(value, str) else value
 
 
@@ -25,13 +25,13 @@ Text = Annotated[str, AfterValidator(_filled)]
 
 
 class FileModel(BaseModel):
-    """A mapping of the project file: no unknown keys; an optional key with nothing behind it counts as left out."""
+    """A mapping in the project file: unknown keys are rejected; an optional key without a value counts as omitted."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
     @model_validator(mode="before")
     @classmethod
-    def _leave_out_nothing(cls, data: object) -> object:
+    def _drop_empty_values(cls, data: object) -> object:
         if not isinstance(data, dict):
             return data
         values = cast("dict[str, object]", data)

@@ -1,4 +1,4 @@
-"""Values of the project file that come from the environment of the deploy: ``$env:BUCKET``, or ``s3://${env:BUCKET}/x``."""
+"""Values in the project file taken from environment variables: ``$env:BUCKET``, or ``s3://${env:BUCKET}/x``."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _IN_TEXT: Final = re.compile(r"\$\{env:([^{}]*)\}")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def names_environment(value: object) -> bool:
-    """Whether a value holds a reference, at whatever depth."""
+def refers_to_environment(value: object) -> bool:
+    """Return whether a value contains a reference, at any depth."""
     match value:
         case str():
             return value.startswith(_PREFIX) or _IN_TEXT.search(value) is not None
         case dict():
-            return any(map(names_environment, cast("dict[str, object]", value).values()))
+            return any(map(refers_to_environment, cast("dict[str, object]", value).values()))
         case list():
-            return any(map(names_environment, cast("list[object]", value)))
+            return any(map(refers_to_environment, cast("list[object]", value)))
         case _:
             return False
 
@@ -31,24 +31,25 @@ def names_environment(value: object) -> bool:
 def with_environment(
     values: Mapping[str, Any], locate: Callable[..., str]
 ) -> tuple[dict[str, Any], list[ConfigurationError]]:
-    """Put the values of environment variables in the place of references to them, at whatever depth.
+    """Replace references to environment variables by their values, at any depth.
 
-    A reference is a whole text, or a part of one in braces. What it stands for is a text too, of which a recipe's variable makes
-    a number or a truth value as it does of any text.
+    A reference is either a whole text, or part of one, in braces. Its value is text too; a recipe's variable parses it into a
+    number or boolean like any other text.
+
 
     Args:
-        values: The variables of an entry, as they were written.
-        locate: Gives the place of a variable in the project file.
+        values: The variables of an entry, as written.
+        locate: Returns the position of a variable in the project file.
 
     Returns:
-        The values, and what is wrong with references among them: the variable is not set, or is one for a secret, which would
-        be stored with the deployment for all to read.
+        The values, and the errors found: a variable is not set, or its target is a secret, which would be stored with the
+        deployment in plain text.
     """
     errors: list[ConfigurationError] = []
 
     def resolved(value: Any, place: tuple[str | int, ...]) -> Any:
         match value:
-            case str() if names_environment(value):
+            case str() if refers_to_environment(value):
                 where = locate("variables", *place)
                 try:
                     if value.startswith(_PREFIX):
@@ -74,7 +75,7 @@ def _looked_up(name: str, place: tuple[str | int, ...], where: str) -> str:
             where=where,
             hint=f"Write the whole value as `{_PREFIX}NAME`, or a part of it as `${{env:NAME}}`.",
         )
-    # What the recipes' `secrets` hold are names of secrets.
+    # The recipes' `secrets` contain names of secrets, not secrets.
     parts = (name,) if place[0] == "secrets" else (name, *place)
     if any(is_secret_name(str(part)) for part in parts):
         raise ProjectFileError(

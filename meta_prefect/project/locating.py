@@ -1,4 +1,4 @@
-"""Find the project file, walking up from where the user stands, as other tools do."""
+"""Finds the project file by walking up from the current folder, as other tools do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from meta_prefect.errors import ProjectFileError
 from meta_prefect.files import is_regular, place_in
 
 FILE_NAMES = ("meta_prefect.yaml", "meta_prefect.yml")
-"""The names of a project file, in the order in which they are looked for."""
+"""The names of a project file, in lookup order."""
 
 _MARKS_OF_PROJECTS: Final = (".git", ".prefectignore", "pyproject.toml", "requirements.txt", "setup.cfg", "setup.py")
 
@@ -33,11 +33,11 @@ _WHAT_TO_WRITE = """Write one in the folder of your project, for example:
 _WHAT_TO_GIVE = "Give the folder of your project."
 
 
-def is_path(target: str) -> bool:
-    """Say whether something goes by that path, whatever it is: a link that leads nowhere is a path as well."""
+def path_exists(target: str) -> bool:
+    """Return whether anything exists at a path, including a dangling symbolic link."""
     try:
         os.lstat(target)
-    except PermissionError:  # nobody can tell; but it was meant as a path if a folder is that far in the way
+    except PermissionError:  # cannot be determined; but it was meant as a path if a folder blocks the way
         return True
     except (OSError, ValueError):
         return False
@@ -45,18 +45,18 @@ def is_path(target: str) -> bool:
 
 
 def find_project_file(start: Path) -> Path:
-    """Find the project file that counts for a file or folder.
+    """Find the project file that applies to a file or folder.
 
-    The search goes up from ``start`` and ends at the top of the git repository, or at the file system's root outside of one.
+    The search walks up from ``start`` to the root of the git repository, or of the file system outside a repository.
 
     Args:
         start: A folder, a file in the project, or the project file itself (any YAML file).
 
     Returns:
-        The absolute path; its folder is resolved, the file itself is not (it may be a symbolic link).
+        The absolute path; its folder is resolved, but not the file itself (it may be a symbolic link).
 
     Raises:
-        ProjectFileError: ``start`` is no file or folder that can be read, there is no project file, or one folder holds two.
+        ProjectFileError: ``start`` is not a readable file or folder, there is no project file, or a folder contains two.
     """
     is_folder = check_place(start)
     folder = resolved(start if is_folder else start.parent)
@@ -73,10 +73,10 @@ def find_project_file(start: Path) -> Path:
 
 
 def check_place(start: Path) -> bool:
-    """Check that something can be a project's folder or a file in it; returns whether it is a folder.
+    """Check that a path can be a project's folder or a file in it; return whether it is a folder.
 
     Raises:
-        ProjectFileError: It is not there, may not be looked at, or is neither a file nor a folder.
+        ProjectFileError: It does not exist, is not accessible, or is neither a file nor a folder.
     """
     try:
         kind = stat.S_IFMT(start.stat().st_mode)
@@ -97,10 +97,10 @@ def check_place(start: Path) -> bool:
 
 
 def project_files_in(folder: Path) -> list[str]:
-    """List the names of project files that a folder holds.
+    """Return the names of the project files in a folder.
 
     Raises:
-        ProjectFileError: There is one that cannot be read, such as a link that leads nowhere.
+        ProjectFileError: One cannot be read, such as a dangling symbolic link.
     """
     found = [name for name in FILE_NAMES if _is_there(folder / name)]
     for name in found:
@@ -110,13 +110,13 @@ def project_files_in(folder: Path) -> list[str]:
 
 
 def matching(root: Path, pattern: str) -> Iterator[Path]:
-    """Find the project files below a folder that a pattern means: ``*`` is a part of a folder's name, ``**`` any folders.
+    """Yield the project files below a folder that match a pattern: ``*`` is part of a folder's name, ``**`` any folders.
 
-    Hidden and installed folders do not count, nor does what a link leads to out of the folder.
+    Hidden folders, installed packages and symbolic links out of the folder are excluded.
     """
     try:
         found = sorted(root.glob(pattern))
-    except (ValueError, NotImplementedError, IndexError):  # no pattern
+    except (ValueError, NotImplementedError, IndexError):  # invalid pattern
         return
     for one in found:
         file = Path(os.path.realpath(one.parent), one.name)
@@ -135,17 +135,17 @@ def _is_foreign(folder: str) -> bool:
 
 
 def part_around(root: Path, path: str) -> Path:
-    """The folder of the part of a project that a file belongs to, relative to the project's: that of the nearest project file."""
+    """Return the folder of the part that a file belongs to, relative to the project: that of the nearest project file."""
     place = place_in(root, path) or root
     around = [one for one in place.parents if one != root and one.is_relative_to(root)]
     return next((one.relative_to(root) for one in around if project_files_in(one)), Path())
 
 
 def check_searchable(folder: Path) -> None:
-    """Refuse to search a whole machine, or all that a user has, for flows: somebody stands in the wrong folder.
+    """Refuse to search a whole machine or home directory for flows: the user is in the wrong folder.
 
     Raises:
-        ProjectFileError: The folder is the file system's root or the user's home, and nothing there looks like a project.
+        ProjectFileError: The folder is the file system's root or the user's home, and nothing in it looks like a project.
     """
     what = "the root of the file system" if folder == Path(folder.anchor) else "your home folder"
     if folder not in (Path(folder.anchor), _home()) or any(_is_there(folder / name) for name in _MARKS_OF_PROJECTS):
@@ -164,10 +164,10 @@ def _home() -> Path | None:
 
 
 def resolved(folder: Path) -> Path:
-    """The folder, absolute and without links.
+    """Return the absolute path of a folder without symbolic links.
 
     Raises:
-        ProjectFileError: The present folder has been deleted, or the path is no text, as Prefect's API needs it.
+        ProjectFileError: The current folder was deleted, or the path is not valid text, which Prefect's API requires.
     """
     try:
         found = folder.resolve()

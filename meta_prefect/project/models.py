@@ -1,4 +1,4 @@
-"""What stands in a project file, and what is known of a project."""
+"""The contents of a project file, and the project they describe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from meta_prefect.interfaces.tags import Names
 from meta_prefect.project.document import Document, KeyPath
-from meta_prefect.project.environments import EnvironmentModel, Environments, fits, told_apart
+from meta_prefect.project.environments import EnvironmentModel, Environments, check_unambiguous, fits
 from meta_prefect.project.fields import FileModel, Text, one_or_several
 from meta_prefect.project.locating import FILE_NAMES
 from meta_prefect.project.naming import slug
@@ -68,7 +68,7 @@ class EntryModel(FileModel):
 
 
 def _not_empty(entries: tuple[EntryModel, ...]) -> tuple[EntryModel, ...]:
-    # min_length would complain about entries that are there but wrong as well
+    # min_length would also complain about entries that exist but are invalid
     if not entries:
         hint = "Give it at least one `- recipe: …`, or remove it."
         raise PydanticCustomError("entries", "a flow without entries", {"hint": hint})
@@ -105,7 +105,7 @@ class ProjectFile(PartFile):
         default=(),
         description="More files of this project, as patterns: `pipelines/*/meta_prefect.yaml`. What each says is relative to it.",
     )
-    environments: Annotated[dict[Text, EnvironmentModel], AfterValidator(told_apart)] = Field(
+    environments: Annotated[dict[Text, EnvironmentModel], AfterValidator(check_unambiguous)] = Field(
         default={},
         description="The environments that there are, by name, or by a pattern such as `pr-*`; any where it is left out.",
     )
@@ -118,16 +118,16 @@ class ProjectFile(PartFile):
 
 
 class Entry(BaseModel):
-    """One deployment that the project file asks for.
+    """One deployment requested in the project file.
 
     Attributes:
-        flow: The flow's name as the file gives it.
+        flow: The flow's name as written.
         recipe: The recipe's name or dotted path.
-        variables: What the recipe is given; JSON-like values.
-        entrypoint: The flow's entrypoint where the file names one.
-        environments: The environments for which the entry counts; None means all.
-        overrides: Variables that are others in an environment, by its name or pattern.
-        where: Where the entry stands, for example ``meta_prefect.yaml:3:7: deployments.etl[0]``.
+        variables: The recipe's variables; JSON-like values.
+        entrypoint: The flow's entrypoint, if given.
+        environments: The environments it is limited to; None means all.
+        overrides: Overridden variables, by environment name or pattern.
+        where: Its position, for example ``meta_prefect.yaml:3:7: deployments.etl[0]``.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
@@ -144,13 +144,13 @@ class Entry(BaseModel):
 
     @classmethod
     def at(cls, document: Document, path: KeyPath, flow: str, model: EntryModel) -> Self:
-        """Make the entry that stands at a place of a document."""
+        """Create the entry at a position of a document."""
         entry = cls(flow=flow, where=document.locate(path), **dict(model))
         entry._document, entry._path = document, path
         return entry
 
     def locate(self, *keys: str | int) -> str:
-        """Say where a value of this entry stands.
+        """Format the position of one of this entry's values.
 
         Returns:
             For ``("variables", "name")``: ``meta_prefect.yaml:5:9: deployments.etl[0].variables.name``.
@@ -160,20 +160,20 @@ class Entry(BaseModel):
         return self._document.locate((*self._path, *keys))
 
     def counts_in(self, environment: str) -> bool:
-        """Say whether this entry is deployed to an environment."""
+        """Return whether this entry is deployed to an environment."""
         return self.environments is None or any(fits(environment, one) for one in self.environments)
 
 
 class ProjectPart(BaseModel):
-    """A project file and the folder that it stands in, to which all that it says is relative.
+    """A project file and its folder, which all its paths are relative to.
 
     Attributes:
         root: The folder, absolute and resolved.
-        file: The project file, or where it would be.
-        owner: Who answers for its deployments.
-        recipes: Names of modules to load recipes from.
-        flows: Patterns of files to look for decorated flows in; None where the file does not say.
-        entries: The deployments that the file asks for, in its order.
+        file: The project file, or its default path.
+        owner: The owner of its deployments.
+        recipes: Modules to load recipes from.
+        flows: Patterns of files to search for decorated flows; None if not specified.
+        entries: The requested deployments, in order.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
@@ -187,17 +187,17 @@ class ProjectPart(BaseModel):
 
 
 class Project(ProjectPart):
-    """A project: a folder, its name, and what its project file asks for, with the files that it includes.
+    """A project: a folder, its name, and its project file together with included files.
 
     Attributes:
-        name: The project's name, in lower-case letters, digits and hyphens.
-        name_is_stable: Whether the name would be the same in another copy of the folder (a folder's own name would not).
-        renamed_from: The names that it had before.
-        environments: The environments that there are.
-        policies: The policies that the project puts into force.
-        exempt: From which policies its deployments are exempt.
-        included: What the files ask for that it includes, by path.
-        chosen: The one of these that is meant alone; None where the whole project is.
+        name: The project's name, in lowercase letters, digits and hyphens.
+        name_is_stable: Whether any copy of the folder has the same name (not so if named after the folder).
+        renamed_from: Its former names.
+        environments: The environments it describes.
+        policies: The policies it puts into force.
+        exempt: Its deployments' exemptions from policies.
+        included: The contents of the included files, by path.
+        chosen: The selected part; None for the whole project.
     """
 
     name: str
@@ -212,35 +212,35 @@ class Project(ProjectPart):
 
     @classmethod
     def at(cls, document: Document, **said: Any) -> Self:
-        """Make the project that a document describes."""
+        """Create the project described by a document."""
         project = cls(**said)
         project._document = document
         return project
 
     def locate(self, *keys: str | int) -> str:
-        """Say where something stands in its own file."""
+        """Format a position in the project's own file."""
         return self.file.name if self._document is None else self._document.locate(keys)
 
     @property
     def parts(self) -> tuple[ProjectPart, ...]:
-        """The parts that are meant: the project's own file and those that it includes, or a single one of these."""
+        """The selected parts: the project's own file and those it includes, or a single one of these."""
         return (self, *self.included) if self.chosen is None else (self.chosen,)
 
     def place(self, path: str, part: ProjectPart) -> str:
-        """A path in a part as it is called in the project."""
+        """Return a path in a part relative to the project."""
         return (part.root.relative_to(self.root) / path).as_posix()
 
     @property
     def names(self) -> Names:
-        """Its names, the present one first."""
+        """Its names, the current one first."""
         return (self.name, *self.renamed_from)
 
 
 def json_schema(*, of_part: bool = False) -> dict[str, Any]:
-    """Give the JSON schema of a project file, for editors. Recipes' variables are not in it.
+    """Return the JSON schema of a project file, for editors. It does not include the recipes' variables.
 
     Args:
-        of_part: Whether it is for a file that the project's own one includes.
+        of_part: Whether it is for an included file.
     """
     schema = (PartFile if of_part else ProjectFile).model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Meta-Prefect project file"}

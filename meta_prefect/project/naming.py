@@ -1,4 +1,4 @@
-"""Find a project's name where the project file gives none."""
+"""Derives a project's name if its file does not set one."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ _URL = re.compile(r"\s*url\s*=\s*(?P<url>.*)", re.IGNORECASE)
 
 
 def slug(text: str) -> str:
-    """Turn a text into lower-case letters, digits and single hyphens: what tags, artifact keys and URLs all accept.
+    """Convert text to lowercase letters, digits and single hyphens, which tags, artifact keys and URLs all accept.
 
     Returns:
-        For example ``sales-reports`` for ``Sales_Reports``; empty where nothing usable is left.
+        For example ``sales-reports`` for ``Sales_Reports``; empty if nothing usable remains.
     """
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
 
 
 def project_name(root: Path) -> tuple[str, bool]:
-    """Find the name of the project in a folder, and whether every copy of the folder would give the same one.
+    """Derive the name of the project in a folder, and whether every copy of the folder would get the same one.
 
-    The name comes from pyproject.toml, else from the git remote, else from the folder. In a subfolder of a repository
-    the remote's name is followed by the way to the subfolder, so that two projects of one repository have two names.
+    The name comes from pyproject.toml, else from the git remote, else from the folder. In a subfolder of a repository, the
+    subfolder's path is appended to the remote's name, so that two projects in one repository have different names.
+
 
     Raises:
-        ProjectFileError: pyproject.toml cannot be read. (Another name would mean other deployments, so that is no detail.)
+        ProjectFileError: pyproject.toml cannot be read. (Ignoring that would change the name, and with it the deployments'
+            owner.)
     """
     if name := slug(_name_in_pyproject(root / "pyproject.toml") or ""):
         return name, True
@@ -60,7 +62,7 @@ def _name_in_pyproject(file: Path) -> str | None:
 
 
 def _name_of_remote(root: Path) -> str | None:
-    """Read the repository's name from git's own files: a process of git could ask for credentials or run hooks."""
+    """Read the repository's name from git's own files: running git could prompt for credentials or run hooks."""
     for top in (root, *root.parents):
         if (top / ".git").exists():
             break
@@ -76,7 +78,7 @@ def _name_of_remote(root: Path) -> str | None:
 
 
 def _git_config(git: Path) -> Path:
-    """Find the configuration of a repository; in a worktree or a submodule ``.git`` is a file that points elsewhere."""
+    """Return the configuration file of a repository; in a worktree or submodule, ``.git`` is a file that points elsewhere."""
     if git.is_file():
         git = git.parent / _text(git).removeprefix("gitdir:").strip()
         common = git / "commondir"
@@ -101,6 +103,6 @@ def _remote_urls(config: str) -> dict[str, str]:
 
 
 def _last_segment(url: str) -> str:
-    """Take the repository's name from ``https://host/org/name.git``, ``git@host:org/name`` or ``/path/name/.git``."""
+    """Extract the repository's name from ``https://host/org/name.git``, ``git@host:org/name`` or ``/path/name/.git``."""
     path = re.split(r"[?#]", url)[0].rstrip("/").removesuffix("/.git").rstrip("/")
     return re.split(r"[/:\\]", path)[-1].removesuffix(".git")

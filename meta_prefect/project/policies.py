@@ -1,4 +1,4 @@
-"""What a project file says of policies: which are in force, and from which it is exempt for a while."""
+"""The project file's policies: which are in force, and temporary exemptions from them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Several = Annotated[tuple[Text, ...], BeforeValidator(one_or_several, str | tupl
 
 
 class PolicyModel(FileModel):
-    """A policy that is in force; what else stands beside its name are its options."""
+    """A policy in force; all keys besides its name are its options."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", frozen=True)
 
@@ -30,11 +30,11 @@ class PolicyModel(FileModel):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The policy's own options."""
+        """The policy's options."""
         return dict(self.model_extra or {})
 
     def as_item(self) -> dict[str, Any]:
-        """The same as JSON."""
+        """Return it as JSON."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
@@ -43,7 +43,7 @@ def _named(value: object) -> object:
 
 
 PolicyItem = Annotated[PolicyModel, BeforeValidator(_named, str | PolicyModel)]
-"""A policy, of which the name alone may be written."""
+"""A policy; if it has no options, only the name need be written."""
 
 
 def _date(value: object) -> object:
@@ -64,7 +64,7 @@ class ExemptionModel(FileModel):
     )
 
     def as_item(self) -> dict[str, Any]:
-        """The same as JSON."""
+        """Return it as JSON."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
@@ -78,6 +78,6 @@ class Enforcement(FileModel):
         return bool(self.policies or self.exempt)
 
     def as_json(self) -> dict[str, Any]:
-        """The same as JSON, in few words."""
+        """Return it as compact JSON."""
         said = {"policies": [one.as_item() for one in self.policies], "exempt": [one.as_item() for one in self.exempt]}
         return {key: value for key, value in said.items() if value}

@@ -1,4 +1,4 @@
-"""Read a project, and say everything that is wrong with its file at once."""
+"""Reads a project and reports everything that is wrong with its file at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from meta_prefect.errors import ConfigurationError, ProjectFileError, ValidationFailed, nearest, said
+from meta_prefect.errors import ConfigurationError, ProjectFileError, ValidationFailed, message_of, nearest
 from meta_prefect.files import read_regular
 from meta_prefect.project.document import Document, KeyPath, describe, parse_document
 from meta_prefect.project.environments import (
@@ -45,7 +45,7 @@ _OF_ENTRIES = frozenset(
         "triggers", "version", "work_pool", "work_queue", "work_queue_name",
     }
 )  # fmt: skip
-"""What an entry of `prefect.yaml` says beside its entrypoint, and people write beside `recipe`."""
+"""Keys of a `prefect.yaml` entry that people write next to `recipe`."""
 
 _OF_FILES = {
     "build": "a recipe that runs in images has the variable `build`",
@@ -56,10 +56,10 @@ _OF_FILES = {
 }
 
 _OF_ENVIRONMENTS: dict[str, type[BaseModel]] = {"approval": ApprovalModel}
-"""What stands below keys of an environment."""
+"""The models of nested keys of an environment."""
 
 _OF_POLICIES: dict[str, type[BaseModel]] = {"policies": PolicyModel, "exempt": ExemptionModel}
-"""The items of the lists that are about policies."""
+"""The models of the items of the policy lists."""
 
 _EXPECTED = {
     "string_type": "text",
@@ -73,16 +73,17 @@ _EXPECTED = {
 def read_project(start: Path, *, required: bool = True) -> Project:
     """Read the project that a file or folder belongs to.
 
-    A file that another one above it includes is a part of that project. Of such a project only one part is meant, and read, where
-    ``start`` lies in the folder of that part.
+    A file that is included by one further up is a part of that project. If ``start`` is in the folder of such a part, only
+    that part is selected and read.
+
 
     Args:
         start: A folder, a file in the project, or the project file itself.
-        required: Whether there must be a project file with at least one deployment. Without, a folder whose flows are
-            only decorated is a project as well; its root is then the folder given (or the folder of the file given).
+        required: Whether there must be a project file with at least one deployment. If not, a folder with only decorated
+            flows is a project too; its root is then the given folder (or that of the given file).
 
     Raises:
-        ValidationFailed: Everything that is wrong, as one or more ProjectFileErrors.
+        ValidationFailed: All problems, as one or more ProjectFileErrors.
     """
     errors: list[ConfigurationError] = []
     try:
@@ -124,7 +125,7 @@ def read_project(start: Path, *, required: bool = True) -> Project:
 
 
 def _said(file: Path, document: Document, model: PartFile) -> dict[str, Any]:
-    """What a file says that any part of a project may say."""
+    """Return the fields that every part of a project may set."""
     return {
         "root": file.parent,
         "file": file,
@@ -140,7 +141,7 @@ def _said(file: Path, document: Document, model: PartFile) -> dict[str, Any]:
 
 
 def _part(file: Path, root: Path, errors: list[ConfigurationError]) -> ProjectPart:
-    """Read a file that the project file includes."""
+    """Read an included file."""
     try:
         document = _read(file, file.relative_to(root).as_posix())
     except ProjectFileError as error:
@@ -150,7 +151,7 @@ def _part(file: Path, root: Path, errors: list[ConfigurationError]) -> ProjectPa
 
 
 def _included(document: Document, model: ProjectFile, root: Path, errors: list[ConfigurationError]) -> list[Path]:
-    """The files that a project file includes, by path."""
+    """Return the files that a project file includes, by path."""
     found: dict[Path, None] = {}
     for index, pattern in enumerate(model.include):
         files = list(matching(root, pattern))
@@ -162,12 +163,12 @@ def _included(document: Document, model: ProjectFile, root: Path, errors: list[C
 
 
 def including(file: Path) -> Path | None:
-    """Find the project file that includes a project file.
+    """Find the project file that includes a given one.
 
-    Those above it count, up to the top of the repository, that belong to the same user: anybody may write one to ``/tmp``.
+    Considers files further up, to the top of the repository, that belong to the same user: anyone may create one in ``/tmp``.
 
     Raises:
-        ValidationFailed: One of them cannot be read.
+        ValidationFailed: One of these files cannot be read.
     """
     if not file.exists():
         return None
@@ -182,7 +183,7 @@ def including(file: Path) -> Path | None:
 
 
 def _includes(above: Path, file: Path) -> bool:
-    """Whether a project file includes another one; what else is wrong with it is said where the project is read."""
+    """Return whether a project file includes another; its other problems are reported when the project is read."""
     document = _read(above, above.name)
     data: object = document.data
     said = cast("dict[str, object]", data).get("include") if isinstance(data, dict) else None
@@ -193,7 +194,7 @@ def _includes(above: Path, file: Path) -> bool:
 def _check_former_names(
     document: Document, former: tuple[str, ...], name: str, *, stable: bool
 ) -> Iterator[ProjectFileError]:
-    """Say why the deployments of a former name cannot be taken over."""
+    """Yield the reasons why deployments under a former name cannot be taken over."""
     where = document.locate(("renamed_from",))
     if name in former:
         yield ProjectFileError(
@@ -211,7 +212,7 @@ def _check_former_names(
 
 
 def _unknown_environments(entry: Entry, environments: Environments) -> Iterator[ProjectFileError]:
-    """Say which environments an entry names that are not among those of the project."""
+    """Yield an error for each environment that an entry names but the project does not define."""
     for key, names in (("environments", entry.environments or ()), ("overrides", tuple(entry.overrides))):
         for name, hint in environments.unknown(names):
             place = name if key == "overrides" else names.index(name)
@@ -228,7 +229,7 @@ def _project_file(start: Path, *, required: bool) -> Path:
             raise
         folder = start if check_place(start) else start.parent
         if project_files_in(folder):
-            raise  # two of them
+            raise  # there are two
         return resolved(folder) / FILE_NAMES[0]
 
 
@@ -241,7 +242,7 @@ def _read(file: Path, name: str) -> Document:
 
 
 def _validated(document: Document, kind: type[FileT], errors: list[ConfigurationError]) -> FileT:
-    """Check the data, and give an empty model where something is wrong with it."""
+    """Validate the data; return an empty model if it is invalid."""
     errors.extend(document.problems)
     try:
         return kind.model_validate({} if document.data is None else document.data)
@@ -249,19 +250,19 @@ def _validated(document: Document, kind: type[FileT], errors: list[Configuration
         details = error.errors(include_url=False)
         details.sort(key=lambda one: document.position(one["loc"]))
         found = [_explained(document, kind, one) for one in details]
-        # what could not be read as YAML is None in the data, and is not to be reported a second time
+        # values that failed to parse as YAML are None in the data; do not report them twice
         known = {problem.where for problem in errors}
         errors.extend(problem for problem in found if problem.where not in known)
         return kind()
 
 
 def _explained(document: Document, file: type[PartFile], details: ErrorDetails) -> ProjectFileError:
-    """Say in the user's words what pydantic found."""
+    """Translate a pydantic error for the user."""
     path, kind, value = details["loc"], details["type"], details["input"]
     key = path[-1] if path else ""
     model = _model_at(path, file)
     if path and path not in document.positions and isinstance(path[-1], int):
-        path = path[:-1]  # one value that stands for a list of one
+        path = path[:-1]  # a single value instead of a list
     hint: str | None = None
     if kind == "extra_forbidden":
         message = f"unknown key {key!r}"
@@ -274,15 +275,15 @@ def _explained(document: Document, file: type[PartFile], details: ErrorDetails) 
         path = path[:-1]
     elif kind in _EXPECTED:
         message = f"should be {_EXPECTED[kind]}, not {'nothing' if value is None else describe(value, *path)}"
-        hint = _mend(kind, value, path)
+        hint = _hint_for(kind, value, path)
     else:
-        message = f"{said(details)} (got {describe(value, *path)})"
+        message = f"{message_of(details)} (got {describe(value, *path)})"
         hint = cast("str | None", details.get("ctx", {}).get("hint"))
     return ProjectFileError(message, where=document.locate(path), hint=hint)
 
 
 def _model_at(path: KeyPath, file: type[BaseModel]) -> type[BaseModel]:
-    """The mapping in which the last key of a path stands, as far as keys are checked there."""
+    """Return the model of the mapping that contains a path's last key, as far as keys are validated there."""
     match path:
         case ("deployments", _, _, _, *_):
             return EntryModel
@@ -297,7 +298,7 @@ def _model_at(path: KeyPath, file: type[BaseModel]) -> type[BaseModel]:
 
 
 def _meant_by(key: str, model: type[BaseModel]) -> str | None:
-    """What to write for a key that stands in no project file, but in others or in people's heads."""
+    """Suggest a key for one that is unknown here but common in other tools."""
     if model is EntryModel and key in _OF_ENTRIES:
         return f"What the recipe is to know stands below `variables:`; write `{key}:` there."
     if model is EnvironmentModel and is_secret_name(key):
@@ -309,7 +310,7 @@ def _meant_by(key: str, model: type[BaseModel]) -> str | None:
     return f"That is a key of `prefect.yaml`; {_OF_FILES[key]}." if key in _OF_FILES else None
 
 
-def _mend(kind: str, value: object, path: KeyPath) -> str | None:
+def _hint_for(kind: str, value: object, path: KeyPath) -> str | None:
     if kind == "dict_type" and path == ("deployments",):
         return "Each key is a flow's name, with entries `- recipe: …` below it."
     if kind == "tuple_type":

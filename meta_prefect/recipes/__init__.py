@@ -1,4 +1,4 @@
-"""Recipes: an expert's opinion about deployments, as a typed function that becomes a Prefect flow."""
+"""Recipes: typed functions that define how flows are deployed, and that become Prefect flows."""
 
 from meta_prefect.recipes.recipe import Recipe, recipe
 

@@ -1,4 +1,4 @@
-"""The kind of Prefect flow that a deploy consists of."""
+"""The Prefect flow class that all flows of a deploy use."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ R = TypeVar("R")
 class DeployFlow(Flow[P, R]):
     """A flow whose parameters are plain values and pydantic models.
 
-    Prefect writes a run's parameters down with FastAPI's encoder. Loading FastAPI takes a tenth of a second, which is
-    much for a deploy that finds nothing to do.
+    Prefect serializes a run's parameters with FastAPI's encoder. Importing FastAPI takes a tenth of a second, which is too
+    much for a deploy with nothing to do.
     """
 
     def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """The parameters as they are shown with the run: without secrets."""
+        """Return the parameters as shown with the run, without secrets."""
         try:
             return hidden(to_jsonable_python(parameters))
         except PydanticSerializationError:
@@ -30,7 +30,7 @@ class DeployFlow(Flow[P, R]):
 
 
 def deploy_flow(**options: Any) -> Callable[[Callable[P, R]], DeployFlow[P, R]]:
-    """Make a flow of a function. Takes what :func:`prefect.flow` takes."""
+    """Turn a function into a flow; for the options see :func:`prefect.flow`."""
 
     def decorate(function: Callable[P, R]) -> DeployFlow[P, R]:
         return DeployFlow(function, **options)

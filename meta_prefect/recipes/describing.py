@@ -1,4 +1,4 @@
-"""What there is to know about a recipe, as values: for the command line, and for editors."""
+"""Describes recipes as values, for the command line and for editors."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class VariableDescription(BaseModel):
     Attributes:
         name: Its name.
         type: Its type in words.
-        required: Whether an entry must give it.
+        required: Whether an entry must set it.
         default: Its default as JSON.
-        help: What its docstring says.
+        help: Its help text, from the docstring.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -40,12 +40,12 @@ class RecipeDescription(BaseModel):
     """A recipe.
 
     Attributes:
-        name: The name by which the project file asks for it.
+        name: Its name in the project file.
         summary: The first line of its docstring.
         origin: Where it is defined.
         variables: Its variables.
-        builders: The steps of its chain, in the order in which they apply; empty where they cannot be told without values.
-        example: An entry for the project file.
+        builders: The steps of its chain, in the order in which they apply; empty if they depend on the variables' values.
+        example: An example entry for the project file.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -97,7 +97,7 @@ def _type(schema: Record) -> str:
 
 
 def _sample(schema: Record) -> Any:
-    """A value that a variable could have, for an example."""
+    """Return an example value of a variable."""
     if examples := schema.get("examples"):
         return examples[0]
     samples: dict[str, Any] = {"string": "…", "integer": 1, "number": 1.0, "boolean": True, "array": [], "object": {}}
@@ -124,7 +124,7 @@ def _example(recipe: Recipe, properties: dict[str, Record]) -> str:
 
 
 def _written(recipe: Recipe) -> Record:
-    """The schema of a recipe's variables as a file may say them: in short, and under another name."""
+    """Return the schema of a recipe's variables as written in a file, including short forms and aliases."""
     model = recipe.variables_model
     schema = model.model_json_schema(ref_template="#/$defs/{model}", schema_generator=EditorSchema)
     for field in model.model_fields.values():
@@ -135,13 +135,13 @@ def _written(recipe: Recipe) -> Record:
 
 
 def project_schema(recipes: list[Recipe], *, of_part: bool = False) -> Record:
-    """The JSON schema of a project file in which these recipes may be named, their variables included.
+    """Return the JSON schema of a project file that uses these recipes, including their variables.
 
     Editors use it through a line ``# yaml-language-server: $schema=…`` at the top of the file.
 
     Args:
         recipes: The recipes.
-        of_part: Whether it is for a file that the project's own one includes.
+        of_part: Whether it is for an included file.
     """
     schema = json_schema(of_part=of_part)
     definitions: Record = schema.setdefault("$defs", {})

@@ -1,4 +1,4 @@
-"""The variables of an entry in one environment: its defaults, then what the entry says, then what it overrides there."""
+"""Merges the variables of an entry for one environment: the environment's defaults, the entry, and its overrides."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from meta_prefect.project import Entry, Environment, of_environment
 
 @dataclass(frozen=True, slots=True)
 class LayeredVariables:
-    """Variables, and where each was written.
+    """Variables, and where each is defined.
 
     Attributes:
-        entry: The entry that they are of.
-        environment: What the project says of the environment; None where it says nothing.
+        entry: The entry they belong to.
+        environment: The project's settings for the environment; None if there are none.
         values: The variables.
-        origins: The keys below which a variable stands in the entry; None for one that is a default of the environment.
+        origins: The path in the entry under which each variable is defined; None for a default of the environment.
     """
 
     entry: Entry
@@ -28,7 +28,7 @@ class LayeredVariables:
     origins: Mapping[str, tuple[str, ...] | None]
 
     def locate(self, *keys: str | int) -> str:
-        """Say where a part of the entry, or of its variables, stands."""
+        """Format the position of a part of the entry or of its variables."""
         match keys:
             case ("variables", str(name), *rest) if name in self.origins:
                 origin = self.origins[name]
@@ -42,13 +42,13 @@ class LayeredVariables:
 
 
 def layered(entry: Entry, name: str, environment: Environment | None, model: type[BaseModel]) -> LayeredVariables:
-    """Lay the variables of an entry over each other. A variable that stands in several layers is the last one's as a whole.
+    """Merge the layers of an entry's variables. The last layer that sets a variable replaces its whole value.
 
     Args:
         entry: The entry.
         name: The environment.
-        environment: What the project says of it.
-        model: The recipe's variables: defaults that it does not have are for other recipes.
+        environment: The project's settings for it.
+        model: The recipe's variables; defaults for other variables are ignored.
     """
     values: dict[str, Any] = {}
     origins: dict[str, tuple[str, ...] | None] = {}
@@ -71,12 +71,12 @@ def layered(entry: Entry, name: str, environment: Environment | None, model: typ
 
 
 def takes(model: type[BaseModel], variable: str) -> bool:
-    """Whether a recipe has a variable, by any of its spellings."""
+    """Return whether a recipe has a variable, under any of its aliases."""
     return variable in _spellings(model)
 
 
 def _spellings(model: type[BaseModel]) -> dict[str, tuple[str, ...]]:
-    """The names by which each variable may be given, by each of these."""
+    """Map each name of a variable to all its names."""
     found: dict[str, tuple[str, ...]] = {}
     for name, field in model.model_fields.items():
         alias = field.validation_alias

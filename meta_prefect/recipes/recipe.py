@@ -1,4 +1,4 @@
-"""``@recipe``: a typed function that returns builders becomes a Prefect flow that deploys a list of flows with them."""
+"""``@recipe``: turns a typed function that returns builders into a Prefect flow that deploys flows with them."""
 
 from __future__ import annotations
 
@@ -32,15 +32,16 @@ RecipeFunction = Callable[..., FlowBuilderInterface]
 
 
 class Recipe(DeployFlow[..., Any]):
-    """A flow that deploys flows, all in one way.
+    """A flow that deploys flows in a uniform way.
 
     Its parameters are ``deployments``, a list of entries ``{flow: <entrypoint>, variables: {…}}``, and optionally the
-    ``environment`` for which it is started alone, or the ``context`` of the deploy that it is part of. Called where no event
-    loop runs, it runs to completion; within one it returns an awaitable, as any asynchronous flow.
+    ``environment``, when run on its own, or the ``context`` of the deploy it is part of. Called outside an event loop, it
+    runs to completion; inside one, it returns an awaitable, like any asynchronous flow.
+
 
     Args:
         function: Takes the recipe's variables and returns a builder; its docstring is the recipe's description.
-        name: The flow's name; None takes the function's, hyphenated.
+        name: The flow's name; defaults to the function's, hyphenated.
         shape: How its variables differ from the function's parameters.
     """
 
@@ -59,17 +60,17 @@ class Recipe(DeployFlow[..., Any]):
             flow_run_name=partial(_run_name, function.__name__),
         )
         if "items" not in self.parameters.properties.get("deployments", {}):
-            # Prefect leaves out of a flow's form, without a word, what it cannot describe.
+            # Prefect silently omits from a flow's form what it cannot describe.
             check_json(function, self.variables_model)
 
     @property
     def recipe_name(self) -> str:
-        """The name by which the project file asks for it."""
+        """Its name in the project file."""
         return self.function.__name__
 
     @property
     def entrypoint(self) -> str:
-        """How a worker finds it: ``package.module.function``."""
+        """Its module entrypoint: ``package.module.function``."""
         return f"{self.function.__module__}.{self.function.__qualname__}"
 
     @property
@@ -78,14 +79,14 @@ class Recipe(DeployFlow[..., Any]):
         return parse(inspect.getdoc(self.function) or "").short_description or ""
 
     def carrying_out(self, part: PlannedBatch, run_name: str) -> Recipe:
-        """Make the flow of one run that carries out its part of a deploy's plan, as the deploy's process has made it.
+        """Return a flow for the run that applies its part of a plan made in the same process.
 
-        The plan is no parameter: it holds other people's objects, and more than a parameter may. The function of this flow knows
-        it, so that a retry carries out the same. Its parameters show what the plan was made from, and nothing reads them.
+        The plan is not a parameter, because it contains arbitrary objects and may exceed the size limit. The flow's function
+        holds it, so that a retry applies the same plan. The parameters only show what the plan was made from.
 
         Args:
-            part: What is to be done.
-            run_name: What the run is called.
+            part: The part of the plan to apply.
+            run_name: The name of the run.
         """
         made = self.with_options(flow_run_name=run_name, validate_parameters=False)
         made.fn = self._as_flow_function(part)
@@ -95,7 +96,7 @@ class Recipe(DeployFlow[..., Any]):
         recipe = self
 
         async def run(deployments: Any, environment: str | None = None, context: Any = None) -> Report:
-            # Imported here: code that only decorates a flow with a recipe does not deploy it.
+            # Imported here, because code that only decorates a flow with a recipe does not deploy it.
             from meta_prefect.engine.observed import in_words
             from meta_prefect.engine.recipe_run import run_recipe
 
@@ -117,9 +118,9 @@ class Recipe(DeployFlow[..., Any]):
         """Deploy a list of flows.
 
         Raises:
-            ValidationFailed: Something is wrong with an entry; nothing was written.
+            ValidationFailed: An entry is invalid; nothing was written.
             DeployFailed: Some deployments could not be written.
-            RecipeError: It was put on a flow.
+            RecipeError: It was used as a decorator.
         """
         if args and isinstance(args[0], Flow | FlowBuilderInterface):
             given = f"the flow {args[0].name!r}" if isinstance(args[0], Flow) else f"{args[0]!r}"
@@ -134,20 +135,20 @@ class Recipe(DeployFlow[..., Any]):
         return made
 
     def __get__(self, instance: object, owner: object) -> Recipe:
-        """Bind as a flow does, and stay a recipe."""
+        """Bind like a flow, but stay a recipe."""
         return cast("Recipe", super().__get__(instance, owner))
 
     def with_options(self, **options: Any) -> Recipe:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Make a recipe with other flow options. Takes what :meth:`prefect.Flow.with_options` takes."""
+        """Return a recipe with other flow options; for the options see :meth:`prefect.Flow.with_options`."""
         made: Any = copy.copy(self)
         made.__dict__.update(super().with_options(**options).__dict__)
         return made
 
     def with_variables(self, **variables: Any) -> RecipeBuilder:
-        """Make a builder of this recipe: for a flow in code what an entry in the project file is for a flow by name.
+        """Return a builder with these variables: the equivalent, in code, of an entry in the project file.
 
         Raises:
-            RecipeError: The variables do not fit.
+            RecipeError: The variables are invalid.
         """
         call = f"{self.recipe_name}.with_variables"
         checked = check_variables(
@@ -166,15 +167,15 @@ class Recipe(DeployFlow[..., Any]):
         return builder
 
     def preset(self, recipe_name: str, /, *, defaults: Mapping[str, Any] | None = None, **fixed: Any) -> Recipe:
-        """Make a recipe of this one in which some variables are fixed: ``etl = kubernetes_run_deployer.preset("etl", …)``.
+        """Derive a recipe with some variables fixed: ``etl = kubernetes_run_deployer.preset("etl", …)``.
 
         Args:
-            recipe_name: Its name: that of the module-level name to which it is bound.
-            defaults: Other defaults of variables, which an entry may still give.
-            fixed: Variables that no entry gives, with their values.
+            recipe_name: Its name, which must equal the module-level name it is assigned to.
+            defaults: Changed defaults of variables that entries may still set.
+            fixed: Values of variables that entries can no longer set.
 
         Raises:
-            RecipeError: There is no such variable, or its value does not fit.
+            RecipeError: A variable does not exist, or its value is invalid.
         """
         where = f"recipe {recipe_name}"
         if not recipe_name.isidentifier():
@@ -190,16 +191,16 @@ class Recipe(DeployFlow[..., Any]):
         return Recipe(renamed(self.function, recipe_name, module, text), shape=shape)
 
     def environment(self, variables: BaseModel) -> str | None:
-        """The environment that an entry's variables pin; None where they leave it to the deploy. A default pins nothing."""
+        """Return the environment pinned by an entry's variables; None if there is none. A default does not pin."""
         if ENVIRONMENT_VARIABLE in self._shape.fixed:
             return self._shape.fixed[ENVIRONMENT_VARIABLE]
         return getattr(variables, ENVIRONMENT_VARIABLE) if ENVIRONMENT_VARIABLE in variables.model_fields_set else None
 
     def builders(self, variables: BaseModel, environment: str) -> tuple[FlowBuilderInterface, ...]:
-        """Ask the recipe's function for its builders, innermost first.
+        """Call the recipe's function and return its builders, innermost first.
 
         Raises:
-            BuilderError: The function raised, or returned no builder.
+            BuilderError: The function raised an exception, or returned something other than a builder.
         """
         values = {name: getattr(variables, name) for name in type(variables).model_fields} | dict(self._shape.fixed)
         if ENVIRONMENT_VARIABLE in values and self.environment(variables) is None:
@@ -228,7 +229,7 @@ class Recipe(DeployFlow[..., Any]):
 
 
 class RecipeBuilder(FlowBuilderInterface):
-    """A recipe together with its variables: a builder like any other.
+    """A recipe with its variables, usable like any other builder.
 
     Args:
         recipe: The recipe.
@@ -240,13 +241,13 @@ class RecipeBuilder(FlowBuilderInterface):
         self.variables = variables
 
     def single_builders(self, environment: str) -> tuple[FlowBuilderInterface, ...]:
-        """The builders that the recipe makes for an environment."""
+        """Return the recipe's builders for an environment."""
         pinned = self.recipe.environment(self.variables)
         return self.recipe.builders(self.variables, pinned or environment)
 
     @property
     def requires(self) -> Iterable[Component]:
-        """What the recipe's builders require."""
+        """Everything that the recipe's builders require."""
         return [component for builder in self.single_builders("dev") for component in builder.requires]
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
@@ -256,12 +257,12 @@ class RecipeBuilder(FlowBuilderInterface):
         return deployment
 
     def after_deployment(self, deployment: Deployment) -> None:
-        """Let the recipe's builders act."""
+        """Call the hooks of the recipe's builders."""
         for builder in self.single_builders(deployment.environment):
             builder.after_deployment(deployment)
 
     def as_entry(self) -> Mapping[str, Any]:
-        """The variables as an entry of the recipe's flow holds them."""
+        """Return the variables as in an entry of the recipe's flow."""
         return self.variables.model_dump(mode="json", exclude_unset=True)
 
     def __repr__(self) -> str:
@@ -282,29 +283,31 @@ def recipe(
     extends: Recipe | None = None,
     requires_variables: Sequence[str] = (),
 ) -> Any:
-    """Make a recipe of a typed function that returns builders.
+    """Turn a typed function that returns builders into a recipe.
 
-    The function's parameters are the recipe's variables: their annotations and defaults validate the project file and make the
-    form in the Prefect UI, the ``Args`` of its docstring are the help. A variable named ``env`` gets the environment that is
-    deployed to, unless the entry pins another one. A parameter whose type is a :class:`VariableGroup`, such as
-    :class:`~meta_prefect.implementations.common.CommonVariables`, gets that group; its fields are variables like the others.
+    The function's parameters are the recipe's variables: their annotations and defaults validate the project file and create
+    the form in the Prefect UI, and the docstring's ``Args`` are the help texts. A variable named ``env`` gets the environment
+    being deployed to, unless the entry pins another one. A parameter whose type is a :class:`VariableGroup`, such as
+    :class:`~meta_prefect.implementations.common.CommonVariables`, gets that group; its fields become variables like the
+    others.
+
 
     Args:
         function: The function.
-        name: The name of the recipe's flow; by default the function's, hyphenated.
-        extends: A recipe whose variables this one has too, without repeating them: the function's first parameter gets the
-            builders that it makes of them. A parameter of the same name as one of its variables takes that one's place.
-        requires_variables: Variables that each entry must give, though they have a default.
+        name: The name of the recipe's flow; defaults to the function's, hyphenated.
+        extends: A recipe whose variables this one inherits: the function's first parameter gets the builders made from them.
+            A parameter with the same name as an inherited variable replaces it.
+        requires_variables: Variables that each entry must set, even though they have a default.
 
     Raises:
-        RecipeError: The function's signature cannot be a list of variables.
+        RecipeError: The function's signature is not supported.
     """
     make = partial(Recipe, name=name, shape=Shape(extends, tuple(requires_variables)))
     return make if function is None else make(function)
 
 
 def _together(errors: Sequence[RecipeError]) -> RecipeError:
-    """One exception for all that is wrong with a call in code."""
+    """Combine all errors of a call in code into one exception."""
     if len(errors) == 1:
         return errors[0]
     messages = "; ".join(f"{error.where}: {error.message}" for error in errors)
@@ -333,7 +336,7 @@ def _entry_model(function: RecipeFunction, variables: type[BaseModel]) -> type[B
 
 
 def _flow_docstring(function: RecipeFunction) -> str:
-    """The recipe's text with the parameters of its flow, which Prefect shows as help in the form."""
+    """Return the recipe's description with its flow's parameters, which Prefect shows as help in the form."""
     parsed = parse(inspect.getdoc(function) or "")
     text = "\n\n".join(part for part in (parsed.short_description, parsed.long_description) if part)
     return (
@@ -345,7 +348,7 @@ def _flow_docstring(function: RecipeFunction) -> str:
 
 
 def _run_name(recipe: str) -> str:
-    """The name of a run that is started alone, or without a name of its own."""
+    """Return the name of a run that was started on its own."""
     from prefect.runtime import flow_run
 
     parameters: dict[str, Any] = flow_run.get_parameters()

@@ -1,4 +1,4 @@
-"""Recipes as a page of reference, in Markdown."""
+"""Renders recipes as a Markdown reference page."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from meta_prefect.recipes.describing import RecipeDescription, VariableDescription
 
-_SEVERAL = 2
+_MIN_RECIPES_TO_SHARE = 2
 
 
 def reference_lines(recipes: Sequence[RecipeDescription], *, level: int = 2) -> Iterator[str]:
-    """The lines of a page: each recipe with its variables; those that all of several have in common come first, once.
+    """Return the lines of a page: first the variables shared by all recipes, then each recipe with its own.
 
     Args:
         recipes: The recipes.
-        level: The level of its headings.
+        level: The heading level.
     """
     heading = "#" * level
     common = (
         [one for one in recipes[0].variables if all(one in other.variables for other in recipes)] if recipes else []
     )
-    shared = common if len(recipes) >= _SEVERAL else []
+    shared = common if len(recipes) >= _MIN_RECIPES_TO_SHARE else []
     if shared:
         yield f"{heading} Variables of all recipes\n"
         yield from variable_lines(shared)
@@ -31,7 +31,7 @@ def reference_lines(recipes: Sequence[RecipeDescription], *, level: int = 2) -> 
 
 
 def variable_lines(variables: Iterable[VariableDescription]) -> Iterator[str]:
-    """The lines of a table of variables; none where there are none."""
+    """Return the lines of a table of variables; none if there are no variables."""
     rows = [
         f"| `{one.name}` | {in_cell(one.type)} | {'required' if one.required else f'`{in_cell(one.default)}`'} "
         f"| {in_cell(one.help)} |"
@@ -41,6 +41,6 @@ def variable_lines(variables: Iterable[VariableDescription]) -> Iterator[str]:
 
 
 def in_cell(text: str) -> str:
-    """A docstring's text as a cell of a table."""
+    """Format a docstring's text for a table cell."""
     text = text.replace("``", "`")
     return " ".join(re.sub(r":\w+:(`\w+`)", r"\1", text).split()).replace("|", "\\|")

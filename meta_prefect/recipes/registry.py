@@ -1,4 +1,4 @@
-"""Finding recipes by name: installed ones, the project's own, and any by its dotted path."""
+"""Finds recipes by name: installed ones, the project's own, and any by its dotted path."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from meta_prefect.errors import ConfigurationError, ConflictError, RecipeError, 
 from meta_prefect.recipes.recipe import Recipe
 
 ENTRY_POINT_GROUP = "meta_prefect.recipes"
-"""The entry-point group under which a package offers recipes by name."""
+"""The entry-point group of packages that provide recipes."""
 
 
 class Recipes:
-    """The recipes that a project may name.
+    """The recipes available to a project.
 
     Args:
         modules: The project's own recipe modules.
-        load: Imports a module; a project's own modules are found from its folder.
-        shared: Recipes that are known as well: to the parts of a project, those of its own file.
+        load: Imports a module; a project's own modules are found in its folder.
+        shared: Additional recipes; for a part of a project, those of the project's own file.
 
     Raises:
-        ConflictError: Two of the project's modules, or one of them and an installed package, hold different recipes of one
-            name.
+        ConflictError: Two of the project's modules, or one of them and an installed package, define different recipes with
+            the same name.
     """
 
     def __init__(
@@ -66,15 +66,15 @@ class Recipes:
 
     @property
     def packages(self) -> set[str]:
-        """The installed packages that offer recipes."""
+        """The installed packages that provide recipes."""
         points = [point for same_name in self._installed.values() for point in same_name]
         return {point.module.partition(".")[0] for point in points}
 
     def offered_by(self, package: str) -> list[str]:
-        """The names of the recipes that an installed package offers.
+        """Return the names of the recipes that an installed package provides.
 
         Raises:
-            RecipeError: It offers none.
+            RecipeError: It provides none.
         """
         by_package: dict[str, list[str]] = {}
         for name, points in self._installed.items():
@@ -92,7 +92,7 @@ class Recipes:
 
     @property
     def names(self) -> list[str]:
-        """All names that can be asked for."""
+        """All available names."""
         return sorted(self._own.keys() | self._installed.keys())
 
     def find(self, name: str, *, where: str) -> Recipe:
@@ -100,11 +100,11 @@ class Recipes:
 
         Args:
             name: Its name, or its dotted path ``package.module.recipe``.
-            where: Who asks, for the message.
+            where: What refers to the recipe, for error messages.
 
         Raises:
-            RecipeError: There is none of that name, or it cannot be loaded.
-            ConflictError: Two installed packages offer different recipes of that name.
+            RecipeError: There is no such recipe, or it cannot be loaded.
+            ConflictError: Two installed packages provide different recipes with this name.
         """
         if name in self._own:
             return self._own[name]
@@ -143,7 +143,7 @@ class Recipes:
         return _checked(found, name, where)
 
     def all(self) -> list[Recipe]:
-        """All of them, by name."""
+        """Return all recipes, by name."""
         return [self.find(name, where="recipes") for name in self.names]
 
 

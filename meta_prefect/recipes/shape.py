@@ -1,4 +1,4 @@
-"""What a recipe makes of its variables before its function is asked: of another recipe's, fixed, defaulted, required."""
+"""How a recipe's variables differ from its function's parameters: inherited, fixed, with other defaults, or required."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _Own = dict[str, Any]
 
 
 class ShapedVariables(BaseModel):
-    """The variables of a recipe that is made of another one.
+    """The variables of a recipe derived from another one.
 
     Attributes:
-        fixed_by_recipe: Variables of that one which no entry gives.
+        fixed_by_recipe: The other recipe's variables that entries cannot set.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -36,10 +36,10 @@ class Shape:
     """How a recipe's variables differ from the parameters of its function.
 
     Attributes:
-        extends: The recipe whose variables it has as well, and whose builders its function gets as its first parameter.
-        required: Variables that an entry must give, though they have a default.
-        fixed: Variables that no entry gives, with their values.
-        defaults: Variables that have another default.
+        extends: The recipe whose variables it inherits, and whose builders its function gets as its first parameter.
+        required: Variables that an entry must set, even though they have a default.
+        fixed: Values of variables that entries cannot set.
+        defaults: Changed defaults of variables.
     """
 
     extends: Recipe | None = None
@@ -48,10 +48,10 @@ class Shape:
     defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def of(self, own: type[BaseModel], where: str) -> type[BaseModel]:
-        """The model of a recipe's variables: its own ones, which come first, and those of the recipe that it extends.
+        """Create the model of a recipe's variables: its own first, then those of the recipe it extends.
 
         Raises:
-            RecipeError: There is no such variable, or its value does not fit.
+            RecipeError: A variable does not exist, or its value is invalid.
         """
         if self == Shape():
             return own
@@ -71,10 +71,10 @@ class Shape:
         return made
 
     def narrowed(self, model: type[BaseModel], fixed: _Own, defaults: _Own, where: str) -> Shape:
-        """The same with more variables that are fixed or have another default.
+        """Return a copy with more variables fixed or with changed defaults.
 
         Raises:
-            RecipeError: There is no such variable, or its value does not fit.
+            RecipeError: A variable does not exist, or its value is invalid.
         """
         _check_known((*fixed, *defaults), model.model_fields, where)
         if both := sorted(fixed.keys() & defaults.keys()):
@@ -89,19 +89,19 @@ class Shape:
 
 
 def extended_variables(recipe: Recipe, values: Mapping[str, Any], given: Collection[str]) -> BaseModel:
-    """The variables of a recipe that another one extends.
+    """Return the variables of a recipe that another one extends.
 
     Args:
         recipe: The recipe.
-        values: All values of the other one, by name.
-        given: The names of those that were not left out.
+        values: All values of the extending recipe, by name.
+        given: The names of values that were set explicitly.
     """
     own = {name: values[name] for name in recipe.variables_model.model_fields}
     return recipe.variables_model.model_construct(_fields_set={name for name in own if name in given}, **own)
 
 
 def renamed(function: Callable[..., Any], name: str, module: str, text: str) -> Callable[..., Any]:
-    """The same function under another name, as if it stood in another module."""
+    """Return a copy of a function with another name and module."""
     if not isinstance(function, FunctionType):
         raise RecipeError(f"{function!r} is no plain function", where=f"recipe {name}")
     made = FunctionType(function.__code__, function.__globals__, name, function.__defaults__, function.__closure__)
@@ -111,7 +111,7 @@ def renamed(function: Callable[..., Any], name: str, module: str, text: str) -> 
 
 
 def in_words(values: Mapping[str, Any]) -> str:
-    """``namespace='etl', cpu='2'``, without secrets."""
+    """For example ``namespace='etl', cpu='2'``, with secrets masked."""
     return ", ".join(f"{name}={hidden(value, name)!r}" for name, value in values.items())
 
 
@@ -122,7 +122,7 @@ def _check_known(names: Collection[str], known: Mapping[str, Any], where: str) -
 
 
 def _validated(model: type[BaseModel], values: _Own, where: str) -> _Own:
-    """Each of some variables as the model has it."""
+    """Validate some of a model's variables."""
     probe = model.model_construct()
     for name, value in values.items():
         try:

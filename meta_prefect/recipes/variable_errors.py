@@ -1,4 +1,4 @@
-"""What is wrong with a recipe's variables, in the user's terms and at the place where they are written."""
+"""Translates validation errors of a recipe's variables into the user's terms, with their position in the file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
-from meta_prefect.errors import ConfigurationError, RecipeError, got, nearest, said
+from meta_prefect.errors import ConfigurationError, RecipeError, input_of, message_of, nearest
 from meta_prefect.interfaces.json_diff import Record, is_mapping
 from meta_prefect.sealing import HIDDEN
 
@@ -22,16 +22,16 @@ def format_errors(
     recipe: str,
     locate: Callable[..., str],
 ) -> list[RecipeError]:
-    """Say what pydantic found, once for each place.
+    """Translate pydantic's errors, one per position.
 
-    Where a value may be one of several types, pydantic says for each why it is none; what lies deepest was meant.
+    For a union type, pydantic reports an error for each member; the deepest one is most likely what the user meant.
 
     Args:
         model: The recipe's variables.
-        values: What was written.
-        error: What pydantic found.
+        values: The values as written.
+        error: Pydantic's error.
         recipe: The recipe's name.
-        locate: Gives the place of a variable in the project file.
+        locate: Returns the position of a variable in the project file.
     """
     found: dict[Place, list[Any]] = {}
     for one in error.errors():
@@ -44,7 +44,7 @@ def format_errors(
 
 
 def _written_place(loc: Sequence[str | int], values: Any, *, missing: bool) -> Place:
-    """Follow a place through what was written: pydantic adds the names of types, and indexes of what it put in a list."""
+    """Map pydantic's location to the written values: it contains names of types, and indexes of single items put in a list."""
     place: list[str | int] = []
     here: Any = values
     for index, part in enumerate(loc):
@@ -88,7 +88,7 @@ def _told(
                 f"{what} {place[-1]!r}", where=locate("variables", *place), hint=nearest(str(place[-1]), known)
             )
         case _:
-            messages = dict.fromkeys(map(said, errors))
+            messages = dict.fromkeys(map(message_of, errors))
             is_secret = any(node.get("writeOnly") for node in _nodes_at(model.model_json_schema(), place))
             value = errors[0]["input"]
             hint = f"Recipe: {recipe}."
@@ -97,22 +97,22 @@ def _told(
                 and isinstance(value, bool | int | float)
                 and not is_secret
             ):
-                # as YAML reads `version: 1.0`
+                # YAML parses `version: 1.0` as a number
                 hint = f"Put it in quotes: {json.dumps(json.dumps(value))}. {hint}"
             return RecipeError(
-                f"{'; or: '.join(messages)} {f'(got {HIDDEN})' if is_secret else got(errors[0])}",
+                f"{'; or: '.join(messages)} {f'(got {HIDDEN})' if is_secret else input_of(errors[0])}",
                 where=locate("variables", *place),
                 hint=hint,
             )
 
 
 def _names_at(schema: Record, place: Place) -> set[str]:
-    """The keys that an object at a place of a JSON schema's values may have."""
+    """Return the allowed keys of an object at a path of a JSON schema."""
     return {name for node in _nodes_at(schema, place) for name in node.get("properties", {})}
 
 
 def _nodes_at(schema: Record, place: Place) -> list[Record]:
-    """What a JSON schema says of the values at a place."""
+    """Return the nodes of a JSON schema that apply to a path."""
     nodes = list(_branches(schema, schema))
     for part in place:
         below = [inner for node in nodes for inner in _below(node, part)]
@@ -121,14 +121,14 @@ def _nodes_at(schema: Record, place: Place) -> list[Record]:
 
 
 def _branches(node: Record, schema: Record) -> Iterator[Record]:
-    """A node and all that it stands for: what it refers to, each of its alternatives, the items of a list."""
+    """Yield a node and everything it stands for: references, alternatives, and the items of a list."""
     yield node
     if reference := node.get("$ref"):
         yield from _branches(schema["$defs"][reference.rpartition("/")[2]], schema)
     for alternative in node.get("anyOf", ()):
         yield from _branches(alternative, schema)
     if is_mapping(items := node.get("items")):
-        # One item may be written without its list.
+        # A single item may be written without a list.
         yield from _branches(dict(items), schema)
 
 
@@ -142,13 +142,14 @@ def _below(node: Record, part: str | int) -> Iterator[Record]:
 
 
 def written_at(variables: Mapping[str, Any], error: ConfigurationError) -> Place | None:
-    """Where the value that an error is about stands among the variables as they were written.
+    """Find the path of the value that an error is about, among the variables as written.
 
-    A builder does not know from which variable its argument came. What it refuses is found by being the same value, best under
-    the same key; what was read into something else, such as an interval, by its key; and what the message quotes, by that.
+    A builder does not know which variable its argument came from. A rejected value is found by equality, preferably under the
+    same key; a value that was converted, such as an interval, by its key; and otherwise by what the message quotes.
+
 
     Returns:
-        The place; None where nothing there is meant for certain.
+        The path; None if it cannot be determined with certainty.
     """
     written = list(_written(variables, ()))
     place = _of_value(written, error) or _of_key([place for place, _ in written], error.keys)
@@ -164,7 +165,7 @@ def written_at(variables: Mapping[str, Any], error: ConfigurationError) -> Place
 
 
 def _of_value(written: Sequence[tuple[Place, Any]], error: ConfigurationError) -> Place | None:
-    """Where the same value stands; it is as wrong in one place as in another."""
+    """Return the path of the same value; if it occurs more than once, any of them is equally wrong."""
     if error.value is None:
         return None
     same = [place for place, value in written if type(value) is type(error.value) and value == error.value]
@@ -172,7 +173,7 @@ def _of_value(written: Sequence[tuple[Place, Any]], error: ConfigurationError) -
 
 
 def _of_key(written: Sequence[Place], keys: Sequence[str]) -> Place | None:
-    """Where the innermost key stands that is there once."""
+    """Return the path of the innermost key that occurs exactly once."""
     for key in reversed(keys):
         alike = [place for place in written if place[-1] in (key, f"{key}s")]
         if len(alike) == 1:
@@ -181,7 +182,7 @@ def _of_key(written: Sequence[Place], keys: Sequence[str]) -> Place | None:
 
 
 def _written(value: Any, place: Place) -> Iterator[tuple[Place, Any]]:
-    """Every value, with its place."""
+    """Yield all values with their paths."""
     if place:
         yield place, value
     if is_mapping(value):

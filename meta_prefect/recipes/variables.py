@@ -1,4 +1,4 @@
-"""The variables of a recipe: from a function's signature to a pydantic model."""
+"""Derives the variables of a recipe from a function's signature, as a pydantic model."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ from meta_prefect.recipes.variable_errors import format_errors
 from meta_prefect.redaction import remember_within
 
 ENVIRONMENT_VARIABLE = "env"
-"""The variable by which an entry pins its environment; a recipe that takes it always gets the environment in force."""
+"""The variable by which an entry pins its environment; a recipe that has it always receives the environment in use."""
 
 
 def variables_model(function: Callable[..., Any], *, but_first: bool = False) -> type[BaseModel]:
-    """Make the model of a recipe's variables. The docstring's ``Args`` become help texts of the UI's form.
+    """Create the model of a recipe's variables. The docstring's ``Args`` become help texts in the UI's form.
 
-    What an annotation says itself, as in ``Annotated[int, Field(title="Workers", ge=1)]``, comes first. The fields of a
-    :class:`VariableGroup` are variables like the others: those that are required stand before, the rest after them.
+    Metadata in an annotation, as in ``Annotated[int, Field(title="Workers", ge=1)]``, takes precedence. The fields of a
+    :class:`VariableGroup` are variables like the others: required ones come before the function's own, the rest after.
+
 
     Args:
         function: The recipe's function.
-        but_first: Whether its first parameter is none of them.
+        but_first: Whether to skip its first parameter.
 
     Raises:
-        RecipeError: A parameter has no annotation, one that has no JSON form, or is ``*args`` or ``**kwargs``; or two variables
-            have one name.
+        RecipeError: A parameter has no annotation, has a type without a JSON form, or is ``*args`` or ``**kwargs``; or two
+            variables have the same name.
     """
     where = f"recipe {function.__name__}"
     hints = _hints(function, where)
@@ -65,7 +66,7 @@ def variables_model(function: Callable[..., Any], *, but_first: bool = False) ->
     title = "".join(part.capitalize() for part in function.__name__.split("_"))
     try:
         with warnings.catch_warnings():
-            # `schema` and `copy` are good names for variables; that BaseModel has methods of these names hurts nobody here.
+            # `schema` and `copy` are good names for variables; shadowing BaseModel's methods of these names is harmless here.
             warnings.filterwarnings("ignore", message="Field name .* shadows an attribute", category=UserWarning)
             return create_model(
                 f"{title}Variables",
@@ -78,7 +79,7 @@ def variables_model(function: Callable[..., Any], *, but_first: bool = False) ->
 
 
 def groups_of(function: Callable[..., Any]) -> dict[str, type[VariableGroup]]:
-    """The parameters of a recipe that are groups of variables, with the group."""
+    """Return the parameters of a recipe that are groups of variables, with their groups."""
     hints = _hints(function, f"recipe {function.__name__}")
     return {name: hint for name, hint in hints.items() if name != "return" and _is_group(hint)}
 
@@ -102,7 +103,7 @@ def _texts(described: Callable[..., Any]) -> dict[str, str | None]:
 
 
 def check_json(function: Callable[..., Any], model: type[BaseModel]) -> None:
-    """Refuse variables that have no JSON form: neither the project file nor the UI's form could hold them.
+    """Reject variables without a JSON form, which neither the project file nor the UI's form could represent.
 
     Raises:
         RecipeError: Names the first such variable.
@@ -185,12 +186,12 @@ def check_variables(
 
     Args:
         model: The recipe's variables.
-        values: What the entry says.
+        values: The entry's values.
         recipe: The recipe's name, for messages.
-        locate: Gives the place of a variable in the project file.
+        locate: Returns the position of a variable in the project file.
 
     Returns:
-        The validated variables, or everything that is wrong with them.
+        The validated variables, or all errors found.
     """
     try:
         variables = model.model_validate(dict(values))

@@ -1,4 +1,4 @@
-"""What a deploy did, and how plans, reports and histories read: as text, as JSON, as pages of the Prefect UI."""
+"""The output of plans, reports and histories: as text, as JSON and as pages in the Prefect UI."""
 
 from meta_prefect.report.report import Outcome, Report
 

@@ -1,4 +1,4 @@
-"""The page about how a project stands."""
+"""The artifact page about the status of a project."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAMES = {"applied": "- last deployed:", "live": "+ live:", "wanted": "  wanted:
 
 
 def drift_markdown(found: ProjectStatus) -> str:
-    """How a project stands, as a page: a section for what has drifted, a line for each state of the other deployments."""
+    """Render a project's status as a page: a section for drift, and a line for each state of the other deployments."""
     lines = [
         f"# {escaped(found.project)} in {escaped(found.environment)}",
         "",

@@ -1,13 +1,13 @@
-"""Events of our own, on which teams can hang automations and notifications.
+"""Custom events that teams can use to trigger automations and notifications.
 
-Each is about the deployment as Prefect knows it, and relates to its project and environment:
+The resource of each event is the deployment as Prefect knows it; its project and environment are related resources:
 
     meta-prefect.deployment.applied    it was created or updated by a deploy
-    meta-prefect.deployment.healthy    its smoke run has passed, and it is active as it is wanted
+    meta-prefect.deployment.healthy    its smoke run has passed, and it was activated as planned
     meta-prefect.deployment.failed     a deploy could not write it
     meta-prefect.deployment.deleted    it was pruned
-    meta-prefect.deployment.drifted    somebody has changed or deleted it since the last deploy
-    meta-prefect.deployment.healed     it was set right again
+    meta-prefect.deployment.drifted    it was changed or deleted since the last deploy
+    meta-prefect.deployment.healed     its drift was reverted
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ def announce(
     deployment_id: str | None,
     payload: Mapping[str, Any],
 ) -> None:
-    """Emit an event. Nothing waits for it, and nothing fails where it gets lost.
+    """Emit an event, without waiting for it or failing if it is lost.
 
     Args:
         happening: What happened.
         project: The project that owns the deployment.
         environment: The environment.
         deployment: ``flow/deployment``.
-        deployment_id: Its id; None where it is not on the server.
-        payload: What else to tell.
+        deployment_id: Its id; None if it is not on the server.
+        payload: Additional data.
     """
     from prefect.events import emit_event
 
@@ -65,7 +65,7 @@ def announce(
 
 
 def announce_report(report: Report, project: str) -> None:
-    """Emit an event for each deployment to which a deploy has done something."""
+    """Emit an event for each deployment that a deploy acted on."""
     for outcome in report.outcomes:
         if (happening := _HAPPENINGS.get(outcome.action)) is not None:
             payload = {

@@ -1,4 +1,4 @@
-"""Saying once what several deployments of a plan have in common, so that what is special about one is seen."""
+"""Groups what several deployments of a plan have in common, so that the special cases stand out."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from meta_prefect.plan.changes import DEPLOYMENT
 from meta_prefect.plan.outcomes import listed as shortened
 
 COMMIT: Final = "commit"
-"""The label of a field that holds a commit, wherever it is."""
+"""The label of a field that contains a commit, wherever it is."""
 
 WIDTH: Final = 80
-"""How long lines should be where that is not known."""
+"""The width of lines where the terminal's is unknown."""
 
 _INDENT: Final = 4
 
 _LEFT: Final = "="
-"""The mark of what is left alone."""
+"""The mark of untouched objects."""
 
 _WIDEST_VALUE: Final = 32
-"""Longer values are not brought to one width."""
+"""Longer values are not padded to a common width."""
 
 _COUNTED: Final = "version:"
-"""The label of a field that most often differs only because deploys are counted."""
+"""The label of a field that usually differs only because deploys are counted."""
 
-_MANY: Final = 4
-"""A field with as many values is shown by its values."""
+_MIN_VALUES_TO_GROUP: Final = 4
+"""A field with this many values is shown grouped by value."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldLine:
-    """A field that differs, its values as they are shown, and what is added to them."""
+    """A differing field, with its values as displayed and a note on them."""
 
     label: str
     before: str
@@ -63,16 +63,16 @@ Line = str | FieldLine | VaryingLine
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What a plan says of one object, or of several deployments at once.
+    """What a plan says about one object, or about several deployments at once.
 
     Attributes:
         mark: ``+``, ``~``, ``=`` or ``-``; ``!`` for a remark.
         kind: The object's kind.
         name: Its name; empty for several.
-        title: What follows the mark.
-        reason: Why nothing is done, where nothing is.
-        lines: What stands below.
-        remarks: What else to know of it.
+        title: The text after the mark.
+        reason: Why nothing is done, if so.
+        lines: The lines below.
+        remarks: Further remarks.
     """
 
     mark: str
@@ -84,12 +84,12 @@ class Section:
     remarks: tuple[str, ...] = ()
 
     def text(self) -> Iterator[str]:
-        """Plain lines."""
+        """Yield plain lines."""
         yield f"{self.mark} {self.title}"
         yield from (f"    {line}" for line in self.lines)
 
     def diff(self) -> Iterator[str]:
-        """The lines of a diff: a field's former value is taken away, the new one added."""
+        """Yield the lines of a diff: a field's old value is removed, the new one added."""
         yield f"{self.mark} {self.title}"
         for line in self.lines:
             if isinstance(line, FieldLine):
@@ -100,15 +100,15 @@ class Section:
 
 
 def grouped(sections: Iterable[Section], width: int = WIDTH) -> list[Section]:
-    """Sections of a plan: what several deployments share, what is special about one, versions, what is left alone, remarks.
+    """Return the sections of a plan: shared changes, individual changes, counted versions, untouched objects, remarks.
 
-    Each line that several deployments of one mark have stands once, below how many they are and their names. A field that has
-    another value in most of them stands once as well, with whose value is which. Deployments of which nothing else is to say
-    have no section of their own, and those that are left alone are only counted.
+    A line common to several deployments with the same mark appears once, under their number and names. A field that has a
+    different value in most of them appears once too, listing which deployments have which value. Deployments without anything
+    further get no section of their own, and untouched ones are only counted.
 
     Args:
         sections: The sections.
-        width: How long lines should be.
+        width: The width of lines.
     """
     sections = list(sections)
     owners: dict[tuple[str, Line], list[str]] = {}
@@ -146,16 +146,16 @@ def _deployments(sections: Iterable[Section]) -> Iterator[Section]:
 
 
 def _varying(owners: Mapping[tuple[str, Line], Sequence[str]]) -> set[tuple[str, Line]]:
-    """Lines about a field that has many values, as the parameter has by which deployments of one flow differ."""
+    """Return the lines about fields with many values, such as the parameter that distinguishes deployments of one flow."""
     by_label: dict[tuple[str, str], list[tuple[str, Line]]] = {}
     for mark, line in owners:
         if (label := _label(line)) is not None:
             by_label.setdefault((mark, label), []).append((mark, line))
-    return {one for lines in by_label.values() if len(lines) >= _MANY for one in lines}
+    return {one for lines in by_label.values() if len(lines) >= _MIN_VALUES_TO_GROUP for one in lines}
 
 
 def _label(line: Line) -> str | None:
-    """The field that a line is about."""
+    """Return the field that a line is about."""
     if not isinstance(line, str):
         return line.label
     label, colon, _ = line.partition(": ")
@@ -165,7 +165,7 @@ def _label(line: Line) -> str | None:
 def _values(
     varying: Iterable[tuple[str, Line]], owners: Mapping[tuple[str, Line], Sequence[str]], names_of: _Names
 ) -> Iterator[Section]:
-    """Each field that has many values, and whose value is which; several such fields of the same deployments in one table."""
+    """Yield each field with many values, and which deployments have which value; a table for several fields of the same ones."""
     fields: dict[tuple[str, str], dict[Line, Sequence[str]]] = {}
     for mark, line in owners:
         if (mark, line) in varying:
@@ -254,14 +254,14 @@ def _rows(columns: Sequence[Sequence[str]], width: int) -> tuple[str, ...]:
 
 
 def _names_its(mark: str, lines: Sequence[Line]) -> bool:
-    """Whether a group is about what is done to its deployments, which it names, and not only a remark on them."""
+    """Return whether a group lists its deployments' names, because it describes a change rather than just a remark."""
     return mark == "+" or any(isinstance(line, FieldLine) for line in lines)
 
 
 def _group(mark: str, names: Sequence[str], lines: Sequence[Line], names_of: _Names) -> Section:
     count = f"{len(names)} deployments"
     fields = [line for line in lines if isinstance(line, FieldLine)]
-    # A new commit is what most deploys are about; what else it brings along stands below.
+    # A new commit is the point of most deploys; its consequences are listed below it.
     head = next((line for line in fields if line.label == COMMIT), fields[0] if len(fields) == 1 else None)
     title = f"{head} for {count}" if head else f"{count}, each with" if mark == "+" else count
     below = [line for line in lines if line is not head]
@@ -272,13 +272,13 @@ def _group(mark: str, names: Sequence[str], lines: Sequence[Line], names_of: _Na
 
 
 def _is_counted(lines: Sequence[Line]) -> bool:
-    """Whether no field but a version stands in a group: then its names are of little interest."""
+    """Return whether a version is the only field of a group, in which case its names are of little interest."""
     fields = [line for line in lines if isinstance(line, FieldLine)]
     return bool(fields) and all(line.label == _COUNTED for line in fields)
 
 
 class _Names:
-    """Lists of deployments; where all of a flow have been named before, the flow stands for them.
+    """Formats lists of deployments; if all of a flow were named before, only the flow is listed.
 
     Args:
         sections: The whole plan.
@@ -295,7 +295,7 @@ class _Names:
             self._all.setdefault((section.mark, _flow(section.name)), set()).add(section.name)
 
     def listed(self, mark: str, names: Sequence[str]) -> list[str]:
-        """The names in lines of bounded length."""
+        """Return the names in lines of limited length."""
         flows: dict[str, list[str]] = {}
         for name in names:
             flows.setdefault(_flow(name), []).append(name)
@@ -307,7 +307,7 @@ class _Names:
         return [shortened(names)] if all((mark, name) in self._below for name in names) else self.listed(mark, names)
 
     def _of(self, mark: str, flow: str, names: Sequence[str]) -> Sequence[str]:
-        if len(names) < _MANY or set(names) != self._all.get((mark, flow)):
+        if len(names) < _MIN_VALUES_TO_GROUP or set(names) != self._all.get((mark, flow)):
             return names
         if (mark, flow) in self._said:
             return [f"{flow}/* ({len(names)})"]
@@ -320,7 +320,7 @@ def _flow(name: str) -> str:
 
 
 def _remarks(sections: Iterable[Section]) -> Iterator[Section]:
-    """Each remark once, with the object that it is about, or how many."""
+    """Yield each remark once, with the object it is about, or how many."""
     about: dict[str, list[str]] = {}
     for section in sections:
         for remark in section.remarks:
@@ -330,7 +330,7 @@ def _remarks(sections: Iterable[Section]) -> Iterator[Section]:
 
 
 def _counted(sections: Sequence[Section]) -> Iterator[Section]:
-    """Fold deployments that are left alone for the same reason, and of which nothing else is to say."""
+    """Fold deployments that are untouched for the same reason and have nothing further to say."""
     alike: dict[str, list[Section]] = {}
     for section in _deployments(sections):
         if section.reason and not section.lines:

@@ -1,4 +1,4 @@
-"""The pages about what was written of a deployment, and of a whole project."""
+"""The artifact pages about the history of a deployment and of a project."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.markdown import code, escaped, link, table, wrapped
 from meta_prefect.interfaces.names import artifact_key
-from meta_prefect.interfaces.places import run_page
+from meta_prefect.interfaces.ui_links import run_page
 from meta_prefect.plan.ledger import HistoryEntry
 from meta_prefect.plan.outcomes import counted
 from meta_prefect.plan.project_history import COLUMNS, ProjectDeploy
@@ -19,11 +19,11 @@ HISTORY_COLUMNS: Final = ("When", "Version", "Action", "Commit", "By", "Changed"
 
 
 _WIDTH: Final = 24
-"""Characters of a line of a cell: six columns fit beside the UI's menu in 900 pixels."""
+"""Characters per line of a cell: six columns fit beside the UI's menu in 900 pixels."""
 
 
 def history_cells(recorded: HistoryEntry) -> tuple[str, str, str, str, str, str]:
-    """What a history says of one entry, in the order of its columns; the time is in UTC."""
+    """Return the history's cells for one entry, in the order of its columns; the time is in UTC."""
     page, entry = recorded.page, recorded.entry
     changed = ", ".join(dict.fromkeys(_in_short(field.path) for field in entry.fields))
     at = f"{page.at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
@@ -41,12 +41,12 @@ def _in_short(path: str) -> str:
 
 
 def history_artifact(deployment: str, project: str, history: Sequence[HistoryEntry]) -> Record:
-    """What was written of a deployment, newest first, as an artifact.
+    """Build the artifact with a deployment's history, newest first.
 
     Args:
         deployment: ``flow/deployment``.
         project: The project that owns it.
-        history: What was written.
+        history: Its history.
     """
     rows = [_row(recorded) for recorded in history]
     heading = f"# History of {escaped(deployment)}"
@@ -59,7 +59,7 @@ def history_artifact(deployment: str, project: str, history: Sequence[HistoryEnt
 
 
 def project_history_artifact(project: str, deploys: Sequence[ProjectDeploy]) -> Record:
-    """What was deployed of a project, newest first, as an artifact.
+    """Build the artifact with a project's deploys, newest first.
 
     Args:
         project: The project.

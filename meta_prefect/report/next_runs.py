@@ -1,4 +1,4 @@
-"""When the schedules that a change touches will run next: before it, and after it."""
+"""The next runs of schedules affected by a change, before and after it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class UpcomingRuns(BaseModel):
 
     Attributes:
         timezone: The schedule's time zone.
-        fires: The next runs, ISO 8601 with the zone's offset. Prefect creates them only while the state is ``active``.
+        fires: The next runs, in ISO 8601 with the zone's offset. Prefect creates them only if the state is ``active``.
         state: Whether it creates runs, and if not, why.
     """
 
@@ -42,23 +42,23 @@ class UpcomingRuns(BaseModel):
 
     @property
     def times(self) -> str:
-        """The runs in words, whatever the state."""
+        """The runs as text, whatever the state."""
         times = ", ".join(f"{datetime.fromisoformat(at):%a %Y-%m-%d %H:%M}" for at in self.fires)
         return f"{times} ({self.timezone})" if times else "none"
 
     @property
     def none_now(self) -> str:
-        """Why there are none, in words."""
+        """Why there are none, as text."""
         return f"none while the {self.state}"
 
 
 class NextRuns(BaseModel):
-    """What a change does to the next runs of one schedule.
+    """The effect of a change on the next runs of one schedule.
 
     Attributes:
         schedule: The schedule's slug.
-        before: Its next runs as it is on the server; None where there is no such schedule.
-        after: Its next runs as it will be; None where it goes.
+        before: Its current next runs; None if the schedule does not exist.
+        after: Its future next runs; None if the schedule is removed.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -76,7 +76,7 @@ class NextRuns(BaseModel):
         if after is None:
             return f"{before} → none"
         if before.times == after.times:
-            # only whether it runs changes: the times stand once
+            # only its activation changes: show the times once
             before, after = (side.times if side.state == "active" else side.none_now for side in (before, after))
         return f"{before} → {after}"
 
@@ -91,7 +91,7 @@ class NextRuns(BaseModel):
 
 
 def next_fires(change: Change) -> Iterator[NextRuns]:
-    """The next runs of each schedule whose times or activity a change touches, from the moment of the deploy on."""
+    """Yield the next runs of each schedule whose times or activation change, from the time of the deploy on."""
     match change:
         case Create(subject=subject, at=datetime() as now) if subject.kind == DEPLOYMENT:
             old, new = Record(), change.after
@@ -127,7 +127,7 @@ def _state(deployment: Record, schedule: Record) -> State:
     return "active" if schedule.get("active", True) else "schedule is inactive"
 
 
-# many deployments have the same schedule, and a plan is shown more than once
+# cached: many deployments have the same schedule, and a plan is shown more than once
 @lru_cache(maxsize=1000)
 def _evaluated(timing: tuple[tuple[str, Any], ...], now: datetime) -> UpcomingRuns | None:
     parts = dict(timing)
@@ -136,7 +136,7 @@ def _evaluated(timing: tuple[tuple[str, Any], ...], now: datetime) -> UpcomingRu
     try:
         shown = preview(Schedule(slug="schedule", **parts), now=now, count=_COUNT)
     except (ScheduleError, ValueError):
-        # somebody else's schedule, which we would have refused
+        # created by others, and of a kind we would reject
         return None
     if not shown.is_known:
         return None

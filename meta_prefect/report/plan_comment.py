@@ -1,4 +1,4 @@
-"""A plan for a pull request: Markdown that fits into one comment."""
+"""Renders a plan as Markdown for a pull request comment."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from meta_prefect.report.plan_text import diff_block, sections
 from meta_prefect.report.report import Report
 
 _OPEN_LINES: Final = 20
-"""A plan of more lines is folded."""
+"""Plans with more lines are folded."""
 
-_MOST_CHARACTERS: Final = 50_000
-"""Of a plan; GitHub takes 65,536 characters for a comment."""
+_MAX_CHARACTERS: Final = 50_000
+"""Maximum length of the plan; GitHub accepts 65,536 characters per comment."""
 
 
 def plan_comment(report: Report) -> str:
-    """What a deploy would do, for those who review it; a long plan is folded, and cut where it would not fit.
+    """Render what a deploy would do, for reviewers; a long plan is folded, and truncated if necessary.
 
     Args:
-        report: What a dry run found.
+        report: The report of a dry run.
     """
     assert report.plan is not None, "a dry run has a plan"  # noqa: S101 - for the type checker
     lines = [line for section in sections(report.plan, with_remarks=False) for line in section.diff()]
@@ -34,7 +34,7 @@ def plan_comment(report: Report) -> str:
 
 
 def _block(lines: Sequence[str]) -> str:
-    block = diff_block(lines, _MOST_CHARACTERS)
+    block = diff_block(lines, _MAX_CHARACTERS)
     return (
         block if len(lines) <= _OPEN_LINES else f"<details><summary>Field by field</summary>\n\n{block}\n\n</details>"
     )

@@ -1,4 +1,4 @@
-"""A plan as a document: what ``meta-prefect plan --output json`` prints. Its form is stable."""
+"""The JSON document of a plan, printed by ``meta-prefect plan --output json``. A stable format."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ Action = Literal["create", "update", "next version", "unchanged", "held", "delet
 
 
 _IN_WORDS: Final[Mapping[Action, Outcome]] = {"create": "to create", "update": "to update", "delete": "to delete"}
-"""What is planned, as it is counted; the others are called what they are."""
+"""The words under which planned actions are counted; others are counted under their own name."""
 
 
 class FieldDocument(BaseModel):
-    """One field that differs.
+    """One differing field.
 
     Attributes:
-        path: The field's place, keys joined by dots.
-        before: Its value on the server; left out where there is none.
-        after: The value it is to have; left out where it is to go. Secrets are hidden: ``(hidden)``.
+        path: The field's path, keys joined by dots.
+        before: Its value on the server; omitted if there is none.
+        after: Its future value; omitted if it is removed. Secrets are masked: ``(hidden)``.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -54,16 +54,16 @@ class ChangeDocument(BaseModel):
 
     Attributes:
         kind: ``deployment``, or a component's kind.
-        name: Its name; of a deployment ``flow/deployment``.
-        action: What is done. ``next version`` is an update of nothing but a version that counts deploys. ``held`` is nothing, as
-            somebody has asked for that.
-        fields: What differs, field by field; of what is held too.
-        scheduled_runs: Whether runs that its schedules have created already stay, are created anew, or go; none stay as well.
-        kept: What operators have set and keep, as the recipe does not set it: values by the place of their field.
-        takes_over: Whether nobody manages it so far, so that only a deploy with ``--adopt`` writes it; left out otherwise.
-        next_fires: The next runs of each schedule that it touches, before and after; left out where there are none.
+        name: Its name; for a deployment ``flow/deployment``.
+        action: What is done. ``next version`` is an update of nothing but a counted version. ``held`` means that nothing is
+            done because of a hold.
+        fields: The differing fields, also if it is held.
+        scheduled_runs: Whether runs already created by its schedules are kept, recreated or deleted; kept if there are none.
+        kept: Operators' settings that are kept because the recipe does not set them, by field path.
+        takes_over: Whether it is unmanaged so far, so that only a deploy with ``--adopt`` writes it; otherwise omitted.
+        next_fires: The next runs of each affected schedule, before and after; omitted if there are none.
         detail: Why nothing is done, or why it is deleted.
-        remarks: What else to know.
+        remarks: Further remarks.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -81,12 +81,12 @@ class ChangeDocument(BaseModel):
 
 
 class PlanDocument(BaseModel):
-    """A whole plan.
+    """A complete plan.
 
     Attributes:
-        version: The version of this form.
-        has_changes: Whether the server differs from the project; versions that count deploys do not count.
-        run_id: The run that made it, for ``meta-prefect deploy --plan``; left out where there was no server to plan against.
+        version: The version of the format.
+        has_changes: Whether the server differs from the project, ignoring counted versions.
+        run_id: The run that made it, for ``meta-prefect deploy --plan``; omitted if there was no server to plan against.
         changes: Everything that was compared.
     """
 
@@ -98,21 +98,21 @@ class PlanDocument(BaseModel):
     changes: tuple[ChangeDocument, ...] = ()
 
     def count(self) -> str:
-        """``2 to create, 1 to update, 3 unchanged``: all that was compared, components too."""
+        """``2 to create, 1 to update, 3 unchanged``: everything that was compared, including components."""
         return count_actions(_IN_WORDS.get(change.action, change.action) for change in self.changes) or "nothing"
 
     def count_components(self) -> str:
-        """``1 to create, 1 to delete``: what is done to what deployments need; empty for nothing."""
+        """``1 to create, 1 to delete``: the changes to components; empty if there are none."""
         actions = (change.action for change in self.changes if change.kind != DEPLOYMENT)
         return count_actions(_IN_WORDS[action] for action in actions if action in _IN_WORDS)
 
     def as_json(self) -> str:
-        """The document as JSON; what is absent is left out."""
+        """Return the JSON document, without missing values."""
         return self.model_dump_json(indent=2, exclude_unset=True)
 
 
 def document(plan: Plan, run_id: str | None = None) -> PlanDocument:
-    """Write a plan down.
+    """Convert a plan to a document.
 
     Args:
         plan: The plan.
@@ -124,7 +124,7 @@ def document(plan: Plan, run_id: str | None = None) -> PlanDocument:
 
 
 def change_document(change: Change) -> ChangeDocument:
-    """Write down what happens to one object."""
+    """Convert a change to a document."""
     is_deployment = change.subject.kind == DEPLOYMENT
     common: dict[str, Any] = {"kind": change.subject.kind, "name": change.subject.name, "remarks": change.remarks}
     if kept := kept_of(change):
@@ -156,7 +156,7 @@ def change_document(change: Change) -> ChangeDocument:
 
 
 def _fields(fields: tuple[FieldChange, ...]) -> tuple[FieldDocument, ...]:
-    """Fields that differ; lists of objects that have names item by item, or else as a whole where only their order differs."""
+    """Convert differing fields; lists of named objects item by item, or as a whole if only their order differs."""
     parts = (
         part
         for field in fields

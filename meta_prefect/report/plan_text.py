@@ -1,4 +1,4 @@
-"""A plan in words: for the terminal, for the artifact in the Prefect UI."""
+"""Renders a plan as text for the terminal, and as Markdown for the artifact in the Prefect UI."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from meta_prefect.report.plan_json import Action, ChangeDocument, FieldDocument,
 from meta_prefect.report.schedule_fields import Field, Words, in_words, rule_shown
 from meta_prefect.texts import escaped as in_one_line
 
-LONGEST_VALUE = 120
-"""How many characters of a value are shown; the whole one is in the JSON output."""
+MAX_VALUE_LENGTH = 120
+"""Maximum displayed length of a value; the JSON output has all of it."""
 
 
 _CONTEXT = 24
-"""How many characters of what two long texts have in common are shown before what differs."""
+"""How much common text to show before the difference between two long texts."""
 
 _MARKS: Final[Mapping[Action, str]] = {
     "create": "+",
@@ -36,7 +36,7 @@ _MARKS: Final[Mapping[Action, str]] = {
 
 
 def kept_versions(plan: Plan) -> Iterator[str]:
-    """Say once which counted versions stay, and how to have them go up."""
+    """Explain once which counted versions are not incremented, and how to change that."""
     versions = [change.live["version"] for change in plan if isinstance(change, Unchanged) and change.keeps_version]
     if versions:
         what = f"version kept at {versions[0]}" if len(set(versions)) == 1 else "versions kept"
@@ -48,7 +48,7 @@ def kept_versions(plan: Plan) -> Iterator[str]:
 
 
 def title(change: ChangeDocument) -> str:
-    """One line that says what an object is, and why it is left alone or goes; its mark says what happens to it."""
+    """Return the line that names an object, and why it is left alone or deleted; its mark says what happens to it."""
     if _starts(change):
         return f"{change.kind} {change.name}: starts with the deploy"
     why = change.detail or ("next version" if change.action == "next version" else "")
@@ -61,7 +61,7 @@ def _starts(change: ChangeDocument) -> bool:
 
 
 def field_lines(change: ChangeDocument) -> Iterator[Line]:
-    """The lines below it: what a new object has, or each field's before and after, and what becomes of scheduled runs."""
+    """Yield the lines below: the fields of a new object, or each field before and after, and what happens to scheduled runs."""
     fields = () if _starts(change) else change.fields
     changed = (Field(one.path, _value(one, "before"), _value(one, "after")) for one in fields)
     if change.action == "create":
@@ -98,12 +98,12 @@ def changed_lines(fields: Iterable[Field], note: str = "") -> Iterator[Line]:
 
 
 def _value(field: FieldDocument, name: Literal["before", "after"]) -> Any:
-    """A value of a field; one that is not there is none that is null."""
+    """Return a field's value; a missing value is distinct from null."""
     return getattr(field, name) if name in field.model_fields_set else ABSENT
 
 
 def scheduled_runs_lines(runs: ScheduledRuns | None) -> Iterator[str]:
-    """What becomes of the runs that a deployment's schedules have created already; nothing is said of those that stay."""
+    """Describe what happens to runs already created by a deployment's schedules, unless they are kept."""
     if runs == "regenerated":
         yield "scheduled runs: created anew, as Prefect does at every change"
     elif runs == "deleted":
@@ -111,16 +111,16 @@ def scheduled_runs_lines(runs: ScheduledRuns | None) -> Iterator[str]:
 
 
 def kept_lines(kept: Mapping[str, Any]) -> Iterator[str]:
-    """What operators have set and keep."""
+    """Yield the operators' settings that are kept."""
     said = "(kept: set on the server, not by the recipe)"
     yield from (f"{path}: {shown(value, path)} {said}" for path, value in kept.items())
 
 
 def field_line(path: str, before: Any, after: Any) -> FieldLine:
-    """What a field was and is to be; of secrets, which look alike, that they have changed.
+    """Return a field's old and new value; for secrets, which look the same, only that they have changed.
 
-    Of lists and objects that differ in one place that place is shown, of long texts that begin alike what differs. Commits are
-    named as such.
+    For lists and objects that differ in one place, only that place is shown; for long texts with a common prefix, only the
+    difference. Commits are labeled as such.
     """
     path, before, after = _narrowed(path, (before, hidden(before, path)), (after, hidden(after, path)))
     if path.endswith(".rrule") and (rules := (rule_shown(before), rule_shown(after)))[0] != rules[1]:
@@ -129,7 +129,7 @@ def field_line(path: str, before: Any, after: Any) -> FieldLine:
         return FieldLine(f"{path}:", shown(before), "(secret, changed)")
     if is_commit(before) and is_commit(after):
         return FieldLine(COMMIT, short_commit(before), short_commit(after))
-    if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LONGEST_VALUE:
+    if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > MAX_VALUE_LENGTH:
         both = zip(before, after, strict=False)
         alike = next((at for at, (one, other) in enumerate(both) if one != other), 0) - _CONTEXT
         if alike > 0:
@@ -138,12 +138,12 @@ def field_line(path: str, before: Any, after: Any) -> FieldLine:
 
 
 def _narrowed(path: str, before: tuple[Any, Any], after: tuple[Any, Any]) -> tuple[str, Any, Any]:
-    """The place of the one difference within two values of the same shape, and what is shown of it.
+    """Narrow two values of the same shape to their single difference; return its path and the displayed values.
 
     Args:
-        path: The place of the values.
-        before: A value, and what is shown of it: two secrets differ that look alike.
-        after: The same of the other one.
+        path: The path of the values.
+        before: The old value and its displayed form: two secrets may differ but look the same.
+        after: The same for the new value.
     """
     old, new = _members(before[0]), _members(after[0])
     if old is None or new is None or old.keys() != new.keys():
@@ -162,11 +162,11 @@ def _members(value: Any) -> dict[Any, Any] | None:
 
 
 def shown(value: Any, path: str = "") -> str:
-    """A value in one line of bounded length, without secrets; of a commit the first seven characters.
+    """Format a value in one line of limited length, without secrets; a commit is shortened to seven characters.
 
     Args:
         value: The value.
-        path: Its place, keys joined by dots.
+        path: Its path, keys joined by dots.
     """
     if value is ABSENT:
         return "(none)"
@@ -175,11 +175,11 @@ def shown(value: Any, path: str = "") -> str:
     plain = hidden(value, path)
     short = short_commit(plain) if isinstance(plain, str) else plain
     text = in_one_line(json.dumps(short, ensure_ascii=False, default=str))
-    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+    return text if len(text) <= MAX_VALUE_LENGTH else f"{text[: MAX_VALUE_LENGTH - 1]}…"
 
 
 def sections(plan: PlanDocument, *, with_remarks: bool = True, width: int = WIDTH) -> list[Section]:
-    """The whole plan, what several deployments have in common first.
+    """Return the sections of the plan, starting with what several deployments have in common.
 
     Args:
         plan: The plan.
@@ -202,18 +202,18 @@ def sections(plan: PlanDocument, *, with_remarks: bool = True, width: int = WIDT
 
 
 def lines(plan: PlanDocument) -> Iterator[str]:
-    """The whole plan as plain text."""
+    """Yield the plan as plain text."""
     return (line for section in sections(plan) for line in section.text())
 
 
 def markdown(plan: PlanDocument, title: str, first: Iterable[str] = (), *, longest: int | None = None) -> str:
-    """The whole plan as Markdown: what to know ``first``, then a diff block, which viewers of Markdown can colour.
+    """Render the plan as Markdown: the text ``first``, then a diff block, which Markdown viewers can color.
 
     Args:
         plan: The plan.
-        title: What stands above it.
-        first: What to know first.
-        longest: How many characters of the diff there may be; None for all of it.
+        title: The heading.
+        first: The lines before the plan.
+        longest: The maximum length of the diff; None for no limit.
     """
     notes = "".join(f"**{escaped(line)}**\n\n" for line in first)
     body = diff_block([line for section in sections(plan) for line in section.diff()], longest)
@@ -221,11 +221,11 @@ def markdown(plan: PlanDocument, title: str, first: Iterable[str] = (), *, longe
 
 
 def diff_block(lines: Sequence[str], longest: int | None = None) -> str:
-    """Lines of a plan as a block of Markdown; empty for none.
+    """Render lines of a plan as a Markdown block; empty if there are none.
 
     Args:
         lines: The lines.
-        longest: How many characters there may be, of whole lines; those that are left out are counted below the block.
+        longest: The maximum length, in whole lines; omitted lines are counted below the block.
     """
     shown = list(lines)
     while longest is not None and sum(len(line) + 1 for line in shown) > longest:

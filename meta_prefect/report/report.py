@@ -1,4 +1,4 @@
-"""What a deploy did to each deployment."""
+"""The report of a deploy: the outcome for each deployment."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from meta_prefect.report.plan_json import PlanDocument
 
 
 class Outcome(BaseModel):
-    """What happened to one deployment, or what would happen in a dry run.
+    """What happened to one deployment, or would happen in a dry run.
 
     Attributes:
-        deployment: ``flow/deployment``, or where it was asked for if it did not get as far as a name.
+        deployment: ``flow/deployment``, or where it was requested if its name could not be determined.
         recipe: The recipe that deployed it.
         action: What happened.
-        version: Its version now.
+        version: Its current version.
         detail: Which fields changed, why nothing did, or what went wrong and what to do.
         id: Its id on the server.
         url: Its page in the Prefect UI.
-        open_parameters: Parameters of its flow that each run must be given.
-        tried: Whether writing it was begun, so that it may be on the server even where it failed.
-        smoke_run: The id of its smoke run, where it got one.
+        open_parameters: Required parameters of its flow without a default, which each run must be given.
+        tried: Whether writing it was started, so that it may be on the server even if it failed.
+        smoke_run: The id of its smoke run, if it had one.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -44,18 +44,17 @@ class Outcome(BaseModel):
 
 
 class Report(BaseModel):
-    """What a deploy did; as JSON what ``meta-prefect deploy --output json`` prints, whose form is stable.
+    """What a deploy did; its JSON is printed by ``meta-prefect deploy --output json``, a stable format.
 
     Attributes:
         environment: The environment it was for.
-        dry_run: Whether nothing was written, and the actions are those that a deploy would take: ``to create`` and the like.
+        dry_run: Whether nothing was written, and the actions are those a deploy would take: ``to create`` and the like.
         outcomes: One for each deployment, in the order of the project.
         components: Work pools, workers and the like that were written, each with what was done.
-        remarks: What else users should know, each thing once; what an unchanged deployment has already said of itself
-            before stands in the plan only.
+        remarks: Further remarks without duplicates; those that an unchanged deployment has shown before are only in the plan.
         run_id: The deploy's own run.
         run_url: That run in the Prefect UI.
-        plan: The plan that it came from, field by field.
+        plan: The underlying plan, field by field.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -70,16 +69,16 @@ class Report(BaseModel):
     plan: PlanDocument | None = None
 
     def as_json(self) -> str:
-        """The report as a document with a version of its form; the plan has one of its own."""
+        """Return the report as a JSON document with its format version; the plan has its own."""
         return json.dumps({"version": 1, **self.model_dump(mode="json", exclude={"plan"})}, indent=2)
 
     @property
     def failed(self) -> tuple[Outcome, ...]:
-        """The deployments that could not be deployed."""
+        """The deployments that failed."""
         return self.only("failed")
 
     def only(self, action: Action) -> tuple[Outcome, ...]:
-        """The outcomes of one kind."""
+        """Return the outcomes with an action."""
         return tuple(outcome for outcome in self.outcomes if outcome.action == action)
 
     def count(self) -> str:
@@ -88,9 +87,9 @@ class Report(BaseModel):
 
     @property
     def in_one_line(self) -> str:
-        """``1 created, 2 updated in prod``: what is said of the whole, in the terminal, the log and the run's state.
+        """``1 created, 2 updated in prod``: the summary in the terminal, the log and the run's state.
 
-        What is planned of components stands behind that: ``; of components 1 to create``.
+        Planned changes to components are appended: ``; of components 1 to create``.
         """
         line = f"{self.count()} in {self.environment}"
         planned = self.plan.count_components() if self.dry_run and self.plan is not None else ""
@@ -98,7 +97,7 @@ class Report(BaseModel):
 
 
 def together(environment: str, reports: Iterable[Report], *, dry_run: bool = False) -> Report:
-    """Join the reports of several recipes."""
+    """Combine the reports of several recipes."""
     parts = list(reports)
     return Report(
         environment=environment,
@@ -110,7 +109,7 @@ def together(environment: str, reports: Iterable[Report], *, dry_run: bool = Fal
 
 
 def drift_in_one_line(found: ProjectStatus) -> str:
-    """``2 of 12 deployments have drifted``, or ``no drift in 12 deployments``; what they need is named."""
+    """``2 of 12 deployments have drifted``, or ``no drift in 12 deployments``; drifted components are named."""
     all_of_them = counted(len(found.deployments), "deployment")
     parts = [f"{len(found.drifted)} of {all_of_them}"] if found.drifted else []
     if components := found.drifted_components:

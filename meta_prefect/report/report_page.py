@@ -1,4 +1,4 @@
-"""The page about what a deploy did."""
+"""The artifact page with a deploy's report."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.markdown import code, escaped, link, table, wrapped
 from meta_prefect.interfaces.names import artifact_key
-from meta_prefect.interfaces.places import deployment_page, run_page
+from meta_prefect.interfaces.ui_links import deployment_page, run_page
 from meta_prefect.report import Outcome, Report
 from meta_prefect.texts import duration
 
 _FOLDED: Final = "unchanged"
-"""What needs no row of its own: nothing was done."""
+"""Actions without a row of their own, because nothing was done."""
 
 
 _NAME_WIDTH: Final = 38
 _DETAIL_WIDTH: Final = 34
-"""Characters of a line of a cell: four columns fit beside the UI's menu in 900 pixels."""
+"""Characters per line of a cell: four columns fit beside the UI's menu in 900 pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportHead:
-    """What stands on top of a report.
+    """The header of a report.
 
     Attributes:
         project: The project.
-        commit: The commit that was deployed; None where there is none.
-        by: Who deployed; None where that is not known.
-        took: How long the run has taken so far; None where that is not known.
-        run_id: The run; None where there is none.
+        commit: The deployed commit; None if there is none.
+        by: Who deployed; None if unknown.
+        took: How long the run has taken so far; None if unknown.
+        run_id: The run; None if there is none.
     """
 
     project: str
@@ -60,15 +60,15 @@ class ReportHead:
 
 
 def report_artifact(report: Report, key: str, description: str, head: ReportHead) -> Record:
-    """The report as an artifact, as the API takes it: what failed comes first, and what is unchanged is only counted.
+    """Return the report as an artifact for the API: failures first, unchanged deployments only counted.
 
-    It is a page with a table in it; Prefect's own table artifacts show links as they are written and cut off long texts.
+    It is a page with a table in it; Prefect's own table artifacts show links literally and truncate long texts.
 
     Args:
         report: The report.
-        key: Under which the artifact's versions are found; made to hold only what Prefect accepts.
+        key: The artifact's key; characters that Prefect rejects are replaced.
         description: Markdown above the table.
-        head: What stands on top.
+        head: The header.
     """
     others = (one for one in report.outcomes if one.action not in ("failed", _FOLDED))
     rows = [_row(one) for one in (*report.failed, *others)]
@@ -97,7 +97,7 @@ def _verdict(outcome: Outcome) -> str:
 
 
 def _unchanged(report: Report) -> list[str]:
-    """One line for each reason why nothing was done."""
+    """Return one line for each reason why nothing was done."""
     reasons = Counter(outcome.detail for outcome in report.outcomes if outcome.action == _FOLDED)
     return [
         line

@@ -1,7 +1,7 @@
-"""Schedules that leave out holidays: the calendar library, in which there is no builder.
+"""The calendar library: schedules that skip holidays, independent of builders.
 
-What a user writes is read (``spec``, ``reading``), its days off are worked out (``calendars``, ``days_off``), and it is turned
-into what Prefect stores (``resolve``, ``exclusions``); ``preview`` says what a stored schedule will do.
+User input is parsed (``spec``, ``reading``), its days off are computed (``calendars``, ``days_off``), and the result is
+converted into what Prefect stores (``resolve``, ``exclusions``); ``preview`` tells what a stored schedule will do.
 """
 
 from meta_prefect.schedules.calendars import Calendar, PartDay, make_calendar

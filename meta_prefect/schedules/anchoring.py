@@ -1,7 +1,7 @@
-"""Where a frequent rule should start counting.
+"""Chooses a recent DTSTART for frequent rules, to keep them cheap for the server.
 
-Every time Prefect's server evaluates an rrule, it walks all times from DTSTART (2020 where there is none) up to now, at
-15 to 40 µs each. So a frequent rule gets a DTSTART close to now from which it names the same times.
+Every time Prefect's server evaluates an rrule, it walks all occurrences from DTSTART (2020 if there is none) to now, at 15 to
+40 µs each. So a frequent rule gets a DTSTART close to now that yields the same occurrences.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from meta_prefect.schedules.recurrence import (
     advanced_anchor,
 )
 
-_CHEAP_WALK = 20_000  # times; half a second for the server
-_HARMFUL_WALK = 100_000  # times; two to four seconds for the server, at every look
-_KEPT_WALK = 25_000  # times; how far a start that is stored already may fall behind
-_STEP_COST = 0.02  # a minute that a MINUTELY rule passes over, against one that it names
+_CHEAP_WALK = 20_000  # occurrences; half a second for the server
+_HARMFUL_WALK = 100_000  # occurrences; two to four seconds for the server, on every evaluation
+_KEPT_WALK = 25_000  # occurrences; how far an already stored start may fall behind
+_STEP_COST = 0.02  # cost of a minute that a MINUTELY rule skips, relative to one it fires in
 
 
-def recent_start(runs_a_day: float, today: date) -> date:
-    """The day from which to count so that a walk stays cheap: as early as possible, because each change is a new deploy.
+def recent_start(runs_per_day: float, today: date) -> date:
+    """Return the start date that keeps a walk cheap: as early as possible, because each change means a redeploy.
 
     Args:
-        runs_a_day: How many times a day the rule names.
+        runs_per_day: How many times a day the rule fires.
         today: The current day.
 
     Returns:
         The start of this year, quarter, month or week.
     """
     for start, days in _starts(today):
-        if runs_a_day * days <= _CHEAP_WALK:
+        if runs_per_day * days <= _CHEAP_WALK:
             return start
     return today - timedelta(days=today.weekday())
 
@@ -46,31 +46,31 @@ def _starts(today: date) -> Iterator[tuple[date, int]]:
     yield today.replace(day=1), 31
 
 
-def walk_a_day(recurrence: Recurrence) -> float:
-    """How many times the server walks for each day between DTSTART and now."""
+def walk_per_day(recurrence: Recurrence) -> float:
+    """Return how many occurrences the server walks per day between DTSTART and now."""
     return sum(_walk(rule) for rule in (*recurrence.rules, *recurrence.exrules))
 
 
 def _walk(rule: Rule) -> float:
     passed = 1440 / rule.interval * _STEP_COST if rule.frequency == "MINUTELY" else 0
-    return rule.runs_a_day + passed
+    return rule.runs_per_day + passed
 
 
 def start_of(recurrence: Recurrence, today: date) -> datetime:
-    """The latest start that keeps a walk cheap and from which a rule names the same times as from 2020."""
-    return advanced_anchor(recurrence, recent_start(walk_a_day(recurrence), today))
+    """Return the latest start that keeps a walk cheap and yields the same occurrences as a start in 2020."""
+    return advanced_anchor(recurrence, recent_start(walk_per_day(recurrence), today))
 
 
 def start_needed(recurrence: Recurrence, today: date, *, alone: bool) -> datetime | None:
-    """The DTSTART that a rule needs so that Prefect takes it at any hour, and the server can evaluate it in time.
+    """Return the DTSTART a rule needs to be accepted by Prefect at any hour and evaluated in reasonable time.
 
     Args:
         recurrence: What the user wrote.
         today: The current day.
-        alone: Whether the rule is stored without further lines. Prefect then finds a start for a MINUTELY rule itself.
+        alone: Whether the rule is stored without further lines. Prefect then picks a start for a MINUTELY rule itself.
 
     Returns:
-        Its wall-clock time, or None where the rule counts from its own DTSTART, or from 2020 cheaply.
+        The wall-clock time, or None if the rule has its own DTSTART or is cheap from 2020.
     """
     if recurrence.dtstart is not None or not recurrence.rules:
         return None
@@ -85,7 +85,7 @@ def start_needed(recurrence: Recurrence, today: date, *, alone: bool) -> datetim
         and _is_plain(recurrence)
     ):
         return None
-    walk = walk_a_day(recurrence)
+    walk = walk_per_day(recurrence)
     if walk * (date(today.year, 12, 31) - DEFAULT_ANCHOR.date()).days <= _CHEAP_WALK:
         return said
     start = start_of(recurrence, today)
@@ -93,9 +93,9 @@ def start_needed(recurrence: Recurrence, today: date, *, alone: bool) -> datetim
 
 
 def _contradicts_other_starts(recurrence: Recurrence) -> bool:
-    """Whether a rule names no time from another start: every 12 hours at 0 and 12, seen from one o'clock.
+    """Return whether a rule never fires from another start, such as every 12 hours at 0 and 12, started at one o'clock.
 
-    Prefect checks a rule without DTSTART as if it started at the present moment, and would refuse such a rule at most hours.
+    Prefect validates a rule without DTSTART as if it started now, and would reject such a rule at most hours.
     """
     steps = {"HOURLY": ("BYHOUR", 24), "MINUTELY": ("BYMINUTE", 60)}
     every = (*recurrence.rules, *recurrence.exrules)
@@ -106,10 +106,10 @@ def _contradicts_other_starts(recurrence: Recurrence) -> bool:
 def earlier_starts(
     walk: float, start: datetime, today: date, start_at: Callable[[date], datetime]
 ) -> Iterator[datetime]:
-    """The starts that earlier deploys have given to a rule, latest first, as long as the server evaluates them in time.
+    """Yield the starts that earlier deploys gave a rule, latest first, as long as they are cheap enough to evaluate.
 
     Args:
-        walk: How many times the server walks for each day between DTSTART and now.
+        walk: How many occurrences the server walks per day between DTSTART and now.
         start: The start that the rule gets today.
         today: The current day.
         start_at: The start that the rule gets on a day.
@@ -123,10 +123,10 @@ def earlier_starts(
 
 
 def check_walk(recurrence: Recurrence, today: date, *, where: str | None) -> None:
-    """Refuse a rule that would keep the server busy for seconds at every look.
+    """Reject a rule that would keep the server busy for seconds on every evaluation.
 
     Raises:
-        ScheduleError: Its DTSTART, or its COUNT from 2020, makes the server walk too many times.
+        ScheduleError: Its DTSTART, or its COUNT from 2020, makes the server walk too many occurrences.
     """
     if recurrence.dtstart is None and not _is_counted(recurrence):
         return
@@ -138,7 +138,7 @@ def check_walk(recurrence: Recurrence, today: date, *, where: str | None) -> Non
     raise ScheduleError(
         f"{start} makes the Prefect server walk {walked:,.0f} times at every look; that blocks it for seconds",
         where=where,
-        hint=f"Leave DTSTART out, or write DTSTART:{recent_start(walk_a_day(recurrence), today):%Y%m%d}T000000.",
+        hint=f"Leave DTSTART out, or write DTSTART:{recent_start(walk_per_day(recurrence), today):%Y%m%d}T000000.",
     ).allowed_as("slow")
 
 

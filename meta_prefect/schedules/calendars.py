@@ -1,4 +1,4 @@
-"""Calendars: which days are holidays, and which are business days."""
+"""Calendars: which days are holidays and which are business days."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from holidays import HolidayBase
 
 _SATURDAY = 5
-_LONGEST_CODE = 5
+_MAX_CODE_LENGTH = 5
 _DELIMITER = "; "
 _IN_PARENTHESES = re.compile(r"\s*\([^()]*\)$")
 _SAMPLE_YEARS = (2026, 2027)
@@ -31,11 +31,11 @@ _YEARS_OF_NAMES = 6
 
 @dataclass(frozen=True, slots=True)
 class PartDay:
-    """A day that is off from a time on.
+    """A holiday that starts at some time of the day.
 
     Attributes:
-        closes: The local time.
-        name: What the holiday is called.
+        closes: The local time from which it is off.
+        name: The holiday's name.
     """
 
     closes: time
@@ -43,50 +43,50 @@ class PartDay:
 
 
 class Calendar(ABC):
-    """Days off, by name. Derive from it for a calendar of your own: ``holidays`` is enough."""
+    """Holidays by date. Subclass it for your own calendar; only ``holidays`` is required."""
 
     @abstractmethod
     def holidays(self, years: Iterable[int]) -> Mapping[date, str]:
-        """The holidays of these years, each with its name."""
+        """Return the holidays of these years with their names."""
 
     def is_weekend(self, day: date) -> bool:
-        """Whether nobody works on this day of the week: Saturday and Sunday, unless a calendar knows better."""
+        """Return whether a day is on the weekend: Saturday and Sunday unless overridden."""
         return day.weekday() >= _SATURDAY
 
     def is_business_day(self, day: date) -> bool:
-        """Whether this day is neither a holiday nor on a weekend."""
+        """Return whether a day is neither a holiday nor on a weekend."""
         return not self.is_weekend(day) and day not in self.holidays([day.year])
 
     def part_days(self, years: Iterable[int]) -> Mapping[date, PartDay]:
-        """The days of these years that are business days up to a time only."""
+        """Return the days of these years that are off only from a certain time on."""
         del years
         return {}
 
     @property
     def name(self) -> str:
-        """What the report calls this calendar."""
+        """The calendar's name in reports."""
         return type(self).__name__
 
     @property
     def remark(self) -> str:
-        """What one should know of it where it is named; empty where there is nothing."""
+        """A note for the user about this calendar; empty if there is none."""
         return ""
 
     @property
     def has_weekends(self) -> bool:
-        """Whether its weekends count where it is joined with others; a mere list of days has none of its own."""
+        """Whether its weekends count when joined with other calendars; a mere list of days has none."""
         return True
 
 
 class LibraryCalendar(Calendar):
-    """A country's or market's calendar out of the ``holidays`` library.
+    """A country's or market's calendar from the ``holidays`` library.
 
     Args:
-        name: What the report calls it.
-        entity: The library's object. It is filled year by year as years are asked for.
-        regions: The regions of a country each of which has more holidays than the whole, which therefore are those of none.
-        excepted: Names of holidays that are none, in lower case.
-        translations: The same entity in other languages, in which such a name may be written.
+        name: Its name in reports.
+        entity: The library's object. It fills itself year by year as years are queried.
+        regions: The country's regions, if each of them has holidays beyond the national ones, which this calendar then lacks.
+        excepted: Names of holidays to ignore, in lowercase.
+        translations: The same entity in other languages, whose holiday names may be used in ``excepted``.
     """
 
     def __init__(
@@ -105,21 +105,21 @@ class LibraryCalendar(Calendar):
 
     @property
     def name(self) -> str:
-        """The code by which the user asked for it, for example ``US-CA``."""
+        """The code the user wrote, for example ``US-CA``."""
         return self._name
 
     @property
     def remark(self) -> str:
-        """That regional holidays are not among these, where each region has some."""
+        """A note that regional holidays are not included, if every region has some."""
         if not self._regions:
             return ""
         examples = " or ".join(f"{self._name}-{region}" for region in self._regions[:2])
         return f"each region of {self._name} has further holidays: write for example {examples}"
 
     def holidays(self, years: Iterable[int]) -> Mapping[date, str]:
-        """The library's holidays of these years; New Year observed on 31 December belongs to the old year."""
+        """Return the library's holidays of these years; New Year's Day observed on 31 December belongs to the old year."""
         wanted = set(years)
-        # asking for a day fills its year; the next year may add its New Year's observed day to this one
+        # querying a day fills its year; the next year may put its observed New Year's Day into this one
         for year in sorted(wanted | {year + 1 for year in wanted}):
             for entity in (self._entity, *self._translations):
                 entity.get(date(year, 1, 1))
@@ -127,7 +127,7 @@ class LibraryCalendar(Calendar):
         return {day: name for day, whole in named.items() if (name := self._without_excepted(day, whole))}
 
     def _without_excepted(self, day: date, name: str) -> str:
-        """The name of a day without those of its holidays that are excepted; empty where none is left."""
+        """Return the name of a day without its excepted holidays; empty if none is left."""
         if not self._excepted:
             return name
         names = name.split(_DELIMITER)
@@ -136,22 +136,22 @@ class LibraryCalendar(Calendar):
         return _DELIMITER.join(one for one, alike in zip(names, meant, strict=True) if not alike & self._excepted)
 
     def names(self, years: Iterable[int]) -> set[str]:
-        """The names of its holidays of these years, as they are written in any language; what is excepted counts."""
+        """Return the names of its holidays in these years, in every language, including excepted ones."""
         self.holidays(tuple(years))
         entities = (self._entity, *self._translations)
         return {_plain(one) for entity in entities for name in entity.values() for one in name.split(_DELIMITER)}
 
     def is_weekend(self, day: date) -> bool:
-        """Whether it is one of the entity's own weekend days, and not a working day by decree."""
+        """Return whether a day is on the entity's weekend and not a working day by decree."""
         return self._entity.is_weekend(day) and day not in self._entity.weekend_workdays
 
 
 class ClosingCalendar(Calendar):
-    """A calendar whose days are off from a time of the day on only.
+    """A calendar whose days are off only from a certain time of the day.
 
     Args:
-        calendar: The days.
-        closes: The local time.
+        calendar: The calendar of the days.
+        closes: The local time from which they are off.
     """
 
     def __init__(self, calendar: Calendar, closes: time) -> None:
@@ -160,30 +160,30 @@ class ClosingCalendar(Calendar):
 
     @property
     def name(self) -> str:
-        """The calendar's name, and the time."""
+        """The calendar's name and the time."""
         return f"{self._calendar.name} from {self._closes:%H:%M}"
 
     @property
     def has_weekends(self) -> bool:
-        """Those of the calendar."""
+        """As in the wrapped calendar."""
         return self._calendar.has_weekends
 
     def holidays(self, years: Iterable[int]) -> Mapping[date, str]:
-        """No whole day."""
+        """Return nothing: no day is off as a whole."""
         del years
         return {}
 
     def part_days(self, years: Iterable[int]) -> Mapping[date, PartDay]:
-        """Each day of the calendar, with the time."""
+        """Return each day of the calendar with the time."""
         return {day: PartDay(self._closes, name) for day, name in self._calendar.holidays(years).items()}
 
     def is_weekend(self, day: date) -> bool:
-        """As the calendar has it."""
+        """As in the wrapped calendar."""
         return self._calendar.is_weekend(day)
 
 
 class PlainCalendar(Calendar):
-    """A calendar of the user's own, with plain dates whatever it returns: a ``datetime`` never equals a ``date``.
+    """Wraps a user's calendar and turns its dates into plain ones: a ``datetime`` never equals a ``date``.
 
     Args:
         calendar: The user's calendar.
@@ -199,10 +199,10 @@ class PlainCalendar(Calendar):
         return self._calendar.name
 
     def holidays(self, years: Iterable[int]) -> Mapping[date, str]:
-        """The holidays of these years, and of no others.
+        """Return the holidays of these years only.
 
         Raises:
-            ScheduleError: The calendar raised an exception, or gave something other than dates with their names.
+            ScheduleError: The calendar raised an exception, or returned something other than dates with their names.
         """
         wanted = set(years)
         with self._blamed():
@@ -210,7 +210,7 @@ class PlainCalendar(Calendar):
         return {day: name for day, name in found.items() if day.year in wanted}
 
     def part_days(self, years: Iterable[int]) -> Mapping[date, PartDay]:
-        """The days of these years that the user's calendar has off from a time on, where it has not the whole day off."""
+        """Return the days that the user's calendar has off from a certain time, unless it has the whole day off."""
         wanted = set(years)
         whole = self.holidays(wanted)
         with self._blamed():
@@ -218,12 +218,12 @@ class PlainCalendar(Calendar):
         return {day: part for day, part in found.items() if day.year in wanted and day not in whole}
 
     def is_weekend(self, day: date) -> bool:
-        """Whether the user's calendar has this day on its weekend."""
+        """Return whether the user's calendar has this day on a weekend."""
         with self._blamed():
             return self._calendar.is_weekend(day)
 
     def is_business_day(self, day: date) -> bool:
-        """Whether the user's calendar calls this a business day, by a method of its own or by its days."""
+        """Return whether the user's calendar calls this a business day, by its own method or by its days."""
         if not self._own_business_days:
             return super().is_business_day(day)
         with self._blamed():
@@ -246,11 +246,11 @@ def _plain_date(day: object) -> date:
 
 
 class ListedCalendar(Calendar):
-    """Days that somebody listed.
+    """A calendar of explicitly listed days.
 
     Args:
-        days: The days off, each with its name.
-        name: What the report calls this list.
+        days: The days off with their names.
+        name: Its name in reports.
     """
 
     def __init__(self, days: Mapping[date, str], name: str = "listed days") -> None:
@@ -259,26 +259,26 @@ class ListedCalendar(Calendar):
 
     @property
     def name(self) -> str:
-        """What the report calls this list."""
+        """Its name in reports."""
         return self._name
 
     def holidays(self, years: Iterable[int]) -> Mapping[date, str]:
-        """The listed days of these years."""
+        """Return the listed days of these years."""
         wanted = set(years)
         return {day: name for day, name in self._days.items() if day.year in wanted}
 
     @property
     def has_weekends(self) -> bool:
-        """A list of days has none."""
+        """Always false: a list of days has no weekends."""
         return False
 
 
 class JoinedCalendar(Calendar):
-    """Several calendars at once: a day off in any of them is a day off.
+    """Several calendars combined: a day off in any of them is a day off.
 
     Args:
         parts: The calendars.
-        excepted: Days that are no holidays although a part says so.
+        excepted: Days that are not holidays even if a part says so.
     """
 
     def __init__(self, parts: Sequence[Calendar], excepted: Iterable[date] = ()) -> None:
@@ -292,11 +292,11 @@ class JoinedCalendar(Calendar):
 
     @property
     def remark(self) -> str:
-        """What one should know of its parts."""
+        """The remarks of the parts."""
         return "; ".join(part.remark for part in self._parts if part.remark)
 
     def holidays(self, years: Iterable[int]) -> Mapping[date, str]:
-        """The holidays of every part; where two name the same day, both names."""
+        """Return the holidays of all parts; a day named by two parts gets both names."""
         wanted = tuple(years)
         names: dict[date, list[str]] = {}
         for part in self._parts:
@@ -306,7 +306,7 @@ class JoinedCalendar(Calendar):
         return {day: " / ".join(found) for day, found in names.items() if day not in self._excepted}
 
     def part_days(self, years: Iterable[int]) -> Mapping[date, PartDay]:
-        """Those of every part, where none has the whole day off; of two times the earlier one."""
+        """Return the part days of all parts unless another has the whole day off; the earlier of two times wins."""
         wanted = tuple(years)
         whole = self.holidays(wanted)
         several = [item for part in self._parts for item in part.part_days(wanted).items()]
@@ -314,29 +314,30 @@ class JoinedCalendar(Calendar):
         return {day: part for day, part in latest_first if day not in whole and day not in self._excepted}
 
     def is_business_day(self, day: date) -> bool:
-        """Whether every part calls it a business day; an excepted day is one unless it is on a weekend."""
+        """Return whether all parts call it a business day; an excepted day is one unless it is on a weekend."""
         if day in self._excepted:
             return not self.is_weekend(day)
         own = (part for part in self._parts if isinstance(part, PlainCalendar))
         return super().is_business_day(day) and all(part.is_business_day(day) for part in own)
 
     def is_weekend(self, day: date) -> bool:
-        """Whether it is on the weekend of any part. A list of dates knows nothing of weekends where others do."""
-        knowing = [part for part in self._parts if part.has_weekends] or self._parts
-        return any(part.is_weekend(day) for part in knowing)
+        """Return whether it is on the weekend of any part; lists of dates count only if all parts are lists."""
+        deciding = [part for part in self._parts if part.has_weekends] or self._parts
+        return any(part.is_weekend(day) for part in deciding)
 
 
 def make_calendar(
     spec: HolidaysSpec | Calendar, *, zone: str = "UTC", base_dir: Path | None = None, where: str | None = None
 ) -> Calendar | None:
-    """Make the calendar that a user described. All its days are plain dates.
+    """Build the calendar that a user described. All its days are plain dates.
 
     Args:
-        spec: A country, a market or an .ics file, an object, several, False or None for no calendar, or a ready calendar.
-        zone: The time zone of the schedule, in which events of an .ics file that are written in UTC have their dates.
-        base_dir: The project's folder, from which alone files and modules are taken; None means the working directory, and
-            any file.
-        where: File and key, for the error.
+        spec: A country, a market or an .ics file, an object, several of these, a ready calendar, or False or None for no
+            calendar.
+        zone: The schedule's time zone, which determines the dates of .ics events written in UTC.
+        base_dir: The project's folder; files and modules are loaded only from inside it. None means the working directory,
+            and any file.
+        where: File and key, for error messages.
 
     Raises:
         ScheduleError: A country, subdivision, market, category, file or class is unknown.
@@ -375,7 +376,7 @@ def _described(spec: CalendarSpec, zone: str, base_dir: Path | None, where: str 
 
 
 def _named(name: str, zone: str, base_dir: Path | None, where: str | None) -> Calendar:
-    """A plain word: a country, ``country-subdivision``, a market, or an .ics file."""
+    """Look up a single word: a country, ``country-subdivision``, a market or an .ics file."""
     if name.strip().lower().endswith(".ics"):
         return _described(CalendarSpec(ics=name.strip()), zone, base_dir, where)
     countries, markets = _known_countries(), _known_markets()
@@ -422,7 +423,7 @@ def _plain_names(spec: CalendarSpec) -> set[str]:
 
 
 def _excepting(calendar: LibraryCalendar, spec: CalendarSpec, where: str | None) -> LibraryCalendar:
-    """The calendar, once it is clear that it knows each holiday that is excepted."""
+    """Apply the exceptions to a calendar, after checking that it has each of those holidays."""
     this_year = datetime.now(UTC).year
     known = {name.casefold(): name for name in calendar.names(range(this_year - 1, this_year + _YEARS_OF_NAMES))}
     for name in spec.except_holidays:
@@ -440,7 +441,7 @@ def _nearest_name(name: str, known: Mapping[str, str]) -> str:
 
 
 def plain_name(name: str) -> str:
-    """A holiday's name as it is compared: in lower case, without a remark such as ``(observed)``."""
+    """Normalize a holiday's name for comparison: lowercase, without a suffix such as ``(observed)``."""
     return _plain(name).casefold()
 
 
@@ -450,7 +451,7 @@ def _plain(name: str) -> str:
 
 @cache
 def _regions_with_more(code: str) -> tuple[str, ...]:
-    """A country's regions, where each of them has holidays that the country as a whole has not; else none."""
+    """Return a country's regions if each of them has holidays beyond the national ones, otherwise nothing."""
     import holidays
 
     national = holidays.country_holidays(code, years=_SAMPLE_YEARS)
@@ -495,7 +496,7 @@ def _categories(entity: HolidayBase, names: Sequence[str], code: str, where: str
 
 
 def _file(path: str, base_dir: Path | None, where: str | None) -> Path:
-    """The file of a calendar, which a project only takes from its own folder."""
+    """Resolve the path of a calendar file, which must be inside the project's folder."""
     if base_dir is None:
         return Path(path)
     if (file := place_in(base_dir, path)) is None:
@@ -523,7 +524,7 @@ def _imported(path: str, base_dir: Path | None, where: str | None) -> Calendar:
 
 
 def _import_hint(error: Exception, module: str, name: str, base_dir: Path | None) -> str | None:
-    """What to write instead of an import path; None where the module itself raised something."""
+    """Return what to write instead of an import path; None if the module itself raised an error."""
     match error:
         case ModuleNotFoundError() if error.name == module.partition(".")[0]:
             return f"Modules are imported from {base_dir or 'the working directory'}, and from installed packages."
@@ -557,7 +558,7 @@ def _known_markets() -> dict[str, str]:
 
 
 def _by_every_name(registry: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
-    """Every way to say an entity, in lower case, to the code that the library wants."""
+    """Map every name of an entity, in lowercase, to the library's code."""
     return {
         said.lower(): names[1]
         for module, names in registry.items()
@@ -566,17 +567,17 @@ def _by_every_name(registry: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
 
 
 def _suggest(name: str, known: Iterable[str], examples: str) -> str:
-    """The nearest known name, whatever its case; with hundreds of names a list would help nobody."""
+    """Suggest the nearest known name, ignoring case; a list of hundreds of names would not help."""
     shown = {said.lower(): said for said in known}
     said = nearest(name.strip().lower(), shown)
     if not said.startswith("Did"):
         return f"Known are for example {examples}."
     found = said.split("'")[1]
-    # codes are written in capitals, names of countries with one
-    return f"Did you mean {(found.upper() if len(found) <= _LONGEST_CODE else shown[found].title())!r}?"
+    # codes are uppercase, country names are capitalized
+    return f"Did you mean {(found.upper() if len(found) <= _MAX_CODE_LENGTH else shown[found].title())!r}?"
 
 
 def days_between(calendar: Calendar, first: date, last: date) -> dict[date, str]:
-    """The holidays from a day to a day, both included, in order."""
+    """Return the holidays in a range of days, both ends included, in order."""
     found = calendar.holidays(range(first.year, last.year + 1))
     return {day: found[day] for day in sorted(found) if first <= day <= last}

@@ -1,4 +1,4 @@
-"""What happens to runs where the clocks change."""
+"""Remarks about runs affected by daylight saving changes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _DAY = timedelta(days=1)
 def clock_remarks(
     recurrence: Recurrence, zone: str, first: date, last: date, instant: Callable[[datetime], datetime]
 ) -> list[str]:
-    """Say which runs of a schedule stand at times that the clocks skip or show twice.
+    """Return a remark for each run at a time that the clocks skip or repeat.
 
     Args:
         recurrence: The schedule.
-        zone: The time zone of its digits.
-        first: The first day that counts.
-        last: The last.
-        instant: When the server runs what stands at a wall-clock time.
+        zone: The time zone of its wall-clock times.
+        first: The first day to look at.
+        last: The last day.
+        instant: Maps a wall-clock time to the instant at which the server runs it.
     """
     said = (_remark(recurrence, zone, change, instant) for change in clock_changes(zone, first, last))
     return [remark for remark in said if remark]
@@ -55,10 +55,10 @@ def _clock(moment: datetime, day: date) -> str:
 
 
 def moved_remarks(moves: Iterable[tuple[datetime, datetime]], zone: str) -> list[str]:
-    """Say which runs that move from a holiday start later, because the clocks skip their time on the business day.
+    """Return a remark for each run moved from a holiday to a time that the clocks skip on the business day.
 
     Args:
-        moves: The local times from which and to which runs move.
+        moves: Pairs of local times: where a run was, and where it moves to.
         zone: Their time zone.
     """
     said: dict[str, None] = {}

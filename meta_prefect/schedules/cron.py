@@ -1,7 +1,7 @@
-"""Turning a cron expression into rrule lines that fire at the same wall-clock times.
+"""Converts a cron expression into rrule lines that fire at the same wall-clock times.
 
-The grammar and its oddities (``5-5`` is the whole field, ``FRI-MON`` wraps, ``l`` is the last day) are those of croniter,
-which Prefect's server uses.
+The grammar and its quirks (``5-5`` is the whole field, ``FRI-MON`` wraps, ``l`` is the last day) are those of croniter, which
+Prefect's server uses.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _RRULE_DAYS = ("SU", "MO", "TU", "WE", "TH", "FR", "SA")
 _LAST_DAY = -1
-# what other readers of cron take, and Prefect does not
+# accepted by other cron implementations, but not by Prefect
 _FOREIGN = {
     r"[hr](\W.*)?": "Prefect does not know random or hashed values.",
     r"[0-7]l|[a-z]{3}l": "The last Friday of a month is l5.",
@@ -55,24 +55,24 @@ _DOW = _Field("day of week", 0, 6, {name: number for number, name in enumerate(_
 
 
 def cron_to_rrule(cron: str, *, day_or: bool = True, where: str | None = None) -> str:
-    """Write a cron expression as rrule lines.
+    """Convert a cron expression into rrule lines.
 
     Args:
         cron: Five fields, or a name such as ``@daily``.
-        day_or: Whether day-of-month and day-of-week, both restricted, join as OR (as cron does) or as AND.
-        where: File and key, for the errors.
+        day_or: Whether day-of-month and day-of-week, if both are restricted, combine as OR (as in cron) or as AND.
+        where: File and key, for error messages.
 
     Returns:
-        One RRULE line, or two where either day field may match.
+        One RRULE line, or two if either day field may match.
 
     Raises:
-        ScheduleError: The expression is invalid, or no rrule equals it.
+        ScheduleError: The expression is invalid, or has no equivalent rrule.
     """
     minutes, hours, days, months, weekdays = _split(cron, where)
     minute_set, hour_set = _values(_MINUTE, minutes, where), _values(_HOUR, hours, where)
     day_set, month_set = _values(_DAY, days, where), _values(_MONTH, months, where)
     ordinals, weekday_set = _weekdays(weekdays, where)
-    # croniter takes a field that lists every value for a star only beside a star in the other day field
+    # croniter treats a field that lists every value as a star only next to a star in the other day field
     any_day = days in {"*", "?"} or (len(day_set) == _DAY.size and "*" in weekdays)
     any_weekday = weekdays in {"*", "?"} or (len(weekday_set) == _DOW.size and not ordinals and "*" in days)
     month_part = [] if len(month_set) == _MONTH.size else [_by("BYMONTH", month_set)]
@@ -93,7 +93,7 @@ def cron_to_rrule(cron: str, *, day_or: bool = True, where: str | None = None) -
 
 
 def uneven_steps(cron: str) -> list[str]:
-    """Say where a step such as ``*/7`` does not divide its field, so that one gap is another than the step."""
+    """Return a note for each step such as ``*/7`` that does not divide its field, so that one gap differs from the step."""
     fields = _ALIASES.get(cron.strip().lower(), cron.strip().lower()).split()
     minute, hour, day, _, weekday = fields
     notes: list[str] = []
@@ -138,7 +138,7 @@ def _split(cron: str, where: str | None) -> list[str]:
 
 
 def _values(field: _Field, text: str, where: str | None) -> set[int]:
-    """The numbers that a field stands for; the last day of the month is -1."""
+    """Return the numbers that a field stands for; the last day of the month is -1."""
     if text == "?" and field in (_DAY, _DOW):
         text = "*"
     found: set[int] = set()
@@ -180,10 +180,10 @@ def _foreign(item: str) -> str | None:
 
 
 def _nearest_weekday(day: int) -> str:
-    """How to write ``15W``, the weekday of the month that is nearest to the 15th, as rrule lines."""
+    """Write ``15W``, the weekday of the month nearest to the 15th, as rrule lines."""
     if day > _LAST_WITH_NEIGHBOURS:
         return f"{_NO_W}."
-    # where the 1st is on a weekend, the nearest weekday of its month is the Monday after
+    # if the 1st is on a weekend, the nearest weekday of its month is the Monday after
     mondays_and_fridays = [("MO", 2), ("MO", 3)] if day == 1 else [("FR", day - 1), ("MO", day + 1)]
     days = [("MO,TU,WE,TH,FR", day), *mondays_and_fridays]
     return _as_rrule([f"FREQ=MONTHLY;BYDAY={weekdays};BYMONTHDAY={at}" for weekdays, at in days])
@@ -195,7 +195,7 @@ def _as_rrule(rules: list[str]) -> str:
 
 
 def _wrapped(field: _Field, low: int, high: int, step: int) -> list[int]:
-    """A range over the end of the field, such as FRI-MON, with croniter's count of steps."""
+    """Return a range that wraps around the end of the field, such as FRI-MON, counting steps as croniter does."""
     found = list(range(low, field.high + 1, step))
     skipped = field.high - found[-1]
     position = found[-1] - field.low
@@ -215,7 +215,7 @@ def _number(field: _Field, text: str, where: str | None) -> int:
 
 
 def _weekdays(text: str, where: str | None) -> tuple[set[tuple[int, int]], set[int]]:
-    """The weekdays: those with an ordinal (``1#2``, ``l5``) as (ordinal, weekday), and all of them."""
+    """Return the weekdays with an ordinal (``1#2``, ``l5``) as (ordinal, weekday), and all the weekdays."""
     ordinals: set[tuple[int, int]] = set()
     plain: list[str] = []
     for item in text.split(","):
@@ -246,7 +246,7 @@ def _by_weekday(ordinals: set[tuple[int, int]], days: set[int]) -> str:
 
 
 def _times(minutes: set[int], hours: set[int]) -> tuple[str, list[str]]:
-    """The shortest frequency and BY-lists for these minutes of these hours."""
+    """Return the shortest frequency and BY lists for these minutes of these hours."""
     by_hour = [] if len(hours) == _HOUR.size else [_by("BYHOUR", hours)]
     if len(minutes) == _MINUTE.size:
         return "MINUTELY", by_hour
@@ -256,7 +256,7 @@ def _times(minutes: set[int], hours: set[int]) -> tuple[str, list[str]]:
 def _rule(times: tuple[str, list[str]], filters: list[str], *, monthly: bool) -> str:
     frequency, lists = times
     if monthly:
-        # an ordinal needs a monthly rule, and that needs its times spelt out
+        # an ordinal requires a monthly rule, which needs explicit times
         frequency = "MONTHLY"
         given = {part.partition("=")[0] for part in lists}
         lists = [*([] if "BYHOUR" in given else [_by("BYHOUR", range(24))]), *lists]

@@ -1,4 +1,4 @@
-"""Which runs of a schedule fall on a day off, and where they go instead."""
+"""Finds the runs of a schedule that fall on a day off, and the days they move to."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ OnWeekend = Literal["skip", "next_business_day", "previous_business_day"]
 OnHoliday = OnWeekend | Literal["only"]
 
 FROZEN = "freeze"
-"""The reason of a frozen day."""
+"""The reason given for a frozen day."""
 
 WEEKEND = "weekend"
-"""The reason of a day on the weekend."""
+"""The reason given for a weekend."""
 
 NOT_CHOSEN = "not chosen"
-"""The reason of a day that a schedule of chosen days passes over."""
+"""The reason given for a day that a schedule of selected days skips."""
 
 _PLAIN_WEEK = ListedCalendar({})
 _FORWARD, _BACK = "next_business_day", "previous_business_day"
 
 LONGEST_BREAK = timedelta(days=31)
-"""No calendar has a longer row of days off; a run is never moved further."""
+"""No calendar has a longer run of days off, and no run is moved further."""
 
 _DAY = timedelta(days=1)
 
@@ -46,9 +46,9 @@ class LeftOut:
     """A run that falls on a day off.
 
     Attributes:
-        wall: The wall-clock digits at which the rule names it.
-        reason: The holiday's name, or what the freeze is called.
-        moved_to: The digits to which it moves, or None where it is left out.
+        wall: The wall-clock time at which the rule fires.
+        reason: The holiday's name, or that of the freeze.
+        moved_to: The wall-clock time it moves to, or None if it is skipped.
     """
 
     wall: datetime
@@ -58,17 +58,17 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class DaysOff:
-    """The days without runs of one schedule.
+    """The days on which one schedule does not run.
 
     Attributes:
-        zone: The time zone in which a run has its date.
+        zone: The time zone that determines the date of a run.
         calendar: The calendar of holidays, if any.
-        freeze: Spans of days on which nothing runs.
-        on_holiday: What happens to a run on a holiday, also where that is on a weekend; on a frozen day it is always left out.
-            A run that moves keeps its local time; where the clocks skip that on the business day (at midnight), it runs as
-            much later, on that day. With ``only``, there are runs on holidays and on no other day.
-        on_weekend: What happens to a run on the calendar's weekend; None lets it be.
-        business_days: Business days of a month, from its end where they are negative: there are runs on no other day.
+        freeze: Periods in which nothing runs.
+        on_holiday: What happens to a run on a holiday, including one on a weekend; on a frozen day it is always skipped. A
+            moved run keeps its local time; if the clocks skip that time on the business day (at midnight), it runs that much
+            later on the same day. With ``only``, there are runs on holidays only.
+        on_weekend: What happens to a run on the calendar's weekend; None leaves it there.
+        business_days: The business days of each month on which to run, and no others; negative numbers count from the end.
     """
 
     zone: str
@@ -79,13 +79,13 @@ class DaysOff:
     business_days: Sequence[int] = ()
 
     @property
-    def chooses(self) -> bool:
-        """Whether it names the days with runs, not those without."""
+    def selects_days(self) -> bool:
+        """Whether it selects the days with runs rather than those without."""
         return self.on_holiday == "only" or bool(self.business_days)
 
     @property
     def moves(self) -> bool:
-        """Whether a run may move to another day."""
+        """Whether runs may move to another day."""
         return bool({self.on_holiday, self.on_weekend} & {_FORWARD, _BACK})
 
     @property
@@ -93,9 +93,9 @@ class DaysOff:
         return self.calendar or _PLAIN_WEEK
 
     def reasons(self, first: date, last: date) -> dict[date, str]:
-        """The days off from a day to a day, each with its reason."""
+        """Return the days off in a range with their reasons."""
         frozen = dict.fromkeys(self._frozen(first, last), FROZEN)
-        if self.chooses:
+        if self.selects_days:
             chosen = self.chosen(first, last)
             return {**{day: NOT_CHOSEN for day in _days(first, last) if day not in chosen}, **frozen}
         holidays = days_between(self.calendar, first, last) if self.calendar else {}
@@ -103,7 +103,7 @@ class DaysOff:
         return {**dict.fromkeys(weekends, WEEKEND), **holidays, **frozen}
 
     def chosen(self, first: date, last: date) -> dict[date, str]:
-        """The days with runs from a day to a day, each with the reason why, where the schedule chooses days. Frozen ones too."""
+        """Return the selected days in a range with their reasons, if the schedule selects days. Includes frozen ones."""
         if not self.business_days:
             return days_between(self.calendar, first, last) if self.calendar else {}
         found: dict[date, str] = {}
@@ -119,8 +119,8 @@ class DaysOff:
         return {day: why for day, why in sorted(found.items()) if first <= day <= last}
 
     def _part_days(self, first: date, last: date) -> Mapping[date, PartDay]:
-        """The days from a day to a day on which only late runs are off; where days are chosen, such a day is one like others."""
-        if self.calendar is None or self.chooses:
+        """Return the days in a range on which only late runs are off; none if the schedule selects days."""
+        if self.calendar is None or self.selects_days:
             return {}
         return self.calendar.part_days(range(first.year, last.year + 1))
 
@@ -133,7 +133,7 @@ class DaysOff:
         return any(True for window in self.freeze for _ in window.spans(day, day))
 
     def business_day(self, day_off: date, at: time) -> date | None:
-        """The day to which a run at a time of a day off moves, or None where there is none or it is frozen."""
+        """Return the day to which a run on a day off moves, or None if there is none or it is frozen."""
         parts = self._part_days(day_off - LONGEST_BREAK, day_off + LONGEST_BREAK)
         is_holiday = self.calendar is not None and (
             day_off in self.calendar.holidays([day_off.year]) or _is_closed(parts, day_off, at)
@@ -152,20 +152,20 @@ class DaysOff:
     def leave_out(
         self, recurrence: Recurrence, stored_zone: str, first: date, last: date
     ) -> tuple[list[LeftOut], list[datetime]]:
-        """Find the runs from a day to a day that are on a day off.
+        """Find the runs in a range that fall on a day off.
 
         Args:
             recurrence: The schedule without this calendar.
-            stored_zone: The time zone of its digits.
+            stored_zone: The time zone of its wall-clock times.
             first: The first local day.
-            last: The last.
+            last: The last local day.
 
         Returns:
-            The runs on days off, and the other runs whose digits have the same dates.
+            The runs on days off, and the remaining runs whose wall-clock times have the same dates.
         """
         whole = self.reasons(first, last)
         parts = {day: part for day, part in self._part_days(first, last).items() if first <= day <= last}
-        # digits of the day after may run on a day off: where midnight is skipped, or where the digits are in UTC
+        # the run of an adjacent date may fall on a day off: if midnight is skipped, or if the times are in UTC
         around = {day + offset * _DAY for day in (*whole, *parts) for offset in (-1, 0, 1)}
         left_out: list[LeftOut] = []
         kept: list[datetime] = []
@@ -179,13 +179,13 @@ class DaysOff:
         return left_out, kept
 
     def on_chosen_days(self, recurrence: Recurrence, stored_zone: str, first: date, last: date) -> list[datetime]:
-        """The runs from a day to a day that are on the chosen days; the arguments are those of ``leave_out``."""
+        """Return the runs in a range that fall on the selected days; for the arguments see ``leave_out``."""
         chosen = self.chosen(first, last).keys() - set(self._frozen(first, last))
         around = {day + offset * _DAY for day in chosen for offset in (-1, 0, 1)}
         return [wall for wall in recurrence.on_days(around) if self._day_of(wall, stored_zone) in chosen]
 
     def moved_into(self, recurrence: Recurrence, stored_zone: str, first: date, last: date) -> set[datetime]:
-        """The runs that move to a day from ``first`` to ``last`` and were not there already."""
+        """Return the runs that move to a day between ``first`` and ``last``, except where there is one already."""
         if not self.moves:
             return set()
         left_out, _ = self.leave_out(recurrence, stored_zone, first - LONGEST_BREAK, last + LONGEST_BREAK)
@@ -207,7 +207,7 @@ class DaysOff:
         if goal is None:
             return None
         named = datetime.combine(goal, local.time())
-        # where the clocks skip this midnight, the server would run it the evening before: on a day off, perhaps this one
+        # if the clocks skip this midnight, the server would run it the evening before, possibly on this same day off
         shown = (
             named if local_day(named, self.zone) == goal else wall_time(instant_after_gap(named, self.zone), self.zone)
         )

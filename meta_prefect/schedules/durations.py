@@ -1,4 +1,4 @@
-"""Reading a duration as people write it: ``every 15 minutes``, ``1h 30m``, ``PT15M``, or a number of seconds."""
+"""Parses durations as people write them: ``every 15 minutes``, ``1h 30m``, ``PT15M`` or a number of seconds."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _ISO = re.compile(
 
 
 def looks_like_a_duration(text: str) -> bool:
-    """Whether a schedule's short form is meant as an interval: it starts with ``every`` or ``P``."""
+    """Return whether a schedule's short form is meant as an interval: it starts with ``every`` or ``P``."""
     return bool(re.match(r"every\b|P[T\d]", text.strip(), re.IGNORECASE))
 
 
 def read_duration(text: str) -> timedelta:
-    """Read a duration.
+    """Parse a duration.
 
     Args:
         text: ``every 15 minutes``, ``every hour``, ``2 hours and 30 minutes``, ``1h30m``, or ISO 8601 such as ``PT15M``
             and ``P1D``; digits alone are seconds.
 
     Raises:
-        ValueError: The text is no duration.
+        ValueError: The text is not a duration.
     """
     wanted = text.strip()
     if (iso := _ISO.fullmatch(wanted)) and any(iso.groupdict().values()):

@@ -1,8 +1,8 @@
-"""Writing down which wall-clock times are left out or added, within the room that Prefect leaves.
+"""Encodes excluded and added wall-clock times within the length that Prefect allows.
 
-An EXDATE names one time; a rule names many: ``EXRULE:FREQ=YEARLY;BYDAY=MO;BYYEARDAY=18,46;BYHOUR=9,10;UNTIL=…`` says
-"at 9 and 10 on the 18th and 46th day of the year where that is a Monday". The weekday stands for the year: within five
-years, the n-th day of the year is never twice on the same weekday. Years before are past, and UNTIL ends the rest.
+An EXDATE lists single times; a rule covers many: ``EXRULE:FREQ=YEARLY;BYDAY=MO;BYYEARDAY=18,46;BYHOUR=9,10;UNTIL=…`` means
+"at 9 and 10 on the 18th and 46th day of the year if that is a Monday". The weekday stands in for the year: within five years,
+the n-th day of the year never falls on the same weekday twice. Earlier years are past, and UNTIL cuts off later ones.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _MANY_MINUTES = 12
 
 @dataclass(frozen=True)
 class Frame:
-    """Between which times rules are looked at.
+    """The range of times in which rules are considered.
 
     Attributes:
         anchor: The DTSTART of the schedule.
-        reach: Times before it are named one by one, because no rule reaches them.
-        since: The first day that matters: what rules name in the years before is past.
+        reach: Times before it are listed one by one, because no rule reaches them.
+        since: The first day that matters: matches in earlier years are past.
     """
 
     anchor: datetime
@@ -38,7 +38,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class _Times:
-    """All times of a day that combine one of these hours with one of these minutes and seconds."""
+    """All times of a day that combine any of these hours with any of these minutes and seconds."""
 
     hours: frozenset[int]
     minutes: frozenset[int]
@@ -47,7 +47,7 @@ class _Times:
 
 @dataclass
 class _Hours:
-    """Days on which these hours are left out as a whole, and no other than the blocked ones must stay."""
+    """Days on which whole hours can be excluded; only the blocked hours contain runs to keep."""
 
     days: set[date]
     whole: set[int]
@@ -55,7 +55,7 @@ class _Hours:
 
 
 def _share(groups: list[_Hours], new: _Hours) -> None:
-    """Put days together whose hours do not contradict each other: an interval stays on other hours of each day."""
+    """Group days whose hours are compatible; with an interval, each day keeps different hours."""
     for one in groups:
         if not (one.whole | new.whole) & (one.blocked | new.blocked):
             one.days |= new.days
@@ -66,20 +66,20 @@ def _share(groups: list[_Hours], new: _Hours) -> None:
 
 
 def listed(name: str, moments: Iterable[datetime]) -> str:
-    """The moments as one EXDATE or RDATE line."""
+    """Format the moments as one EXDATE or RDATE line."""
     return f"{name}:{','.join(stamp(moment) for moment in sorted(moments))}"
 
 
 def excluding_lines(excluded: Collection[datetime], kept: Collection[datetime], frame: Frame) -> list[list[str]]:
-    """The ways to leave out certain times, the plainest first.
+    """Return the ways to exclude certain times, simplest first.
 
     Args:
-        excluded: What is left out.
-        kept: What stays, of the days of ``excluded`` at least.
-        frame: Between which times.
+        excluded: The times to exclude.
+        kept: The times to keep, at least those on the days of ``excluded``.
+        frame: The range of times to consider.
 
     Returns:
-        Each way as its lines.
+        The lines of each way.
     """
     if not excluded:
         return [[]]
@@ -90,7 +90,7 @@ def excluding_lines(excluded: Collection[datetime], kept: Collection[datetime], 
     shared: list[_Hours] = []
     for day, times in sorted(_by_day(late).items()):
         blocked = {moment.hour for moment in taken.get(day, ())}
-        # a rule may name more than is excluded where nothing stays: few and wide rules instead of many exact ones
+        # where nothing is kept, a rule may exclude more than needed: few broad rules instead of many exact ones
         if whole := {moment.hour for moment in times} - blocked:
             _share(shared, _Hours({day}, whole, blocked))
         for exact in _exact(moment for moment in times if moment.hour in blocked):
@@ -102,7 +102,7 @@ def excluding_lines(excluded: Collection[datetime], kept: Collection[datetime], 
 
 
 def adding_lines(added: Collection[datetime], frame: Frame) -> list[list[str]]:
-    """The ways to add certain times, the plainest first; ``frame`` as for ``excluding_lines``."""
+    """Return the ways to add certain times, simplest first; for ``frame`` see ``excluding_lines``."""
     if not added:
         return [[]]
     early, late = _around(added, frame.reach)
@@ -115,7 +115,7 @@ def adding_lines(added: Collection[datetime], frame: Frame) -> list[list[str]]:
 
 
 def _around(moments: Iterable[datetime], reach: datetime) -> tuple[set[datetime], set[datetime]]:
-    """The moments before a time, and the others."""
+    """Split the moments into those before a time and the rest."""
     every = set(moments)
     early = {moment for moment in every if moment < reach}
     return early, every - early
@@ -138,14 +138,14 @@ def _span(times: Iterable[time]) -> _Times:
 
 
 def _widened(times: _Times) -> _Times:
-    """Where most of the hours and minutes are named anyway, all of them: the line is shorter."""
+    """Widen to all hours or minutes if most of them are listed anyway: that makes a shorter line."""
     if len(times.hours) <= _MANY_HOURS or len(times.minutes) <= _MANY_MINUTES:
         return times
     return _Times(_ALL_HOURS, _ALL_MINUTES, times.seconds)
 
 
 def _exact(times: Iterable[time]) -> list[_Times]:
-    """Combinations that name these times and no other: hours with the same minutes and seconds go together."""
+    """Return combinations that cover exactly these times, grouping hours with the same minutes and seconds."""
     by_hour: dict[int, set[tuple[int, int]]] = defaultdict(set)
     for moment in times:
         by_hour[moment.hour].add((moment.minute, moment.second))
@@ -160,7 +160,7 @@ def _rules(name: str, groups: Mapping[_Times, set[date]], frame: Frame) -> list[
     if not groups:
         return []
     until = max(day for days in groups.values() for day in days)
-    # from the first day that matters, not from the first that is named: a pair must be right in between too
+    # from the first day that matters, not the first one covered: a pair must be correct in between too
     first = min(frame.since, *(day for days in groups.values() for day in days))
     lines: list[str] = []
     for times, days in groups.items():
@@ -174,7 +174,7 @@ def _rules(name: str, groups: Mapping[_Times, set[date]], frame: Frame) -> list[
 
 
 def _by_weekdays(days: set[date], first: date, until: date) -> list[tuple[set[int], set[int]]]:
-    """As few pairs of weekdays and days of the year as name these days and no other from ``first`` to ``until``."""
+    """Return few pairs of weekdays and year days that match exactly these days between ``first`` and ``until``."""
     pairs: list[tuple[set[int], set[int]]] = []
     for weekday in range(7):
         numbers = {day.timetuple().tm_yday for day in days if day.weekday() == weekday}
@@ -191,15 +191,15 @@ def _by_weekdays(days: set[date], first: date, until: date) -> list[tuple[set[in
 
 
 def _named(weekdays: set[int], numbers: set[int], first: date, until: date) -> set[date]:
-    """The days that such a pair names."""
+    """Return the days that such a pair matches."""
     found = (date(year, 1, 1) + timedelta(days=n - 1) for year in range(first.year, until.year + 1) for n in numbers)
     return {day for day in found if day.weekday() in weekdays and day <= until}
 
 
 def _pattern(times: _Times, anchor: datetime) -> tuple[str, list[str]]:
-    """The shortest frequency and BY-lists for these times; what equals the anchor's own goes without saying."""
+    """Return the shortest frequency and BY lists for these times, omitting what equals the anchor's own values."""
     if times.minutes == _ALL_MINUTES and times.hours == _ALL_HOURS:
-        # with a BYHOUR, dateutil would pass over each minute of every day
+        # with a BYHOUR, dateutil would step through each minute of every day
         frequency, implied = "MINUTELY", (_ALL_HOURS, _ALL_MINUTES)
     elif times.hours == _ALL_HOURS:
         frequency, implied = "HOURLY", (_ALL_HOURS, frozenset({anchor.minute}))

@@ -1,4 +1,4 @@
-"""Holidays out of an iCalendar file."""
+"""Holidays from an iCalendar file."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 _DAY = timedelta(days=1)
 _TOO_OFTEN = {"SECONDLY", "MINUTELY", "HOURLY"}
-"""An event of a calendar of days off that recurs within a day; expanding it takes hours."""
+"""Frequencies shorter than a day. No days-off calendar needs them, and expanding them takes hours."""
 
 
 class IcsCalendar(Calendar):
-    """The days on which the events of an iCalendar file lie; recurring ones for ever, cancelled ones not at all.
+    """The days covered by the events of an iCalendar file, including recurring but not cancelled ones.
 
-    An event with a time of day lies on the dates of its own time zone. One that is written in UTC has those of the calendar's
-    ``X-WR-TIMEZONE``, else those of the schedule: that is how programs export whole days.
+    An event with a time of day falls on the dates of its own time zone. One written in UTC falls on the dates of the
+    calendar's ``X-WR-TIMEZONE``, or else of the schedule's zone: that is how programs export whole days.
 
     Args:
-        path: The file, for names and errors.
+        path: The file, for its name and error messages.
         events: Its events.
         zone: The time zone of the schedule.
-        where: File and key, for errors.
+        where: File and key, for error messages.
     """
 
     def __init__(self, path: Path, events: CalendarQuery, zone: str, where: str | None) -> None:
@@ -44,16 +44,16 @@ class IcsCalendar(Calendar):
 
     @property
     def name(self) -> str:
-        """The name of the file."""
+        """The file name."""
         return self._path.name
 
     @property
     def has_weekends(self) -> bool:
-        """A file of events has no weekends of its own."""
+        """Always false: a file of events has no weekends."""
         return False
 
     def holidays(self, years: Iterable[int]) -> Mapping[date, str]:
-        """The days of these years on which an event lies, each with its summary.
+        """Return the days of these years covered by an event, with its summary.
 
         Raises:
             ScheduleError: An event cannot be read.
@@ -93,15 +93,15 @@ class IcsCalendar(Calendar):
 
 
 def read_ics(path: Path, zone: str = "UTC", *, where: str | None = None) -> IcsCalendar:
-    """Read an iCalendar file.
+    """Parse an iCalendar file.
 
     Args:
         path: The .ics file.
-        zone: The time zone of the schedule, which gives events in UTC their dates.
-        where: File and key, for the error.
+        zone: The time zone of the schedule, which determines the dates of events in UTC.
+        where: File and key, for error messages.
 
     Raises:
-        ScheduleError: The file cannot be read, or is no iCalendar file.
+        ScheduleError: The file cannot be read, or is not an iCalendar file.
     """
     import icalendar
     import recurring_ical_events  # pyright: ignore[reportMissingTypeStubs]
@@ -117,7 +117,7 @@ def read_ics(path: Path, zone: str = "UTC", *, where: str | None = None) -> IcsC
 
 
 def _check_recurrences(events: Iterable[Any]) -> None:
-    """Refuse what cannot be read, or would be expanded without end.
+    """Reject recurrences that cannot be parsed or would expand almost without end.
 
     Raises:
         ValueError: An event has such a rule.

@@ -1,6 +1,6 @@
-"""What a schedule says, as far as that fits into a few words.
+"""Describes a schedule in a few words, if that is possible.
 
-Prefect's UI cannot put an rrule with holidays into words: it reads "every year" there, or shows the schedule's name.
+Prefect's UI cannot describe an rrule with holidays: it shows "every year" or the schedule's name.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 _DAYS: Final = {"MO": "mon", "TU": "tue", "WE": "wed", "TH": "thu", "FR": "fri", "SA": "sat", "SU": "sun"}
 _SETS: Final = {tuple(_DAYS): "daily", tuple(_DAYS)[:5]: "weekdays", tuple(_DAYS)[5:]: "weekends"}
-_SAID: Final = {"FREQ", "BYDAY", "BYMONTHDAY", "BYHOUR", "BYMINUTE", "WKST"}
+_DESCRIBED_PARTS: Final = {"FREQ", "BYDAY", "BYMONTHDAY", "BYHOUR", "BYMINUTE", "WKST"}
 _UNITS: Final = (("week", 604_800), ("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
-_MOST_TIMES: Final = 3
+_MAX_TIMES: Final = 3
 
 
 def in_words(found: Resolved) -> str | None:
-    """For example ``weekdays 09:00 Europe/Berlin without holidays of DE``; None where it takes more than a few words."""
+    """For example ``weekdays 09:00 Europe/Berlin without holidays of DE``; None if a few words are not enough."""
     schedule = found.schedule
     when = _every(schedule.interval) if schedule.interval is not None else _times(found.base)
     if when is None:
@@ -64,11 +64,11 @@ def _days_off(days_off: DaysOff | None) -> str:
 
 
 def _times(base: Recurrence | None) -> str | None:
-    """``weekdays 09:00``; None where there is more than one plain rule."""
+    """For example ``weekdays 09:00``; None unless there is exactly one plain rule."""
     if base is None or len(base.rules) != 1 or base.exrules or base.rdates or base.exdates:
         return None
     (rule,) = base.rules
-    if rule.parts.keys() - _SAID or rule.interval != 1:
+    if rule.parts.keys() - _DESCRIBED_PARTS or rule.interval != 1:
         return None
     if rule.frequency == "HOURLY" and not rule.parts.keys() - {"FREQ", "BYMINUTE", "WKST"}:
         minutes = rule.numbers("BYMINUTE") or (base.anchor.minute,)
@@ -83,7 +83,7 @@ def _times(base: Recurrence | None) -> str | None:
 
 def _joined(first: str, times: Iterable[str]) -> str | None:
     named = list(times)
-    return " ".join([first, *named]) if len(named) <= _MOST_TIMES else None
+    return " ".join([first, *named]) if len(named) <= _MAX_TIMES else None
 
 
 def _days(rule: Rule) -> str | None:

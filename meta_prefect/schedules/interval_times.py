@@ -1,4 +1,4 @@
-"""The instants at which Prefect's server runs an interval schedule that leaves out no days."""
+"""Computes the instants at which Prefect's server runs an interval schedule without days off."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ _DAYS_STAY_LOCAL = (3, 9)
 def interval_times(
     interval: timedelta, anchor: datetime, zone: str, start: datetime, *, prefect_version: tuple[int, int]
 ) -> Iterator[datetime]:
-    """The instants from ``start`` on, in order, without end.
+    """Yield the instants from ``start`` on, in order, endlessly.
 
-    Hours and less are elapsed time, whole days local days. Before 3.9, Prefect estimates where to begin by elapsed time, so
-    that days anchored in winter run an hour later in summer.
+    Intervals of hours and less are elapsed time; whole days are local days. Before 3.9, Prefect estimates the starting point
+    by elapsed time, so days anchored in winter run an hour later in summer.
+
 
     Args:
         interval: The time between two runs.
         anchor: An instant on which a run falls.
         zone: The schedule's time zone.
-        start: The first instant that counts.
+        start: The first instant to return.
         prefect_version: Major and minor version of the server.
     """
     days, rest = timedelta(days=interval.days), interval - timedelta(days=interval.days)
@@ -37,7 +38,7 @@ def interval_times(
         mixed = bool(days) and bool(rest)
         return origin + steps * interval if mixed or not stays_local else stepped(origin, steps * days, steps * rest)
 
-    # towards the anchor, as the server's int() does; days after it are counted one by one, because each may move the next
+    # towards the anchor, like the server's int(); later days are stepped one by one, because each may shift the next
     one_by_one = stays_local and bool(days) and not rest and start >= origin
     steps = 0 if one_by_one else int((start - origin) / interval)
     moment = jumped(steps)

@@ -1,4 +1,4 @@
-"""Turning an interval into an rrule that fires at the same instants, so that days can be left out of it."""
+"""Converts an interval into an rrule that fires at the same instants, so that days can be excluded from it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _MINUTE = timedelta(minutes=1)
 
 
 def check_interval(interval: timedelta, anchor: datetime | None, *, where: str | None) -> None:
-    """Refuse an interval that hurts the server, or an anchor that Prefect would move.
+    """Reject an interval that overloads the server, or an anchor that Prefect would move.
 
     Raises:
-        ScheduleError: Less than a minute, or an anchor without a UTC offset.
+        ScheduleError: The interval is shorter than a minute, or the anchor has no UTC offset.
     """
     if anchor is not None and anchor.utcoffset() is None:
         hint = f"Write the offset; {anchor.isoformat()}+00:00 keeps that meaning."
@@ -40,9 +40,9 @@ class IntervalRule:
 
     Attributes:
         text: The RRULE line.
-        zone: The time zone of its digits.
-        first: Digits at which it fires.
-        interval: The time between two of them.
+        zone: The time zone of its wall-clock times.
+        first: A wall-clock time at which it fires.
+        interval: The time between two runs.
     """
 
     text: str
@@ -51,32 +51,33 @@ class IntervalRule:
     interval: timedelta
 
     def start_before(self, goal: date) -> datetime:
-        """The last time up to the midnight of a day at which it fires."""
+        """Return the last time at or before the midnight of a day at which it fires."""
         midnight = datetime.combine(goal, time.min)
         return self.first + (midnight - self.first) // self.interval * self.interval
 
     def start_at(self, today: date) -> datetime:
-        """The DTSTART that it gets on a day: shortly before it, so that the server can evaluate it in time."""
+        """Return its DTSTART for a given day: shortly before it, so that the server can evaluate it quickly."""
         return self.start_before(recent_start(_DAY / self.interval, today))
 
 
 def interval_to_rrule(
     interval: timedelta, anchor: datetime | None, zone: str, *, today: date, where: str | None
 ) -> IntervalRule:
-    """Write an interval as an rrule.
+    """Convert an interval into an rrule.
 
-    Whole days are local days and stay in the zone; shorter intervals are elapsed time and are written in UTC, where the
-    clocks never change.
+    Whole days are local days and stay in the schedule's zone; shorter intervals are elapsed time and are written in UTC,
+    which has no clock changes.
+
 
     Args:
         interval: The time between two runs.
-        anchor: An instant on which a run falls; by default the midnight with which 2020 began in the zone.
+        anchor: An instant at which it runs; defaults to midnight on 2020-01-01 in the zone.
         zone: The schedule's time zone.
         today: The current day.
-        where: File and key, for the errors.
+        where: File and key, for error messages.
 
     Raises:
-        ScheduleError: No rrule equals the interval.
+        ScheduleError: The interval has no equivalent rrule.
     """
     origin = anchor if anchor is not None else DEFAULT_ANCHOR.replace(tzinfo=ZoneInfo(zone))
     if interval % _MINUTE:

@@ -1,4 +1,4 @@
-"""What a schedule will do: its next runs, those it leaves out, and where it differs from what one might expect."""
+"""Previews a schedule: its next runs, the skipped ones, and remarks about anything unexpected."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from meta_prefect.schedules.zones import (
     wall_time,
 )
 
-MOST_RUNS = 20_000
-"""How many runs of a year are shown, unless more are asked for."""
+MAX_RUNS = 20_000
+"""How many runs of a year are shown by default."""
 
 _LOOK_AHEAD = timedelta(days=400)
 _CRON_RUNS_AFTER_GAP = (3, 9)
-_MOST_REMARKS = 3  # of one kind
-_MARGIN = timedelta(days=2)  # wall-clock digits lie at most that far from the instant they run
+_MAX_REMARKS = 3  # per kind
+_MARGIN = timedelta(days=2)  # wall-clock times differ at most this much from the instant they run
 
 
 class _Value(BaseModel):
@@ -47,13 +47,13 @@ class _Value(BaseModel):
 
 
 class SkippedRun(_Value):
-    """A run that a day off takes away.
+    """A run that a day off cancels or moves.
 
     Attributes:
         at: When it would have run.
-        reason: The holiday's name, ``freeze``, ``its own EXDATE``, or that the stored schedule leaves it out.
+        reason: The holiday's name, ``freeze``, ``its own EXDATE``, or that the stored schedule excludes it.
         moved_to: When it runs instead, or None.
-        joins: Whether the schedule runs at that moment anyway, so that nothing is added.
+        joins: Whether the schedule has a run at that moment anyway, so that none is added.
     """
 
     at: datetime
@@ -63,17 +63,17 @@ class SkippedRun(_Value):
 
 
 class Preview(_Value):
-    """What a schedule will do.
+    """The upcoming runs of a schedule.
 
     Attributes:
-        timezone: The zone of all times here.
+        timezone: The zone of all times below.
         fires: The runs, in order, as the server evaluates them.
-        skipped: The runs left out between the first and the last of these.
-        next_skipped: Where there are none, the next run that is left out; None if that is not known.
-        remarks: Where the server does what one might not expect: clock changes, limits of what is worked out.
-        until: The last day to which days off are worked out; None where there are none.
-        because: Why each of the runs happens, where the schedule runs on chosen days only.
-        is_known: Whether the runs are known: none of a rule that is let through by name, and evaluated by Prefect alone.
+        skipped: The skipped runs between the first and the last of these.
+        next_skipped: If there are none, the next skipped run; None if unknown.
+        remarks: Notes where the server behaves unexpectedly: clock changes, limits of the computed range.
+        until: The last day for which days off were computed; None if there are none.
+        because: The reason for each run, if the schedule runs on selected days only.
+        is_known: Whether the runs are known; not so for a rule that was explicitly allowed and only Prefect can evaluate.
     """
 
     timezone: str
@@ -93,28 +93,29 @@ def preview(
     count: int = 10,
     year: int | None = None,
     until: datetime | None = None,
-    most: int = MOST_RUNS,
+    most: int = MAX_RUNS,
     default_calendar: HolidaysSpec | Calendar = None,
     base_dir: Path | None = None,
     prefect_version: tuple[int, int] | None = None,
     where: str | None = None,
 ) -> Preview:
-    """Evaluate a schedule as Prefect's server does.
+    """Evaluate a schedule the way Prefect's server does.
 
     Args:
-        schedule: A stored schedule, what a user wrote, or that already resolved.
+        schedule: A stored schedule, a spec as the user wrote it, or a resolved one.
         now: The current time, with a UTC offset.
         count: How many of the next runs to show.
         year: Show the runs of this whole year instead.
-        until: Show all runs up to this moment instead, with its UTC offset.
-        most: How many runs of a year, or until a moment, to show at most.
-        default_calendar: The holidays where the schedule says nothing; for a stored schedule, where to look up names.
+        until: Show all runs up to this moment instead, with a UTC offset.
+        most: How many runs of a year, or before ``until``, to show at most.
+        default_calendar: The holidays to use if the schedule specifies none; for a stored schedule, where to look up holiday
+            names.
         base_dir: The folder to which paths of .ics files are relative.
         prefect_version: Major and minor version of the server; by default of the Prefect installed here.
-        where: File and key, for the errors.
+        where: File and key, for error messages.
 
     Raises:
-        ScheduleError: As ``resolve``.
+        ScheduleError: See ``resolve``.
     """
     server = prefect_version or _installed_prefect()
     if isinstance(schedule, Resolved | Schedule):
@@ -127,7 +128,7 @@ def preview(
     zone = ZoneInfo(found.zone)
     if year and year < now.astimezone(zone).year:
         raise ScheduleError(f"{year} is over; days off are worked out from this year on", where=where)
-    # everything is compared in UTC: where the clocks go back, two times of one zone compare wrongly
+    # everything is compared in UTC: when the clocks go back, two times in one zone compare wrongly
     first = (datetime(year, 1, 1, tzinfo=zone) if year else now).astimezone(UTC)
     end_of_year = datetime(year + 1, 1, 1, tzinfo=zone) - timedelta(seconds=1) if year else None
     last = bound.astimezone(UTC) if (bound := end_of_year or until) else None
@@ -139,7 +140,7 @@ def preview(
     remarks = [
         *_remarks(found, first, end, server),
         *_clock_remarks(found, first, last or max(end, first + _LOOK_AHEAD), server),
-        *islice(_vain_exdates(found.base, now, found.zone), _MOST_REMARKS),
+        *islice(_vain_exdates(found.base, now, found.zone), _MAX_REMARKS),
         *moved_remarks(((run.at, run.moved_to) for run in skipped if run.moved_to is not None), found.zone),
     ]
     if len(fires) > most and last:
@@ -158,14 +159,14 @@ def preview(
 
 
 def _because(found: Resolved, runs: Sequence[datetime]) -> Iterator[str]:
-    if not runs or found.days_off is None or not found.days_off.chooses:
+    if not runs or found.days_off is None or not found.days_off.selects_days:
         return
     chosen = found.days_off.chosen(runs[0].date(), runs[-1].date())
     yield from (chosen.get(run.date(), "") for run in runs)
 
 
 def _next_skipped(found: Resolved, after: datetime, calendar: Calendar | None) -> SkippedRun | None:
-    """The first run that is left out after the runs that are shown."""
+    """Return the first skipped run after the runs shown."""
     ends = [datetime.combine(found.until, time.max)] if found.until else []
     ends += found.base.exdates if found.base else ()
     if not ends:
@@ -194,7 +195,7 @@ def _from_stored(schedule: Schedule, where: str | None) -> Resolved:
 
 
 def _instant(found: Resolved, server: tuple[int, int]) -> Callable[[datetime], datetime]:
-    """How the server finds the instant of a wall-clock time of this schedule."""
+    """Return the function by which the server maps this schedule's wall-clock times to instants."""
     zone = found.schedule.timezone
     if found.schedule.cron is not None and server >= _CRON_RUNS_AFTER_GAP:
         return lambda wall: instant_after_gap(wall, zone)
@@ -213,8 +214,8 @@ def _runs(
     zone = found.schedule.timezone
     start = wall_time(first, zone) - _MARGIN
     until = wall_time(last, zone) + _MARGIN if last else None
-    # what lies in the margin is cut off again below
-    margin = int(found.recurrence.runs_a_day * 2 * _MARGIN.days) + 2
+    # what lies in the margin is trimmed again below
+    margin = int(found.recurrence.runs_per_day * 2 * _MARGIN.days) + 2
     walls = found.recurrence.following(start, count + margin, until=until)
     instant = _instant(found, server)
     yield from sorted({run for wall in walls if (run := instant(wall).astimezone(UTC)) >= first})
@@ -236,7 +237,7 @@ def _skipped(found: Resolved, first: datetime, last: datetime, calendar: Calenda
 
 
 def _excluded(base: Recurrence, first: datetime, last: datetime, zone: str) -> list[LeftOut]:
-    """The runs that the user's own EXDATE lines take away."""
+    """Return the runs that the user's own EXDATE lines exclude."""
     start, end = wall_time(first, zone) - _MARGIN, wall_time(last, zone) + _MARGIN
     near = {wall for wall in base.exdates if start <= wall <= end}
     without = replace(base, exdates=frozenset())
@@ -262,7 +263,7 @@ def _left_out(
 
 
 def _vain_exdates(base: Recurrence | None, now: datetime, zone: str) -> Iterator[str]:
-    """Say which EXDATEs of the user stop no run although the schedule runs that day: midnight does not mean the day."""
+    """Report EXDATEs of the user that exclude nothing although the schedule runs that day: midnight is not the whole day."""
     if base is None:
         return
     today = _day(now, zone)

@@ -1,4 +1,4 @@
-"""Reading rrule lines, and refusing what Prefect would read otherwise than it is meant."""
+"""Parses rrule lines and rejects those that Prefect would interpret differently from what is meant."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from meta_prefect.errors import ScheduleError, nearest
-from meta_prefect.schedules.recurrence import DEFAULT_ANCHOR, Recurrence, Rule, fires_at_all, stamped
+from meta_prefect.schedules.recurrence import DEFAULT_ANCHOR, Recurrence, Rule, ever_fires, stamped
 from meta_prefect.schedules.zones import zone_names
 
 _PROPERTIES = ("DTSTART", "RRULE", "EXRULE", "RDATE", "EXDATE")
@@ -29,14 +29,14 @@ _ORDINAL_LIMIT = 53
 
 
 def parse_recurrence(text: str, *, where: str | None = None) -> Recurrence:
-    """Read the lines of an rrule.
+    """Parse the lines of an rrule.
 
     Args:
-        text: RRULE (the name may be left out), EXRULE, DTSTART, RDATE and EXDATE lines.
-        where: File and key, for the errors.
+        text: RRULE (the name is optional), EXRULE, DTSTART, RDATE and EXDATE lines.
+        where: File and key, for error messages.
 
     Raises:
-        ScheduleError: A line cannot be read, Prefect would read it otherwise, or it would hurt the server.
+        ScheduleError: A line is invalid, Prefect would interpret it differently, or it would overload the server.
     """
     written = text.strip()
     if not written:
@@ -46,7 +46,7 @@ def parse_recurrence(text: str, *, where: str | None = None) -> Recurrence:
     exrules: list[Rule] = []
     rdates: set[datetime] = set()
     exdates: set[datetime] = set()
-    # dateutil splits at every white space, so one line per rule or all on one line are the same to it
+    # dateutil splits at any whitespace, so one rule per line or all on one line makes no difference
     for line in written.upper().split():
         name, value = _property(line, where)
         match name:
@@ -77,7 +77,7 @@ def parse_recurrence(text: str, *, where: str | None = None) -> Recurrence:
 
 
 def _property(line: str, where: str | None) -> tuple[str, str]:
-    """A line's property and value; its parameters (TZID, VALUE) are refused."""
+    """Return a line's property and value; parameters (TZID, VALUE) are rejected."""
     head, separator, value = line.partition(":")
     if not separator:
         return "RRULE", line
@@ -108,7 +108,7 @@ def _moments(name: str, value: str, where: str | None) -> list[datetime]:
 
 
 def _moment(name: str, text: str, where: str | None) -> datetime:
-    """One date and time, in wall-clock digits."""
+    """Parse a date and time as a wall-clock time."""
     shown = f"{name} {text!r}"
     if text.endswith("Z") or re.search(r"T\d+[+-]\d", text):
         hint = "Write the digits as local time in the schedule's timezone, without Z or offset."
@@ -213,21 +213,21 @@ def _check_whole(recurrence: Recurrence, where: str | None) -> None:
     if not recurrence.rules and not recurrence.rdates:
         raise ScheduleError("the rrule names no run: it has no RRULE and no RDATE", where=where)
     for rule in recurrence.rules:
-        if not fires_at_all(rule, recurrence.anchor):
+        if not ever_fires(rule, recurrence.anchor):
             counted = "" if recurrence.dtstart else f" (counted from {DEFAULT_ANCHOR:%Y-%m-%d})"
             start = "" if recurrence.dtstart else ", or write the DTSTART from which it counts"
             hint = f"Its parts exclude each other; check the days and the interval{start}."
             raise ScheduleError(f"{rule.text!r} never fires{counted}", where=where, hint=hint).allowed_as("no_runs")
     # an EXRULE that matches nothing is as slow for the server as such an RRULE
     for rule in recurrence.exrules:
-        if not fires_at_all(rule, recurrence.anchor):
+        if not ever_fires(rule, recurrence.anchor):
             raise ScheduleError(f"EXRULE {rule.text!r} excludes nothing", where=where, hint="Leave it out.").allowed_as(
                 "ignored_parts"
             )
 
 
 def more_than_once_a_minute(moments: Iterable[datetime]) -> datetime | None:
-    """The first minute, if any, in which two of these ordered times lie."""
+    """Return the first minute, if any, that contains two of these ordered times."""
     last: datetime | None = None
     for moment in moments:
         minute = moment.replace(second=0)

@@ -1,7 +1,7 @@
-"""The lines of an rrule, taken apart as Prefect's server reads them, and the wall-clock times they name.
+"""The lines of an rrule as Prefect's server interprets them, and the wall-clock times they yield.
 
-Prefect hands the text to dateutil, counts from 2020-01-01 where there is no DTSTART, and treats every digit as local time
-of the schedule's zone. What it would read otherwise than the writer means is refused by ``parse_recurrence``.
+Prefect passes the text to dateutil, counts from 2020-01-01 if there is no DTSTART, and treats every time as local time in the
+schedule's zone. ``parse_recurrence`` rejects what it would interpret differently from what the writer means.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from itertools import takewhile
 from dateutil.rrule import rrule, rrulestr
 
 DEFAULT_ANCHOR = datetime(2020, 1, 1)  # noqa: DTZ001 - Prefect's own, in the schedule's zone
-"""What Prefect counts from where there is no DTSTART line."""
+"""The start Prefect assumes if there is no DTSTART line."""
 
 _MINUTES_A_DAY = 1440
 _LAST_SAFE_DAY = 28
-_MOST_CANDIDATES = 300_000
-_FEW_RUNS = 30  # a day
+_MAX_CANDIDATES = 300_000
+_FEW_RUNS = 30  # per day
 
 
 def stamp(moment: datetime) -> str:
-    """A wall-clock time in iCalendar's form: ``20261225T090000``."""
+    """Format a wall-clock time as in iCalendar: ``20261225T090000``."""
     return moment.strftime("%Y%m%dT%H%M%S")
 
 
 def stamped(text: str) -> datetime:
-    """The wall-clock time that ``20261225T090000`` or ``20261225`` (its midnight) names."""
+    """Parse ``20261225T090000``, or ``20261225`` as its midnight, into a wall-clock time."""
     return datetime.strptime(text, "%Y%m%dT%H%M%S" if "T" in text else "%Y%m%d")  # noqa: DTZ007
 
 
@@ -39,7 +39,7 @@ class Rule:
     """One RRULE or EXRULE.
 
     Attributes:
-        parts: Its parts in capitals, for example ``{"FREQ": "DAILY", "BYHOUR": "9"}``.
+        parts: Its parts in uppercase, for example ``{"FREQ": "DAILY", "BYHOUR": "9"}``.
     """
 
     parts: Mapping[str, str]
@@ -49,7 +49,7 @@ class Rule:
 
     @property
     def text(self) -> str:
-        """The rule as iCalendar writes it, without ``RRULE:``."""
+        """The rule in iCalendar syntax, without ``RRULE:``."""
         return ";".join(f"{name}={value}" for name, value in self.parts.items())
 
     @property
@@ -59,21 +59,21 @@ class Rule:
 
     @property
     def interval(self) -> int:
-        """Every how many years, months, … it applies."""
+        """Its INTERVAL: 2 means every other year, month, and so on."""
         return int(self.parts.get("INTERVAL", "1"))
 
     def numbers(self, part: str) -> tuple[int, ...]:
-        """The numbers of a BY-list; empty where it has none."""
+        """Return the numbers of a BY list; empty if the rule has none."""
         return tuple(int(number) for number in self.parts[part].split(",")) if part in self.parts else ()
 
     @property
     def months(self) -> int:
-        """After how many months its pattern is where it was; 0 where months do not matter."""
+        """The period of its pattern in months; 0 if months do not matter."""
         return {"YEARLY": 12, "MONTHLY": 1}.get(self.frequency, 0) * self.interval
 
     @property
     def days(self) -> int:
-        """After how many days its pattern is where it was; 1 where months decide."""
+        """The period of its pattern in days; 1 if months decide."""
         match self.frequency:
             case "WEEKLY":
                 return 7 * self.interval
@@ -87,8 +87,8 @@ class Rule:
                 return 1
 
     @cached_property
-    def runs_a_day(self) -> float:
-        """How many times a day it names, at most, on average over a week."""
+    def runs_per_day(self) -> float:
+        """An upper bound on its runs per day, averaged over a week."""
         hours, minutes = len(self.numbers("BYHOUR")), len(self.numbers("BYMINUTE"))
         match self.frequency:
             case "MINUTELY":
@@ -101,7 +101,7 @@ class Rule:
 
     @property
     def _share_of_days(self) -> float:
-        """On how many of all days it may fire; 1 where that is not easy to say."""
+        """The fraction of days on which it may fire; 1 if hard to tell."""
         if "BYDAY" in self.parts:
             return len(self.parts["BYDAY"].split(",")) / 7
         if "BYMONTHDAY" in self.parts:
@@ -110,7 +110,7 @@ class Rule:
         return 1 / _LAST_SAFE_DAY if plain else 1
 
     def anchored(self, anchor: datetime, before: datetime) -> datetime:
-        """The latest moment from which the rule names the same times after ``before`` as it does from its anchor."""
+        """Return the latest moment from which the rule yields the same times after ``before`` as from its anchor."""
         if "COUNT" in self.parts or anchor >= before:
             return anchor
         if not self.months:
@@ -123,15 +123,15 @@ class Rule:
         return _add_months(anchor, self.months * max(0, distance // self.months - 1))
 
     def between(self, anchor: datetime, start: datetime, end: datetime) -> Iterator[datetime]:
-        """The wall-clock times from ``start`` to ``end``, both included, in order.
+        """Yield the wall-clock times from ``start`` to ``end``, both included, in order.
 
         Args:
             anchor: The DTSTART from which the rule counts.
-            start: The first time that counts.
-            end: The last.
+            start: The first time to include.
+            end: The last time to include.
 
         Raises:
-            ValueError: dateutil finds that the rule contradicts itself.
+            ValueError: dateutil rejects the rule as contradictory.
         """
         if end < anchor:
             return
@@ -147,9 +147,9 @@ class Rule:
 
 
 @cache
-def fires_at_all(rule: Rule, anchor: datetime) -> bool:
-    """Whether a rule names any time. Asked first, because walking one that names none takes seconds."""
-    # The calendar repeats every 400 years. Far ahead, dateutil's own end (the year 9999) is near.
+def ever_fires(rule: Rule, anchor: datetime) -> bool:
+    """Return whether a rule ever fires. Checked first, because walking one that never does takes seconds."""
+    # The calendar repeats every 400 years. Starting far ahead keeps dateutil's limit (the year 9999) near.
     years = (9990 - anchor.year) // 400 * 400 if rule.months <= 12 * 50 else 0
     try:
         ahead = anchor.replace(year=anchor.year + max(0, years))
@@ -167,15 +167,15 @@ def _rule_from(text: str, anchor: datetime) -> rrule:
 
 @dataclass(frozen=True)
 class Recurrence:
-    """Everything an rrule text says.
+    """A complete rrule text, parsed.
 
     Attributes:
-        text: The lines as they were written.
+        text: The original lines.
         dtstart: The wall-clock time of its DTSTART line.
         rules: Its RRULEs.
         exrules: Its EXRULEs.
-        rdates: Single further times.
-        exdates: Single times that are left out.
+        rdates: Additional single times.
+        exdates: Excluded single times.
     """
 
     text: str
@@ -187,16 +187,16 @@ class Recurrence:
 
     @property
     def anchor(self) -> datetime:
-        """The wall-clock time from which it counts."""
+        """The wall-clock time it counts from."""
         return self.dtstart or DEFAULT_ANCHOR
 
     @property
-    def runs_a_day(self) -> float:
-        """How many times a day it names, at most, before anything is left out."""
-        return sum(rule.runs_a_day for rule in self.rules)
+    def runs_per_day(self) -> float:
+        """An upper bound on its runs per day, before exclusions."""
+        return sum(rule.runs_per_day for rule in self.rules)
 
     def between(self, start: datetime, end: datetime) -> list[datetime]:
-        """The wall-clock times from ``start`` to ``end``, both included, in order and each once."""
+        """Return the wall-clock times from ``start`` to ``end``, both included, in order and without duplicates."""
         named = {moment for rule in self.rules for moment in rule.between(self.anchor, start, end)}
         named |= {moment for moment in self.rdates if start <= moment <= end}
         for rule in self.exrules:
@@ -205,12 +205,12 @@ class Recurrence:
         return sorted(named - self.exdates)
 
     def excludes(self, moment: datetime) -> bool:
-        """Whether an EXDATE or EXRULE leaves this time out."""
+        """Return whether an EXDATE or EXRULE excludes this time."""
         excluded = (rule.between(self.anchor, moment, moment) for rule in self.exrules)
         return moment in self.exdates or any(moment in found for found in excluded)
 
     def on_days(self, days: set[date]) -> list[datetime]:
-        """The wall-clock times on certain days, in order."""
+        """Return the wall-clock times on certain days, in order."""
         if days and self._is_cheap_to_walk:
             every = self.between(datetime.combine(min(days), time.min), datetime.combine(max(days), time.max))
             return [moment for moment in every if moment.date() in days]
@@ -221,42 +221,42 @@ class Recurrence:
 
     @property
     def _is_cheap_to_walk(self) -> bool:
-        """Whether one walk over all days costs less than one walk for each day: what is counted starts at DTSTART each time."""
+        """Whether one walk over the whole range is cheaper than one per day, since a COUNT starts at DTSTART each time."""
         rules = (*self.rules, *self.exrules)
-        return any("COUNT" in rule.parts for rule in rules) or sum(rule.runs_a_day for rule in rules) < _FEW_RUNS
+        return any("COUNT" in rule.parts for rule in rules) or sum(rule.runs_per_day for rule in rules) < _FEW_RUNS
 
     @property
     def _end(self) -> datetime:
-        """After when it certainly names no time any more."""
+        """A time after which it certainly never fires again."""
         ends = [stamped(rule.parts["UNTIL"]) if "UNTIL" in rule.parts else datetime.max for rule in self.rules]  # noqa: DTZ901
         return max([*ends, *self.rdates])
 
-    def goes_on_in_vain(self, now: datetime) -> bool:
-        """Whether all that the rules without an end name is excluded: a search for it never ends by itself."""
+    def is_fully_excluded(self, now: datetime) -> bool:
+        """Return whether everything the endless rules yield is excluded, so that a search would never end."""
         endless = tuple(rule for rule in self.rules if not {"COUNT", "UNTIL"} & rule.parts.keys())
         if not endless or not self.exrules:
             return False
         return not replace(self, rules=endless, rdates=frozenset()).following(now, 1)
 
     def following(self, start: datetime, count: int, *, until: datetime | None = None) -> list[datetime]:
-        """The next wall-clock times from ``start`` on, at most ``count``.
+        """Return at most ``count`` wall-clock times from ``start`` on.
 
-        The search widens step by step, and ends after 60 years or some hundred thousand candidates: what finds nothing
-        there never runs, or not without hurting the server that searches. With an end, it goes as far as that.
+        The search widens step by step and stops after 60 years or a few hundred thousand candidates: a rule without a match
+        by then never runs, or overloads the server that searches it. With ``until``, the search stops there.
         """
         found: list[datetime] = []
-        begin, days, spent = start, max(1, min(40, int(300 / max(self.runs_a_day, 1)))), 0.0
+        begin, days, spent = start, max(1, min(40, int(300 / max(self.runs_per_day, 1)))), 0.0
         latest = until or min(start + timedelta(days=60 * 365), self._end)
-        while len(found) < count and begin <= latest and (until is not None or spent < _MOST_CANDIDATES):
+        while len(found) < count and begin <= latest and (until is not None or spent < _MAX_CANDIDATES):
             end = min(begin + timedelta(days=days), latest)
             found += self.between(begin, end)
-            spent += days * max(self.runs_a_day, 0.001)
+            spent += days * max(self.runs_per_day, 0.001)
             begin, days = end + timedelta(microseconds=1), days * 3
         return found[:count]
 
 
 def advanced_anchor(recurrence: Recurrence, latest: date) -> datetime:
-    """The last midnight up to a day from which all rules name the same times as they do from 2020."""
+    """Return the last midnight on or before a day from which all rules yield the same times as from 2020."""
     rules = (*recurrence.rules, *recurrence.exrules)
     days = math.lcm(*(rule.days for rule in rules))
     months = math.lcm(*(rule.months for rule in rules if rule.months)) if any(rule.months for rule in rules) else 0
@@ -274,7 +274,7 @@ def _add_months(moment: datetime, months: int) -> datetime:
 
 
 def _spans(days: set[date]) -> Iterator[tuple[date, date]]:
-    """Runs of neighbouring days, as first and last."""
+    """Yield runs of consecutive days as (first, last)."""
     first = last = None
     for day in sorted(days):
         if first is not None and last is not None and (day - last).days > 1:

@@ -1,4 +1,4 @@
-"""From what a user writes to what Prefect stores: exact on every day, and within Prefect's 6500 characters."""
+"""Converts user-written schedules into what Prefect stores: exact to the day, within Prefect's 6500 characters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from meta_prefect.schedules.anchoring import (
     earlier_starts,
     start_needed,
     start_of,
-    walk_a_day,
+    walk_per_day,
 )
 from meta_prefect.schedules.calendars import Calendar, make_calendar
 from meta_prefect.schedules.cron import cron_to_rrule, uneven_steps
@@ -31,10 +31,10 @@ from meta_prefect.schedules.spec import HolidaysSpec, ScheduleSpec, read_spec
 from meta_prefect.schedules.zones import checked_zone, wall_time
 
 MAX_RRULE_LENGTH = 6500
-"""Prefect refuses a longer rrule; the DTSTART line that it adds counts."""
+"""Prefect rejects longer rrules; a DTSTART line that it adds counts too."""
 
 _SHORTEST_HORIZON = timedelta(days=400)
-_FURTHEST_YEARS = 4  # within five years, a day of the year and its weekday name one day
+_MAX_YEARS = 4  # within five years, a day of the year and its weekday identify a single day
 _INJECTED = f"DTSTART:{stamp(DEFAULT_ANCHOR)}\n"
 _SAMPLE = 300
 _YEARS_TO_SEARCH = 8
@@ -42,15 +42,15 @@ _YEARS_TO_SEARCH = 8
 
 @dataclass(frozen=True)
 class Resolved:
-    """A stored schedule, and how it came about.
+    """A schedule ready to be stored, and how it was derived.
 
     Attributes:
         schedule: What is stored.
-        zone: The user's time zone; the stored one is UTC where an interval shorter than a day leaves out days.
-        recurrence: What the stored schedule does, as wall-clock times of the stored zone; None for an interval.
-        days_off: What it leaves out, or None.
-        base: What it would do without days off.
-        until: The last day to which the days off are worked out.
+        zone: The user's time zone; the stored one is UTC if days are excluded from an interval shorter than a day.
+        recurrence: The stored schedule as wall-clock times in the stored zone; None for an interval.
+        days_off: The days it skips, or None.
+        base: The recurrence without days off.
+        until: The last day for which days off were computed.
     """
 
     schedule: Schedule
@@ -62,7 +62,7 @@ class Resolved:
 
 
 Specs = ScheduleSpec | str | Mapping[str, object] | Sequence[ScheduleSpec | str | Mapping[str, object]] | None
-"""One schedule or several, as they are written; None means none."""
+"""One or more schedules as the user wrote them; None means none."""
 
 
 def resolve(
@@ -74,23 +74,23 @@ def resolve(
     base_dir: Path | None = None,
     where: str | None = None,
 ) -> tuple[Resolved, ...]:
-    """Turn what a user wrote about schedules into what Prefect stores.
+    """Convert user-written schedules into what Prefect stores.
 
     Args:
         specs: One schedule or several: specs, mappings of their fields, or short strings. None means none.
-        default_calendar: The holidays of schedules that say nothing about them; None or False for no calendar.
-        now: The current time, with a UTC offset. Days off are worked out from the start of this year to the end of the
-            next, and for 400 days at least.
-        default_active: Whether schedules are active that do not say; None leaves it to the operator.
+        default_calendar: The holidays for schedules that specify none; None or False for no calendar.
+        now: The current time, with a UTC offset. Days off are computed from the start of this year to the end of the next,
+            and for at least 400 days.
+        default_active: Whether schedules that do not say are active; None leaves it to the operator.
         base_dir: The folder to which paths of .ics files are relative.
-        where: File and key, for the errors.
+        where: File and key, for error messages.
 
     Returns:
-        What is stored for each, and how it came about.
+        What is stored for each schedule, and how it was derived.
 
     Raises:
-        ScheduleError: A schedule cannot be read, never fires, would hurt the server, or cannot be stored exactly; or two
-            have the same slug.
+        ScheduleError: A schedule is invalid, never fires, would overload the server or cannot be stored exactly; or two have
+            the same slug.
     """
     if specs is None:
         return ()
@@ -106,7 +106,7 @@ def resolve(
             checked_zone(spec.timezone, where=place)
         with about(*calendar_place, value=default_calendar if spec.holidays is None else spec.holidays):
             calendar = calendar_of(spec, default_calendar, base_dir=base_dir, where=place)
-        # What is not about another part of it is about its times.
+        # An error that names no other field is about the times.
         with about("schedule", spec.kind, value=getattr(spec, spec.kind)):
             found = resolve_one(spec, calendar=calendar, now=now, where=place)
         active = spec.active if spec.active is not None else default_active
@@ -118,7 +118,7 @@ def resolve(
 
 
 def _check_anchors(specs: Sequence[ScheduleSpec], slugs: Sequence[str], where: str | None) -> None:
-    """Name all anchors without a UTC offset at once, where there are several."""
+    """Report all anchors without a UTC offset together, if there are several."""
     found = {
         slug: spec.anchor_date.isoformat()
         for spec, slug in zip(specs, slugs, strict=True)
@@ -134,7 +134,7 @@ def _check_anchors(specs: Sequence[ScheduleSpec], slugs: Sequence[str], where: s
 
 
 def _check_different(schedules: Sequence[Schedule], where: str | None) -> None:
-    """Refuse a schedule that stands there twice: each of its runs would start twice."""
+    """Reject duplicate schedules: each of their runs would start twice."""
     for one, other in combinations(schedules, 2):
         names = one.model_dump(include={"slug", "slug_is_given", "in_words"})
         if one == other.model_copy(update=names):
@@ -148,7 +148,7 @@ def _check_different(schedules: Sequence[Schedule], where: str | None) -> None:
 def calendar_of(
     spec: ScheduleSpec, default: HolidaysSpec | Calendar, *, base_dir: Path | None = None, where: str | None = None
 ) -> Calendar | None:
-    """Make the calendar of one schedule: its own, else the default one, in its time zone.
+    """Build the calendar of one schedule, its own or the default one, in its time zone.
 
     Raises:
         ScheduleError: The time zone or something in the calendar is unknown.
@@ -158,10 +158,10 @@ def calendar_of(
 
 
 def resolve_one(spec: ScheduleSpec, *, calendar: Calendar | None, now: datetime, where: str | None = None) -> Resolved:
-    """Resolve one schedule with the calendar that applies to it.
+    """Resolve one schedule with its calendar.
 
     Raises:
-        ScheduleError: As ``resolve``.
+        ScheduleError: See ``resolve``.
     """
     if now.utcoffset() is None:
         raise ValueError(f"now needs a UTC offset, got {now.isoformat()}")
@@ -192,7 +192,7 @@ def resolve_one(spec: ScheduleSpec, *, calendar: Calendar | None, now: datetime,
         if error.allowance is None or error.allowance not in spec.allow:
             raise
         if days_off is None:
-            # Prefect takes it, and so is it stored: what its times are is nothing that we could say.
+            # Prefect accepts it, so it is stored as is; its times are unknown to us.
             return Resolved(plain, zone, None)
         message = f"{error.message}: days can be left out only of times that are known"
         raise ScheduleError(message, where=where, hint="Write `holidays: false`, and no freeze.") from None
@@ -226,7 +226,7 @@ def _resolved(
 def _as_recurrence(
     spec: ScheduleSpec, zone: str, today: date, where: str | None
 ) -> tuple[Recurrence, str, Callable[[date], datetime]]:
-    """The schedule as rrule lines, the time zone of their digits, and which DTSTART of ours they would get on a day."""
+    """Return the schedule as rrule lines, the time zone of their times, and a function giving our DTSTART for a day."""
     if spec.interval is not None:
         rule = interval_to_rrule(spec.interval, spec.anchor_date, zone, today=today, where=where)
         # runs of the last days of the old year may move into the new one
@@ -248,7 +248,7 @@ def _as_recurrence(
 
 @lru_cache(maxsize=256)
 def _ahead(base: Recurrence, now: datetime) -> tuple[datetime, ...]:
-    """The next runs. Kept, as many deployments share one rule, and each is resolved for the plan and for its recipe's run."""
+    """Return the next runs. Cached: many deployments share a rule, and each is resolved several times."""
     return tuple(base.following(now, _SAMPLE))
 
 
@@ -267,7 +267,7 @@ def _check_runs(base: Recurrence, now: datetime, where: str | None) -> None:
         raise ScheduleError(f"{base.text!r} never fires after {now:%Y-%m-%d %H:%M}", where=where, hint=hint).allowed_as(
             "no_runs"
         )
-    if base.goes_on_in_vain(now):
+    if base.is_fully_excluded(now):
         raise ScheduleError(
             f"of {base.text!r}, what has no end is left out again by its EXRULE: the server would look for its next run until "
             "the year 9999",
@@ -289,11 +289,11 @@ def _stored(
     today: date,
     start_at: Callable[[date], datetime],
 ) -> Schedule:
-    """The schedule with these lines. Where its start is ours, those that it had lately are as good."""
+    """Build the schedule with these lines. If we chose its start, a recent earlier start is kept when it is as good."""
     if start is None:
         return plain.model_copy(update={"rrule": text})
-    # rules of ours leave unsaid the hour and minute of the start
-    earlier = (one for one in earlier_starts(walk_a_day(base), start, today, start_at) if one.time() == start.time())
+    # our rules omit the hour and minute of the start
+    earlier = (one for one in earlier_starts(walk_per_day(base), start, today, start_at) if one.time() == start.time())
     alike = tuple(f"DTSTART:{stamp(one)}\n{text}" for one in earlier)
     return plain.model_copy(update={"rrule": f"DTSTART:{stamp(start)}\n{text}", "alike": alike})
 
@@ -308,14 +308,14 @@ def _without_days_off(
     where: str | None,
 ) -> Resolved:
     for first, last in _windows(today, days_off):
-        chosen = days_off.on_chosen_days(base, stored_zone, first, last) if days_off.chooses else None
+        chosen = days_off.on_chosen_days(base, stored_zone, first, last) if days_off.selects_days else None
         left_out, kept = days_off.leave_out(base, stored_zone, first, last) if chosen is None else ([], chosen)
         if not any(first <= wall.date() <= last for wall in kept):
             _check_some_remain(base, stored_zone, days_off, first, last, where)
         added = days_off.moved_into(base, stored_zone, first, last)
-        changed = bool(left_out or added or days_off.chooses)
+        changed = bool(left_out or added or days_off.selects_days)
         start = start_at(today) if plain.interval else start_needed(base, today, alone=not changed)
-        # what lies before a start of ours is past; that it is named too keeps the lines the same when the start moves on
+        # matches before our start are past; including them keeps the lines unchanged when the start moves on
         frame = Frame(start or base.anchor, datetime.min if start else base.anchor, first)  # noqa: DTZ901 - wall-clock time
         text = _assemble(base, left_out, kept, added, frame) if chosen is None else _listed(base, chosen, frame)
         if text is not None:
@@ -325,7 +325,7 @@ def _without_days_off(
             return Resolved(stored, days_off.zone, recurrence, days_off, base, last)
     if plain.interval is None:
         raise _too_long(base.text, where)
-    # an interval that drifts is on other times of each day off; one that does not is a few rules
+    # an interval that drifts has other times on each day off; one that does not needs only a few rules
     others = "skip in place of a business day" if days_off.moves else "fewer holidays"
     raise _too_long(base.text, where, hint=f"Choose an interval that divides an hour or a day, or {others}.")
 
@@ -337,7 +337,7 @@ def _assemble(
     added: Collection[datetime],
     frame: Frame,
 ) -> str | None:
-    """The plainest lines that fit, without a start of ours; or None."""
+    """Return the simplest lines that fit, before our DTSTART is added; None if none do."""
     excluded = {run.wall for run in left_out}
     for adding in adding_lines(added, frame):
         for excluding in excluding_lines(excluded, {*kept, *added}, frame):
@@ -348,14 +348,14 @@ def _assemble(
 
 
 def _listed(base: Recurrence, chosen: Collection[datetime], frame: Frame) -> str | None:
-    """The plainest lines that fit and name the chosen times and no other; or None."""
+    """Return the simplest lines that fit and yield exactly the selected times; None if none do."""
     begin = [f"DTSTART:{stamp(base.dtstart)}"] if base.dtstart else []
     texts = ("\n".join([*begin, *lines]) for lines in adding_lines(chosen, frame))
     return next((text for text in texts if _room(text) >= 0), None)
 
 
 def _room(text: str) -> int:
-    """How many characters Prefect leaves beside the DTSTART line that these lines get from us or from it."""
+    """Return how many characters remain besides the DTSTART line that we or Prefect add."""
     return MAX_RRULE_LENGTH - len(text) - (0 if "DTSTART" in text.upper() else len(_INJECTED))
 
 
@@ -365,11 +365,11 @@ def _too_long(text: str, where: str | None, *, hint: str = "Write it as several 
 
 
 def _windows(today: date, days_off: DaysOff) -> list[tuple[date, date]]:
-    """The spans of days to work out: as far as wanted, and what must at least fit. Whole months keep the text stable."""
+    """Return the ranges of days to compute, from the desired to the minimum one. Whole months keep the text stable."""
     last = date(today.year + 1, 12, 31)
     if last - today < _SHORTEST_HORIZON:
         last = date(today.year + 2, 3, 1) - timedelta(days=1)
-    furthest = date(today.year + _FURTHEST_YEARS, 12, 31)
+    furthest = date(today.year + _MAX_YEARS, 12, 31)
     wanted = max(
         [last, *(end for window in days_off.freeze for _, end in window.spans(today, furthest) if window.has_year)]
     )
@@ -382,13 +382,13 @@ def _windows(today: date, days_off: DaysOff) -> list[tuple[date, date]]:
 def _check_some_remain(
     base: Recurrence, stored_zone: str, days_off: DaysOff, first: date, last: date, where: str | None
 ) -> None:
-    """Refuse a schedule all of whose runs are on holidays, for years: it would never run."""
-    if days_off.chooses:
+    """Reject a schedule whose runs all fall on holidays for years: it would never run."""
+    if days_off.selects_days:
         what = "business day" if days_off.business_days else "holiday"
         message = f"no run of {base.text!r} from {first} to {last} is on such a {what}"
         raise ScheduleError(message, where=where, hint="Let it run every day, at the times that are meant.")
     far = last.replace(year=last.year + _YEARS_TO_SEARCH, day=1)
-    # what a freeze with a year takes away comes back
+    # a freeze in a given year does not recur
     for_ever = replace(days_off, freeze=[window for window in days_off.freeze if not window.has_year])
     left_out, _ = for_ever.leave_out(base, stored_zone, first, far)
     if not left_out or any(run.moved_to for run in left_out):
@@ -401,7 +401,7 @@ def _check_some_remain(
 def _never_runs(
     base: Recurrence, days_off: DaysOff, until: date, reasons: set[str], where: str | None
 ) -> ScheduleError:
-    """The error for a schedule all of whose runs are on days off, with what lets it run."""
+    """Build the error for a schedule whose runs all fall on days off, with a hint how to fix it."""
     kinds = {
         f"a holiday ({days_off.calendar.name if days_off.calendar else ''})": bool(reasons - {WEEKEND, FROZEN}),
         "a weekend": WEEKEND in reasons,
@@ -420,12 +420,12 @@ def _never_runs(
 
 
 def _note(spec: ScheduleSpec, days_off: DaysOff | None, last: date | None) -> str | None:
-    """What a plan says about a schedule."""
+    """Return the plan's note about a schedule."""
     calendar = days_off.calendar if days_off else None
     notes = [_left_out(days_off, last) if days_off and last else "", calendar.remark if calendar else ""]
     notes += uneven_steps(spec.cron) if spec.cron else []
     if days_off and spec.interval is not None and spec.anchor_date is None:
-        # Which days are left out is worked out before anything live is read.
+        # Schedules are resolved before the server is read, so the live anchor is unknown here.
         notes.append("counts from a midnight, wherever a live interval counts from: `anchor_date` keeps that moment")
     return "; ".join(filter(None, notes)) or None
 
@@ -433,7 +433,7 @@ def _note(spec: ScheduleSpec, days_off: DaysOff | None, last: date | None) -> st
 def _left_out(days_off: DaysOff, last: date) -> str:
     holidays = f"holidays of {days_off.calendar.name}" if days_off.calendar else ""
     frozen = "frozen days" if days_off.freeze else ""
-    if days_off.chooses:
+    if days_off.selects_days:
         numbers = " and ".join(map(str, days_off.business_days))
         what = (
             f"on business day {numbers} of a month ({holidays or 'Monday to Friday'})" if numbers else f"on {holidays}"
@@ -451,7 +451,7 @@ def _left_out(days_off: DaysOff, last: date) -> str:
 
 
 def _slugs(specs: Sequence[ScheduleSpec], where: str | None) -> list[str]:
-    """A name for each schedule: its own, or its kind, numbered where that is taken."""
+    """Return a slug for each schedule: its own, or its kind, numbered if taken."""
     given = [spec.slug for spec in specs if spec.slug is not None]
     for slug in given:
         if given.count(slug) > 1:

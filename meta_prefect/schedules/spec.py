@@ -1,4 +1,4 @@
-"""What a user writes about a schedule: the models behind ``schedule`` and ``schedules``, and their short forms."""
+"""The models behind ``schedule`` and ``schedules`` in the project file, and their short forms."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from pydantic import (
     model_validator,
 )
 
-from meta_prefect.errors import ScheduleError, got, nearest, said
+from meta_prefect.errors import ScheduleError, input_of, message_of, nearest
 from meta_prefect.interfaces.short_forms import NUMBER, TEXT, one_or_many, reads
 from meta_prefect.schedules.durations import looks_like_a_duration, read_duration
 
 _DAY = {"type": "string", "format": "date"}
 
 Allowance = Literal["under_a_minute", "no_runs", "ignored_parts", "slow"]
-"""What is refused of a schedule unless it is allowed by name: Prefect takes it, and live deployments have it."""
+"""Problems that are rejected unless explicitly allowed, because Prefect accepts them and live deployments have them."""
 
 
 class _Spec(BaseModel):
@@ -114,7 +114,7 @@ class CalendarSpec(_Spec):
 
 
 def _names_a_calendar(value: object) -> object:
-    """Say in one sentence what the alternatives of the type would say in three."""
+    """Raise one clear error instead of one per alternative of the union type."""
     if value is True or (isinstance(value, int | float) and value is not False) or value in ({}, ""):
         raise ValueError(f"{value!r} names no calendar; write for example US, NYSE or company.ics, or false for none")
     if isinstance(value, Mapping) and "except_holidays" in value and not {"country", "market"} & value.keys():
@@ -125,15 +125,15 @@ def _names_a_calendar(value: object) -> object:
 HolidaysSpec = Annotated[
     Literal[False] | str | CalendarSpec | tuple[str | CalendarSpec, ...] | None, BeforeValidator(_names_a_calendar)
 ]
-"""A calendar as it is written: a country, a market or an .ics file, an object, several of both, or False for none.
+"""A calendar as written: a country, a market or an .ics file, an object, several of these, or False for none.
 
-None says nothing: the recipe's default applies.
+None means unspecified: the recipe's default applies.
 """
 
 
 _MONTH_DAY = r"(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 MonthDay = Annotated[str, Field(pattern=f"^{_MONTH_DAY}$")]
-"""A day of every year, ``12-20``."""
+"""A day of every year, such as ``12-20``."""
 
 
 class FreezeWindow(_Spec):
@@ -173,11 +173,11 @@ class FreezeWindow(_Spec):
 
     @property
     def has_year(self) -> bool:
-        """Whether it happens once."""
+        """Whether it is limited to one year."""
         return isinstance(self.first_day, date)
 
     def spans(self, first: date, last: date) -> Iterator[tuple[date, date]]:
-        """The first and last frozen day of each time that it happens within two days, as far as they are within them."""
+        """Yield the first and last frozen day of each occurrence, clipped to the given range."""
         spans: list[tuple[date, date]] = []
         if isinstance(self.first_day, date) and isinstance(self.last_day, date):
             spans = [(self.first_day, self.last_day)]
@@ -205,14 +205,14 @@ def _read_interval(value: object) -> object:
 
 
 def _check_business_day(number: int) -> int:
-    if not 1 <= abs(number) <= _MOST_BUSINESS_DAYS:
+    if not 1 <= abs(number) <= _MAX_BUSINESS_DAYS:
         raise ValueError(f"no month has a business day {number}; 1 is its first, -1 its last")
     return number
 
 
-_MOST_BUSINESS_DAYS = 31
+_MAX_BUSINESS_DAYS = 31
 BusinessDay = Annotated[int, Field(strict=True), AfterValidator(_check_business_day)]
-"""Which business day of a month, from its end where it is negative."""
+"""A business day of the month; negative numbers count from the end."""
 
 
 class ScheduleSpec(_Spec):
@@ -317,7 +317,7 @@ class ScheduleSpec(_Spec):
 
     @property
     def kind(self) -> Literal["rrule", "cron", "interval"]:
-        """Which of the three forms this schedule has."""
+        """Which of the three forms it uses."""
         if self.rrule is not None:
             return "rrule"
         return "cron" if self.cron is not None else "interval"
@@ -337,14 +337,14 @@ def _from_text(text: str) -> dict[str, object]:
 
 
 def read_spec(value: object, *, where: str | None = None) -> ScheduleSpec:
-    """Read one schedule as a user wrote it.
+    """Parse one schedule as the user wrote it.
 
     Args:
         value: A spec, a mapping of its fields, or its short form.
-        where: File and key, for the error.
+        where: File and key, for error messages.
 
     Raises:
-        ScheduleError: It is no schedule; the message names the field.
+        ScheduleError: It is not a valid schedule; the message names the field.
     """
     if isinstance(value, ScheduleSpec):
         return value
@@ -356,5 +356,5 @@ def read_spec(value: object, *, where: str | None = None) -> ScheduleSpec:
         hint = None
         if first["type"] == "extra_forbidden":
             hint = nearest(str(first["loc"][-1]), ScheduleSpec.model_fields)
-        message = f"{said(first)} {got(first)}" if path else said(first)
+        message = f"{message_of(first)} {input_of(first)}" if path else message_of(first)
         raise ScheduleError(f"{path}: {message}" if path else message, where=where, hint=hint) from None

@@ -1,4 +1,4 @@
-"""Time zones as Prefect's server reads them: wall-clock digits, put into the zone by dateutil."""
+"""Time zones as Prefect's server interprets them: dateutil attaches the zone to wall-clock times."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from meta_prefect.errors import ScheduleError, nearest
 
 @cache
 def zone_names() -> frozenset[str]:
-    """The zone names that Prefect accepts."""
-    # these two are in the database but are no place, and Prefect refuses them
+    """Return the zone names that Prefect accepts."""
+    # these two are in the database but are not places, and Prefect rejects them
     return frozenset(available_timezones()) - {"Factory", "localtime"}
 
 
 def checked_zone(name: str, *, where: str | None = None) -> str:
-    """Return the name of a time zone if there is such a zone.
+    """Return the name of a time zone if it exists.
 
     Raises:
-        ScheduleError: There is none; the hint names the nearest.
+        ScheduleError: It does not exist; the hint suggests the nearest name.
     """
     if name in zone_names():
         return name
@@ -35,7 +35,7 @@ def checked_zone(name: str, *, where: str | None = None) -> str:
 
 def _guess(name: str) -> str:
     said = nearest(name, zone_names())
-    # CEST is near EST, and means something else
+    # CEST resembles EST but is a different zone
     abbreviated = name.isupper() and "/" not in name
     close = said.startswith("Did") and not abbreviated
     return said if close else "Write an IANA name, for example Europe/Berlin or US/Pacific."
@@ -48,9 +48,9 @@ def _server_zone(name: str) -> tzinfo:
 
 
 def instant_of(wall: datetime, zone: str) -> datetime:
-    """The instant at which Prefect's server runs what stands at a wall-clock time of an rrule.
+    """Return the instant at which Prefect's server runs an rrule's wall-clock time.
 
-    A time that the clocks skip (spring) comes out one hour early, one that they show twice (autumn) the first time.
+    A time that the clocks skip (spring) maps to one hour earlier, a repeated one (autumn) to its first occurrence.
 
     Args:
         wall: Naive local time.
@@ -63,35 +63,35 @@ def instant_of(wall: datetime, zone: str) -> datetime:
 
 
 def wall_time(moment: datetime, zone: str) -> datetime:
-    """The naive wall-clock time of an instant in a zone."""
+    """Return the naive wall-clock time of an instant in a zone."""
     return moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
 
 
 @cache
 def changes_offset(day: date, zone: str) -> bool:
-    """Whether the clocks are changed on this local day, or at its midnights."""
+    """Return whether the clocks change on this local day or at either midnight."""
     place = ZoneInfo(zone)
     edges = (datetime.combine(day, time.min, place) + timedelta(hours=hours) for hours in (-3, 27))
     return len({edge.astimezone(UTC).astimezone(place).utcoffset() for edge in edges}) > 1
 
 
 def local_day(wall: datetime, zone: str) -> date:
-    """The local date on which a wall-clock time of an rrule really runs (a skipped 00:30 runs the evening before)."""
+    """Return the local date on which an rrule's wall-clock time actually runs (a skipped 00:30 runs the evening before)."""
     return instant_of(wall, zone).date() if changes_offset(wall.date(), zone) else wall.date()
 
 
 def instant_after_gap(wall: datetime, zone: str) -> datetime:
-    """As ``instant_of``, but a time that the clocks skip comes out as much later: cron since Prefect 3.9, and intervals."""
+    """Like ``instant_of``, but a skipped time maps to that much later, as for intervals, and for cron since Prefect 3.9."""
     return wall.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).astimezone(ZoneInfo(zone))
 
 
 @dataclass(frozen=True)
 class ClockChange:
-    """The wall-clock times that the clocks skip (forward) or show twice (backward).
+    """A range of wall-clock times that the clocks skip (forward) or repeat (backward).
 
     Attributes:
         start: The first such time, naive.
-        end: The first time after them.
+        end: The first time after the range.
         forward: Whether they are skipped.
     """
 
@@ -101,7 +101,7 @@ class ClockChange:
 
 
 def clock_changes(zone: str, first: date, last: date) -> Iterator[ClockChange]:
-    """The clock changes of a zone from a day to a day, in order."""
+    """Yield the clock changes of a zone in a range of days, in order."""
     place = ZoneInfo(zone)
 
     def offset(at: datetime) -> timedelta:

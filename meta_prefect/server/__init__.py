@@ -1,4 +1,4 @@
-"""The only part that talks to the Prefect API: one client for a whole run, and reads in batches."""
+"""The only package that talks to the Prefect API: one client per run, and batched reads."""
 
 from __future__ import annotations
 

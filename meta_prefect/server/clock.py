@@ -1,4 +1,4 @@
-"""The server's clock: this host's may be minutes or days away from it."""
+"""The server's clock, which may differ from this host's by minutes or days."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
 
 class ServerClock:
-    """Tells the time of a server by the ``Date`` of its last answer and the seconds since then."""
+    """Tracks a server's time from the ``Date`` header of its last response and the seconds since then."""
 
     def __init__(self) -> None:
         self._date: datetime | None = None
         self._heard = 0.0
 
     async def look_at(self, response: httpx.Response) -> None:
-        """Set the clock by an answer; a hook of an httpx client."""
+        """Set the clock from a response; an httpx response hook."""
         try:
             date = parsedate_to_datetime(response.headers["Date"])
         except (KeyError, ValueError):
-            return  # some proxy's own answer
-        self._date, self._heard = date.replace(tzinfo=UTC), time.monotonic()  # HTTP knows no other zone
+            return  # a response from a proxy
+        self._date, self._heard = date.replace(tzinfo=UTC), time.monotonic()  # always UTC in HTTP
 
     def now(self) -> datetime:
-        """The server's time, to a second or two; this host's where no answer has carried it."""
+        """Return the server's time, accurate to a second or two; this host's time if no response had a date."""
         if self._date is None:
             return datetime.now(UTC)
         return self._date + timedelta(seconds=time.monotonic() - self._heard)

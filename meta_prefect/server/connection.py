@@ -1,4 +1,4 @@
-"""A connection to a Prefect API, and what its answers tell besides."""
+"""A connection to a Prefect API, with what was learned about it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Connection:
-    """A client that is open.
+    """An open client.
 
     Attributes:
-        loop: The event loop that it serves.
-        url: The API that it leads to, as the settings name it.
+        loop: The event loop it belongs to.
+        url: The API's URL from the settings.
         client: The client.
         clock: The API's clock.
-        silence: For how long it has not answered.
-        flow_ids: The ids of flows that were found or made, by name.
+        silence: Tracks how long it has not responded.
+        flow_ids: The ids of known flows, by name.
     """
 
     loop: asyncio.AbstractEventLoop

@@ -1,4 +1,4 @@
-"""CSRF protection of a Prefect server, as its client has to go along with it."""
+"""Client-side support for a Prefect server's CSRF protection."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def is_about_csrf(response: httpx.Response) -> bool:
-    """Whether an answer that has been read refuses a request for its CSRF token, which is no matter of keys."""
+    """Return whether a response (already read) rejects a request for its CSRF token rather than its credentials."""
     return response.status_code == HTTPStatus.FORBIDDEN and any(
         text in response.text for text in ("CSRF token", "Missing client identifier")
     )
 
 
 class CsrfToken:
-    """Puts one token on all writing requests of a client, by hooks of its httpx client.
+    """Adds one token to all write requests of a client, through httpx hooks.
 
-    Prefect's own client fetches a token where it has none, or where this host's clock is past the token's end. The server keeps
-    only the newest one of a client, so of several first requests at once all but one are refused, and with a clock that is ahead
-    all requests are first ones. Here a token is fetched by one request while the others wait, and counts until the server
-    refuses it.
+    Prefect's own client fetches a token if it has none, or if this host's clock is past the token's expiry. The server keeps
+    only a client's latest token, so of several concurrent first requests all but one are rejected; and with a clock that is
+    ahead, every request is a first one. Here one request fetches a token while the others wait, and the token is used until
+    the server rejects it.
     """
 
     def __init__(self) -> None:
@@ -39,11 +39,11 @@ class CsrfToken:
         self._fetch_with: PrefectClient | None = None
 
     def fetch_with(self, client: PrefectClient) -> None:
-        """Begin to work: tokens are fetched with the client that they are for."""
+        """Start working: tokens are fetched with the client they are for."""
         self._fetch_with = client
 
-    async def put_on(self, request: httpx.Request) -> None:
-        """Put the token on a request that needs it."""
+    async def attach_token(self, request: httpx.Request) -> None:
+        """Add the token to a request that needs it."""
         if request.method in _SAFE or self._fetch_with is None:
             return
         async with self._fetching:
@@ -53,19 +53,19 @@ class CsrfToken:
             request.headers[_CLIENT_HEADER], request.headers[_TOKEN_HEADER] = self._id, self._token
 
     async def look_at(self, response: httpx.Response) -> None:
-        """Forget a token that was refused; the request has to be sent again."""
+        """Drop a token that was rejected; the request must be resent."""
         if response.status_code == HTTPStatus.FORBIDDEN:
             await response.aread()
             if not is_about_csrf(response):
                 return
-            # Prefect's client would wait for two seconds.
+            # Prefect's client would wait two seconds.
             response.headers.setdefault("Retry-After", "0")
-            # Another request may have fetched a new one meanwhile.
+            # Another request may have fetched a new one in the meantime.
             if response.request.headers.get(_TOKEN_HEADER, "") == (self._token or ""):
                 self._token = None
 
     async def _fetch(self, client: PrefectClient) -> str:
-        """Fetch a token; an empty one where the server wants none."""
+        """Fetch a token; empty if the server requires none."""
         from prefect.exceptions import PrefectHTTPStatusError
 
         try:

@@ -1,4 +1,4 @@
-"""Waiting for as long as an API asks for that takes only so many requests in a minute, as Prefect Cloud does."""
+"""Rate limiting: waits as long as a rate-limited API such as Prefect Cloud asks for."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
     from meta_prefect.server.silence import Silence
 
-PATIENCE_SECONDS: Final = 600
-"""For how long one request is sent again and again: others may use up what is allowed."""
+RATE_LIMIT_TIMEOUT_SECONDS: Final = 600
+"""How long to keep resending a request: others may use up the quota."""
 
 
 class Pace:
-    """Holds back the requests of a client, by hooks of its httpx client.
+    """Delays the requests of a client, through httpx hooks.
 
-    Of requests that are under way side by side each would be refused, and each refused one costs time of the server; so after
-    the first refusal all of them wait, those of Prefect's engine too.
+    When one request is rejected, the concurrent ones would be too, and each rejection costs server time; so after the first
+    one all requests wait, including those of Prefect's engine.
 
     Args:
-        silence: Learns that a wait is no silence of the server.
+        silence: Told that a wait is not the server being unresponsive.
     """
 
     def __init__(self, silence: Silence) -> None:
@@ -33,14 +33,14 @@ class Pace:
         self._until = 0.0
 
     async def hold_back(self, request: httpx.Request) -> None:
-        """Keep a request until it may be sent."""
+        """Delay a request until it may be sent."""
         del request
         while (left := self._until - time.monotonic()) > 0:
-            with self._silence.asked_for(left):
+            with self._silence.pausing(left):
                 await asyncio.sleep(left)
 
     async def look_at(self, response: httpx.Response) -> None:
-        """Hear how long to wait."""
+        """Note how long to wait."""
         seconds = asked_wait(response)
         if seconds is None:
             return
@@ -51,12 +51,12 @@ class Pace:
 
 
 def asked_wait(response: httpx.Response) -> float | None:
-    """How many seconds an answer asks to wait, as more was asked than is allowed; None where it does not."""
+    """Return how many seconds a rate-limited response asks to wait; None if it does not."""
     if response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
         return None
     asked = response.headers.get("Retry-After", "")
     try:
-        return max(0.0, min(float(asked), PATIENCE_SECONDS))
+        return max(0.0, min(float(asked), RATE_LIMIT_TIMEOUT_SECONDS))
     except ValueError:
         pass
     try:

@@ -1,4 +1,4 @@
-"""The Prefect API that a run deploys to."""
+"""The client for the Prefect API of a deploy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from meta_prefect.server.csrf import CsrfToken
 from meta_prefect.server.pacing import Pace
 from meta_prefect.server.reading import PrefectReads
 from meta_prefect.server.requests import leave_waiting_to_us
-from meta_prefect.server.silence import STUCK_SECONDS, begin_silence
+from meta_prefect.server.silence import STUCK_SECONDS, track_silence
 
 if TYPE_CHECKING:
     import httpx
@@ -36,15 +36,15 @@ if TYPE_CHECKING:
 _FORM: Final = "parameter_openapi_schema"
 
 _connection: ContextVar[Connection | None] = ContextVar("connection", default=None)
-"""What this context has open."""
+"""The connection open in this context."""
 
 
 class PrefectServer(PrefectReads):
-    """The Prefect API that a run deploys to; see :class:`~meta_prefect.interfaces.api.Api`.
+    """The Prefect API of a deploy; see :class:`~meta_prefect.interfaces.api.Api`.
 
     Args:
         connection: An open connection to it.
-        host: The processes of this host, for components that are processes.
+        host: The processes of this host, for components such as workers.
     """
 
     is_empty = False
@@ -56,18 +56,18 @@ class PrefectServer(PrefectReads):
         self._marks: dict[str, str | None] = {}
 
     def mark(self, entries: Iterable[LedgerEntry]) -> None:
-        """Let deployments carry the marks of their entries, from when they are written next."""
+        """Add the marks of these ledger entries to their deployments, from the next write on."""
         self._marks |= {one.deployment: mark_of(kept_form(one)) if one.is_managed else None for one in entries}
 
     async def flow_id(self, name: str) -> str:
-        """The id of a flow, which is registered where it is not known yet."""
+        """Return the id of a flow, registering it if necessary."""
         if name not in self._flow_ids:
             answer: Record = await self.post("/flows/", {"name": name})
             self._flow_ids[name] = answer["id"]
         return self._flow_ids[name]
 
     async def create_deployment(self, flow_name: str, name: str, record: Record) -> str:
-        """Create a deployment from its whole record; returns its id."""
+        """Create a deployment from its complete record; return its id."""
         body = {**_request_body(record), "name": name, "flow_id": await self.flow_id(flow_name)}
         mark = self._marks.get(f"{flow_name}/{name}")
         body[_FORM] = with_mark(record.get(_FORM) or {}, mark)
@@ -79,17 +79,17 @@ class PrefectServer(PrefectReads):
     async def update_deployment(
         self, live: LiveDeployment, changed: Record, renamed: Mapping[str, str] = MappingProxyType({})
     ) -> None:
-        """Send the fields that differ, and remove schedules that are no longer wanted.
+        """Send the differing fields and delete schedules that are no longer needed.
 
         Args:
-            live: The deployment as it was read.
-            changed: Whole values of the fields that differ.
-            renamed: The keys of live schedules that get another slug, by that.
+            live: The deployment as read.
+            changed: Complete values of the differing fields.
+            renamed: The keys of live schedules that get a new slug, by that slug.
         """
         body = _request_body(changed, live.record)
         if body.keys() & {"job_variables", "work_pool_name", "work_queue_name"}:
-            # The server checks job variables only if the pool stands beside them; a pool without its queue means the pool's
-            # default queue, and a queue without its pool one of no pool.
+            # The server checks job variables only if the pool is sent with them; a pool without a queue means the pool's
+            # default queue, and a queue without a pool means one outside any pool.
             body.setdefault("work_pool_name", live.record["work_pool_name"])
             if body["work_pool_name"] == live.record["work_pool_name"]:
                 body.setdefault("work_queue_name", live.record["work_queue_name"])
@@ -99,7 +99,7 @@ class PrefectServer(PrefectReads):
         if writes.together:
             body["schedules"] = writes.together
         mark = self._marks.get(live.full_name, live.mark)
-        # also where nothing but schedules is written, one by one: the deployment is to confirm what is recorded of it
+        # also if only schedules are written, one by one: the deployment must confirm its ledger entry
         if _FORM in body or mark != live.mark:
             body[_FORM] = with_mark(changed.get(_FORM, live.record[_FORM]), mark)
         if body:
@@ -108,7 +108,7 @@ class PrefectServer(PrefectReads):
             await self.delete(f"/deployments/{live.id}/schedules/{schedule_id}")
 
     async def _write_schedules(self, live: LiveDeployment, writes: ScheduleWrites) -> None:
-        """Write what cannot be sent with the deployment's own fields."""
+        """Write changes that cannot be sent with the deployment's own fields."""
         of_schedules = f"/deployments/{live.id}/schedules"
         for schedule_id, part in writes.patched.items():
             await self.patch(f"{of_schedules}/{schedule_id}", part)
@@ -122,7 +122,7 @@ class PrefectServer(PrefectReads):
         await self.delete(f"/deployments/{quote(live.id)}")
 
     async def create_artifact(self, artifact: Record) -> str:
-        """Store an artifact of the flow run that this is part of; returns its id."""
+        """Store an artifact of the current flow run; return its id."""
         from prefect.runtime import flow_run
 
         answer: Record = await self.post("/artifacts/", {"flow_run_id": flow_run.get_id(), **artifact})
@@ -131,9 +131,9 @@ class PrefectServer(PrefectReads):
 
 @asynccontextmanager
 async def connect(host: Host) -> AsyncGenerator[PrefectServer]:
-    """Open the Prefect API that the settings name. Within a deploy that has it open already, that client serves.
+    """Connect to the Prefect API from the settings. Within a deploy, its open client is reused.
 
-    Prefect's engine uses the same client for the flows that are started within.
+    Prefect's engine uses the same client for flows started within.
     """
     from prefect.settings import PREFECT_API_URL, get_current_settings
 
@@ -141,15 +141,15 @@ async def connect(host: Host) -> AsyncGenerator[PrefectServer]:
     api = get_current_settings().api
     for opens in (api.key, api.auth_string):
         if opens is not None:
-            # Of a user and a password, the password alone is a secret too.
+            # In "user:password", the password alone is a secret too.
             remember(opens.get_secret_value(), opens.get_secret_value().partition(":")[2])
-    # A thread has the context of the code that started it, but its own event loop, which that code's client does not serve.
+    # A thread inherits the context of the code that started it, but has its own event loop, which that client does not serve.
     loop, url = asyncio.get_running_loop(), PREFECT_API_URL.value()
     connection = _connection.get()
     if connection is not None and (connection.loop, connection.url) == (loop, url):
         yield PrefectServer(connection, host)
         return
-    clock, silence = ServerClock(), begin_silence(str(url))
+    clock, silence = ServerClock(), track_silence(str(url))
     pace = Pace(silence)
     async with _guarded_client([pace.hold_back], [clock.look_at, silence.look_at, pace.look_at]) as client:
         connection = Connection(loop, url, client, clock, silence)
@@ -166,11 +166,11 @@ async def _guarded_client(
     requests: Sequence[Callable[[httpx.Request], Awaitable[None]]],
     answers: Sequence[Callable[[httpx.Response], Awaitable[None]]],
 ) -> AsyncGenerator[PrefectClient]:
-    """Open the client that Prefect's engine uses too.
+    """Open the client shared with Prefect's engine.
 
     Args:
-        requests: Are shown each request before it is sent.
-        answers: Are shown each answer.
+        requests: Hooks called with each request before it is sent.
+        answers: Hooks called with each response.
     """
     import httpx
     from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_CSRF_SUPPORT_ENABLED
@@ -178,9 +178,9 @@ async def _guarded_client(
     from meta_prefect.prefect_internals.clients import is_cloud, shared_client
 
     csrf = CsrfToken()
-    hooks = {"request": [*requests, csrf.put_on], "response": [*answers, csrf.look_at, leave_waiting_to_us]}
+    hooks = {"request": [*requests, csrf.attach_token], "response": [*answers, csrf.look_at, leave_waiting_to_us]}
     usual: float = PREFECT_API_REQUEST_TIMEOUT.value()
-    # Of a server that stands still, we notice for how long, and give it up.
+    # If a server hangs, we track for how long and eventually give up.
     timeout = httpx.Timeout(usual, read=max(usual, STUCK_SECONDS + usual), pool=max(usual, STUCK_SECONDS + usual))
 
     async with shared_client(hooks, timeout) as client:
@@ -190,13 +190,13 @@ async def _guarded_client(
 
 
 def server_time() -> datetime:
-    """What time it is on the server that is open in this context; on this host where none is."""
+    """Return the time of the server connected in this context, or of this host if there is none."""
     connection = _connection.get()
     return datetime.now(UTC) if connection is None else connection.clock.now()
 
 
 def ui_url(kind: str, object_id: str) -> str | None:
-    """The address of an object's page in the Prefect UI, without a password; None where there is no UI."""
+    """Return the URL of an object's page in the Prefect UI, without a password; None if there is no UI."""
     from meta_prefect.prefect_internals.utilities import url_for
 
     url = url_for(cast("Any", kind), obj_id=object_id)
@@ -204,11 +204,11 @@ def ui_url(kind: str, object_id: str) -> str | None:
 
 
 def _request_body(record: Record, live: Record | None = None) -> Record:
-    """The fields of a record as the API takes them; schedules go their own way."""
+    """Convert a record's fields to the API's form, except for schedules, which are written separately."""
     apart = ("schedules", "collision_strategy", "grace_period_seconds")
     body = {key: value for key, value in record.items() if key not in apart}
     if record.keys() & {"collision_strategy", "grace_period_seconds"}:
-        # The API takes both in one object, and forgets the one that is not sent.
+        # The API accepts both in one object, and resets the one that is not sent.
         options = {
             key: record.get(key, (live or {}).get(key)) for key in ("collision_strategy", "grace_period_seconds")
         }

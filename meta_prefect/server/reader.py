@@ -1,4 +1,4 @@
-"""What a plan is made from: a Prefect API, or the certainty that there is none."""
+"""What plans read from: a Prefect API, or a stand-in for when there is none."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from meta_prefect.server.requests import base_job_template
 
 
 class Reader(Api, Protocol):
-    """What a plan is made from."""
+    """What plans read from."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to read from, so that nothing can be said to be missing."""
+        """Whether there is nothing to read from, so that nothing can be reported as missing."""
         ...
 
     @property
     def unsound(self) -> Mapping[str, str]:
-        """What was read and cannot be used, by its id: what it is, and how to remove it."""
+        """Invalid records that were found, by id: what each is, and how to remove it."""
         ...
 
     async def read_deployments(self, names: Iterable[tuple[str, str]]) -> dict[str, LiveDeployment]:
-        """Read many deployments at once: those that exist, by ``flow/deployment``."""
+        """Read the existing ones of many deployments at once, by ``flow/deployment``."""
         ...
 
     async def read_owned(self, names: Names, environment: str) -> list[LiveDeployment]:
-        """Read every deployment of a project in an environment, by its tags, in the order of names."""
+        """Read all deployments of a project in an environment, by their tags, ordered by name."""
         ...
 
     async def read_last_entries(
         self, names: Names, deployments: Iterable[str], *, live: Mapping[str, LiveDeployment]
     ) -> dict[str, HistoryEntry]:
-        """Find what the last deploys wrote of deployments, each given as ``flow/deployment``, with the live ones."""
+        """Find what was last deployed to deployments given as ``flow/deployment``, with their live state."""
         ...
 
     async def read_holds(self) -> Mapping[str, StoredHold]:
@@ -49,16 +49,16 @@ class Reader(Api, Protocol):
         ...
 
     async def known_blocks(self, types: Iterable[str]) -> set[tuple[str, str]]:
-        """Find saved blocks of some types: pairs of block type and name. What they hold is not read."""
+        """Return the saved blocks of some types, as pairs of block type and name. Their contents are not read."""
         ...
 
     async def known_variables(self) -> set[str]:
-        """The names of all Prefect variables. What they hold is not kept."""
+        """Return the names of all Prefect variables. Their values are not kept."""
         ...
 
 
 class NoServer:
-    """Stands for a server that holds nothing yet: what is planned without any is planned from scratch.
+    """Stands in for an empty server: everything is planned from scratch.
 
     Args:
         host: The processes of this host.
@@ -76,63 +76,63 @@ class NoServer:
         return self._host
 
     def now(self) -> datetime:
-        """What time it is on this host, as there is no other."""
+        """Return this host's time, since there is no server."""
         return datetime.now(UTC)
 
     async def get(self, path: str) -> Any:
-        """Find nothing."""
+        """Return nothing."""
         del path
 
     async def post(self, path: str, body: Record | None = None) -> Any:
-        """Find nothing by a filter; anything else is a write."""
+        """Return nothing for a filter; reject anything else as a write."""
         if path.endswith("/filter"):
             return []
         raise self._nowhere("POST", path, body)
 
     async def patch(self, path: str, body: Record) -> Any:
-        """Refuse to write."""
+        """Reject the write."""
         raise self._nowhere("PATCH", path, body)
 
     async def put(self, path: str, body: Record) -> Any:
-        """Refuse to write."""
+        """Reject the write."""
         raise self._nowhere("PUT", path, body)
 
     async def delete(self, path: str) -> None:
-        """Refuse to write."""
+        """Reject the write."""
         raise self._nowhere("DELETE", path, None)
 
     async def base_job_template(self, worker_type: str) -> Record:
-        """Prefect's own job template for a type of worker, as far as it is known here."""
+        """Return Prefect's own job template for a worker type, as far as it is known here."""
         return await base_job_template(worker_type, offline=True)
 
     async def read_deployments(self, names: Iterable[tuple[str, str]]) -> dict[str, LiveDeployment]:
-        """Find nothing."""
+        """Return nothing."""
         del names
         return {}
 
     async def read_owned(self, names: Names, environment: str) -> list[LiveDeployment]:
-        """Find nothing."""
+        """Return nothing."""
         del names, environment
         return []
 
     async def read_last_entries(
         self, names: Names, deployments: Iterable[str], *, live: Mapping[str, LiveDeployment]
     ) -> dict[str, HistoryEntry]:
-        """Find nothing."""
+        """Return nothing."""
         del names, deployments, live
         return {}
 
     async def read_holds(self) -> Mapping[str, StoredHold]:
-        """Find nothing."""
+        """Return nothing."""
         return {}
 
     async def known_blocks(self, types: Iterable[str]) -> set[tuple[str, str]]:
-        """Find nothing."""
+        """Return nothing."""
         del types
         return set()
 
     async def known_variables(self) -> set[str]:
-        """Find nothing."""
+        """Return nothing."""
         return set()
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Reading what a plan needs, in batches."""
+"""Batched reads of what a plan needs."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from meta_prefect.plan.soundness import sound_or_named, unsound_variable, why_un
 from meta_prefect.server.requests import PAGE, PrefectRequests
 
 LEDGER_PAGES: Final = 20
-"""How many pages of a ledger are read at once: each may hold the whole records of hundreds of deployments."""
+"""How many ledger pages to read at once: each may contain the complete records of hundreds of deployments."""
 
 _NOTHING: Final[Mapping[str, LiveDeployment]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class KeptEntries:
-    """A variable in which the last entries of deployments are kept.
+    """A variable that stores the last entries of deployments.
 
     Attributes:
-        variable_id: The variable.
-        length: How many characters they take.
+        variable_id: The variable's id.
+        length: Its length in characters.
         entries: The entries.
     """
 
@@ -43,11 +43,11 @@ class KeptEntries:
 
 
 class PrefectReads(PrefectRequests):
-    """The Prefect API, as far as it is read."""
+    """The read operations of the Prefect API."""
 
     _flow_ids: dict[str, str]
     unsound: dict[str, str]
-    """What was read and cannot be used, by its id: what it is, and how to remove it."""
+    """Invalid records that were found, by id: what each is, and how to remove it."""
 
     async def read_deployments(self, names: Iterable[tuple[str, str]]) -> dict[str, LiveDeployment]:
         """Read many deployments at once.
@@ -71,31 +71,31 @@ class PrefectReads(PrefectRequests):
         return found
 
     async def _read_flow_names(self, names: Iterable[str]) -> dict[str, str]:
-        """Find the ids of flows; returns names by id."""
+        """Find the ids of flows; return names by id."""
         for chunk in _chunks(sorted(set(names) - self._flow_ids.keys())):
             await self._read_flow_names_by({"flows": {"name": {"any_": chunk}}})
         return {flow_id: name for name, flow_id in self._flow_ids.items()}
 
     async def read_owned(self, names: Names, environment: str) -> list[LiveDeployment]:
-        """Read every deployment of a project in an environment, by its tags, in the order of names.
+        """Read all deployments of a project in an environment, by their tags, ordered by name.
 
         Args:
             names: The project's names.
-            environment: The word for the environment in tags.
+            environment: How the environment is written in tags.
         """
         return await self._read_matching(
             {"deployments": {"tags": {"any_": owner_tags(names), "all_": [environment_tag(environment)]}}}
         )
 
     async def read_all_deployments(self) -> list[LiveDeployment]:
-        """Read every deployment that there is, in the order of names."""
+        """Read all deployments on the server, ordered by name."""
         return await self._read_matching({})
 
     async def _read_matching(self, condition: Record) -> list[LiveDeployment]:
         answers, flow_names = await asyncio.gather(
             self._all("/deployments/filter", condition), self._read_flow_names_by(condition)
         )
-        # A deployment that came in between; a flow that somebody deletes meanwhile takes its deployments along.
+        # For deployments created in between; deleting a flow deletes its deployments as well.
         for chunk in _chunks(sorted({answer["flow_id"] for answer in answers} - flow_names.keys())):
             flow_names |= await self._read_flow_names_by({"flows": {"id": {"any_": chunk}}})
         return [
@@ -108,25 +108,25 @@ class PrefectReads(PrefectRequests):
         return [answer async for answer in self.pages(path, condition)]
 
     async def _read_flow_names_by(self, condition: Record) -> dict[str, str]:
-        """Find flows, and remember their ids; returns names by id."""
+        """Find flows and cache their ids; return names by id."""
         flows = await self._all("/flows/filter", condition)
         self._flow_ids |= {flow["name"]: flow["id"] for flow in flows}
         return {flow["id"]: flow["name"] for flow in flows}
 
     async def read_ledger_pages(self, names: Names, environment: str | None = None) -> AsyncGenerator[StoredPage]:
-        """Read what the deploys of a project wrote, newest first, page by page; the caller may stop at any page.
+        """Yield what a project's deploys wrote, newest first; the caller may stop at any page.
 
-        Pages that do not count are among them, each with the reason. What is no sound page is left out, and named in
-        :attr:`unsound`.
+        Includes pages that do not count, each with the reason. Invalid pages are omitted and reported in :attr:`unsound`.
+
 
         Args:
-            names: The project's names; what was written under a former one counts as well.
-            environment: The environment that was deployed to; None means all of them.
+            names: The project's names; pages written under a former name are included.
+            environment: The environment deployed to; None means all.
         """
         artifacts = _newest_first([self._ledger(name, environment) for name in names])
         async for batch in _in_batches(artifacts, LEDGER_PAGES):
             read = [(artifact, page) for artifact in batch if (page := self._page(artifact, names)) is not None]
-            # A key tells less than the page: another project's may begin alike.
+            # The key is less specific than the page: another project's may have the same prefix.
             ours = [pair for pair in read if pair[1].project in names and environment in (None, pair[1].environment)]
             doubts = await self.doubts_about([(page.run_id, page.deploy_id, artifact) for artifact, page in ours])
             for (artifact, page), doubt in zip(ours, doubts, strict=True):
@@ -140,10 +140,10 @@ class PrefectReads(PrefectRequests):
         return sound_or_named(LedgerPage, artifact, "ledger page", self.unsound, names)
 
     async def doubts_about(self, records: Sequence[tuple[str | None, str, Record]]) -> list[Doubt | None]:
-        """Find out which records that were read back do not count, and why; two requests for all of them.
+        """Determine which records do not count, and why, with two requests in total.
 
         Args:
-            records: For each the run and the deploy that it names, and the artifact that it is.
+            records: For each, the run and deploy it names, and its artifact.
         """
         ids = sorted({artifact["flow_run_id"] for _, _, artifact in records if artifact.get("flow_run_id")})
         if not ids:
@@ -167,7 +167,7 @@ class PrefectReads(PrefectRequests):
         ]
 
     async def read_kept(self, names: Names, environment: str | None = None) -> list[KeptEntries]:
-        """Read what is kept of the last deploys apart from the ledger. What is unsound is named in :attr:`unsound`.
+        """Read the last entries stored outside the ledger. Invalid ones are reported in :attr:`unsound`.
 
         Args:
             names: The project's names.
@@ -179,7 +179,7 @@ class PrefectReads(PrefectRequests):
             async for variable in self.pages("/variables/filter", condition):
                 try:
                     kept = Kept.model_validate(variable["value"])
-                    # A name tells less than its value: another project's may begin alike.
+                    # The name is less specific than the value: another project's may have the same prefix.
                     if kept.project == name and environment in (None, kept.environment):
                         found.append(KeptEntries(variable["id"], len(kept.packed), tuple(unpacked(kept))))
                 except ValueError as error:
@@ -196,17 +196,17 @@ class PrefectReads(PrefectRequests):
         but_of: str | None = None,
         unconfirmed: bool = False,
     ) -> dict[str, HistoryEntry]:
-        """Find what the last deploys wrote of deployments.
+        """Find what was last deployed to some deployments.
 
         Args:
             names: The names of the project that they belong to.
             deployments: Deployments as ``flow/deployment``.
-            live: The live ones, by name, as far as they are known: they confirm what was applied to them.
-            but_of: A deploy whose pages do not count.
-            unconfirmed: Whether pages count whose run is gone. Only where nothing is written because of them.
+            live: Known live deployments by name, which confirm what was applied to them.
+            but_of: A deploy whose pages are ignored.
+            unconfirmed: Whether to include pages whose run no longer exists. Only safe if nothing is written based on them.
 
         Returns:
-            The newest entry of each that is recorded, by its name.
+            The newest recorded entry of each, by name.
         """
         missing = set(deployments)
         found: dict[str, HistoryEntry] = {}
@@ -233,10 +233,10 @@ class PrefectReads(PrefectRequests):
         return {**({name: one for name, one in kept.items() if name in missing} if unconfirmed else {}), **found}
 
     async def read_history(self, deployment: str, names: Names) -> tuple[HistoryEntry, ...]:
-        """Read what was written of a deployment, newest first. Of what the ledger has lost, the last entry is kept.
+        """Read a deployment's history, newest first. For what the ledger has lost, the separately stored last entry is used.
 
         Raises:
-            TargetError: Nothing is recorded of it.
+            TargetError: There is no record of it.
         """
         pages = [page async for page in self.read_ledger_pages(names)]
         known = {page.page.deploy_id for page in pages}
@@ -251,7 +251,7 @@ class PrefectReads(PrefectRequests):
         return history_of(deployment, pages)
 
     async def read_holds(self) -> dict[str, StoredHold]:
-        """Read every hold, by ``flow/deployment``; one request. What is no sound hold is named in :attr:`unsound`."""
+        """Read all holds, by ``flow/deployment``, in one request. Invalid ones are reported in :attr:`unsound`."""
         found: dict[str, StoredHold] = {}
         async for variable in self.pages("/variables/filter", {"variables": {"tags": {"all_": [HOLD_TAG]}}}):
             match hold_of(variable):
@@ -262,7 +262,7 @@ class PrefectReads(PrefectRequests):
         return found
 
     async def known_blocks(self, types: Iterable[str]) -> set[tuple[str, str]]:
-        """Find saved blocks of some types: pairs of block type and name. What they hold is not read."""
+        """Return the saved blocks of some types, as pairs of block type and name. Their contents are not read."""
         condition: Record = {"block_types": {"slug": {"any_": sorted(types)}}, "include_secrets": False}
         return {
             (document["block_type"]["slug"], document["name"])
@@ -271,12 +271,12 @@ class PrefectReads(PrefectRequests):
         }
 
     async def known_variables(self) -> set[str]:
-        """The names of all Prefect variables. What they hold is not kept."""
+        """Return the names of all Prefect variables. Their values are not kept."""
         return {variable["name"] async for variable in self.pages("/variables/filter", {})}
 
 
 async def _newest_first(sources: Sequence[AsyncGenerator[Record]]) -> AsyncGenerator[Record]:
-    """What is newest first in each of several sources, newest first altogether; what several have comes once."""
+    """Merge sources that are each sorted newest first, without duplicates."""
     seen: set[str] = set()
     heads = [(source, first) for source in sources if (first := await anext(source, None)) is not None]
     while heads:
@@ -285,7 +285,7 @@ async def _newest_first(sources: Sequence[AsyncGenerator[Record]]) -> AsyncGener
         if newest["id"] not in seen:
             seen.add(newest["id"])
             yield newest
-        # Only now: a caller that has enough does not wait for another page.
+        # Only now, so that a caller that stops here does not wait for another page.
         if (following := await anext(source, None)) is not None:
             heads.append((source, following))
 

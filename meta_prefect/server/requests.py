@@ -1,7 +1,7 @@
-"""Single requests to the Prefect API, with retries of our own.
+"""Single requests to the Prefect API, with our own retries.
 
-SQLite makes a server answer 503 for some milliseconds while another write commits, for which Prefect's client would sleep two
-seconds.
+With SQLite, a server returns 503 for a few milliseconds while another write commits, and Prefect's client would then sleep
+two seconds.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.redaction import hidden, sealed, without_userinfo
 from meta_prefect.server.connection import Connection
 from meta_prefect.server.csrf import is_about_csrf
-from meta_prefect.server.pacing import PATIENCE_SECONDS, asked_wait
-from meta_prefect.server.refusals import TEMPORARY, no_prefect_api, refusal, unreachable
-from meta_prefect.server.silence import FIRST_ANSWER_SECONDS, GONE_SECONDS
+from meta_prefect.server.error_responses import TEMPORARY, no_prefect_api, refusal, unreachable
+from meta_prefect.server.pacing import RATE_LIMIT_TIMEOUT_SECONDS, asked_wait
+from meta_prefect.server.silence import FIRST_ANSWER_SECONDS, UNREACHABLE_SECONDS
 
 PAGE = 200
-"""The most objects that the API returns at once."""
+"""The maximum number of objects that the API returns per request."""
 
 TRIED_AGAIN_SECONDS = 30
-"""For how long a request is sent again that the server could not serve, or did not answer."""
+"""How long to retry a request that the server could not serve or did not answer."""
 
 
 Body = Record | list[Record]
-"""What a request sends."""
+"""A request body."""
 
 
 class PrefectRequests:
-    """The Prefect API, request by request; see :class:`~meta_prefect.interfaces.api.Api`.
+    """Single requests to the Prefect API; see :class:`~meta_prefect.interfaces.api.Api`.
 
     Args:
         connection: An open connection to it.
-        host: The processes of this host, for components that are processes.
+        host: The processes of this host, for components such as workers.
 
     Attributes:
-        overloads: How often it has answered so far that it could not serve a request just then.
+        overloads: How many responses so far said that the server is overloaded.
     """
 
     is_empty = False
@@ -71,26 +71,26 @@ class PrefectRequests:
 
     @property
     def url(self) -> str:
-        """The address of the API."""
+        """The API's URL."""
         return without_userinfo(str(self._client.api_url).rstrip("/"))
 
     def now(self) -> datetime:
-        """What time it is there; moments that the server recorded are compared with no other clock."""
+        """Return the server's time; compare timestamps recorded by the server only with this."""
         return self._clock.now()
 
     async def check(self) -> None:
-        """Find out whether the API answers us, before anything is started that would fail in a less clear way.
+        """Check that the API accepts our requests, before starting anything that would fail less clearly.
 
         Raises:
-            UnreachableError: It does not answer.
-            RefusedError: It wants another key, is no Prefect API, or that of a Prefect that is not compatible.
+            UnreachableError: It does not respond.
+            RefusedError: It requires other credentials, is not a Prefect API, or is an incompatible version.
         """
         import prefect
 
         from meta_prefect.prefect_internals.clients import is_cloud
 
         if is_cloud(self._client):
-            # Prefect Cloud goes with every version, and nobody asks it for its own; for pools Prefect's client asks it too.
+            # Prefect Cloud supports every version and is not asked for its own; Prefect's client queries its pools too.
             if await self._request("POST", "/work_pools/filter", {"limit": 1}, missing_is_none=True) is None:
                 raise no_prefect_api(self.url, "it answers 404 to POST /work_pools/filter", None)
             return
@@ -107,7 +107,7 @@ class PrefectRequests:
             )
 
     async def _api_nearby(self) -> str | None:
-        """The address that was probably meant: an API at the same host, where it is as a rule."""
+        """Return the URL that was probably meant: an API at its usual path on the same host."""
         from prefect.exceptions import PrefectHTTPStatusError
 
         asked = httpx.URL(self.url)
@@ -123,30 +123,30 @@ class PrefectRequests:
     # --- single requests -----------------------------------------------------------------------------------------------
 
     async def get(self, path: str) -> Any:
-        """Read one object; None where there is none."""
+        """Read one object; None if it does not exist."""
         return await self._request("GET", path, missing_is_none=True)
 
     async def post(self, path: str, body: Body | None = None) -> Any:
-        """Send a POST and return the answer's JSON."""
+        """Send a POST and return the response's JSON."""
         return await self._request("POST", path, body if body is not None else {})
 
     async def patch(self, path: str, body: Record) -> Any:
-        """Send a PATCH and return the answer's JSON."""
+        """Send a PATCH and return the response's JSON."""
         return await self._request("PATCH", path, body)
 
     async def put(self, path: str, body: Record) -> Any:
-        """Send a PUT and return the answer's JSON."""
+        """Send a PUT and return the response's JSON."""
         return await self._request("PUT", path, body)
 
     async def delete(self, path: str) -> None:
-        """Delete an object; one that is gone already is no error."""
+        """Delete an object; it is not an error if it does not exist."""
         await self._request("DELETE", path, missing_is_none=True)
 
     async def _request(self, method: str, path: str, body: Body | None = None, *, missing_is_none: bool = False) -> Any:
         async for attempt in tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(self._may_go_away),
             wait=tenacity.wait_random_exponential(multiplier=0.01, max=2),
-            # A single answer that does not come may take longer than our patience; it gets other chances all the same.
+            # A single missing response may take longer than the time limit; it still gets more attempts.
             stop=tenacity.stop_all(tenacity.stop_after_delay(TRIED_AGAIN_SECONDS), tenacity.stop_after_attempt(3)),
             reraise=True,
         ):
@@ -159,20 +159,20 @@ class PrefectRequests:
         raise AssertionError("unreachable: tenacity either returns or raises")  # pragma: no cover
 
     def _may_go_away(self, error: BaseException) -> bool:
-        """Whether to ask again. A server that never answered is more likely a wrong address than a restart."""
+        """Return whether to retry. A server that never responded is more likely a wrong URL than a restart."""
         if isinstance(error, UnreachableError):
-            return self._silence.heard and self._silence.seconds < GONE_SECONDS
+            return self._silence.heard and self._silence.seconds < UNREACHABLE_SECONDS
         return isinstance(error, OverloadedError)
 
     async def _send(self, method: str, path: str, body: Body | None) -> httpx.Response:
         response = await self._send_once(method, path, body)
         began = time.monotonic()
-        while asked_wait(response) is not None and time.monotonic() - began < PATIENCE_SECONDS:
-            # It is held back until it may be sent.
+        while asked_wait(response) is not None and time.monotonic() - began < RATE_LIMIT_TIMEOUT_SECONDS:
+            # The request is delayed until it may be sent.
             self.overloads += 1
             response = await self._send_once(method, path, body)
         if is_about_csrf(response):
-            # Prefect's client would send it again, but for the retries that we switch off. A new token is fetched first.
+            # Prefect's client would resend it, if we had not disabled its retries. A new token is fetched first.
             response = await self._send_once(method, path, body)
         return response
 
@@ -195,7 +195,7 @@ class PrefectRequests:
         try:
             return response.json() if response.content else None
         except ValueError:
-            # A server's UI answers like that, at any path of its own.
+            # A server's UI responds like this, on all of its paths.
             found = (
                 f"it answers {method} {path} with {response.headers.get('Content-Type', 'something else')}, not JSON"
             )
@@ -217,7 +217,7 @@ class PrefectRequests:
             path: A path that ends in ``/filter``.
             condition: The filter.
             sort: The order.
-            size: How many objects are read at once, 200 at most.
+            size: The page size, at most 200.
         """
         offset = 0
         while True:
@@ -229,22 +229,22 @@ class PrefectRequests:
             offset += size
 
     async def base_job_template(self, worker_type: str) -> Record:
-        """Prefect's own job template for a type of worker."""
+        """Return Prefect's own job template for a worker type."""
         return await base_job_template(worker_type)
 
 
 async def base_job_template(worker_type: str, *, offline: bool = False) -> Record:
-    """Prefect's own job template for a type of worker.
+    """Return Prefect's own job template for a worker type.
 
     Args:
-        worker_type: The type.
-        offline: Whether to ask no server: what is installed here, and what Prefect brings along, has to do.
+        worker_type: The worker type.
+        offline: Whether to use only what is installed here and shipped with Prefect, without querying a server.
 
     Raises:
-        ConfigurationError: Prefect knows no such type.
+        ConfigurationError: Prefect does not know the type.
     """
     if worker_type == "process":
-        # Prefect's own. Looking for any other loads every integration that is installed, a second of work.
+        # Prefect's own. Looking up any other type loads all installed integrations, which takes a second.
         from prefect.workers.process import ProcessWorker
 
         return _template_of(ProcessWorker)
@@ -267,7 +267,7 @@ async def base_job_template(worker_type: str, *, offline: bool = False) -> Recor
 
 
 def _template_of(worker: Any) -> Record:
-    """The job template of a class of workers, of which Prefect makes the schema anew each time it is asked."""
+    """Return a worker class's job template. Cached, because Prefect rebuilds its schema on each call."""
     return copy.deepcopy(_made_template(worker))
 
 
@@ -277,18 +277,18 @@ def _made_template(worker: Any) -> Record:
 
 
 def sent(path: str, body: Body | None) -> Body | None:
-    """What is sent: to tell people of a deploy, nothing secret; what is deployed, as it is."""
+    """Return the body to send: what is shown to people has secrets masked, what is deployed is unchanged."""
     if path.startswith("/artifacts/"):
         return sealed(body)
     return hidden(body) if path.startswith("/flow_runs/") else body
 
 
 async def leave_waiting_to_us(response: httpx.Response) -> None:
-    """Let Prefect's client hand over an answer such as 503 at once; a hook of its httpx client.
+    """Keep Prefect's client from sleeping after a response such as 503; an httpx response hook.
 
-    It sleeps two seconds after such an answer even where it will not ask again, unless the answer says how long to wait. A wait
-    that the server asks for stays, and so do those of Prefect's own requests, which it does ask again. The wait after 429 is
-    kept by all requests elsewhere.
+    It sleeps two seconds after such a response even if it will not retry, unless the response says how long to wait. A wait
+    requested by the server is kept, and so are those for Prefect's own requests, which are retried. The wait after a 429 is
+    handled for all requests elsewhere.
     """
     from prefect.settings import get_current_settings
 
@@ -300,10 +300,10 @@ async def leave_waiting_to_us(response: httpx.Response) -> None:
 
 @contextmanager
 def server_errors() -> Generator[None]:
-    """Let what Prefect's own client raises, around our flows, be errors of ours: no user is served by its tracebacks.
+    """Translate exceptions from Prefect's own client, raised around our flows, into our errors.
 
     Raises:
-        ServerError: The Prefect API does not answer, cannot serve a request now, or refuses it.
+        ServerError: The Prefect API does not respond, is overloaded, or rejects a request.
     """
     from prefect.exceptions import PrefectHTTPStatusError
     from prefect.settings import PREFECT_API_URL

@@ -1,4 +1,4 @@
-"""How long a server has not answered, so that users who wait for it see why, and do not wait forever."""
+"""Tracks how long a server has been unresponsive, so that waiting users see why, and do not wait forever."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     import httpx
 
 FIRST_ANSWER_SECONDS: Final = 15
-"""How long the first answer of a server may take."""
+"""How long to wait for a server's first response."""
 
-GONE_SECONDS: Final = 20
-"""Seconds without a connection after which a server is given up: long enough for it to be restarted."""
+UNREACHABLE_SECONDS: Final = 20
+"""Seconds without a connection after which to give up: long enough for a server to restart."""
 
 STUCK_SECONDS: Final = 180
-"""The same where it takes requests and answers none: one on SQLite may stand still for more than a minute, and then goes on."""
+"""The same for a server that accepts connections but does not respond: one on SQLite may hang for over a minute and recover."""
 
 
 class Silence:
-    """The requests to a server that are without an answer.
+    """The unanswered requests to a server.
 
     Args:
-        url: The address of the API.
+        url: The API's URL.
 
     Attributes:
-        heard: Whether it has ever answered.
+        heard: Whether it has ever responded.
     """
 
     def __init__(self, url: str) -> None:
@@ -42,7 +42,7 @@ class Silence:
 
     @contextmanager
     def asking(self) -> Generator[None]:
-        """A request is sent within."""
+        """Context of a request that is being sent."""
         if self._since is None:
             self._since, self._refused = time.monotonic(), False
         self._asking += 1
@@ -58,40 +58,40 @@ class Silence:
             self._asking -= 1
 
     @contextmanager
-    def asked_for(self, seconds: float) -> Generator[None]:
-        """The server has asked to be left alone for some seconds: until then nobody waits for an answer."""
+    def pausing(self, seconds: float) -> Generator[None]:
+        """Note that the server asked for a pause: until then, nobody is waiting for a response."""
         self._since, self._waits_until = None, time.monotonic() + seconds
         yield
         self._since = time.monotonic() if self._asking else None
 
     async def look_at(self, response: httpx.Response) -> None:
-        """The server answers; a hook of an httpx client."""
+        """Note that the server responded; an httpx response hook."""
         del response
         self.heard, self._since = True, None
 
     def end(self) -> None:
-        """Nothing is asked any more."""
+        """Stop tracking."""
         self._since = None
 
     @property
     def seconds(self) -> float:
-        """For how long it has not answered."""
+        """How long it has not responded."""
         return 0 if (since := self._since) is None else time.monotonic() - since
 
     @property
-    def asked_seconds(self) -> float:
-        """For how long it has asked to be left alone from now on."""
+    def pause_remaining(self) -> float:
+        """How much longer it asked us to pause."""
         return max(0.0, self._waits_until - time.monotonic())
 
     @property
     def is_refusing(self) -> bool:
-        """Whether it takes no requests, rather than taking them and not answering."""
+        """Whether it refuses connections, rather than accepting them and not responding."""
         return self._refused
 
     @property
     def is_gone(self) -> bool:
-        """Whether to give it up."""
-        return self.seconds > (GONE_SECONDS if self._refused else STUCK_SECONDS)
+        """Whether to give up."""
+        return self.seconds > (UNREACHABLE_SECONDS if self._refused else STUCK_SECONDS)
 
 
 _watch: ContextVar[Callable[[Silence], None]] = ContextVar("watch", default=lambda _: None)
@@ -99,7 +99,7 @@ _watch: ContextVar[Callable[[Silence], None]] = ContextVar("watch", default=lamb
 
 @contextmanager
 def watched_by(watch: Callable[[Silence], None]) -> Generator[None]:
-    """Hand over the silence of each server that is connected to within."""
+    """Call a watcher with the :class:`Silence` of each server that is connected to within."""
     token = _watch.set(watch)
     try:
         yield
@@ -107,8 +107,8 @@ def watched_by(watch: Callable[[Silence], None]) -> Generator[None]:
         _watch.reset(token)
 
 
-def begin_silence(url: str) -> Silence:
-    """The silence of a server that is being connected to, which is watched from now on."""
+def track_silence(url: str) -> Silence:
+    """Create the :class:`Silence` of a server being connected to, and call the watcher with it."""
     silence = Silence(url)
     _watch.get()(silence)
     return silence

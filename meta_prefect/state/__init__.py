@@ -1,1 +1,1 @@
-"""What stays on the server between deploys: the ledger, saved plans, locks, what was healed."""
+"""State kept on the server between deploys: the ledger, saved plans, locks and the heal log."""

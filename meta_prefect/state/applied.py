@@ -1,4 +1,4 @@
-"""Keeping what was applied last where no retention of runs and artifacts reaches; see :mod:`meta_prefect.plan.applied`."""
+"""Stores what was last applied, out of reach of run and artifact retention; see :mod:`meta_prefect.plan.applied`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from meta_prefect.plan.ledger import HistoryEntry, LedgerPage
 from meta_prefect.server import KeptEntries, PrefectServer
 
 
-async def keep_applied(page: LedgerPage, server: PrefectServer) -> None:
-    """Keep what a page says was written in place of what was kept of those deployments."""
+async def store_applied(page: LedgerPage, server: PrefectServer) -> None:
+    """Replace the stored entries of the deployments that a page says were written."""
     kept = await server.read_kept((page.project,), page.environment)
     replaced = {entry.deployment for entry in page.entries}
     to_write = _affected(kept, replaced)
@@ -32,7 +32,7 @@ async def keep_applied(page: LedgerPage, server: PrefectServer) -> None:
 
 
 def _affected(kept: Sequence[KeptEntries], replaced: Collection[str]) -> list[KeptEntries]:
-    """The variables that are written anew: those that hold something of what is replaced, and the one with most room."""
+    """Return the variables to rewrite: those holding a replaced entry, and the one with the most room."""
     holding = [one for one in kept if any(entry.entry.deployment in replaced for entry in one.entries)]
     others = [one for one in kept if one not in holding]
     known = {entry.entry.deployment for one in holding for entry in one.entries}

@@ -1,4 +1,4 @@
-"""Remembering what was healed when, so that two who disagree about a deployment do not undo each other for ever."""
+"""Remembers what was healed when, so that two deployers in conflict do not undo each other's changes forever."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pydantic import BaseModel, ConfigDict
 
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.markdown import code
-from meta_prefect.interfaces.moments import Moment
 from meta_prefect.interfaces.names import artifact_key
+from meta_prefect.interfaces.times import Moment
 from meta_prefect.plan.soundness import sound_or_named
 from meta_prefect.server import PrefectServer
 
 MOST_HEALS: Final = 3
-"""So often a deployment is healed within an hour."""
+"""How often a deployment may be healed within an hour."""
 
 _WITHIN: Final = timedelta(hours=1)
 _TYPE: Final = "heals"
 
 
 class Heals(BaseModel):
-    """When deployments were healed, by ``flow/deployment``; what is older than an hour is forgotten."""
+    """When deployments were healed, by ``flow/deployment``; entries older than an hour are dropped."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
 
@@ -32,11 +32,11 @@ class Heals(BaseModel):
     at: dict[str, tuple[Moment, ...]] = {}
 
     def may_heal(self, deployment: str, now: datetime) -> bool:
-        """Whether a deployment may be healed once more."""
+        """Return whether a deployment may be healed once more."""
         return len(self._recent(deployment, now)) < MOST_HEALS
 
     def with_heals(self, deployments: Iterable[str], now: datetime) -> Heals:
-        """The same with deployments healed now."""
+        """Return a copy that records the deployments as healed now."""
         at = {name: recent for name in self.at if (recent := self._recent(name, now))}
         at |= {name: (*at.get(name, ()), now) for name in deployments}
         return self.model_copy(update={"at": at})
@@ -50,9 +50,9 @@ def _key(project: str, environment: str) -> str:
 
 
 async def read_heals(project: str, environment: str, server: PrefectServer) -> Heals:
-    """Find out what was healed lately."""
+    """Read the recent heals of a project and environment."""
     nothing = Heals(project=project, environment=environment)
-    # Not `/artifacts/{key}/latest`: that has the time of the first artifact of this key, and the run of the last.
+    # Not `/artifacts/{key}/latest`: it returns the time of the key's first artifact with the run of the last.
     asked: Record = {"artifacts": {"key": {"any_": [_key(project, environment)]}}, "limit": 1, "sort": "CREATED_DESC"}
     stored: list[Record] = await server.post("/artifacts/filter", asked)
     if not stored:
@@ -66,7 +66,7 @@ async def read_heals(project: str, environment: str, server: PrefectServer) -> H
 
 
 async def store_heals(heals: Heals, server: PrefectServer) -> None:
-    """Remember what is healed now."""
+    """Store the heals as a new artifact."""
     names = ", ".join(code(name) for name in heals.at)
     await server.create_artifact(
         {

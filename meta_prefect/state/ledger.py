@@ -1,4 +1,4 @@
-"""Writing the ledger: one page, an artifact, for each run that wrote deployments."""
+"""Writes the ledger: one page, stored as an artifact, per run that wrote deployments."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from meta_prefect.interfaces.api import Api
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.markdown import code, escaped, link
-from meta_prefect.interfaces.places import run_page
+from meta_prefect.interfaces.ui_links import run_page
 from meta_prefect.plan.ledger import ARTIFACT_TYPE, LedgerEntry, LedgerPage, PageHead
 from meta_prefect.plan.outcomes import count_actions
 from meta_prefect.server import PrefectServer
-from meta_prefect.state.applied import keep_applied
+from meta_prefect.state.applied import store_applied
 from meta_prefect.state.sealing_key import share_key
 
-_MOST_NAMED: Final = 3
+_MAX_NAMED: Final = 3
 
 
 class OpenPage:
-    """A page of the ledger that has been begun, and holds what is about to be written.
+    """A ledger page that was begun and holds what is about to be written.
 
     Args:
-        artifact_id: Where it is stored.
+        artifact_id: The id of its artifact.
         page: The page.
         server: The Prefect API.
     """
@@ -51,11 +51,11 @@ class OpenPage:
         return self._page.by
 
     async def close(self, written: Iterable[str], ids: Mapping[str, str] = MappingProxyType({})) -> None:
-        """Note what really was written. A page of a run that wrote nothing is removed.
+        """Record what was actually written. The page of a run that wrote nothing is deleted.
 
         Args:
-            written: The names of deployments.
-            ids: The ids of those that are there since, by name.
+            written: Names of the deployments written.
+            ids: Ids of the deployments that exist since then, by name.
         """
         names = set(written)
         entries = tuple(
@@ -70,16 +70,16 @@ class OpenPage:
                 await self._server.delete(path)
                 return
             await self._server.patch(path, {"data": page.model_dump(mode="json"), "description": _in_words(page)})
-            await keep_applied(page, self._server)
+            await store_applied(page, self._server)
         except ServerError as error:
-            # The work itself is done, and the page says already what was about to be written.
+            # The deploy itself is done, and the page already says what was about to be written.
             _logger().warning("the ledger could not be brought up to date: %s", error)
             return
         _logger().info("recorded in the ledger: %s", _counted(page))
 
 
 def _logger() -> LoggerAdapter[Any] | Logger:
-    """The run's log; where a run has ended already and its page is closed for it, the process's."""
+    """Return the run's logger, or the process's if the run has ended and its page is closed on its behalf."""
     try:
         return get_run_logger()
     except MissingContextError:
@@ -87,10 +87,10 @@ def _logger() -> LoggerAdapter[Any] | Logger:
 
 
 async def begin_page(head: PageHead, entries: Sequence[LedgerEntry], server: PrefectServer) -> OpenPage:
-    """Record what the present run is about to write, before it writes it.
+    """Record what the current run is about to write, before it does.
 
     Args:
-        head: Whose page it is.
+        head: The page's header.
         entries: What is about to be written; not empty.
         server: The Prefect API.
     """
@@ -121,7 +121,7 @@ def _counted(page: LedgerPage) -> str:
 
 
 def _in_words(page: LedgerPage) -> str:
-    """What the page is, for people: the data are for machines."""
+    """Describe the page for people; the data are for machines."""
     commit = f" at commit {code(short_commit(page.commit))}" if page.commit else ""
     verb = "wrote" if page.finished else "was about to write"
     where = f"{escaped(page.project)} in {escaped(page.environment)}"
@@ -133,8 +133,8 @@ def _in_words(page: LedgerPage) -> str:
 
 
 def _named(page: LedgerPage) -> str:
-    """A few deployments each with what was done to it; of many only the counts."""
-    if len(page.entries) > _MOST_NAMED:
+    """Name a few deployments with what happened to each; for many, only the counts."""
+    if len(page.entries) > _MAX_NAMED:
         return _counted(page)
     return "; ".join(
         f"{code(entry.deployment)} {entry.action}{f', version {short_commit(entry.version)}' if entry.version else ''}"
@@ -143,7 +143,7 @@ def _named(page: LedgerPage) -> str:
 
 
 async def who_runs(run_id: str | None, server: Api) -> str:
-    """Who is behind a run: the user who made it or a run that it is part of, else the one who runs this process.
+    """Return who is behind a run: whoever created it or one of its parent runs, else the user of this process.
 
     Returns:
         For example ``nightly (schedule)`` or ``ada@host``.
@@ -155,12 +155,12 @@ async def who_runs(run_id: str | None, server: Api) -> str:
         parent: str | None = run.get("parent_task_run_id")
         outer: Record = (await server.get(f"/task_runs/{parent}") if parent else None) or {}
         run_id = outer.get("flow_run_id")
-    # Not getpass.getuser(), which believes an environment variable.
+    # Not getpass.getuser(), which trusts an environment variable.
     return f"{psutil.Process().username()}@{socket.gethostname()}"
 
 
 def _present_run(run_id: str) -> Record | None:
-    """The run, where it is the present one: what matters of it was known when it began."""
+    """Return the run if it is the current one: the relevant fields were known when it started."""
     context = FlowRunContext.get()
     run = context.flow_run if context is not None else None
     if run is None or str(run.id) != run_id:

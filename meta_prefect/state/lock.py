@@ -1,13 +1,12 @@
-"""Two deploys of one project and environment take turns.
+"""The deploy lock: deploys of the same project and environment take turns.
 
-The lock is a Prefect Variable, created without overwriting, that says who holds it. Prefect's own concurrency slots would free
-a killed holder after a minute at the earliest, and leak when a server that keeps its leases in memory restarts.
+The lock is a Prefect Variable, created without overwrite, that names its holder. Prefect's own concurrency slots would
+release a killed holder after a minute at the earliest, and leak when a server with in-memory leases restarts.
 
-Every release renews its lock every 8 seconds, by changing what it holds. So a lock whose content stays the same for 30 seconds by
-the clock of the process that waits is nobody's, whatever it holds: that of a holder that stands still, of another release, or
-something that was never a lock. Only where a holder's process can be looked at, on the same machine and in the same namespace of
-process ids, does the process itself decide. Anyone who may write variables can hold up deploys; they cannot make a deploy write
-anything else.
+The holder (of any release) renews its lock every 8 seconds by changing the variable. So if the content has not changed for 30
+seconds on the waiting process's clock, the lock is stale: its holder hangs, is a release with another format, or the variable
+was never a lock. Only if the holder's process is visible, on the same machine and in the same PID namespace, is the process
+itself checked instead. Anyone who can write variables can delay deploys, but cannot make a deploy write anything else.
 """
 
 from __future__ import annotations
@@ -37,8 +36,8 @@ from meta_prefect.server import PrefectServer
 RENEWAL_SECONDS = 8
 STALE_SECONDS = 30
 _POLL_SECONDS = 1
-_MOST_REFUSALS = 3
-"""A lock that cannot be made, and is not there either, is refused for another reason."""
+_MAX_REFUSALS = 3
+"""If creating the lock fails this many times and there is still none, it was rejected for another reason."""
 
 _FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
@@ -54,16 +53,16 @@ def _is_printable(text: str) -> str:
 
 
 class Holder(BaseModel):
-    """Who holds a lock.
+    """The holder of a lock.
 
     Attributes:
-        run_id: The holder's flow run; empty where it is none.
-        run_name: Its name, for those who wait.
-        host: The name of the host that it runs on.
-        machine: Where exactly it runs; None for a holder of an earlier release.
-        pid: Its process there.
-        started: When that process started, in seconds since 1970: a pid may be given again.
-        beat: Goes up with each renewal.
+        run_id: The holder's flow run; empty if there is none.
+        run_name: The run's name, shown to those who wait.
+        host: The name of its host.
+        machine: Where exactly it runs; None for a holder from an earlier release.
+        pid: Its process id there.
+        started: When that process started, in seconds since the epoch, because pids are reused.
+        beat: Incremented with each renewal.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
@@ -81,7 +80,7 @@ class Holder(BaseModel):
 
 
 def holder_of(value: Any) -> Holder | None:
-    """Read who holds a lock; None where it holds something else."""
+    """Parse the holder of a lock; None if the variable holds something else."""
     try:
         return Holder.model_validate(value)
     except ValidationError:
@@ -89,7 +88,7 @@ def holder_of(value: Any) -> Holder | None:
 
 
 def ourselves() -> Holder:
-    """This process, as a holder."""
+    """Return this process as a holder."""
     return Holder(
         run_id=str(flow_run.get_id() or ""),
         run_name=str(flow_run.get_name() or "a deploy"),
@@ -104,18 +103,18 @@ def ourselves() -> Holder:
 async def turn(
     server: PrefectServer, project: str, environment: str, *, waiting: Callable[[str], None] = lambda _: None
 ) -> AsyncGenerator[None]:
-    """Wait for our turn to deploy a project to an environment, and hold it.
+    """Wait for our turn to deploy a project to an environment, and hold the lock meanwhile.
 
-    A lock is broken when its holder's run has ended, when its process is gone from here, or when a holder elsewhere has not
-    renewed it for 30 seconds by this process's own clock. A busy server may take longer than that to store a renewal; here the
-    process itself is the better witness.
+    A lock is broken if its holder's run has ended, if its process on this machine is gone, or if a holder elsewhere has not
+    renewed it for 30 seconds on this process's clock. A busy server may take longer than that to store a renewal, so for a
+    local holder its process is the more reliable sign.
 
     Args:
         server: The Prefect API.
-        project: The project. Its present name is enough: a deploy under a former one sees before each write that what it
-            planned has another owner by now, and fails there.
+        project: The project's current name. That is enough: a deploy under a former name notices before each write that the
+            planned deployments have another owner by now, and fails.
         environment: The environment.
-        waiting: Called with the deploy that we wait for.
+        waiting: Called with a description of the deploy being waited for.
     """
     name = artifact_key(f"meta-prefect-lock-{project}-{environment}")
     holder = ourselves()
@@ -130,12 +129,12 @@ async def turn(
         try:
             await server.delete(f"/variables/{variable_id}")
         except ServerError as error:
-            # Our work is done all the same, and the next deploy sees that our run has ended.
+            # Our deploy is done, and the next one sees that our run has ended.
             get_run_logger().warning("the deploy's lock could not be released: %s", error)
 
 
 async def release_lock_of(server: PrefectServer, project: str, environment: str, run_id: str) -> None:
-    """Free the lock that a run held whose process has ended, so that nobody has to find that out."""
+    """Release the lock of a run whose process has ended, so that nobody has to wait for it to become stale."""
     live = await _read(server, artifact_key(f"meta-prefect-lock-{project}-{environment}"))
     holder = holder_of(live["value"]) if live is not None else None
     if live is not None and holder is not None and holder.run_id == run_id:
@@ -143,7 +142,7 @@ async def release_lock_of(server: PrefectServer, project: str, environment: str,
 
 
 async def break_stale_locks(server: PrefectServer, project: str) -> None:
-    """Remove the locks of deploys that were killed, in environments to which nobody deploys any more."""
+    """Remove the locks of killed deploys, including those of environments that are no longer deployed to."""
     prefix = artifact_key(f"meta-prefect-lock-{project}") + "-"
     async for live in server.pages("/variables/filter", {"variables": {"name": {"like_": f"{prefix}%"}}}):
         silent_for = server.now() - datetime.fromisoformat(live["updated"])
@@ -160,10 +159,10 @@ async def _acquire(server: PrefectServer, name: str, holder: Holder, waiting: Ca
         except RefusedError:
             live = await _read(server, name)
             if live is not None and holder_of(live["value"]) == holder:
-                # Ours: it was made by an earlier attempt, of which only the answer was lost.
+                # Ours: created by an earlier attempt whose response was lost.
                 return live["id"]
             refusals += live is None
-            if refusals >= _MOST_REFUSALS:
+            if refusals >= _MAX_REFUSALS:
                 raise
             await _wait_until_free(server, name, waiting)
         else:
@@ -171,7 +170,7 @@ async def _acquire(server: PrefectServer, name: str, holder: Holder, waiting: Ca
 
 
 async def _wait_until_free(server: PrefectServer, name: str, waiting: Callable[[str], None]) -> None:
-    """Wait until the lock is gone, or break it. Reads only, as writes by those who wait would slow down the deploy that runs."""
+    """Wait until the lock is released, or break it. Only reads: writes by waiters would slow down the running deploy."""
     logger = get_run_logger()
     seen: tuple[str, Any] | None = None
     seen_at = time.monotonic()
@@ -182,7 +181,7 @@ async def _wait_until_free(server: PrefectServer, name: str, waiting: Callable[[
         other, silent_for = holder_of(live["value"]), time.monotonic() - seen_at
         if reason := await _why_broken(server, other, silent_for):
             logger.warning("breaking the lock of %s: %s", other or f"the variable {name}", reason)
-            # By its id: a lock that somebody takes meanwhile has another one.
+            # By id: a lock acquired by another process meanwhile has a different one.
             await server.delete(f"/variables/{live['id']}")
             return
         text = f"waiting for {other} to finish" if other is not None else _foreign(name)
@@ -194,7 +193,7 @@ async def _wait_until_free(server: PrefectServer, name: str, waiting: Callable[[
 
 
 def _foreign(name: str) -> str:
-    # What it holds is not shown: it may be anything, a secret too.
+    # The content is not shown: it may be anything, even a secret.
     return (
         f"the variable {name} does not hold a lock of Meta-Prefect; it is removed unless it changes within "
         f"{STALE_SECONDS} seconds; to remove it now: prefect variable unset {name}"
@@ -223,13 +222,13 @@ async def _why_broken(server: PrefectServer, holder: Holder | None, silent_for: 
 
 
 def _can_be_seen(machine: Machine | None) -> bool:
-    """Whether a process id means the same there as here."""
+    """Return whether pids on that machine are meaningful here."""
     here = this_machine()
     return machine == here and bool(here.boot and here.pid_namespace)
 
 
 def _is_known_to_run(holder: Holder) -> bool:
-    """Whether a holder that tells no more than its host's name, as those of earlier releases, is seen to run here."""
+    """Return whether a holder known only by host name (from an earlier release) is seen to run here."""
     is_vague = holder.machine is None or not holder.machine.pid_namespace
     return is_vague and holder.host == socket.gethostname() and _runs(holder)
 
@@ -243,7 +242,7 @@ def _runs(holder: Holder) -> bool:
 
 
 async def _renew(server: PrefectServer, variable_id: str, holder: Holder) -> None:
-    """Show that we are alive. A renewal that fails is tried again; those who wait allow for several."""
+    """Renew the lock. A failed renewal is retried at the next beat; the timeout of those waiting covers several."""
     beat = 0
     while True:
         await asyncio.sleep(RENEWAL_SECONDS)

@@ -1,4 +1,4 @@
-"""Storing when previews expire, and finding those that have."""
+"""Stores when previews expire, and finds expired ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from meta_prefect.state.variables import find_or_create
 
 
 async def keep_preview(project: str, environment: str, length: timedelta, server: PrefectServer) -> Preview:
-    """Note until when a preview is to be there, before anything else of it is written; one that is there goes on."""
+    """Record when a preview expires, before anything else of it is written; extends an existing one."""
     now = server.now()
     preview = Preview(project=project, environment=environment, since=now, expires=now + length)
     body: Record = {"name": preview.variable, "value": preview.model_dump(mode="json"), "tags": [PREVIEW_TAG]}
@@ -29,7 +29,7 @@ async def keep_preview(project: str, environment: str, length: timedelta, server
 
 
 async def read_previews(names: Names, server: PrefectServer) -> list[Preview]:
-    """The previews of a project, by name. What is no sound record is named in the server's ``unsound``."""
+    """Return the previews of a project by name. Invalid records are reported in the server's ``unsound``."""
     found: list[Preview] = []
     async for variable in server.pages("/variables/filter", {"variables": {"tags": {"all_": [PREVIEW_TAG]}}}):
         try:
@@ -44,7 +44,7 @@ async def read_previews(names: Names, server: PrefectServer) -> list[Preview]:
 
 
 async def forget_preview(preview: Preview, server: PrefectServer) -> None:
-    """Remove the record of a preview, once nothing else of it is there."""
+    """Delete the record of a preview once nothing else of it is left."""
     if (found := await server.get(f"/variables/name/{preview.variable}")) is not None:
         await server.delete(f"/variables/{found['id']}")
 

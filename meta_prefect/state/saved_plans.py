@@ -1,4 +1,4 @@
-"""Recording plans on the server, and finding them again."""
+"""Saves plans on the server and finds them again."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from meta_prefect.errors import TargetError
 from meta_prefect.interfaces.commits import short_commit
 from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.interfaces.markdown import code, escaped, link
-from meta_prefect.interfaces.places import run_page
 from meta_prefect.interfaces.tags import Names
+from meta_prefect.interfaces.ui_links import run_page
 from meta_prefect.plan.provenance import Doubt
 from meta_prefect.plan.saved_plan import ARTIFACT_TYPE, DeployOptions, SavedPlan, recorded_key
 from meta_prefect.plan.soundness import sound_or_named
 from meta_prefect.server import PrefectServer
 
 _NEWEST_FIRST: Final = "CREATED_DESC"
-_MOST_PLANS: Final = 10
-"""How many of the last deploys are looked at."""
+_MAX_PLANS: Final = 10
+"""How many of the most recent deploys are searched."""
 
 
 async def store_plan(plan: SavedPlan, server: PrefectServer) -> str:
-    """Record a plan; returns the id of its artifact."""
+    """Save a plan and return the id of its artifact."""
     return await server.create_artifact(
         {
             "type": ARTIFACT_TYPE,
@@ -38,7 +38,7 @@ async def store_plan(plan: SavedPlan, server: PrefectServer) -> str:
 
 
 def _in_words(plan: SavedPlan) -> str:
-    """What it is, for people: the data are for machines."""
+    """Describe the plan for people; the data are for machines."""
     commit = f" at commit {code(short_commit(plan.commit))}" if plan.commit else ""
     where = f"{escaped(plan.project)} in {escaped(plan.environment)}"
     page = f" To read, there is the plan of {link('its run', run_page(plan.run_id))}." if plan.run_id else ""
@@ -46,17 +46,17 @@ def _in_words(plan: SavedPlan) -> str:
 
 
 async def settle_plan(artifact_id: str, plan: SavedPlan, left: Collection[str], server: PrefectServer) -> None:
-    """Note what is left to do of a plan: the deployments that failed, if any."""
+    """Record what is left to do of a plan: the deployments that failed, if any."""
     unsettled = tuple(name for name in plan.unsettled if name in left)
     settled = plan.model_copy(update={"stage": "started" if left else "finished", "unsettled": unsettled})
     await server.patch(f"/artifacts/{artifact_id}", {"data": settled.model_dump(mode="json")})
 
 
 async def read_plan(run_id: str, server: PrefectServer) -> SavedPlan:
-    """Find the plan that a run has made.
+    """Return the plan made by a run.
 
     Raises:
-        TargetError: It has made none that counts, or there is no such run.
+        TargetError: The run made no valid plan, or does not exist.
     """
     hint = "`meta-prefect plan` prints the id to give."
     try:
@@ -75,7 +75,7 @@ async def read_plan(run_id: str, server: PrefectServer) -> SavedPlan:
 
 
 async def plan_of_earlier_attempt(asked: DeployOptions, server: PrefectServer) -> SavedPlan | None:
-    """The plan of this very run, where it has been started before and is retried: it was asked for the same."""
+    """Return the plan of an earlier attempt of the current run, if it is a retry with the same options."""
     run_id = flow_run.get_id()
     if not run_id or not _has_begun_before():
         return None
@@ -84,7 +84,7 @@ async def plan_of_earlier_attempt(asked: DeployOptions, server: PrefectServer) -
 
 
 def _has_begun_before() -> bool:
-    """Whether this run was executed before: it is retried, or goes on after it was suspended, which Prefect does not count."""
+    """Return whether this run was executed before: it is a retry, or resumes a suspension, which Prefect does not count."""
     context = FlowRunContext.get()
     run = context.flow_run if context is not None else None
     paused = run is not None and bool(run.empirical_policy.pause_keys)
@@ -92,24 +92,24 @@ def _has_begun_before() -> bool:
 
 
 async def plan_of_run(run_id: str, server: PrefectServer) -> SavedPlan | None:
-    """The plan that a run has made last; None where it came not that far."""
+    """Return the latest plan made by a run; None if the run did not get that far."""
     return await _newest({"flow_run_id": {"any_": [run_id]}}, server)
 
 
 async def unfinished_plan(project: str, environment: str, server: PrefectServer) -> SavedPlan | None:
-    """The plan of the last deploy of a project to an environment, where something is left of it to do."""
+    """Return the plan of the last deploy of a project to an environment, if part of it is still to be done."""
     about = (project, environment)
     newest = await _newest({"key": {"any_": [recorded_key(project, environment)]}}, server, about=about)
     return newest if newest is not None and newest.stage == "started" else None
 
 
 async def recorded_plans(names: Names, environment: str, server: PrefectServer) -> list[SavedPlan]:
-    """The plans of the last deploys of a project to an environment, newest first."""
+    """Return the plans of the last deploys of a project to an environment, newest first."""
     keys = [recorded_key(name, environment) for name in names]
     found: list[SavedPlan] = []
     async for plan in _counting({"key": {"any_": keys}}, server, about=(names, environment)):
         found.append(plan)
-        if len(found) == _MOST_PLANS:
+        if len(found) == _MAX_PLANS:
             break
     return found
 
@@ -117,16 +117,16 @@ async def recorded_plans(names: Names, environment: str, server: PrefectServer) 
 async def applied_components(
     names: Names, environment: str, wanted: Collection[str], server: PrefectServer
 ) -> dict[str, str]:
-    """Find how the last deploys wanted components that a project needs; only of some of its plans, the newest ones.
+    """Find the components as last applied, from the newest plans that mention them.
 
     Args:
         names: The names of the project.
         environment: The environment.
-        wanted: The components, as ``kind name``.
+        wanted: The components to find, as ``kind name``.
         server: The Prefect API.
 
     Returns:
-        The fingerprint of each that is recorded.
+        The fingerprint of each component found.
     """
     found: dict[str, str] = {}
     looked_at = 0
@@ -135,7 +135,7 @@ async def applied_components(
         if plan.stage == "finished":
             found = {**{key: value for key, value in plan.components.items() if key in wanted}, **found}
         looked_at += 1
-        if looked_at == _MOST_PLANS or found.keys() >= set(wanted):
+        if looked_at == _MAX_PLANS or found.keys() >= set(wanted):
             break
     return found
 
@@ -147,7 +147,7 @@ async def _newest(
     about: tuple[str, str] | None = None,
     doubts: list[Doubt] | None = None,
 ) -> SavedPlan | None:
-    """The newest plan that counts; see :func:`_counting`."""
+    """Return the newest valid plan; see :func:`_counting`."""
     of_project = ((about[0],), about[1]) if about else None
     return await anext(_counting(condition, server, about=of_project, doubts=doubts), None)
 
@@ -159,13 +159,13 @@ async def _counting(
     about: tuple[Names, str] | None = None,
     doubts: list[Doubt] | None = None,
 ) -> AsyncGenerator[SavedPlan]:
-    """The plans that count, newest first.
+    """Yield the valid plans, newest first.
 
     Args:
-        condition: Which artifacts are looked at.
+        condition: The artifact filter.
         server: The Prefect API.
-        about: Take deploys' plans of this project and environment, and no dry run's.
-        doubts: Gets why plans do not count.
+        about: Only deploy plans of this project and environment, no dry runs.
+        doubts: Collects why plans were skipped.
     """
     asked = {"artifacts": {"type": {"any_": [ARTIFACT_TYPE]}, **condition}}
     names = about[0] if about else None

@@ -1,13 +1,13 @@
-"""The key with which secrets are sealed in records: where it is kept, and who makes it.
+"""The key with which secrets are sealed (keyed hashes) in records: where it is stored and when it is created.
 
-It is a Secret block of the server, one for all projects, since all that deploy to a server compare with what others have
-recorded. There it is encrypted, shown to nobody, and read by those who may read the secrets that deployments name. A file of this
-host would not do, as CI and laptops compare the same records; nor would a Prefect Variable, which everybody may read who may read
-a plan.
+It is a Secret block on the server, shared by all projects, because everyone who deploys to a server compares with what others
+recorded. There it is encrypted, never displayed, and readable by those who may read the secrets that deployments reference. A
+local file would not do, because CI and laptops compare the same records; nor would a Prefect Variable, which is readable by
+everyone who may read a plan.
 
-It is made when the first record with a secret in it is left on the server. Whoever may not read or make it deploys all the same:
-secrets are left out of the comparison then. Whoever deletes it lets the next deploy make another one; what was sealed with the
-old one counts as unchanged until it is deployed again.
+It is created when the first record containing a secret is stored. Without permission to read or create it, deploys still
+work, but secrets are left out of the comparison. If it is deleted, the next deploy creates another one; secrets sealed with
+the old key count as unchanged until they are deployed again.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from meta_prefect.redaction import hidden
 from meta_prefect.sealing import has_key, use_key
 
 BLOCK: Final = "meta-prefect-sealing-key"
-"""The name of the block."""
+"""The block's name."""
 
 _TYPE: Final = "/block_types/slug/secret"
 
 
 async def learn_key(server: Api) -> None:
-    """Read the key, where there is one that may be read, and seal with it from now on."""
+    """Read the key, if it exists and may be read, and use it for sealing from now on."""
     found: Record = {}
     with suppress(RefusedError):
         found = await server.get(f"{_TYPE}/block_documents/name/{BLOCK}?include_secrets=true") or {}
@@ -38,7 +38,7 @@ async def learn_key(server: Api) -> None:
 
 
 async def share_key(values: Iterable[Any], server: Api) -> None:
-    """Make sure that there is a key, where there is a secret in what is about to be recorded.
+    """Make sure that a key exists if there is a secret in what is about to be recorded.
 
     Args:
         values: What is about to be recorded.
@@ -48,7 +48,7 @@ async def share_key(values: Iterable[Any], server: Api) -> None:
         return
     await learn_key(server)
     if not has_key():
-        with suppress(RefusedError):  # it may not be made, or somebody else has just made it
+        with suppress(RefusedError):  # creating it is not permitted, or someone else just created it
             await _make(server)
         await learn_key(server)
 
@@ -56,7 +56,7 @@ async def share_key(values: Iterable[Any], server: Api) -> None:
 async def _make(server: Api) -> None:
     kind: Record = await server.get(_TYPE) or {}
     if not kind:
-        # A server that was told to register no blocks when it starts.
+        # A server configured not to register block types on startup.
         await server.post("/block_types/install_system_block_types")
         kind = await server.get(_TYPE)
     schemas: list[Record] = await server.post(

@@ -1,4 +1,4 @@
-"""Prefect Variables that are there once for each name."""
+"""Prefect Variables that exist once per name."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from meta_prefect.server import PrefectServer
 
 
 async def find_or_create(body: Record, server: PrefectServer) -> Record | None:
-    """Create a variable; returns the one that is there instead, if one is.
+    """Create a variable, or return the existing one of that name.
 
     Args:
-        body: What is created: ``name``, ``value`` and ``tags``.
+        body: The variable to create: ``name``, ``value`` and ``tags``.
         server: The Prefect API.
     """
     path = f"/variables/name/{body['name']}"
@@ -20,7 +20,7 @@ async def find_or_create(body: Record, server: PrefectServer) -> Record | None:
         try:
             await server.post("/variables/", body)
         except RefusedError:
-            # Somebody else has just made one, or an earlier attempt did and only its answer was lost.
+            # Someone else just created one, or an earlier attempt did and its response was lost.
             found = await server.get(path)
             if found is None:
                 raise

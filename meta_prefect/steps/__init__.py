@@ -1,1 +1,1 @@
-"""Where pull steps of live deployments look for what has moved; nothing new stands here."""
+"""Old import paths that the pull steps of live deployments use; nothing new belongs here."""

@@ -1,4 +1,4 @@
-"""The pull step that deployments of a project in an image or a folder hold by this name: stored names stay."""
+"""The pull step of deployed projects, under the name that is stored in their deployments."""
 
 from meta_prefect.engine.source import project_source
 

@@ -1,6 +1,6 @@
-"""Testing recipes, builders and projects as values: nothing is deployed, and no server runs unless a test asks for one.
+"""Helpers to test recipes, builders and projects as values, without deploying and, unless requested, without a server.
 
-Everything is loaded when it is first asked for, as pytest imports this package in every environment that has it.
+Everything is loaded lazily, because pytest imports this package in every environment that has it installed.
 """
 
 from __future__ import annotations

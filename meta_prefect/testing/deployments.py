@@ -1,4 +1,4 @@
-"""Deployments as a deploy would write them, without deploying."""
+"""Builds deployments as a deploy would write them, without deploying."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ __all__ = ["ReadyDeployment", "deployment_of", "deployments_of"]
 
 
 class ReadyDeployment(Deployment):
-    """A deployment once all its builders have had their say.
+    """A deployment after all its builders have run.
 
     Attributes:
-        components: What must exist before it is written, each before what requires it.
-        recipe: The name of the recipe that made it; empty where single builders did.
-        variables: What that recipe was told, as JSON.
-        remarks: What else its user is told.
+        components: The components it requires, each before those that require it.
+        recipe: The name of the recipe that made it; empty if made by individual builders.
+        variables: The recipe's variables as JSON.
+        remarks: Further remarks shown to the user.
     """
 
     components: tuple[Any, ...] = Field(default=(), repr=False)
@@ -48,7 +48,7 @@ class ReadyDeployment(Deployment):
     remarks: tuple[str, ...] = ()
 
     def needs(self, kind: type[C]) -> list[C]:
-        """What it needs of one class of components."""
+        """Return the required components of one class."""
         return [one for one in self.components if isinstance(one, kind)]
 
 
@@ -61,24 +61,25 @@ def deployment_of(
     now: datetime | None = None,
     live: Live | None = None,
 ) -> ReadyDeployment:
-    """Make the deployment that a deploy would write; :func:`~meta_prefect.testing.violations_of` holds it against policies.
+    """Build the deployment that a deploy would write; to check policies, see :func:`~meta_prefect.testing.violations_of`.
 
-    Builders that the flow carries come first, as in a deploy; what the builders refuse, and what a deploy checks before its first
-    write, is refused here. Job variables are checked against the template of the deployment's pool where that is known: Prefect's
-    own with what the builders add, or the one of ``live``.
+    Builders attached to the flow apply first, as in a deploy; errors from builders and from a deploy's checks before its
+    first write are raised here too. Job variables are checked against the template of the deployment's pool if it is known:
+    Prefect's own with the builders' additions, or the one from ``live``.
+
 
     Args:
         flow: A flow, or an entrypoint in the folder ``source``.
         builders: A recipe with its variables (``recipe.with_variables(…)``), or builders; the last one overrides.
-        environment: The environment that is deployed to; one that a recipe's variables pin counts instead.
+        environment: The environment to deploy to; one pinned by the recipe's variables takes precedence.
         project: The project that owns it.
-        source: The project's folder; by default that of the flow's file, for an entrypoint the present one.
-        now: The moment of the deploy, with its UTC offset, from which days off are worked out; by default the present one.
-        live: What there is on the server; by default nothing can be said to be missing.
+        source: The project's folder; defaults to that of the flow's file, or to the current one for an entrypoint.
+        now: The time of the deploy, with a UTC offset, from which days off are computed; defaults to the current time.
+        live: The state of the server; by default unknown, so that nothing is reported as missing.
 
     Raises:
-        ValidationFailed: Everything that a deploy would refuse.
-        ConfigurationError: The flow cannot be loaded, or a recipe's function raised.
+        ValidationFailed: All errors that a deploy would report.
+        ConfigurationError: The flow cannot be loaded, or a recipe's function raised an exception.
     """
     entry = _entry(flow, source)
     given = [one for builder in builders for one in flatten(builder)]
@@ -115,12 +116,12 @@ def deployment_of(
 def deployments_of(
     project: Path | str, *, environment: str = "dev", now: datetime | None = None
 ) -> dict[str, ReadyDeployment]:
-    """Make all deployments that a project asks for, by ``flow/deployment``; policies that are in force have had their say.
+    """Build all deployments of a project, by ``flow/deployment``; policies in force have been applied.
 
     Args:
         project: The project's folder, or a file in it.
-        environment: The environment that is deployed to.
-        now: The moment of the deploy, with its UTC offset; by default the present one.
+        environment: The environment to deploy to.
+        now: The time of the deploy, with a UTC offset; defaults to the current time.
 
     Raises:
         ValidationFailed: Everything that is wrong with the project.

@@ -1,4 +1,4 @@
-"""When a schedule fires, as Prefect's server works it out."""
+"""Computes when a schedule starts runs, the way Prefect's server does."""
 
 from __future__ import annotations
 
@@ -22,17 +22,16 @@ def fires_of(
     between: tuple[Moment, Moment],
     now: datetime | None = None,
 ) -> list[datetime]:
-    """List when a schedule starts runs, in order, in its own timezone.
+    """Return when a schedule starts runs, in order, in its own time zone.
 
     Args:
-        schedule: A deployment, of which all schedules count, inactive ones too; a stored schedule; or one as it is written in the
-            project file.
-        between: The first and the last moment; a date means that whole day in the schedule's timezone.
-        now: The moment of the deploy for a schedule that is written down here, from which days off are worked out; by default the
-            first moment.
+        schedule: A deployment, of which all schedules count, including inactive ones; a stored schedule; or one as written in
+            the project file.
+        between: The first and the last moment; a date means that whole day in the schedule's time zone.
+        now: For a schedule as written: the time of the deploy, from which days off are computed; defaults to the first moment.
 
     Raises:
-        ScheduleError: It would be refused by a deploy too.
+        ScheduleError: A deploy would reject it too.
     """
     match schedule:
         case Deployment():

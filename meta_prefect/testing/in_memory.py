@@ -1,4 +1,4 @@
-"""A Prefect API and a host that live in memory: the seam at which components meet the world."""
+"""An in-memory Prefect API and host, for testing components."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class InMemoryHost:
     """A host without processes; see :class:`~meta_prefect.interfaces.api.Host`.
 
     Args:
-        refusal: Why no worker may be started.
+        refusal: Why no worker may be started; None if one may.
 
     Attributes:
         started: The pools for which a worker was started.
-        dies: Whether workers end as soon as they have started.
+        dies: Whether workers exit right after starting.
     """
 
     def __init__(self, refusal: str | None = None) -> None:
@@ -30,40 +30,40 @@ class InMemoryHost:
         self.dies = False
 
     def pool_name(self) -> str:
-        """The host's own pool."""
+        """Return the host's own pool."""
         return "local-pool"
 
     def worker_name(self, pool: str) -> str:
-        """The host's worker of a pool."""
+        """Return the host's worker for a pool."""
         return f"{pool}-worker"
 
     def worker_is_alive(self, pool: str) -> bool:
-        """Whether it was started, and nothing killed it."""
+        """Return whether it was started and has not died."""
         return pool in self.started and not self.dies
 
     def refusal(self) -> str | None:
-        """Why no worker may be started."""
+        """Return why no worker may be started."""
         return self._refusal
 
     async def start_worker(self, pool: str) -> None:
-        """Remember that it was started."""
+        """Record that it was started."""
         self.started.append(pool)
 
     def worker_log(self, pool: str) -> str:
-        """A place."""
+        """Return a fictitious path."""
         return f"/var/log/{pool}.log"
 
 
 class InMemoryApi:
-    """Objects by their paths. What is posted to a collection is stored there under its name, as Prefect does.
+    """Objects by path. An object posted to a collection is stored there under its name, as in Prefect.
 
     Args:
         host: The host; by default one on which workers may be started.
 
     Attributes:
-        objects: What there is.
+        objects: The stored objects.
         workers: The workers that each pool has seen.
-        sent: The writing requests, in order: method, path and body.
+        sent: The write requests, in order: method, path and body.
     """
 
     def __init__(self, host: InMemoryHost | None = None) -> None:
@@ -73,7 +73,7 @@ class InMemoryApi:
         self.sent: list[tuple[str, str, Record]] = []
 
     def now(self) -> datetime:
-        """The time by its clock, which is this host's."""
+        """Return this host's time."""
         return datetime.now(UTC)
 
     async def get(self, path: str) -> Any:
@@ -81,11 +81,11 @@ class InMemoryApi:
         return copy.deepcopy(self.objects.get(self._place(path)))
 
     def _place(self, path: str) -> str:
-        # Of some collections Prefect finds an object by its id under its path, and by its name under another.
+        # In some collections, Prefect looks up objects by id and by name under different paths.
         return path if path in self.objects else path.replace("/name/", "/", 1)
 
     async def post(self, path: str, body: Record | None = None) -> Any:
-        """Create an object, or list those of a collection whatever the filter."""
+        """Create an object, or list a collection's objects, ignoring the filter."""
         if path.endswith("/workers/filter"):
             return self.workers.get(path.split("/")[2], [])
         if path.endswith("/filter"):
@@ -115,5 +115,5 @@ class InMemoryApi:
         self.objects.pop(path, None)
 
     async def base_job_template(self, worker_type: str) -> Record:
-        """Prefect's own job template for a type of worker, as it comes with what is installed here."""
+        """Return Prefect's own job template for a worker type, from the installed packages."""
         return copy.deepcopy(await base_job_template(worker_type, offline=True))

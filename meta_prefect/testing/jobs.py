@@ -1,4 +1,4 @@
-"""What Prefect's own workers would run for a deployment: prepared by their own classes, submitted nowhere."""
+"""Computes what Prefect's own workers would run for a deployment, using their classes but submitting nothing."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ _KEPT: Final = re.compile(r"⟨(prefect\.[^⟩]*)⟩")
 
 
 def job_of(deployment: Deployment, pool: WorkerPool | Record | str | None = None) -> Record:
-    """Prepare what a worker of a pool would run for a deployment, as JSON.
+    """Return what a worker of a pool would run for a deployment, as JSON.
 
-    The identity of the run is always the same, and no setting of this host is in it, so that it may be kept as a snapshot. What
-    blocks and variables hold is known to a run alone: references stand as they are.
+    The result is suitable for snapshots: the run's identity is constant, and no setting of this host is included. References
+    to blocks and variables are left unresolved, because only a run knows their values.
 
     Args:
-        deployment: A deployment, such as :func:`~meta_prefect.testing.deployment_of` gives one.
-        pool: The pool: as a component, as a record with ``type`` and ``base_job_template``, or the type of its workers; by
-            default the one that the deployment's builders ask for.
+        deployment: A deployment, for example from :func:`~meta_prefect.testing.deployment_of`.
+        pool: The pool: a component, a record with ``type`` and ``base_job_template``, or a worker type; defaults to the pool
+            required by the deployment's builders.
 
     Returns:
-        The Job's manifest for ``kubernetes``; ``task_definition`` and ``run_task`` for ``ecs``; the arguments with which a
-        container is created for ``docker``; ``command``, ``env`` and ``working_dir`` for ``process``; for any other type the
-        whole configuration of its worker.
+        For ``kubernetes``, the Job's manifest; for ``ecs``, ``task_definition`` and ``run_task``; for ``docker``, the
+        arguments for creating the container; for ``process``, ``command``, ``env`` and ``working_dir``; for any other type,
+        the worker's complete job configuration.
 
     Raises:
-        ConfigurationError: Nobody knows the pool's template, or the package with its worker is not installed.
+        ConfigurationError: The pool's template is unknown, or the package with its worker is not installed.
     """
     worker_type, template = asyncio.run(_pool(deployment, pool))
     worker = worker_class(worker_type)
@@ -55,22 +55,22 @@ def job_of(deployment: Deployment, pool: WorkerPool | Record | str | None = None
 
 
 def template_of(pool: WorkerPool) -> Record:
-    """The job template that a pool will have: Prefect's own for its type, with what the component adds.
+    """Return the job template that a pool will have: Prefect's own for its type, with the component's additions.
 
     Raises:
-        ConfigurationError: Prefect knows no such type.
+        ConfigurationError: Prefect does not know the type.
     """
     return pool.with_additions(asyncio.run(base_job_template(pool.type, offline=True)))
 
 
 def worker_class(worker_type: str) -> Any:
-    """Prefect's class of workers of a type.
+    """Return Prefect's worker class of a type.
 
     Raises:
-        ConfigurationError: There is none in what is installed here.
+        ConfigurationError: No installed package provides it.
     """
     if worker_type == "process":
-        # Prefect's own. Looking for any other loads every integration that is installed, a second of work.
+        # Prefect's own. Looking up any other type loads all installed integrations, which takes a second.
         from prefect.workers.process import ProcessWorker
 
         return ProcessWorker
@@ -85,14 +85,14 @@ def worker_class(worker_type: str) -> Any:
 
 
 def configuration_of(kind: type[BaseJobConfiguration], template: Record, job_variables: Record) -> Any:
-    """A worker's job configuration for a run of a deployment with these job variables.
+    """Build a worker's job configuration for a run of a deployment with these job variables.
 
     Args:
-        kind: The class of configurations of that worker.
+        kind: The worker's class of job configurations.
         template: The job template of its pool.
-        job_variables: The deployment's.
+        job_variables: The deployment's job variables.
     """
-    no_client: Any = object()  # nothing is left for which the API would be asked
+    no_client: Any = object()  # there is nothing left to request from the API
     values = _mapped(job_variables, lambda text: _REFERENCE.sub(r"⟨\1⟩", text))
     base = _mapped(template, lambda text: _REFERENCE.sub(r"⟨\1⟩", text))
     configuration = asyncio.run(worker_types.on_no_host(kind).from_template_and_values(base, values, client=no_client))
@@ -106,7 +106,7 @@ def _run() -> FlowRun:
 
 
 async def _pool(deployment: Deployment, pool: WorkerPool | Record | str | None) -> tuple[str, Record]:
-    """The type of a pool's workers, and its template."""
+    """Return a pool's worker type and template."""
     match pool:
         case None:
             return await _pool(deployment, _asked_for(deployment))
@@ -133,7 +133,7 @@ def _asked_for(deployment: Deployment) -> WorkerPool:
 
 def _process(worker: Any, configuration: Any) -> Record:
     del worker
-    # Processes inherit the environment of their worker, which is this process here.
+    # Processes inherit their worker's environment, which is this process's here.
     env = {name: value for name, value in configuration.env.items() if os.environ.get(name) != value}
     command = configuration.command.replace(sys.executable, "python")
     return {"command": command, "env": env, "working_dir": configuration.working_dir and str(configuration.working_dir)}
@@ -158,7 +158,7 @@ _SUBMITTED: Final[dict[str, Callable[[Any, Any], Record]]] = {
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:
-    """The same with all its texts changed."""
+    """Apply a function to all texts in a value."""
     if isinstance(value, str):
         return change(value)
     if is_mapping(value):

@@ -1,4 +1,4 @@
-"""What is on a Prefect server, as a value that a test puts together."""
+"""A simulated Prefect server whose contents a test defines."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from meta_prefect.testing.stored import answer_for
 __all__ = ["Live"]
 
 _ELSEWHERE: Final = (BuiltImage, UploadedCode, KubernetesWorker)
-"""Components that are not on the Prefect server: a test writes none of them."""
+"""Components that do not exist on the server, and so are not written here."""
 
 _RELATED: Final = "/automations/related-to/prefect.deployment."
 
 
 class Live(InMemoryApi):
-    """A server on which deployments are as deploys have left them, with what they need.
+    """A server with deployments in the state that deploys left them in, and with the components they require.
 
     Args:
-        deployments: Deployments, such as those of :func:`~meta_prefect.testing.deployment_of`.
-        pools: Work pools that others have made, by name: the type of worker that serves each, or its record with ``type`` and
-            ``base_job_template``. A worker of each is online.
+        deployments: Deployments, for example from :func:`~meta_prefect.testing.deployment_of`.
+        pools: Work pools created by others, by name: the worker type, or a record with ``type`` and ``base_job_template``.
+            Each has a worker online.
         blocks: Saved blocks, as ``<block type>/<name>``.
         variables: The names of Prefect variables.
-        changed: What somebody has changed by hand, by ``flow/deployment``, in the words of Prefect's API.
-        host: The host that deploys.
+        changed: Changes made by hand, by ``flow/deployment``, in the field names of Prefect's API.
+        host: The host that runs the deploy.
     """
 
     is_empty = False
@@ -93,12 +93,12 @@ class Live(InMemoryApi):
         return await super().get(path)
 
     async def read_deployments(self, names: Iterable[tuple[str, str]]) -> dict[str, LiveDeployment]:
-        """Read many deployments at once: those that exist, by ``flow/deployment``."""
+        """Return the existing ones of some deployments, by ``flow/deployment``."""
         wanted = {"/".join(pair) for pair in names}
         return {name: one for name, one in self._deployments.items() if name in wanted}
 
     async def read_owned(self, names: Names, environment: str) -> list[LiveDeployment]:
-        """Read every deployment of a project in an environment, by its tags."""
+        """Return all deployments of a project in an environment, by their tags."""
         owners, word = {*owner_tags(names)}, environment_tag(environment)
         found = self._deployments.values()
         return [one for one in found if word in one.record["tags"] and owners.intersection(one.record["tags"])]
@@ -106,19 +106,19 @@ class Live(InMemoryApi):
     async def read_last_entries(
         self, names: Names, deployments: Iterable[str], *, live: Mapping[str, LiveDeployment]
     ) -> dict[str, HistoryEntry]:
-        """Find nothing: it has no history."""
+        """Return nothing: there is no history."""
         del names, deployments, live
         return {}
 
     async def read_holds(self) -> Mapping[str, StoredHold]:
-        """Find nothing: nobody holds anything."""
+        """Return nothing: there are no holds."""
         return {}
 
     async def known_blocks(self, types: Iterable[str]) -> set[tuple[str, str]]:
-        """Find saved blocks of some types."""
+        """Return the saved blocks of some types."""
         wanted = set(types)
         return {(kind, name) for kind, name in self._blocks if kind in wanted}
 
     async def known_variables(self) -> set[str]:
-        """The names of all Prefect variables."""
+        """Return the names of all Prefect variables."""
         return self._variables

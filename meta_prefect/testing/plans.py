@@ -1,4 +1,4 @@
-"""What a deploy of a project would do, as a value."""
+"""Computes what a deploy of a project would do, as a value."""
 
 from __future__ import annotations
 
@@ -34,24 +34,25 @@ def plan_of(
     prune: bool = False,
     adopt: bool = False,
 ) -> Plan:
-    """Plan a deploy of a project against what there is on a server.
+    """Plan a deploy of a project against a given server state.
 
     Args:
         project: The project's folder, or a file in it.
-        live: What there is, as ``Live(…)``; by default nothing can be said to be missing, and all is to be created.
-        environment: The environment that is deployed to.
-        now: The moment of the deploy, with its UTC offset; by default the present one.
-        prune: Whether what is no longer in the project is deleted.
-        adopt: Whether deployments that nobody manages are taken over.
+        live: The state of the server, as ``Live(…)``; by default unknown, so that nothing is missing and everything is
+            created.
+        environment: The environment to deploy to.
+        now: The time of the deploy, with a UTC offset; defaults to the current time.
+        prune: Whether to delete what is no longer in the project.
+        adopt: Whether to take over deployments that nobody manages.
 
     Raises:
-        ValidationFailed: Everything that a deploy would refuse.
+        ValidationFailed: All errors that a deploy would report.
     """
     return planned(Path(project), environment, now, live, DeployOptions(prune=prune, adopt=adopt)).batch.plan
 
 
 def changes_of(plan: Plan) -> list[str]:
-    """Say in one line each what a plan writes: ``create deployment add/nightly-dev``, ``update work pool team: type``."""
+    """Return a plan's changes, one line each: ``create deployment add/nightly-dev``, ``update work pool team: type``."""
     return list(_changes(plan))
 
 
@@ -65,7 +66,7 @@ def _changes(plan: Plan) -> Iterator[str]:
 def planned(
     path: Path, environment: str, now: datetime | None, live: Live | None, asked: DeployOptions | None = None
 ) -> ProjectPlan:
-    """Plan as the engine does, against what is given.
+    """Plan as the engine does, against a given state.
 
     Raises:
         ValidationFailed: Something is wrong with the project.

@@ -1,6 +1,6 @@
-"""What pytest finds where Meta-Prefect is installed: fixtures, loaded when a test asks for one.
+"""The pytest plugin that is active where Meta-Prefect is installed: fixtures, loaded when a test uses one.
 
-Every name here begins with ``meta_prefect``, as tests of any project meet it.
+All names start with ``meta_prefect``, because the plugin is visible to tests of any project.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ __all__ = ["meta_prefect_server", "meta_prefect_snapshot", "pytest_addoption"]
 _UPDATE = "--meta-prefect-update"
 
 _AT_EXIT = ExitStack()
-# Registered before Prefect is imported, so that it runs after Prefect has sent its last logs and events: a server that is
-# gone by then costs a minute of retries.
+# Registered before Prefect is imported, so that it runs after Prefect has sent its last logs and events: without a server,
+# Prefect would retry for a minute.
 atexit.register(_AT_EXIT.close)
 
 

@@ -1,4 +1,4 @@
-"""A Prefect server in memory, over which our own client works as over a real one."""
+"""An in-memory Prefect server, usable by our own client like a real one."""
 
 from __future__ import annotations
 
@@ -43,21 +43,21 @@ _NEW_DEPLOYMENT: Final[Record] = {
 
 
 class InMemoryServer(PrefectServer):
-    """Holds flows, deployments, work pools, artifacts, variables and runs; what it answers is what a real one does.
+    """Stores flows, deployments, work pools, artifacts, variables and runs, and responds like a real server.
 
-    The same tests run against it and against a real one. It checks nothing that is sent, and has no workers, blocks or
+    The same tests run against it and against a real server. It does not validate requests, and has no workers, blocks or
     automations.
 
     Args:
-        host: The host that deploys.
+        host: The host that runs the deploy.
 
     Attributes:
-        objects: What there is, by collection, such as ``deployments``, and id.
-        sent: The writing requests, in order: method, path and body.
+        objects: The stored objects, by collection (such as ``deployments``) and id.
+        sent: The write requests, in order: method, path and body.
     """
 
     def __init__(self, host: InMemoryHost | None = None) -> None:
-        # No connection: every request ends in the dictionary.
+        # No connection: every request is answered from the dictionary.
         self._host = host or InMemoryHost()
         self._flow_ids = {}
         self.unsound: dict[str, str] = {}
@@ -68,15 +68,15 @@ class InMemoryServer(PrefectServer):
 
     @property
     def url(self) -> str:
-        """No address."""
+        """Empty: there is no URL."""
         return "memory"
 
     def now(self) -> datetime:
-        """The time of this host."""
+        """Return this host's time."""
         return datetime.now(UTC)
 
     async def check(self) -> None:
-        """It always answers."""
+        """Do nothing: it always responds."""
 
     async def _request(self, method: str, path: str, body: Body | None = None, *, missing_is_none: bool = False) -> Any:
         collection, *place = (unquote(part) for part in path.strip("/").split("/"))
@@ -130,7 +130,7 @@ class InMemoryServer(PrefectServer):
         return next(matching, None)
 
     def _add(self, objects: dict[str, Record], body: Record) -> Record:
-        """Store an object; one of a name that there is already is that one, as Prefect does with flows."""
+        """Store an object; if the name exists, return the existing one, as Prefect does for flows."""
         known = (one for one in objects.values() if "name" in body and one.get("name") == body["name"])
         if (found := next(known, None)) is None:
             found = {"id": str(uuid4()), "created": self.now().isoformat(), **body}
@@ -138,7 +138,7 @@ class InMemoryServer(PrefectServer):
         return found
 
     def _deploy(self, body: Record) -> Record:
-        """Create a deployment, or lay it over the one of its flow and name, whose schedules are made anew."""
+        """Create a deployment, or update the one of the same flow and name and recreate its schedules."""
         deployments = self.objects["deployments"]
         same = [one for one in deployments.values() if (one["flow_id"], one["name"]) == (body["flow_id"], body["name"])]
         new = {"id": str(uuid4()), "created": self.now().isoformat(), **copy.deepcopy(_NEW_DEPLOYMENT)}
@@ -179,7 +179,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _holds(one: Record, conditions: Mapping[str, Any]) -> bool:
-    """Whether an object is what a filter asks for."""
+    """Return whether an object matches a filter."""
     for field, operators in conditions.items():
         value: Any = one.get(field)
         if field == "state":
@@ -201,7 +201,7 @@ def _patch_deployment(found: Record, body: Record) -> None:
 
 
 def _patch_schedules(stored: list[Record], bodies: Iterable[Record]) -> None:
-    """Go by the slugs: those that are there are changed or renamed, the others are new, and those not mentioned stay."""
+    """Match schedules by slug: existing ones are changed or renamed, others are created, unmentioned ones are kept."""
     for body in bodies:
         slug = body.get("slug")
         replaced = body.pop("replaces", slug)

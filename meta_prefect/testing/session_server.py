@@ -1,4 +1,4 @@
-"""A real Prefect server for a test session: the one that a first deploy starts, with a PREFECT_HOME of its own."""
+"""A real Prefect server for a test session: the same one a first deploy starts, with its own PREFECT_HOME."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ __all__ = ["session_server"]
 
 @contextmanager
 def session_server(home: Path) -> Generator[LocalServer]:
-    """Run a server on loopback, and let the environment of this process lead to it.
+    """Run a server on loopback, and point this process's environment at it.
 
-    Afterwards the server and the workers that deploys have started for it are stopped, and the environment is as before.
+    On exit, the server and the workers that deploys started for it are stopped, and the environment is restored.
+
 
     Args:
         home: An empty folder for its data.
@@ -42,7 +43,7 @@ def session_server(home: Path) -> Generator[LocalServer]:
 
 
 def _set(values: Mapping[str, str | None]) -> None:
-    """Set variables of the environment, None for no such one, and let Prefect read them."""
+    """Set environment variables (None unsets one) and make Prefect reload its settings."""
     from meta_prefect.prefect_internals.clients import refresh_global_settings_context
 
     for name, value in values.items():

@@ -1,4 +1,4 @@
-"""Values of tests as YAML files that people read and review."""
+"""Snapshots: YAML files with the values of tests, for people to review."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from meta_prefect.testing.deployments import ReadyDeployment
 __all__ = ["UPDATE_OPTION", "Snapshots"]
 
 UPDATE_OPTION: Final = "--meta-prefect-update"
-"""The option of pytest that writes snapshots instead of comparing with them."""
+"""The pytest option that writes snapshots instead of comparing with them."""
 
 _UNREADABLE: Final = ("parameter_openapi_schema", "path")
 
 
 class Snapshots:
-    """Compares values of one test with files that stand in ``snapshots/`` beside it.
+    """Compares values of a test with files in ``snapshots/`` next to it.
 
-    A deployment is there with all that is written of it but its form, a plan with its changes, anything else as JSON; what is
-    empty is left out. Secrets are hidden, and paths in the tests' folder begin with ``<root>``.
+    A deployment is stored with all written fields except its parameter schema, a plan with its changes, anything else as
+    JSON; empty values are omitted. Secrets are hidden, and paths in the tests' folder start with ``<root>``.
 
     Args:
-        file: The file of the test.
-        test: The name of the test.
+        file: The test's file.
+        test: The test's name.
         root: The root folder of the tests.
-        update: Whether files are written.
+        update: Whether to write the files.
     """
 
     def __init__(self, file: Path, test: str, root: Path, *, update: bool) -> None:
@@ -50,11 +50,11 @@ class Snapshots:
         """Compare a value with its snapshot.
 
         Args:
-            value: A deployment, a plan, a job, or anything else that has a JSON form.
-            name: Tells several values of one test apart.
+            value: A deployment, a plan, a job, or anything else with a JSON form.
+            name: Distinguishes several values of one test.
 
         Raises:
-            AssertionError: It differs, or there is no snapshot yet.
+            AssertionError: The value differs, or there is no snapshot yet.
         """
         __tracebackhide__ = True
         file = self._folder / f"{self._test}{f'.{name}' if name else ''}.yaml"
@@ -79,7 +79,7 @@ class Snapshots:
         return "\n".join(yaml_lines(plain if is_mapping(plain) else {"value": plain})) + "\n"
 
     def _shown(self, value: Any) -> Any:
-        """Leave out what is empty, at any depth, but not what is false or 0; and where this folder is."""
+        """Omit empty values at any depth (but not false or 0), and replace the tests' folder in paths."""
         if is_mapping(value):
             pairs = ((key, self._shown(inner)) for key, inner in value.items())
             return {key: inner for key, inner in pairs if inner not in (None, "", [], {})}

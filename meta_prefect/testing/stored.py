@@ -1,4 +1,4 @@
-"""What Prefect's server answers for a deployment that was written to it, rewritten in all the ways in which it rewrites."""
+"""Simulates how Prefect's server returns a deployment after it was written, including every normalization it applies."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from meta_prefect.plan.deployment_record import desired_record
 __all__ = ["STORED_AT", "answer_for", "stored_answer", "stored_schedule"]
 
 STORED_AT: Final = "2026-11-20T12:34:56Z"
-"""The moment at which everything was stored: an interval without an anchor counts from it."""
+"""The time at which everything was stored, from which an interval without an anchor counts."""
 
 
 def answer_for(deployment: Deployment) -> Record:
-    """The item of ``/deployments/filter`` for a deployment that was written to an empty server; a counted version is 1."""
+    """Return the item of ``/deployments/filter`` for a deployment written to an empty server; an incremented version is 1."""
     record = desired_record(deployment)
     if isinstance(deployment.version, VersionRule):
         record["version"] = "1"
@@ -24,13 +24,13 @@ def answer_for(deployment: Deployment) -> Record:
 
 
 def stored_answer(record: Record, flow: str, name: str, **changes: Any) -> Record:
-    """The item of ``/deployments/filter`` for a record that was written.
+    """Return the item of ``/deployments/filter`` for a record that was written.
 
     Args:
         record: The record.
         flow: The flow's name.
         name: The deployment's name.
-        changes: Fields of the answer that differ from what the server would make of it.
+        changes: Fields of the response that deviate from the simulation.
     """
     limit, collision = record.get("concurrency_limit"), record.get("collision_strategy")
     fields: Record = {
@@ -57,7 +57,7 @@ def stored_answer(record: Record, flow: str, name: str, **changes: Any) -> Recor
 
 
 def stored_schedule(rule: Record) -> Record:
-    """A schedule's rule as the server keeps it."""
+    """Return a schedule's rule as the server stores it."""
     rule = dict(rule)
     if "rrule" in rule and "DTSTART" not in rule["rrule"]:
         rule["rrule"] = f"DTSTART:20200101T000000\n{rule['rrule']}"

@@ -1,4 +1,4 @@
-"""What a deployment does against policies."""
+"""Checks a deployment against policies."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ __all__ = ["violations_of"]
 
 
 def violations_of(deployment: Deployment, *policies: Policy | Rule) -> list[Violation]:
-    """Hold a deployment against policies.
+    """Return a deployment's violations of policies.
 
     Args:
-        deployment: A deployment, such as :func:`~meta_prefect.testing.deployment_of` gives one.
-        policies: Policies, alone or with options (``policy.with_options(…)``); none means those that installed packages put into
-            force.
+        deployment: A deployment, for example from :func:`~meta_prefect.testing.deployment_of`.
+        policies: Policies, alone or with options (``policy.with_options(…)``); if empty, those that installed packages put
+            into force.
 
     Raises:
-        PolicyError: A policy does not work, or needs an option.
+        PolicyError: A policy itself failed, or requires an option.
     """
     rules = [one if isinstance(one, Rule) else one.with_options() for one in policies] or installed_rules()
     return list(check(_finished(deployment), rules).violations)

@@ -1,4 +1,4 @@
-"""Where a worker gets a flow's code. Nothing heavier than pydantic is imported with these names."""
+"""Builders that define where a worker gets a flow's code. Importing these names loads nothing heavier than pydantic."""
 
 from meta_prefect.implementations.code.built_image import ImageBuild, built_image
 from meta_prefect.implementations.code.git import git_code

@@ -1,4 +1,4 @@
-"""The Dockerfile of an image for a project that has none."""
+"""Generates a Dockerfile for a project that has none."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import Final
 from meta_prefect.implementations.infra.images import prefect_image
 
 AUTOMATIC: Final = "auto"
-"""What stands in the place of a Dockerfile's path, as in Prefect's ``build_docker_image``."""
+"""The value used instead of a Dockerfile's path, as in Prefect's ``build_docker_image``."""
 
 
 def automatic_dockerfile(context: Path, folder: str) -> str:
-    """The text of a Dockerfile, with the same steps as the one that Prefect's ``build_docker_image`` writes.
+    """Return a Dockerfile with the same steps as the one that Prefect's ``build_docker_image`` generates.
 
-    It begins with Prefect's own image of the versions that deploy, and installs the context's ``requirements.txt`` if it has one.
+    It is based on the Prefect image that matches the versions running the deploy, and installs ``requirements.txt`` if the
+    context has one.
 
     Args:
         context: The folder that is copied into the image.
-        folder: Where in the image; it starts there.
+        folder: Its path in the image, and the working directory.
     """
     requirements = f"{folder}/requirements.txt"
     installed = [f"COPY requirements.txt {requirements}", f"RUN uv pip install -r {requirements}"]

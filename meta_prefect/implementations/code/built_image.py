@@ -1,4 +1,4 @@
-"""Code that a deploy bakes into an image, which it builds and pushes once."""
+"""Code baked into an image that the deploy builds and pushes once."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _check_repository(name: str) -> str:
 
 
 PathInProject = Annotated[str, Field(min_length=1), AfterValidator(_check_path)]
-"""A path within the project's folder."""
+"""A path inside the project's folder."""
 
 
 class ImageBuild(BaseModel):
@@ -80,7 +80,7 @@ class ImageBuild(BaseModel):
         return self
 
     def text(self, source: Path) -> str | None:
-        """The text of the Dockerfile where it is no file of the project in this folder."""
+        """Return the generated Dockerfile, or None if the project has one."""
         if self.dockerfile != AUTOMATIC:
             return None
         return automatic_dockerfile(source / self.context, self.folder or "/opt/prefect/project")
@@ -104,14 +104,14 @@ class built_image(Builder):  # noqa: N801 - used like a function
 
     @property
     def requires(self) -> Iterable[Component]:
-        """The image."""
+        """The image as a component."""
         return (BuiltImage(image=self.image, build=self.build),)
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Let the run use the image.
+        """Make runs use the image.
 
         Raises:
-            ConfigurationError: There is no Dockerfile in the project, or the tag is to be a commit and the folder has none.
+            ConfigurationError: The project has no Dockerfile, or the tag is the commit and the folder has none.
         """
         source = Path(deployment.flow.source)
         folder = source / self.build.context
@@ -132,10 +132,10 @@ class built_image(Builder):  # noqa: N801 - used like a function
 
 
 def image_to_build(image: str | None, build: ImageBuild) -> built_image:
-    """The builder for a recipe's variables ``image`` and ``build``.
+    """Return the builder for a recipe's variables ``image`` and ``build``.
 
     Raises:
-        ValueError: There is no name for the image, or it has a tag.
+        ValueError: The image has no name, or already has a tag.
     """
     if image is None:
         raise ValueError("`build` needs `image`: the image without a tag, such as 'registry.example/shop'")
@@ -143,10 +143,10 @@ def image_to_build(image: str | None, build: ImageBuild) -> built_image:
 
 
 def reference_of(image: str, build: ImageBuild, deployment: Deployment) -> str:
-    """The image with its tag.
+    """Return the image with its tag.
 
     Raises:
-        ConfigurationError: The tag is to be a commit, and the folder has none.
+        ConfigurationError: The tag is the commit, and the folder has none.
     """
     if (pinned := deployment.context.images.get(image)) is not None:
         return pinned
@@ -157,22 +157,22 @@ def reference_of(image: str, build: ImageBuild, deployment: Deployment) -> str:
 
 
 def _tag_of(content: str, build: ImageBuild, source: str) -> str:
-    """Sixteen hex digits that change with the project's files and with what they are built with."""
+    """Return sixteen hex digits that change with the project's files and the build settings."""
     settings = json.dumps(build.model_dump(exclude={"push", "folder"}), sort_keys=True)
     return hashlib.sha256(f"{content}{settings}{build.text(Path(source)) or ''}".encode()).hexdigest()[:16]
 
 
 class BuiltImage(Component):
-    """An image in its registry, with the code of a project.
+    """An image in its registry that contains a project's code.
 
     Attributes:
-        name: The image with its tag, with ``:`` for slashes.
+        name: The image with its tag, with ``:`` instead of slashes.
         image: The image without a tag.
         build: How it is built.
-        reference: The image with its tag; taken from the deployment.
-        source: The project's folder on this host; taken from the deployment.
-        commit: The commit; taken from the deployment.
-        enabled: Whether images are built at all, or made elsewhere (``--no-build``); taken from the deploy.
+        reference: The image with its tag; from the deployment.
+        source: The project's folder on this host; from the deployment.
+        commit: The commit; from the deployment.
+        enabled: False if images are built elsewhere (``--no-build``); from the deploy.
     """
 
     kind: ClassVar[str] = "image"
@@ -192,7 +192,7 @@ class BuiltImage(Component):
         return f"{self.kind} {self.reference or self.image}"
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
-        """Take tag and folder from the deployment."""
+        """Fill in tag and folder from the deployment."""
         del host
         reference = reference_of(self.image, self.build, deployment)
         return self.model_copy(
@@ -206,11 +206,11 @@ class BuiltImage(Component):
         )
 
     def engine(self) -> ImageEngine:
-        """Who builds it."""
+        """Return the engine that builds it."""
         return DockerEngine(str(self))
 
     async def read(self, api: Api) -> Record | None:
-        """Find out whether it is where runs look for it; what speaks against building it is part of the answer."""
+        """Check whether the image is where runs look for it, and if not, whether anything prevents building it."""
         del api
         if not self.enabled:
             return {"digest": None, "elsewhere": True}
@@ -222,26 +222,26 @@ class BuiltImage(Component):
         return None if digest is None else {"digest": digest}
 
     def compare(self, live: Record | None) -> Iterable[FieldChange]:
-        """Need it in its registry.
+        """Require the image in its registry.
 
         Raises:
-            ConfigurationError: It is not there, and no engine could build it.
+            ConfigurationError: It does not exist, and no engine can build it.
         """
         if live is not None and (refusal := live.get("refusal")):
             raise ConfigurationError(refusal, where=str(self), hint=live["hint"])
         return () if live is not None else (FieldChange("reference", ABSENT, self.reference),)
 
     def remarks(self, live: Record | None) -> Iterable[str]:
-        """Say where the image comes from, where it is not built here."""
+        """Tell where the image comes from if it is not built here."""
         del live
         if not self.enabled:
             yield f"{self} is not built (--no-build): it has to be in its registry"
 
     async def write(self, api: Api, live: Record | None) -> None:
-        """Build and push it, and leave its digest as an artifact.
+        """Build and push it, and record its digest as an artifact.
 
         Raises:
-            ConfigurationError: It cannot be built or pushed, or the project changed since it was planned.
+            ConfigurationError: It cannot be built or pushed, or the project has changed since it was planned.
         """
         del live
         if self.build.tag == "content" and not self._is_unchanged():
@@ -262,7 +262,7 @@ class BuiltImage(Component):
         return self.reference.endswith(f":{now}")
 
     def _record(self, digest: str | None) -> Record:
-        """The artifact: which image it was, for ever."""
+        """Build the artifact that permanently records the image."""
         from prefect.runtime import flow_run
 
         facts = {"image": self.reference, "digest": digest, "commit": self.commit}

@@ -1,4 +1,4 @@
-"""The commit that a deploy deploys."""
+"""The commit being deployed."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from meta_prefect.interfaces.deployment import Deployment
 
 _DIRTY: Final = "+dirty"
 _WHOLE: Final = (40, 64)
-"""How long a hash is: SHA-1, or SHA-256."""
+"""Lengths of commit hashes: SHA-1 and SHA-256."""
 
 
 def committed(deployment: Deployment) -> str:
-    """The commit of a deployment's folder, which differs from it in nothing.
+    """Return the commit of a deployment's folder, which must have no changes relative to it.
 
     Raises:
-        ConfigurationError: The folder is at no commit, or differs from it.
+        ConfigurationError: The folder has no commit, or has uncommitted changes.
     """
     commit = deployment.context.commit
     if commit is None:
@@ -36,14 +36,14 @@ def committed(deployment: Deployment) -> str:
 
 
 def whole_commit(commit: str, folder: str) -> str:
-    """The whole hash of a commit: a run fetches it from the repository, which knows no abbreviations.
+    """Return the full hash of a commit: a run fetches it from the repository, which does not resolve abbreviations.
 
     Args:
-        commit: A hash, or its first characters.
-        folder: A folder of a clone that may have the commit.
+        commit: A full or abbreviated hash.
+        folder: A folder of a clone that may contain the commit.
 
     Raises:
-        ConfigurationError: It is abbreviated, and the clone has no such commit, or several.
+        ConfigurationError: It is abbreviated, and the clone has no such commit, or it is ambiguous.
     """
     if len(commit) in _WHOLE:
         return commit

@@ -1,4 +1,4 @@
-"""The files of a project that belong in a copy of it, and a hash of them."""
+"""The files of a project that are part of a copy of it, and their hash."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _NEVER: Final = (
     ".ruff_cache/",
     "node_modules/",
 )
-"""Patterns of what is in no copy of a project, whatever its `.prefectignore` says."""
+"""Patterns that are always excluded from copies of a project, whatever its `.prefectignore` says."""
 
 
 def project_files(root: Path) -> Iterator[Path]:
-    """Yield the files below a folder that its ``.prefectignore`` does not exclude, as paths relative to it, sorted.
+    """Yield the files in a folder that its ``.prefectignore`` does not exclude, as sorted relative paths.
 
-    Left out are also Git's and Python's own folders, virtual environments, symbolic links that lead out of the folder, back to
-    themselves or nowhere, and whatever is no file, such as a named pipe.
+    Also excluded are Git's and Python's own folders, virtual environments, symbolic links that are dangling, cyclic or lead
+    out of the folder, and anything that is not a regular file, such as a named pipe.
     """
     from pathspec import GitIgnoreSpec
 
     ignore_file = root / IGNORE_FILE
     written = _read(ignore_file).decode(errors="replace").splitlines() if os.path.isfile(ignore_file) else []  # noqa: PTH113
-    # Ours come last, so that no `!pattern` brings them back.
+    # Ours come last, so that no `!pattern` re-includes them.
     ignored = GitIgnoreSpec.from_lines([*written, *_NEVER])
     inside = f"{os.path.realpath(root)}/".replace("//", "/")
     for folder, folders, files in os.walk(root):
@@ -49,18 +49,18 @@ def project_files(root: Path) -> Iterator[Path]:
         )
         for name in sorted(files):
             path = here / name
-            real = os.path.realpath(root / path)  # Path.resolve raises where a link leads back to itself
+            real = os.path.realpath(root / path)  # Path.resolve raises for cyclic links
             if not ignored.match_file(path.as_posix()) and real.startswith(inside) and os.path.isfile(real):  # noqa: PTH113
                 yield path
 
 
 @lru_cache(maxsize=8)
 def content_hash(root: str, deploy_id: str) -> str:
-    """Sixteen hex digits that change with the content and names of a project's files.
+    """Return sixteen hex digits that change with the contents and names of a project's files.
 
     Args:
         root: The project's folder.
-        deploy_id: The deploy: within one, the files are read once.
+        deploy_id: The id of the deploy; the result is cached per deploy.
 
     Raises:
         BuilderError: A file cannot be read.

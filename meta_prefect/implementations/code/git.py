@@ -1,4 +1,4 @@
-"""Code that a run clones from a Git repository."""
+"""Code that each run clones from a Git repository."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from meta_prefect.redaction import redacted
 _SCP_LIKE: Final = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^:]+")
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
 _USERS_OF_TOKENS: Final = {"github": "x-access-token", "bitbucket": "x-token-auth"}
-"""The user name that some Git hosts want beside a token; others take any."""
+"""The user name that some Git hosts require with a token; others accept any."""
 
 _BLOCK: Final = re.compile(r"[a-z0-9-]+/[a-z0-9-]+")
 
 
 def check_repository(url: str) -> str:
-    """Refuse what is no address of a Git repository, and addresses that hold a secret."""
+    """Validate the URL of a Git repository, and reject URLs that contain a secret."""
     if redacted(url) != url:
-        # What was written is not shown: it holds a secret.
+        # The value is not shown: it contains a secret.
         raise ValueError(
             "the address of the repository holds a user or password, or a token: name a saved block as `token` instead"
         )
@@ -39,7 +39,7 @@ def check_repository(url: str) -> str:
 
 
 def check_reference(name: str) -> str:
-    """Refuse what is no name of a branch; above all, options of git. Blanks around it are dropped."""
+    """Validate the name of a branch; above all, reject options of git. Surrounding whitespace is removed."""
     name = name.strip()
     if name.startswith("-") or not name or any(mark in name for mark in (" ", "..", "~", "^", ":", "\\")):
         raise ValueError(f"{name!r} is no name of a branch")
@@ -47,14 +47,14 @@ def check_reference(name: str) -> str:
 
 
 def check_commit(commit: str) -> str:
-    """Refuse what is no hash of a commit."""
+    """Validate a commit hash."""
     if _COMMIT.fullmatch(commit) is None:
         raise ValueError(f"{commit!r} is no commit: write its hash")
     return commit
 
 
 def check_folder(folder: str) -> str:
-    """Refuse a folder that leaves the repository."""
+    """Reject a folder outside the repository."""
     if folder.startswith(("/", "-")) or ".." in folder.split("/"):
         raise ValueError(f"{folder!r} leaves the repository: write a path within it")
     return folder.strip("/")
@@ -65,7 +65,7 @@ def _is_within(folder: str, other: str) -> bool:
 
 
 def check_token(reference: str) -> str:
-    """Refuse a secret that is written down instead of named."""
+    """Reject a literal secret where a reference to one is expected."""
     if _BLOCK.fullmatch(reference) is None:
         raise ValueError(
             "a token is named, never written down: give a saved block as '<block type>/<name>', such as 'secret/git'"
@@ -73,13 +73,13 @@ def check_token(reference: str) -> str:
     return reference
 
 
-def opened_by(token: str | None, repository: str, user: str | None = None) -> Record:
-    """The argument by which Prefect's step opens a private repository: a reference to a saved block, resolved in the run.
+def credentials_argument(token: str | None, repository: str, user: str | None = None) -> Record:
+    """Return the argument with which Prefect's step authenticates: a reference to a saved block, resolved in the run.
 
     Args:
-        token: The block as ``<block type>/<name>``; None where none is needed.
-        repository: The repository's address.
-        user: The user that goes with a token in a secret block; None takes what the host is known to want.
+        token: The block as ``<block type>/<name>``; None if none is needed.
+        repository: The repository's URL.
+        user: The user that belongs to a token in a secret block; None for the host's usual one.
     """
     if token is None:
         return {}
@@ -87,7 +87,7 @@ def opened_by(token: str | None, repository: str, user: str | None = None) -> Re
     reference = "{{ prefect.blocks." + f"{block_type}.{name}" + " }}"
     if block_type != "secret":
         return {"credentials": reference}
-    # Without a user Git takes the token for one, and asks for a password that nobody is there to type.
+    # Without a user, Git takes the token for one and prompts for a password.
     host = urlsplit(repository).hostname or ""
     known = user or next((user for part, user in _USERS_OF_TOKENS.items() if part in host), "oauth2")
     return {"credentials": {"username": known, "access_token": reference}}
@@ -96,16 +96,22 @@ def opened_by(token: str | None, repository: str, user: str | None = None) -> Re
 def clone_steps(
     clone: Record, *, token: str | None = None, user: str | None = None, folder: str = ""
 ) -> list[dict[str, Any]]:
-    """The pull steps that clone a repository and start in a folder of it.
+    """Return the pull steps that clone a repository and enter a folder of it.
 
     Args:
         clone: Arguments of Prefect's step ``git_clone``.
-        token: The saved block that opens a private repository.
-        user: The user that goes with a token in a secret block.
+        token: The saved block with credentials for a private repository.
+        user: The user that belongs to a token in a secret block.
         folder: The project's folder in the repository.
     """
     steps: list[dict[str, Any]] = [
-        {"prefect.deployments.steps.git_clone": {"id": "clone", **clone, **opened_by(token, clone["repository"], user)}}
+        {
+            "prefect.deployments.steps.git_clone": {
+                "id": "clone",
+                **clone,
+                **credentials_argument(token, clone["repository"], user),
+            }
+        }
     ]
     if folder:
         directory = "{{ clone.directory }}/" + folder
@@ -114,7 +120,7 @@ def clone_steps(
 
 
 def _folder_in_repository(folder: str) -> str:
-    """The way from the top of a repository to a folder of it; empty outside of one."""
+    """Return a folder's path relative to the root of its repository; empty outside a repository."""
     place = Path(folder)
     top = next((one for one in (place, *place.parents) if (one / ".git").exists()), place)
     return "" if top == place else place.relative_to(top).as_posix()
@@ -164,14 +170,14 @@ class git_code(Builder):  # noqa: N801 - used like a function
 
     @property
     def requires(self) -> list[Component]:
-        """The saved block that opens the repository."""
+        """The saved block with the credentials."""
         return [] if self.token is None else [SavedCredentials.of(self.token)]
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Let each run clone the repository.
+        """Make each run clone the repository.
 
         Raises:
-            ConfigurationError: The commit to run is not known, is abbreviated and not here, or the folder has changed since.
+            ConfigurationError: The commit is unknown, is abbreviated and not available here, or the folder has changed since.
         """
         clone: Record = {"repository": self.repository}
         if self.branch is not None:

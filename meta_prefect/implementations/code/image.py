@@ -1,4 +1,4 @@
-"""Code that is in the image that runs."""
+"""Code that is already in the image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class image_code(Builder):  # noqa: N801 - used like a function
     directory: str = Field(default=".", min_length=1)
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Let the run start in that folder."""
+        """Make runs start in that folder."""
         step = {"prefect.deployments.steps.set_working_directory": {"directory": self.directory}}
         deployment.pull_steps = [step]
         return deployment

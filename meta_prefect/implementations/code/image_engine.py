@@ -1,4 +1,4 @@
-"""Building and pushing images with the Docker engine of this host, through Prefect. Errors are told in our own words."""
+"""Builds and pushes images with this host's Docker engine, through Prefect, and translates its errors."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _DIGEST: Final = re.compile(r"digest: (sha256:[0-9a-f]{64})")
 
 @dataclass(frozen=True, slots=True)
 class BuildSpec:
-    """What an image is built from.
+    """The inputs of an image build.
 
     Attributes:
-        context: The folder whose files may be copied into it.
+        context: The folder whose files can be copied into the image.
         dockerfile: The Dockerfile, relative to the context.
         arguments: Values of the Dockerfile's ``ARG``.
-        target: The stage to build; None means the last one.
-        platform: For which platform, such as ``linux/amd64``; None means the engine's own.
-        text: The Dockerfile's text where it is no file; None where it is.
+        target: The stage to build; None for the last one.
+        platform: The target platform, such as ``linux/amd64``; None for the engine's own.
+        text: The generated Dockerfile; None if it is a file.
     """
 
     context: Path
@@ -45,18 +45,18 @@ class BuildSpec:
 
 
 class ImageEngine(Protocol):
-    """What a deploy needs of an engine that builds images."""
+    """The operations that a deploy needs from an image build engine."""
 
     async def pushed(self, reference: str) -> str | None:
-        """The digest of an image in its registry; None where it is not there."""
+        """Return the digest of an image in its registry; None if it is not there."""
         ...
 
     async def built(self, reference: str) -> str | None:
-        """The id of an image that the engine has itself; None where it has none."""
+        """Return the id of an image in the engine's local store; None if it is not there."""
         ...
 
     async def holding(self, reference: str, paths: Iterable[str]) -> frozenset[str] | None:
-        """Which of these files an image has that the engine has itself; None where it has no such image."""
+        """Return which of the files exist in a local image; None if there is no such image."""
         ...
 
     async def build(self, reference: str, recipe: BuildSpec) -> None:
@@ -64,16 +64,16 @@ class ImageEngine(Protocol):
         ...
 
     async def push(self, reference: str) -> str | None:
-        """Push an image; returns its digest in the registry, where the engine tells it."""
+        """Push an image; return its digest in the registry, if the engine reports it."""
         ...
 
 
 @contextmanager
 def _sent_of(recipe: BuildSpec) -> Generator[dict[str, Any]]:
-    """Which files are sent to the engine, and which of them is the Dockerfile.
+    """Yield the build arguments that name the files sent to the engine and the Dockerfile among them.
 
-    One that is no file joins the others in the archive. Left to the SDK, its text would be sent as a second name, the one that
-    Podman takes.
+    A generated Dockerfile is added to the archive with the other files. If left to the SDK, its text would be sent under a
+    second name, the one that Podman uses.
     """
     if recipe.text is None:
         yield {"context": recipe.context, "dockerfile": recipe.dockerfile}
@@ -86,35 +86,35 @@ def _sent_of(recipe: BuildSpec) -> Generator[dict[str, Any]]:
 
 
 class DockerEngine:
-    """The Docker engine that the environment names (``DOCKER_HOST``), or the local one.
+    """The Docker engine given by the environment (``DOCKER_HOST``), or the local one.
 
     Args:
-        where: What is meant in errors.
+        where: The location named in error messages.
     """
 
     def __init__(self, where: str) -> None:
         self._where = where
 
     async def pushed(self, reference: str) -> str | None:
-        """The digest of an image in its registry; None where it is not there.
+        """Return the digest of an image in its registry; None if it is not there.
 
         Raises:
-            ProcessError: No engine answers.
+            ProcessError: The engine does not respond.
         """
 
         def ask() -> str | None:
             with docker_sdk.docker_client() as client:
-                # where it may not be read with these credentials, it is built and pushed too
+                # if these credentials may not read it, it is built and pushed as well
                 data = docker_sdk.unless("APIError", lambda: client.images.get_registry_data(reference))
                 return None if data is None else data.id
 
         return await self._run(ask, "asked for")
 
     async def built(self, reference: str) -> str | None:
-        """The id of an image that the engine has itself; None where it has none.
+        """Return the id of an image in the engine's local store; None if it is not there.
 
         Raises:
-            ProcessError: No engine answers.
+            ProcessError: The engine does not respond.
         """
 
         def ask() -> str | None:
@@ -125,14 +125,14 @@ class DockerEngine:
         return await self._run(ask, "asked for")
 
     async def holding(self, reference: str, paths: Iterable[str]) -> frozenset[str] | None:
-        """Which of these files an image has that the engine has itself; None where it has no such image. Nothing is run.
+        """Return which of the files exist in a local image, without running it; None if there is no such image.
 
         Args:
             reference: The image.
-            paths: The files; a relative path starts in the folder in which the image starts.
+            paths: The files; relative paths are resolved from the image's working directory.
 
         Raises:
-            ProcessError: No engine answers.
+            ProcessError: The engine does not respond.
         """
 
         def look() -> frozenset[str] | None:
@@ -141,7 +141,7 @@ class DockerEngine:
                 if image is None:
                     return None
                 folder = image.attrs["Config"].get("WorkingDir") or "/"
-                # It is never started, and only there to be looked into.
+                # Never started, only inspected.
                 container = client.containers.create(reference, command=["-"])
                 try:
                     return frozenset(path for path in paths if _is_in(container, posixpath.join(folder, path)))
@@ -154,8 +154,8 @@ class DockerEngine:
         """Build an image.
 
         Raises:
-            ProcessError: No engine answers.
-            ConfigurationError: The Dockerfile cannot be built; the message ends with what the engine said.
+            ProcessError: The engine does not respond.
+            ConfigurationError: The build failed; the message ends with the engine's output.
         """
         output = _LastLines()
 
@@ -174,17 +174,17 @@ class DockerEngine:
         await self._run(make, "built", output)
 
     async def push(self, reference: str) -> str | None:
-        """Push an image; returns its digest in the registry, where the engine tells it.
+        """Push an image; return its digest in the registry, if the engine reports it.
 
         Raises:
-            ProcessError: No engine answers.
-            ConfigurationError: The registry refuses.
+            ProcessError: The engine does not respond.
+            ConfigurationError: The registry rejects the push.
         """
         output = _LastLines()
 
         def send() -> str | None:
             self._image(reference, stream_progress_to=output).push()
-            # The engine's last word; what it keeps of the image itself may be of before it was compressed.
+            # The last digest in the output; what the engine stores for the image may predate compression.
             found = [match[1] for line in output.lines if (match := _DIGEST.search(line))]
             return found[-1] if found else None
 
@@ -195,11 +195,11 @@ class DockerEngine:
 
         repository, _, tag = reference.rpartition(":")
         image = DockerImage(name=repository, tag=tag, **options)
-        image.name = repository  # Prefect puts a namespace of its settings before names that have none
+        image.name = repository  # Prefect prefixes a name without a namespace with one from its settings
         return image
 
     async def _run(self, call: Callable[[], T], what: str, output: _LastLines | None = None) -> T:
-        """Run a blocking call in a thread and translate what it raises."""
+        """Run a blocking call in a thread and translate its exceptions."""
         import anyio.to_thread
 
         dockerutils = docker_sdk.dockerutils()
@@ -214,7 +214,7 @@ class DockerEngine:
         except Exception as error:
             if not isinstance(error, RuntimeError) and not docker_sdk.is_of_docker(error, "DockerException"):
                 raise
-            # Prefect says "Docker is not running" of whatever the SDK raises; the cause says what it was.
+            # Prefect says "Docker is not running" for any SDK error; the cause has the details.
             cause = error.__cause__ or error
             if "connection" not in str(cause).lower() and not isinstance(error, RuntimeError):
                 raise self._refused(what, str(cause), None) from error
@@ -237,12 +237,12 @@ def _is_in(container: Any, path: str) -> bool:
 
 
 class _LastLines(io.TextIOBase):
-    """Keeps the last lines of what an engine writes."""
+    """Keeps the last lines of the engine's output."""
 
     def __init__(self) -> None:
         self.lines: deque[str] = deque(maxlen=_LINES_OF_AN_ERROR)
 
     def write(self, text: str, /) -> int:
-        """Take some text."""
+        """Append text."""
         self.lines.extend(line for line in text.splitlines() if line.strip())
         return len(text)

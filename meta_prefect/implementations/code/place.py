@@ -1,4 +1,4 @@
-"""Where the code of a deployment comes from, as an entry of a project file says it."""
+"""The ``code`` variable of an entry: where a deployment's code comes from."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Code(BaseModel):
         return self
 
     def builder(self) -> FlowBuilderInterface:
-        """The builder that brings the code from there."""
+        """Return the builder that fetches the code from there."""
         if self.image is not None:
             return image_code(directory=self.image)
         if self.s3 is not None:
@@ -107,10 +107,10 @@ class project_code(Builder):  # noqa: N801 - used like a function
     place: Literal["local", "git"]
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Let the run start there.
+        """Make the run start there.
 
         Raises:
-            ConfigurationError: There is no such place.
+            ConfigurationError: The place does not exist.
         """
         fetched = deployment.context.origin
         if self.place == "git" and fetched is None:

@@ -1,4 +1,4 @@
-"""From where a deployer that runs in Prefect gets the project: fixed when it is deployed, whatever a run is asked."""
+"""Where a bootstrapped deployer gets the project: fixed at bootstrap, and not changeable by a run."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class ProjectSource(BaseModel):
         return f"{code(self.repository)}{at}{f', folder {code(self.subfolder)}' if self.subfolder else ''}"
 
     def may_name(self, revision: str) -> bool:
-        """Whether a run may ask for a branch or commit."""
+        """Return whether a run may request a branch or commit."""
         return revision == self.revision or any(fnmatchcase(revision, pattern) for pattern in self.revisions)
 
 
@@ -84,11 +84,11 @@ class project_source(Builder):  # noqa: N801 - used like a function
 
     @property
     def requires(self) -> list[Component]:
-        """The saved block that opens the repository."""
+        """The saved block with the credentials."""
         return [] if self.source.token is None else [SavedCredentials.of(self.source.token)]
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Set the pull step, and say in the description where the project comes from."""
+        """Set the pull step, and mention the project's source in the description."""
         source = self.source.model_dump(exclude_none=True, mode="json")
         given: dict[str, Any] = {"source": source}
         if self.fetch:

@@ -1,4 +1,4 @@
-"""What a worker does before each run, beside bringing the code: Prefect's own steps, and anybody's."""
+"""Builders for additional pull steps that a worker performs before each run: Prefect's own or custom ones."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from meta_prefect.interfaces.pull_steps import (
     RUNS_SCRIPT,
     PullStep,
     behind,
-    brings_code,
+    fetches_code,
 )
 from meta_prefect.interfaces.short_forms import one_or_many
 
 Steps = Annotated[tuple[Step, ...], BeforeValidator(one_or_many)]
-"""Pull steps, as in the ``pull`` section of a ``prefect.yaml``; one may be written without its list."""
+"""Pull steps, as in the ``pull`` section of a ``prefect.yaml``; a single one may be written without a list."""
 
 
 def _with_steps(deployment: Deployment, steps: list[PullStep], *, instead: bool = False) -> Deployment:
-    """Add steps: behind the code where an inner builder has brought it, else as that or behind what an outer builder says.
+    """Add steps after those of an inner builder that fetch the code; otherwise use them as such, or after an outer builder's.
 
     Raises:
-        ConfigurationError: A step is none, takes other inputs or holds a secret; or two have one id.
+        ConfigurationError: A step is invalid, has unknown inputs or contains a secret; or two steps have the same id.
     """
     deployment.notes = [*deployment.notes, *check_steps(steps)]
-    whole = not steps or any(map(brings_code, steps))
+    whole = not steps or any(map(fetches_code, steps))
     if whole or deployment.pull_steps:
         deployment.pull_steps = behind([] if whole and instead else deployment.pull_steps, steps)
     else:
@@ -57,14 +57,14 @@ class pull_steps(Builder):  # noqa: N801 - used like a function
     instead: bool = False
 
     def __init__(self, steps: Any = None, /, **data: Any) -> None:
-        # The steps may be given without their name.
+        # The steps may be passed as a positional argument.
         super().__init__(**({} if steps is None else {"steps": steps}), **data)
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
         """Add the steps.
 
         Raises:
-            ConfigurationError: A step is none, takes other inputs or holds a secret; or two have one id.
+            ConfigurationError: A step is invalid, has unknown inputs or contains a secret; or two steps have the same id.
         """
         return _with_steps(deployment, [dict(step) for step in self.steps], instead=self.instead)
 
@@ -81,7 +81,7 @@ class pip_requirements(Builder):  # noqa: N801 - used like a function
     file: str = Field(default="requirements.txt", min_length=1)
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Add the step, and say where the file is not here."""
+        """Add the step, and note if the file does not exist here."""
         if "{{" not in self.file and not (Path(deployment.flow.source) / self.file).is_file():
             deployment.notes = [*deployment.notes, f"there is no {self.file} in the project's folder"]
         inputs = {"directory": CODE_FOLDER, "requirements_file": self.file}
@@ -111,7 +111,7 @@ class shell_script(Builder):  # noqa: N801 - used like a function
         """Add the step.
 
         Raises:
-            ConfigurationError: It holds a secret, or a step before it has its id.
+            ConfigurationError: It contains a secret, or an earlier step has the same id.
         """
         place = self.directory or ""
         inputs: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Code that a deploy uploads to an S3 store, and that each run downloads from there."""
+"""Code that the deploy uploads to an S3 store and each run downloads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, diffe
 
 
 def folder_of(path: str, deployment: Deployment) -> str:
-    """Where a deployment's code is in the bucket: under project, environment and content, so that no run's code changes."""
+    """Return a deployment's folder in the bucket: by project, environment and content, so that uploaded code never changes."""
     content = content_hash(deployment.flow.source, deployment.context.deploy_id)
     return "/".join(part for part in (path, deployment.context.project, deployment.environment, content) if part)
 
@@ -61,11 +61,11 @@ class s3_code(Builder):  # noqa: N801 - used like a function
 
     @property
     def requires(self) -> Iterable[Component]:
-        """The upload."""
+        """The upload as a component."""
         return (UploadedCode(bucket=self.bucket, path=self.path, credentials=self.credentials),)
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Let each run download the project."""
+        """Make each run download the project."""
         pull: Record = {"bucket": self.bucket, "folder": folder_of(self.path, deployment)}
         if self.credentials is not None:
             pull["credentials"] = "{{ prefect.blocks." + self.credentials.replace("/", ".") + " }}"
@@ -77,12 +77,12 @@ class UploadedCode(Component):
     """A project's files in an S3 store.
 
     Attributes:
-        name: Bucket and folder, with ``:`` for slashes.
+        name: Bucket and folder, with ``:`` instead of slashes.
         bucket: The bucket.
-        path: The path under which projects are kept.
-        credentials: ``<block type>/<name>``; None means what the surroundings offer.
-        folder: Where the files are in the bucket; taken from the deployment.
-        source: The project's folder on this host; taken from the deployment.
+        path: The path under which projects are stored.
+        credentials: ``<block type>/<name>``; None to use ambient credentials.
+        folder: The files' folder in the bucket; from the deployment.
+        source: The project's folder on this host; from the deployment.
     """
 
     kind: ClassVar[str] = "uploaded code"
@@ -95,11 +95,11 @@ class UploadedCode(Component):
 
     @property
     def requires(self) -> Iterable[Component]:
-        """The saved credentials."""
+        """The saved credentials block."""
         return () if self.credentials is None else (SavedCredentials.of(self.credentials),)
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
-        """Take the content from the deployment."""
+        """Fill in folder and source from the deployment."""
         del host
         folder = folder_of(self.path, deployment)
         name = f"{self.bucket}:{folder.replace('/', ':')}"
@@ -109,19 +109,19 @@ class UploadedCode(Component):
         return S3Store(bucket=self.bucket, credentials=self.credentials, where=str(self))
 
     async def read(self, api: Api) -> Record | None:
-        """Find out whether all files are there; what speaks against it is part of the answer."""
+        """Check whether all files are uploaded, and if not, whether anything prevents it."""
         if self.credentials is not None and await SavedCredentials.of(self.credentials).read(api) is None:
-            return {"complete": True}  # the credentials' own component says that they are missing
+            return {"complete": True}  # the credentials' component reports that they are missing
         try:
             return {"complete": True} if await self._store().holds(self.folder) else None
         except ConfigurationError as refusal:
             return {"complete": False, "refusal": refusal.message, "hint": refusal.hint}
 
     def compare(self, live: Record | None) -> Iterable[FieldChange]:
-        """Need the files of this content; they never change once they are there.
+        """Require the files of this content, which never change once uploaded.
 
         Raises:
-            ConfigurationError: The store refuses, or has no such bucket.
+            ConfigurationError: The store denies access, or the bucket does not exist.
         """
         if live is not None and (refusal := live.get("refusal")):
             raise ConfigurationError(refusal, where=str(self), hint=live["hint"])
@@ -131,7 +131,7 @@ class UploadedCode(Component):
         """Upload the files.
 
         Raises:
-            ConfigurationError: The store refuses, or the project changed since it was planned.
+            ConfigurationError: The store denies access, or the project has changed since it was planned.
         """
         del api, live
         if content_hash.__wrapped__(self.source, "") != self.folder.rpartition("/")[2]:

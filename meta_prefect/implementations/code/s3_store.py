@@ -1,4 +1,4 @@
-"""An S3 store as a deploy uses it: is a project there, and put it there. Errors are told in our own words."""
+"""The S3 operations that a deploy needs: check whether a project is uploaded, and upload it. Translates boto3's errors."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from meta_prefect.implementations.saved_blocks import load_block
 T = TypeVar("T")
 
 _MARK: Final = ".complete"
-"""Ends the name of the object, beside a project's folder, that says that all of its files are there."""
+"""Suffix of the marker object, next to a project's folder, that says the upload is complete."""
 
 
 @dataclass(frozen=True, slots=True)
 class S3Store:
-    """A bucket and what opens it.
+    """A bucket and its credentials.
 
     Attributes:
         bucket: The bucket.
-        credentials: ``<block type>/<name>`` of a saved block; None means what the surroundings offer.
-        where: What is meant in errors.
+        credentials: ``<block type>/<name>`` of a saved block; None to use ambient credentials.
+        where: The location named in error messages.
     """
 
     bucket: str
@@ -33,11 +33,11 @@ class S3Store:
     where: str
 
     async def holds(self, folder: str) -> bool:
-        """Whether all files of a folder have been uploaded.
+        """Return whether all files of a folder were uploaded.
 
         Raises:
-            ConfigurationError: The store refuses, or has no such bucket.
-            UnreachableError: The store does not answer.
+            ConfigurationError: The store denies access, or the bucket does not exist.
+            UnreachableError: The store does not respond.
         """
         client = await self._client()
 
@@ -48,11 +48,11 @@ class S3Store:
         return await self._ask(look, "read")
 
     async def put(self, source: Path, folder: str) -> None:
-        """Upload a project's files, and then the mark that says so.
+        """Upload a project's files, and then the completion marker.
 
         Raises:
-            ConfigurationError: The store refuses, or has no such bucket.
-            UnreachableError: The store does not answer.
+            ConfigurationError: The store denies access, or the bucket does not exist.
+            UnreachableError: The store does not respond.
         """
         client = await self._client()
 
@@ -76,7 +76,7 @@ class S3Store:
         return cast("Any", block).get_client("s3")
 
     async def _ask(self, call: Callable[[], T], what: str) -> T:
-        """Run a blocking call of boto3's in a thread and translate what it raises."""
+        """Run a blocking call of boto3 in a thread and translate its exceptions."""
         import anyio.to_thread
         from boto3.exceptions import S3UploadFailedError  # pyright: ignore[reportMissingTypeStubs]
         from botocore.exceptions import BotoCoreError, ClientError  # pyright: ignore[reportMissingTypeStubs]
@@ -127,5 +127,5 @@ class S3Store:
 
 
 async def upload(store: S3Store, source: str, folder: str) -> None:
-    """Upload a project's files to a folder of a store. Raises as :meth:`S3Store.put`."""
+    """Upload a project's files to a folder of a store; raises the errors of :meth:`S3Store.put`."""
     await store.put(Path(source), folder)

@@ -1,7 +1,7 @@
-"""How a run gets the project's code where nothing else is said: one rule for every place in which flows run.
+"""The default code source, the same for every infrastructure.
 
-What the entry says (``code:``) counts first, then a builder on the flow, then the repository from which a deployer has fetched
-the project, then what is usual where the flow runs: the image of a container, the project's folder of a process.
+In order of precedence: the entry's ``code:``, a builder on the flow, the repository from which a deployer fetched the
+project, and finally the infrastructure's default: the image of a container, or the project's folder for a process.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from meta_prefect.implementations.code.git import clone_steps
 from meta_prefect.interfaces.deployment import Deployment
 
 CODE_IN_IMAGE: Final = [{"prefect.deployments.steps.set_working_directory": {"directory": "."}}]
-"""The pull step of code that is in the image, in the folder in which the image starts."""
+"""The pull step for code that is in the image's working directory."""
 
 
-def bring_code(deployment: Deployment, *, in_image: bool) -> None:
-    """Let a run get its code where no builder has said so yet.
+def set_code_source(deployment: Deployment, *, in_image: bool) -> None:
+    """Set the pull steps, unless a builder has done so already.
 
     Args:
         deployment: The deployment.
-        in_image: Whether it runs in an image that has the code, unless something else brings it.
+        in_image: Whether it runs in an image that contains the code by default.
     """
     if deployment.pull_steps:
         return
@@ -37,19 +37,19 @@ def bring_code(deployment: Deployment, *, in_image: bool) -> None:
 
 
 def code_in_image() -> list[dict[str, Any]]:
-    """The pull steps of code that is in the image."""
+    """Return the pull steps for code that is in the image."""
     return [dict(step) for step in CODE_IN_IMAGE]
 
 
 def folder_steps(deployment: Deployment) -> list[dict[str, Any]]:
-    """The pull steps that lead to the project's folder, on the host that deploys and on each that has it in the same place."""
+    """Return the pull steps that enter the project's folder, on this host or any other that has it at the same path."""
     return [{"prefect.deployments.steps.set_working_directory": {"directory": deployment.flow.source}}]
 
 
 def source_steps(deployment: Deployment) -> list[dict[str, Any]]:
-    """The pull steps that lead to the code which is deployed.
+    """Return the pull steps that lead to the deployed code.
 
-    A folder that a deployer has fetched is gone once it has deployed: runs clone the same commit from where it came.
+    A folder fetched by a deployer is deleted after the deploy, so runs clone the same commit from its origin.
     """
     origin, commit = deployment.context.origin, deployment.context.commit
     if origin is None or commit is None:

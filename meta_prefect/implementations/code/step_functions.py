@@ -1,4 +1,4 @@
-"""Checking pull steps against the functions that they name, where those can be imported here."""
+"""Validates pull steps against the functions they name, if those can be imported here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from meta_prefect.interfaces.json_diff import is_mapping
 from meta_prefect.interfaces.pull_steps import PullStep, parts
 
 _RESERVED: Final = ("id", "requires")
-"""Inputs that Prefect itself takes, of every step."""
+"""Inputs that Prefect accepts for every step."""
 
 _FORMER: Final = {
     ".projects.steps": ".deployments.steps",
@@ -24,7 +24,7 @@ _FORMER: Final = {
     "push_project_to_": "push_to_",
     "pull_project_from_": "pull_from_",
 }
-"""What Prefect 2 called modules and functions."""
+"""Modules and functions renamed since Prefect 2."""
 
 
 def _check_form(step: PullStep) -> PullStep:
@@ -39,24 +39,24 @@ def _check_form(step: PullStep) -> PullStep:
 
 
 Step = Annotated[PullStep, AfterValidator(_check_form)]
-"""A pull step as it is written: an object with one key, the path of a function, and its inputs."""
+"""A pull step as written: an object with one key, the path of a function, and its inputs."""
 
 
 def present_name(function: str) -> str:
-    """What Prefect calls a step now that an earlier one has called by another name."""
+    """Return the current name of a step's function that an earlier Prefect named differently."""
     for old, new in _FORMER.items():
         function = function.replace(old, new)
     return function
 
 
 def check_steps(steps: Iterable[PullStep]) -> Iterator[str]:
-    """Check names and inputs of steps, and that no secret is written down in them.
+    """Check the names and inputs of steps, and that they contain no literal secret.
 
     Yields:
         Which steps could not be checked, and why.
 
     Raises:
-        ConfigurationError: There is no such function, or it takes other inputs.
+        ConfigurationError: The function does not exist, or does not accept the inputs.
     """
     for step in steps:
         name, inputs = parts(step)
@@ -73,10 +73,10 @@ def check_steps(steps: Iterable[PullStep]) -> Iterator[str]:
 
 
 def _function(name: str, inputs: Mapping[str, Any]) -> Callable[..., Any] | str:
-    """The function of a step; or why it is not known here.
+    """Return a step's function, or why it is not available here.
 
     Raises:
-        ConfigurationError: Its package is here, and has no such function.
+        ConfigurationError: Its package is installed here but has no such function.
     """
     module_name, _, function = name.rpartition(".")
     package = module_name.partition(".")[0]
@@ -94,7 +94,7 @@ def _function(name: str, inputs: Mapping[str, Any]) -> Callable[..., Any] | str:
     if callable(found):
         return found
     if inputs.get("requires"):
-        return f"here {module_name} has no {function!r}"  # what it requires may be another version
+        return f"here {module_name} has no {function!r}"  # its requirements may have another version
     public = [one for one, value in vars(module).items() if inspect.isroutine(value) and not one.startswith("_")]
     raise _unknown(name, f"{module_name} has no function {function!r}", public)
 
@@ -109,7 +109,7 @@ def _check_inputs(name: str, function: Callable[..., Any], inputs: Mapping[str, 
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):
-        return  # built in: it does not say what it takes
+        return  # builtins have no signature
     given = [key for key in inputs if key not in _RESERVED]
     known = [key for key, one in parameters.items() if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
     takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters.values())

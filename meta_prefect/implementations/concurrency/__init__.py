@@ -1,4 +1,4 @@
-"""How many runs at a time."""
+"""Builders that limit concurrent runs."""
 
 from meta_prefect.implementations.concurrency.limit import run_limit
 from meta_prefect.implementations.concurrency.queue import work_queue

@@ -1,4 +1,4 @@
-"""A limit on the runs of one deployment."""
+"""A concurrency limit for a single deployment."""
 
 from __future__ import annotations
 

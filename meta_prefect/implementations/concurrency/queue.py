@@ -1,4 +1,4 @@
-"""A work queue of a deployment's own, or one that several share."""
+"""A work queue for one deployment, or shared by several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A global concurrency limit that a deployment's flow asks for."""
+"""A global concurrency limit used by a deployment's flow."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ class shared_limit(Builder):  # noqa: N801 - used like a function
         return (GlobalConcurrencyLimit(name=self.name, limit=self.slots, slot_decay_per_second=self.decay),)
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Change nothing: it stands beside it."""
+        """Return the deployment unchanged: the limit is a separate object."""
         return deployment

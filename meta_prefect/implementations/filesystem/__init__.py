@@ -1,4 +1,4 @@
-"""Where results are kept."""
+"""Storage for flow results."""
 
 from meta_prefect.implementations.filesystem.s3_filesystem import S3Filesystem
 

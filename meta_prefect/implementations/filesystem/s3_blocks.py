@@ -1,4 +1,4 @@
-"""The Prefect block of a place in an S3 store, as a component that a deploy saves."""
+"""The component for Prefect's S3 bucket block."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _WRITTEN_OUT = "(written out in the block)"
 
 
 class S3BucketBlock(Component):
-    """A saved block for a place in an S3 store, with its credentials by reference.
+    """A saved block for a path in an S3 store; its credentials are a reference.
 
     Attributes:
         bucket: The bucket.
         path: The path in it.
-        credentials: ``<block type>/<name>``; None means what the run's surroundings offer, such as a role.
+        credentials: ``<block type>/<name>``; None for the run's ambient credentials, such as a role.
     """
 
     kind: ClassVar[str] = "s3 block"
@@ -38,12 +38,12 @@ class S3BucketBlock(Component):
 
     @property
     def requires(self) -> Iterable[Component]:
-        """The saved credentials."""
+        """The saved credentials block."""
         return () if self.credentials is None else (SavedCredentials.of(self.credentials),)
 
     @property
     def blocks(self) -> Iterable[tuple[str, str]]:
-        """The block that it saves."""
+        """The block it saves."""
         return ((BUCKET_TYPE, self.name),)
 
     def _wanted(self) -> Record:
@@ -62,20 +62,20 @@ class S3BucketBlock(Component):
         }
 
     def compare(self, live: Record | None) -> Iterable[FieldChange]:
-        """Compare bucket, path and which credentials it names."""
+        """Compare the bucket, the path and the credentials reference."""
         return differences_within(ABSENT if live is None else live, self._wanted())
 
     async def write(self, api: Api, live: Record | None) -> None:
         """Save the block.
 
         Raises:
-            RefusedError: The credentials block is gone, or the API refuses.
+            RefusedError: The credentials block no longer exists, or the API rejects the block.
         """
-        del api, live  # Prefect's own class knows how its blocks are registered; it reaches the same API.
+        del api, live  # Prefect's own class registers the block; it uses the same API.
         await self.save()
 
     async def save(self) -> None:
-        """Save the block on the Prefect API that the settings name. Raises as :meth:`write`."""
+        """Save the block via the Prefect API from the settings; raises the errors of :meth:`write`."""
         import httpx
         from prefect.exceptions import PrefectHTTPStatusError
 
@@ -92,10 +92,10 @@ class S3BucketBlock(Component):
             raise RefusedError(str(error), where=str(self)) from error
 
     async def block(self) -> S3Bucket:
-        """Prefect's own block with these settings, the saved credentials within; not saved yet.
+        """Build Prefect's own block with these settings and the saved credentials, without saving it.
 
         Raises:
-            ValueError: There are no such credentials.
+            ValueError: The credentials do not exist.
         """
         from prefect_aws.s3 import S3Bucket  # pyright: ignore[reportMissingTypeStubs]
 

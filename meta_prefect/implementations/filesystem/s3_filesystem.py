@@ -1,4 +1,4 @@
-"""Results in an S3 store, as a reference that a flow can hold before anything of it exists."""
+"""An S3 result storage that a flow can reference before its block exists."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from meta_prefect.interfaces.components import Component
 
 
 class S3Filesystem(str):
-    """A place in an S3 store for results: ``@flow(result_storage=S3Filesystem(bucket="shop", path="results"))``.
+    """A path in an S3 store for results: ``@flow(result_storage=S3Filesystem(bucket="shop", path="results"))``.
 
-    It is a reference to a Prefect block, ``s3-bucket/<name made from the settings>``. Writing it down stores nothing and asks
-    nobody. A deploy saves the block for every flow that names it; without a deploy :meth:`ensure` does. A run that finds no
-    such block fails with Prefect's "unable to find block document": deploy the flow, or call :meth:`ensure` once.
+    It is a reference to a Prefect block, ``s3-bucket/<name derived from the settings>``. Creating it stores nothing and makes
+    no request. A deploy saves the block for each flow that references it; without a deploy, call :meth:`ensure`. If the block
+    does not exist, a run fails with Prefect's "unable to find block document": deploy the flow, or call :meth:`ensure` once.
+
 
     Args:
         bucket: The bucket.
-        path: The path in the bucket under which results are kept.
-        credentials: The name of a saved block with credentials, of the type ``aws-credentials`` or, as
-            ``minio-credentials/<name>``, of that one; None means what the run's surroundings offer, such as a role.
+        path: The path in the bucket under which results are stored.
+        credentials: The name of a saved block with credentials, of type ``aws-credentials``, or, written as
+            ``minio-credentials/<name>``, of that type; None to use the run's ambient credentials, such as a role.
         type: The kind of store.
 
+
     Raises:
-        ConfigurationError: The bucket or path can be none, or the credentials are no name of a block.
+        ConfigurationError: The bucket, the path or the name of the credentials block is invalid.
     """
 
     __slots__ = ("_block",)
@@ -42,7 +44,7 @@ class S3Filesystem(str):
         credentials: str | None = None,
         type: str = "s3",  # noqa: A002
     ) -> S3Filesystem:
-        """Check the settings and name the block after them."""
+        """Validate the settings and derive the block's name from them."""
         if type != "s3":
             raise ConfigurationError(
                 f"there is no type of store {type!r}", where="S3Filesystem", hint="The only type is 's3'."
@@ -69,7 +71,7 @@ class S3Filesystem(str):
 
     @property
     def path(self) -> str:
-        """The path in the bucket, without slashes at its ends."""
+        """The path in the bucket, without leading or trailing slashes."""
         return self._block.path
 
     @property
@@ -79,15 +81,15 @@ class S3Filesystem(str):
 
     @property
     def requires(self) -> Iterable[Component]:
-        """The block that a deploy has to save."""
+        """The block that a deploy must save."""
         return (self._block,)
 
     def ensure(self) -> S3Filesystem:
-        """Save the block on the Prefect API that the settings name, for use without a deploy; returns itself.
+        """Save the block via the Prefect API from the settings, for use without a deploy; return self.
 
         Raises:
-            RefusedError: The credentials block does not exist, or the API refuses.
-            UnreachableError: The API does not answer.
+            RefusedError: The credentials block does not exist, or the API rejects the block.
+            UnreachableError: The API does not respond.
         """
         from meta_prefect.prefect_internals.utilities import run_coro_as_sync
 
@@ -95,7 +97,7 @@ class S3Filesystem(str):
         return self
 
     async def aensure(self) -> S3Filesystem:
-        """The same where an event loop runs."""
+        """Like :meth:`ensure`, for use in an event loop."""
         await self._block.save()
         return self
 

@@ -1,4 +1,4 @@
-"""A place in an S3 store, and the saved credentials that open it; checked where they are written down."""
+"""Validated settings of an S3 location: bucket, path and credentials block."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, ValidationError
 
-from meta_prefect.errors import ConfigurationError, said
+from meta_prefect.errors import ConfigurationError, message_of
 
 AWS_CREDENTIALS: Final = "aws-credentials"
-"""Prefect's block type for credentials of AWS."""
+"""Prefect's block type for AWS credentials."""
 
 CREDENTIAL_TYPES: Final = (AWS_CREDENTIALS, "minio-credentials")
 """The block types that hold credentials for S3 stores."""
@@ -37,7 +37,7 @@ def _check_path(path: str) -> str:
 def _check_credentials(reference: str) -> str:
     match = _BLOCK.fullmatch(reference)
     if match is None or match["type"] not in (None, *CREDENTIAL_TYPES):
-        # What was written is not shown: it may be the secret itself.
+        # The value is not shown: it may be the secret itself.
         raise ValueError(
             "credentials are named, never written down: give the name of a saved block, such as 'shop-s3', "
             f"or its type too: {' or '.join(f'{kind}/…' for kind in CREDENTIAL_TYPES)}"
@@ -49,21 +49,21 @@ BucketName = Annotated[str, AfterValidator(_check_bucket)]
 """The name of a bucket."""
 
 BucketPath = Annotated[str, AfterValidator(_check_path)]
-"""A path in a bucket, without slashes at its ends."""
+"""A path in a bucket, without leading or trailing slashes."""
 
 CredentialsReference = Annotated[str, AfterValidator(_check_credentials)]
-"""The name of a saved block with credentials, as ``<block type>/<name>``; ``aws-credentials/`` may be left out."""
+"""The name of a saved block with credentials, as ``<block type>/<name>``; ``aws-credentials/`` is optional."""
 
 
 def stable_name(settings: dict[str, Any]) -> str:
-    """A name that Prefect accepts for blocks, made from settings: the same ones always give the same name."""
+    """Derive a block name that Prefect accepts from settings; deterministic."""
     text = json.dumps(settings, sort_keys=True)
     words = re.sub(r"[^a-z0-9]+", "-", "-".join(str(value) for value in settings.values() if value).lower()).strip("-")
     return f"{words[:48].strip('-')}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def as_configuration_error(error: ValidationError, where: str) -> ConfigurationError:
-    """Tell the first thing that is wrong in our own words."""
+    """Convert the first validation error into our own wording."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
-    return ConfigurationError(f"{place}: {said(first)}", where=where)
+    return ConfigurationError(f"{place}: {message_of(first)}", where=where)

@@ -1,6 +1,6 @@
-"""Where the runs of a deployment happen.
+"""Builders that define where a deployment's runs execute.
 
-Nothing heavier than pydantic is imported with these names: a flow's image pays for them on every run.
+Importing these names loads nothing heavier than pydantic, since a flow's image pays the cost on every run.
 """
 
 from meta_prefect.implementations.infra.any_pool import work_pool

@@ -1,4 +1,4 @@
-"""Runs in a work pool that somebody else keeps, whatever its type: Cloud Run, a push pool, a worker of one's own."""
+"""Runs in an existing work pool of any type: Cloud Run, a push pool, a custom worker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import AfterValidator, Field
 
 from meta_prefect.implementations.builder import Builder
-from meta_prefect.implementations.code.source import bring_code
+from meta_prefect.implementations.code.source import set_code_source
 from meta_prefect.implementations.infra.docker_containers import docker
 from meta_prefect.implementations.infra.ecs_tasks import ecs
 from meta_prefect.implementations.infra.environment import ENVIRONMENT_TEMPLATE, set_environment
@@ -46,13 +46,13 @@ class work_pool(Builder):  # noqa: N801 - used like a function
 
     @property
     def requires(self) -> Iterable[Component]:
-        """A worker, which is looked for and not started here; and the pool, where its type is known."""
+        """The worker, which is only checked for, not started; and the pool, if its type is known."""
         if self.type is None:
             return (Worker(pool=self.name, type=None, elsewhere=True),)
         return (self._pool(self.type), Worker(pool=self.name, type=self.type, elsewhere=self.type == "process"))
 
     def _pool(self, worker_type: str) -> WorkerPool:
-        """The pool that the builder for its type would make, so that deployments of both may share it."""
+        """Return the pool as the builder for its type would define it, so that deployments of both can share it."""
         if builder := _CONTAINER_BUILDERS.get(worker_type):
             return JobPool(name=self.name, type=worker_type, template=builder.template)
         return WorkerPool(
@@ -60,7 +60,7 @@ class work_pool(Builder):  # noqa: N801 - used like a function
         )
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Choose pool and queue, set the job variables and, where no inner builder did, the place of the code."""
+        """Set pool, queue and job variables and, if no inner builder did, the code source."""
         given = deployment.job_variables
         variables = {**given, **self.job_variables}
         if is_mapping(before := given.get("env")) and is_mapping(added := self.job_variables.get("env")):
@@ -69,5 +69,5 @@ class work_pool(Builder):  # noqa: N801 - used like a function
         deployment.work_pool_name = self.name
         if self.queue is not None:
             deployment.work_queue_name = self.queue
-        bring_code(deployment, in_image=variables.get("image") is not None)
+        set_code_source(deployment, in_image=variables.get("image") is not None)
         return set_environment(deployment)

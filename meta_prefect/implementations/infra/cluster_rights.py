@@ -1,4 +1,4 @@
-"""Rights in a cluster beside those of workers: of runs that deploy a worker, and of runs that have a Dask cluster."""
+"""RBAC rules for accounts other than the worker's: runs that deploy a worker, and runs that create a Dask cluster."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ DEPLOYER_RULES: Final[list[Record]] = [
     {"apiGroups": [""], "resources": ["serviceaccounts", "secrets"], "verbs": _APPLY},
     {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": _APPLY},
     {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"], "verbs": _APPLY},
-    # Why a worker does not come up.
+    # To report why a worker does not start.
     {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
-    # Nobody may give away rights that they do not have.
+    # RBAC forbids granting rights that one does not have.
     *WORKER_RULES,
 ]
-"""What a deploy from within the cluster needs to apply a worker, and to say why it does not come up."""
+"""The rights a deploy inside the cluster needs to apply a worker and to report why it does not start."""
 
 DASK_RULES: Final[list[Record]] = [
     {"apiGroups": [""], "resources": ["pods"], "verbs": ["create", "delete", "get", "list", "watch"]},
@@ -32,15 +32,15 @@ DASK_RULES: Final[list[Record]] = [
         "verbs": ["create", "delete", "get", "list", "patch", "watch"],
     },
 ]
-"""What a run needs to have a Dask cluster in its namespace: of plain pods, or of the operator."""
+"""The rights a run needs to create a Dask cluster in its namespace, with plain pods or the operator."""
 
 
 def rights_of_deployer(account: str, worker: ClusterWorker) -> Iterable[Record]:
-    """The account of runs that deploy a worker, and its rights where the worker and its jobs are.
+    """Return the service account of runs that deploy a worker, with rights in the namespaces of the worker and its jobs.
 
     Args:
         account: Its name, in the worker's namespace.
-        worker: The worker; completed.
+        worker: The completed worker.
     """
     home = worker.namespace or "default"
     yield made_object("v1", "ServiceAccount", account, home)
@@ -49,11 +49,11 @@ def rights_of_deployer(account: str, worker: ClusterWorker) -> Iterable[Record]:
 
 
 def rights_of_dask(account: str, worker: ClusterWorker) -> Iterable[Record]:
-    """The account of runs that have a Dask cluster, and its rights, in each namespace of jobs.
+    """Return the service account of runs that create a Dask cluster, with rights in each namespace of jobs.
 
     Args:
-        account: Its name; runs have it as their `service_account`.
-        worker: The worker that starts them; completed.
+        account: Its name, which runs use as `service_account`.
+        worker: The completed worker that starts them.
     """
     for place in worker.job_namespaces:
         yield made_object("v1", "ServiceAccount", account, place)

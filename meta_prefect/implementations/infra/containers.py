@@ -1,4 +1,4 @@
-"""What all builders have in common that run a deployment in containers."""
+"""The base class of builders that run deployments in containers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Final
 from pydantic import AfterValidator, Field
 
 from meta_prefect.implementations.builder import Builder
-from meta_prefect.implementations.code.source import bring_code
+from meta_prefect.implementations.code.source import set_code_source
 from meta_prefect.implementations.infra.environment import ENVIRONMENT_TEMPLATE, set_environment
 from meta_prefect.implementations.infra.images import ImageReference, check_pinned
 from meta_prefect.implementations.infra.pools import JobPool
@@ -21,19 +21,19 @@ from meta_prefect.interfaces.names import check_name
 
 CONTAINER_TEMPLATE: Final[Record] = merged(
     ENVIRONMENT_TEMPLATE,
-    # What a run starts beside itself, such as Dask workers, is to run the same code.
+    # What a run itself starts, such as Dask workers, must run the same code.
     {"job_configuration": {"env": {"META_PREFECT__IMAGE": "{{ image }}"}}},
 )
-"""What is added to the template of every pool whose runs are containers."""
+"""Additions to the template of every pool whose runs are containers."""
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
 def check_variable_names(names: Iterable[str]) -> None:
-    """Check names of environment variables.
+    """Validate names of environment variables.
 
     Raises:
-        ValueError: One of them can be none.
+        ValueError: A name is invalid.
     """
     for name in names:
         if _NAME.fullmatch(name) is None:
@@ -46,7 +46,7 @@ def _check_environment(environment: Mapping[str, str | None]) -> Mapping[str, st
 
 
 Environment = Annotated[dict[str, str | None], AfterValidator(_check_environment)]
-"""Environment variables; a value of None unsets one. A value may be a reference such as ``{{ prefect.blocks.secret.x }}``."""
+"""Environment variables; None unsets one. A value may be a reference such as ``{{ prefect.blocks.secret.x }}``."""
 
 
 def _check_pool_name(name: str) -> str:
@@ -78,23 +78,23 @@ class ContainerBuilder(Builder):
 
     @property
     def requires(self) -> Iterable[Component]:
-        """The pool, and a worker for it."""
+        """The pool and its worker."""
         return (JobPool(name=self.work_pool, type=self.worker_type, template=self.template), self.needed_worker())
 
     def needed_worker(self) -> Component:
-        """The pool's worker, which is looked for and not started here."""
+        """Return the pool's worker, which is only checked for, not started."""
         return Worker(pool=self.work_pool, type=self.worker_type)
 
     @abstractmethod
     def job_variables(self, given: Record) -> Record:
-        """The job variables that this builder sets beside image and environment; None unsets one.
+        """Return the job variables that this builder sets besides image and environment; None unsets one.
 
         Args:
-            given: Those that inner builders have set, image and environment included.
+            given: The job variables set so far, including image and environment.
         """
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Choose the pool, set the job variables; code is in the image where nothing says otherwise.
+        """Set the pool and the job variables; by default the code is in the image.
 
         Raises:
             ConfigurationError: The image has no tag, and the environment is production.
@@ -108,5 +108,5 @@ class ContainerBuilder(Builder):
         variables = {**given, **self.job_variables(given)}
         deployment.job_variables = {name: value for name, value in variables.items() if value is not None}
         deployment.work_pool_name = self.work_pool
-        bring_code(deployment, in_image=True)
+        set_code_source(deployment, in_image=True)
         return set_environment(deployment)

@@ -1,4 +1,4 @@
-"""Further arguments of docker-py's ``containers.create``: which there are, and which Prefect's worker leaves out or fails on."""
+"""Validates additional arguments of docker-py's ``containers.create``, some of which Prefect's worker drops or fails on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from meta_prefect.implementations.infra.docker_volumes import read_volume
 from meta_prefect.interfaces.json_diff import Record, is_mapping
 
 OWN_VARIABLES: Final = ("memswap_limit", "privileged")
-"""Job variables of the worker, which drops them here."""
+"""Job variables of the worker, which ignores them as arguments."""
 
 _OUR_ARGUMENTS: Final = {
     "image": "image",
@@ -30,14 +30,14 @@ _OUR_ARGUMENTS: Final = {
 _SET_BY_PREFECT: Final = ("command", "name", "version")
 
 _API_VERSION: Final = "1.44"
-"""Of Docker's API, which this test of docker-py's is about; nothing is asked of an engine."""
+"""Docker API version for the docker-py check; no engine is contacted."""
 
 
 def check_arguments(arguments: Iterable[str]) -> None:
-    """Check that arguments have no other place.
+    """Check that no argument has a dedicated attribute.
 
     Raises:
-        ValueError: One of them has.
+        ValueError: An argument has one.
     """
     for name in arguments:
         if name in _OUR_ARGUMENTS:
@@ -49,18 +49,18 @@ def check_arguments(arguments: Iterable[str]) -> None:
 
 
 def as_job_variable(value: bool | int | str) -> bool | str:
-    """An argument in the type that the worker's job variable has."""
+    """Convert an argument to the type of the worker's job variable."""
     return value if isinstance(value, bool) else str(value)
 
 
 def check_arguments_deeply(variables: Record) -> None:
-    """Check a deployment with docker-py, which is imported here: when something is deployed, not when a flow is imported.
+    """Validate a deployment with docker-py, imported here because it is needed only to deploy, not to import a flow.
 
     Args:
         variables: All job variables of the deployment.
 
     Raises:
-        ValueError: docker-py knows no such argument or does not take its value, or Docker would not take all of it together.
+        ValueError: docker-py does not know an argument or rejects its value, or Docker would reject the combination.
     """
     from docker.errors import DockerException  # pyright: ignore[reportMissingTypeStubs]
     from docker.models import containers  # pyright: ignore[reportMissingTypeStubs]

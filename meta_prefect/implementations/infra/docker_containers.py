@@ -1,4 +1,4 @@
-"""Runs as Docker containers on the host of a worker."""
+"""Runs in Docker containers on the worker's host."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from meta_prefect.interfaces.json_diff import Record, merged
 
 _NANO: Final = 10**9
 
-_LEAST_CPU: Final = Decimal("0.01")
-_LEAST_MEMORY: Final = 6 * 2**20
+_MIN_CPU: Final = Decimal("0.01")
+_MIN_MEMORY: Final = 6 * 2**20
 
 
 _CREATE: Final = "container_create_kwargs"
@@ -39,7 +39,7 @@ _ARGUMENTS: Final[Record] = {
         }
     },
 }
-"""As prefect-docker 0.7 has it. Prefect itself ships the template of an earlier one, for whoever has no prefect-docker."""
+"""The template of prefect-docker 0.7. Prefect itself ships that of an earlier version, used without prefect-docker."""
 
 
 class docker(ContainerBuilder):  # noqa: N801 - used like a function
@@ -77,18 +77,18 @@ class docker(ContainerBuilder):  # noqa: N801 - used like a function
     def _docker_accepts(self) -> Self:
         if self.networks and self.network_mode is not None:
             raise ValueError("give either `networks` or `network_mode`")
-        if self.cpu is not None and read_cpu(self.cpu) < _LEAST_CPU:
+        if self.cpu is not None and read_cpu(self.cpu) < _MIN_CPU:
             raise ValueError(f"cpu: {self.cpu} is less than 0.01, the least that Docker gives")
-        if self.memory is not None and read_memory(self.memory) < _LEAST_MEMORY:
+        if self.memory is not None and read_memory(self.memory) < _MIN_MEMORY:
             raise ValueError(f"memory: {self.memory} is less than 6Mi, the least that Docker gives")
         check_arguments(self.container)
         return self
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Set pool, job variables and, where no inner builder did, the place of the code.
+        """Set pool, job variables and, if no inner builder did, the code source.
 
         Raises:
-            ConfigurationError: Docker would not take it, or the image has no tag in production.
+            ConfigurationError: Docker would reject the settings, or the image has no tag in production.
         """
         made = super().update_deployment(deployment)
         try:
@@ -98,9 +98,9 @@ class docker(ContainerBuilder):  # noqa: N801 - used like a function
         return made
 
     def job_variables(self, given: Record) -> Record:
-        """What this builder sets."""
+        """Return the variables this builder sets."""
         chosen: dict[str, Any] = {
-            # Docker's own letters mean powers of two; bytes mean the same to everybody.
+            # Docker's unit suffixes mean powers of two; bytes are unambiguous.
             "mem_limit": None if self.memory is None else str(read_memory(self.memory)),
             "image_pull_policy": self.image_pull_policy,
             "network_mode": self.network_mode,

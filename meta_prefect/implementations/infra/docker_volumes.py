@@ -1,7 +1,7 @@
-"""Volumes of Docker containers, in the form of ``docker run --volume``.
+"""Volumes of Docker containers, in the syntax of ``docker run --volume``.
 
-Prefect's Docker worker passes on ``ro`` and ``rw`` only and fails each run that has another option. What Docker's own API has for
-the others is a mount, which the worker takes among the container's arguments.
+Prefect's Docker worker supports only ``ro`` and ``rw``, and fails each run with another option. For those, Docker's API has
+mounts, which the worker accepts among the container's arguments.
 """
 
 from __future__ import annotations
@@ -31,10 +31,8 @@ class Volume(NamedTuple):
     """One volume.
 
     Attributes:
-        text: As it was written.
-        source: The name of a volume or a folder of the worker's host; None for a volume of this container alone.
-        target: The folder in the container.
-        options: Its options.
+        text: The text as written.
+        source: The name of a volume or a folder on the worker's host; None for an anonymous volume.
     """
 
     text: str
@@ -44,7 +42,7 @@ class Volume(NamedTuple):
 
     @property
     def mount(self) -> Record | None:
-        """The mount that it is in Docker's API; None where the worker takes it as a volume."""
+        """The equivalent mount in Docker's API; None if the worker accepts it as a volume."""
         if {*self.options} <= {*_ACCESS}:
             return None
         chosen = {name: group for group in _GROUPS for name in self.options if name in group}
@@ -52,7 +50,7 @@ class Volume(NamedTuple):
         consistency = [name for name, group in chosen.items() if group is _CONSISTENCY]
         mount: Record = {"Source": self.source, "Target": self.target, "ReadOnly": "ro" in self.options}
         if self.source is not None and _FOLDER.match(self.source):
-            # As with a volume, a folder that is not there is made.
+            # As with a volume, a missing folder is created.
             options = {"CreateMountpoint": True, **({"Propagation": propagation[0]} if propagation else {})}
             mount |= {"Type": "bind", "BindOptions": options}
         else:
@@ -61,13 +59,13 @@ class Volume(NamedTuple):
 
 
 def read_volume(text: str) -> Volume:
-    """Read a volume.
+    """Parse a volume.
 
     Raises:
-        ValueError: It is none, or one that does not get through Prefect's worker.
+        ValueError: It is not a volume, or Prefect's worker cannot handle it.
     """
     if "{{" in text:
-        return Volume(text, None, text, ())  # only the run knows
+        return Volume(text, None, text, ())  # known only in the run
     match = _FORM.fullmatch(text)
     if match is None:
         raise ValueError(
@@ -113,4 +111,4 @@ def _check(volumes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Volumes = Annotated[tuple[str, ...], AfterValidator(_check)]
-"""Volumes and folders of the worker's host: ``name-or-path:/path/in/the/container``, options after it."""
+"""Volumes and folders of the worker's host: ``name-or-path:/path/in/the/container``, followed by options."""

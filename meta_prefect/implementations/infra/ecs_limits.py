@@ -1,7 +1,7 @@
-"""What Amazon takes as a task of ECS, judged by the job variables that Prefect's worker gets.
+"""Checks what Amazon accepts as an ECS task, based on the job variables given to Prefect's worker.
 
-Facts: the API reference of RegisterTaskDefinition, RunTask and AwsVpcConfiguration (botocore brings its text with the client) and
-the Developer Guide on task sizes, on task networking for EC2 and on ECS Anywhere.
+Sources: the API reference of RegisterTaskDefinition, RunTask and AwsVpcConfiguration (botocore ships its text with the
+    client) and the Developer Guide on task sizes, on task networking for EC2 and on ECS Anywhere.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ FARGATE_MEMORY: Final[dict[int, tuple[int, ...]]] = {
     8192: tuple(range(16 * _GIBIBYTE, 60 * _GIBIBYTE + 1, 4 * _GIBIBYTE)),
     16384: tuple(range(32 * _GIBIBYTE, 120 * _GIBIBYTE + 1, 8 * _GIBIBYTE)),
 }
-"""What Fargate offers: mebibytes of memory by CPU units, of which a CPU has 1024."""
+"""Fargate's task sizes: MiB of memory by CPU units (1024 per CPU)."""
 
 FARGATE_PROVIDERS: Final = ("FARGATE", "FARGATE_SPOT")
-"""Amazon's own capacity providers; all others are an account's own, made of EC2 instances."""
+"""Amazon's own capacity providers; all others belong to an account and consist of EC2 instances."""
 
 _OTHER_CPU: Final = range(128, 196608 + 1)
 
@@ -39,13 +39,13 @@ _NEED_EXECUTION_ROLE: Final = (
     "configure_cloudwatch_logs",
 )
 
-_LONGEST_TAG: Final = (128, 256)
+_MAX_TAG_LENGTH: Final = (128, 256)
 
 _SET_BY_US: Final = ("META_PREFECT__ENV", "META_PREFECT__IMAGE")
 
 
 def refusals(variables: Record) -> Iterator[str]:
-    """Say what Amazon would refuse, in the words of the builder's arguments.
+    """Yield what Amazon would reject, in terms of the builder's arguments.
 
     Args:
         variables: All job variables of a deployment.
@@ -111,7 +111,7 @@ def _network(variables: Record, launch_type: str) -> Iterator[str]:
         return
     chosen: Record = variables.get("network_configuration", {})
     if not chosen.get("subnets"):
-        # Prefect's worker asks for a public address wherever it looks for the subnets itself.
+        # Prefect's worker requests a public address whenever it discovers the subnets itself.
         yield f"`network` needs `subnets` with launch type {launch_type}"
     elif chosen["assignPublicIp"] == "ENABLED":
         yield f"`public_ip: true` is for Fargate: tasks of launch type {launch_type} have no public address"
@@ -126,7 +126,7 @@ def _names(variables: Record) -> Iterator[str]:
 
 def _tags(labels: dict[str, str]) -> Iterator[str]:
     for key, value in labels.items():
-        if not key or len(key) > _LONGEST_TAG[0] or len(value) > _LONGEST_TAG[1]:
-            yield f"label {key!r}: a key has 1 to {_LONGEST_TAG[0]} characters, a value at most {_LONGEST_TAG[1]}"
+        if not key or len(key) > _MAX_TAG_LENGTH[0] or len(value) > _MAX_TAG_LENGTH[1]:
+            yield f"label {key!r}: a key has 1 to {_MAX_TAG_LENGTH[0]} characters, a value at most {_MAX_TAG_LENGTH[1]}"
         if key.lower().startswith("aws:") or value.lower().startswith("aws:"):
             yield f"label {key!r}: AWS keeps what starts with 'aws:' for itself"

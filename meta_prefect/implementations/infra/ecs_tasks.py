@@ -1,4 +1,4 @@
-"""Runs as tasks of Amazon's Elastic Container Service."""
+"""Runs as tasks on Amazon ECS."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WORKER_SECRETS: Final = {
     "PREFECT_API_KEY": "prefect_api_key_secret_arn",
     "PREFECT_API_AUTH_STRING": "prefect_api_auth_string_secret_arn",
 }
-"""What the worker hands to each task itself, and takes from a secret in place of its own settings only by these job variables."""
+"""Settings that the worker passes to each task; only these job variables make it take them from a secret instead."""
 
 _ECS_TEMPLATE: Final[Record] = {
     "variables": {
@@ -74,7 +74,7 @@ def _check_secrets(secrets: dict[str, str]) -> dict[str, str]:
     check_variable_names(secrets)
     for name, reference in secrets.items():
         if _SECRET.fullmatch(reference) is None:
-            # What was written is not shown: it may be the secret itself.
+            # The value is not shown: it may be the secret itself.
             raise ValueError(f"{name}: give the ARN of a secret or parameter, never the value itself")
     return secrets
 
@@ -83,7 +83,7 @@ RoleArn = Annotated[str, AfterValidator(_check_role)]
 """The ARN of an IAM role."""
 
 SecretArns = Annotated[dict[str, str], AfterValidator(_check_secrets)]
-"""ARNs of secrets or parameters, by the environment variable that gets the value."""
+"""ARNs of secrets or parameters, by environment variable."""
 
 
 class Network(BaseModel):
@@ -105,7 +105,7 @@ class Network(BaseModel):
     public_ip: bool | None = None
 
     def job_variables(self, launch_type: str) -> Record:
-        """As prefect-aws takes it."""
+        """Return the job variables as prefect-aws expects them."""
         if not self.subnets:
             return {"vpc_id": self.vpc_id}
         public_ip = launch_type in FARGATE_PROVIDERS if self.public_ip is None else self.public_ip
@@ -185,19 +185,19 @@ class ecs(ContainerBuilder):  # noqa: N801 - used like a function
 
     @property
     def cpu_units(self) -> int | None:
-        """CPU in units of which a CPU has 1024; None where nothing was said."""
+        """CPU units (1024 per CPU); None if not set."""
         return None if self.cpu is None else int(read_cpu(self.cpu) * Decimal(1024))
 
     @property
     def mebibytes(self) -> int | None:
-        """Memory in mebibytes; None where nothing was said."""
+        """Memory in MiB; None if not set."""
         return None if self.memory is None else mebibytes(self.memory)
 
     def job_variables(self, given: Record) -> Record:
-        """What this builder sets.
+        """Return the variables this builder sets.
 
         Raises:
-            ConfigurationError: AWS would not take it together with what inner builders have set.
+            ConfigurationError: AWS would reject the combination with what inner builders have set.
         """
         chosen = self._chosen(given)
         for refusal in refusals({**given, **chosen}):
@@ -225,7 +225,7 @@ class ecs(ContainerBuilder):  # noqa: N801 - used like a function
         if self.network is not None:
             result |= self.network.job_variables(self.launch_type)
         if self.launch_type == "EC2" and "vpc_id" in {**given, **result}:
-            result["network_mode"] = "awsvpc"  # the only one with subnets; on Fargate the only one there is
+            result["network_mode"] = "awsvpc"  # the only mode with subnets, and the only one on Fargate
         arns = dict(self.secrets)
         result |= {variable: arns.pop(name) for name, variable in _WORKER_SECRETS.items() if name in arns}
         if arns:

@@ -1,8 +1,8 @@
-"""How a run learns which environment it belongs to: the variable META_PREFECT__ENV.
+"""Passes the environment to runs, as the variable META_PREFECT__ENV.
 
-The pool's template has one string variable more, ``meta_env``, which the job's environment refers to; each deployment sets
-it. ``env`` itself stays Prefect's dictionary of environment variables, so that a deployment's own ones are merged as always.
-In a pool that somebody else keeps, whose template has no ``meta_env``, the deployment's own ``env`` carries it instead.
+The pool's template gets an additional string variable, ``meta_env``, which the job's environment refers to; each deployment
+sets it. ``env`` itself remains Prefect's dictionary of environment variables, so that a deployment's own variables are merged
+as usual. In a pool managed by someone else, whose template has no ``meta_env``, the deployment's ``env`` carries it instead.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ ENVIRONMENT_TEMPLATE: Final[Record] = {
     },
     "job_configuration": {"env": {"META_PREFECT__ENV": "{{ " + ENVIRONMENT_VARIABLE + " }}"}},
 }
-"""What is added to a pool's template. Prefect merges a deployment's ``env`` over the dictionary that stands here."""
+"""Additions to a pool's template. Prefect merges a deployment's ``env`` into the dictionary defined here."""
 
 _PLACEHOLDER: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 def set_environment(deployment: Deployment) -> Deployment:
-    """Let the runs of a deployment know their environment."""
+    """Pass its environment to a deployment's runs."""
     deployment.job_variables = {**deployment.job_variables, ENVIRONMENT_VARIABLE: deployment.environment}
     return deployment
 
@@ -43,17 +43,17 @@ def set_environment(deployment: Deployment) -> Deployment:
 def fitted(
     job_variables: Record, template: Record, additions: Record, live: Record | None = None
 ) -> tuple[Record, tuple[str, ...]]:
-    """Let what runs are to see in their environment travel in ``env`` where the pool's template does not hand it over.
+    """Move environment variables into ``env`` if the pool's template does not pass them on.
 
     Args:
-        job_variables: A deployment's job variables, as its builders have set them.
-        template: The template of its pool as it will be. An empty one is not known yet: it is taken to have ``env``.
-        additions: What the deployment's builders would add to the template if the pool were ours.
-        live: The job variables of the live deployment in the same pool. Where they carry the same in ``env``, it stays there,
-            though the template has learned to hand it over since.
+        job_variables: A deployment's job variables, as set by its builders.
+        template: The future template of its pool. An empty one is not known yet and is assumed to have ``env``.
+        additions: What the builders would add to the template if the pool were ours.
+        live: The job variables of the live deployment in the same pool. If they carry the same values in ``env``, the values
+            stay there even if the template supports them by now.
 
     Returns:
-        The job variables, and the names of those environment variables that the runs will not see.
+        The job variables, and the names of the environment variables that will not reach the runs.
     """
     if ENVIRONMENT_VARIABLE not in job_variables:
         return job_variables, ()
@@ -72,7 +72,7 @@ def fitted(
 
 
 def _environment(additions: Record) -> dict[str, str]:
-    """The variable that gives each environment variable of a template its value."""
+    """Map each environment variable of a template to the job variable that supplies its value."""
     env: Record = additions.get("job_configuration", {}).get("env", {})
     found = {name: _PLACEHOLDER.fullmatch(value) for name, value in env.items()}
     return {name: match[1] for name, match in found.items() if match is not None}
@@ -84,7 +84,7 @@ def _declared(template: Record) -> Mapping[str, Any]:
 
 
 def _hands_over(template: Record, variable: str) -> bool:
-    """Whether a template has a variable, and the job refers to it."""
+    """Return whether a template has a variable and the job uses it."""
     return variable in _declared(template) and _refers(template.get("job_configuration"), variable)
 
 
@@ -101,7 +101,7 @@ def _refers(value: Any, variable: str) -> bool:
 
 
 def _takes_environment(template: Record) -> bool:
-    """Whether a deployment's ``env`` reaches the job: as one of Prefect's own kind, an object that the worker merges."""
+    """Return whether a deployment's ``env`` reaches the job, as an object that the worker merges into Prefect's own."""
     env: object = _declared(template).get("env")
     configuration: Record = template.get("job_configuration") or {}
     is_object = is_mapping(env) and env.get("type", "object") == "object"
@@ -109,6 +109,6 @@ def _takes_environment(template: Record) -> bool:
 
 
 def _carries(live: Record, values: Record) -> bool:
-    """Whether a live deployment carries the values in ``env`` alone."""
+    """Return whether a live deployment carries the values only in ``env``."""
     env: object = live.get("env")
     return ENVIRONMENT_VARIABLE not in live and is_mapping(env) and values.items() <= env.items()

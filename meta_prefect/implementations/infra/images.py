@@ -1,4 +1,4 @@
-"""References to container images, and what is asked of them."""
+"""Container image references and their validation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 from meta_prefect.errors import ConfigurationError
 
 PRODUCTION: Final = ("prod", "production")
-"""Environments in which an image must say which version of it runs."""
+"""Environments in which an image must be pinned to a version."""
 
 _REFERENCE: Final = re.compile(
     r"(?P<name>(?:[a-zA-Z0-9.-]+(?::[0-9]+)?/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*)"
@@ -27,28 +27,28 @@ def _check(reference: str) -> str:
 
 
 ImageReference = Annotated[str, AfterValidator(_check), Field(examples=["registry.example/name:1.4.2"])]
-"""``registry/name:tag`` or ``registry/name@sha256:…``; or a reference to a Prefect variable that holds one."""
+"""``registry/name:tag`` or ``registry/name@sha256:…``; or a reference to a Prefect variable that contains one."""
 
 
 def is_pinned(reference: str) -> bool:
-    """Whether a reference names one version of an image: by digest, or by a tag other than ``latest``."""
+    """Return whether a reference pins a version: by digest, or by a tag other than ``latest``."""
     if "{{" in reference:
-        return True  # only the run knows
+        return True  # known only in the run
     match = _REFERENCE.fullmatch(reference)
     return match is not None and (match["digest"] is not None or match["tag"] not in (None, "latest"))
 
 
 def is_repository(reference: str) -> bool:
-    """Whether a reference names an image and no version of it."""
+    """Return whether a reference names an image without a version."""
     match = _REFERENCE.fullmatch(reference)
     return match is not None and match["tag"] is None and match["digest"] is None
 
 
 def prefect_image(flavor: str = "") -> str:
-    """Prefect's own image, of the versions of Prefect and Python that are installed here.
+    """Return the Prefect image that matches the installed versions of Prefect and Python.
 
     Args:
-        flavor: What it has beside Prefect, such as ``kubernetes``.
+        flavor: The image flavor, such as ``kubernetes``.
     """
     from prefect import __version__
 
@@ -58,7 +58,7 @@ def prefect_image(flavor: str = "") -> str:
 
 
 def check_pinned(reference: str | None, environment: str) -> None:
-    """Refuse an image that may be another one tomorrow, in production.
+    """Reject a mutable image reference in production.
 
     Raises:
         ConfigurationError: The environment is production, and the image has no tag or the tag ``latest``.

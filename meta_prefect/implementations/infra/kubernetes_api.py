@@ -1,4 +1,4 @@
-"""A Kubernetes cluster as a deploy uses it: read an object, and apply one. Errors are told in our own words."""
+"""The Kubernetes operations that a deploy needs: reading and applying objects. Translates the client's errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TIMEOUT_SECONDS: Final = 30
 
 
 def reference(manifest: Record) -> str:
-    """How an object is called in plans: kind, namespace and name."""
+    """Return an object's name in plans: kind, namespace and name."""
     metadata = manifest["metadata"]
     return f"{manifest['kind']} {metadata['namespace']}/{metadata['name']}"
 
@@ -40,7 +40,7 @@ class Cluster:
 
     Args:
         client: A client of kubernetes_asyncio.
-        where: What is meant in errors.
+        where: The location named in error messages.
     """
 
     def __init__(self, client: Any, where: str) -> None:
@@ -48,28 +48,28 @@ class Cluster:
         self._where = where
 
     async def read(self, manifest: Record) -> Record | None:
-        """Read the object that a manifest means; None where it is not there."""
+        """Read the object described by a manifest; None if it does not exist."""
         return await self._request("GET", _path(manifest), missing_is_none=True, what=reference(manifest))
 
     async def create(self, manifest: Record) -> Record:
-        """Create an object; one of that name is an error."""
+        """Create an object; it is an error if it exists."""
         place = _path(manifest).rpartition("/")[0]
         return await self._request("POST", place, body=manifest, what=reference(manifest))
 
     async def delete(self, manifest: Record) -> None:
-        """Delete the object that a manifest means, where it is there."""
+        """Delete the object described by a manifest, if it exists."""
         await self._request("DELETE", _path(manifest), missing_is_none=True, what=reference(manifest))
 
     async def serves(self, api_version: str) -> bool:
-        """Whether the cluster knows a kind of API, such as that of an operator."""
+        """Return whether the cluster serves an API version, such as that of an operator."""
         return await self._request("GET", f"/apis/{api_version}", missing_is_none=True, what=api_version) is not None
 
     async def list(self, kind: str, namespace: str, labels: Mapping[str, str]) -> list[Record]:
-        """List the objects of a core kind that have labels."""
+        """List the objects of a core kind with the given labels."""
         return await self._list(kind, namespace, "labelSelector", labels)
 
     async def warnings(self, namespace: str) -> dict[str, str]:
-        """The last warning of each pod of a namespace, by its name."""
+        """Return the last warning event of each pod in a namespace, by pod name."""
         events = await self._list(
             "Event", namespace, "fieldSelector", {"involvedObject.kind": "Pod", "type": "Warning"}
         )
@@ -77,7 +77,7 @@ class Cluster:
         return {event["involvedObject"]["name"]: event.get("message", "") for event in events}
 
     async def last_line(self, pod: Record) -> str:
-        """What a pod has written last; empty for nothing."""
+        """Return the last line of a pod's log; empty if there is none."""
         metadata = pod["metadata"]
         path = f"/api/v1/namespaces/{quote(metadata['namespace'])}/pods/{quote(metadata['name'])}/log"
         query = [("tailLines", "5")]
@@ -91,14 +91,14 @@ class Cluster:
         return found["items"]
 
     async def apply(self, manifest: Record, *, dry_run: bool = False) -> Record:
-        """Apply a manifest on the server's side; what others set of the fields in it is taken back.
+        """Apply a manifest on the server side; overrides other managers of its fields.
 
         Args:
             manifest: The object.
-            dry_run: Only find out what it would be; all checks of the cluster are made.
+            dry_run: Return the result without storing it; the cluster still validates it.
 
         Returns:
-            The object as it is then.
+            The resulting object.
         """
         query = [("fieldManager", MANAGER), ("force", "true"), *([("dryRun", "All")] if dry_run else [])]
         return await self._request("PATCH", _path(manifest), query=query, body=manifest, what=reference(manifest))
@@ -181,14 +181,14 @@ def _path(manifest: Record) -> str:
 
 @asynccontextmanager
 async def connect_cluster(context: str | None, where: str) -> AsyncGenerator[Cluster]:
-    """Open the cluster of the kubeconfig, or the one that this process is in.
+    """Connect to the cluster of the kubeconfig, or the one this process runs in.
 
     Args:
-        context: The context of the kubeconfig; None takes its current one.
-        where: What is meant in errors.
+        context: The context of the kubeconfig; None for the current one.
+        where: The location named in error messages.
 
     Raises:
-        ConfigurationError: There is neither, or it cannot be read.
+        ConfigurationError: Neither exists, or the kubeconfig is invalid.
     """
     import yaml
     from kubernetes_asyncio import config
@@ -198,7 +198,7 @@ async def connect_cluster(context: str | None, where: str) -> AsyncGenerator[Clu
     library = cast("Any", config)
     try:
         if _kubeconfig_exists() or context is not None:
-            # Left to itself, the library takes what KUBECONFIG was when it was imported.
+            # By default, the library uses the KUBECONFIG from when it was imported.
             files = os.environ.get("KUBECONFIG") or None
             await library.load_kube_config(files, context=context, client_configuration=configuration)
         elif os.environ.get("KUBERNETES_SERVICE_HOST"):

@@ -81,7 +81,7 @@ class kubernetes(PodParts, ContainerBuilder):  # noqa: N801 - used like a functi
     worker: ClusterWorker | None = None
 
     def needed_worker(self) -> Component:
-        """The pool's worker: ensured in the cluster, or looked for."""
+        """Return the pool's worker: ensured in the cluster, or only checked for."""
         if self.worker is None:
             return super().needed_worker()
         return KubernetesWorker(name=self.work_pool, worker=self.worker)
@@ -95,17 +95,17 @@ class kubernetes(PodParts, ContainerBuilder):  # noqa: N801 - used like a functi
         return self
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Set pool, job variables and, where no inner builder did, the place of the code.
+        """Set pool, job variables and, if no inner builder did, the code source.
 
         Raises:
-            ConfigurationError: The patch holds something that no pod has, or the image has no tag in production.
+            ConfigurationError: The patch has a field that pods do not have, or the image has no tag in production.
         """
         for patch in (self.as_patch(), self.pod):
             check_pod_deeply(patch)
         return super().update_deployment(deployment)
 
     def job_variables(self, given: Record) -> Record:
-        """What this builder sets; a patch of the pod overrides the attributes."""
+        """Return the variables this builder sets; a patch of the pod overrides the attributes."""
         chosen: Record = {
             "cpu_request": self.cpu,
             "cpu_limit": self.cpu_limit or self.cpu,
@@ -125,7 +125,7 @@ class kubernetes(PodParts, ContainerBuilder):  # noqa: N801 - used like a functi
         return result
 
     def _secret_env(self) -> Record:
-        """The variables from Secrets as a patch of the pod."""
+        """Return the variables from Secrets as a patch of the pod."""
         env = [{"name": name, "valueFrom": _secret_reference(place)} for name, place in self.secrets.items()]
         return {"spec": {"containers": [{"env": env}]}} if env else {}
 
@@ -136,4 +136,4 @@ def _secret_reference(place: str) -> Record:
 
 
 eks = kubernetes
-"""Amazon's clusters take the same jobs."""
+"""Amazon's clusters run the same jobs."""

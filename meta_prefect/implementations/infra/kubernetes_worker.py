@@ -40,21 +40,22 @@ from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, diffe
 from meta_prefect.texts import presentable
 
 _CHANGED: Final = "(secret, changed)"
-_MOST_PLACES: Final = 3
+_MAX_PLACES: Final = 3
 _OF_THE_SERVER: Final = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink")
 
 
 class KubernetesWorker(Component):
-    """A worker in a cluster: its account, its rights, the Secret that opens the Prefect API, and its Deployment.
+    """A worker in a cluster: its service account, its RBAC rules, the Secret with the API credentials, and its Deployment.
 
-    They are applied on the server's side under one manager of fields, so that what others change in them is taken back, and what
-    others add stays. Where a worker of another name serves the pool already (Helm's, somebody's own), nothing is done.
+    They are applied on the server side under one field manager, so changes by others to these fields are reverted, and their
+    additions are kept. If a worker with another name already serves the pool (from Helm, or custom), nothing is done.
+
 
     Attributes:
-        name: The work pool that it serves.
-        worker: How it is to be; completed.
-        project: The project that wants it; taken from the deployment.
-        former_projects: The names that this project had before.
+        name: The work pool it serves.
+        worker: Its completed specification.
+        project: The requiring project; from the deployment.
+        former_projects: Former names of that project.
     """
 
     kind: ClassVar[str] = "kubernetes worker"
@@ -68,7 +69,7 @@ class KubernetesWorker(Component):
         return super().__hash__()
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
-        """Take the pool, and the namespace of the jobs, from the deployment."""
+        """Fill in the pool and the namespace of the jobs from the deployment."""
         del host
         jobs_in = deployment.job_variables.get("namespace") or "default"
         worker = self.worker.completed(jobs_in)
@@ -89,7 +90,7 @@ class KubernetesWorker(Component):
         )
 
     async def read(self, api: Api) -> Record | None:
-        """Find out who serves the pool, and what a cluster would make of our manifests."""
+        """Find out who serves the pool, and dry-run our manifests in the cluster."""
         ours = worker_name(self.name, self.worker)
         online = await fresh_workers(api, self.name)
         others = [name for name in online if name != ours]
@@ -117,31 +118,31 @@ class KubernetesWorker(Component):
         return found
 
     def manifests(self, credential: Credential | None) -> list[Record]:
-        """What a deploy applies to a cluster in which there is nothing yet, but for the Secret.
+        """Return what a deploy applies to an empty cluster, except for the Secret.
 
         Args:
-            credential: What opens the Prefect API.
+            credential: The credential for the Prefect API.
 
         Raises:
-            ConfigurationError: The address of the Prefect API is none that a cluster could use.
+            ConfigurationError: The Prefect API's URL cannot be used from a cluster.
         """
         api_url = self._address()
         return self._manifests(api_url, credential, None, self._keeper(api_url, credential))
 
     def secrets(self) -> Iterable[str]:
-        """Where the Secret has to be, as ``name in namespace``."""
+        """Return where the Secret must exist, as ``name in namespace``."""
         places = dict.fromkeys((self.worker.namespace or "default", *self.worker.job_namespaces))
         return (f"{object_name(self.name)} in {place}" for place in places)
 
     def _keeper(self, api_url: str, credential: Credential | None) -> Keeper:
-        """This project, as the one that keeps the worker."""
+        """Return this project as the worker's keeper."""
         return keeper_by(self.project, worker_manifests(self.name, self.worker, api_url, credential))
 
     def _is_of_another(self, keeper: Keeper) -> bool:
         return keeper.project not in ("", self.project, *self.former_projects)
 
     def _kept_by(self, deployment: Record | None, wanting: Keeper) -> Keeper:
-        """Who is to be named on the worker: whoever keeps it, else this project."""
+        """Return the keeper to record on the worker: the current one, else this project."""
         keeper = keeper_of(deployment)
         return keeper if self._is_of_another(keeper) else wanting
 
@@ -153,16 +154,16 @@ class KubernetesWorker(Component):
         return made
 
     async def _drift(self, cluster: Cluster, wanted: Record) -> Record:
-        """An object as it is, and as it would be."""
+        """Return an object's current and its desired state."""
         live = await cluster.read(wanted)
         after = _without_the_servers_own(await cluster.apply(wanted, dry_run=True))
         return {"before": None if live is None else _without_the_servers_own(live), "after": after}
 
     def compare(self, live: Record | None) -> Iterable[FieldChange]:
-        """Say what differs, object by object.
+        """Yield the differences, object by object.
 
         Raises:
-            ConflictError: An object of that name belongs to somebody else.
+            ConflictError: An object of that name belongs to someone else.
         """
         if live is None:
             manifests = worker_manifests(self.name, self.worker, self.worker.api_url or "(PREFECT_API_URL)", None)
@@ -183,7 +184,7 @@ class KubernetesWorker(Component):
                 else differences_by_name(before, state["after"], name)
             )
         if changes and (keeper := live.get("keeper")) and not keeper["wants_the_same"]:
-            places = ", ".join(change.path for change in changes[:_MOST_PLACES])
+            places = ", ".join(change.path for change in changes[:_MAX_PLACES])
             raise ConflictError(
                 f"the project {keeper['project']!r} keeps this worker, and {self.project!r} wants it otherwise: {places}",
                 where=str(self),
@@ -192,19 +193,19 @@ class KubernetesWorker(Component):
                 f"{object_name(self.name)} {MARKS[0]}-",
             )
         if not changes and self.worker.wait_seconds and not live.get("online", True):
-            # Applied again, a deploy waits for it, and fails as long as it does not come up.
+            # Applying it again makes the deploy wait for it, and fail for as long as it does not start.
             return (FieldChange("status", "offline", "online"),)
         return changes
 
     def cannot_run(self, live: Record | None) -> str | None:
-        """No heartbeat comes from it: since when, and why."""
+        """No heartbeat arrives; say since when, and why."""
         if live is None or live.get("online", True) or live["others"]:
             return None
         why = f": {live['why']}" if "why" in live else ""
         return f"{none_online(self.name, live.get('last_heard'))}{why}"
 
     def remarks(self, live: Record | None) -> Iterable[str]:
-        """Say whose worker is used."""
+        """Tell whose worker is used."""
         if live is not None and live["others"]:
             yield f"work pool {self.name} is served by {', '.join(live['others'])}; no worker of ours is applied beside it"
         if live is not None and "why" in live and (offline := self.cannot_run(live)) is not None:
@@ -216,7 +217,7 @@ class KubernetesWorker(Component):
         """Apply the objects; the Deployment last.
 
         Raises:
-            ConfigurationError: The cluster does not let us.
+            ConfigurationError: The cluster denies it.
         """
         del api, live
         api_url, credential, secret = self._access()
@@ -234,10 +235,10 @@ class KubernetesWorker(Component):
                 await cluster.apply(manifest)
 
     async def wait_until_ready(self, api: Api) -> None:
-        """Wait until the pods are those that were applied, and for a heartbeat that is newer than that.
+        """Wait until the rollout is complete and a newer heartbeat has arrived.
 
         Raises:
-            ProcessError: There was none in time, or there will be none; the message says what the cluster says of it.
+            ProcessError: No heartbeat arrived in time, or none can arrive; the message includes the cluster's reasons.
         """
         import anyio
 
@@ -272,7 +273,7 @@ class KubernetesWorker(Component):
         )
 
     async def _why(self, cluster: Cluster, deployment: Record | None, pods: list[Record]) -> str:
-        """What the cluster says of the worker, as far as it lets us ask."""
+        """Return the cluster's information about the worker, as far as it is accessible."""
         warnings: dict[str, str] = {}
         logs: dict[str, str] = {}
         with suppress(MetaPrefectError):
@@ -284,7 +285,7 @@ class KubernetesWorker(Component):
         return reasons(deployment, pods, warnings, logs)
 
     def _deployment(self) -> Record:
-        """What names the worker's Deployment."""
+        """Return the identity of the worker's Deployment."""
         metadata = {"name": object_name(self.name), "namespace": self.worker.namespace or "default"}
         return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}
 
@@ -293,7 +294,7 @@ class KubernetesWorker(Component):
         return await cluster.list("Pod", self.worker.namespace or "default", labels)
 
     def _secrets(self, credential: Credential | None, secret: str) -> list[Record]:
-        """The Secret, for the worker and wherever its jobs are."""
+        """Return the Secret, for the namespaces of the worker and its jobs."""
         if credential is None:
             return []
         encoded = base64.b64encode(secret.encode()).decode()
@@ -301,10 +302,10 @@ class KubernetesWorker(Component):
         return [secret_manifest(self.name, place, credential, encoded) for place in places]
 
     def _address(self) -> str:
-        """Where the worker finds the Prefect API.
+        """Return the URL at which the worker reaches the Prefect API.
 
         Raises:
-            ConfigurationError: It is an address that means the worker itself in a cluster.
+            ConfigurationError: The URL would refer to the worker's own pod.
         """
         from prefect.settings import get_current_settings
 
@@ -316,7 +317,7 @@ class KubernetesWorker(Component):
             raise ConfigurationError(error.message, where=str(self), hint=error.hint) from None
 
     def _access(self) -> tuple[str, Credential | None, str]:
-        """Where the worker finds the Prefect API, and what opens it there."""
+        """Return how the worker reaches the Prefect API, and its credential."""
         from prefect.settings import get_current_settings
 
         url, api = self._address(), get_current_settings().api
@@ -328,7 +329,7 @@ class KubernetesWorker(Component):
 
 
 def _secret_in_words(live: Record | None, wanted: Record) -> Record:
-    """A Secret as it is and would be, without what is in it."""
+    """Return a Secret's current and desired state without its contents."""
     marks: Record = wanted["metadata"]["labels"]
     if live is None:
         return {"before": None, "after": {"metadata": {"labels": marks}, "holds": "(secret)"}}
@@ -342,7 +343,7 @@ def _secret_in_words(live: Record | None, wanted: Record) -> Record:
 
 
 def _version_of(live: Record | None, wanted: Record, deployment: Record | None) -> str | None:
-    """Changes with what the Secret holds, and tells nothing of it; None for a worker that was applied by hand as it is."""
+    """Return a value that changes with the Secret without revealing it; None for a worker applied by hand and unchanged."""
     if live is None or live.get("data") != wanted["data"]:
         return "new"
     template: Record = (deployment or {}).get("spec", {}).get("template", {})
@@ -351,9 +352,9 @@ def _version_of(live: Record | None, wanted: Record, deployment: Record | None) 
 
 
 def _without_the_servers_own(value: Record) -> Record:
-    """An object without what the cluster keeps in it for itself."""
+    """Return an object without the fields that the cluster maintains."""
     metadata = {key: inner for key, inner in value["metadata"].items() if key not in _OF_THE_SERVER}
-    # The Deployment's controller counts its own work in an annotation; whose a worker is alone is no reason to write.
+    # The Deployment controller counts its revisions in an annotation; the keeper alone is no reason to write.
     annotations = {
         key: inner
         for key, inner in metadata.pop("annotations", {}).items()

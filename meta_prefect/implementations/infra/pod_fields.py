@@ -1,4 +1,4 @@
-"""Which parts of a pod a deployment can set, and the job variable that carries each."""
+"""The parts of a pod that a deployment can set, and the job variable for each."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ POD: Final = {
     "topologySpreadConstraints": "array",
     "volumes": "array",
 }
-"""Fields of a pod's ``spec``, each with its JSON type."""
+"""Fields of a pod's ``spec`` with their JSON types."""
 
 CONTAINER: Final = {
     "command": "array",
@@ -62,7 +62,7 @@ CONTAINER: Final = {
     "volumeMounts": "array",
     "workingDir": "string",
 }
-"""Fields of the container that runs the flow, each with its JSON type."""
+"""Fields of the flow's container with their JSON types."""
 
 PREFECTS_OWN: Final = {"serviceAccountName": "service_account_name"}
 """Fields of a pod's ``spec`` for which Prefect's template has a variable."""
@@ -80,22 +80,23 @@ RESOURCES: Final = {
         "amd.com/gpu": "amd_gpu_limit",
     },
 }
-"""The variables that carry what the container asks for and may use at most."""
+"""The variables for resource requests and limits."""
 
 SECRET_ENV: Final = "secret_env"  # noqa: S105 - the name of a variable
 """The variable for environment variables whose values Kubernetes takes from Secrets and ConfigMaps."""
 
 ACTIVE_DEADLINE: Final = "job_active_deadline_seconds"
-"""The variable for the longest that a job may take, pods that never start included."""
+"""The variable for a job's maximum duration, including pods that never start."""
 
 _A_DAY: Final = 86_400
 
 _DEFAULTS: Final = {
-    # What every image allows of the Pod Security Standard `restricted`; the rest asks for an image with a user by number.
+    # Works with every image under the Pod Security Standard `restricted`; the rest of it requires an image with a numeric
+    # user.
     "pod_security_context": {"seccompProfile": {"type": "RuntimeDefault"}},
     "container_security_context": {"allowPrivilegeEscalation": False},
 }
-"""What the pool says for deployments that say nothing, of the variables that are ours."""
+"""The pool's defaults for our own variables."""
 
 _IN_PREFECTS_TEMPLATE: Final = {"cpu", "memory"}
 
@@ -105,14 +106,14 @@ _REFUSED: Final = {
     "ephemeralContainers": "Kubernetes adds those to running pods only",
 }
 REFUSED_IN_POD: Final = _REFUSED
-"""Fields of a pod's ``spec`` that cannot be set, with the reason."""
+"""Fields of a pod's ``spec`` that cannot be set, with reasons."""
 
 REFUSED_IN_CONTAINER: Final = {"args": "Prefect's worker writes the command that runs the flow there"}
-"""Fields of the container that cannot be set, with the reason."""
+"""Fields of the container that cannot be set, with reasons."""
 
 
 def variable_of(field: str, prefix: str) -> str:
-    """The name of a field's job variable: ``nodeSelector`` of a ``pod`` is ``pod_node_selector``."""
+    """Return the name of a field's job variable: ``nodeSelector`` of a ``pod`` is ``pod_node_selector``."""
     return f"{prefix}_{re.sub(r'(?<=[a-z])(?=[A-Z])', '_', field).lower()}"
 
 
@@ -121,7 +122,7 @@ def _placeholder(variable: str) -> str:
 
 
 def _declared(kind: str, title: str, description: str) -> Record:
-    # No default: a variable without a value leaves its field out of the job.
+    # No default: a variable without a value omits its field from the job.
     return {"type": kind, "title": title, "description": description}
 
 
@@ -154,7 +155,7 @@ def _pod_template() -> Record:
     variables[ACTIVE_DEADLINE] = _declared(
         "integer", "Job active deadline", "Seconds after which a job is ended, whether or not its pod has started."
     )
-    # Prefect's own variable, whose default keeps finished jobs for ever.
+    # Prefect's own variable, which by default keeps finished jobs forever.
     variables["finished_job_ttl"] = {"default": _A_DAY}
     spec: Record = {
         "activeDeadlineSeconds": _placeholder(ACTIVE_DEADLINE),
@@ -164,4 +165,4 @@ def _pod_template() -> Record:
 
 
 POD_TEMPLATE: Final = _pod_template()
-"""What is added to the template of Kubernetes pools so that each deployment can set any part of its pod."""
+"""Additions to the template of Kubernetes pools that let each deployment set any part of its pod."""

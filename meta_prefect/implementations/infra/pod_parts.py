@@ -1,4 +1,4 @@
-"""What a cluster most often needs to be told of a run's pod, in fewer words than Kubernetes has for it."""
+"""Shorthand for common pod settings, less verbose than Kubernetes' own."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _DNS_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _LABEL_VALUE: Final = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 RESTRICTED_POD: Final[Record] = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-"""What the Pod Security Standard ``restricted`` asks of a pod (kubernetes.io/docs/concepts/security/pod-security-standards)."""
+"""What Pod Security Standard ``restricted`` requires of a pod (kubernetes.io/docs/concepts/security/pod-security-standards)."""
 
 RESTRICTED_CONTAINER: Final[Record] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-"""What the Pod Security Standard ``restricted`` asks of a container."""
+"""What the Pod Security Standard ``restricted`` requires of a container."""
 
 
 def _check_object_name(name: str) -> str:
@@ -29,7 +29,7 @@ def _check_object_name(name: str) -> str:
 
 
 ObjectName = Annotated[str, AfterValidator(_check_object_name)]
-"""The name of an object of Kubernetes."""
+"""The name of a Kubernetes object."""
 
 
 def _check_labels(labels: dict[str, str]) -> dict[str, str]:
@@ -112,11 +112,11 @@ class PodVolume(BaseModel):
 
     @property
     def name(self) -> str:
-        """Its name within the pod, by its folder."""
+        """Its name within the pod, derived from its folder."""
         return re.sub(r"[^a-z0-9]+", "-", f"at{self.path}".lower())[:63].strip("-")
 
     def as_volume(self) -> Record:
-        """It among the pod's volumes."""
+        """Return its entry in the pod's volumes."""
         if self.claim is not None:
             source: Record = {"persistentVolumeClaim": {"claimName": self.claim}}
         elif self.secret is not None:
@@ -130,7 +130,7 @@ class PodVolume(BaseModel):
         return {"name": self.name, **source}
 
     def as_mount(self) -> Record:
-        """It among the container's mounts."""
+        """Return its entry in the container's volume mounts."""
         return {"name": self.name, "mountPath": self.path, **({"readOnly": True} if self.read_only else {})}
 
 
@@ -172,7 +172,7 @@ class PodParts(BaseModel):
         return self
 
     def as_patch(self) -> Record:
-        """The same as a patch of the pod, in Kubernetes' words."""
+        """Return the settings as a pod patch in Kubernetes' terms."""
         container = {
             "envFrom": [{"secretRef": {"name": name}} for name in self.env_from_secrets],
             "volumeMounts": [volume.as_mount() for volume in self.volumes],
@@ -205,7 +205,7 @@ def _check_patch(patch: dict[str, Any]) -> dict[str, Any]:
 
 
 PodPatch = Annotated[dict[str, Any], AfterValidator(_check_patch)]
-"""A patch of a pod, in Kubernetes' words."""
+"""A pod patch in Kubernetes' terms."""
 
 
 class Pod(PodParts):
@@ -219,6 +219,6 @@ class Pod(PodParts):
     patch: PodPatch = Field(default={})
 
     def arguments(self) -> Record:
-        """The same as arguments of the builder."""
+        """Return the settings as arguments of the builder."""
         given = {name: getattr(self, name) for name in PodParts.model_fields}
         return {**given, "pod": self.patch}

@@ -1,4 +1,4 @@
-"""Patches of a pod: read, checked, and turned into the job variables that carry them."""
+"""Pod patches: parsed, validated, and converted into job variables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from meta_prefect.implementations.infra import pod_fields
 from meta_prefect.interfaces.json_diff import Record, is_mapping
 
 MAIN_CONTAINER: Final = "prefect-job"
-"""What Prefect calls the container that runs the flow."""
+"""Prefect's name for the container that runs the flow."""
 
 _MERGE_KEYS: Final = {
     "env": "name",
@@ -24,11 +24,11 @@ _MERGE_KEYS: Final = {
     "volumeMounts": "mountPath",
     "volumes": "name",
 }
-"""Lists whose items Kubernetes tells apart by a key, as ``kubectl patch`` merges them; other lists are replaced."""
+"""Lists whose items Kubernetes merges by a key, as ``kubectl patch`` does; other lists are replaced."""
 
 
 def check_pod(patch: Mapping[str, Any]) -> None:
-    """Check the outline of a pod patch: which fields it has. Their insides are checked by :func:`check_pod_deeply`.
+    """Check which fields a pod patch has. Their contents are checked by :func:`check_pod_deeply`.
 
     Raises:
         ValueError: A field is unknown, or cannot be set.
@@ -56,10 +56,10 @@ def check_pod(patch: Mapping[str, Any]) -> None:
 
 
 def main_container(spec: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The patch of the container that runs the flow.
+    """Return the patch of the flow's container.
 
     Raises:
-        ValueError: There is a patch of another container.
+        ValueError: The patch is for another container.
     """
     containers = _items(spec.get("containers"), "pod.spec.containers")
     if not containers:
@@ -99,15 +99,15 @@ def _items(value: Any, where: str) -> list[Any]:
 
 
 def pod_variables(patch: Mapping[str, Any], given: Record) -> Record:
-    """Turn a checked pod patch into job variables.
+    """Convert a validated pod patch into job variables.
 
     Args:
-        patch: Laid over what there is: objects key by key, lists whose items have a name item by item, other lists whole.
-            None removes.
+        patch: Merged into the existing values: objects key by key, lists of named items item by item; other lists are
+            replaced. None removes a value.
         given: The job variables so far.
 
     Returns:
-        The job variables that the patch sets, merged with the given ones; None unsets one.
+        The job variables set by the patch, merged with the given ones; None unsets one.
     """
     metadata: Mapping[str, Any] = patch.get("metadata") or {}
     spec: Mapping[str, Any] = patch.get("spec") or {}
@@ -127,16 +127,16 @@ def pod_variables(patch: Mapping[str, Any], given: Record) -> Record:
         values.append(("env", "", plain))
     if referring := [item for item in items if "valueFrom" in item]:
         values.append((pod_fields.SECRET_ENV, "env", referring))
-    return {variable: laid_over(given.get(variable), value, field) for variable, field, value in values}
+    return {variable: strategic_merge(given.get(variable), value, field) for variable, field, value in values}
 
 
-def laid_over(base: Any, patch: Any, field: str = "") -> Any:
-    """Lay a patch over a value, as ``kubectl patch`` does.
+def strategic_merge(base: Any, patch: Any, field: str = "") -> Any:
+    """Merge a patch into a value, as ``kubectl patch`` does.
 
     Args:
-        base: The value; None where there is none.
+        base: The value; None if there is none.
         patch: The patch.
-        field: The name of the field that holds the value; says how a list is merged.
+        field: The name of the field, which determines how a list is merged.
     """
     if is_mapping(patch):
         below: Mapping[str, Any] = base if is_mapping(base) else {}
@@ -145,7 +145,7 @@ def laid_over(base: Any, patch: Any, field: str = "") -> Any:
             if value is None:
                 result.pop(key, None)
             else:
-                result[key] = laid_over(below.get(key), value, key)
+                result[key] = strategic_merge(below.get(key), value, key)
         return result
     key = _MERGE_KEYS.get(field)
     if isinstance(patch, tuple):
@@ -154,7 +154,7 @@ def laid_over(base: Any, patch: Any, field: str = "") -> Any:
         return cast("Any", patch)
     ordered = {item[key]: item for item in cast("list[Record]", base)}
     for item in cast("list[Record]", patch):
-        ordered[item[key]] = laid_over(ordered.get(item[key]), item)
+        ordered[item[key]] = strategic_merge(ordered.get(item[key]), item)
     return list(ordered.values())
 
 
@@ -169,12 +169,12 @@ _SCALARS: Final[Mapping[str, tuple[type, ...]]] = {
 
 
 def check_pod_deeply(patch: Mapping[str, Any]) -> None:
-    """Check every field of a pod patch, however deep, against Kubernetes' own description of a pod.
+    """Validate every field of a pod patch, at any depth, against Kubernetes' own models.
 
     Raises:
         ConfigurationError: A field is unknown or of the wrong type.
     """
-    import kubernetes_asyncio.client as models  # seconds to import: only where a pod is patched, and only to deploy
+    import kubernetes_asyncio.client as models  # takes seconds; needed only to deploy a patched pod
 
     _check_value(patch, "V1PodTemplateSpec", "pod", models)
 

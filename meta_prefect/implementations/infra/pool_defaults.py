@@ -1,4 +1,4 @@
-"""What a work pool of ours says for all runs in it."""
+"""Settings of our own work pools that apply to all runs in them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class pool_defaults(Builder):  # noqa: N801 - used like a function
         return self
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Add to what inner builders ask of the pool."""
+        """Add to the pool settings of inner builders."""
         defaults = {name: {"default": value} for name, value in self.variables.items()}
         asked: Record = {"variables": {"properties": defaults}} if defaults else {}
         deployment.pool_defaults = merged(deployment.pool_defaults, merged(asked, self.template))

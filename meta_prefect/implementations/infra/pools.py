@@ -1,4 +1,4 @@
-"""Work pools whose template is patched inside lists, which is where Prefect's templates keep their containers."""
+"""Work pools whose template is patched inside lists, where Prefect's templates define their containers."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from meta_prefect.interfaces.json_diff import FieldChange, Record, is_mapping, m
 
 
 class JobPool(WorkerPool):
-    """A work pool whose ``template`` may reach into lists: there, a list is an object whose keys are positions.
+    """A work pool whose ``template`` can patch lists: an object with positions as keys stands for a list.
 
-    ``{"containers": {"0": {"env": "{{ secret_env }}"}}}`` changes the ``env`` of the first container and nothing else of the
-    list, which stays Prefect's own.
+    ``{"containers": {"0": {"env": "{{ secret_env }}"}}}`` changes the ``env`` of the first container and leaves the rest of the
+    list as Prefect has it.
     """
 
     def compare(self, live: Record | None) -> Iterable[FieldChange]:
-        """Compare what this component adds, position by position inside lists."""
+        """Compare this component's additions, position by position inside lists."""
         if live is None or not live.get("base_job_template"):
             return super().compare(live)
         return super().compare({**live, "base_job_template": _by_position(live["base_job_template"], self.additions)})
 
     def with_additions(self, own: Record) -> Record:
-        """A template with what this component adds, position by position inside lists."""
+        """Return a template with this component's additions, position by position inside lists."""
         return _as_lists(merged(_by_position(own, self.additions), self.additions), own)
 
 
 def _by_position(value: Any, patch: Any) -> Any:
-    """Show those lists as objects that the patch shows so too."""
+    """Convert lists to objects wherever the patch uses an object."""
     if not is_mapping(patch):
         return value
     items: Mapping[str, Any] = {}
@@ -42,7 +42,7 @@ def _by_position(value: Any, patch: Any) -> Any:
 
 
 def _as_lists(value: Any, own: Any) -> Any:
-    """Make lists again of the objects that stand where Prefect's template has lists."""
+    """Convert objects back to lists wherever Prefect's template has lists."""
     if not is_mapping(value):
         return value
     if isinstance(own, list):

@@ -1,4 +1,4 @@
-"""Runs as processes: on the host that deploys, or on the hosts of a pool that a team shares."""
+"""Runs as processes, on the deploying host or on the hosts of a shared pool."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from meta_prefect.implementations.builder import Builder
-from meta_prefect.implementations.code.source import bring_code
+from meta_prefect.implementations.code.source import set_code_source
 from meta_prefect.implementations.infra.containers import Environment, PoolName
 from meta_prefect.implementations.infra.environment import ENVIRONMENT_TEMPLATE, set_environment
 from meta_prefect.interfaces.components import Component, Worker, WorkerPool
@@ -26,12 +26,12 @@ class local_process(Builder):  # noqa: N801 - used like a function
 
     @property
     def requires(self) -> Iterable[Component]:
-        """This host's process pool and a worker for it."""
+        """This host's process pool and its worker."""
         return (WorkerPool(type="process", template=ENVIRONMENT_TEMPLATE), Worker(type="process"))
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Point the worker to the project's code, and the run to its environment."""
-        bring_code(deployment, in_image=False)
+        """Point the worker at the project's code, and pass the environment to the run."""
+        set_code_source(deployment, in_image=False)
         return set_environment(deployment)
 
 
@@ -53,16 +53,16 @@ class process(Builder):  # noqa: N801 - used like a function
 
     @property
     def requires(self) -> Iterable[Component]:
-        """The pool, and a worker for it, which is looked for and not started here."""
+        """The pool and its worker, which is only checked for, not started."""
         return (
             WorkerPool(name=self.work_pool, type="process", template=ENVIRONMENT_TEMPLATE),
             Worker(pool=self.work_pool, type="process", elsewhere=True),
         )
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Choose the pool and, where no inner builder did, the place of the code."""
+        """Set the pool and, if no inner builder did, the code source."""
         if self.env:
             deployment.job_variables["env"] = {**deployment.job_variables.get("env", {}), **self.env}
         deployment.work_pool_name = self.work_pool
-        bring_code(deployment, in_image=False)
+        set_code_source(deployment, in_image=False)
         return set_environment(deployment)

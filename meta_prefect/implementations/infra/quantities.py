@@ -1,4 +1,4 @@
-"""Amounts of CPU and memory, checked where they are written down."""
+"""Validated amounts of CPU, memory and time."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ MEMORY_UNITS: Final = {
     "G": Decimal(10**9),
     "T": Decimal(10**12),
 }
-"""Bytes per unit, as Kubernetes spells them."""
+"""Bytes per unit, in Kubernetes' spelling."""
 
 _MEBIBYTE: Final = MEMORY_UNITS["Mi"]
 
 
 def read_cpu(value: object) -> Decimal:
-    """Read an amount of CPU.
+    """Parse an amount of CPU.
 
     Args:
-        value: A number of CPUs (``0.8``), or text as Kubernetes writes it (``"800m"``, ``"2"``).
+        value: A number of CPUs (``0.8``), or text in Kubernetes' notation (``"800m"``, ``"2"``).
 
     Returns:
         The number of CPUs, exact to a thousandth.
 
     Raises:
-        ValueError: It is no amount, not above zero, or finer than a thousandth of a CPU.
+        ValueError: It is not a valid amount, not above zero, or finer than a thousandth of a CPU.
     """
     number, unit = _split(value, "CPU", "a number of CPUs such as 0.8, or text such as '800m'")
     if unit not in _CPU_UNITS:
@@ -55,16 +55,16 @@ def read_cpu(value: object) -> Decimal:
 
 
 def read_memory(value: object) -> int:
-    """Read an amount of memory.
+    """Parse an amount of memory.
 
     Args:
-        value: A number of gibibytes (``1.5``), or text with a unit as Kubernetes writes it (``"1536Mi"``, ``"2G"``).
+        value: A number of gibibytes (``1.5``), or text with a unit in Kubernetes' notation (``"1536Mi"``, ``"2G"``).
 
     Returns:
         The number of bytes.
 
     Raises:
-        ValueError: It is no amount, has no known unit, is not above zero, or is less than four mebibytes.
+        ValueError: It is not a valid amount, has an unknown unit, is not above zero, or is less than four mebibytes.
     """
     number, unit = _split(value, "memory", "a number of gibibytes such as 1.5, or text such as '1536Mi'")
     if not unit and isinstance(value, str):
@@ -80,7 +80,7 @@ def read_memory(value: object) -> int:
 
 
 def _likely_unit(unit: str) -> str:
-    # 'GB', 'gib' and 'g' are what people write; the letter says which size they mean.
+    # People write 'GB', 'gib' and 'g'; the letter tells which unit they mean.
     letter = unit[0]
     close = [known for known in MEMORY_UNITS if known[0].lower() == letter.lower()]
     return nearest(close[0] if close else unit, close or MEMORY_UNITS)
@@ -100,13 +100,13 @@ def _split(value: object, what: str, form: str) -> tuple[Decimal, str]:
 
 
 def cpu_text(value: object) -> str:
-    """Write an amount of CPU as Kubernetes does: ``"800m"``, ``"2"``. Raises as :func:`read_cpu`."""
+    """Format an amount of CPU as Kubernetes does: ``"800m"``, ``"2"``. Raises the errors of :func:`read_cpu`."""
     cpus = read_cpu(value)
     return str(int(cpus)) if cpus == int(cpus) else f"{int(cpus * 1000)}m"
 
 
 def memory_text(value: object) -> str:
-    """Write an amount of memory as Kubernetes does: ``"1536Mi"``, ``"2Gi"``. Raises as :func:`read_memory`."""
+    """Format an amount of memory as Kubernetes does: ``"1536Mi"``, ``"2Gi"``. Raises the errors of :func:`read_memory`."""
     if isinstance(value, str):
         read_memory(value)
         return value.strip().replace(" ", "")
@@ -118,21 +118,21 @@ def memory_text(value: object) -> str:
 
 
 def mebibytes(value: object) -> int:
-    """The whole number of mebibytes that holds an amount of memory. Raises as :func:`read_memory`."""
+    """Return an amount of memory in whole mebibytes, rounded up. Raises the errors of :func:`read_memory`."""
     return -(-read_memory(value) // int(_MEBIBYTE))
 
 
 Cpu = Annotated[str | float, BeforeValidator(cpu_text)]
-"""An amount of CPU: a number of CPUs or text such as ``"800m"``; kept as Kubernetes writes it."""
+"""An amount of CPU: a number of CPUs or text such as ``"800m"``; stored in Kubernetes' notation."""
 
 Memory = Annotated[str | float, BeforeValidator(memory_text)]
-"""An amount of memory: a number of gibibytes or text such as ``"1536Mi"``; kept as Kubernetes writes it."""
+"""An amount of memory: a number of gibibytes or text such as ``"1536Mi"``; stored in Kubernetes' notation."""
 
 
 def read_seconds(value: object) -> object:
-    """Read a time in words as whole seconds; anything else is left to be checked."""
+    """Parse a duration in words into whole seconds; other values are left to validation."""
     return int(read_duration(value).total_seconds()) if isinstance(value, str) else value
 
 
 Seconds = Annotated[int, Field(ge=0), BeforeValidator(reads(TEXT)(read_seconds))]
-"""A time: whole seconds, or text such as ``10 minutes``."""
+"""A duration: whole seconds, or text such as ``10 minutes``."""

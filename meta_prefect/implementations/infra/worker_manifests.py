@@ -1,4 +1,4 @@
-"""The objects of Kubernetes that make a Prefect worker, as plain values: nothing here speaks to a cluster."""
+"""The Kubernetes objects of a Prefect worker, as plain values without any I/O."""
 
 from __future__ import annotations
 
@@ -18,37 +18,38 @@ from meta_prefect.interfaces.json_diff import Record
 from meta_prefect.redaction import redacted
 
 MANAGER: Final = "meta-prefect"
-"""Who the objects belong to: the manager of their fields, and the value of the label that marks them."""
+"""Our field manager for server-side apply, and the value of the label that marks our objects."""
 
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 
 CREDENTIAL_VERSION: Final = "meta-prefect/credential-version"
-"""The annotation of the worker's pods that changes with the Secret, so that they are started anew."""
+"""The annotation of the worker's pods that changes with the Secret, to restart them."""
 
 Credential = Literal["api-key", "api-auth-string"]
-"""What opens the Prefect API, and the key under which the Secret holds it."""
+"""The kind of API credential, which is also its key in the Secret."""
 
 CREDENTIAL_VARIABLES: Final[dict[Credential, str]] = {
     "api-key": "PREFECT_API_KEY",
     "api-auth-string": "PREFECT_API_AUTH_STRING",
 }
-"""Prefect's settings for it."""
+"""Prefect's settings for each kind of credential."""
 
 _SECRET_SETTINGS: Final[dict[Credential, str]] = {
     "api-key": "PREFECT_INTEGRATIONS_KUBERNETES_WORKER_API_KEY_SECRET",
     "api-auth-string": "PREFECT_INTEGRATIONS_KUBERNETES_WORKER_API_AUTH_STRING_SECRET",
 }
-"""Settings of prefect-kubernetes that let jobs name the Secret, instead of holding what is in it; _NAME and _KEY follow."""
+"""Settings of prefect-kubernetes that make jobs refer to the Secret instead of containing it; suffixed _NAME and _KEY."""
 
 WORKER_RULES: Final[list[Record]] = [
-    # Runs are jobs: the worker creates them, and deletes those of cancelled runs; its observer watches them.
+    # Runs are jobs: the worker creates them and deletes those of cancelled runs; its observer watches them.
     {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "delete", "get", "list", "watch"]},
-    # The observer tells of pods that crash or do not start, and forwards what they wrote before they reached the API.
+    # The observer reports pods that crash or do not start, and forwards their output from before they reached the API.
     {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
     {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
 ]
-"""All that prefect-kubernetes 0.8 does with the namespace of its jobs, read from its worker and observer. It needs no right to
-Secrets, as its jobs refer to one that is there, and none to the whole cluster, as its observer is given its namespaces."""
+"""Everything prefect-kubernetes 0.8 does in the namespace of its jobs, taken from its worker and observer. It needs no access
+to Secrets, since its jobs refer to an existing one, and no cluster-wide access, since its observer is limited to its
+namespaces."""
 
 _OWN_VARIABLES: Final = ("HOME", "PREFECT_HOME", "PREFECT_API_URL", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING")
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1", "0.0.0.0")  # noqa: S104 - recognised, not listened on
@@ -69,11 +70,11 @@ Namespace = Annotated[str, AfterValidator(_check_namespace)]
 
 
 def check_reachable(url: str | None) -> str:
-    """Check that an address of the Prefect API means the same in a cluster.
+    """Check that a URL of the Prefect API has the same meaning in a cluster.
 
     Raises:
-        ConfigurationError: There is none, or it means the worker's own pod there.
-        ValueError: It holds a secret.
+        ConfigurationError: There is no URL, or it would refer to the worker's own pod.
+        ValueError: It contains a secret.
     """
     if not url or urlsplit(url).hostname in _LOOPBACK:
         raise ConfigurationError(
@@ -84,10 +85,10 @@ def check_reachable(url: str | None) -> str:
 
 
 def check_api_url(url: str) -> str:
-    """Check the address at which a cluster reaches the Prefect API.
+    """Check the URL at which a cluster reaches the Prefect API.
 
     Raises:
-        ValueError: It holds a secret, which would stand in the worker's Deployment.
+        ValueError: It contains a secret, which would be visible in the worker's Deployment.
     """
     if redacted(url) != url:
         raise ValueError(
@@ -165,7 +166,7 @@ class ClusterWorker(BaseModel):
         return self
 
     def completed(self, job_namespace: str) -> Self:
-        """Fill what was left open, for jobs in a namespace."""
+        """Fill in missing values, for jobs in a namespace."""
         namespace = self.namespace or job_namespace
         return self.model_copy(
             update={"namespace": namespace, "job_namespaces": self.job_namespaces or (job_namespace,)}
@@ -173,7 +174,7 @@ class ClusterWorker(BaseModel):
 
 
 def object_name(pool: str) -> str:
-    """The name that all objects of a pool's worker have."""
+    """Return the name shared by all objects of a pool's worker."""
     slug = re.sub(r"[^a-z0-9]+", "-", pool.lower()).strip("-")
     return f"prefect-worker-{slug}"[:63].rstrip("-")
 
@@ -181,14 +182,14 @@ def object_name(pool: str) -> str:
 def worker_manifests(
     pool: str, worker: ClusterWorker, api_url: str, credential: Credential | None, credential_version: str | None = None
 ) -> list[Record]:
-    """Make the objects of a pool's worker, in the order in which they are applied; the Secret is only referred to.
+    """Return the objects of a pool's worker, in the order in which they are applied. They only refer to the Secret.
 
     Args:
         pool: The work pool.
-        worker: How it is to be; completed.
-        api_url: Where it finds the Prefect API.
-        credential: What opens the API; None where it is open.
-        credential_version: Changes with the Secret, so that the worker is restarted then; None leaves that open.
+        worker: Its completed specification.
+        api_url: The URL of the Prefect API.
+        credential: The API credential; None if the API requires none.
+        credential_version: Changes with the Secret, so that the worker is then restarted; None to leave it out.
     """
     name, namespace = object_name(pool), worker.namespace or "default"
     account = made_object("v1", "ServiceAccount", name, namespace)
@@ -199,19 +200,19 @@ def worker_manifests(
 
 
 def secret_manifest(pool: str, namespace: str, credential: Credential, encoded: str) -> Record:
-    """The Secret with what opens the Prefect API.
+    """Return the Secret with the credential for the Prefect API.
 
     Args:
         pool: The work pool.
-        namespace: Its namespace: the worker's, or one of its jobs.
-        credential: What it is.
-        encoded: The value in base64.
+        namespace: Its namespace: the worker's, or one of its jobs'.
+        credential: The kind of credential.
+        encoded: The base64-encoded value.
     """
     return made_object("v1", "Secret", object_name(pool), namespace, type="Opaque", data={credential: encoded})
 
 
 def made_object(api_version: str, kind: str, name: str, namespace: str, **rest: Any) -> Record:
-    """An object that is marked as ours."""
+    """Return an object labeled as ours."""
     labels = {**_selector(name), MANAGED_BY: MANAGER}
     metadata = {"name": name, "namespace": namespace, "labels": labels}
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **rest}
@@ -222,12 +223,12 @@ def _selector(name: str) -> dict[str, str]:
 
 
 def granted(account: str, home: str, place: str, rules: Sequence[Record]) -> Sequence[Record]:
-    """A role in a namespace, and what gives it to an account.
+    """Return a role in a namespace and its binding to an account.
 
     Args:
-        account: The account's name, and the role's.
+        account: The name of the account and of the role.
         home: The account's namespace.
-        place: The namespace in which it may do what the rules say.
+        place: The namespace to which the rules apply.
         rules: The rules.
     """
     group = "rbac.authorization.k8s.io"
@@ -252,7 +253,7 @@ def _deployment(
         metadata["annotations"] = {CREDENTIAL_VERSION: credential_version}
     spec: Record = {
         "replicas": 1,
-        # Two workers of one name would take each other's heartbeat for their own.
+        # Two workers with the same name would mistake each other's heartbeat for their own.
         "strategy": {"type": "Recreate"},
         "selector": {"matchLabels": _selector(name)},
         "template": {
@@ -279,7 +280,7 @@ def _deployment(
 
 
 def _placement(worker: ClusterWorker) -> Record:
-    """Where the worker's pod may be, and what opens the registry of its image; what is not said is not there."""
+    """Return the scheduling fields and image pull secrets of the worker's pod, omitting those not set."""
     parts: Record = {
         "nodeSelector": worker.node_selector,
         "tolerations": [one.model_dump(by_alias=True, exclude_none=True) for one in worker.tolerations],
@@ -289,7 +290,7 @@ def _placement(worker: ClusterWorker) -> Record:
 
 
 def worker_name(pool: str, worker: ClusterWorker) -> str:
-    """The name under which the worker shows in Prefect."""
+    """Return the worker's name in Prefect."""
     return f"{object_name(pool)}@{worker.namespace}"
 
 
@@ -323,7 +324,7 @@ def _container(pool: str, worker: ClusterWorker, api_url: str, credential: Crede
 
 
 def _variables(pool: str, worker: ClusterWorker, api_url: str, credential: Credential | None) -> list[Record]:
-    """The worker's environment. Variables with a source of their own come last, as Kubernetes compares them in order."""
+    """Return the worker's environment. Variables with a ``valueFrom`` come last, because Kubernetes compares them in order."""
     name = object_name(pool)
     plain = {
         "HOME": _HOME,

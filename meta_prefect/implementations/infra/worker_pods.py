@@ -1,4 +1,4 @@
-"""How a worker's Deployment stands in a cluster: whether it is what was applied that runs, and if not, why."""
+"""Evaluates the rollout of a worker's Deployment: whether the applied version is running, and if not, why."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Final
 from meta_prefect.interfaces.json_diff import Record
 
 _FOR_GOOD: Final = ("InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError", "CreateContainerError")
-_MOST_RESTARTS: Final = 3
+_MAX_RESTARTS: Final = 3
 LONGEST_STANDSTILL: Final = 40
-"""Seconds for which a pod may fail to pull its image, which Kubernetes tries about three times meanwhile, or be refused."""
+"""Seconds for which a pod may fail to pull its image (about three attempts by Kubernetes) or be rejected."""
 
 
 def is_rolled_out(deployment: Record) -> bool:
-    """Whether the pods of a Deployment are those of its present form, all of them available, as `kubectl rollout status` asks."""
+    """Return whether a rollout is complete and all pods are available, by the criteria of `kubectl rollout status`."""
     wanted, status = deployment["spec"].get("replicas", 1), deployment.get("status", {})
     return (
         status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
@@ -25,27 +25,27 @@ def is_rolled_out(deployment: Record) -> bool:
 
 
 def refusal(deployment: Record | None) -> str | None:
-    """Why the cluster makes no pod of a Deployment (its ReplicaSet's FailedCreate): a quota, a policy; None where it does."""
+    """Return why the cluster creates no pods (FailedCreate of the ReplicaSet), such as a quota or a policy; None if it does."""
     conditions: list[Record] = (deployment or {}).get("status", {}).get("conditions", [])
     refused = [one for one in conditions if one["type"] == "ReplicaFailure" and one["status"] == "True"]
     return str(refused[0].get("message", refused[0].get("reason"))) if refused else None
 
 
 def is_refused_for_good(deployment: Record | None) -> bool:
-    """Whether a policy refuses the pods of a Deployment; a quota may be free again in a moment."""
+    """Return whether a policy rejects the pods permanently; a quota may free up at any moment."""
     return "violates PodSecurity" in (refusal(deployment) or "")
 
 
 def is_pulling_in_vain(pod: Record) -> bool:
-    """Whether the image of a container cannot be had at the moment."""
+    """Return whether the image of a container currently cannot be pulled."""
     return any(one.get("reason") in ("ErrImagePull", "ImagePullBackOff") for one in _waiting(pod))
 
 
 def is_hopeless(pod: Record) -> bool:
-    """Whether a pod will not come up, however long one waits."""
+    """Return whether a pod will never start."""
     restarts = max((one.get("restartCount", 0) for one in _statuses(pod)), default=0)
     return any(
-        one.get("reason") in _FOR_GOOD or (one.get("reason") == "CrashLoopBackOff" and restarts >= _MOST_RESTARTS)
+        one.get("reason") in _FOR_GOOD or (one.get("reason") == "CrashLoopBackOff" and restarts >= _MAX_RESTARTS)
         for one in _waiting(pod)
     )
 
@@ -53,16 +53,16 @@ def is_hopeless(pod: Record) -> bool:
 def reasons(
     deployment: Record | None, pods: Iterable[Record], warnings: Mapping[str, str], logs: Mapping[str, str]
 ) -> str:
-    """Why a worker does not answer.
+    """Explain why a worker does not respond.
 
     Args:
         deployment: Its Deployment.
-        pods: The pods of that.
-        warnings: What the cluster has to say of pods, by their names: no node that fits, no network.
-        logs: The last line that pods have written, by their names.
+        pods: The Deployment's pods.
+        warnings: Warning events by pod name, such as no matching node or no network.
+        logs: The last log line by pod name.
     """
-    told = [_reason(pod, warnings, logs) for pod in pods]
-    return "; ".join(told) or _without_pods(deployment)
+    found = [_reason(pod, warnings, logs) for pod in pods]
+    return "; ".join(found) or _without_pods(deployment)
 
 
 def _reason(pod: Record, warnings: Mapping[str, str], logs: Mapping[str, str]) -> str:
@@ -76,7 +76,7 @@ def _reason(pod: Record, warnings: Mapping[str, str], logs: Mapping[str, str]) -
         why = refused[0]["message"]
     else:
         why = status.get("phase", "unknown")
-    # Of one that runs, or ran, only its log knows what it is about.
+    # Only the log explains a pod that is running, or was.
     return f"pod {name}: {why}{f', its log ends: {logs[name]}' if name in logs else ''}"
 
 

@@ -1,4 +1,4 @@
-"""What a deployment is called, tagged, versioned and described as."""
+"""Builders for the name, tags, version and description of a deployment."""
 
 from meta_prefect.implementations.metadata.description import describer
 from meta_prefect.implementations.metadata.name import namer

@@ -11,7 +11,7 @@ from meta_prefect.implementations.builder import Builder
 from meta_prefect.interfaces.deployment import Deployment
 
 BY_ENVIRONMENT: Final = "{name}-{env}"
-"""How deployments are named unless somebody says otherwise."""
+"""The default name pattern."""
 
 
 def _check_pattern(pattern: str) -> str:
@@ -27,7 +27,7 @@ def _check_pattern(pattern: str) -> str:
 
 
 NamePattern = Annotated[str, AfterValidator(_check_pattern)]
-"""A name with places for ``{name}``, what the deployment is for, and ``{env}``, its environment."""
+"""A name with placeholders: ``{name}`` for the purpose and ``{env}`` for the environment."""
 
 
 class namer(Builder):  # noqa: N801 - builders are used like functions, as in `@namer(name="nightly")`

@@ -1,4 +1,4 @@
-"""Giving a deployment another name without losing what it was."""
+"""Renames a deployment without losing its operators' settings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class renamed_from(Builder):  # noqa: N801 - used like a function
     per_environment: bool = True
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Note the old name."""
+        """Record the old name."""
         flow, _, name = self.name.rpartition("/")
         old = f"{name}-{deployment.environment_word}" if self.per_environment else name
         deployment.renamed_from = f"{flow or deployment.flow.name}/{old}"

@@ -1,4 +1,4 @@
-"""The tags of a deployment, which every run of it gets too."""
+"""The tags of a deployment, which its runs inherit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class tags_resolver(Builder):  # noqa: N801 - used like a function
     tags: tuple[str, ...] = ()
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Add the tags, each once."""
+        """Add the tags without duplicates."""
         tags = (
             *deployment.tags,
             environment_tag(deployment.environment_word),

@@ -35,7 +35,7 @@ class versioneer(Builder):  # noqa: N801 - used like a function
     version: str | None = None
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Set the version, or the rule that gives it."""
+        """Set the version, or the rule that computes it."""
         deployment.version = deployment.context.version or self.version or self._resolve(deployment)
         return deployment
 
@@ -70,7 +70,7 @@ class versioneer(Builder):  # noqa: N801 - used like a function
 
 
 def package_version(flow: FlowFacts) -> str | None:
-    """The version of the installed distribution whose import package holds the flow; None where none does."""
+    """Return the version of the installed distribution that contains the flow; None if there is none."""
     if flow.module is None:
         return None
     top = flow.module.partition(".")[0]
@@ -83,20 +83,20 @@ def package_version(flow: FlowFacts) -> str | None:
 
 @functools.lru_cache(maxsize=4)
 def _distributions(path: tuple[str, ...]) -> Mapping[str, list[str]]:
-    """The installed distributions by import package. Listing them takes a third of a second: once for a whole deploy."""
-    del path  # what is found depends on it
+    """Return the installed distributions by import package. Cached per deploy: listing them takes a third of a second."""
+    del path  # only part of the cache key
     return importlib.metadata.packages_distributions()
 
 
 def _holds(distribution: importlib.metadata.Distribution, file: Path) -> bool:
-    """Whether a file is one of a distribution's; a script `tests.py` has nothing to do with a package `tests`."""
+    """Return whether a file belongs to a distribution; a script `tests.py` is unrelated to a package `tests`."""
     folder = Path(str(distribution.locate_file(""))).resolve()
     resolved = file.resolve()
     return resolved.is_relative_to(folder) and PurePosixPath(resolved.relative_to(folder)) in (distribution.files or ())
 
 
 def content_hash(flow: FlowFacts) -> str:
-    """Twelve hex digits that change with the file that holds the flow."""
+    """Return twelve hex digits that change with the flow's file."""
     if flow.file is None:
         raise BuilderError(
             f"the file of the flow {flow.name!r} is not known here",

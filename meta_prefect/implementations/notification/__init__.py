@@ -1,4 +1,4 @@
-"""What happens when runs of a deployment end, or when deployments are changed: messages, and runs of other deployments."""
+"""Builders that react to finished runs or changed deployments, with messages or runs of other deployments."""
 
 from meta_prefect.implementations.notification.automations import notify, then_run
 from meta_prefect.implementations.notification.overdue import notify_overdue

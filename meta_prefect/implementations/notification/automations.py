@@ -1,4 +1,4 @@
-"""Builders that hang automations on a deployment."""
+"""Builders that add automations to a deployment."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class notify(Builder):  # noqa: N801 - used like a function
         return (Automation(states=self.states, action=Notify(block=self.block)),)
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Leave the deployment as it is: the automation stands beside it."""
+        """Return the deployment unchanged: the automation is a separate object."""
         return deployment
 
 
@@ -57,5 +57,5 @@ class then_run(Builder):  # noqa: N801 - used like a function
         return (Automation(states=self.states, action=action),)
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Leave the deployment as it is: the automation stands beside it."""
+        """Return the deployment unchanged: the automation is a separate object."""
         return deployment

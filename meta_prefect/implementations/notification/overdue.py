@@ -1,4 +1,4 @@
-"""Says so when a run has not completed in time."""
+"""Notifies when a run has not completed in time."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from meta_prefect.interfaces.short_forms import NUMBER, TEXT, reads
 from meta_prefect.schedules.durations import read_duration
 from meta_prefect.schedules.preview import preview
 
-_SHORTEST: Final = timedelta(seconds=10)
-"""Prefect looks for what has not happened every few seconds, and takes no shorter time."""
+_MIN_WITHIN: Final = timedelta(seconds=10)
+"""Prefect checks for missing events every few seconds and accepts no shorter time."""
 
 _DAY: Final = timedelta(days=1)
-_LOOKED_AT: Final = 20
-"""How many of the next runs tell at what time of the day runs begin."""
+_SAMPLED_RUNS: Final = 20
+"""How many of the next runs to sample to find the usual start time."""
 
 
 @reads(TEXT, NUMBER)
@@ -32,16 +32,16 @@ def _read_duration(value: object) -> object:
     return read_duration(value) if isinstance(value, str) else value
 
 
-Within = Annotated[timedelta, BeforeValidator(_read_duration), Field(ge=_SHORTEST)]
+Within = Annotated[timedelta, BeforeValidator(_read_duration), Field(ge=_MIN_WITHIN)]
 
 
 class Overdue(OwnedAutomation):
     """An automation that notifies when a run has not completed in time since it was due.
 
     Attributes:
-        block: The notification block, ``type/name``.
-        by: The time of the day, in the time zone of the deployment's schedules.
-        within: How long a run may take from when it is due; left empty, that is worked out from ``by``.
+        block: The notification block, as ``type/name``.
+        by: The time of day, in the time zone of the deployment's schedules.
+        within: How long a run may take from its due time; if empty, computed from ``by``.
     """
 
     block: str
@@ -49,7 +49,7 @@ class Overdue(OwnedAutomation):
     within: timedelta | None = None
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
-        """Work out how long runs may take, so that they complete by the time that was given."""
+        """Compute how long runs may take to complete by the given time."""
         known = super().completed(deployment, host)
         if self.by is None:
             return known
@@ -59,16 +59,16 @@ class Overdue(OwnedAutomation):
         return f"by {self.by:%H:%M}" if self.by is not None else f"within {self.within}"
 
     def title(self) -> str:
-        """``<flow>-<deployment>: notify slack-webhook-on-call of overdue runs``."""
+        """Return ``<flow>-<deployment>: notify slack-webhook-on-call of overdue runs``."""
         return f"{self.flow}-{self.deployment}: {self.does()} of overdue runs".replace("/", "-")
 
     def about(self) -> str:
-        """Of which project it is, what sets it off, and what it does."""
+        """Describe its project, its trigger and its action."""
         late = f"a run of {self.flow}/{self.deployment} has not completed {self._deadline()}"
         return f"Project {self.project}: when {late}, {self.does()}."
 
     def does(self) -> Notify:
-        """Send the message."""
+        """Return the notification."""
         return Notify(
             block=self.block,
             subject=f"{{{{ flow.name }}}}: not completed {self._deadline()}",
@@ -77,11 +77,11 @@ class Overdue(OwnedAutomation):
         )
 
     def event(self) -> Record:
-        """No run completes in the time after it was started, or was late."""
-        within = self.within or _SHORTEST
+        """Match if no run completes within the time after one started or became late."""
+        within = self.within or _MIN_WITHIN
         runs = self.runs_of_it()
         if self.by is not None:
-            # A run that somebody starts at noon is not late for seven in the morning.
+            # A run started by hand at noon is not overdue at seven in the morning.
             runs["match_related"].append(
                 {"prefect.resource.role": ["tag"], "prefect.resource.id": ["prefect.tag.auto-scheduled"]}
             )
@@ -96,12 +96,12 @@ class Overdue(OwnedAutomation):
 
 
 def _until(by: time, deployment: Deployment) -> timedelta:
-    """How long it is from the runs of a deployment to a time of the day."""
+    """Return the time between the start of a deployment's runs and a time of day."""
     times: Counter[time] = Counter()
     for schedule in deployment.schedules or ():
-        fires = preview(schedule, now=deployment.context.now, count=_LOOKED_AT).fires
+        fires = preview(schedule, now=deployment.context.now, count=_SAMPLED_RUNS).fires
         times.update(fire.time() for fire in fires)
-    # Where the clocks change, one run of many is at another time.
+    # Ignore single runs at a different time, caused by clock changes.
     usual = [one for one, count in times.items() if count > 1 or len(times) == 1]
     if len(usual) != 1:
         at = ", ".join(f"{one:%H:%M}" for one in sorted(usual)) or "no time of the day"
@@ -111,7 +111,7 @@ def _until(by: time, deployment: Deployment) -> timedelta:
         ).is_about("by", value=f"{by:%H:%M}")
     some_day = datetime(2026, 1, 1)  # noqa: DTZ001 - wall-clock times
     until = datetime.combine(some_day, by) - datetime.combine(some_day, usual[0])
-    return until if until >= _SHORTEST else until + _DAY
+    return until if until >= _MIN_WITHIN else until + _DAY
 
 
 class notify_overdue(Builder):  # noqa: N801 - used like a function
@@ -145,5 +145,5 @@ class notify_overdue(Builder):  # noqa: N801 - used like a function
         return (Overdue(block=self.block, within=self.within, by=self.by),)
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Leave the deployment as it is: the automation stands beside it."""
+        """Return the deployment unchanged: the automation is a separate object."""
         return deployment

@@ -1,4 +1,4 @@
-"""Says so when a run that a worker has taken does not start."""
+"""Notifies when a run that a worker picked up does not start."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _NO_LONGER_WAITING: Final = (
     *("Running", "Completed", "Failed", "Crashed", "TimedOut", "Cancelling", "Cancelled", "Paused", "Suspended"),
     *("Scheduled", "Rescheduled", "AwaitingRetry", "AwaitingConcurrencySlot"),
 )
-"""The states that a pending run can leave for; ``InfrastructurePending``, which says that its pod waits, is none of them."""
+"""The states that may follow pending; not ``InfrastructurePending``, in which the run's pod is waiting."""
 
 
 class Stuck(OwnedAutomation):
-    """An automation that notifies when a run that a worker has taken has not started in time.
+    """An automation that notifies when a run that a worker picked up has not started in time.
 
     Attributes:
-        block: The notification block, ``type/name``.
+        block: The notification block, as ``type/name``.
         within: How long it may take to start.
     """
 
@@ -33,16 +33,16 @@ class Stuck(OwnedAutomation):
     within: timedelta = _TEN_MINUTES
 
     def title(self) -> str:
-        """``<flow>-<deployment>: notify slack-webhook-on-call of runs that do not start``."""
+        """Return ``<flow>-<deployment>: notify slack-webhook-on-call of runs that do not start``."""
         return f"{self.flow}-{self.deployment}: {self.does()} of runs that do not start".replace("/", "-")
 
     def about(self) -> str:
-        """Of which project it is, what sets it off, and what it does."""
+        """Describe its project, its trigger and its action."""
         late = f"a run of {self.flow}/{self.deployment} is pending for {self.within}"
         return f"Project {self.project}: when {late}, {self.does()}."
 
     def does(self) -> Notify:
-        """Send the message."""
+        """Return the notification."""
         return Notify(
             block=self.block,
             subject="{{ flow.name }}: a run does not start",
@@ -51,7 +51,7 @@ class Stuck(OwnedAutomation):
         )
 
     def event(self) -> Record:
-        """A run is pending, and comes into no other state in time."""
+        """Match if a run is pending and enters no other state in time."""
         return {
             **self.runs_of_it(),
             "posture": "Proactive",
@@ -84,5 +84,5 @@ class notify_stuck(Builder):  # noqa: N801 - used like a function
         return (Stuck(block=self.block, within=self.within),)
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Leave the deployment as it is: the automation stands beside it."""
+        """Return the deployment unchanged: the automation is a separate object."""
         return deployment

@@ -1,4 +1,4 @@
-"""Runs a deployment when events happen, as the ``triggers`` of a deployment in a ``prefect.yaml`` do."""
+"""Runs a deployment on events, like the ``triggers`` of a deployment in a ``prefect.yaml``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from meta_prefect.interfaces.tags import owner_tag
 from meta_prefect.schedules.durations import read_duration
 
 TRIGGER_TAG: Final = "meta-prefect-trigger"
-"""Marks the automations that are triggers of a deployment, among those that a deploy writes."""
+"""Marks the automations written by a deploy that are triggers of a deployment."""
 
 
 @reads(TEXT, NUMBER)
@@ -72,12 +72,12 @@ class Condition(BaseModel):
         return self
 
     def related(self, role: str) -> tuple[str, ...]:
-        """The names of what events are to be related to in a role, such as ``deployment``."""
+        """Return the names of the resources that events must be related to in a role, such as ``deployment``."""
         sets = (one for one in self.match_related if role in one.get("prefect.resource.role", ()))
         return tuple(name for one in sets for name in one.get("prefect.resource.name", ()))
 
     def as_trigger(self) -> Record:
-        """The condition as Prefect stores it, in one order."""
+        """Return the condition as Prefect stores it, normalized."""
         return {
             "type": "event",
             "match": {name: list(values) for name, values in self.match.items()},
@@ -95,7 +95,7 @@ _OWN_OF: Final = {
     "sequence": frozenset({"within"}),
     "metric": frozenset({"match", "match_related"}),
 }
-"""What of a condition a trigger of each kind may say itself."""
+"""The fields of a condition allowed for each kind of trigger."""
 
 _NO_SHORTER: Final = timedelta(minutes=5)
 LookBack = Annotated[timedelta, BeforeValidator(_read_duration), Field(ge=_NO_SHORTER)]
@@ -170,7 +170,7 @@ class Trigger(Condition):
         return self
 
     def as_trigger(self) -> Record:
-        """What sets it off, as Prefect stores it, in one order."""
+        """Return the trigger as Prefect stores it, normalized."""
         as_event = super().as_trigger()
         if self.type == "event":
             return as_event
@@ -183,7 +183,7 @@ class Trigger(Condition):
         return {**whole, "require": self.require} if self.type == "compound" else whole
 
     def as_action(self) -> Record:
-        """How it runs the deployment, as Prefect stores it."""
+        """Return the action that runs the deployment, as Prefect stores it."""
         return {
             "parameters": self.parameters or None,
             "job_variables": self.job_variables or None,
@@ -192,7 +192,7 @@ class Trigger(Condition):
 
 
 Triggers = Annotated[tuple[Trigger, ...], BeforeValidator(one_or_many)]
-"""Triggers of a deployment; one may be written without its list."""
+"""Triggers of a deployment; a single one may be written without a list."""
 
 
 class run_triggers(Builder):  # noqa: N801 - used like a function
@@ -208,14 +208,14 @@ class run_triggers(Builder):  # noqa: N801 - used like a function
 
     @property
     def requires(self) -> Iterable[Component]:
-        """The automations, which belong to the deployment and go with it."""
+        """The automations, which belong to the deployment and are deleted with it."""
         return (DeploymentTriggers(triggers=self.triggers),)
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Leave the deployment as it is: the automations stand beside it.
+        """Return the deployment unchanged: the automations are separate objects.
 
         Raises:
-            ConfigurationError: A trigger gives a parameter that the flow does not take; or two have one name.
+            ConfigurationError: A trigger passes a parameter that the flow does not have, or two triggers have the same name.
         """
         names = [name for one in self.triggers if (name := one.name)]
         for name in names:
@@ -234,14 +234,14 @@ class run_triggers(Builder):  # noqa: N801 - used like a function
 
 
 class DeploymentTriggers(Component):
-    """The automations that run one deployment at events. They are Prefect's own for it: deleting it deletes them.
+    """The automations that run one deployment on events. Prefect treats them as part of it: deleting it deletes them.
 
     Attributes:
-        name: Left empty, that of the deployment that needs this.
-        triggers: What sets it off.
-        flow: The deployment's flow; taken from the deployment.
-        deployment: Its name; taken from the deployment.
-        project: The project that owns it; taken from the deployment.
+        name: If empty, that of the requiring deployment.
+        triggers: The triggers.
+        flow: The deployment's flow; from the deployment.
+        deployment: Its name; from the deployment.
+        project: The project that owns it; from the deployment.
     """
 
     kind: ClassVar[str] = "triggers"
@@ -258,14 +258,14 @@ class DeploymentTriggers(Component):
 
     @property
     def key(self) -> ComponentKey:
-        """Deployments of different flows may have one name."""
+        """Deployments of different flows may have the same name."""
         return (self.kind, f"{self.flow}/{self.deployment}")
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.flow}/{self.deployment}"
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
-        """Take flow, name and project from the deployment."""
+        """Fill in flow, name and project from the deployment."""
         del host
         return self.model_copy(
             update={
@@ -278,12 +278,12 @@ class DeploymentTriggers(Component):
 
     @property
     def job_variables(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
-        """Those of the runs that each trigger starts."""
+        """The job variables of the runs that each trigger starts."""
         return [(f"job_variables of the trigger {name!r}", one.job_variables) for name, one in self._by_name().items()]
 
     @property
     def follows(self) -> Iterable[tuple[str | None, str]]:
-        """The deployments after whose runs, once they went well, it runs this one: flow, None for any, and deployment."""
+        """The deployments whose successful runs trigger this one: flow (None for any) and deployment."""
         for condition in (each for one in self.triggers for each in one.triggers or (one,)):
             ended_well = not condition.expect or {*condition.expect} & {
                 "prefect.flow-run.Completed",
@@ -294,14 +294,14 @@ class DeploymentTriggers(Component):
                 yield from ((flow, name) for name in condition.related("deployment") for flow in flows)
 
     def _by_name(self) -> dict[str, Trigger]:
-        """Each trigger by its automation's name, which is the one that Prefect itself would give where none is given."""
+        """The triggers by the name of their automation, by default the one Prefect itself would use."""
         return {
             one.name or f"{self.deployment}__automation_{number}": one
             for number, one in enumerate(self.triggers, start=1)
         }
 
     def _wanted(self) -> dict[str, Record]:
-        """What is compared of each, by its name."""
+        """Return the compared fields of each trigger, by name."""
         tags = sorted([owner_tag(self.project), TRIGGER_TAG])
         return {
             name: {
@@ -315,12 +315,12 @@ class DeploymentTriggers(Component):
         }
 
     async def read(self, api: Api) -> Record | None:
-        """Find the automations that run the deployment, and are triggers that a deploy has made, or Prefect's own command.
+        """Find the automations that run the deployment and are triggers written by a deploy or by Prefect's own command.
 
         Raises:
-            ConfigurationError: The server has no triggers of such a kind.
+            ConfigurationError: The server does not support a kind of trigger.
         """
-        # Prefect Cloud has no such address; a server of one's own answers with its version.
+        # Prefect Cloud has no such endpoint; a self-hosted server returns its version.
         if any(one.metric is not None for one in self.triggers) and await api.get("/admin/version") is not None:
             hint = "Use an event, such as `{posture: Proactive, expect: prefect.flow-run.Completed, within: 1h}`."
             raise ConfigurationError(
@@ -336,17 +336,17 @@ class DeploymentTriggers(Component):
         for one in related:
             name: str = one["name"]
             if TRIGGER_TAG in one["tags"] or name in wanted or by_prefect.fullmatch(name):
-                # Names are not unique: a second one of a name is one too many.
+                # Names are not unique: a second automation with the same name is surplus.
                 automations[name if name not in automations else f"{name} {one['id']}"] = _normal(one, found["id"])
         return {"deployment_id": found["id"], "automations": automations}
 
     def claims(self, live: Record | None) -> Iterable[str]:
-        """Each of the automations: it removes itself what is one too many."""
+        """Yield all automations found, since surplus ones are removed by this component itself."""
         automations: dict[str, Record] = live["automations"] if live else {}
         return [one["id"] for one in automations.values()]
 
     def compare(self, live: Record | None) -> Iterable[FieldChange]:
-        """Compare what sets each off, and what it does; those that nobody wants any more are to go."""
+        """Compare triggers and actions; surplus automations are to be deleted."""
         there: dict[str, Record] = live["automations"] if live else {}
         wanted = self._wanted()
         for name, record in wanted.items():
@@ -355,10 +355,10 @@ class DeploymentTriggers(Component):
             yield FieldChange(name, {key: there[name][key] for key in ("trigger", "action")}, ABSENT)
 
     async def write(self, api: Api, live: Record | None) -> None:
-        """Create, replace and delete them; whether one is enabled stays the operator's where nothing is said.
+        """Create, replace and delete them; unless specified, the operator decides whether each is enabled.
 
         Raises:
-            ConfigurationError: The deployment is not there.
+            ConfigurationError: The deployment does not exist.
         """
         live = live or await self.read(api)
         if live is None:
@@ -382,7 +382,7 @@ class DeploymentTriggers(Component):
 
 
 def _normal(automation: Record, deployment_id: str) -> Record:
-    """What is compared of an automation, in the form in which it is wanted."""
+    """Return the compared fields of an automation, in the form of the desired ones."""
     actions: list[Record] = automation["actions"]
     runs = [one for one in actions if one.get("type") == "run-deployment" and one.get("deployment_id") == deployment_id]
     only = runs[0] if len(runs) == len(actions) == 1 else None

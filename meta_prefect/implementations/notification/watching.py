@@ -1,4 +1,4 @@
-"""Runs a deployment when somebody changes or deletes deployments of some flows."""
+"""Runs a deployment when someone changes or deletes deployments of certain flows."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import Record
 
 PAUSE_SECONDS: Final = 30
-"""Changes within this many seconds are checked together, once they are over: a deploy of a hundred is one check."""
+"""Seconds of quiet after which changes are checked together, so that a deploy of a hundred causes a single check."""
 
 
 def watch_name(flow: str, deployment: str, environments: Iterable[str]) -> str:
-    """What the automation is called that runs a deployment for some environments."""
+    """Return the name of the automation that runs a deployment for certain environments."""
     return f"{flow}-{deployment}: when deployments in {', '.join(environments)} change"
 
 
 class DeploymentWatch(OwnedAutomation):
-    """An automation that runs a deployment after deployments of some flows were changed or deleted.
+    """An automation that runs a deployment after deployments of certain flows were changed or deleted.
 
     Attributes:
         flows: The flows whose deployments are watched.
-        environments: What the run is about: one as its parameter ``environment``, several as ``environments``.
-        pause_seconds: How long changes are gathered.
+        environments: Passed to the run: a single one as the parameter ``environment``, several as ``environments``.
+        pause_seconds: How long to collect changes before a run starts.
     """
 
     flows: tuple[str, ...]
@@ -35,18 +35,18 @@ class DeploymentWatch(OwnedAutomation):
     pause_seconds: float = Field(default=PAUSE_SECONDS, ge=0)
 
     def title(self) -> str:
-        """What is run, and when."""
+        """Describe what is run, and when."""
         return watch_name(self.flow, self.deployment, self.environments)
 
     def about(self) -> str:
-        """What sets it off, and what it does."""
+        """Describe its trigger and its action."""
         return (
             f"When somebody changes or deletes a deployment of {', '.join(self.flows)}, {self.flow}/{self.deployment} runs "
             f"for {', '.join(self.environments)}, {self.pause_seconds:g} seconds later and once for all changes until then."
         )
 
     def does(self) -> RunDeployment:
-        """Run the deployment for the environments, once the changes are over."""
+        """Run the deployment for the environments, once no more changes arrive."""
         one, *more = self.environments
         return RunDeployment(
             deployment=f"{self.flow}/{self.deployment}",
@@ -55,7 +55,7 @@ class DeploymentWatch(OwnedAutomation):
         )
 
     def event(self) -> Record:
-        """A deployment of one of the flows is changed or deleted."""
+        """Match when a deployment of one of the flows is changed or deleted."""
         return {
             "match": {"prefect.resource.id": ["prefect.deployment.*"]},
             "match_related": [{"prefect.resource.role": ["flow"], "prefect.resource.name": sorted(self.flows)}],
@@ -84,7 +84,7 @@ class watch_deployments(Builder):  # noqa: N801 - used like a function
 
     @property
     def requires(self) -> Iterable[Component]:
-        """One automation for each environment, or one for all."""
+        """One automation per environment, or one for all."""
         together = [self.environments] if self.at_once else [(one,) for one in self.environments]
         return [
             DeploymentWatch(flows=self.flows, environments=environments, pause_seconds=self.pause_seconds)
@@ -92,5 +92,5 @@ class watch_deployments(Builder):  # noqa: N801 - used like a function
         ]
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Leave the deployment as it is: the automation stands beside it."""
+        """Return the deployment unchanged: the automation is a separate object."""
         return deployment

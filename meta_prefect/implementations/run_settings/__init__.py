@@ -1,4 +1,4 @@
-"""What every run of a deployment gets: parameters, job variables, environment variables, and the form that asks for them."""
+"""Builders for the settings of every run: parameters, job variables, environment variables and the run form."""
 
 from meta_prefect.implementations.run_settings.form import run_form
 from meta_prefect.implementations.run_settings.smoke import smoke_run

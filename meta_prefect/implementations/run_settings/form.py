@@ -1,4 +1,4 @@
-"""What the form offers with which somebody starts a run."""
+"""The form shown to users who start a run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class run_form(Builder):  # noqa: N801 - used like a function
     hidden: tuple[str, ...] = ()
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Write the form's schema, and the value that is filled in.
+        """Set the form's schema and the defaults it fills in.
 
         Raises:
             BuilderError: The flow has no such parameter.
@@ -64,14 +64,14 @@ def _choice(described: Record, values: tuple[str, ...]) -> Record:
 
 
 def _suggesting(described: Record, values: tuple[str, ...]) -> Record:
-    """A list of texts as a choice between two lists, as both UIs show neither a choice nor a text within one list well."""
+    """Return a list of texts as a choice between two lists, because both UIs render other combinations badly."""
     kept = {key: described[key] for key in ("title", "description", "position") if key in described}
     suggested = {"title": "Choose", "type": "array", "items": {"type": "string", "enum": list(values)}}
     return {**kept, "anyOf": [suggested, {"title": "Type", "type": "array", "items": {"type": "string"}}]}
 
 
 def _plain(described: Record) -> Record:
-    """An optional value of one simple type, as that type."""
+    """Return an optional value of a simple type as that type."""
     kinds: list[Record] = described.get("anyOf") or []
     simple = [one for one in kinds if one.get("type") in ("string", "integer", "number")]
     if len(kinds) != 2 or len(simple) != 1 or {"type": "null"} not in kinds or described.get("default") is not None:
@@ -81,7 +81,7 @@ def _plain(described: Record) -> Record:
 
 
 def _without_unused(schema: Record) -> Record:
-    """Drop definitions that nothing refers to any more."""
+    """Drop definitions that are no longer referenced."""
     definitions: Record = schema.get("definitions") or {}
     used: set[str] = set()
     pending: list[Any] = [schema.get("properties")]

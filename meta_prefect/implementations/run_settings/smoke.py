@@ -1,4 +1,4 @@
-"""Running a deployment once before it counts."""
+"""Runs a deployment once before it counts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pydantic import Field
 
 from meta_prefect.implementations.builder import Builder
 from meta_prefect.interfaces.deployment import Deployment
-from meta_prefect.interfaces.moments import Length
 from meta_prefect.interfaces.smoke import Smoke
+from meta_prefect.interfaces.times import Length
 
 
 class smoke_run(Builder):  # noqa: N801 - used like a function
@@ -31,6 +31,6 @@ class smoke_run(Builder):  # noqa: N801 - used like a function
     wanted: bool = True
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Say which run shows that it works."""
+        """Set the smoke run."""
         deployment.smoke = Smoke(parameters=self.parameters, timeout=self.timeout) if self.wanted else None
         return deployment

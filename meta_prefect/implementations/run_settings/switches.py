@@ -1,4 +1,4 @@
-"""What is switched on a deployment as a whole, and where its flow is found."""
+"""Settings of a deployment as a whole, and its entrypoint."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Entrypoint = Annotated[str, AfterValidator(_check_entrypoint)]
 
 
 Shares = Annotated[tuple[Literal["schedules", "tags"], ...], BeforeValidator(one_or_many)]
-"""Fields to which operators may add."""
+"""Fields that operators may add to."""
 
 Allowances = Annotated[tuple[Allowed, ...], BeforeValidator(one_or_many)]
-"""What Prefect takes and is refused otherwise."""
+"""Problems that Prefect accepts but a deploy rejects by default."""
 
 
 class deployment_switches(Builder):  # noqa: N801 - used like a function
@@ -50,7 +50,7 @@ class deployment_switches(Builder):  # noqa: N801 - used like a function
     allow: Allowances = ()
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Set what is given."""
+        """Set the given values."""
         for name, value in self.model_dump(exclude_none=True, exclude={"owns_all", "allow"}).items():
             setattr(deployment, name, value)
         deployment.owns_all |= set(self.owns_all)

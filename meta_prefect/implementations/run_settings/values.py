@@ -1,4 +1,4 @@
-"""Builders that add values; those of several such builders add up, the outer one wins where both set one key."""
+"""Builders that add values; several add up, and the outer one wins for the same key."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class job_variables(Builder):  # noqa: N801 - used like a function
     values: Record
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Add the values; objects are merged key by key."""
+        """Add the values, merging objects key by key."""
         deployment.job_variables = merged(deployment.job_variables, self.values)
         return deployment
 

@@ -1,4 +1,4 @@
-"""What a deployment's flow reads from Prefect in its runs: variables and blocks."""
+"""Prefect variables and blocks that a deployment's flow reads in its runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class prefect_variables(Builder):  # noqa: N801 - used like a function
         return tuple(Variable(name=name, value=value) for name, value in self.values.items())
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Change nothing: they stand beside it."""
+        """Return the deployment unchanged: variables are separate objects."""
         return deployment
 
 
@@ -57,5 +57,5 @@ class saved_block(Builder):  # noqa: N801 - used like a function
         return (SavedBlock(block_type=self.type, name=self.name, values=self.values, secrets=self.secrets),)
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Change nothing: it stands beside it."""
+        """Return the deployment unchanged: the block is a separate object."""
         return deployment

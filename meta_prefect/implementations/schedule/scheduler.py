@@ -1,4 +1,4 @@
-"""When the runs of a deployment happen."""
+"""The schedules of a deployment."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from meta_prefect.schedules.resolve import Resolved, resolve
 from meta_prefect.schedules.spec import HolidaysSpec, ScheduleSpec
 
 Schedules = Annotated[tuple[ScheduleSpec, ...] | None, BeforeValidator(one_or_many)]
-"""One schedule or several, each as an object or as a short string; None where nothing is said."""
+"""One or more schedules, as objects or short strings; None if unspecified."""
 
 
 ScheduleVariable = Annotated[Schedules, Field(validation_alias=AliasChoices("schedule", "schedules"))]
-"""The variable ``schedule`` of a recipe, which may be written ``schedules`` too."""
+"""The variable ``schedule`` of a recipe, with the alias ``schedules``."""
 
 
 class scheduler(Builder):  # noqa: N801 - used like a function
@@ -46,7 +46,7 @@ class scheduler(Builder):  # noqa: N801 - used like a function
         return deployment
 
     def resolved(self, deployment: Deployment) -> tuple[Resolved, ...]:
-        """The schedules of a deployment, and how they came about."""
+        """Return a deployment's resolved schedules."""
         active = deployment.environment in self.active if isinstance(self.active, tuple) else self.active
         return resolve(
             self.schedule,

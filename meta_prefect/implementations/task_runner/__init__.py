@@ -1,4 +1,4 @@
-"""What runs the tasks of a flow. Dask itself is imported when a run starts, not with these names."""
+"""Task runners for flows. Dask itself is imported when a run starts, not with these names."""
 
 from meta_prefect.implementations.task_runner.dask_cluster import dask, dask_k8s
 

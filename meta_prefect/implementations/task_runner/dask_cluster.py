@@ -1,4 +1,4 @@
-"""Tasks on Dask, through prefect-dask. Which cluster is decided when a run starts, by the environment that it runs in."""
+"""Runs tasks on Dask, through prefect-dask. The cluster is chosen when a run starts, based on its environment."""
 
 from __future__ import annotations
 
@@ -75,29 +75,29 @@ class dask(Builder):  # noqa: N801 - used like a function
         return self
 
     def adjust_flow(self, flow: Any) -> Any:
-        """Give a flow the task runner that decides when a run starts; returns a new flow."""
+        """Return a new flow with a task runner that is chosen when a run starts."""
         from meta_prefect.implementations.task_runner.deciding import DecidingTaskRunner
 
         return flow.with_options(task_runner=DecidingTaskRunner(self))
 
     def update_deployment(self, deployment: Deployment) -> Deployment:
-        """Say where tasks run; the flow itself carries its task runner to wherever it runs."""
+        """Add a note about where tasks run; the task runner itself is part of the flow."""
         if note := self.note(deployment.environment):
             deployment.notes = [*deployment.notes, note]
         return deployment
 
     def note(self, environment: str) -> str | None:
-        """What users should know of where the tasks of an environment's runs are, in a sentence; None for nothing."""
+        """Return a sentence for users about where tasks run in an environment; None if there is nothing to say."""
         if self.is_local(environment) and not self.is_local(""):
             return f"tasks run on a Dask cluster within the run's own process or pod, as {environment} is in `local_in`"
         return None
 
     def is_local(self, environment: str) -> bool:
-        """Whether the runs of an environment use a cluster on their own host."""
+        """Return whether an environment's runs use a cluster on their own host."""
         return environment in self.local_in or (self.address is None and self.cluster_class is None)
 
     def runner_options(self, environment: str) -> Record:
-        """The arguments of prefect-dask's task runner for a run in an environment."""
+        """Return the arguments of prefect-dask's task runner for an environment."""
         if not self.is_local(environment) and self.address is not None:
             return {"address": self.address}
         options: Record = {"cluster_class": LOCAL_CLUSTER if self.is_local(environment) else self.cluster_class}
@@ -107,7 +107,7 @@ class dask(Builder):  # noqa: N801 - used like a function
         return options
 
     def local_cluster(self) -> Record:
-        """The arguments of a cluster on the run's own host."""
+        """Return the arguments of a cluster on the run's own host."""
         # No dashboard: its port may be taken, and nobody would know its address.
         arguments: Record = {"dashboard_address": None, "n_workers": self.num_workers or self.min_workers or 1}
         if self.threads_per_worker is not None:
@@ -115,7 +115,7 @@ class dask(Builder):  # noqa: N801 - used like a function
         return arguments
 
     def cluster(self) -> Record:
-        """The arguments of ``cluster_class``, of a kind that takes what Dask's own classes take."""
+        """Return the arguments of ``cluster_class``, as accepted by Dask's own cluster classes."""
         chosen: Record = {
             "n_workers": self.num_workers if self.num_workers is not None else self.min_workers,
             "threads_per_worker": self.threads_per_worker,
@@ -124,7 +124,7 @@ class dask(Builder):  # noqa: N801 - used like a function
         return {**{name: value for name, value in chosen.items() if value is not None}, **self.cluster_options}
 
     def task_runner(self) -> DaskTaskRunner:
-        """Make prefect-dask's task runner for a run that starts here and now.
+        """Create prefect-dask's task runner for a run that starts now.
 
         Raises:
             ConfigurationError: The class of the cluster is not installed.
@@ -148,10 +148,10 @@ class dask(Builder):  # noqa: N801 - used like a function
             ) from error
 
     def check_cluster(self) -> None:
-        """Check, when a run starts, that the cluster can be made.
+        """Check at the start of a run that the cluster can be created.
 
         Raises:
-            ConfigurationError: It cannot.
+            ConfigurationError: It cannot be created.
         """
 
     def _install_hint(self) -> str:
@@ -200,7 +200,7 @@ class dask_k8s(dask):  # noqa: N801 - used like a function
         return self
 
     def note(self, environment: str) -> str | None:
-        """Besides, what has to be in the cluster that nobody can see from here."""
+        """Also mention what must be installed in the cluster, which cannot be checked from here."""
         if self.is_local(environment) or self.made_of == "pods" or self.address is not None:
             return super().note(environment)
         return (
@@ -209,10 +209,10 @@ class dask_k8s(dask):  # noqa: N801 - used like a function
         )
 
     def check_cluster(self) -> None:
-        """Look for the operator, which would otherwise be waited for.
+        """Check for the operator, instead of waiting for it in vain.
 
         Raises:
-            ConfigurationError: It is not in the cluster.
+            ConfigurationError: It is not installed in the cluster.
         """
         if self.cluster_class == KUBE_CLUSTER and not apart(_has_operator()):
             raise ConfigurationError(
@@ -222,7 +222,7 @@ class dask_k8s(dask):  # noqa: N801 - used like a function
             )
 
     def cluster(self) -> Record:
-        """The arguments of ``KubeCluster``, or of the class that makes plain pods."""
+        """Return the arguments of ``KubeCluster``, or of the class that creates plain pods."""
         amounts = {name: amount for name, amount in (("cpu", self.cpu), ("memory", self.memory)) if amount is not None}
         resources = {"requests": amounts, "limits": dict(amounts)} if amounts else {}
         image = self.image or os.environ.get("META_PREFECT__IMAGE") or prefect_image("kubernetes")
@@ -239,7 +239,7 @@ class dask_k8s(dask):  # noqa: N801 - used like a function
                 "env": env,
                 "threads": self.threads_per_worker,
                 "service_account": self.service_account,
-                # A pod's host name is its own.
+                # A pod's host name is the pod's name.
                 "owner": os.environ.get("HOSTNAME") if os.environ.get("KUBERNETES_SERVICE_HOST") else None,
             }
         spec = dask_cluster(name, image, 3 if workers is None else workers, resources, env, self.threads_per_worker)
@@ -255,11 +255,11 @@ async def _has_operator() -> bool:
 
 
 def _name_of_this_run() -> str:
-    """A name of a cluster that tells whose run it belongs to, where a worker started that."""
+    """Return a cluster name derived from the run, if the run was started by a worker."""
     run_id = os.environ.get("PREFECT__FLOW_RUN_ID") or str(uuid4())
     return f"dask-{run_id[-12:]}"
 
 
 def _dask_memory(memory: str) -> str:
-    """An amount of memory as Dask spells it: Kubernetes' ``1536Mi`` is Dask's ``1536MiB``."""
+    """Convert an amount of memory to Dask's notation: Kubernetes' ``1536Mi`` is Dask's ``1536MiB``."""
     return f"{memory}B"

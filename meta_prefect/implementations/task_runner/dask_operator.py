@@ -1,6 +1,6 @@
-"""The object that the Dask operator makes a cluster of, as a plain value.
+"""The custom resource from which the Dask operator creates a cluster, as a plain value.
 
-It is written here as dask-kubernetes would start ``dask-scheduler`` and ``dask-worker``, which Dask has no longer from 2026.6 on.
+It is built here because dask-kubernetes would start ``dask-scheduler`` and ``dask-worker``, which Dask removed in 2026.6.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from meta_prefect.interfaces.json_diff import Record
 def dask_cluster(
     name: str, image: str, workers: int, resources: Record, env: Mapping[str, str], threads: int | None
 ) -> Record:
-    """Describe a cluster for the operator (``kubernetes.dask.org/v1``).
+    """Return the cluster resource for the operator (``kubernetes.dask.org/v1``).
 
     Args:
         name: Its name.
         image: The image of scheduler and workers.
-        workers: How many workers there are at first.
-        resources: What each pod asks for and may use.
-        env: Environment variables of all.
-        threads: How many tasks a worker runs at a time; None leaves that to Dask.
+        workers: The initial number of workers.
+        resources: The resource requests and limits of each pod.
+        env: Environment variables of all pods.
+        threads: How many tasks a worker runs at a time; None for Dask's default.
     """
     common: Record = {
         "image": image,
         "env": [{"name": key, "value": value} for key, value in env.items()],
         "resources": resources,
     }
-    # The operator tells each worker its name and, by DASK_SCHEDULER_ADDRESS, where the scheduler is.
+    # The operator passes each worker its name and, in DASK_SCHEDULER_ADDRESS, the scheduler's address.
     worker = [*worker_command(threads), "--name", "$(DASK_WORKER_NAME)", "--dashboard", "--dashboard-address", "8788"]
     return {
         "apiVersion": "kubernetes.dask.org/v1",

@@ -1,4 +1,4 @@
-"""A Dask cluster of plain pods, without an operator, for as long as a run lasts."""
+"""A Dask cluster made of plain pods, without an operator, for the duration of a run."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _PORT: Final = 8786
 _WHERE: Final = "dask_k8s"
 
 IDLE_SECONDS: Final = 300
-"""After so long without work a scheduler ends, and its workers with it: where a run was killed, nobody else removes them."""
+"""Idle time after which a scheduler exits, and its workers with it: nothing else removes them if the run was killed."""
 
 
 def namespace_of_this_pod() -> str:
-    """The namespace of the pod that this process is in; ``default`` outside of one."""
+    """Return the namespace of the pod this process runs in; ``default`` outside a pod."""
     try:
         return _NAMESPACE.read_text().strip()
     except OSError:
@@ -36,31 +36,32 @@ def namespace_of_this_pod() -> str:
 
 
 def scheduler_command() -> list[str]:
-    """How a scheduler is started; ``dask-scheduler`` is gone from Dask 2026.6 on."""
+    """Return the command that starts a scheduler; Dask removed ``dask-scheduler`` in 2026.6."""
     return ["dask", "scheduler", "--host", "0.0.0.0", "--port", str(_PORT), "--idle-timeout", str(IDLE_SECONDS)]  # noqa: S104 - within its pod
 
 
 def worker_command(threads: int | None) -> list[str]:
-    """How a worker is started."""
+    """Return the command that starts a worker."""
     return ["dask", "worker", *(["--nthreads", str(threads)] if threads is not None else [])]
 
 
 class PodCluster:
-    """A scheduler and workers, each a pod, made when it is entered and removed when it is left, whatever happens in between.
+    """A scheduler and workers, each a pod; a context manager that creates them and always removes them.
 
-    Entering gives the scheduler's address. The pods belong to the run's own pod where there is one, so that Kubernetes removes
-    them with it; those that nobody removes end by themselves.
+    Entering it returns the scheduler's address. The pods are owned by the run's own pod, if there is one, so that Kubernetes
+    removes them with it; pods that nothing removes exit by themselves.
+
 
     Args:
-        name: What the pods' names begin with.
+        name: Prefix of the pods' names.
         namespace: Their namespace.
         image: Their image.
         n_workers: How many workers there are.
-        resources: What each pod asks for and may use.
+        resources: The resource requests and limits of each pod.
         env: Environment variables.
-        threads: How many tasks a worker runs at a time; None leaves that to Dask.
-        service_account: The service account of the pods; None means the namespace's own.
-        owner: The run's own pod, by its name; None where there is none.
+        threads: How many tasks a worker runs at a time; None for Dask's default.
+        service_account: The service account of the pods; None for the namespace's default.
+        owner: The name of the run's own pod; None if there is none.
         start_seconds: How long the scheduler may take to start.
     """
 
@@ -83,11 +84,11 @@ class PodCluster:
         self._account, self._owner = service_account, owner
 
     def __enter__(self) -> str:
-        """Make the pods.
+        """Create the pods.
 
         Raises:
             ProcessError: The scheduler does not start; the message says why, and the pods are removed.
-            ConfigurationError: The cluster does not let us.
+            ConfigurationError: The cluster denies it.
         """
         try:
             return apart(self._start())
@@ -102,7 +103,7 @@ class PodCluster:
         self._remove_quietly()
 
     def _remove_quietly(self) -> None:
-        # What ended the run is not to be hidden by this; the pods end by themselves.
+        # Must not hide what ended the run; the pods exit by themselves.
         with suppress(MetaPrefectError):
             apart(self._remove())
 
@@ -113,7 +114,7 @@ class PodCluster:
             await cluster.create(scheduler)
             address = f"tcp://{await self._address(cluster, scheduler)}:{_PORT}"
             for number in range(self._workers):
-                # A worker that finds no scheduler any more ends.
+                # A worker exits when it loses its scheduler.
                 command = [*worker_command(self._threads), address, "--no-dashboard", "--death-timeout", "60"]
                 await cluster.create(self.pod(f"worker-{number}", command, owners))
             return address
@@ -127,7 +128,7 @@ class PodCluster:
         return [{"apiVersion": "v1", "kind": "Pod", "name": self._owner, "uid": own["metadata"]["uid"]}]
 
     async def _address(self, cluster: Cluster, scheduler: Record) -> str:
-        """Where the scheduler answers, once it is ready."""
+        """Return the scheduler's address once it is ready."""
         import anyio
 
         pod: Record | None = None
@@ -159,12 +160,12 @@ class PodCluster:
         return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": self._namespace}}
 
     def pod(self, role: str, command: list[str], owners: list[Record]) -> Record:
-        """The manifest of a pod.
+        """Return the manifest of a pod.
 
         Args:
             role: ``scheduler``, or ``worker-`` and a number.
-            command: What it runs.
-            owners: Whose it is.
+            command: Its command.
+            owners: Its owner references.
         """
         manifest = self._reference(f"{self._name}-{role}")
         manifest["metadata"] |= {
@@ -191,6 +192,6 @@ class PodCluster:
 
 
 def apart(work: Coroutine[Any, Any, T]) -> T:
-    """Do work of an event loop's to its end, also where one runs already."""
+    """Run a coroutine to completion, even inside a running event loop."""
     with ThreadPoolExecutor(1) as threads:
         return threads.submit(asyncio.run, work).result()

@@ -1,4 +1,4 @@
-"""A task runner that decides when a run starts which one it is."""
+"""A task runner that is chosen when a run starts."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from prefect.task_runners import TaskRunner
 
 
 class MakesTaskRunners(Protocol):
-    """Whatever knows which task runner a run gets."""
+    """Creates the task runner for a run."""
 
     def task_runner(self) -> TaskRunner[Any]:
-        """Make the task runner of a run that starts here and now."""
+        """Create the task runner for a run that starts now."""
         ...
 
 
 class DecidingTaskRunner(TaskRunner[PrefectFuture[Any]]):
-    """Stands in a flow's ``task_runner`` until a run starts.
+    """Placeholder for a flow's ``task_runner`` until a run starts.
 
-    Prefect gives each run a duplicate of its flow's task runner: the duplicate of this one is the real one.
+    Prefect gives each run a duplicate of its flow's task runner; duplicating this one creates the real one.
 
     Args:
-        maker: Decides.
+        maker: Creates the real task runner.
     """
 
     def __init__(self, maker: MakesTaskRunners) -> None:
@@ -30,11 +30,11 @@ class DecidingTaskRunner(TaskRunner[PrefectFuture[Any]]):
         self.maker = maker
 
     def duplicate(self) -> Any:
-        """Make the task runner of a run that starts here and now."""
+        """Create the task runner for a run that starts now."""
         return self.maker.task_runner()
 
     def submit(self, *args: Any, **kwargs: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Refuse: no run has started.
+        """Raise an error, since no run has started.
 
         Raises:
             RuntimeError: Always.

@@ -1,8 +1,8 @@
-"""What a deployment needs beside itself: work pools, workers, queues, limits.
+"""Components: what deployments depend on, such as work pools, workers, queues and limits.
 
-A component is data, keyed by kind and name: the same one asked for twice is there once, different settings under one key are
-a conflict. A kind also says how it is read, compared and written through the :class:`~meta_prefect.interfaces.api.Api` that
-it is handed. The set is open: a subclass of :class:`Component` in any package is deployed like the ones here.
+A component is data, identified by kind and name: requested twice, it exists once; requested with different settings, it is a
+conflict. Each kind also implements how it is read, compared and written through the :class:`~meta_prefect.interfaces.api.Api`
+passed in. The set is open: a subclass of :class:`Component` in any package is deployed like the ones here.
 """
 
 from meta_prefect.interfaces.components.automation import Automation, RunState

@@ -1,4 +1,4 @@
-"""Automations: what Prefect does when something happens to the runs of a deployment."""
+"""Automations that react to the runs of a deployment."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ RunState = Literal["Completed", "Failed", "Crashed", "Cancelled", "TimedOut", "L
 
 
 class Automation(OwnedAutomation):
-    """Does something when runs of a deployment enter a state.
+    """An automation triggered when runs of a deployment enter certain states.
 
     Attributes:
-        states: The states that set it off.
-        action: What it does.
+        states: The states that trigger it.
+        action: The action it performs.
     """
 
     states: tuple[RunState, ...] = ("Failed", "Crashed", "TimedOut")
     action: Annotated[Notify | RunDeployment, Field(discriminator="kind")]
 
     def title(self) -> str:
-        """``<flow>-<deployment>: <what it does>``."""
+        """Return ``<flow>-<deployment>: <action>``."""
         return f"{self.flow}-{self.deployment}: {self.action}".replace("/", "-")
 
     def about(self) -> str:
-        """Of which project it is, what sets it off, and what it does."""
+        """Describe its project, its trigger and its action."""
         states = " or ".join(self.states)
         return f"Project {self.project}: when a run of {self.flow}/{self.deployment} is {states}, {self.action}."
 
     def does(self) -> Notify | RunDeployment:
-        """What was said."""
+        """Return the configured action."""
         return self.action
 
     def event(self) -> Record:
-        """A run of the deployment enters one of the states."""
+        """Match runs of the deployment entering one of the states."""
         return {
             **self.runs_of_it(),
             "expect": sorted(f"prefect.flow-run.{state}" for state in self.states),

@@ -1,4 +1,4 @@
-"""What an automation does once it is set off."""
+"""The actions that an automation can perform."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Notify(BaseModel):
         return f"notify {self.block}"
 
     async def as_action(self, api: Api) -> Record:
-        """The action as Prefect stores it.
+        """Return the action as Prefect stores it.
 
         Raises:
-            ConfigurationError: There is no such block.
+            ConfigurationError: The block does not exist.
         """
         slug, _, name = self.block.partition("/")
         found = await api.get(f"/block_types/slug/{quote(slug)}/block_documents/name/{quote(name)}")
@@ -75,7 +75,7 @@ class RunDeployment(BaseModel):
         return f"run {self.deployment}"
 
     async def as_action(self, api: Api) -> Record | None:
-        """The action as Prefect stores it; None where there is no such deployment yet."""
+        """Return the action as Prefect stores it, or None if the deployment does not exist yet."""
         flow, _, name = self.deployment.partition("/")
         found = await api.get(f"/deployments/name/{quote(flow)}/{quote(name)}")
         if found is None:

@@ -1,4 +1,4 @@
-"""What every kind of component can do."""
+"""The base class of all components."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ ComponentKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """For whom things were made that are looked for.
+    """Identifies the project and environment whose objects are being searched for.
 
     Attributes:
-        names: The names of a project.
+        names: The names of the project.
         environment: The environment.
-        pools: The work pools in which its deployments are, or will be.
+        pools: The work pools that its deployments use or will use.
     """
 
     names: Names
@@ -35,14 +35,14 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """Something on the server that a deploy has made for deployments, and carries a mark that says so.
+    """An object on the server that a deploy created for deployments, and that is marked as such.
 
     Attributes:
-        by: The class of components that it is one of, which can remove it.
-        key: Kind and name, as those of a component.
+        by: The component class it belongs to, which can remove it.
+        key: Its kind and name, as for a component.
         id: Its id on the server.
-        users: The deployments that it is there for, each by its id or as ``flow/deployment``; none where nobody uses it.
-        record: How it is.
+        users: The deployments that use it, each by id or as ``flow/deployment``; empty if none does.
+        record: Its current state.
     """
 
     by: type[Component]
@@ -53,13 +53,13 @@ class Owned:
 
 
 class Component(BaseModel, ABC):
-    """Something that must exist on the server, or run, before a deployment can be used.
+    """Something that must exist on the server, or be running, before a deployment can be used.
 
     Attributes:
-        kind: What it is, in Prefect's words; also shown in plans and run names.
-        verbs: What a report says of one that was not there, and of one that was.
+        kind: What it is, in Prefect's terms; shown in plans and run names.
+        verbs: The report's words for creating and for updating it.
         after_deployments: Whether it is written after the deployments, because it refers to them.
-        name: Its name, unique within the kind. It may be left empty where :meth:`completed` can fill it.
+        name: Its name, unique within the kind. May be empty if :meth:`completed` can fill it in.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -77,11 +77,11 @@ class Component(BaseModel, ABC):
 
     @property
     def key(self) -> ComponentKey:
-        """What makes two descriptions mean the same component."""
+        """Identifies the component: two descriptions with the same key are the same component."""
         return (self.kind, self.name)
 
     def __hash__(self) -> int:
-        # Each class below repeats this, as type checkers take a pydantic model for one that cannot be hashed.
+        # Each subclass repeats this, because type checkers consider pydantic models unhashable.
         return hash(self.key)
 
     def __str__(self) -> str:
@@ -94,73 +94,73 @@ class Component(BaseModel, ABC):
 
     @property
     def runs(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
-        """The deployments that it runs, each as ``flow/deployment`` with the parameters that it gives."""
+        """The deployments it runs, each as ``flow/deployment`` with the parameters it passes."""
         return ()
 
     @property
     def job_variables(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
-        """Job variables that it gives to runs, in which references may stand, each with the words that say whose they are."""
+        """Job variables it sets on runs, which may contain references, each with a description of where they come from."""
         return ()
 
     @property
     def blocks(self) -> Iterable[tuple[str, str]]:
-        """The saved blocks that are there once this is written: pairs of block type and name."""
+        """The saved blocks that exist once this is written: pairs of block type and name."""
         return ()
 
     @property
     def variables(self) -> Iterable[str]:
-        """The Prefect variables that are there once this is written, by name."""
+        """The Prefect variables that exist once this is written, by name."""
         return ()
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
-        """Return this component with what was left open taken from the deployment that needs it, or from this host."""
+        """Return this component with missing values filled in from the deployment that requires it, or from this host."""
         del deployment, host
         return self
 
     @abstractmethod
     async def read(self, api: Api) -> Record | None:
-        """Read how it is now; None where it is not there."""
+        """Read its current state; None if it does not exist."""
 
     @abstractmethod
     def compare(self, live: Record | None) -> Iterable[FieldChange]:
-        """Say what has to change. Pure.
+        """Yield the required changes. Pure.
 
         Raises:
-            ConflictError: What is there cannot, or must not, be made into what is wanted.
+            ConflictError: The existing object cannot, or must not, be changed to the desired state.
         """
 
     @abstractmethod
     async def write(self, api: Api, live: Record | None) -> None:
-        """Make it as described. ``live`` is what :meth:`read` returned."""
+        """Bring it to the desired state. ``live`` is what :meth:`read` returned."""
 
     async def wait_until_ready(self, api: Api) -> None:
-        """Wait until it does its work; runs beside the writing of deployments."""
+        """Wait until it is operational; runs concurrently with writing the deployments."""
         del api
 
     def remarks(self, live: Record | None) -> Iterable[str]:
-        """What users should know, beyond the changes."""
+        """Yield notes for the user, beyond the changes."""
         del live
         return ()
 
     def cannot_run(self, live: Record | None) -> str | None:
-        """Why runs of the deployments that need it would not start, though it is as wanted; None where they would."""
+        """Return why runs of dependent deployments would not start even though it is up to date; None if they would."""
         del live
         return None
 
     def claims(self, live: Record | None) -> Iterable[str]:
-        """The ids of what on the server this component is, as :meth:`read` found it."""
+        """Yield the ids of the server objects that this component manages, as :meth:`read` found it."""
         return () if live is None or "id" not in live else (live["id"],)
 
     @classmethod
     async def owned(cls, owner: Owner, api: Api) -> Iterable[Owned]:
-        """Find what of this kind deploys have made for somebody, and may be removed once no deployment wants it any more.
+        """Find objects of this kind that deploys created for an owner and that can be removed when no longer needed.
 
-        Nothing is found of a kind whose objects can carry no mark, or that others may go on using.
+        Kinds whose objects cannot be marked, or that others may keep using, yield nothing.
         """
         del owner, api
         return ()
 
     @classmethod
     async def remove(cls, owned: Owned, api: Api) -> bool:
-        """Remove what no deployment wants any more; returns whether that could be done, as somebody may use it by now."""
+        """Remove an object that no deployment needs; return False if that is not possible, because it is in use by now."""
         raise NotImplementedError(f"{cls.__name__} finds what it owns, and has no way to remove it")

@@ -16,12 +16,12 @@ from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, diffe
 class GlobalConcurrencyLimit(ProjectOwned):
     """A global concurrency limit, for use with ``prefect.concurrency``.
 
-    Whoever asks for it as it is shares it. It belongs to the project that made it, and that alone changes it.
+    Anyone may share it as it is. It belongs to the project that created it, and only that project changes it.
 
     Attributes:
-        limit: How many slots there are.
-        active: Whether it limits anything; None leaves it to the operator.
-        slot_decay_per_second: How many slots become free each second, for a rate limit; None leaves it to the operator.
+        limit: The number of slots.
+        active: Whether it is enforced; None leaves that to the operator.
+        slot_decay_per_second: How many slots are released per second, for a rate limit; None leaves that to the operator.
     """
 
     kind: ClassVar[str] = "concurrency limit"
@@ -48,7 +48,7 @@ class GlobalConcurrencyLimit(ProjectOwned):
         """Compare the fields that are set.
 
         Raises:
-            ConflictError: It is to change, and is another project's, or nobody's.
+            ConflictError: It needs a change, but belongs to another project or to none.
         """
         if live is None:
             return differences_within(ABSENT, self._wanted())
@@ -59,7 +59,7 @@ class GlobalConcurrencyLimit(ProjectOwned):
         return differences_within(live, {**self._wanted(), **self.as_owned()})
 
     async def write(self, api: Api, live: Record | None) -> None:
-        """Create the limit, or send what is set."""
+        """Create the limit, or send the fields that are set."""
         if live is not None:
             await api.patch(f"/v2/concurrency_limits/{quote(self.name)}", self._wanted())
         there: Record = live or await api.post("/v2/concurrency_limits/", self._wanted())

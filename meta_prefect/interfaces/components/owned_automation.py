@@ -1,4 +1,4 @@
-"""What automations that a deploy writes have in common: how they are found, compared and written."""
+"""The base class of automations written by a deploy: how they are found, compared and written."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ from meta_prefect.interfaces.tags import (
 
 
 class OwnedAutomation(Component):
-    """An automation about a deployment, marked as its project's.
+    """An automation about a deployment, marked as owned by the project.
 
-    It is found by its name among the automations that carry that mark, written only where it differs, and written after the
-    deployments. A subclass says what sets it off and what it does.
+    It is looked up by name among the automations with that mark, written only if it differs, and written after the
+    deployments. Subclasses define its trigger and its action.
+
 
     Attributes:
-        name: Its name; left empty, made from the deployment and what it does.
-        flow: The deployment's flow; left empty, that of the deployment that needs this.
-        deployment: The deployment; left empty, the one that needs this.
-        project: The project that owns it, which is that of the deployment that needs this.
-        environment: The environment of the deploy that makes it, which is that of the deployment.
-        begins_disabled: Whether it is created disabled; whether it is enabled after that is the operators'.
-        former_projects: The names that this project had before: an automation that is marked with one gets the present mark.
+        name: Its name; if empty, derived from the deployment and the action.
+        flow: The deployment's flow; if empty, that of the requiring deployment.
+        deployment: The deployment; if empty, the requiring one.
+        project: The project that owns it, from the requiring deployment.
+        environment: The environment, from the requiring deployment.
+        begins_disabled: Whether it is created disabled; afterwards operators decide whether it is enabled.
+        former_projects: Former names of this project: an automation marked with one is re-marked with the current name.
     """
 
     kind: ClassVar[str] = "automation"
@@ -52,14 +53,14 @@ class OwnedAutomation(Component):
 
     @abstractmethod
     def title(self) -> str:
-        """What it is called unless it was named; flow and deployment are known by then."""
+        """Return its default name; flow and deployment are known at this point."""
 
     @abstractmethod
     def does(self) -> Notify | RunDeployment:
-        """What it does."""
+        """Return its action."""
 
     def runs_of_it(self) -> Record:
-        """The part of a trigger that says it is about the runs of the deployment."""
+        """Return the part of a trigger that matches runs of the deployment."""
         return {
             "match": {"prefect.resource.id": ["prefect.flow-run.*"]},
             "match_related": [
@@ -70,11 +71,11 @@ class OwnedAutomation(Component):
 
     @abstractmethod
     def event(self) -> Record:
-        """What sets it off: the part of the trigger that tells which events count, how many, and within how many seconds."""
+        """Return the part of the trigger that defines which events count, how many, and within how many seconds."""
 
     @property
     def runs(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
-        """The deployment that it runs, where it runs one."""
+        """The deployment it runs, if any."""
         match self.does():
             case RunDeployment(deployment=deployment, parameters=parameters):
                 return ((deployment, parameters),)
@@ -82,11 +83,11 @@ class OwnedAutomation(Component):
                 return ()
 
     def about(self) -> str:
-        """What its description in Prefect says; never a reason to write it again."""
+        """Return its description in Prefect; a difference in the description alone never causes a write."""
         return ""
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
-        """Take what was left open from the deployment that needs it."""
+        """Fill in missing values from the requiring deployment."""
         del host
         flow, name = self.flow or deployment.flow.name, self.deployment or deployment.name
         known = self.model_copy(
@@ -115,9 +116,9 @@ class OwnedAutomation(Component):
         }
 
     async def read(self, api: Api) -> Record | None:
-        """Find it among the automations of this project; a block that it names and that is not there is an error.
+        """Find it among the project's automations; a missing block that it refers to is an error.
 
-        A deployment that it runs may be created by the same deploy: it is looked up again when this is written.
+        A deployment that it runs may be created by the same deploy, so it is looked up again on write.
         """
         found: list[Record] = await api.post("/automations/filter", {"automations": {"name": {"any_": [self.name]}}})
         names = (self.project, *self.former_projects)
@@ -137,10 +138,10 @@ class OwnedAutomation(Component):
         return changes
 
     async def write(self, api: Api, live: Record | None) -> None:
-        """Create it, or replace what is there; whether it is enabled stays the operator's.
+        """Create or replace it; whether it is enabled is left to the operator.
 
         Raises:
-            ConfigurationError: It cannot do what it is to do.
+            ConfigurationError: Its action cannot be performed.
         """
         action = await self.does().as_action(api)
         if action is None:
@@ -153,7 +154,7 @@ class OwnedAutomation(Component):
 
     @classmethod
     async def owned(cls, owner: Owner, api: Api) -> Iterable[Owned]:
-        """The automations of a project in an environment, whatever they do; one of which nobody knows what for is left out."""
+        """Find a project's automations in an environment, whatever they do, except those whose deployment is unknown."""
         ours: Record = {"automations": {"tags": {"any_": owner_tags(owner.names)}}}
         return [
             Owned(OwnedAutomation, (cls.kind, one["name"]), one["id"], users, one)
@@ -169,7 +170,7 @@ class OwnedAutomation(Component):
 
 
 def normal_automation(automation: Mapping[str, Any]) -> Record:
-    """Bring what the server rewrites into one form: sets without order, scalars where lists were sent."""
+    """Normalize what the server rewrites: sets without order, and scalars where lists were sent."""
     trigger: Record = dict(automation["trigger"])
     match: Record = trigger.get("match") or {}
     trigger["match"] = {name: _listed(value) for name, value in match.items()}
@@ -181,7 +182,7 @@ def normal_automation(automation: Mapping[str, Any]) -> Record:
 
 
 def _users(automation: Record) -> frozenset[str]:
-    """The deployments that an automation is there for: those that it names, else watches, else runs."""
+    """Return the deployments an automation is for: those it names, else those it watches, else those it runs."""
     if (named := deployment_of(automation["tags"])) is not None:
         return frozenset([named])
     watched: dict[str, list[str]] = {}

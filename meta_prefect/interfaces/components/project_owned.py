@@ -1,4 +1,4 @@
-"""What belongs to the project that made it, so that no other one's deploy changes it."""
+"""The base class of objects that belong to the project that created them, so that no other project changes them."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from meta_prefect.interfaces.json_diff import Record, is_mapping
 from meta_prefect.interfaces.names import artifact_key
 from meta_prefect.interfaces.tags import Names, owner, owner_tags
 
-_LONGEST: Final = 150
-"""Characters of a name that say in the UI what a mark is for; Prefect takes up to 255."""
+_MAX_READABLE_LENGTH: Final = 150
+"""Length of the readable part of a mark's name; Prefect allows 255 characters in total."""
 
 OWNED_BY: Final = "owned_by"
-"""The key of a record, and the place in a plan, that names the project."""
+"""The key in a record, and the field in a plan, that names the owning project."""
 
 
 class ProjectOwned(Component):
-    """Something on the server that belongs to the project that made it.
+    """An object on the server that belongs to the project that created it.
 
-    What can carry no tag is marked by a variable of Prefect beside it: that holds the object's id, so that what somebody
-    deletes and makes anew is theirs.
+    Objects that cannot carry tags are marked by a separate Prefect variable holding the object's id, so an object that
+    someone deleted and recreated counts as theirs.
+
 
     Attributes:
-        projects: The names of the project that needs it, taken from the deployment; without any, nobody's is asked for.
-        adopt: Whether one that nobody manages is taken over, taken from the deployment.
+        projects: The names of the requiring project, from the deployment; if empty, ownership is not checked.
+        adopt: Whether to take over an object that nobody manages, from the deployment.
     """
 
     projects: Names = Field(default=(), exclude=True)
@@ -41,22 +42,22 @@ class ProjectOwned(Component):
         return super().__hash__()
 
     def __eq__(self, other: object) -> bool:
-        """Whose it is, is no setting: one that another component asks for does not know that."""
+        """Compare without the owner, which is not a setting: a component required by another component does not know it."""
         return isinstance(other, type(self)) and self.model_dump() == other.model_dump()
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
-        """Take the project from the deployment."""
+        """Fill in the project from the deployment."""
         del host
         return self.model_copy(update={"projects": deployment.context.names, "adopt": deployment.context.adopt})
 
     def check_owner(self, whose: str | None) -> None:
-        """See that this project may change it.
+        """Check that this project may change the object.
 
         Args:
-            whose: The project that it belongs to; None for nobody's.
+            whose: The owning project; None if there is none.
 
         Raises:
-            ConflictError: It is another project's; or nobody's, and is not to be adopted.
+            ConflictError: It belongs to another project, or to none and is not to be adopted.
         """
         if not self.projects or whose in self.projects or (whose is None and self.adopt):
             return
@@ -66,11 +67,11 @@ class ProjectOwned(Component):
         raise ConflictError("it is there, and nobody manages it", where=str(self), hint=hint)
 
     def as_owned(self) -> Record:
-        """What a record has of this project once it owns the object."""
+        """Return the ownership fields of a record once this project owns the object."""
         return {OWNED_BY: self.projects[0]} if self.projects else {}
 
     async def marked_owner(self, object_id: str, api: Api) -> str | None:
-        """The project that has marked an object as its own; None where none has."""
+        """Return the project that marked an object as its own; None if there is no mark."""
         found: Record | None = await api.get(f"/variables/name/{quote(self._mark)}")
         value: object = found and found["value"]
         if found is None or not is_mapping(value) or value.get("id") != object_id:
@@ -78,7 +79,7 @@ class ProjectOwned(Component):
         return owner(found.get("tags") or ())
 
     async def mark_as_ours(self, object_id: str, api: Api) -> None:
-        """Mark an object as the project's own, where there is one."""
+        """Mark an object as owned by this project, if there is a project."""
         if not self.projects:
             return
         body: Record = {"value": {"id": object_id, "of": str(self)}, "tags": owner_tags(self.projects[:1])}
@@ -90,6 +91,6 @@ class ProjectOwned(Component):
 
     @property
     def _mark(self) -> str:
-        """The name of the variable; a digest tells apart what is written alike without capitals and punctuation."""
+        """The name of the variable; a digest distinguishes names that differ only in case or punctuation."""
         digest = hashlib.sha256(str(self).encode()).hexdigest()[:8]
-        return f"meta-prefect-owner-{artifact_key(str(self))[:_LONGEST]}-{digest}"
+        return f"meta-prefect-owner-{artifact_key(str(self))[:_MAX_READABLE_LENGTH]}-{digest}"

@@ -1,4 +1,4 @@
-"""Saved blocks, whose secrets come from the host that deploys and are written nowhere else."""
+"""Saved blocks, whose secrets come from the deploying host and are stored nowhere else."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OTHER: Final = "(another)"
 
 
 def _reference(place: str) -> str:
-    """Where a secret is, as plans and records may show it."""
+    """Format the source of a secret for plans and records."""
     if place.startswith("/"):
         return check_plain(place)
     if _VARIABLE.fullmatch(place) is None:
@@ -39,7 +39,7 @@ def _reference(place: str) -> str:
 
 
 def _held_by(reference: str) -> str | None:
-    """The secret at a place of the deploying host; None where there is none."""
+    """Read the secret from its source on the deploying host; None if there is none."""
     if not reference.startswith("/"):
         return os.environ.get(reference.removeprefix("$"))
     try:
@@ -49,7 +49,7 @@ def _held_by(reference: str) -> str | None:
 
 
 def _places(value: object, place: str = "") -> Iterator[str]:
-    """The places in a block's values, keys joined by dots, each before those in it."""
+    """Yield the paths in a block's values, keys joined by dots, parents before children."""
     if place:
         yield place
     if is_mapping(value):
@@ -57,21 +57,21 @@ def _places(value: object, place: str = "") -> Iterator[str]:
             yield from _places(inner, f"{place}.{key}" if place else key)
     elif isinstance(value, list):
         for inner in cast("list[object]", value):
-            yield from _places(inner, place)  # as Prefect names them
+            yield from _places(inner, place)  # the form in which Prefect names them
 
 
 class SavedBlock(ProjectOwned):
-    """A saved block of any type that the server knows. It belongs to the project that made it: nobody else's is overwritten.
+    """A saved block of any type known to the server. It belongs to the project that created it; others' are never overwritten.
 
-    A secret is compared in the memory of the deploy, and neither it nor anything made of it is in a plan, a log, a record or a
-    page.
-    The block stays when no deployment asks for it any more: no server tells who loads it.
+    Secrets are compared in the deploy's memory; neither a secret nor anything derived from it appears in plans, logs, records
+    or pages. The block is kept when no deployment requires it any more, because the server cannot tell who loads it.
+
 
     Attributes:
         block_type: The slug of its type, such as ``secret`` or ``slack-webhook``.
-        values: What it holds, no secrets; other fields stay as they are.
-        secrets: For each field that is a secret, what holds it where the deploy runs: the name of an environment variable, or the
-            path of a file, as Docker and Kubernetes mount secrets.
+        values: Its non-secret values; other fields are left as they are.
+        secrets: For each secret field, its source on the deploying host: the name of an environment variable, or the path of
+            a file, as Docker and Kubernetes mount secrets.
     """
 
     kind: ClassVar[str] = "block"
@@ -103,7 +103,7 @@ class SavedBlock(ProjectOwned):
 
     @property
     def blocks(self) -> Iterable[tuple[str, str]]:
-        """The block."""
+        """The block itself."""
         return ((self.block_type, self.name),)
 
     def _wanted(self) -> Record:
@@ -111,7 +111,7 @@ class SavedBlock(ProjectOwned):
         return {name: said for name, said in (("values", self.values), ("secrets", secrets)) if said}
 
     def _secrets(self) -> dict[str, str]:
-        """The secrets, by field; see :meth:`compare`."""
+        """The secrets by field; for errors see :meth:`compare`."""
         found = {name: _held_by(held) for name, held in self.secrets.items()}
         for name, held in self.secrets.items():
             if not found[name]:
@@ -128,10 +128,10 @@ class SavedBlock(ProjectOwned):
         return {name: secret for name, secret in found.items() if secret}
 
     async def read(self, api: Api) -> Record | None:
-        """Read the fields that are set; of a secret, whether it is the one that is wanted.
+        """Read the fields that are set; for a secret, only whether it equals the desired one.
 
         Raises:
-            ConfigurationError: The server does not know such a type, or a value is given for one of its secrets.
+            ConfigurationError: The server does not know the type, or a plain value is given for a secret field.
         """
         await self._schema(api)
         path = f"/block_types/slug/{quote(self.block_type)}/block_documents/name/{quote(self.name)}"
@@ -152,8 +152,8 @@ class SavedBlock(ProjectOwned):
         """Compare the fields that are set.
 
         Raises:
-            ConfigurationError: An environment variable or a file that holds a secret is not here.
-            ConflictError: It is another project's, or nobody's.
+            ConfigurationError: An environment variable or file that should hold a secret does not exist here.
+            ConflictError: It belongs to another project or to none.
         """
         self._secrets()
         if live is None:
@@ -163,7 +163,7 @@ class SavedBlock(ProjectOwned):
         return differences({name: live[name] for name in wanted}, wanted)
 
     async def write(self, api: Api, live: Record | None) -> None:
-        """Save the block, or the fields that are set of the one that is there."""
+        """Create the block, or update the fields that are set."""
         secrets = self._secrets()
         remember(*secrets.values())
         data: Record = {**self.values, **secrets}
@@ -177,7 +177,7 @@ class SavedBlock(ProjectOwned):
         await self.mark_as_ours(document["id"], api)
 
     async def _schema(self, api: Api) -> Record:
-        """The newest form of the type; see :meth:`read`."""
+        """Return the type's latest schema; for errors see :meth:`read`."""
         block_type: Record | None = await api.get(f"/block_types/slug/{quote(self.block_type)}")
         of_type = {"block_type_id": {"any_": [block_type["id"]]}} if block_type else {}
         schemas: list[Record] = (

@@ -18,19 +18,20 @@ from meta_prefect.interfaces.tags import owner, owner_tag, owner_tags, with_pres
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
 ENVIRONMENT: Final = "{env}"
-"""Stands in a variable's name for the environment."""
+"""Placeholder for the environment in a variable's name."""
 
 
 class Variable(ProjectOwned):
-    """A variable of Prefect, which flows read at run time; anybody who may look at the server may read it.
+    """A Prefect variable, which flows read at run time and anyone with access to the server can read.
 
-    It belongs to the project, whose mark is among its tags, and stays when no deployment asks for it any more: no server tells
-    who reads it.
+    It belongs to the project, which is recorded in its tags. It is kept when no deployment requires it any more, because the
+    server cannot tell who reads it.
+
 
     Attributes:
-        name: Its name, in which ``{env}`` stands for the environment; one without is the same in all of them.
-        value: Its value, JSON; no secret.
-        tags: Further tags; those that operators add stay.
+        name: Its name, in which ``{env}`` stands for the environment; without that, it is the same in all environments.
+        value: Its value, as JSON; must not be a secret.
+        tags: Additional tags; those added by operators are kept.
     """
 
     kind: ClassVar[str] = "variable"
@@ -51,11 +52,11 @@ class Variable(ProjectOwned):
 
     @property
     def variables(self) -> Iterable[str]:
-        """The variable."""
+        """The variable itself."""
         return (self.name,)
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
-        """Take the project and the environment from the deployment."""
+        """Fill in the project and the environment from the deployment."""
         name = self.name.replace(ENVIRONMENT, deployment.environment_word)
         return super().completed(deployment, host).model_copy(update={"name": name})
 
@@ -73,7 +74,7 @@ class Variable(ProjectOwned):
         """Compare value and tags.
 
         Raises:
-            ConflictError: It is another project's, or nobody's.
+            ConflictError: It belongs to another project or to none.
         """
         if live is None:
             return differences_within(ABSENT, self._wanted(None))
@@ -82,7 +83,7 @@ class Variable(ProjectOwned):
         return differences({"value": live["value"], "tags": live["tags"]}, self._wanted(live))
 
     async def write(self, api: Api, live: Record | None) -> None:
-        """Create it with the project's mark, or send what is set."""
+        """Create it with the owner tag, or send the fields that are set."""
         body = self._wanted(live)
         if live is None:
             await api.post("/variables/", {"name": self.name, **body})

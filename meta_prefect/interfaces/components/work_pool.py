@@ -15,21 +15,22 @@ from meta_prefect.interfaces.deployment import Deployment
 from meta_prefect.interfaces.json_diff import ABSENT, FieldChange, Record, differences_within, merged
 
 OWNERSHIP_MARK = "x-meta-prefect"
-"""A key in the template's variable schema of each pool that a deploy created: such a pool may be written again."""
+"""A key in the variables schema of every pool's template created by a deploy: such a pool may be written again."""
 
 
 class WorkerPool(Component):
-    """A work pool. One that is there and was not made by a deploy is used as it is, and never written.
+    """A work pool. An existing pool that was not created by a deploy is used as is and never written.
 
     Attributes:
-        name: Left empty, it is the deployment's pool, else this host's own process pool.
-        type: The type of worker that serves it: ``process``, ``kubernetes``, ``docker``, ``ecs``. A push pool of the same kind
-            (``ecs:push``) that is there does as well.
+        name: If empty, the deployment's pool, or this host's own process pool.
+        type: The worker type that serves it: ``process``, ``kubernetes``, ``docker``, ``ecs``. An existing push pool of the
+            same kind (``ecs:push``) is accepted too.
         description: Text for the UI; None leaves it to the operator.
         concurrency_limit: How many runs at a time over all its queues; None leaves it to the operator.
-        template: What to add to Prefect's own job template for the type, merged key by key. The rest of the template is
-            not compared.
-        defaults: What else the job template is to say: the deployment's `pool_defaults`. What is not ours must say it already.
+        template: Additions to Prefect's job template for the type, merged key by key. The rest of the template is not
+            compared.
+        defaults: Further settings of the job template, from the deployment's `pool_defaults`. A pool that is not ours must
+            already have them.
     """
 
     kind: ClassVar[str] = "work pool"
@@ -44,14 +45,14 @@ class WorkerPool(Component):
         return super().__hash__()
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
-        """Name a nameless pool, and take the defaults of the pool that the deployment runs in."""
+        """Fill in the name if empty, and the defaults for the deployment's pool."""
         name = self.name or deployment.work_pool_name or host.pool_name()
         asked = deployment.pool_defaults if name == deployment.work_pool_name else {}
         return self.model_copy(update={"name": name, "defaults": merged(self.defaults, asked)})
 
     @property
     def additions(self) -> Record:
-        """All that it adds to Prefect's own job template."""
+        """Everything it adds to Prefect's job template."""
         return merged(self.template, self.defaults)
 
     async def read(self, api: Api) -> Record | None:
@@ -69,14 +70,14 @@ class WorkerPool(Component):
         return wanted
 
     def _template_in_words(self) -> Record:
-        """A new pool's template as a plan shows it: all of it would hide the rest."""
+        """Abbreviate a new pool's template for the plan: in full it would hide everything else."""
         added = len(self.template.get("variables", {}).get("properties", {}))
         also = f", with {added} variable{'s' * (added > 1)} added" if added else ""
         defaults = {"defaults": self.defaults} if self.defaults else {}
         return {"base_job_template": f"Prefect's own for {self.type}{also}", **defaults} if also or defaults else {}
 
     def compare(self, live: Record | None) -> Iterable[FieldChange]:
-        """Compare the fields that are set, and of the template what this component adds."""
+        """Compare the fields that are set and, in the template, this component's additions."""
         if live is None:
             return differences_within(ABSENT, {**self._wanted(), **self._template_in_words()})
         if live["type"] not in (self.type, f"{self.type}:push"):
@@ -88,7 +89,7 @@ class WorkerPool(Component):
         wanted = {**self._wanted(), "type": live["type"]}
         if is_ours(live):
             return tuple(differences_within(live, wanted))
-        # What the recipe adds to a template is asked for where it is used: the deployments' job variables are checked against it.
+        # Additions to the template are validated where they are used: job variables are checked against them.
         wanted.pop("base_job_template", None)
         if self.defaults:
             wanted["base_job_template"] = self.defaults
@@ -102,7 +103,7 @@ class WorkerPool(Component):
         return ()
 
     async def write(self, api: Api, live: Record | None) -> None:
-        """Create the pool with Prefect's template and our additions, or send what differs."""
+        """Create the pool with Prefect's template and our additions, or send the differences."""
         template = await self.template_to_be(api, live)
         if live is None:
             mark: Record = {"variables": {OWNERSHIP_MARK: {"created_by": "meta-prefect"}}}
@@ -115,12 +116,13 @@ class WorkerPool(Component):
         await api.patch(f"/work_pools/{quote(self.name)}", body)
 
     async def template_to_be(self, api: Api, live: Record | None) -> Record:
-        """The job template that the pool will have.
+        """Return the job template that the pool will have.
 
-        A pool without a template holds ``{}``, which switches off every check of job variables: one of ours never stays so.
+        A pool without a template stores ``{}``, which disables all checks of job variables; ours always get one.
+
 
         Raises:
-            ConflictError: A default is for a variable that the template does not have.
+            ConflictError: A default refers to a variable that the template does not have.
         """
         if live is not None and not is_ours(live):
             return await template_of(api, live)
@@ -136,7 +138,7 @@ class WorkerPool(Component):
         return self.with_additions(own)
 
     def with_additions(self, own: Record) -> Record:
-        """A template with what this component adds."""
+        """Return a template with this component's additions."""
         return merged(own, self.additions)
 
 
@@ -146,16 +148,16 @@ def _variables(template: Record) -> dict[str, Record]:
 
 
 def is_ours(live: Record) -> bool:
-    """Whether a deploy made a pool, so that it may be written again."""
+    """Return whether a deploy created the pool, so that it may be written again."""
     template: Record = live.get("base_job_template") or {}
     variables: Record = template.get("variables") or {}
     return OWNERSHIP_MARK in variables
 
 
 async def template_of(api: Api, live: Record) -> Record:
-    """The job template of a pool that somebody else keeps.
+    """Return the job template of a pool managed by someone else.
 
-    A pool without any gets that of its type from the first worker that serves it. Empty where Prefect does not know the type
+    A pool without one gets its type's template from the first worker that serves it. Empty if Prefect does not know the type
     either.
     """
     if own := live.get("base_job_template"):

@@ -22,16 +22,16 @@ _UNFINISHED: Final = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING")
 
 
 class WorkQueue(Component):
-    """A queue of a work pool. Whoever asks for it as it is shares it; one that another project made is not changed.
+    """A queue of a work pool. Anyone may share it as it is; one created for another project is not changed.
 
     Attributes:
-        pool: The pool it belongs to; left empty, the deployment's.
+        pool: Its pool; if empty, the deployment's.
         concurrency_limit: How many runs at a time; None leaves it to the operator.
         priority: 1 is served first; None leaves it to the operator.
         description: Text for the UI; None leaves it to the operator.
-        project: The project for which it is made, which is that of the deployment that needs this.
-        environment: The environment for which it is made.
-        former_projects: The names that this project had before.
+        project: The project it is created for, from the requiring deployment.
+        environment: The environment it is created for.
+        former_projects: Former names of this project.
     """
 
     kind: ClassVar[str] = "work queue"
@@ -48,7 +48,7 @@ class WorkQueue(Component):
         return super().__hash__()
 
     def __eq__(self, other: object) -> bool:
-        """For whom it is made is no setting: one that another component asks for does not know that."""
+        """Compare without the owner, which is not a setting: a component required by another component does not know it."""
         made_for = {"project", "environment", "former_projects"}
         return isinstance(other, WorkQueue) and self.model_dump(exclude=made_for) == other.model_dump(exclude=made_for)
 
@@ -61,7 +61,7 @@ class WorkQueue(Component):
         return f"{self.kind} {self.pool}/{self.name}"
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
-        """Take pool and name from the deployment where they are left empty."""
+        """Fill in an empty pool and name from the deployment."""
         pool = self.pool or deployment.work_pool_name or host.pool_name()
         return self.model_copy(
             update={
@@ -78,7 +78,7 @@ class WorkQueue(Component):
         return {"name": self.name} | {key: value for key, value in fields.items() if value is not None}
 
     async def read(self, api: Api) -> Record | None:
-        """Read the queue; the mark of who made it is no part of its description."""
+        """Read the queue; the owner's mark is stripped from its description."""
         found: Record | None = await api.get(f"{_queues(self.pool)}{quote(self.name)}")
         if found is None:
             return None
@@ -89,7 +89,7 @@ class WorkQueue(Component):
         """Compare the fields that are set.
 
         Raises:
-            ConflictError: It is to change, and was made for another project.
+            ConflictError: It needs a change, but was created for another project.
         """
         changes = tuple(differences_within(ABSENT if live is None else live, self._wanted()))
         names = (self.project, *self.former_projects)
@@ -104,7 +104,7 @@ class WorkQueue(Component):
         return changes
 
     async def write(self, api: Api, live: Record | None) -> None:
-        """Create the queue with a mark of who made it, or send what is set."""
+        """Create the queue with the owner's mark, or send the fields that are set."""
         body = self._wanted()
         if live is None:
             mark = _mark(self.project, self.environment) if self.project else ""
@@ -118,7 +118,7 @@ class WorkQueue(Component):
 
     @classmethod
     async def owned(cls, owner: Owner, api: Api) -> Iterable[Owned]:
-        """The queues in the project's pools that a deploy made for it, as long as their descriptions say so."""
+        """Find the queues in the project's pools that a deploy created for it and that still carry the mark."""
         marks = {_mark(name, owner.environment) for name in owner.names}
         of_pools = await asyncio.gather(*(_queues_of(pool, api) for pool in owner.pools))
         made = [
@@ -135,7 +135,7 @@ class WorkQueue(Component):
 
     @classmethod
     async def remove(cls, owned: Owned, api: Api) -> bool:
-        """Delete it, unless a deployment uses it by now, or runs wait in it, which nobody would start any more."""
+        """Delete it unless a deployment uses it by now or runs are waiting in it, which nothing would start any more."""
         pool, _, name = owned.key[1].partition("/")
         there: Record = {"work_pools": {"name": {"any_": [pool]}}, "work_pool_queues": {"name": {"any_": [name]}}}
         unfinished: Record = {"flow_runs": {"state": {"type": {"any_": list(_UNFINISHED)}}}}
@@ -153,11 +153,11 @@ async def _queues_of(pool: str, api: Api) -> list[Record]:
     try:
         return await read_all(api, f"{_queues(pool)}filter", {})
     except RefusedError:
-        return []  # the pool is gone
+        return []  # the pool no longer exists
 
 
 async def _users(names: list[str], api: Api) -> dict[tuple[str, str], frozenset[str]]:
-    """The ids of the deployments that use queues of these names, by pool and queue."""
+    """Return the ids of the deployments that use queues of these names, by pool and queue."""
     using = {"deployments": {"work_queue_name": {"any_": sorted(set(names))}}}
     found: dict[tuple[str, str], frozenset[str]] = {}
     for one in await read_all(api, "/deployments/filter", using):
@@ -167,12 +167,12 @@ async def _users(names: list[str], api: Api) -> dict[tuple[str, str], frozenset[
 
 
 def _mark(project: str, environment: str | None = None) -> str:
-    """How the description of a queue ends that a deploy has made, or begins to end: queues have no tags."""
+    """Return the suffix (or the start of it) that marks a description as ours: queues have no tags."""
     return f"Made by Meta-Prefect for {project} in " + (f"{environment}." if environment is not None else "")
 
 
 def _parted(description: str) -> tuple[str, str]:
-    """A description, and the mark at its end."""
+    """Split a description into its text and the mark at its end."""
     found = _MARK.search(description)
     return (description, "") if found is None else (description[: found.start()], found["mark"])
 

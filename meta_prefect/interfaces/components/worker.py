@@ -16,12 +16,12 @@ from meta_prefect.interfaces.json_diff import FieldChange, Record
 
 
 class Worker(Component):
-    """A worker that serves a pool. On a process pool one is started on this host; for others it is only looked for.
+    """A worker that serves a pool. For a process pool, one is started on this host; for others, only its presence is checked.
 
     Attributes:
-        name: Left empty, this host's name for a worker of that pool.
-        pool: The pool it serves; left empty, the deployment's.
-        type: The pool's type; None means whatever the live pool has, and nothing is started.
+        name: If empty, this host's default name for a worker of that pool.
+        pool: The pool it serves; if empty, the deployment's.
+        type: The pool's type; None accepts any, and nothing is started.
         elsewhere: Whether its workers run on other hosts, so that none is started here.
     """
 
@@ -36,13 +36,13 @@ class Worker(Component):
         return super().__hash__()
 
     def completed(self, deployment: Deployment, host: Host) -> Self:
-        """Name the pool, and a nameless worker after host and pool; one of any type is whatever worker the pool has."""
+        """Fill in the pool and, if empty, the name from host and pool; without a type, any worker of the pool will do."""
         pool = self.pool or deployment.work_pool_name or host.pool_name()
         name = self.name or (f"of {pool}" if self.type is None else host.worker_name(pool))
         return self.model_copy(update={"pool": pool, "name": name})
 
     async def read(self, api: Api) -> Record | None:
-        """Find out whether a worker of the pool is alive; always a record, as a worker that is gone leaves no trace."""
+        """Return whether a worker of the pool is alive; never None, because a stopped worker leaves no trace."""
         found: Record | None = await api.get(_pool(self.pool))
         pool_type: str = (found or {}).get("type") or self.type or ""
         if needs_no_worker(pool_type):
@@ -50,7 +50,7 @@ class Worker(Component):
         worker_type = self.type or pool_type
         online = [] if found is None else await _fresh(api, self.pool)
         ours = self.type == "process" and api.host.worker_is_alive(self.pool)
-        # A killed worker looks online for a minute more: of our own worker the process itself is the better witness.
+        # A killed worker appears online for another minute: for our own worker, the process is more reliable.
         others = [name for name in online if name != self.name]
         is_online = others or (ours and self.name in online)
         return {
@@ -58,12 +58,12 @@ class Worker(Component):
             "process": ours,
             "refusal": self._refusal(api.host, worker_type),
             "type": worker_type,
-            # While it is online that would be another moment at each look.
+            # Left out while online, when it changes with every read.
             **({} if is_online or found is None else {"last_heard": await last_heard(api, self.pool)}),
         }
 
     def _refusal(self, host: Host, worker_type: str | None) -> str | None:
-        """Why none is started on this host; None where one may be."""
+        """Return why no worker is started on this host; None if one may be."""
         if self.elsewhere:
             return "its workers run elsewhere"
         return host.refusal() if self.type == "process" else f"a {worker_type} worker does not run here"
@@ -75,7 +75,7 @@ class Worker(Component):
         return ()
 
     def remarks(self, live: Record | None) -> Iterable[str]:
-        """Say what to run where no worker may be started."""
+        """Tell what to run if no worker may be started here."""
         if live is not None and (offline := self.cannot_run(live)) is not None:
             worker_type = live.get("type") or self.type
             command = f"prefect worker start -p {shlex.quote(self.pool)}"
@@ -83,7 +83,7 @@ class Worker(Component):
             yield f"{offline}, and none is started ({live['refusal']}): run `{command}`"
 
     def cannot_run(self, live: Record | None) -> str | None:
-        """No worker is online, and a deploy starts none."""
+        """No worker is online, and the deploy does not start one."""
         if live is None or live["status"] != "offline" or live["refusal"] is None:
             return None
         return none_online(self.pool, live.get("last_heard"))
@@ -94,10 +94,10 @@ class Worker(Component):
         await api.host.start_worker(self.pool)
 
     async def wait_until_ready(self, api: Api) -> None:
-        """Wait for a heartbeat that is not one of the worker whose place it has taken.
+        """Wait for a heartbeat from the new worker, not from the one it replaces.
 
         Raises:
-            ProcessError: The process ended, or sent no heartbeat within 90 seconds; the message names its log.
+            ProcessError: The process exited, or sent no heartbeat within 90 seconds; the message names its log.
         """
         import anyio
 
@@ -115,17 +115,17 @@ class Worker(Component):
 
 
 def needs_no_worker(pool_type: str) -> bool:
-    """Whether Prefect Cloud itself starts the runs of such a pool: a push pool (``ecs:push``) or a managed one."""
+    """Return whether Prefect Cloud itself starts the runs of a pool type: push (``ecs:push``) or managed."""
     return pool_type.endswith((":push", ":managed"))
 
 
 async def fresh_workers(api: Api, pool: str, since: datetime | None = None) -> list[str]:
-    """The names of the workers of a pool that were heard of just now; of a pool that is not there, none.
+    """Return the names of a pool's workers with a recent heartbeat; none if the pool does not exist.
 
     Args:
         api: The Prefect API.
         pool: The pool.
-        since: Only those that were heard of after this moment of the server's time.
+        since: Only those with a heartbeat after this moment, in the server's time.
     """
     return [] if await api.get(_pool(pool)) is None else await _fresh(api, pool, since)
 
@@ -136,18 +136,18 @@ async def _fresh(api: Api, pool: str, since: datetime | None = None) -> list[str
 
 
 def none_online(pool: str, heard: str | None) -> str:
-    """Say that no worker of a pool is online, and since when.
+    """Build the message that no worker of a pool is online, and since when.
 
     Args:
         pool: The work pool.
-        heard: When the last one was heard of; None where that is not known.
+        heard: When the last heartbeat was received; None if unknown.
     """
     since = f"; the last one was heard of at {datetime.fromisoformat(heard):%Y-%m-%d %H:%MZ}" if heard else ""
     return f"no worker of work pool {pool} is online{since}"
 
 
 async def last_heard(api: Api, pool: str) -> str | None:
-    """When a worker of the pool was heard of last; None where none ever was, or the pool is not there."""
+    """Return the time of the pool's last heartbeat; None if there never was one or the pool does not exist."""
     if await api.get(_pool(pool)) is None:
         return None
     return max((worker.get("last_heartbeat_time") or "" for worker in await _workers(api, pool)), default="") or None
@@ -162,11 +162,11 @@ def _pool(name: str) -> str:
 
 
 def _is_fresh(worker: dict[str, Any], now: datetime) -> bool:
-    """Whether a worker has been heard of within twice its heartbeat interval (Prefect says ONLINE for 90 seconds).
+    """Return whether the last heartbeat is within twice the worker's interval (Prefect says ONLINE for 90 seconds).
 
     Args:
         worker: The server's record of it.
-        now: What time it is there.
+        now: The server's current time.
     """
     if worker.get("status") != "ONLINE" or not worker.get("last_heartbeat_time"):
         return False

@@ -1,7 +1,7 @@
-"""What a shell proposes for a name: asked for at each press of the tab key, so the project's files are all that is read.
+"""Shell completion of names. It runs on each press of the tab key, so it reads nothing but the project's files.
 
-Nothing is imported of the project or of Prefect, and no server is asked. What has not been said yet, and a project file that is
-wrong, propose nothing.
+It imports nothing from the project or Prefect, and contacts no server. An incomplete command line or an invalid project file
+results in no suggestions.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _names(of: Callable[[Project, CompletionContext], Iterable[str]]) -> Callable[[CompletionContext], list[str]]:
-    """What a shell asks, of what is found in the project that the command line is about so far."""
+    """Wrap a function of the project into a completer."""
 
     def propose(context: CompletionContext) -> list[str]:
         from meta_prefect.errors import ValidationFailed
@@ -34,15 +34,15 @@ def _names(of: Callable[[Project, CompletionContext], Iterable[str]]) -> Callabl
 
 
 def _place(context: CompletionContext) -> Path:
-    """The path that stands in the command line, as an option or among the targets; else the present folder."""
-    from meta_prefect.project import is_path
+    """Return the path in the command line, from an option or a target; by default the current folder."""
+    from meta_prefect.project import path_exists
 
     given = [text for name in ("path", "targets") if (one := context.get(name)) for text in one.raw_tokens]
-    return Path(next(filter(is_path, given), "."))
+    return Path(next(filter(path_exists, given), "."))
 
 
 def _targets(project: Project, context: CompletionContext) -> Iterator[str]:
-    """Flows, and their deployments in the environment that a deploy would be for."""
+    """Yield flows, and their deployments in the environment that a deploy would use."""
     from meta_prefect.flows.scan import find_flows
     from meta_prefect.project import check_searchable
 
@@ -55,14 +55,14 @@ def _targets(project: Project, context: CompletionContext) -> Iterator[str]:
 
 
 def _deployments(project: Project, context: CompletionContext) -> Iterator[str]:
-    """Deployments, of the environment that stands in the command line, or of all."""
+    """Yield deployments in the environment given on the command line, or in all."""
     given = _given_environment(context)
     for entry in _entries(project):
         yield from _deployments_of(entry, project, [given] if given else _known_environments(project))
 
 
 def _deployments_of(entry: Entry, project: Project, environments: Iterable[str]) -> Iterator[str]:
-    """The names of an entry's deployments, by the rule of the built-in recipes."""
+    """Yield the names of an entry's deployments, following the built-in recipes' naming rule."""
     from meta_prefect.project import of_environment
 
     for environment in environments:
@@ -83,7 +83,7 @@ def _environments(project: Project, context: CompletionContext) -> Iterator[str]
 
 
 def _recipes(project: Project, context: CompletionContext) -> Iterator[str]:
-    """Installed recipes, and functions below ``@recipe`` in the project's own modules."""
+    """Yield installed recipes, and functions decorated with ``@recipe`` in the project's own modules."""
     from importlib.metadata import entry_points
 
     from meta_prefect.flows.syntax import parse, read_source

@@ -1,4 +1,4 @@
-"""How a command asks the configured Prefect API: it is checked first, and where there is none that is an error."""
+"""How commands query the configured Prefect API: a missing API or an API that does not respond is an error."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ T = TypeVar("T")
 
 
 def require_api(api: str | None, lacking: str, hint: str = NO_API_HINT) -> None:
-    """See that there is an API; an empty PREFECT_API_URL is none either.
+    """Require a configured API; an empty PREFECT_API_URL counts as none.
 
     Args:
-        api: Its address.
-        lacking: What cannot be had without one: ``no history``.
+        api: Its URL.
+        lacking: What is unavailable without it: ``no history``.
         hint: What to do.
 
     Raises:
-        NoApiConfiguredError: There is none.
+        NoApiConfiguredError: No API is configured.
     """
     if not api:
         raise NoApiConfiguredError(f"there is no Prefect API configured, so {lacking}", hint=hint)
 
 
-def ask_api(
+def query_api(
     read: Callable[[PrefectServer], Awaitable[T]], lacking: str, *, host: Host | None = None, hint: str = NO_API_HINT
 ) -> T:
-    """Read something from the API; nothing is started for that.
+    """Read something from the API, without starting a server.
 
     Raises:
-        NoApiConfiguredError: There is none.
-        ServerError: It does not answer, or refuses us.
+        NoApiConfiguredError: No API is configured.
+        ServerError: It does not respond, or rejects the request.
     """
 
     async def run() -> T:
@@ -52,22 +52,22 @@ def ask_api(
 
 
 def run_flow(flow: Callable[[], Awaitable[T]], lacking: str) -> T:
-    """Run one of our flows; nothing is started for that.
+    """Run one of our flows, without starting a server.
 
     Raises:
-        NoApiConfiguredError: There is no API.
-        ServerError: It does not answer, or refuses us.
+        NoApiConfiguredError: No API is configured.
+        ServerError: It does not respond, or rejects a request.
     """
     with reading_api() as api:
         require_api(api, lacking)
-        return run_flow_there(flow)
+        return run_flow_on_current_api(flow)
 
 
-def run_flow_there(flow: Callable[[], Awaitable[T]]) -> T:
-    """Run one of our flows with the API that is in force.
+def run_flow_on_current_api(flow: Callable[[], Awaitable[T]]) -> T:
+    """Run one of our flows with the API in use.
 
     Raises:
-        ServerError: It does not answer, or refuses us.
+        ServerError: It does not respond, or rejects a request.
     """
 
     async def run() -> T:

@@ -1,4 +1,4 @@
-"""Answering a run that waits for approval, as the form of the UI does."""
+"""Answers a run that is waiting for approval, like the form in the UI."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from meta_prefect.server import PrefectServer
 
 
 async def answer(run: str, given: Mapping[str, str], server: PrefectServer) -> str:
-    """Answer a run; returns its name.
+    """Answer a run; return its name.
 
     Args:
-        run: Its id, or the address of its page.
-        given: What the form asks for.
+        run: Its id, or the URL of its page.
+        given: The fields of the form.
         server: The Prefect API.
 
     Raises:
-        TargetError: There is no such run, or it does not wait for approval.
-        RefusedError: Prefect takes no answer any more, or not this one.
+        TargetError: There is no such run, or it is not waiting for approval.
+        RefusedError: Prefect does not accept the answer, or no longer accepts any.
     """
     found = await _read(run, server)
     state: Record = found.get("state") or {}
@@ -40,7 +40,7 @@ async def answer(run: str, given: Mapping[str, str], server: PrefectServer) -> s
 
 
 _NO_FORM_YET: Final = "Run input schema not found."
-"""How Prefect's API refuses an answer to a run that has paused and is still writing its form (``resume_flow_run``)."""
+"""The error of Prefect's API for a run that has paused but not stored its form yet (``resume_flow_run``)."""
 
 
 def _has_no_form_yet(result: Record) -> bool:

@@ -1,7 +1,7 @@
-"""What operators have set since a state of a deployment, and keep where it goes back to that.
+"""Determines which operators' settings a rollback keeps.
 
-What a recipe sets goes back. What it leaves to the operators goes back only where a later deploy changed it, and nobody has set
-it since.
+What the recipe sets is rolled back. What it leaves to operators is rolled back only if a later deploy changed it and nobody
+has set it since.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from meta_prefect.plan.schedule_identity import WITHOUT_SLUG
 _PLAIN: Final = tuple(key for key in DEFAULTS if key != "schedules")
 
 
-def with_kept_since(
+def merge_restored(
     state: LedgerEntry, live: Record, since: Sequence[LedgerEntry], ids: Mapping[str, str] = MappingProxyType({})
 ) -> Record:
-    """The record that a deployment gets where it goes back to a state.
+    """Return the record that a deployment gets when rolled back to a state.
 
     Args:
-        state: The state, with what the recipe had set in it.
-        live: What it is.
-        since: What was written since, newest first.
-        ids: The ids of its schedules by their keys: one that had no slug then may have one now.
+        state: The state, including which fields the recipe had set.
+        live: The live record.
+        since: The entries written since, newest first.
+        ids: The ids of its schedules by key: one that had no slug at the time may have one now.
     """
     wanted, now = dict(state.after or {}), live
     for key in _PLAIN:
@@ -42,14 +42,14 @@ def with_kept_since(
 
 
 def _stays(name: str, state: LedgerEntry, since: Sequence[LedgerEntry], now: Any, path: tuple[str, ...]) -> bool:
-    """Whether what a field is now is the operators' doing, so that it stays.
+    """Return whether a field's current value is the operators' and is kept.
 
     Args:
-        name: What it is called among what a recipe sets.
-        state: The state to go back to.
-        since: What was written since, newest first.
-        now: Its value.
-        path: Its keys.
+        name: Its name among the fields set by a recipe.
+        state: The state to roll back to.
+        since: The entries written since, newest first.
+        now: Its current value.
+        path: Its path.
     """
     if name in state.ours:
         return False
@@ -93,7 +93,7 @@ def _schedules(state: LedgerEntry, now: Record, since: Sequence[LedgerEntry], id
 
 
 def _since_named(entry: LedgerEntry, key: str, key_now: str) -> LedgerEntry:
-    """What was written, with a schedule under the slug that it has now in what was there before as well."""
+    """Return an entry in which a schedule has its current slug in the previous record as well."""
     before = entry.before
     if key == key_now or before is None or key not in before["schedules"]:
         return entry
@@ -103,7 +103,7 @@ def _since_named(entry: LedgerEntry, key: str, key_now: str) -> LedgerEntry:
 def _by_operators(
     then: Any, now: Any, state: LedgerEntry, since: Sequence[LedgerEntry], field: Shared
 ) -> tuple[set[str], set[str]]:
-    """What operators have added to a field since, and what they have removed from it."""
+    """Return what operators have added to a field since, and what they have removed."""
     made = {name for entry in since for name in _members(entry.after, field) if _is_made(entry, field, name)}
     newest = since[0] if since else state
     theirs = set(_members(newest.after, field)) - newest.made(field)

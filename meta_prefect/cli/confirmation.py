@@ -1,4 +1,4 @@
-"""Asking on a terminal before something is deleted, or a protected environment is written."""
+"""Confirmation on a terminal before something is deleted or a protected environment is written."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ if TYPE_CHECKING:
     from meta_prefect.report import Report
 
 
-def somebody_is_there() -> bool:
-    """Whether somebody reads what is printed, and can answer."""
+def is_terminal_interactive() -> bool:
+    """Return whether someone can read the output and answer."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def is_shown_first(targets: Sequence[str], what: PlanOptions) -> bool:
-    """Whether a deploy is planned and looked at before it writes: one that prunes, or goes to a protected environment."""
-    return somebody_is_there() and (what.prune or _is_protected(targets, what))
+def needs_confirmation(targets: Sequence[str], what: PlanOptions) -> bool:
+    """Return whether a deploy needs confirmation: it prunes, or goes to a protected environment."""
+    return is_terminal_interactive() and (what.prune or _is_protected(targets, what))
 
 
-def go_ahead(planned: Report, targets: Sequence[str], what: PlanOptions, out: Output) -> bool:
-    """Show what a deploy would do, and ask, if there is a reason to.
+def confirm_changes(planned: Report, targets: Sequence[str], what: PlanOptions, out: Output) -> bool:
+    """Show what a deploy would do, and ask for confirmation if needed.
 
     Args:
-        planned: What it would do.
+        planned: The planned report.
         targets: The command's targets.
-        what: What is deployed.
-        out: Where it is shown.
+        what: The plan options.
+        out: The output.
     """
     changes = planned.plan.changes if planned.plan is not None and planned.plan.has_changes else ()
     if not any(change.action == "delete" for change in changes) and not (changes and _is_protected(targets, what)):
         return True
     out.plan(planned, "text", following=False, adopting=what.adopt)
-    return out.agreed(f"Deploy this to {planned.environment}?")
+    return out.confirm(f"Deploy this to {planned.environment}?")
 
 
 def _is_protected(targets: Sequence[str], what: PlanOptions) -> bool:

@@ -1,4 +1,4 @@
-"""Moments that were read back and may be computed with, and lengths of time as people write them."""
+"""Timestamps that are safe to compute with, and durations in the short form that people write."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """Turn a moment into UTC. At the edge of the calendar that, and any sum with it, overflows."""
+    """Convert a moment to UTC. Near the limits of the calendar, that or any arithmetic on it overflows."""
     if moment.year not in _YEARS:
         raise ValueError(f"the year {moment.year} is out of range")
     return moment.astimezone(UTC)
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-"""A moment with an offset, as UTC, in a year of which arithmetic is safe."""
+"""A timestamp with an offset, in UTC, in a year that is safe for arithmetic."""
 
 
 def read_length(text: str) -> timedelta | None:
-    """Read ``30m``, ``12h``, ``3d`` or ``2w``; None where it is none of these."""
+    """Parse ``30m``, ``12h``, ``3d`` or ``2w``; None for any other text."""
     found = _LENGTH.fullmatch(text.strip().lower())
     return None if found is None else timedelta(**{_UNITS[found["unit"]]: int(found["count"])})
 
 
 def length_in_words(length: timedelta) -> str:
-    """``90m``, ``12h`` or ``3d``: as :func:`read_length` reads it, exactly to the minute."""
+    """Format as ``90m``, ``12h`` or ``3d``, readable by :func:`read_length`, exact to the minute."""
     minutes = int(length.total_seconds()) // 60
     for size, unit in ((1440, "d"), (60, "h")):
         if minutes and minutes % size == 0:
@@ -41,7 +41,7 @@ def length_in_words(length: timedelta) -> str:
 
 
 def about(length: timedelta) -> str:
-    """The same for people: in the largest unit of which there are two."""
+    """Format for people, in the largest unit of which there are at least two."""
     minutes = int(length.total_seconds()) // 60
     for size, unit in ((1440, "d"), (60, "h")):
         if minutes >= 2 * size:
@@ -64,4 +64,4 @@ Length = Annotated[
     PlainSerializer(length_in_words),
     WithJsonSchema({"type": "string", "pattern": r"^[1-9][0-9]{0,3} ?[mhdw]$"}),
 ]
-"""A length of time, written ``30m``, ``12h``, ``3d`` or ``2w``."""
+"""A duration, written ``30m``, ``12h``, ``3d`` or ``2w``."""

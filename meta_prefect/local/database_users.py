@@ -1,4 +1,4 @@
-"""Which server uses a database already: two on one SQLite file lose each other's writes."""
+"""Detects a server already using a database: two servers on one SQLite file lose each other's writes."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from pathlib import Path
 
 import psutil
 
-_PATIENCE = 3.0  # Prefect starts servers for seconds where no API is configured
+_TIMEOUT = 3.0  # seconds: without a configured API, Prefect briefly starts servers of its own
 _POLL = 0.2
-_SHOWN = 100  # characters of a command line
+_SHOWN = 100  # characters of a command line to show
 
 
 def server_on(database: Path) -> str | None:
-    """Describe a process of this user that serves a database, once it has had the time to end.
+    """Describe a process of this user that serves a database, after giving it time to exit.
 
     Returns:
-        For example ``process 4711 (python -m …) on port 4200``; None where no such process can be seen.
+        For example ``process 4711 (python -m …) on port 4200``; None if no such process is visible.
     """
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _TIMEOUT
     while (found := _find(database)) is not None and time.monotonic() < deadline:
         time.sleep(_POLL)
     return found
@@ -35,8 +35,8 @@ def _find(database: Path) -> str | None:
             connections = process.net_connections(kind="tcp")
             ports = sorted(c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN)
             command = " ".join(process.cmdline())[:_SHOWN]
-        except psutil.Error:  # it has ended, or belongs to somebody else
+        except psutil.Error:  # it has ended or belongs to another user
             continue
-        if ports:  # a shell on the database, or a copy of it under way, is no server
+        if ports:  # no ports: a shell on the database, or a backup in progress
             return f"process {process.pid} ({command}) on port {ports[0]}"
     return None

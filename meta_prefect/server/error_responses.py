@@ -1,4 +1,4 @@
-"""Answers that are no success, as errors that say what is wrong and what to do about it."""
+"""Translates error responses into errors that say what is wrong and what to do about it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     import httpx
 
 TEMPORARY: Final = frozenset({408, 429, 502, 503, 504})
-"""Answers that may be another one soon."""
+"""Status codes that may be temporary."""
 
 _OWN_PAGES_ONLY: Final = "own pages only"
-"""What the server that Meta-Prefect starts answers to a request under another name than its own."""
+"""The message with which our own local server rejects a foreign host name."""
 
 _FULL_DISK: Final = "disk is full"
-"""What SQLite says, which the server writes to its log and nowhere else."""
+"""SQLite's message, which the server writes only to its log."""
 
 _PAGE: Final = re.compile(r"/account/([^/]+)/workspace/([^/?#]+)")
 
@@ -28,10 +28,10 @@ _LOOK_AT_LINES: Final = 200
 
 
 def unreachable(url: str, how: str) -> UnreachableError:
-    """The error where there is no answer.
+    """Build the error for a missing response.
 
     Args:
-        url: The address of the API.
+        url: The API's URL.
         how: What happened instead, as the end of a sentence.
     """
     return UnreachableError(
@@ -41,12 +41,12 @@ def unreachable(url: str, how: str) -> UnreachableError:
 
 
 def refusal(response: httpx.Response, request: str, url: str) -> OverloadedError | RefusedError:
-    """The error where the answer is no success.
+    """Build the error for an error response.
 
     Args:
-        response: The answer, which has been read.
-        request: What was asked, for example ``POST /flows/``.
-        url: The address of the API.
+        response: The response, already read.
+        request: The request, for example ``POST /flows/``.
+        url: The API's URL.
     """
     status = response.status_code
     if status in TEMPORARY:
@@ -63,12 +63,12 @@ def refusal(response: httpx.Response, request: str, url: str) -> OverloadedError
 
 
 def no_prefect_api(url: str, found: str, right: str | None) -> RefusedError:
-    """The error where something else than a Prefect API answers.
+    """Build the error for something other than a Prefect API.
 
     Args:
-        url: The address that was asked.
-        found: What it answered.
-        right: The address of an API that was found nearby.
+        url: The requested URL.
+        found: What it returned.
+        right: The URL of an API found nearby.
     """
     from meta_prefect.prefect_internals.clients import leads_to_cloud
 
@@ -84,14 +84,14 @@ def no_prefect_api(url: str, found: str, right: str | None) -> RefusedError:
 
 
 def _workspace_api(url: str) -> str:
-    """The address of a workspace's API, made of that of one of its pages where it was mistaken for the API."""
+    """Return the URL of a workspace's API from that of a UI page mistaken for it."""
     found = _PAGE.search(url)
     account, workspace = found.groups() if found is not None else ("<account>", "<workspace>")
     return f"https://api.prefect.cloud/api/accounts/{account}/workspaces/{workspace}"
 
 
 def _about_access(response: httpx.Response) -> str:
-    """What to do about a refusal of access; only one that is about keys is blamed on them."""
+    """Suggest what to do about denied access; credentials are blamed only if they are the reason."""
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY
 
     from meta_prefect.prefect_internals.clients import leads_to_cloud
@@ -124,7 +124,7 @@ def _about_access(response: httpx.Response) -> str:
 
 
 def _about_a_failure(response: httpx.Response, url: str) -> str | None:
-    """What to do where the server failed; of the one that was started on this host, its log says why."""
+    """Suggest what to do about a server error; for our own local server, point to its log."""
     from meta_prefect.local.process import tail
     from meta_prefect.local.server import server_status
 
@@ -144,6 +144,6 @@ def _detail(response: httpx.Response) -> str:
     try:
         answer: Any = response.json()
         detail: Any = next(answer[key] for key in _DETAILS if answer.get(key))
-    except (ValueError, AttributeError, StopIteration):  # not JSON, no object, or none of these in it
+    except (ValueError, AttributeError, StopIteration):  # not JSON, not an object, or without these keys
         return response.text[:500]
     return str(detail)[:1000]

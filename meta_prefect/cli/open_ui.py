@@ -1,4 +1,4 @@
-"""`meta-prefect open`."""
+"""`meta-prefect open`: opens the UI, or a deployment's page."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def open_ui(
     from meta_prefect.local.opening import open_in_browser, running_server, sign_in_link
     from meta_prefect.local.server import server_status
     from meta_prefect.project import read_project
-    from meta_prefect.server.asking import ask_api
+    from meta_prefect.server.access import query_api
 
     out = Output()
     if deployment is None:
         server, address = running_server(), ""
     else:
         with server_of(read_project(path, required=False), env):
-            address = ask_api(lambda api: _page_of(deployment, api), "no page to open")
+            address = query_api(lambda api: _page_of(deployment, api), "no page to open")
         server = server_status()
     ours = server is not None and (not address or address.startswith(f"{server.ui_url}/"))
     link = sign_in_link(server, urlsplit(address).path) if server is not None and ours else address
@@ -72,11 +72,11 @@ def _tell_the_way_there(server: LocalServer, out: Output) -> None:
 
 
 async def _page_of(deployment: str, api: PrefectServer) -> str:
-    """The address of a deployment's page.
+    """Return the URL of a deployment's page.
 
     Raises:
         TargetError: There is no such deployment.
-        ProcessError: The API has no UI that is known here.
+        ProcessError: The API's UI is unknown.
     """
     from meta_prefect.server import ui_url
 
