@@ -88,8 +88,7 @@ async def _read_ours(
         TargetError: There is no such deployment.
         ConflictError: It does not belong to this project.
     """
-    flow_name, _, name = deployment.partition("/")
-    live = (await server.read_deployments([(flow_name, name)])).get(deployment)
+    live = await server.read_deployment(deployment)
     if live is None:
         raise TargetError(
             f"there is no deployment {deployment!r}",

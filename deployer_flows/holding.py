@@ -104,8 +104,7 @@ async def _release(deployment: str, holds: Holds, server: PrefectServer) -> Hold
 
 async def _check_ours(deployment: str, names: Names, server: PrefectServer) -> None:
     """Reject holding a deployment of another project. A deleted one may be held, so that it is not recreated."""
-    flow_name, _, name = deployment.partition("/")
-    live = (await server.read_deployments([(flow_name, name)])).get(deployment)
+    live = await server.read_deployment(deployment)
     if live is None:
         last = await server.read_last_entries(names, [deployment], unconfirmed=True)
         if deployment not in last:

@@ -203,8 +203,7 @@ async def compare_with_recorded(
     history, _ = await asyncio.gather(server.read_history(deployment, names), learn_key(server))
     state = version_to_restore(history, to or None, unconfirmed=unconfirmed, former=names[1:])
     target = under_present_name(state.written, names)
-    flow_name, _, name = deployment.partition("/")
-    live = (await server.read_deployments([(flow_name, name)])).get(deployment)
+    live = await server.read_deployment(deployment)
     if live is not None:
         # This run never saw the values that a recipe treated as secrets; the ledger shows where they are.
         remember(*(text for one in history for text in known_by(one.entry.after, live.record)))
@@ -242,7 +241,7 @@ async def restore(restoration: Restoration, server: PrefectServer) -> str:
     if isinstance(change, Update):
         if int(task_run.get_run_count() or 0) > 1:
             # An earlier attempt may have written a part.
-            live = (await server.read_deployments([(live.flow_name, live.name)])).get(live.full_name, live)
+            live = await server.read_deployment(live.full_name) or live
         await server.update_deployment(live, change.changed, change.renamed)
         logger.info("rolled back: %s", ", ".join(field.path for field in change.fields))
     return live.id

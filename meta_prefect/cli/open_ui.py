@@ -80,8 +80,7 @@ async def _page_of(deployment: str, api: PrefectServer) -> str:
     """
     from meta_prefect.server import ui_url
 
-    flow, _, name = deployment.partition("/")
-    live = (await api.read_deployments([(flow, name)])).get(deployment)
+    live = await api.read_deployment(deployment)
     if live is None:
         raise TargetError(
             f"there is no deployment {deployment!r} on {api.url}",

@@ -243,7 +243,6 @@ class Output:
 
         That is 2 if there are changes, 0 if there are none, and 1 if part of it cannot be planned.
 
-
         Args:
             report: The report of a dry run.
             form: ``text``, ``json`` or ``markdown``.

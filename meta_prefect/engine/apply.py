@@ -125,9 +125,7 @@ async def _live_on_retry(planned: PlannedDeployment, server: PrefectServer) -> L
     """Return the live deployment, read again if an earlier attempt may have written all or part of it."""
     if int(task_run.get_run_count() or 0) <= 1:
         return planned.live
-    name = str(planned)
-    flow_name, _, deployment_name = name.partition("/")
-    return (await server.read_deployments([(flow_name, deployment_name)])).get(name, planned.live)
+    return await server.read_deployment(str(planned)) or planned.live
 
 
 class AfterStep:

@@ -54,7 +54,7 @@ async def delete_orphan(planned: PlannedDeletion, names: Names, server: PrefectS
     progress().step(f"delete {planned}")
     logger = get_run_logger()
     name = planned.live.full_name
-    live = (await server.read_deployments([(planned.live.flow_name, planned.live.name)])).get(name)
+    live = await server.read_deployment(name)
     if live is None:
         logger.info("%s is gone already", name)
         return

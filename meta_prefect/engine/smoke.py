@@ -196,8 +196,7 @@ async def activate(planned: PlannedDeployment, server: PrefectServer) -> None:
     """
     progress().step(f"activate {planned}")
     name = str(planned)
-    flow_name, _, deployment_name = name.partition("/")
-    live = (await server.read_deployments([(flow_name, deployment_name)])).get(name)
+    live = await server.read_deployment(name)
     if live is None:
         raise MovedError("has been deleted while its smoke run was under way", where=name)
     settled = as_settled(live.record, after_of(planned.change))

@@ -70,6 +70,11 @@ class PrefectReads(PrefectRequests):
                     found[live.full_name] = live
         return found
 
+    async def read_deployment(self, full_name: str) -> LiveDeployment | None:
+        """Read a deployment by its ``flow/deployment``; None if there is none."""
+        flow, _, name = full_name.partition("/")
+        return (await self.read_deployments([(flow, name)])).get(full_name)
+
     async def _read_flow_names(self, names: Iterable[str]) -> dict[str, str]:
         """Find the ids of flows; return names by id."""
         for chunk in _chunks(sorted(set(names) - self._flow_ids.keys())):
@@ -243,8 +248,7 @@ class PrefectReads(PrefectRequests):
         kept = newest_by_name(one for variable in await self.read_kept(names) for one in variable.entries)
         last = kept.get(deployment)
         if last is not None and last.page.deploy_id not in known:
-            flow, _, name = deployment.partition("/")
-            live = (await self.read_deployments([(flow, name)])).get(deployment)
+            live = await self.read_deployment(deployment)
             last = confirmed(last, live.mark if live is not None else None)
             pages.append(StoredPage("", last.page.model_copy(update={"entries": (last.entry,)}), last.doubt))
             pages.sort(key=lambda one: one.page.at, reverse=True)
